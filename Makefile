@@ -1,0 +1,55 @@
+# Every command, the same for people and for CI. `make help` lists them.
+ENGINE ?= cpu
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := $(wildcard deploy/requirements/*.txt)
+READY := $(VENV)/.ready-$(ENGINE)
+READY_DEV := $(VENV)/.ready-$(ENGINE)-dev
+TYPES := build/types/postil
+
+.DEFAULT_GOAL := help
+.PHONY: help setup serve train test test-fast check bench clean
+
+help:  ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## Install into .venv (ENGINE=cpu, or ENGINE=gpu)
+
+serve: $(READY)  ## Serve the demo on http://127.0.0.1:8080
+	@exec $(BIN)/postil serve --demo
+
+train: $(READY_DEV)  ## Train the demo's adapters again, from the data in deploy/demo
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash deploy/demo/train.sh
+
+test: $(READY_DEV)  ## Run every test: the fast ones in parallel, then those that need torch or vLLM
+	$(BIN)/pytest -n 2 -m "not engine and not tune"
+	$(BIN)/pytest -m "engine or tune"
+
+test-fast: $(READY_DEV)  ## Run the tests that need neither torch nor vLLM
+	$(BIN)/pytest -n 2 -m "not engine and not tune"
+
+check: $(READY_DEV) $(TYPES)  ## Lint, types, and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/mypy -p postil.plugins -p postil.registry -p postil.gateway
+	$(BIN)/mypy tests
+	$(BIN)/lint-imports
+
+bench: $(READY_DEV)  ## Measure, and print what was measured
+	$(BIN)/python -m tests.benchmarks
+
+clean:  ## Remove what was built; .postil, your data, stays
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(READY): $(PINS) pyproject.toml deploy/setup.sh
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash deploy/setup.sh $(ENGINE)
+	@touch $@
+
+$(READY_DEV): $(READY)
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash deploy/setup.sh $(ENGINE) tune dev
+	@touch $@
+
+# mypy reads folders, not the import hook of an editable install: show it the packages by their names.
+$(TYPES):
+	@mkdir -p $(TYPES)
+	@for floor in gateway registry plugins; do ln -sfn ../../../$$floor $(TYPES)/$$floor; done

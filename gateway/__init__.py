@@ -1,0 +1,1 @@
+"""HTTP and the engine: who asks, which release answers, and what leaves."""

@@ -1,0 +1,110 @@
+"""The application: everything it needs is passed in, nothing is kept in a module."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Request, Response
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+
+from postil.gateway.errors import (
+    BadRequestError,
+    EngineUnavailableError,
+    GatewayError,
+    NotFoundError,
+    RefusedError,
+    StateConflictError,
+)
+from postil.gateway.lifecycle import Gateway
+from postil.gateway.routes.admin import admin_router
+from postil.gateway.routes.completions import completion_routes
+from postil.gateway.routes.health import health_routes
+from postil.gateway.routes.models import model_routes
+from postil.plugins.errors import PluginError
+from postil.registry import errors as registry_errors
+
+log = logging.getLogger(__name__)
+AnyRequest = Request[Any, Any, Any]
+
+
+def create_app(gateway: Gateway) -> Litestar:
+    """An application over one gateway, which it starts and stops with itself."""
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        gateway.start()
+        try:
+            yield
+        finally:
+            await gateway.stop()
+
+    return Litestar(
+        route_handlers=[
+            *completion_routes(gateway),
+            *model_routes(gateway),
+            *health_routes(gateway),
+            admin_router(gateway),
+        ],
+        lifespan=[lifespan],
+        exception_handlers={
+            GatewayError: _gateway_error,
+            registry_errors.RegistryError: _registry_error,
+            PluginError: _registry_error,
+            HTTPException: _http_error,
+            Exception: _unexpected,
+        },
+        openapi_config=OpenAPIConfig(title="postil", version="1", path="/api/docs"),
+        logging_config=None,
+    )
+
+
+def _gateway_error(request: AnyRequest, error: GatewayError) -> Response[Any]:
+    """OpenAI's error shape under ``/v1``, problem details (RFC 9457) elsewhere."""
+    headers = {"retry-after": str(error.retry_after)} if error.retry_after is not None else {}
+    if request.url.path.startswith("/v1"):
+        return Response(error.openai(), status_code=error.status, headers=headers)
+    return _problem(error.status, error.type, str(error), headers)
+
+
+def _registry_error(request: AnyRequest, error: Exception) -> Response[Any]:
+    return _gateway_error(request, translated(error))
+
+
+def _http_error(request: AnyRequest, error: HTTPException) -> Response[Any]:
+    if request.url.path.startswith("/v1"):
+        code = error.status_code
+        wrapped = {"message": error.detail, "type": "invalid_request_error", "param": None, "code": None}
+        return Response({"error": wrapped}, status_code=code)
+    extra = error.extra if isinstance(error.extra, list) else []
+    details = "; ".join(f"{item.get('key', '')} {item.get('message', '')}".strip() for item in extra)
+    return _problem(error.status_code, "invalid_request_error", details or error.detail, {})
+
+
+def _unexpected(request: AnyRequest, error: Exception) -> Response[Any]:
+    log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _gateway_error(request, GatewayError("the gateway failed on this request; its log says why"))
+
+
+def _problem(status: int, kind: str, detail: str, headers: dict[str, str]) -> Response[Any]:
+    content = {"type": f"about:blank#{kind}", "title": kind.replace("_", " "), "status": status, "detail": detail}
+    return Response(content, status_code=status, headers=headers, media_type="application/problem+json")
+
+
+def translated(error: Exception) -> GatewayError:
+    """What the registry refused, as an error with a status."""
+    kinds: tuple[tuple[type[Exception], type[GatewayError]], ...] = (
+        (registry_errors.NotFoundError, NotFoundError),
+        (registry_errors.ConflictError, StateConflictError),
+        (registry_errors.NameInvalidError, BadRequestError),
+        (registry_errors.BaseModelError, EngineUnavailableError),
+    )
+    for kind, becomes in kinds:
+        if isinstance(error, kind):
+            return becomes(str(error))
+    return RefusedError(str(error))
+
+

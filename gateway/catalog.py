@@ -1,0 +1,165 @@
+"""What can be asked for: an immutable snapshot, swapped whole and never patched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from postil.gateway.errors import BadRequestError, EngineUnavailableError, ForbiddenError, UnknownModelError
+from postil.gateway.tenants import Caller
+from postil.plugins import FallbackRule, ReleaseRef, Validator
+from postil.plugins.manager import PluginManager
+from postil.registry.base.model import BaseModel
+from postil.registry.errors import NameInvalidError, PolicyError
+from postil.registry.models import Release
+from postil.registry.names import AdapterName, parse_adapter, parse_release
+from postil.registry.policy import FallbackUse, Policy, ValidatorUse, build, policy_from
+from postil.registry.releases import AdapterState
+
+BASE = "base"
+AUTO = "auto"
+
+
+def engine_name(artifact: str) -> str:
+    """The name of an artifact inside the engine: from its digest, so that no name ever means two things."""
+    return "postil-" + artifact.removeprefix("sha256:")[:40]
+
+
+@dataclass(frozen=True, slots=True)
+class Servable:
+    """A release made ready: its plugins are instantiated, its constraint is built."""
+
+    ref: ReleaseRef
+    artifact: str
+    engine_name: str
+    policy: Policy
+    validators: Sequence[tuple[ValidatorUse, Validator]]
+    fallbacks: Sequence[tuple[FallbackUse, FallbackRule]]
+    constraint: Mapping[str, Any] | None
+    needs_tokens: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One adapter: its servable releases by number, why the others are not, and which is live."""
+
+    name: AdapterName
+    releases: Mapping[int, Servable]
+    broken: Mapping[int, str]
+    live: int | None
+
+    def pick(self, number: int | None) -> Servable:
+        """The release of that number, or the live one. Raises UnknownModelError or EngineUnavailableError."""
+        wanted = self.live if number is None else number
+        if wanted is None:
+            raise UnknownModelError(f"{self.name} has no live release yet; promote one", param="model")
+        if wanted in self.broken:
+            raise EngineUnavailableError(f"{self.name.release(wanted)} cannot be served on this gateway now")
+        if wanted not in self.releases:
+            raise UnknownModelError(f"there is no release {self.name.release(wanted)}", param="model")
+        return self.releases[wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All adapters by name, and each domain's default adapter."""
+
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+    def resolve(self, model: str | None, caller: Caller) -> Servable | None:
+        """The release that answers, or None for the base.
+
+        ``model`` is ``base``, a domain, ``domain/adapter``, ``domain/adapter@number``, or ``auto`` (or absent)
+        for the caller's default domain. Raises ForbiddenError, UnknownModelError or BadRequestError.
+        """
+        if model == BASE:
+            return None
+        if model is None or model == AUTO:
+            if caller.default_domain is None:
+                raise BadRequestError(
+                    "the request names no model and this key has no default domain; set `model`", param="model"
+                )
+            model = caller.default_domain
+        name, number = self._name(model)
+        if not caller.may_ask(name.domain) and name.domain in self.defaults:
+            raise ForbiddenError(f"this key may not use {name.domain}; ask for the right to it", param="model")
+        entry = self.entries.get(str(name))
+        if entry is None or not caller.may_ask(name.domain):
+            raise _unknown(model)
+        return entry.pick(number)
+
+    def with_adapter(self, entry: Entry, defaults: Mapping[str, str]) -> Catalog:
+        """A new snapshot in which one adapter is another."""
+        return Catalog({**self.entries, str(entry.name): entry}, dict(defaults))
+
+    def names(self, caller: Caller) -> list[tuple[str, str]]:
+        """(model, owner) of everything this caller may put into ``model``, the base last."""
+        found: list[tuple[str, str]] = []
+        for key in sorted(self.entries):
+            entry = self.entries[key]
+            domain = entry.name.domain
+            if not caller.may_ask(domain):
+                continue
+            if entry.live is not None and entry.live in entry.releases:
+                if self.defaults.get(domain) == entry.name.adapter:
+                    found.append((domain, domain))
+                found.append((key, domain))
+            found += [(str(release.ref), domain) for _, release in sorted(entry.releases.items())]
+        return [*found, (BASE, "postil")]
+
+    def live(self) -> list[Servable]:
+        """Every live release that can be served."""
+        return [
+            entry.releases[entry.live]
+            for entry in self.entries.values()
+            if entry.live is not None and entry.live in entry.releases
+        ]
+
+    def _name(self, model: str) -> tuple[AdapterName, int | None]:
+        if model in self.defaults:
+            return AdapterName(model, self.defaults[model]), None
+        try:
+            if "@" in model:
+                ref = parse_release(model)
+                return AdapterName(ref.domain, ref.adapter), ref.number
+            return parse_adapter(model), None
+        except NameInvalidError:
+            raise _unknown(model) from None
+
+
+def _unknown(model: str) -> UnknownModelError:
+    message = f"the model {model[:200]!r} does not exist; GET /v1/models lists those there are"
+    return UnknownModelError(message, param="model")
+
+
+def make_entry(state: AdapterState, plugins: PluginManager, base: BaseModel) -> Entry:
+    """Make an adapter's releases ready. One that cannot be is told apart, and does not stop the others."""
+    servable: dict[int, Servable] = {}
+    broken: dict[int, str] = {}
+    for release in state.releases:
+        if release.base_revision != base.revision:
+            broken[release.number] = f"made for another base ({release.base_id}, {release.base_revision[:19]})"
+            continue
+        try:
+            servable[release.number] = make_servable(release, plugins)
+        except PolicyError as error:
+            broken[release.number] = str(error)
+    return Entry(state.name, servable, broken, state.live)
+
+
+def make_servable(release: Release, plugins: PluginManager) -> Servable:
+    """Instantiate the plugins of a release's policy. Raises PolicyError."""
+    policy = policy_from(release.policy)
+    validators, fallbacks = build(policy, plugins)
+    return Servable(
+        ReleaseRef(release.domain, release.adapter, release.number),
+        release.artifact,
+        engine_name(release.artifact),
+        policy,
+        validators,
+        fallbacks,
+        policy.output.constraint() if policy.output else None,
+        any(validator.needs_tokens for _, validator in validators),
+    )

@@ -1,0 +1,77 @@
+"""How commands reach a gateway: its address, the admin key, and its refusals as sentences."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from postil.gateway.settings import Settings, read_settings
+
+_TIMEOUT_SECONDS = 300.0
+
+
+class CommandError(Exception):
+    """A command that could not do what was asked; its text says why and what to do."""
+
+
+@contextmanager
+def connected() -> Iterator[httpx.Client]:
+    """A client for the gateway that POSTIL_URL, or POSTIL_HOST and POSTIL_PORT, name. Raises CommandError."""
+    settings = read_settings()
+    url = os.environ.get("POSTIL_URL") or f"http://{_reachable(settings.host)}:{settings.port}"
+    headers = {"Authorization": f"Bearer {_admin_key(settings)}", "x-postil-actor": _actor()}
+    with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
+        try:
+            yield client
+        except httpx.TransportError as error:
+            raise CommandError(
+                f"no gateway answers at {url} ({error}); start one with `postil serve`, or set POSTIL_URL"
+            ) from error
+
+
+def call(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
+    """One call of the admin API: its JSON, or CommandError with the gateway's own sentence."""
+    response = client.request(method, path, **arguments)
+    if response.is_success:
+        return response.json() if response.content else None
+    raise CommandError(_refusal(response))
+
+
+def _refusal(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return f"{response.url} answered {response.status_code}, which is not a postil gateway's answer"
+
+
+def _admin_key(settings: Settings) -> str:
+    key = os.environ.get("POSTIL_ADMIN_KEY")
+    if key:
+        return key
+    try:
+        return settings.admin_key_file.read_text().strip()
+    except OSError as error:
+        raise CommandError(
+            f"there is no admin key at {settings.admin_key_file}; run this where the gateway runs, with the same"
+            " POSTIL_HOME, or set POSTIL_ADMIN_KEY"
+        ) from error
+
+
+def _reachable(host: str) -> str:
+    """An address to connect to, for an address to listen on."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - it is the one not to connect to
+    return f"[{host}]" if ":" in host else host
+
+
+def _actor() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"

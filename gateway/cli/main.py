@@ -1,0 +1,46 @@
+"""``postil``: every command, and the one place where errors become a sentence and an exit status."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from postil.gateway.cli import releases, serve, status, tenants, train
+from postil.gateway.cli.connection import CommandError
+from postil.gateway.errors import SettingsError
+from postil.plugins.errors import PluginError
+from postil.registry.errors import RegistryError
+
+
+def make_cli() -> typer.Typer:
+    """The whole command tree."""
+    cli = typer.Typer(
+        name="postil",
+        help="Registry and serving gateway for LoRA adapters over one frozen base model in vLLM.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        epilog="Settings come from POSTIL_* variables or postil.toml; POSTIL_URL says which gateway to talk to.",
+    )
+    cli.command()(serve.serve)
+    cli.command()(releases.publish)
+    cli.command()(releases.promote)
+    cli.command()(releases.rollback)
+    cli.command()(releases.releases)
+    cli.command()(train.train)
+    cli.add_typer(tenants.make_cli(), name="tenants")
+    cli.command()(status.status)
+    cli.command()(status.plugins)
+    return cli
+
+
+def run() -> None:
+    """Entry point of the command."""
+    try:
+        make_cli()()
+    except (CommandError, RegistryError, SettingsError, PluginError) as error:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}")
+        sys.exit(1)

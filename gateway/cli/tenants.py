@@ -1,0 +1,60 @@
+"""``postil tenants list | add | remove``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from postil.gateway.cli.connection import call, connected
+from postil.gateway.cli.show import AsJson, console, print_json, print_table, short_time
+
+
+def make_cli() -> typer.Typer:
+    """The group of commands."""
+    cli = typer.Typer(help="Who may call: tenants, their domains and their keys.", no_args_is_help=True)
+    cli.command("list")(list_tenants)
+    cli.command("add")(add)
+    cli.command("remove")(remove)
+    return cli
+
+
+def list_tenants(as_json: AsJson = False) -> None:
+    """Show the tenants; of a key, only how it begins."""
+    with connected() as client:
+        tenants = call(client, "GET", "/api/tenants")
+    if as_json:
+        print_json(tenants)
+        return
+    rows = [
+        (tenant["name"], ", ".join(tenant["domains"]), tenant["default_domain"], tenant["key_prefix"] + "...",
+         short_time(tenant["created"]))
+        for tenant in tenants
+    ]
+    print_table(
+        ["tenant", "domains", "default", "key", "created (UTC)"], rows,
+        empty="there are no tenants yet; add one with `postil tenants add NAME --domain healthcare`",
+    )
+
+
+def add(
+    name: Annotated[str, typer.Argument(help="The tenant's name.")],
+    domain: Annotated[list[str], typer.Option(help="A domain it may ask; give it several times for several.")],
+    default: Annotated[str | None, typer.Option(help="The domain it gets where a request names no model.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a tenant and print its key, this once: only a hash of it is kept."""
+    body = {"name": name, "domains": domain, "default_domain": default}
+    with connected() as client:
+        tenant = call(client, "POST", "/api/tenants", json=body)
+    if as_json:
+        print_json(tenant)
+    else:
+        console().print(f"added {tenant['name']}; its key, shown only now:\n{tenant['key']}")
+
+
+def remove(name: Annotated[str, typer.Argument(help="The tenant's name.")]) -> None:
+    """Remove a tenant: its key is refused from now on."""
+    with connected() as client:
+        call(client, "DELETE", f"/api/tenants/{name}")
+    console().print(f"removed {name}")

@@ -1,0 +1,90 @@
+"""``postil train``: make an adapter from labelled messages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from postil.registry.errors import RegistryError
+from postil.registry.tuning.options import TrainOptions
+from postil.registry.tuning.progress import Bar
+from postil.registry.tuning.report import Metrics, TrainReport
+from postil.registry.tuning.train import train as run
+
+
+def train(
+    data: Annotated[Path, typer.Option(help="Training examples, JSONL of instruction, input and output.")],
+    validation: Annotated[Path, typer.Option(help="Validation examples, of other messages.")],
+    base: Annotated[Path, typer.Option(help="Folder of the base model.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the adapter to.")],
+    base_id: Annotated[str | None, typer.Option(help="The base's id; its folder's name if left out.")] = None,
+    reject: Annotated[str | None, typer.Option(help="A label that is learned but never answered.")] = None,
+    rank: Annotated[int, typer.Option(help="Rank of the LoRA.")] = 8,
+    alpha: Annotated[int, typer.Option(help="Scale of the LoRA, over its rank.")] = 16,
+    target: Annotated[list[str] | None, typer.Option(help="A module to adapt; may be repeated.")] = None,
+    first_layer: Annotated[int, typer.Option(help="Leave the layers below this one as they are.")] = 0,
+    dropout: Annotated[float, typer.Option(help="Dropout in the LoRA.")] = 0.05,
+    half: Annotated[bool, typer.Option("--half", help="Store the weights as float16.")] = False,
+    epochs: Annotated[float, typer.Option(help="Looks at every example.")] = 3,
+    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 1e-3,
+    batch_size: Annotated[int, typer.Option(help="Examples per step.")] = 16,
+    warmup: Annotated[float, typer.Option(help="Share of the steps that warm up.")] = 0.06,
+    weight_decay: Annotated[float, typer.Option(help="Weight decay.")] = 0.0,
+    noise: Annotated[float, typer.Option(help="Share of messages seen with typing accidents.")] = 0.0,
+    parts: Annotated[int, typer.Option(help="Looks at the validation set per epoch.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same adapter.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a former result.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Train an adapter and measure it against the base."""
+    values = {key: value for key, value in locals().items() if key not in {"json", "target"}}
+    if target:
+        values["targets"] = tuple(target)
+    report = _run(values)
+    if json:
+        typer.echo(report.model_dump_json(indent=2))
+    else:
+        _show(report, out)
+
+
+def _run(values: dict[str, object]) -> TrainReport:
+    """Train with a bar on standard error, so that standard output is the report's alone."""
+    try:
+        options = TrainOptions.model_validate(values)
+        with Bar(Console(stderr=True)) as bar:
+            return run(options, bar)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]).replace("_", "-")
+        typer.echo(f"error: --{name}: {first['msg']}; see postil train --help", err=True)
+    except RegistryError as error:
+        typer.echo(f"error: {error}", err=True)
+    raise typer.Exit(1)
+
+
+def _show(report: TrainReport, out: Path) -> None:
+    console = Console()
+    table = Table("label", "examples", "base", "adapter", "mostly taken for")
+    for label, adapter in report.adapter_metrics.labels.items():
+        base = report.base_metrics.labels[label]
+        wrong = [f"{name} {count}" for name, count in adapter.answered.items() if name != label]
+        figures = (str(adapter.examples), f"{base.accuracy:.1%}", f"{adapter.accuracy:.1%}")
+        table.add_row(label, *figures, ", ".join(wrong[:2]))
+    table.add_row("all", *_totals(report.base_metrics, report.adapter_metrics), "", style="bold")
+    console.print(table)
+    advice = report.confidence
+    console.print(
+        f"A confidence minimum of {advice.minimum:.2f} would hold back {advice.right_below} right and"
+        f" {advice.wrong_below} wrong answers"
+        + (f", and {advice.rejects_below} of {advice.rejects} rejects." if advice.rejects else ".")
+    )
+    console.print(f"{out}: {report.bytes:,} bytes, {report.seconds:.0f} s", soft_wrap=True, highlight=False)
+
+
+def _totals(base: Metrics, adapter: Metrics) -> tuple[str, str, str]:
+    return str(adapter.examples), f"{base.accuracy:.1%}", f"{adapter.accuracy:.1%}"

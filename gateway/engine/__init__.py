@@ -1,0 +1,1 @@
+"""The engine: vLLM behind its HTTP API, as a supervised child or at an address."""

@@ -1,0 +1,111 @@
+"""One client for every engine: vLLM on a unix socket or at a URL. Foreign exceptions end here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import msgspec
+
+from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
+
+_encoder = msgspec.json.Encoder()
+_HEADERS = {"Content-Type": "application/json"}
+# Shorter than the engine keeps idle connections, so that no request is written into a closing one.
+_KEEPALIVE_SECONDS = 30.0
+_GONE = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
+
+
+class EngineClient:
+    """Speaks to vLLM. ``address`` is ``unix:/path/to/socket`` or ``http://host:port``."""
+
+    def __init__(self, address: str, *, timeout_seconds: float) -> None:
+        self._socket = address.removeprefix("unix:") if address.startswith("unix:") else None
+        self._root = "http://engine" if self._socket else address.rstrip("/")
+        self._timeout = aiohttp.ClientTimeout(total=None, sock_read=timeout_seconds, sock_connect=10)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, path: str, payload: Mapping[str, Any]) -> bytes:
+        """Send JSON and read the whole answer.
+
+        Raises EngineRefusedError for a status of 400 and above, EngineUnavailableError if no whole answer came.
+        """
+        async with self._sent(path, payload) as response:
+            return await response.read()
+
+    @asynccontextmanager
+    async def stream(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Send JSON and hand out the answer as it comes, as ``post`` does. Leaving early cancels it in the engine."""
+        async with self._sent(path, payload) as response:
+            yield _chunks(response)
+
+    async def healthy(self) -> bool:
+        """Whether the engine says that it is."""
+        try:
+            timeout = aiohttp.ClientTimeout(total=5)
+            async with self._open().get(f"{self._root}/health", timeout=timeout) as response:
+                return response.status == 200
+        except _GONE:
+            return False
+
+    async def load_adapter(self, name: str, folder: str) -> None:
+        """Load an adapter. One that is loaded already under that name is the same one."""
+        try:
+            await self.post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": folder})
+        except EngineRefusedError as error:
+            if b"already been loaded" not in error.body:
+                raise
+
+    async def loaded(self) -> set[str]:
+        """The names of everything that the engine can answer as, the base among them."""
+        try:
+            async with self._open().get(f"{self._root}/v1/models") as response:
+                return {model["id"] for model in msgspec.json.decode(await response.read())["data"]}
+        except _GONE as error:
+            raise _unavailable() from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    @asynccontextmanager
+    async def _sent(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
+        try:
+            async with self._open().post(
+                self._root + path, data=_encoder.encode(payload), headers=_HEADERS
+            ) as response:
+                if response.status >= 400:
+                    raise EngineRefusedError(response.status, await response.read())
+                yield response
+        except _GONE as error:
+            raise _unavailable() from error
+
+    def _open(self) -> aiohttp.ClientSession:
+        """The session is made on first use: it belongs to the loop that runs then."""
+        if self._session is None:
+            connector = (
+                aiohttp.UnixConnector(self._socket, limit=0, keepalive_timeout=_KEEPALIVE_SECONDS)
+                if self._socket
+                else aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS)
+            )
+            self._session = aiohttp.ClientSession(
+                connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
+            )
+        return self._session
+
+
+async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in response.content.iter_any():
+            yield chunk
+    except _GONE as error:
+        raise _unavailable() from error
+
+
+def _unavailable() -> EngineUnavailableError:
+    return EngineUnavailableError("the engine is not answering; it is being restarted, so try again in a moment")

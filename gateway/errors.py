@@ -1,0 +1,109 @@
+"""Every error that a caller can meet, with its HTTP status.
+
+GatewayError
+├── BadRequestError        400  the body cannot be understood, or asks for what the release forbids
+├── AuthenticationError    401  no key, or one that nobody has
+├── ForbiddenError         403  the tenant has no right to that domain
+├── UnknownModelError      404  no such model, adapter or release, or none of it is live
+├── RefusedError           422  a publish, promote or rollback that cannot be done
+├── StateConflictError     409  the registry is not in the state that the act supposes
+├── TooLargeError          413  the body is over the limit
+├── UnvalidatedError       502  the answer failed validation and the policy has no fallback for it
+├── EngineRefusedError     any  what the engine said of the request, passed on
+└── EngineUnavailableError 503  the engine, or the gateway itself, is not ready; nothing was answered
+
+SettingsError                   a setting that cannot be: the gateway does not start
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class SettingsError(Exception):
+    """A setting that cannot be; its text names it and says what would be right."""
+
+
+class GatewayError(Exception):
+    """Base of what a caller is told. The text may be shown to anybody: no path, no secret, no other tenant."""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "internal_error"
+    code: ClassVar[str | None] = None
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        self.retry_after = retry_after
+
+    def openai(self) -> dict[str, Any]:
+        """The error in OpenAI's shape."""
+        return {"error": {"message": str(self), "type": self.type, "param": self.param, "code": self.code}}
+
+
+class BadRequestError(GatewayError):
+    status = 400
+    type = "invalid_request_error"
+
+
+class AuthenticationError(GatewayError):
+    status = 401
+    type = "authentication_error"
+    code = "invalid_api_key"
+
+
+class ForbiddenError(GatewayError):
+    status = 403
+    type = "permission_error"
+    code = "model_forbidden"
+
+
+class UnknownModelError(GatewayError):
+    status = 404
+    type = "invalid_request_error"
+    code = "model_not_found"
+
+
+class NotFoundError(GatewayError):
+    status = 404
+    type = "not_found"
+
+
+class RefusedError(GatewayError):
+    status = 422
+    type = "refused"
+
+
+class StateConflictError(GatewayError):
+    status = 409
+    type = "conflict"
+
+
+class TooLargeError(GatewayError):
+    status = 413
+    type = "invalid_request_error"
+    code = "body_too_large"
+
+
+class UnvalidatedError(GatewayError):
+    status = 502
+    type = "validation_error"
+    code = "answer_not_validated"
+
+
+class EngineUnavailableError(GatewayError):
+    status = 503
+    type = "service_unavailable"
+    code = "engine_unavailable"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after=5)
+
+
+class EngineRefusedError(Exception):
+    """The engine answered with an error: its status and its body, which has OpenAI's shape already."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__(f"the engine answered {status}")
+        self.status = status
+        self.body = body

@@ -1,0 +1,154 @@
+"""From what the client sent to what the engine gets: the release's policy is put in force here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from postil.gateway.catalog import Servable
+from postil.gateway.errors import BadRequestError
+
+_decoder = msgspec.json.Decoder()
+# One meaning under several names: where a policy fixes one, the others must not undo it.
+_ALIASES = {"max_tokens": ("max_tokens", "max_completion_tokens")}
+_CONSTRAINTS = ("structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar")
+
+
+class Kind(Enum):
+    """Which of OpenAI's two generation endpoints was asked."""
+
+    CHAT = "/v1/chat/completions"
+    TEXT = "/v1/completions"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request as the gateway understands it. ``body`` is what the client sent."""
+
+    kind: Kind
+    body: Mapping[str, Any]
+    model: str | None
+    stream: bool
+    include_usage: bool
+
+
+def read_ask(kind: Kind, raw: bytes) -> Ask:
+    """Read a request body. Only what the gateway itself acts on is checked; the rest is the engine's to judge.
+
+    Raises BadRequestError.
+    """
+    try:
+        body = _decoder.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadRequestError(f"the body is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise BadRequestError("the body has to be a JSON object")
+    model = _typed(body, "model", str)
+    stream = _typed(body, "stream", bool)
+    options = _typed(body, "stream_options", dict) or {}
+    return Ask(kind, body, model, bool(stream), options.get("include_usage") is True)
+
+
+def _typed(body: Mapping[str, Any], key: str, kind: type) -> Any:
+    value = body.get(key)
+    if value is not None and not isinstance(value, kind):
+        raise BadRequestError(f"{key} has to be {_WORDS[kind]}", param=key)
+    return value
+
+
+_WORDS: Mapping[type, str] = {str: "a string", bool: "true or false", dict: "an object"}
+
+
+def for_base(ask: Ask, tenant: str) -> dict[str, Any]:
+    """The engine's request for the base: the client's own, under the tenant's cache salt."""
+    return {**ask.body, "model": "base", "cache_salt": cache_salt(tenant, "base")}
+
+
+def for_release(ask: Ask, release: Servable, tenant: str) -> dict[str, Any]:
+    """The engine's request for a release: its weights, its prompt, its sampling, its constraint.
+
+    Raises BadRequestError if the client asks for an output that the release does not give.
+    """
+    payload = {**ask.body, "model": release.engine_name, "cache_salt": cache_salt(tenant, str(release.ref))}
+    _put_sampling(payload, release)
+    if ask.kind is Kind.CHAT and release.policy.system_prompt:
+        _put_system_prompt(payload, release.policy.system_prompt)
+    if release.constraint is not None:
+        _refuse_other_outputs(ask.body, release)
+        payload["structured_outputs"] = release.constraint
+        payload.pop("response_format", None)
+    if release.validators:
+        # Judged whole: what is judged cannot leave before, so nothing is gained by streaming from the engine.
+        payload["stream"] = False
+        payload.pop("stream_options", None)
+    if release.needs_tokens:
+        _ask_for_tokens(payload, ask.kind)
+    return payload
+
+
+def cache_salt(tenant: str, release: str) -> str:
+    """Prefix caches are shared only inside one tenant and one release; a client's own salt never counts."""
+    return hashlib.sha256(f"{tenant}\0{release}".encode()).hexdigest()
+
+
+def _put_sampling(payload: dict[str, Any], release: Servable) -> None:
+    policy = release.policy
+    several = isinstance(payload.get("n"), int) and payload["n"] > 1
+    for key, value in policy.defaults.items():
+        # To ask for several answers is to ask for sampling: a default of greedy decoding does not fit.
+        if all(payload.get(alias) is None for alias in _ALIASES.get(key, (key,))) and not (
+            several and key == "temperature" and value == 0
+        ):
+            payload[key] = value
+    for key, value in policy.sampling.items():
+        for alias in _ALIASES.get(key, ()):
+            payload.pop(alias, None)
+        payload[key] = value
+
+
+def _put_system_prompt(payload: dict[str, Any], prompt: str) -> None:
+    messages = payload.get("messages")
+    if isinstance(messages, list):  # Anything else is for the engine to refuse.
+        payload["messages"] = [{"role": "system", "content": prompt}, *messages]
+
+
+def _refuse_other_outputs(body: Mapping[str, Any], release: Servable) -> None:
+    """``json_object`` and ``text`` hold for any constrained answer; whatever asks for another form is refused."""
+    asked = [key for key in _CONSTRAINTS if body.get(key) is not None]
+    form = body.get("response_format")
+    if isinstance(form, dict) and form.get("type") not in ("text", "json_object"):
+        asked.append("response_format")
+    if body.get("tools") and body.get("tool_choice") != "none":
+        asked.append("tools")
+    if asked:
+        raise BadRequestError(
+            f"{release.ref} restricts its output by policy; leave out `{asked[0]}`, or ask `base`", param=asked[0]
+        )
+
+
+def _ask_for_tokens(payload: dict[str, Any], kind: Kind) -> None:
+    if kind is Kind.CHAT:
+        payload["logprobs"] = True
+    elif payload.get("logprobs") is None:
+        payload["logprobs"] = 0
+
+
+def warm_up_base() -> dict[str, Any]:
+    """A request that makes the engine go through prefill, decoding and structured output once."""
+    return {
+        "model": "base",
+        "messages": [{"role": "user", "content": "Yes or no?"}],
+        "max_tokens": 8,
+        "structured_outputs": {"choice": ["yes", "no"]},
+    }
+
+
+def warm_up(release: Servable) -> dict[str, Any]:
+    """A request to a release as a client's would be, a short one."""
+    body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
+    return for_release(Ask(Kind.CHAT, body, None, False, False), release, "postil-warm-up")

@@ -1,0 +1,1 @@
+"""Thin handlers: read the request, ask whoever knows, write the answer."""

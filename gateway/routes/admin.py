@@ -1,0 +1,153 @@
+"""``/api``: publish, promote, roll back, tenants, status. For the admin key only."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, Router, delete, get, post
+from litestar.connection import ASGIConnection
+from litestar.datastructures import UploadFile
+from litestar.enums import RequestEncodingType
+from litestar.handlers import BaseRouteHandler
+from litestar.params import Body
+
+from postil.gateway import releasing, views
+from postil.gateway.errors import BadRequestError, ForbiddenError
+from postil.gateway.lifecycle import Gateway
+from postil.registry.names import AdapterName, parse_adapter
+from postil.registry.policy import parse_policy
+from postil.registry.tenants import add_tenant, list_tenants, remove_tenant
+
+AnyRequest = Request[Any, Any, Any]
+
+
+class PromoteBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Which release to make live, and why."""
+
+    release: int
+    reason: str = ""
+
+
+class RollbackBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Where to go back to (the release that was live before, if left out), and why."""
+
+    to: int | None = None
+    reason: str = ""
+
+
+class TenantBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A tenant to add."""
+
+    name: str
+    domains: list[str]
+    default_domain: str | None = None
+
+
+def admin_router(gateway: Gateway) -> Router:
+    """Every admin route over one gateway, behind one guard."""
+
+    def only_admin(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        caller = gateway.directory.identify(connection.headers.get("authorization"))
+        if not caller.admin:
+            raise ForbiddenError("this key is not the admin's; use the one in $POSTIL_HOME/admin.key")
+
+    return Router(
+        "/api",
+        guards=[only_admin],
+        route_handlers=[*_release_routes(gateway), *_tenant_routes(gateway), *_status_routes(gateway)],
+    )
+
+
+def _release_routes(gateway: Gateway) -> list[Any]:
+    @get("/adapters")
+    async def adapters() -> list[dict[str, Any]]:
+        states = await asyncio.to_thread(gateway.registry().adapters)
+        return [views.adapter(state, gateway) for state in states]
+
+    @get("/adapters/{domain:str}/{adapter:str}")
+    async def one_adapter(domain: str, adapter: str) -> dict[str, Any]:
+        state = await asyncio.to_thread(gateway.registry().state, _name(domain, adapter))
+        return views.adapter(state, gateway)
+
+    @post("/adapters/{domain:str}/{adapter:str}/releases", request_max_body_size=None)
+    async def publish(
+        request: AnyRequest,
+        domain: str,
+        adapter: str,
+        data: Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PART)],
+    ) -> dict[str, Any]:
+        upload = data.get("artifact")
+        if not isinstance(upload, UploadFile):
+            raise BadRequestError("send the adapter as a tar in the form field `artifact`", param="artifact")
+        policy = parse_policy(await _text(data["policy"])) if "policy" in data else None
+        release, created = await releasing.publish(
+            gateway, upload.file, _name(domain, adapter), policy,
+            note=await _text(data.get("note")), actor=_actor(request),
+        )
+        return {**views.release(release), "created": created}
+
+    @post("/adapters/{domain:str}/{adapter:str}/promote", status_code=200)
+    async def promote(request: AnyRequest, domain: str, adapter: str, data: PromoteBody) -> dict[str, Any]:
+        ref = _name(domain, adapter).release(data.release)
+        state = await releasing.promote(gateway, ref, reason=data.reason, actor=_actor(request))
+        return views.adapter(state, gateway)
+
+    @post("/adapters/{domain:str}/{adapter:str}/rollback", status_code=200)
+    async def rollback(request: AnyRequest, domain: str, adapter: str, data: RollbackBody) -> dict[str, Any]:
+        name = _name(domain, adapter)
+        state = await releasing.rollback(gateway, name, data.to, reason=data.reason, actor=_actor(request))
+        return views.adapter(state, gateway)
+
+    return [adapters, one_adapter, publish, promote, rollback]
+
+
+def _tenant_routes(gateway: Gateway) -> list[Any]:
+    @get("/tenants")
+    async def tenants() -> list[dict[str, Any]]:
+        found = await asyncio.to_thread(list_tenants, gateway.registry().database)
+        return [views.tenant(tenant) for tenant in found]
+
+    @post("/tenants")
+    async def add(request: AnyRequest, data: TenantBody) -> dict[str, Any]:
+        tenant, key = await asyncio.to_thread(
+            add_tenant, gateway.registry().database, data.name, data.domains,
+            default=data.default_domain, actor=_actor(request),
+        )
+        await gateway.refresh_tenants()
+        return {**views.tenant(tenant), "key": key}
+
+    @delete("/tenants/{name:str}")
+    async def remove(request: AnyRequest, name: str) -> None:
+        await asyncio.to_thread(remove_tenant, gateway.registry().database, name, actor=_actor(request))
+        await gateway.refresh_tenants()
+
+    return [tenants, add, remove]
+
+
+def _status_routes(gateway: Gateway) -> list[Any]:
+    @get("/status", sync_to_thread=False)
+    def status() -> dict[str, Any]:
+        return views.status(gateway)
+
+    @get("/plugins", sync_to_thread=False)
+    def plugins() -> list[dict[str, Any]]:
+        return [views.offer(offer) for offer in gateway.plugins.offers()]
+
+    return [status, plugins]
+
+
+def _name(domain: str, adapter: str) -> AdapterName:
+    return parse_adapter(f"{domain}/{adapter}")
+
+
+def _actor(request: AnyRequest) -> str:
+    """Who did it, as they say themselves: one key is shared by all who administer."""
+    return request.headers.get("x-postil-actor", "admin")[:200]
+
+
+async def _text(value: object) -> str:
+    if isinstance(value, UploadFile):
+        return (await value.read()).decode(errors="replace")
+    return "" if value is None else str(value)

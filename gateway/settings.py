@@ -1,0 +1,83 @@
+"""All settings, read once: from the environment (``POSTIL_*``), else from ``postil.toml``, else as given here."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from postil.gateway.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """One frozen object that is passed to whoever needs it."""
+
+    model_config = SettingsConfigDict(env_prefix="POSTIL_", toml_file="postil.toml", frozen=True, extra="forbid")
+
+    home: Path = Path(".postil")
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    demo: bool = False
+    base_model: str | None = None
+    database_url: str | None = None
+    engine_url: str | None = None
+    engine_args: str = ""
+    engine_start_seconds: Annotated[float, Field(gt=0)] = 600.0
+    engine_timeout_seconds: Annotated[float, Field(gt=0)] = 300.0
+    dtype: str | None = None
+    max_model_len: Annotated[int, Field(ge=16)] = 2048
+    max_lora_rank: Annotated[int, Field(ge=1, le=512)] = 16
+    max_loras: Annotated[int, Field(ge=1)] = 8
+    max_cpu_loras: Annotated[int, Field(ge=1)] = 64
+    upload_limit_mib: Annotated[int, Field(ge=1)] = 512
+    body_limit_mib: Annotated[int, Field(ge=1)] = 8
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is passed in wins over the environment, and that over the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def database(self) -> str:
+        """The database's URL; SQLite under ``home`` unless set."""
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'postil.db'}"
+
+    @property
+    def admin_key_file(self) -> Path:
+        """Where the admin key is kept."""
+        return self.home / "admin.key"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the gateway."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def read_settings(**given: Any) -> Settings:
+    """Read the settings; ``given`` wins where it is not None. Raises SettingsError in one sentence."""
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(f"POSTIL_{name}={first['input']!r}: {first['msg']}") from error

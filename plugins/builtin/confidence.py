@@ -1,0 +1,72 @@
+"""``confidence``: the model gave its label enough probability.
+
+The probability of the label is the product of the probabilities of the tokens that spell it, taken before
+the constraint is applied: where the unconstrained model would have said something else altogether,
+it is low for every label.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from postil.plugins.contract import Config, Validator
+from postil.plugins.hookspecs import hookimpl
+from postil.plugins.types import Completion, Exchange, Token, Verdict
+
+
+class ConfidenceConfig(Config):
+    """``minimum``: the least probability, 0 to 1; ``field``: the key whose value is measured."""
+
+    minimum: Annotated[float, Field(ge=0, le=1)] = 0.5
+    field: str = "category"
+
+
+class Confidence(Validator):
+    """Passes an answer whose label has at least ``minimum`` probability."""
+
+    name = "confidence"
+    Config = ConfidenceConfig
+    needs_tokens = True
+
+    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+        """Fail where the probability is too small, or where the tokens do not show it."""
+        probability = label_probability(completion, self.config.field)
+        if probability is None:
+            return Verdict.failed("the probability of the label cannot be read")
+        if probability < self.config.minimum:
+            return Verdict.failed(f"probability {probability:.2f} is below {self.config.minimum:.2f}")
+        return Verdict.passed()
+
+
+def label_probability(completion: Completion, field: str = "category") -> float | None:
+    """Probability of the value of ``field`` in a JSON answer, 0 to 1, or None if it cannot be found."""
+    try:
+        value = json.loads(completion.text)[field]
+    except (ValueError, KeyError, TypeError):
+        return None
+    if not isinstance(value, str) or not value or not completion.tokens:
+        return None
+    start = completion.text.rfind(json.dumps(value)) + 1
+    return _probability(completion.tokens, start, start + len(json.dumps(value)) - 2)
+
+
+def _probability(tokens: Sequence[Token], start: int, end: int) -> float | None:
+    """Product over the tokens that share a character with ``start`` to ``end``."""
+    position, total, seen = 0, 0.0, False
+    for token in tokens:
+        if position < end and position + len(token.text) > start:
+            total += token.logprob
+            seen = True
+        position += len(token.text)
+    return math.exp(total) if seen else None
+
+
+@hookimpl
+def postil_validators() -> Sequence[type[Validator]]:
+    """Offer ``confidence``."""
+    return [Confidence]

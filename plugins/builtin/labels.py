@@ -1,0 +1,54 @@
+"""``labels``: the answer is a JSON object with one field, whose value is one of a set.
+
+Decoding is constrained to that already; this looks at the result, so that truncation, a wrong constraint or
+a fault of the engine is caught and not trusted.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from postil.plugins.contract import Config, Validator
+from postil.plugins.hookspecs import hookimpl
+from postil.plugins.types import Completion, Exchange, Verdict
+
+
+class LabelsConfig(Config):
+    """``labels``: the values allowed; ``field``: the one key of the answer."""
+
+    labels: Annotated[tuple[str, ...], Field(min_length=1)]
+    field: str = "category"
+
+
+class Labels(Validator):
+    """Passes ``{"category": "<one of labels>"}`` and nothing else."""
+
+    name = "labels"
+    Config = LabelsConfig
+
+    def __init__(self, config: LabelsConfig) -> None:
+        super().__init__(config)
+        self._allowed = frozenset(config.labels)
+
+    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+        """Fail an answer that is not JSON, has other keys, or a value outside the set."""
+        try:
+            answer = json.loads(completion.text)
+        except ValueError:
+            return Verdict.failed("the answer is not JSON")
+        if not isinstance(answer, dict) or list(answer) != [self.config.field]:
+            return Verdict.failed(f"the answer is not an object with the one key {self.config.field!r}")
+        value = answer[self.config.field]
+        if not isinstance(value, str) or value not in self._allowed:
+            return Verdict.failed("the label is not one of the set")
+        return Verdict.passed()
+
+
+@hookimpl
+def postil_validators() -> Sequence[type[Validator]]:
+    """Offer ``labels``."""
+    return [Labels]

@@ -1,0 +1,1 @@
+"""The base model: where it is, what it is, and how the default one is made."""

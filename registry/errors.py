@@ -1,0 +1,50 @@
+"""What the registry refuses, each as one sentence with the remedy.
+
+RegistryError
+├── NameInvalidError      a domain, adapter or release name that cannot be one
+├── NotFoundError         no such adapter, release or tenant
+├── ConflictError         somebody else was faster, or there is nothing to do it to
+├── PolicyError           a policy that cannot be in force
+├── ArtifactError         files that cannot be an adapter, or no longer are what was published
+│   └── PreflightError    an adapter that this base cannot serve
+├── DatasetError          training data that cannot be learned from
+└── BaseModelError        the base model cannot be found or read
+"""
+
+from __future__ import annotations
+
+
+class RegistryError(Exception):
+    """Base of every refusal of the registry; its text may be shown to whoever asked."""
+
+
+class NameInvalidError(RegistryError):
+    """A name that is not of the form ``domain/adapter`` or ``domain/adapter@number``."""
+
+
+class NotFoundError(RegistryError):
+    """Nothing is called that."""
+
+
+class ConflictError(RegistryError):
+    """The state is not the one that the act supposes."""
+
+
+class PolicyError(RegistryError):
+    """A policy with a wrong key, a wrong value or an unknown plugin."""
+
+
+class ArtifactError(RegistryError):
+    """Files that are not an adapter, or that changed since they were published."""
+
+
+class PreflightError(ArtifactError):
+    """An adapter that the base model of this gateway cannot serve."""
+
+
+class DatasetError(RegistryError):
+    """Training or validation data that cannot be used."""
+
+
+class BaseModelError(RegistryError):
+    """The base model is missing, incomplete or of a kind that is not understood."""

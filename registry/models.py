@@ -1,0 +1,84 @@
+"""The tables. Times are UTC, stored without a zone; every text that a person wrote is stored as written."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+
+def utcnow() -> datetime:
+    """Now, in UTC, without a zone: what both SQLite and PostgreSQL give back unchanged."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+class Domain(SQLModel, table=True):
+    """A field that a team owns, and the adapter that answers for it by default."""
+
+    name: str = Field(primary_key=True, max_length=64)
+    default_adapter: str = Field(max_length=64)
+
+
+class Release(SQLModel, table=True):
+    """Immutable: an artifact, the base it was made for, and the policy it answers by."""
+
+    __table_args__ = (
+        UniqueConstraint("domain", "adapter", "number"),
+        UniqueConstraint("domain", "adapter", "artifact", "base_revision", "policy_digest"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    domain: str = Field(max_length=64, index=True)
+    adapter: str = Field(max_length=64)
+    number: int
+    artifact: str = Field(max_length=71)
+    base_id: str
+    base_revision: str = Field(max_length=71)
+    policy: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    policy_digest: str = Field(max_length=71)
+    validators: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))
+    note: str
+    actor: str
+    created_at: datetime = Field(default_factory=utcnow)
+
+
+class Channel(SQLModel, table=True):
+    """A mutable pointer of an adapter to a release. ``revision`` counts its moves, for compare-and-set."""
+
+    domain: str = Field(primary_key=True, max_length=64)
+    adapter: str = Field(primary_key=True, max_length=64)
+    name: str = Field(primary_key=True, max_length=16)
+    number: int
+    revision: int = 1
+    moved_at: datetime = Field(default_factory=utcnow)
+
+
+class Tenant(SQLModel, table=True):
+    """Who calls: the domains it may ask, the one it gets where it names none, and the hash of its key."""
+
+    name: str = Field(primary_key=True, max_length=64)
+    domains: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    default_domain: str | None = Field(default=None, max_length=64)
+    key_hash: str = Field(max_length=64, unique=True)
+    key_prefix: str = Field(max_length=16)
+    created_at: datetime = Field(default_factory=utcnow)
+
+
+class Event(SQLModel, table=True):
+    """One row of the log: who did what to which adapter, why, from where to where. Never changed, never deleted.
+
+    ``hash`` covers this row and ``previous``, the hash of the row before it.
+    """
+
+    sequence: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    at: datetime
+    actor: str
+    action: str = Field(max_length=32)
+    subject: str = Field(index=True)
+    reason: str
+    before: int | None = None
+    after: int | None = None
+    previous: str = Field(max_length=64)
+    hash: str = Field(max_length=64)

@@ -1,0 +1,122 @@
+"""All SQL of the registry. Nothing here commits: the caller's transaction does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import func, text
+from sqlmodel import Session, col, select
+
+from postil.registry import audit
+from postil.registry.models import Channel, Domain, Event, Release, Tenant, utcnow
+from postil.registry.names import AdapterName
+
+# Any number will do, so long as nothing else in the database uses it.
+_WRITER_LOCK = 0x706F7374
+
+
+def lock_for_writing(session: Session) -> None:
+    """Let one writer in at a time. SQLite's transactions are begun that way already."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITER_LOCK})
+
+
+def adapters(session: Session) -> list[AdapterName]:
+    """Every adapter that has a release, in order."""
+    rows = session.exec(select(Release.domain, Release.adapter).distinct()).all()
+    return sorted(AdapterName(domain, adapter) for domain, adapter in rows)
+
+
+def releases(session: Session, name: AdapterName) -> Sequence[Release]:
+    """All releases of an adapter, oldest first."""
+    return session.exec(
+        select(Release)
+        .where(Release.domain == name.domain, Release.adapter == name.adapter)
+        .order_by(col(Release.number))
+    ).all()
+
+
+def release(session: Session, name: AdapterName, number: int) -> Release | None:
+    """One release by its number."""
+    return session.exec(
+        select(Release).where(
+            Release.domain == name.domain, Release.adapter == name.adapter, Release.number == number
+        )
+    ).one_or_none()
+
+
+def same_release(session: Session, candidate: Release) -> Release | None:
+    """The release that already holds the same artifact, base and policy."""
+    return session.exec(
+        select(Release).where(
+            Release.domain == candidate.domain,
+            Release.adapter == candidate.adapter,
+            Release.artifact == candidate.artifact,
+            Release.base_revision == candidate.base_revision,
+            Release.policy_digest == candidate.policy_digest,
+        )
+    ).one_or_none()
+
+
+def next_number(session: Session, name: AdapterName) -> int:
+    """The number that the next release of this adapter gets."""
+    highest = session.exec(
+        select(func.max(Release.number)).where(
+            Release.domain == name.domain, Release.adapter == name.adapter
+        )
+    ).one()
+    return (highest or 0) + 1
+
+
+def channel(session: Session, name: AdapterName, which: str = "stable") -> Channel | None:
+    """Where a channel of this adapter points."""
+    return session.get(Channel, (name.domain, name.adapter, which))
+
+
+def channels(session: Session) -> Sequence[Channel]:
+    """All channels of all adapters."""
+    return session.exec(select(Channel)).all()
+
+
+def domains(session: Session) -> Sequence[Domain]:
+    """All domains."""
+    return session.exec(select(Domain).order_by(col(Domain.name))).all()
+
+
+def tenants(session: Session) -> Sequence[Tenant]:
+    """All tenants by name."""
+    return session.exec(select(Tenant).order_by(col(Tenant.name))).all()
+
+
+def events(session: Session, subject: str | None = None) -> Sequence[Event]:
+    """The log in order, all of it or one adapter's."""
+    query = select(Event).order_by(col(Event.sequence))
+    return session.exec(query if subject is None else query.where(Event.subject == subject)).all()
+
+
+def record(
+    session: Session,
+    *,
+    actor: str,
+    action: str,
+    subject: str,
+    reason: str,
+    before: int | None = None,
+    after: int | None = None,
+) -> Event:
+    """Append one event to the chain. The caller holds the writers' lock."""
+    last = session.exec(select(Event).order_by(col(Event.sequence).desc()).limit(1)).one_or_none()
+    event = Event(
+        sequence=last.sequence + 1 if last else 1,
+        at=utcnow(),
+        actor=actor,
+        action=action,
+        subject=subject,
+        reason=reason,
+        before=before,
+        after=after,
+        previous=last.hash if last else audit.GENESIS,
+        hash="",
+    )
+    session.add(audit.seal(event))
+    return event

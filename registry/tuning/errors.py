@@ -1,0 +1,19 @@
+"""What training refuses, beside DatasetError.
+
+RegistryError
+├── DatasetError          (registry.errors) data that cannot be learned from
+├── TuneExtraMissingError torch, transformers, peft or accelerate is not installed
+└── OutFolderError        the folder for the result cannot be used
+"""
+
+from __future__ import annotations
+
+from postil.registry.errors import RegistryError
+
+
+class TuneExtraMissingError(RegistryError):
+    """The libraries that training needs are not installed."""
+
+
+class OutFolderError(RegistryError):
+    """The folder for the result is taken, or no folder."""

@@ -1,0 +1,51 @@
+"""What a training run is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[int, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class TrainOptions(BaseModel):
+    """Files, shape of the adapter, and the course of training; the defaults suit a small base on a CPU.
+
+    ``reject`` is a label that is learned but never answered: examples of what does not belong to any other
+    label. Having somewhere else to go, the model gives the real labels little probability on such
+    messages, which the ``confidence`` validator then sees.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Path
+    validation: Path
+    base: Path
+    out: Path
+    base_id: str | None = None
+    overwrite: bool = False
+    reject: str | None = None
+
+    rank: Positive = 8
+    alpha: Positive = 16
+    targets: tuple[str, ...] = ("q_proj", "v_proj")
+    first_layer: Annotated[int, Field(ge=0)] = 0
+    dropout: Share = 0.05
+    half: bool = False
+
+    epochs: Annotated[float, Field(gt=0)] = 3
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    batch_size: Positive = 16
+    warmup: Share = 0.06
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    noise: Share = 0.0
+    parts: Positive = 1
+    seed: int = 0
+
+    @property
+    def base_name(self) -> str:
+        """What the adapter names as its base: an id, never a path of this machine."""
+        return self.base_id or self.base.resolve().name

@@ -1,0 +1,79 @@
+"""Who looks on while an adapter is trained."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from postil.registry.tuning.report import Metrics
+
+
+class Watcher(Protocol):
+    """Told what happens; all of it may be ignored."""
+
+    def started(self, base: Metrics, steps: int) -> None:
+        """The base is measured; ``steps`` of training follow."""
+
+    def stepped(self, step: int, loss: float) -> None:
+        """One step is done; ``loss`` is that batch's, in nats per answer token."""
+
+    def measured(self, epoch: float, metrics: Metrics, best: bool) -> None:
+        """The validation set was answered; ``best`` so far is kept."""
+
+
+class Silent:
+    """Looks away."""
+
+    def started(self, base: Metrics, steps: int) -> None:
+        """Ignore it."""
+
+    def stepped(self, step: int, loss: float) -> None:
+        """Ignore it."""
+
+    def measured(self, epoch: float, metrics: Metrics, best: bool) -> None:
+        """Ignore it."""
+
+
+class Bar:
+    """A progress bar with the loss, and a line for every look at the validation set."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}  loss {task.fields[loss]:.3f}"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._task = self._progress.add_task("measuring the base", total=None, visible=False, loss=0.0)
+        self._base = 0.0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        self._progress.console.print("measuring the base model ...")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def started(self, base: Metrics, steps: int) -> None:
+        """Show what there is to beat."""
+        self._base = base.accuracy
+        self._progress.console.print(f"base: accuracy {base.accuracy:.1%} of {base.examples}")
+        self._progress.update(self._task, description="training", total=steps, visible=True)
+
+    def stepped(self, step: int, loss: float) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=step, loss=loss)
+
+    def measured(self, epoch: float, metrics: Metrics, best: bool) -> None:
+        """Print a line that stays."""
+        self._progress.console.print(
+            f"epoch {epoch:.2f}: loss {metrics.loss:.3f}, accuracy {metrics.accuracy:.1%}"
+            f" (base {self._base:.1%}){', best so far' if best else ''}"
+        )

@@ -1,0 +1,131 @@
+"""What a training run found: figures for people and for ``training.json``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from postil.registry.tuning.dataset import Example
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One answer: its label, the label's raw probability (0 to 1), and the loss against the right one."""
+
+    example: Example
+    label: str
+    probability: float
+    loss: float
+
+    @property
+    def right(self) -> bool:
+        """The answer is the example's label."""
+        return self.label == self.example.label
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class LabelMetrics(_Part):
+    """How one label fares: its examples, and what was answered to them."""
+
+    examples: int
+    accuracy: float
+    answered: dict[str, int]
+
+
+class Metrics(_Part):
+    """Accuracy over all examples that have a real label; ``loss`` is nats per answer, up to where it goes wrong."""
+
+    examples: int
+    right: int
+    accuracy: float
+    loss: float
+    labels: dict[str, LabelMetrics]
+
+
+class ConfidenceAdvice(_Part):
+    """A ``minimum`` for the confidence validator and what it would have done to the validation set."""
+
+    minimum: float
+    right_below: int
+    wrong_below: int
+    rejects: int
+    rejects_below: int
+
+
+class Part(_Part):
+    """The state after some steps of training."""
+
+    epoch: float
+    loss: float
+    accuracy: float
+
+
+class TrainReport(_Part):
+    """Everything about a run that somebody may ask about later."""
+
+    base: str
+    field: str
+    labels: tuple[str, ...]
+    instruction: str
+    data: dict[str, Any]
+    validation: dict[str, Any]
+    options: dict[str, Any]
+    libraries: dict[str, str]
+    base_metrics: Metrics
+    adapter_metrics: Metrics
+    confidence: ConfidenceAdvice
+    parts: tuple[Part, ...]
+    accuracy: float
+    parameters: int
+    bytes: int = 0
+    seconds: float
+
+
+def measure(judged: Iterable[Judged], reject: str | None) -> Metrics:
+    """Count right answers; examples of the reject label are left out."""
+    rows = [one for one in judged if one.example.label != reject]
+    right = sum(one.right for one in rows)
+    labels = sorted({one.example.label for one in rows})
+    return Metrics(
+        examples=len(rows),
+        right=right,
+        accuracy=round(right / len(rows), 4),
+        loss=round(sum(one.loss for one in rows) / len(rows), 4),
+        labels={label: _label([one for one in rows if one.example.label == label]) for label in labels},
+    )
+
+
+def _label(rows: Sequence[Judged]) -> LabelMetrics:
+    return LabelMetrics(
+        examples=len(rows),
+        accuracy=round(sum(one.right for one in rows) / len(rows), 4),
+        answered=dict(Counter(one.label for one in rows).most_common()),
+    )
+
+
+def advise(judged: Sequence[Judged], reject: str | None) -> ConfidenceAdvice:
+    """The largest minimum, in steps of 0.01 up to 0.5, that loses at most one right answer in a hundred."""
+    real = [one for one in judged if one.example.label != reject]
+    right = [one.probability for one in real if one.right]
+    wrong = [one.probability for one in real if not one.right]
+    rejects = [one.probability for one in judged if one.example.label == reject]
+    bearable = len(right) // 100
+    minimum = max((n / 100 for n in range(51) if _below(right, n / 100) <= bearable), default=0.0)
+    return ConfidenceAdvice(
+        minimum=minimum,
+        right_below=_below(right, minimum),
+        wrong_below=_below(wrong, minimum),
+        rejects=len(rejects),
+        rejects_below=_below(rejects, minimum),
+    )
+
+
+def _below(probabilities: Iterable[float], minimum: float) -> int:
+    return sum(probability < minimum for probability in probabilities)

@@ -1,0 +1,124 @@
+"""Train one adapter: ``train(options)`` reads the data, tunes, measures against the base, and writes a folder."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import time
+from typing import TYPE_CHECKING, Any
+
+from postil.registry.errors import BaseModelError, DatasetError
+from postil.registry.tuning.dataset import Dataset, check_apart, load
+from postil.registry.tuning.errors import TuneExtraMissingError
+from postil.registry.tuning.files import check_out, write
+from postil.registry.tuning.options import TrainOptions
+from postil.registry.tuning.progress import Silent, Watcher
+from postil.registry.tuning.report import Judged, Metrics, Part, TrainReport, advise, measure
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+LIBRARIES = ("torch", "transformers", "peft", "accelerate")
+# What a run did, not where its files lay: a report holds no path of the machine that made it.
+PATHS = {"data", "validation", "base", "out", "overwrite"}
+
+
+def train(options: TrainOptions, watcher: Watcher | None = None) -> TrainReport:
+    """Train after ``options``, write the adapter to ``options.out`` and return the figures.
+
+    Raises DatasetError, BaseModelError, OutFolderError or TuneExtraMissingError, all before the long work.
+    """
+    begun = time.monotonic()
+    training, validation = _load(options)
+    check_out(options.out, options.overwrite)
+    check_libraries()
+    adapted, base, parts, judged = _tune(options, training, validation, watcher or Silent())
+    report = TrainReport(
+        base=options.base_name,
+        field=training.field,
+        labels=tuple(label for label in training.labels if label != options.reject),
+        instruction=training.examples[0].instruction,
+        data=_about(training),
+        validation=_about(validation),
+        options=options.model_dump(mode="json", exclude=PATHS),
+        libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
+        base_metrics=base,
+        adapter_metrics=measure(judged, options.reject),
+        confidence=advise(judged, options.reject),
+        parts=parts,
+        accuracy=measure(judged, options.reject).accuracy,
+        parameters=adapted.get_nb_trainable_parameters()[0],
+        seconds=round(time.monotonic() - begun, 1),
+    )
+    return write(adapted, report, options.out, options.half)
+
+
+def check_libraries() -> None:
+    """Raises TuneExtraMissingError naming what is missing."""
+    missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise TuneExtraMissingError(
+            f"training needs {', '.join(missing)}; install it with: pip install 'postil[tune]'"
+        )
+
+
+def _load(options: TrainOptions) -> tuple[Dataset, Dataset]:
+    training, validation = load(options.data), load(options.validation)
+    check_apart(training, validation)
+    if options.reject is not None and options.reject not in training.labels:
+        raise DatasetError(
+            f"{training.path} has no example of the reject label {options.reject!r}; add some or drop --reject"
+        )
+    return training, validation
+
+
+def _tune(
+    options: TrainOptions, training: Dataset, validation: Dataset, watcher: Watcher
+) -> tuple[PeftModel, Metrics, tuple[Part, ...], list[Judged]]:
+    """The trained model in its best state, the base's figures, the way there, and the final answers."""
+    from postil.registry.tuning.evaluate import judge
+    from postil.registry.tuning.loop import Looks, adapt, fit, steps_per_epoch
+    from postil.registry.tuning.prompts import Coder
+
+    model, tokenizer = _base(options)
+    coder = Coder(tokenizer, training.field, [*training.examples, *validation.examples])
+
+    def answers(tuned: Any) -> list[Judged]:
+        return judge(tuned, coder, validation.examples, options.reject)
+
+    base = measure(answers(model), options.reject)
+    adapted = adapt(model, options)
+    steps = steps_per_epoch(len(training.examples), options)
+    watcher.started(base, round(steps * options.epochs))
+    looks = Looks(
+        adapted, lambda: measure(answers(adapted), options.reject), max(1, steps // options.parts), watcher
+    )
+    fit(adapted, coder, training.examples, options, looks)
+    return adapted, base, tuple(looks.parts), answers(adapted)
+
+
+def _base(options: TrainOptions) -> tuple[Any, Any]:
+    """Model and tokenizer, seeded before anything random is made."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    set_seed(options.seed)
+    if not (options.base / "config.json").is_file():
+        raise BaseModelError(f"{options.base} is no model folder; name one with config.json and safetensors")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(options.base, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            options.base, dtype=torch.float32, local_files_only=True, attn_implementation="eager"
+        )
+    except (OSError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise BaseModelError(f"{options.base} cannot be loaded ({first}); fetch the base again") from error
+    if not tokenizer.chat_template:
+        raise BaseModelError(f"{options.base} has no chat template; use an instruction-tuned base")
+    return model, tokenizer
+
+
+def _about(dataset: Dataset) -> dict[str, Any]:
+    return {"file": dataset.path.name, "digest": dataset.digest, "examples": len(dataset.examples)}

@@ -1,0 +1,140 @@
+"""A whole training run on a tiny model, and what is refused before one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postil.registry.errors import BaseModelError, DatasetError
+from postil.registry.tuning.errors import OutFolderError
+from postil.registry.tuning.options import TrainOptions
+from postil.registry.tuning.report import Metrics
+from postil.registry.tuning.train import train
+
+
+@dataclass
+class Diary:
+    """A watcher that remembers."""
+
+    losses: list[float] = field(default_factory=list)
+    looks: list[float] = field(default_factory=list)
+    steps: int = 0
+
+    def started(self, base: Metrics, steps: int) -> None:
+        self.steps = steps
+
+    def stepped(self, step: int, loss: float) -> None:
+        self.losses.append(loss)
+
+    def measured(self, epoch: float, metrics: Metrics, best: bool) -> None:
+        self.looks.append(epoch)
+
+
+def options(tiny_base: Path, data: tuple[Path, Path], out: Path, **changes: Any) -> TrainOptions:
+    values: dict[str, Any] = {
+        "data": data[0], "validation": data[1], "base": tiny_base, "base_id": "example/tiny", "out": out,
+        "epochs": 2, "learning_rate": 2e-2, "batch_size": 8, "targets": ("q_proj", "v_proj", "down_proj"),
+    }
+    return TrainOptions.model_validate(values | changes)
+
+
+@pytest.mark.tune
+def test_training_lowers_the_loss_writes_the_files_and_reports(
+    tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out, diary = tmp_path / "deep" / "1", Diary()
+    report = train(options(tiny_base, data, out, noise=0.2), diary)
+    assert diary.steps == len(diary.losses) == 16
+    assert sum(diary.losses[-4:]) < 0.7 * sum(diary.losses[:4])
+    assert diary.looks == [1.0, 2.0]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "adapter_config.json", "adapter_model.safetensors", "training.json",
+    ]
+    assert [path.name for path in out.parent.iterdir()] == ["1"]
+    written = json.loads((out / "training.json").read_text())
+    assert written == report.model_dump(mode="json")
+    assert str(tmp_path) not in (out / "training.json").read_text()
+    config = json.loads((out / "adapter_config.json").read_text())
+    assert (config["base_model_name_or_path"], config["r"]) == ("example/tiny", 8)
+    assert report.labels == ("billing", "symptoms")
+    assert report.base_metrics.examples == report.adapter_metrics.examples == 20
+    assert report.adapter_metrics.accuracy == max(part.accuracy for part in report.parts)
+    assert report.bytes == (out / "adapter_model.safetensors").stat().st_size
+    with pytest.raises(OutFolderError, match="--overwrite"):
+        train(options(tiny_base, data, out))
+
+
+@pytest.mark.tune
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(
+    tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    outs = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
+    for out, seed in zip(outs, (1, 1, 2), strict=True):
+        train(options(tiny_base, data, out, epochs=1, noise=0.5, seed=seed, half=True))
+    first, same, other = (
+        [(out / name).read_bytes() for name in ("adapter_model.safetensors", "adapter_config.json")]
+        for out in outs
+    )
+    assert first == same
+    assert first[0] != other[0]
+
+
+@pytest.mark.tune
+def test_probabilities_are_those_of_one_plain_forward_pass(tiny_base: Path, data: tuple[Path, Path]) -> None:
+    """The shared beginning, the padding and the walk change nothing of what the model says."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from postil.registry.tuning.dataset import load
+    from postil.registry.tuning.evaluate import judge
+    from postil.registry.tuning.prompts import Coder
+
+    validation = load(data[1])
+    tokenizer = AutoTokenizer.from_pretrained(tiny_base)
+    model = AutoModelForCausalLM.from_pretrained(tiny_base)
+    coder = Coder(tokenizer, validation.field, validation.examples)
+    assert len(coder.shared) > 5
+    for judged in judge(model, coder, validation.examples, None):
+        prompt = [*coder.shared, *coder.tail(judged.example)]
+        scores = {}
+        for label, answer in coder.answers.items():
+            logits = model(torch.tensor([[*prompt, *answer.ids]])).logits[0, len(prompt) - 1 : -1]
+            chosen = torch.log_softmax(logits.detach(), -1)[range(len(answer.ids)), list(answer.ids)]
+            scores[label] = (float(chosen[answer.start]), float(chosen[answer.start : answer.end].sum().exp()))
+        assert judged.label == max(scores, key=lambda label: scores[label][0])
+        assert judged.probability == pytest.approx(scores[judged.label][1], rel=1e-3)
+
+
+@pytest.mark.tune
+def test_a_reject_label_is_learned_but_never_answered(
+    tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    other = json.dumps({"instruction": "Sort.", "input": "??", "output": '{"category": "other"}'})
+    for path, text in zip(data, (other, other.replace("??", "!!")), strict=True):
+        path.write_text(path.read_text() + text + "\n")
+    report = train(options(tiny_base, data, tmp_path / "out", epochs=1, reject="other"))
+    assert report.labels == ("billing", "symptoms")
+    assert report.confidence.rejects == 1
+    answered = {label for one in report.adapter_metrics.labels.values() for label in one.answered}
+    assert answered <= {"billing", "symptoms"}
+
+
+def test_refusals_come_before_any_work(data: tuple[Path, Path], tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    with pytest.raises(OutFolderError, match="not written by postil train"):
+        train(options(tmp_path, data, taken, overwrite=True))
+    with pytest.raises(DatasetError, match="no example of the reject label"):
+        train(options(tmp_path, data, tmp_path / "out", reject="other"))
+    with pytest.raises(DatasetError, match="also stands in"):
+        train(options(tmp_path, (data[0], data[0]), tmp_path / "out"))
+
+
+@pytest.mark.tune
+def test_a_folder_without_a_model_is_refused(data: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(BaseModelError, match="no model folder"):
+        train(options(tmp_path, data, tmp_path / "out"))
