@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from postil.gateway.lifecycle import Gateway
@@ -45,7 +46,7 @@ def release(row: Release) -> dict[str, Any]:
         "validators": row.validators,
         "note": row.note,
         "by": row.actor,
-        "created": f"{row.created_at.isoformat(timespec='seconds')}Z",
+        "created": _stamp(row.created_at),
     }
 
 
@@ -53,7 +54,7 @@ def event(row: Event) -> dict[str, Any]:
     """One row of the log."""
     return {
         "sequence": row.sequence,
-        "at": f"{row.at.isoformat(timespec='milliseconds')}Z",
+        "at": _stamp(row.at),
         "by": row.actor,
         "action": row.action,
         "subject": row.subject,
@@ -63,6 +64,11 @@ def event(row: Event) -> dict[str, Any]:
     }
 
 
+def _stamp(at: datetime) -> str:
+    """RFC 3339 in UTC, to the millisecond."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
+
+
 def tenant(row: Tenant) -> dict[str, Any]:
     """A tenant, without what could be used as its key."""
     return {
@@ -70,7 +76,7 @@ def tenant(row: Tenant) -> dict[str, Any]:
         "domains": row.domains,
         "default_domain": row.default_domain,
         "key_prefix": row.key_prefix,
-        "created": f"{row.created_at.isoformat(timespec='seconds')}Z",
+        "created": _stamp(row.created_at),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from datetime import UTC
 
 from postil.registry.models import Event
 
@@ -19,7 +20,7 @@ def seal(event: Event) -> Event:
 
 def digest(event: Event) -> str:
     """SHA-256, in hex, over all columns of the row but ``hash``."""
-    row = [event.sequence, event.at.isoformat(), event.actor, event.action, event.subject, event.reason,
+    row = [event.sequence, event.at.astimezone(UTC).isoformat(), event.actor, event.action, event.subject, event.reason,
            event.before, event.after, event.previous]
     return hashlib.sha256(json.dumps(row).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""The tables. Times are UTC, stored without a zone; every text that a person wrote is stored as written."""
+"""The tables. Times are aware and in UTC; every text that a person wrote is stored as written."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sqlmodel import Field, SQLModel
 
 
 def utcnow() -> datetime:
-    """Now, in UTC, without a zone: what both SQLite and PostgreSQL give back unchanged."""
-    return datetime.now(UTC).replace(tzinfo=None)
+    """Now, in UTC; to the microsecond, which is what both SQLite and PostgreSQL keep."""
+    return datetime.now(UTC)
 
 
 class Domain(SQLModel, table=True):

@@ -11,7 +11,7 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import UploadFile
 from litestar.enums import RequestEncodingType
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Body
+from litestar.params import Body, FromPath, JSONBody
 
 from postil.gateway import releasing, views
 from postil.gateway.errors import BadRequestError, ForbiddenError
@@ -67,15 +67,15 @@ def _release_routes(gateway: Gateway) -> list[Any]:
         return [views.adapter(state, gateway) for state in states]
 
     @get("/adapters/{domain:str}/{adapter:str}")
-    async def one_adapter(domain: str, adapter: str) -> dict[str, Any]:
+    async def one_adapter(domain: FromPath[str], adapter: FromPath[str]) -> dict[str, Any]:
         state = await asyncio.to_thread(gateway.registry().state, _name(domain, adapter))
         return views.adapter(state, gateway)
 
     @post("/adapters/{domain:str}/{adapter:str}/releases", request_max_body_size=None)
     async def publish(
         request: AnyRequest,
-        domain: str,
-        adapter: str,
+        domain: FromPath[str],
+        adapter: FromPath[str],
         data: Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PART)],
     ) -> dict[str, Any]:
         upload = data.get("artifact")
@@ -89,13 +89,13 @@ def _release_routes(gateway: Gateway) -> list[Any]:
         return {**views.release(release), "created": created}
 
     @post("/adapters/{domain:str}/{adapter:str}/promote", status_code=200)
-    async def promote(request: AnyRequest, domain: str, adapter: str, data: PromoteBody) -> dict[str, Any]:
+    async def promote(request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[PromoteBody]) -> dict[str, Any]:
         ref = _name(domain, adapter).release(data.release)
         state = await releasing.promote(gateway, ref, reason=data.reason, actor=_actor(request))
         return views.adapter(state, gateway)
 
     @post("/adapters/{domain:str}/{adapter:str}/rollback", status_code=200)
-    async def rollback(request: AnyRequest, domain: str, adapter: str, data: RollbackBody) -> dict[str, Any]:
+    async def rollback(request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[RollbackBody]) -> dict[str, Any]:
         name = _name(domain, adapter)
         state = await releasing.rollback(gateway, name, data.to, reason=data.reason, actor=_actor(request))
         return views.adapter(state, gateway)
@@ -110,7 +110,7 @@ def _tenant_routes(gateway: Gateway) -> list[Any]:
         return [views.tenant(tenant) for tenant in found]
 
     @post("/tenants")
-    async def add(request: AnyRequest, data: TenantBody) -> dict[str, Any]:
+    async def add(request: AnyRequest, data: JSONBody[TenantBody]) -> dict[str, Any]:
         tenant, key = await asyncio.to_thread(
             add_tenant, gateway.registry().database, data.name, data.domains,
             default=data.default_domain, actor=_actor(request),
@@ -119,7 +119,7 @@ def _tenant_routes(gateway: Gateway) -> list[Any]:
         return {**views.tenant(tenant), "key": key}
 
     @delete("/tenants/{name:str}")
-    async def remove(request: AnyRequest, name: str) -> None:
+    async def remove(request: AnyRequest, name: FromPath[str]) -> None:
         await asyncio.to_thread(remove_tenant, gateway.registry().database, name, actor=_actor(request))
         await gateway.refresh_tenants()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from postil.gateway.errors import UnknownModelError
 from postil.gateway.lifecycle import Gateway
@@ -19,7 +20,7 @@ def model_routes(gateway: Gateway) -> list[HTTPRouteHandler]:
         return {"object": "list", "data": _cards(gateway, request)}
 
     @get("/v1/models/{model:path}", sync_to_thread=False)
-    def one_model(request: Request[Any, Any, Any], model: str) -> dict[str, Any]:
+    def one_model(request: Request[Any, Any, Any], model: FromPath[str]) -> dict[str, Any]:
         wanted = model.removeprefix("/")
         for card in _cards(gateway, request):
             if card["id"] == wanted:

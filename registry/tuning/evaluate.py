@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from postil.registry.tuning.dataset import Example
-from postil.registry.tuning.forward import run, step
+from postil.registry.tuning.forward import embed, run, step
 from postil.registry.tuning.prompts import Answer, Coder
 from postil.registry.tuning.report import Judged
 
@@ -66,10 +66,11 @@ def _batch(model: Any, coder: Coder, examples: Sequence[Example], reject: str | 
         _Walk(list(allowed), None if example.label == reject else coder.answers[example.label])
         for example in examples
     ]
-    here = run(model, coder.shared, [[*coder.tail(example), *coder.lead] for example in examples], keep=1)
+    rows = [embed(model, [*coder.tail(example), *coder.lead]) for example in examples]
+    here = run(model, embed(model, coder.shared), rows, logits_to_keep=1)
     depth = len(coder.lead)
     while True:
-        logprobs = torch.log_softmax(here.logits[:, -1].float(), dim=-1)
+        logprobs = torch.log_softmax(here.out.logits[:, -1].float(), dim=-1)
         for walk, row in zip(walks, logprobs, strict=True):
             walk.advance(row, depth)
         depth += 1

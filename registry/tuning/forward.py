@@ -6,53 +6,118 @@ rows, aligned on the right. So the answers end together and only the last few po
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 
 
 @dataclass(slots=True)
 class Pass:
-    """What a forward pass leaves: ``logits`` (rows, kept positions, vocabulary) and what the next one needs."""
+    """What a forward pass leaves: its output and what the next one needs."""
 
-    logits: Tensor
+    out: Any
     cache: DynamicCache
     mask: Tensor
     positions: Tensor
 
 
-def run(model: Any, shared: Sequence[int], rows: Sequence[Sequence[int]], keep: int) -> Pass:
-    """Run ``rows``, each after ``shared``; logits of the last ``keep`` positions. Gradients flow throughout."""
+def embed(model: Any, ids: Sequence[int]) -> Tensor:
+    """Token embeddings, (length, width)."""
+    embedded: Tensor = model.get_input_embeddings()(torch.tensor(list(ids), dtype=torch.long))
+    return embedded
+
+
+def run(model: Any, shared: Tensor, rows: Sequence[Tensor], **extra: Any) -> Pass:
+    """Run ``rows`` (each (length, width)), each after ``shared``. Gradients flow throughout."""
     cache = DynamicCache()
-    if shared:
-        model(input_ids=torch.tensor([list(shared)]), past_key_values=cache, use_cache=True, logits_to_keep=1)
+    if len(shared):
+        model(inputs_embeds=shared[None], past_key_values=cache, use_cache=True, **extra)
         cache.batch_repeat_interleave(len(rows))
-    width = max(map(len, rows))
-    ids = torch.tensor([[0] * (width - len(row)) + list(row) for row in rows])
-    real = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
+    states = pad_sequence(list(rows), batch_first=True, padding_side="left")
+    real = pad_sequence(
+        [torch.ones(len(row), dtype=torch.long) for row in rows], batch_first=True, padding_side="left"
+    )
     mask = torch.cat([torch.ones(len(rows), len(shared), dtype=torch.long), real], dim=1)
     positions = len(shared) + (real.cumsum(1) - 1).clamp(min=0)
-    return _pass(model, ids, cache, mask, positions, keep)
+    return _pass(model, states, Pass(None, cache, mask, positions), extra)
 
 
 def step(model: Any, before: Pass, tokens: Sequence[int]) -> Pass:
-    """Go on by one token per row."""
-    ids = torch.tensor(tokens)[:, None]
-    mask = torch.cat([before.mask, torch.ones_like(ids)], dim=1)
-    return _pass(model, ids, before.cache, mask, before.positions[:, -1:] + 1, 1)
+    """Go on by one token per row; logits of that position."""
+    states = embed(model, tokens)[:, None]
+    mask = torch.cat([before.mask, before.mask.new_ones(len(tokens), 1)], dim=1)
+    after = Pass(None, before.cache, mask, before.positions[:, -1:] + 1)
+    return _pass(model, states, after, {"logits_to_keep": 1})
 
 
-def _pass(model: Any, ids: Tensor, cache: DynamicCache, mask: Tensor, positions: Tensor, keep: int) -> Pass:
+def _pass(model: Any, states: Tensor, at: Pass, extra: dict[str, Any]) -> Pass:
     out = model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=positions,
-        past_key_values=cache,
+        inputs_embeds=states,
+        attention_mask=at.mask,
+        position_ids=at.positions,
+        past_key_values=at.cache,
         use_cache=True,
-        logits_to_keep=keep,
+        **extra,
     )
-    return Pass(out.logits, cache, mask, positions)
+    return Pass(out, at.cache, at.mask, at.positions)
+
+
+class Lower:
+    """The layers below ``first``, which training leaves alone: run once per text, and remembered."""
+
+    def __init__(self, model: Any, first: int, shared: Sequence[int]) -> None:
+        self._model, self._first = model, first
+        self._decoder = model.get_decoder()
+        self._known: dict[tuple[int, ...], Tensor] = {}
+        self._shared_ids = embed(model, shared).detach()
+        self.shared = self._shared_ids if not first else self._states([self._shared_ids], prefixed=False)[0]
+
+    def states(self, rows: Sequence[Sequence[int]]) -> list[Tensor]:
+        """What the first tuned layer sees of every row, (length, width)."""
+        if not self._first:
+            return [embed(self._model, row).detach() for row in rows]
+        new = [tuple(row) for row in rows if tuple(row) not in self._known]
+        if new:
+            computed = self._states([embed(self._model, row).detach() for row in new], prefixed=True)
+            self._known.update(zip(new, computed, strict=True))
+        return [self._known[tuple(row)] for row in rows]
+
+    def _states(self, rows: Sequence[Tensor], prefixed: bool) -> list[Tensor]:
+        shared = self._shared_ids if prefixed else self._shared_ids[:0]
+        with torch.no_grad(), _only(self._decoder, slice(0, self._first)):
+            out = run(self._decoder, shared, rows).out.last_hidden_state
+        return [states[-len(row) :].clone() for states, row in zip(out, rows, strict=True)]
+
+    @contextmanager
+    def upper(self) -> Iterator[None]:
+        """Within, the model is its upper layers only and takes ``states`` as its input."""
+        with _only(self._decoder, slice(self._first, None)):
+            yield
+
+
+@contextmanager
+def _only(decoder: Any, part: slice) -> Iterator[None]:
+    """Reduce ``decoder`` to some of its layers; without the last one it has no final norm either."""
+    layers, norm = decoder.layers, decoder.norm
+    kept = layers[part]
+    decoder.layers = kept
+    if part.stop is not None:
+        decoder.norm = nn.Identity()
+    _number(kept)
+    try:
+        yield
+    finally:
+        decoder.layers, decoder.norm = layers, norm
+        _number(layers)
+
+
+def _number(layers: Any) -> None:
+    """The cache keeps keys and values by a layer's number, counted from the first one that runs."""
+    for number, layer in enumerate(layers):
+        layer.self_attn.layer_idx = number

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +23,12 @@ from transformers import (
 )
 
 from postil.registry.tuning.dataset import Example
-from postil.registry.tuning.forward import run
+from postil.registry.tuning.forward import Lower, run
 from postil.registry.tuning.noise import disturb
 from postil.registry.tuning.options import TrainOptions
 from postil.registry.tuning.progress import Watcher
 from postil.registry.tuning.prompts import Coder
-from postil.registry.tuning.report import Metrics, Part
+from postil.registry.tuning.report import Judged, Metrics, Part, measure
 
 IGNORED = -100
 
@@ -71,9 +70,9 @@ class Rows:
 class AnswerTrainer(Trainer):
     """A Trainer whose loss is the answer's alone, with the shared beginning computed once per batch."""
 
-    def __init__(self, shared: Sequence[int], **settings: Any) -> None:
+    def __init__(self, lower: Lower, **settings: Any) -> None:
         super().__init__(data_collator=_collect, **settings)
-        self._shared = shared
+        self._lower = lower
 
     def compute_loss(
         self,
@@ -86,7 +85,9 @@ class AnswerTrainer(Trainer):
         rows, lengths = inputs["rows"], inputs["lengths"]
         keep = max(lengths)
         # The position before a token predicts it: one more is kept, and the last predicts nothing.
-        logits = run(model, self._shared, rows, keep + 1).logits[:, :-1]
+        states = self._lower.states(rows)
+        with self._lower.upper():
+            logits = run(model, self._lower.shared, states, logits_to_keep=keep + 1).out.logits[:, :-1]
         wanted = [[IGNORED] * (keep - n) + row[len(row) - n :] for row, n in zip(rows, lengths, strict=True)]
         return cross_entropy(logits.flatten(0, 1).float(), torch.tensor(wanted).flatten(), ignore_index=IGNORED)
 
@@ -95,22 +96,17 @@ def _collect(examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"rows": [one["input_ids"] for one in examples], "lengths": [one["answer"] for one in examples]}
 
 
-@dataclass(slots=True)
-class _Best:
-    metrics: Metrics | None = None
-    state: dict[str, Tensor] | None = None
-
-    def better(self, metrics: Metrics) -> bool:
-        old = self.metrics
-        return old is None or (metrics.accuracy, -metrics.loss) > (old.accuracy, -old.loss)
-
-
 class Looks(TrainerCallback):
     """Measures at the end of every part of an epoch, keeps the best state, and tells the watcher."""
 
-    def __init__(self, model: PeftModel, measure: Callable[[], Metrics], every: int, watcher: Watcher) -> None:
-        self._model, self._measure, self._every, self._watcher = model, measure, every, watcher
-        self._best = _Best()
+    def __init__(
+        self, model: PeftModel, answers: Callable[[], list[Judged]], every: int, options: TrainOptions, watcher: Watcher
+    ) -> None:
+        self._model, self._answers, self._every, self._watcher = model, answers, every, watcher
+        self._reject = options.reject
+        self._metrics: Metrics | None = None
+        self._state: dict[str, Tensor] = {}
+        self.best: list[Judged] = []
         self.parts: list[Part] = []
 
     def on_step_end(
@@ -133,18 +129,23 @@ class Looks(TrainerCallback):
             self._watcher.stepped(state.global_step, float(logs["loss"]))
 
     def _look(self, epoch: float) -> None:
-        metrics = self._measure()
-        best = self._best.better(metrics)
+        judged = self._answers()
+        metrics = measure(judged, self._reject)
+        best = _better(metrics, self._metrics)
         if best:
             state = get_peft_model_state_dict(self._model, save_embedding_layers=False)
-            self._best = _Best(metrics, {name: value.detach().clone() for name, value in state.items()})
+            self._state = {name: value.detach().clone() for name, value in state.items()}
+            self._metrics, self.best = metrics, judged
         self.parts.append(Part(epoch=round(epoch, 3), loss=metrics.loss, accuracy=metrics.accuracy))
         self._watcher.measured(epoch, metrics, best)
 
     def restore(self) -> None:
         """Put the best state back into the model."""
-        if self._best.state is not None:
-            set_peft_model_state_dict(self._model, self._best.state)
+        set_peft_model_state_dict(self._model, self._state)
+
+
+def _better(new: Metrics, old: Metrics | None) -> bool:
+    return old is None or (new.accuracy, -new.loss) > (old.accuracy, -old.loss)
 
 
 def steps_per_epoch(examples: int, options: TrainOptions) -> int:
@@ -155,8 +156,9 @@ def steps_per_epoch(examples: int, options: TrainOptions) -> int:
 def fit(model: PeftModel, coder: Coder, examples: Sequence[Example], options: TrainOptions, looks: Looks) -> None:
     """Train ``model`` in place and leave it in its best state."""
     rows: Any = Rows(coder, examples, options)
+    lower = Lower(model, options.first_layer, coder.shared)
     trainer = AnswerTrainer(
-        coder.shared, model=model, args=_arguments(options), train_dataset=rows, callbacks=[looks]
+        lower, model=model, args=_arguments(options), train_dataset=rows, callbacks=[looks]
     )
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)

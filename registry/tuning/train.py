@@ -90,11 +90,10 @@ def _tune(
     adapted = adapt(model, options)
     steps = steps_per_epoch(len(training.examples), options)
     watcher.started(base, round(steps * options.epochs))
-    looks = Looks(
-        adapted, lambda: measure(answers(adapted), options.reject), max(1, steps // options.parts), watcher
-    )
+    every = max(1, steps // options.parts)
+    looks = Looks(adapted, lambda: answers(adapted), every, options, watcher)
     fit(adapted, coder, training.examples, options, looks)
-    return adapted, base, tuple(looks.parts), answers(adapted)
+    return adapted, base, tuple(looks.parts), looks.best
 
 
 def _base(options: TrainOptions) -> tuple[Any, Any]:

@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.Column("validators", sa.JSON, nullable=False),
         sa.Column("note", sa.String, nullable=False),
         sa.Column("actor", sa.String, nullable=False),
-        sa.Column("created_at", sa.DateTime, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.UniqueConstraint("domain", "adapter", "number"),
         sa.UniqueConstraint("domain", "adapter", "artifact", "base_revision", "policy_digest"),
     )
@@ -42,7 +42,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(16), primary_key=True),
         sa.Column("number", sa.Integer, nullable=False),
         sa.Column("revision", sa.Integer, nullable=False),
-        sa.Column("moved_at", sa.DateTime, nullable=False),
+        sa.Column("moved_at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_table(
         "tenant",
@@ -51,12 +51,12 @@ def upgrade() -> None:
         sa.Column("default_domain", sa.String(64)),
         sa.Column("key_hash", sa.String(64), nullable=False, unique=True),
         sa.Column("key_prefix", sa.String(16), nullable=False),
-        sa.Column("created_at", sa.DateTime, nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
     )
     op.create_table(
         "event",
         sa.Column("sequence", sa.Integer, primary_key=True, autoincrement=False),
-        sa.Column("at", sa.DateTime, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("actor", sa.String, nullable=False),
         sa.Column("action", sa.String(32), nullable=False),
         sa.Column("subject", sa.String, nullable=False, index=True),

@@ -1,0 +1,149 @@
+"""A small server that speaks vLLM's HTTP API: it stands in for the engine behind the gateway's real client.
+
+What it answers is decided by ``reply``; what was asked of it is in ``requests``. It holds no model and claims none:
+the tests under ``tests/engine`` run the real one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.fakes.http import Receive, Scope, Send, read_body, respond, serving
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Reply:
+    """What a choice says: its text, and the probability (per token) that the engine reports for it."""
+
+    text: str = '{"category": "symptoms"}'
+    logprob: float = -0.01
+    finish_reason: str = "stop"
+    tokens: list[str] | None = None
+
+    def pieces(self) -> list[str]:
+        """The tokens of the text; words and single signs unless given."""
+        return self.tokens if self.tokens is not None else re.findall(r"\w+|\W", self.text)
+
+
+@dataclass
+class FakeVLLM:
+    """The state of the engine, and its ASGI application. ``gate`` holds answers back until it is set."""
+
+    reply: Callable[[Json], Reply] = lambda body: Reply()
+    adapters: dict[str, str] = field(default_factory=dict)
+    requests: list[Json] = field(default_factory=list)
+    refuse_load: str | None = None
+    loads: int = 0
+    break_off_after: int | None = None
+    healthy: bool = True
+    cancelled: int = 0
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        path = scope["path"]
+        if path == "/health":
+            await respond(send, 200 if self.healthy else 503, b"")
+        elif path == "/v1/models":
+            models = [{"id": name} for name in ["base", *self.adapters]]
+            await respond(send, 200, json.dumps({"data": models}).encode())
+        elif path == "/v1/load_lora_adapter":
+            await self._load(json.loads(await read_body(receive)), send)
+        else:
+            await self._generate(path, json.loads(await read_body(receive)), receive, send)
+
+    async def _load(self, body: Json, send: Send) -> None:
+        self.loads += 1
+        await self.gate.wait()
+        if self.refuse_load:
+            await respond(send, 500, _error(self.refuse_load))
+        elif body["lora_name"] in self.adapters:
+            await respond(send, 400, _error("The lora adapter has already been loaded."))
+        else:
+            self.adapters[body["lora_name"]] = body["lora_path"]
+            await respond(send, 200, b"Success")
+
+    async def _generate(self, path: str, body: Json, receive: Receive, send: Send) -> None:
+        if body["model"] != "base" and body["model"] not in self.adapters:
+            await respond(send, 404, _error(f"The model `{body['model']}` does not exist."))
+            return
+        if not isinstance(body.get("messages", body.get("prompt")), list | str):
+            await respond(send, 400, _error("messages: Input should be a valid list"))
+            return
+        self.requests.append(body)
+        await self._held_back(receive)
+        reply = self.reply(body)
+        chat = path.endswith("chat/completions")
+        if body.get("stream"):
+            await self._stream(body, reply, chat, send)
+        else:
+            await respond(send, 200, json.dumps(_whole(body, reply, chat)).encode())
+
+    async def _held_back(self, receive: Receive) -> None:
+        """Wait at the gate; a client that leaves meanwhile cancels its request, as in the real engine."""
+        if self.gate.is_set():
+            return
+        gone, opened = asyncio.ensure_future(receive()), asyncio.ensure_future(self.gate.wait())
+        await asyncio.wait({gone, opened}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (gone, opened):
+            task.cancel()
+        if not self.gate.is_set():
+            self.cancelled += 1
+            raise ConnectionError("the client left")
+
+    async def _stream(self, body: Json, reply: Reply, chat: bool, send: Send) -> None:
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for index, piece in enumerate(reply.pieces()):
+            if self.break_off_after is not None and index >= self.break_off_after:
+                raise ConnectionError("the engine dies here")
+            part = {"delta": {"content": piece}} if chat else {"text": piece}
+            chunk = {"id": "1", "model": body["model"], "choices": [{"index": 0, **part, "finish_reason": None}]}
+            await send({"type": "http.response.body", "body": _event(chunk), "more_body": True})
+        await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": False})
+
+
+def _whole(body: Json, reply: Reply, chat: bool) -> Json:
+    choices = [_choice(index, body, reply, chat) for index in range(body.get("n") or 1)]
+    usage = {"prompt_tokens": 3, "completion_tokens": len(reply.pieces()), "total_tokens": 3 + len(reply.pieces())}
+    return {"id": "1", "created": 1, "model": body["model"], "choices": choices, "usage": usage}
+
+
+def _choice(index: int, body: Json, reply: Reply, chat: bool) -> Json:
+    tokens = reply.pieces()
+    if chat:
+        content = [{"token": token, "logprob": reply.logprob, "bytes": [], "top_logprobs": []} for token in tokens]
+        logprobs: Json | None = {"content": content} if body.get("logprobs") else None
+        said: Json = {"message": {"role": "assistant", "content": reply.text}}
+    else:
+        wanted = body.get("logprobs") is not None
+        logprobs = {"tokens": tokens, "token_logprobs": [reply.logprob] * len(tokens)} if wanted else None
+        said = {"text": reply.text}
+    return {"index": index, **said, "logprobs": logprobs, "finish_reason": reply.finish_reason}
+
+
+def _error(message: str) -> bytes:
+    return json.dumps({"error": {"message": message, "type": "BadRequestError", "param": None, "code": 400}}).encode()
+
+
+def _event(chunk: Json) -> bytes:
+    return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
+
+
+@asynccontextmanager
+async def running_engine() -> AsyncIterator[tuple[FakeVLLM, str]]:
+    """A fake engine and its address."""
+    engine = FakeVLLM()
+    async with serving(engine) as url:
+        yield engine, url
