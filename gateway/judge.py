@@ -64,7 +64,7 @@ def _fallback(
 ) -> tuple[Fallback, Verdict]:
     """The first rule that has an answer, and the first verdict that it answers for."""
     for use, rule in release.fallbacks:
-        meant = [verdict for verdict in failed if use.on is None or verdict.validator in use.on]
+        meant = [verdict for verdict in failed if use.when is None or verdict.validator in use.when]
         if not meant:
             continue
         try:

@@ -67,4 +67,5 @@ def _first(error: ValidationError) -> str:
     """One sentence out of pydantic's list: the first complaint and where it is."""
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "configuration"
-    return f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message[:1].lower()}{message[1:]}"

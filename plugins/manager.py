@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -42,9 +43,7 @@ class PluginManager:
             self._pm.register(plugin)
         if entry_points:
             self._load_entry_points()
-        for plugin in extra:
-            self._pm.register(plugin)
-        self._check()
+        self._register(extra)
         self._validators = _collect(self._pm.hook.postil_validators, Validator)  # type: ignore[type-abstract]
         self._rules = _collect(self._pm.hook.postil_fallback_rules, FallbackRule)  # type: ignore[type-abstract]
 
@@ -62,17 +61,20 @@ class PluginManager:
         return sorted(found, key=lambda offer: (offer.kind, offer.name))
 
     def _load_entry_points(self) -> None:
-        try:
-            self._pm.load_setuptools_entrypoints(hookspecs.PROJECT)
-        except Exception as error:
-            raise PluginLoadError(
-                f"an installed plugin cannot be loaded ({error}); mend or uninstall it"
-            ) from error
+        for name in sorted(metadata.entry_points(group=hookspecs.PROJECT).names):
+            try:
+                self._pm.load_setuptools_entrypoints(hookspecs.PROJECT, name)
+            except Exception as error:
+                raise PluginLoadError(
+                    f"the installed plugin {name} cannot be loaded ({error!r}); mend or uninstall it"
+                ) from error
 
-    def _check(self) -> None:
+    def _register(self, extra: Iterable[object]) -> None:
         try:
+            for plugin in extra:
+                self._pm.register(plugin)
             self._pm.check_pending()
-        except pluggy.PluginValidationError as error:
+        except (pluggy.PluginValidationError, ValueError) as error:
             raise PluginLoadError(f"{error}; see postil.plugins.hookspecs for the hooks") from error
 
 
@@ -82,7 +84,7 @@ def _builtin() -> list[object]:
     return [labels, confidence, fixed_answer]
 
 
-def _collect(hook: Callable[[], list[Any]], base: type[C]) -> Mapping[str, type[C]]:
+def _collect(hook: pluggy.HookCaller, base: type[C]) -> Mapping[str, type[C]]:
     found: dict[str, type[C]] = {}
     for component in (component for offered in _called(hook) for component in offered):
         _check_component(component, base)
@@ -95,18 +97,25 @@ def _collect(hook: Callable[[], list[Any]], base: type[C]) -> Mapping[str, type[
     return MappingProxyType(found)
 
 
-def _called(hook: Callable[[], list[Any]]) -> list[Any]:
+def _called(hook: pluggy.HookCaller) -> list[list[Any]]:
+    """What each plugin returns; called one by one, so that the plugin at fault can be named."""
+    return [_call(implementation) for implementation in hook.get_hookimpls()]
+
+
+def _call(implementation: pluggy.HookImpl) -> list[Any]:
+    plugin = implementation.plugin_name
     try:
-        results = hook()
-    except Exception as error:
-        raise PluginLoadError(f"a plugin's hook raised {error!r}; mend or uninstall it") from error
-    for result in results:
+        result = implementation.function()
         if inspect.iscoroutine(result):
             result.close()
-            raise PluginLoadError("hooks are plain functions: write `def`, not `async def`")
+            raise PluginLoadError(f"the hooks of {plugin} have to be plain functions: write `def`, not `async def`")
         if isinstance(result, str) or not isinstance(result, Iterable):
-            raise PluginLoadError(f"a hook returned {result!r}; return a list of classes")
-    return results
+            raise PluginLoadError(f"a hook of {plugin} returned {result!r}; return a list of classes")
+        return list(result)
+    except PluginLoadError:
+        raise
+    except Exception as error:
+        raise PluginLoadError(f"a hook of {plugin} raised {error!r}; mend or uninstall it") from error
 
 
 def _check_component(component: object, base: type[Component]) -> None:

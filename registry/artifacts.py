@@ -46,12 +46,16 @@ class ArtifactStore:
         """Keep the files of ``folder`` (from ``incoming``) and return their digest. Twice the same is once."""
         digest = folder_digest(folder)
         target = self._path(digest)
-        if target.exists() and folder_digest(target) == digest:
+        if _holds(target, digest):
             return digest
         # A damaged copy is replaced: the digest says what the files have to be.
         shutil.rmtree(target, ignore_errors=True)
         fsync_tree(folder)
-        folder.rename(target)
+        try:
+            folder.rename(target)
+        except OSError:
+            if not _holds(target, digest):  # Somebody else may have kept the same files in the meantime.
+                raise
         fsync(self._kept)
         return digest
 
@@ -66,3 +70,7 @@ class ArtifactStore:
 
     def _path(self, digest: str) -> Path:
         return self._kept / digest.removeprefix("sha256:")
+
+
+def _holds(folder: Path, digest: str) -> bool:
+    return folder.is_dir() and folder_digest(folder) == digest

@@ -23,6 +23,15 @@ NOT_SAMPLING = frozenset(
 )
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without aliases, a few lines of which can stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="aliases (*name) are not taken; write the value out")
+        return super().compose_node(parent, index)
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,9 +74,9 @@ class ValidatorUse(Use):
 
 
 class FallbackUse(Use):
-    """A fallback rule, for the validators named in ``on``; for all of them where ``on`` is left out."""
+    """A fallback rule, for the validators named in ``when``; for all of them where it is left out."""
 
-    on: tuple[str, ...] | None = None
+    when: tuple[str, ...] | None = None
 
 
 class Policy(_Part):
@@ -93,14 +102,15 @@ class Policy(_Part):
         if len(named) != len(self.validators):
             raise ValueError("validators names one validator twice")
         for rule in self.fallback:
-            missing = set(rule.on or ()) - named
+            missing = set(rule.when or ()) - named
             if missing:
                 raise ValueError(f"fallback names {sorted(missing)[0]!r}, which is not among the validators")
+        self.canonical()  # NaN and numbers of thousands of digits have no JSON: a ValueError here, and not later.
         return self
 
     def canonical(self) -> str:
         """The one JSON text of this policy: sorted keys, nothing that is left at its default."""
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, allow_nan=False)
 
     def digest(self) -> str:
         """``sha256:`` of the canonical text: two policies that say the same have the same digest."""
@@ -112,9 +122,11 @@ def parse_policy(text: str | bytes) -> Policy:
     if len(text) > MAX_POLICY_BYTES:
         raise PolicyError(f"the policy is larger than {MAX_POLICY_BYTES // 1024} KiB; shorten it")
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise PolicyError(f"the policy is not YAML: {' '.join(str(error).split())}") from error
+    except (LookupError, AttributeError) as error:  # That is how PyYAML complains of `!!bool perhaps`.
+        raise PolicyError("the policy is not YAML: a value does not fit its !!tag; leave the tag out") from error
     return policy_from({} if values is None else values)
 
 

@@ -59,7 +59,7 @@ def _check_files(folder: Path) -> None:
             raise PreflightError(
                 f"{name} is a pickle, which can run code when it is loaded; remove it and save the weights as {WEIGHTS}"
             )
-        if suffix not in _ALLOWED:
+        if suffix not in _ALLOWED or name.startswith("."):
             raise PreflightError(f"{name} does not belong to an adapter; remove it")
         if suffix == ".safetensors" and name != WEIGHTS:
             raise PreflightError(f"{name} is not {WEIGHTS}, the one weights file of an adapter; rename or remove it")

@@ -128,7 +128,7 @@ class Registry:
             if channel.number == ref.number:
                 raise ConflictError(f"{ref} is live already; see `postil releases {name}`")
             if action == "rollback" and ref.number not in live_history(store.events(session, str(name))):
-                raise ConflictError(f"{ref} has never been live, so there is no way back to it; promote it instead")
+                raise ConflictError(f"{ref} is none of those that were live before; promote it instead")
             before, channel.number = channel.number, ref.number
             channel.revision, channel.moved_at = channel.revision + 1, utcnow()
             session.add(channel)

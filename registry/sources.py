@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from pathlib import Path
 from typing import IO
@@ -10,6 +11,20 @@ from postil.registry.errors import ArtifactError
 
 _CHUNK = 1 << 20
 MAX_FILES = 64
+_MAX_NAME = 255
+
+
+class _Strict(tarfile.TarInfo):
+    """tarfile takes a broken header for the end of the archive; here only the end's own mark is the end."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Strict:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            raise tarfile.ReadError(str(error)) from error
 
 
 def pack(folder: Path, into: IO[bytes]) -> None:
@@ -42,9 +57,9 @@ def unpack(tar_file: IO[bytes], folder: Path, limit: int) -> None:
     with ArtifactError, as is anything that is not a tar.
     """
     try:
-        with tarfile.open(fileobj=tar_file, mode="r|") as tar:
+        with tarfile.open(fileobj=tar_file, mode="r|", tarinfo=_Strict) as tar:
             _unpack_members(tar, folder, limit)
-    except (tarfile.TarError, EOFError, UnicodeError) as error:
+    except (tarfile.TarError, EOFError, ValueError) as error:
         raise ArtifactError(f"the upload is not a whole tar file ({error}); send it again") from error
 
 
@@ -74,5 +89,7 @@ def _check_member(member: tarfile.TarInfo, name: str) -> None:
         raise ArtifactError(f"{name!r} is a link; put the file itself in its place")
     if not member.isreg():
         raise ArtifactError(f"{name!r} is not a plain file; an adapter is one flat folder of plain files")
+    if len(os.fsencode(name)) > _MAX_NAME:
+        raise ArtifactError(f"{name[:40]!r}... is too long a name; rename the file")
     if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name:
         raise ArtifactError(f"{name!r} leads out of the folder or is hidden; an adapter is one flat folder")

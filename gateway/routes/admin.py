@@ -89,13 +89,17 @@ def _release_routes(gateway: Gateway) -> list[Any]:
         return {**views.release(release), "created": created}
 
     @post("/adapters/{domain:str}/{adapter:str}/promote", status_code=200)
-    async def promote(request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[PromoteBody]) -> dict[str, Any]:
+    async def promote(
+        request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[PromoteBody]
+    ) -> dict[str, Any]:
         ref = _name(domain, adapter).release(data.release)
         state = await releasing.promote(gateway, ref, reason=data.reason, actor=_actor(request))
         return views.adapter(state, gateway)
 
     @post("/adapters/{domain:str}/{adapter:str}/rollback", status_code=200)
-    async def rollback(request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[RollbackBody]) -> dict[str, Any]:
+    async def rollback(
+        request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[RollbackBody]
+    ) -> dict[str, Any]:
         name = _name(domain, adapter)
         state = await releasing.rollback(gateway, name, data.to, reason=data.reason, actor=_actor(request))
         return views.adapter(state, gateway)

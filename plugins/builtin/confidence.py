@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -17,6 +18,9 @@ from pydantic import Field
 from postil.plugins.contract import Config, Validator
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.types import Completion, Exchange, Token, Verdict
+
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_PAIR = re.compile(rf"({_STRING})\s*:\s*({_STRING})")
 
 
 class ConfidenceConfig(Config):
@@ -51,8 +55,16 @@ def label_probability(completion: Completion, field: str = "category") -> float 
         return None
     if not isinstance(value, str) or not value or not completion.tokens:
         return None
-    start = completion.text.rfind(json.dumps(value)) + 1
-    return _probability(completion.tokens, start, start + len(json.dumps(value)) - 2)
+    span = _span(completion.text, field, value)
+    return _probability(completion.tokens, *span) if span else None
+
+
+def _span(text: str, field: str, value: str) -> tuple[int, int] | None:
+    """Where ``value`` stands in ``text``, without its quotes, however the model escaped it."""
+    for pair in reversed(list(_PAIR.finditer(text))):
+        if json.loads(pair[1]) == field and json.loads(pair[2]) == value:
+            return pair.start(2) + 1, pair.end(2) - 1
+    return None
 
 
 def _probability(tokens: Sequence[Token], start: int, end: int) -> float | None:

@@ -37,7 +37,7 @@ class Labels(Validator):
     def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
         """Fail an answer that is not JSON, has other keys, or a value outside the set."""
         try:
-            answer = json.loads(completion.text)
+            answer = json.loads(completion.text, object_pairs_hook=_once)
         except ValueError:
             return Verdict.failed("the answer is not JSON")
         if not isinstance(answer, dict) or list(answer) != [self.config.field]:
@@ -46,6 +46,12 @@ class Labels(Validator):
         if not isinstance(value, str) or value not in self._allowed:
             return Verdict.failed("the label is not one of the set")
         return Verdict.passed()
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object] | None:
+    """An object, or None where a key stands twice: readers differ on which of the two counts."""
+    answer = dict(pairs)
+    return answer if len(answer) == len(pairs) else None
 
 
 @hookimpl

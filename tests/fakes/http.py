@@ -48,12 +48,12 @@ async def serving(app: Any, *, lifespan: str = "off") -> AsyncIterator[str]:
 
 async def read_body(receive: Receive) -> bytes:
     """The whole body of a request."""
-    body = b""
+    body = bytearray()
     while True:
         message = await receive()
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if not message.get("more_body"):
-            return body
+            return bytes(body)
 
 
 async def respond(send: Send, status: int, body: bytes) -> None:

@@ -65,7 +65,6 @@ class FakeVLLM:
 
     async def _load(self, body: Json, send: Send) -> None:
         self.loads += 1
-        await self.gate.wait()
         if self.refuse_load:
             await respond(send, 500, _error(self.refuse_load))
         elif body["lora_name"] in self.adapters:

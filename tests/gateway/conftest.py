@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class House:
 
     async def publish(self, adapter: str, policy: str | None = TRIAGE, *, seed: int = 0, live: bool = True) -> int:
         """Publish a good adapter (another ``seed``, other weights), make it live, and return its number."""
-        source = write_adapter(self.folder / f"{adapter.replace('/', '-')}-{seed}-{len(self.engine.requests)}-{live}", seed=seed)
+        source = write_adapter(self.folder / uuid.uuid4().hex, seed=seed)
         response = await self.upload(adapter, source, policy)
         assert response.status_code == 201, response.text
         number = int(response.json()["number"])
@@ -113,7 +114,8 @@ async def running_house(
         write_base(base)
     known = {"home": folder / "home", "base_model": str(base), "engine_url": engine_url, **settings}
     gateway = Gateway(Settings(**known), PluginManager(plugins, entry_points=False))
-    async with serving(create_app(gateway), lifespan="on") as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+    app = create_app(gateway)
+    async with serving(app, lifespan="on") as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
         await until(lambda: gateway.phase in (Phase.READY, Phase.FAILED))
         assert gateway.phase is Phase.READY, gateway.problem
         engine.requests.clear()

@@ -56,7 +56,9 @@ async def test_an_unsure_label_becomes_a_review_and_says_why(house: House, clini
     assert "billing" not in response.text
 
 
-@pytest.mark.parametrize("text", ['{"category": "sym', '{"category": "weather"}', "hello", '{"category": ["symptoms"]}', ""])
+@pytest.mark.parametrize(
+    "text", ['{"category": "sym', '{"category": "weather"}', "hello", '{"category": ["symptoms"]}', ""]
+)
 async def test_an_answer_outside_the_set_never_leaves(house: House, clinic: str, text: str) -> None:
     house.engine.reply = lambda body: Reply(text)
     response = await house.ask(clinic)
@@ -67,7 +69,8 @@ async def test_an_answer_outside_the_set_never_leaves(house: House, clinic: str,
 async def test_every_choice_is_judged(house: House, clinic: str) -> None:
     house.engine.reply = lambda body: Reply("nonsense")
     response = await house.ask(clinic, n=3)
-    assert [choice["message"]["content"] for choice in response.json()["choices"]] == ['{"category": "needs_review"}'] * 3
+    said = [choice["message"]["content"] for choice in response.json()["choices"]]
+    assert said == ['{"category": "needs_review"}'] * 3
 
 
 async def test_asking_for_several_answers_is_asking_for_sampling(house: House, clinic: str) -> None:
@@ -153,7 +156,12 @@ async def test_json_object_is_met_by_the_constraint(house: House, clinic: str) -
 
 @pytest.mark.parametrize(
     ("raw", "says"),
-    [(b"{", "not JSON"), (b"[]", "JSON object"), (b'{"stream": "yes"}', "true or false"), (b'{"model": 3}', "a string")],
+    [
+        (b"{", "not JSON"),
+        (b"[]", "JSON object"),
+        (b'{"stream": "yes"}', "true or false"),
+        (b'{"model": 3}', "a string"),
+    ],
 )
 async def test_a_body_that_cannot_be_understood_is_told_so(house: House, clinic: str, raw: bytes, says: str) -> None:
     response = await house.client.post("/v1/chat/completions", headers=bearer(clinic), content=raw)

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from postil.plugins import Completion, Exchange, FallbackRule, Validator, Verdict, hookimpl
+from postil.plugins.errors import PluginLoadError, UnknownPluginError
+from postil.plugins.manager import PluginManager
+
+
+class Passing(Validator):
+    name = "passing"
+    version = "7"
+
+    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+        return Verdict.passed()
+
+
+class Nameless(Validator):
+    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+        return Verdict.passed()
+
+
+class Unnamed(Nameless):
+    name = ""
+
+
+class Numbered(Nameless):
+    name = 3  # type: ignore[assignment]
+
+
+class Unfinished(Validator):
+    name = "unfinished"
+
+
+class Twin(Passing):
+    version = "8"
+
+
+class Offering:
+    """A plugin that offers what it was made with."""
+
+    def __init__(self, offered: Any) -> None:
+        self.offered = offered
+
+    @hookimpl
+    def postil_validators(self) -> Any:
+        return self.offered
+
+
+class Asynchronous:
+    @hookimpl
+    async def postil_validators(self) -> Sequence[type[Validator]]:
+        return [Passing]
+
+
+class Misspelt:
+    @hookimpl
+    def postil_validator(self) -> Sequence[type[Validator]]:
+        return [Passing]
+
+
+class Demanding:
+    @hookimpl
+    def postil_validators(self, gateway: object) -> Sequence[type[Validator]]:
+        return [Passing]
+
+
+class Raising:
+    @hookimpl
+    def postil_validators(self) -> Sequence[type[Validator]]:
+        raise KeyError("POSTIL_WORDS")
+
+
+class RaisingLate:
+    @hookimpl
+    def postil_validators(self) -> Iterator[type[Validator]]:
+        yield Passing
+        raise KeyError("POSTIL_WORDS")
+
+
+def load(*extra: object) -> PluginManager:
+    """A manager that sees no installed plugin of the machine."""
+    return PluginManager(extra, entry_points=False)
+
+
+def refusal(*extra: object) -> str:
+    """The sentence with which plugins are refused."""
+    with pytest.raises(PluginLoadError) as caught:
+        load(*extra)
+    return str(caught.value)
+
+
+def test_what_a_plugin_offers_is_found_by_its_name() -> None:
+    assert load(Offering([Passing])).validator("passing") is Passing
+
+
+@pytest.mark.parametrize("kind", [list, tuple, set, iter])
+def test_any_collection_of_classes_will_do(kind: Any) -> None:
+    assert load(Offering(kind([Passing]))).validator("passing") is Passing
+
+
+def test_a_plugin_may_offer_nothing() -> None:
+    assert load(Offering([])).offers() == load().offers()
+
+
+def test_an_unknown_name_is_answered_with_those_there_are() -> None:
+    with pytest.raises(UnknownPluginError) as caught:
+        load().validator("label")
+    assert str(caught.value) == "no validator is called 'label'; installed: confidence, labels"
+    with pytest.raises(UnknownPluginError) as caught:
+        load().fallback_rule("labels")
+    assert str(caught.value) == "no fallback rule is called 'labels'; installed: fixed_answer"
+
+
+def test_offers_are_ordered_and_carry_their_schema() -> None:
+    offers = load(Offering([Passing])).offers()
+    assert [(offer.kind, offer.name) for offer in offers] == [
+        ("fallback rule", "fixed_answer"),
+        ("validator", "confidence"),
+        ("validator", "labels"),
+        ("validator", "passing"),
+    ]
+    assert offers[0].schema["required"] == ["content"]
+    assert (offers[3].version, offers[3].plugin) == ("7", __name__)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_async_hook_is_refused(first: bool) -> None:
+    plugins = [Asynchronous(), Asynchronous(), Offering([Passing])]
+    sentence = refusal(*(plugins if first else plugins[::-1]))
+    assert sentence.endswith("have to be plain functions: write `def`, not `async def`")
+
+
+def test_a_misspelt_hook_is_refused() -> None:
+    assert "unknown hook 'postil_validator'" in refusal(Misspelt())
+
+
+def test_a_hook_that_wants_arguments_is_refused() -> None:
+    assert "gateway" in refusal(Demanding())
+
+
+def test_a_plugin_given_twice_is_refused() -> None:
+    plugin = Offering([])
+    assert "registered" in refusal(plugin, plugin)
+
+
+def test_two_plugins_with_the_same_name_are_refused() -> None:
+    assert refusal(Offering([Passing]), Offering([Twin])) == (
+        f"two plugins offer 'passing' ({__name__} and {__name__}); rename one"
+    )
+
+
+@pytest.mark.parametrize(
+    ("offered", "sentence"),
+    [
+        ([Passing.from_mapping({})], "is not a subclass of Validator"),
+        (["labels"], "'labels' is offered, but is not a subclass of Validator"),
+        ([FallbackRule], "is not a subclass of Validator"),
+        ([dict], "<class 'dict'> is offered, but is not a subclass of Validator"),
+        ([Nameless], 'Nameless has no name; give the class `name = "..."`'),
+        ([Unnamed], 'Unnamed has no name; give the class `name = "..."`'),
+        ([Numbered], 'Numbered has no name; give the class `name = "..."`'),
+        ([Unfinished], "unfinished lacks judge"),
+        (Passing, "; return a list of classes"),
+        ("labels", "returned 'labels'; return a list of classes"),
+        (None, "returned None; return a list of classes"),
+    ],
+)
+def test_what_is_not_a_list_of_finished_classes_is_refused(offered: object, sentence: str) -> None:
+    assert refusal(Offering(offered)).endswith(sentence)
+
+
+@pytest.mark.parametrize("plugin", [Raising(), RaisingLate()])
+def test_a_hook_that_raises_is_refused_with_what_it_raised(plugin: object) -> None:
+    assert refusal(Offering([]), plugin).endswith(" raised KeyError('POSTIL_WORDS'); mend or uninstall it")

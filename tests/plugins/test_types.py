@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from postil import plugins
+from postil.plugins import Completion, Exchange, Outcome, ReleaseRef, Verdict
+
+
+def test_a_release_reads_as_people_write_it() -> None:
+    ref = ReleaseRef("healthcare", "triage", 4)
+    assert str(ref) == "healthcare/triage@4"
+    assert ref.name == "healthcare/triage"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ok"),
+    [
+        (Verdict.passed(), True),
+        (Verdict.failed("a reason"), False),
+        (Verdict(Outcome.DID_NOT_RUN, "KeyError"), False),
+    ],
+)
+def test_only_a_verdict_that_ran_and_passed_is_ok(verdict: Verdict, ok: bool) -> None:
+    assert verdict.ok is ok
+
+
+def test_a_failed_verdict_keeps_its_reason() -> None:
+    assert Verdict.failed("promises a cure").reason == "promises a cure"
+
+
+def test_a_plugin_cannot_edit_what_it_judges(exchange: Exchange) -> None:
+    for value, field in ((Completion("hello"), "text"), (exchange, "tenant"), (Verdict.passed(), "outcome")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(value, field, "changed")
+
+
+def test_every_exported_name_exists() -> None:
+    assert sorted(plugins.__all__) == plugins.__all__
+    assert all(hasattr(plugins, name) for name in plugins.__all__)
