@@ -45,6 +45,7 @@ class Gateway:
         self.directory = Directory(admin_key(settings), demo=self.demo_keys)
         self.problem: str | None = None
         self.failed_loads: dict[str, str] = {}
+        self.in_flight = 0
         # Changes to releases are made one at a time; no request for an answer ever waits for this.
         self.changing = asyncio.Lock()
         self._tell = tell

@@ -97,6 +97,7 @@ def status(gateway: Gateway) -> dict[str, Any]:
     return {
         "engine": str(gateway.phase),
         "problem": gateway.problem,
+        "requests_in_flight": gateway.in_flight,
         "engine_restarts": gateway.engine_restarts,
         "base": base.id if base else None,
         "base_revision": base.revision if base else None,

@@ -35,10 +35,10 @@ class Tensor:
 
 
 def read_tensors(path: Path) -> Iterator[Tensor]:
-    """The tensors of a file, in its order. Raises PreflightError if it is not whole safetensors."""
+    """The tensors of a file, by name. Raises PreflightError if it is not whole safetensors."""
     try:
         found = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
     except (SafetensorError, ValueError) as error:
         raise PreflightError(f"{path.name} is corrupt ({error}); save or copy the adapter again") from error
-    for name, tensor in found:
+    for name, tensor in sorted(found, key=lambda pair: str(pair[0])):  # Their own order is left to chance.
         yield Tensor(name, tensor["dtype"], tuple(tensor["shape"]), tensor["data"])

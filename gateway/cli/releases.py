@@ -8,6 +8,7 @@ from typing import Annotated, Any, BinaryIO, cast
 
 import httpx
 import typer
+from rich.console import Console
 from rich.progress import wrap_file
 
 from postil.gateway.cli.connection import CommandError, call, connected
@@ -102,7 +103,9 @@ def _upload(
     size = packed.tell()
     packed.seek(0)
     fields = {"note": note} if policy is None else {"note": note, "policy": policy}
-    with wrap_file(packed, size, description="uploading", transient=True, disable=quiet) as artifact:
+    screen = Console(stderr=True)
+    hidden = quiet or not screen.is_terminal
+    with wrap_file(packed, size, description="uploading", transient=True, disable=hidden, console=screen) as artifact:
         files = {"artifact": ("adapter.tar", artifact, "application/x-tar")}
         return call(client, "POST", f"/api/adapters/{name}/releases", data=fields, files=files)
 

@@ -43,6 +43,7 @@ def _route(gateway: Gateway, kind: Kind) -> ASGIRouteHandler:
 
 async def _respond(gateway: Gateway, kind: Kind, scope: Scope, receive: Receive, send: Send) -> None:
     started = False
+    gateway.in_flight += 1
     try:
         caller = gateway.directory.identify(_authorization(scope))
         ask = read_ask(kind, await _body(receive, gateway.settings.body_limit_mib << 20))
@@ -59,6 +60,8 @@ async def _respond(gateway: Gateway, kind: Kind, scope: Scope, receive: Receive,
         log.exception("a request failed")
         if not started:
             await _send_error(send, GatewayError("the gateway failed on this request; its log says why"))
+    finally:
+        gateway.in_flight -= 1
 
 
 async def _until_gone(work: object, receive: Receive, scope: Scope) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from postil.registry.tuning.dataset import Example
-from postil.registry.tuning.forward import embed, run, step
+from postil.registry.tuning.forward import decoder, embed, head, run, step
 from postil.registry.tuning.prompts import Answer, Coder
 from postil.registry.tuning.report import Judged
 
@@ -67,16 +67,17 @@ def _batch(model: Any, coder: Coder, examples: Sequence[Example], reject: str | 
         for example in examples
     ]
     rows = [embed(model, [*coder.tail(example), *coder.lead]) for example in examples]
-    here = run(model, embed(model, coder.shared), rows, logits_to_keep=1)
+    body = decoder(model)
+    here = run(body, embed(model, coder.shared), rows)
     depth = len(coder.lead)
     while True:
-        logprobs = torch.log_softmax(here.out.logits[:, -1].float(), dim=-1)
+        logprobs = torch.log_softmax(head(model, here.states[:, -1]), dim=-1)
         for walk, row in zip(walks, logprobs, strict=True):
             walk.advance(row, depth)
         depth += 1
         if all(walk.done(depth) for walk in walks):
             break
-        here = step(model, here, [walk.token for walk in walks])
+        here = step(body, here, embed(model, [walk.token for walk in walks]))
     return [
         Judged(example, walk.open[0].label, math.exp(walk.logprob), walk.loss)
         for example, walk in zip(examples, walks, strict=True)

@@ -19,12 +19,23 @@ from transformers import DynamicCache
 
 @dataclass(slots=True)
 class Pass:
-    """What a forward pass leaves: its output and what the next one needs."""
+    """What a forward pass leaves: the last hidden ``states`` (rows, length, width) and what the next one needs."""
 
-    out: Any
+    states: Tensor
     cache: DynamicCache
     mask: Tensor
     positions: Tensor
+
+
+def decoder(model: Any) -> Any:
+    """The model without its head, with or without an adapter on it."""
+    return getattr(model, "base_model", model).get_decoder() if hasattr(model, "peft_config") else model.get_decoder()
+
+
+def head(model: Any, states: Tensor) -> Tensor:
+    """Logits (rows, vocabulary) of ``states`` (rows, width): two dimensions, which is the fast way on a CPU."""
+    logits: Tensor = model.get_output_embeddings()(states)
+    return logits.float()
 
 
 def embed(model: Any, ids: Sequence[int]) -> Tensor:
@@ -33,11 +44,11 @@ def embed(model: Any, ids: Sequence[int]) -> Tensor:
     return embedded
 
 
-def run(model: Any, shared: Tensor, rows: Sequence[Tensor], **extra: Any) -> Pass:
+def run(decoder: Any, shared: Tensor, rows: Sequence[Tensor]) -> Pass:
     """Run ``rows`` (each (length, width)), each after ``shared``. Gradients flow throughout."""
     cache = DynamicCache()
     if len(shared):
-        model(inputs_embeds=shared[None], past_key_values=cache, use_cache=True, **extra)
+        decoder(inputs_embeds=shared[None], past_key_values=cache, use_cache=True)
         cache.batch_repeat_interleave(len(rows))
     states = pad_sequence(list(rows), batch_first=True, padding_side="left")
     real = pad_sequence(
@@ -45,27 +56,24 @@ def run(model: Any, shared: Tensor, rows: Sequence[Tensor], **extra: Any) -> Pas
     )
     mask = torch.cat([torch.ones(len(rows), len(shared), dtype=torch.long), real], dim=1)
     positions = len(shared) + (real.cumsum(1) - 1).clamp(min=0)
-    return _pass(model, states, Pass(None, cache, mask, positions), extra)
+    return _pass(decoder, states, cache, mask, positions)
 
 
-def step(model: Any, before: Pass, tokens: Sequence[int]) -> Pass:
-    """Go on by one token per row; logits of that position."""
-    states = embed(model, tokens)[:, None]
-    mask = torch.cat([before.mask, before.mask.new_ones(len(tokens), 1)], dim=1)
-    after = Pass(None, before.cache, mask, before.positions[:, -1:] + 1)
-    return _pass(model, states, after, {"logits_to_keep": 1})
+def step(decoder: Any, before: Pass, states: Tensor) -> Pass:
+    """Go on by one token per row, ``states`` (rows, width)."""
+    mask = torch.cat([before.mask, before.mask.new_ones(len(states), 1)], dim=1)
+    return _pass(decoder, states[:, None], before.cache, mask, before.positions[:, -1:] + 1)
 
 
-def _pass(model: Any, states: Tensor, at: Pass, extra: dict[str, Any]) -> Pass:
-    out = model(
+def _pass(decoder: Any, states: Tensor, cache: DynamicCache, mask: Tensor, positions: Tensor) -> Pass:
+    out = decoder(
         inputs_embeds=states,
-        attention_mask=at.mask,
-        position_ids=at.positions,
-        past_key_values=at.cache,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
         use_cache=True,
-        **extra,
     )
-    return Pass(out, at.cache, at.mask, at.positions)
+    return Pass(out.last_hidden_state, cache, mask, positions)
 
 
 class Lower:
@@ -73,7 +81,7 @@ class Lower:
 
     def __init__(self, model: Any, first: int, shared: Sequence[int]) -> None:
         self._model, self._first = model, first
-        self._decoder = model.get_decoder()
+        self._decoder = decoder(model)
         self._known: dict[tuple[int, ...], Tensor] = {}
         self._shared_ids = embed(model, shared).detach()
         self.shared = self._shared_ids if not first else self._states([self._shared_ids], prefixed=False)[0]
@@ -91,14 +99,14 @@ class Lower:
     def _states(self, rows: Sequence[Tensor], prefixed: bool) -> list[Tensor]:
         shared = self._shared_ids if prefixed else self._shared_ids[:0]
         with torch.no_grad(), _only(self._decoder, slice(0, self._first)):
-            out = run(self._decoder, shared, rows).out.last_hidden_state
+            out = run(self._decoder, shared, rows).states
         return [states[-len(row) :].clone() for states, row in zip(out, rows, strict=True)]
 
     @contextmanager
-    def upper(self) -> Iterator[None]:
-        """Within, the model is its upper layers only and takes ``states`` as its input."""
+    def upper(self) -> Iterator[Any]:
+        """Within, the decoder is its upper layers only and takes ``states`` as its input."""
         with _only(self._decoder, slice(self._first, None)):
-            yield
+            yield self._decoder
 
 
 @contextmanager

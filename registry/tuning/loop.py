@@ -23,14 +23,12 @@ from transformers import (
 )
 
 from postil.registry.tuning.dataset import Example
-from postil.registry.tuning.forward import Lower, run
+from postil.registry.tuning.forward import Lower, head, run
 from postil.registry.tuning.noise import disturb
 from postil.registry.tuning.options import TrainOptions
 from postil.registry.tuning.progress import Watcher
 from postil.registry.tuning.prompts import Coder
 from postil.registry.tuning.report import Judged, Metrics, Part, measure
-
-IGNORED = -100
 
 
 def adapt(model: Any, options: TrainOptions) -> PeftModel:
@@ -83,13 +81,13 @@ class AnswerTrainer(Trainer):
     ) -> Any:
         """Mean negative log-probability of the answers' tokens."""
         rows, lengths = inputs["rows"], inputs["lengths"]
-        keep = max(lengths)
-        # The position before a token predicts it: one more is kept, and the last predicts nothing.
         states = self._lower.states(rows)
-        with self._lower.upper():
-            logits = run(model, self._lower.shared, states, logits_to_keep=keep + 1).out.logits[:, :-1]
-        wanted = [[IGNORED] * (keep - n) + row[len(row) - n :] for row, n in zip(rows, lengths, strict=True)]
-        return cross_entropy(logits.flatten(0, 1).float(), torch.tensor(wanted).flatten(), ignore_index=IGNORED)
+        with self._lower.upper() as body:
+            seen = run(body, self._lower.shared, states).states
+        # The position before a token predicts it: answers end together, and the last position predicts nothing.
+        before = [row[-n - 1 : -1] for row, n in zip(seen, lengths, strict=True)]
+        wanted = [token for row, n in zip(rows, lengths, strict=True) for token in row[-n:]]
+        return cross_entropy(head(model, torch.cat(before)), torch.tensor(wanted))
 
 
 def _collect(examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

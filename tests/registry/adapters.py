@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import serialize_file
 
 from tests.fakes.adapters import MODULES
 
@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 Q_A = "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight"
 Q_B = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight"
 WEIGHTS = "adapter_model.safetensors"
-_NAMES = {"float32": "float32", "float16": "float16", "float64": "float64", "int8": "int8"}
+_NAMES = {"float32": "F32", "float16": "F16", "float64": "F64", "int8": "I8"}
 
 
 def good_tensors(rank: int = 2, dtype: str = "float32") -> dict[str, Array]:
@@ -47,20 +47,22 @@ def write(folder: Path, tensors: Mapping[str, Array], config: Mapping[str, Any])
     return folder
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Array], bfloat16: bool = False) -> None:
-    """A safetensors file; numpy has no BF16, so ``bfloat16`` calls 16-bit integers that."""
-    serialize_file(
-        {
-            name: {
-                "dtype": "bfloat16" if bfloat16 else _NAMES[str(array.dtype)],
-                "shape": array.shape,
-                "data": array.tobytes(),
-            }
-            for name, array in tensors.items()
-        },
-        path,
-        None,
-    )
+def write_tensors(path: Path, tensors: Mapping[str, Array], dtype: str | None = None) -> None:
+    """A safetensors file, made by hand: numpy has no BF16, so ``dtype`` says what 16-bit integers stand for."""
+    header, data = {}, b""
+    for name, array in tensors.items():
+        end = len(data) + array.nbytes
+        kind = dtype or _NAMES[str(array.dtype)]
+        header[name] = {"dtype": kind, "shape": array.shape, "data_offsets": [len(data), end]}
+        data += array.tobytes()
+    write_raw(path, header, data)
+
+
+def write_raw(path: Path, header: Mapping[str, object], data: bytes) -> Path:
+    """A safetensors file with this header, true or not."""
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    return path
 
 
 def as_bfloat16(array: Array) -> Array:

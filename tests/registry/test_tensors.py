@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,22 +12,16 @@ from safetensors.numpy import save_file
 
 from postil.registry.errors import PreflightError
 from postil.registry.tensors import Tensor, read_tensors
+from tests.registry.adapters import as_bfloat16, write_raw
 
 NOT_FINITE = [float("nan"), float("inf"), float("-inf")]
 
 
 def as_bytes(values: list[float], dtype: str) -> bytes:
-    """The values as safetensors holds them; BF16 is the upper half of F32."""
+    """The values as safetensors holds them."""
     if dtype == "BF16":
-        return (np.array(values, "<f4").view("<u4") >> 16).astype("<u2").tobytes()
+        return as_bfloat16(np.array(values, "<f4")).tobytes()
     return np.array(values, {"F32": "<f4", "F16": "<f2"}[dtype]).tobytes()
-
-
-def write(path: Path, header: Mapping[str, object], data: bytes) -> Path:
-    """A safetensors file with this header, made by hand."""
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
-    return path
 
 
 @pytest.mark.parametrize("dtype", ["F32", "F16", "BF16"])
@@ -81,7 +74,7 @@ ONE = {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
     ],
 )
 def test_a_header_that_lies_is_corrupt(tmp_path: Path, header: Mapping[str, object], data: bytes) -> None:
-    path = write(tmp_path / "x.safetensors", header, data)
+    path = write_raw(tmp_path / "x.safetensors", header, data)
     with pytest.raises(PreflightError, match=r"^x\.safetensors is corrupt \(.*\); save or copy the adapter again$"):
         list(read_tensors(path))
 

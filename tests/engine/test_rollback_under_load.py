@@ -1,0 +1,146 @@
+"""Promote and roll back while clients stream: nothing fails, nothing is mixed, and how long it took."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.engine.conftest import ROOT, Served
+
+pytestmark = pytest.mark.engine
+
+CLIENTS = 16
+MOVES = 6
+WORDS = {1: "alpha", 2: "beta"}
+SOURCES = {1: "healthcare/triage/1", 2: "healthcare/triage/2"}
+
+
+@dataclass
+class Seen:
+    """One streamed answer: when it was asked for, which release the header named, and what was said."""
+
+    began: float
+    release: str
+    text: str
+    done: bool
+
+
+@dataclass
+class Load:
+    """Clients that stream one answer after another until told to end."""
+
+    url: str
+    key: str
+    model: str
+    seen: list[Seen] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    ending: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """One client."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        with httpx.Client(base_url=self.url, headers=headers, timeout=300) as client:
+            while not self.ending.is_set():
+                try:
+                    self.seen.append(self._one(client))
+                except Exception as error:
+                    self.problems.append(repr(error))
+                    return
+
+    def _one(self, client: httpx.Client) -> Seen:
+        began = time.monotonic()
+        body = {"model": self.model, "stream": True, "messages": [{"role": "user", "content": "go"}]}
+        with client.stream("POST", "/v1/chat/completions", json=body) as response:
+            response.raise_for_status()
+            events = [line.removeprefix("data: ") for line in response.iter_lines() if line]
+        chunks = [json.loads(event) for event in events if event != "[DONE]"]
+        text = "".join(choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"])
+        return Seen(began, response.headers["x-postil-release"], text, events[-1] == "[DONE]")
+
+
+def policy(folder: Path, word: str) -> Path:
+    """A policy under which every answer says which release it is of, in a stream of some thirty tokens."""
+    path = folder / f"{word}.yaml"
+    said = " ".join([word] * 24)
+    path.write_text(f"sampling: {{max_tokens: 64, temperature: 0}}\noutput: {{labels: ['{said}'], field: says}}\n")
+    return path
+
+
+def wait_for(load: Load, count: int) -> None:
+    """Wait until that many more answers are in."""
+    target = len(load.seen) + count
+    deadline = time.monotonic() + 300
+    while len(load.seen) < target and not load.problems and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not load.problems, load.problems
+    assert len(load.seen) >= target
+
+
+def test_a_rollback_under_load_drops_nothing_and_mixes_nothing(
+    served: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapter = "rollout/live"
+    for number, source in SOURCES.items():
+        made = served.postil_json(
+            "publish", str(ROOT / "deploy" / "demo" / source), "--adapter", adapter,
+            "--policy", str(policy(tmp_path, WORDS[number])), "--note", WORDS[number],
+        )
+        assert made["number"] == number
+    served.postil_json("promote", f"{adapter}@1")
+    key = served.postil_json("tenants", "add", "rollout-client", "--domain", "rollout")["key"]
+    load = Load(served.url, key, adapter)
+    clients = [threading.Thread(target=load.run) for _ in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    moves: list[tuple[float, float, str]] = []
+    admin = {"Authorization": f"Bearer {(served.home / 'admin.key').read_text().strip()}"}
+    with httpx.Client(base_url=served.url, headers=admin, timeout=60) as api:
+        for move in range(MOVES):
+            wait_for(load, CLIENTS)
+            action, body = ("promote", {"release": 2}) if move % 2 == 0 else ("rollback", {"reason": "worse"})
+            began = time.monotonic()
+            api.post(f"/api/adapters/{adapter}/{action}", json=body).raise_for_status()
+            moves.append((began, time.monotonic(), f"{adapter}@{1 if move % 2 == 0 else 2}"))
+    wait_for(load, CLIENTS)
+    load.ending.set()
+    for client in clients:
+        client.join(timeout=300)
+    served.postil("tenants", "remove", "rollout-client")
+
+    assert not load.problems
+    for seen in load.seen:
+        word = WORDS[int(seen.release.rpartition("@")[2])]
+        assert seen.done
+        assert json.loads(seen.text) == {"says": " ".join([word] * 24)}
+    overtaken = [last_on_old(load, moves, at) for at in range(MOVES)]
+    for (_, done, old), last in zip(moves, overtaken, strict=True):
+        assert last is None or last <= done, f"a request that began after the command returned got {old}"
+    show(capsys, load, moves, overtaken)
+
+
+def last_on_old(load: Load, moves: list[tuple[float, float, str]], at: int) -> float | None:
+    """When the last request began that the old release still answered, counting from this move to the next."""
+    began, _, old = moves[at]
+    until = moves[at + 1][0] if at + 1 < len(moves) else float("inf")
+    return max((seen.began for seen in load.seen if seen.release == old and began <= seen.began < until), default=None)
+
+
+def show(
+    capsys: pytest.CaptureFixture[str],
+    load: Load,
+    moves: list[tuple[float, float, str]],
+    overtaken: list[float | None],
+) -> None:
+    """Print what was measured."""
+    acts = [1000 * (done - began) for began, done, _ in moves]
+    lasts = [0.0 if last is None else 1000 * (last - began) for (began, _, _), last in zip(moves, overtaken, strict=True)]
+    with capsys.disabled():
+        print(f"\n{len(load.seen)} streamed answers of {CLIENTS} clients over {MOVES} promotes and rollbacks: 0 failed, 0 mixed")
+        print(f"  command: {', '.join(f'{act:.0f}' for act in acts)} ms")
+        print(f"  command to the last new request on the old release: {', '.join(f'{last:.0f}' for last in lasts)} ms")

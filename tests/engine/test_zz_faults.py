@@ -1,0 +1,149 @@
+"""Bad adapters, a killed engine, a restart: after the other tests, because these take the engine down."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import numpy as np
+import psutil
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from tests.engine.conftest import ROOT, Served, start
+
+pytestmark = pytest.mark.engine
+
+GOOD = ROOT / "deploy" / "demo" / "healthcare" / "triage" / "2"
+WEIGHTS = "adapter_model.safetensors"
+
+
+def corrupt(folder: Path) -> None:
+    (folder / WEIGHTS).write_bytes((folder / WEIGHTS).read_bytes()[:-1000])
+
+
+def oversized_rank(folder: Path) -> None:
+    edit_config(folder, r=1024)
+
+
+def pickled(folder: Path) -> None:
+    (folder / WEIGHTS).rename(folder / "adapter_model.bin")
+
+
+def wrong_base(folder: Path) -> None:
+    edit_config(folder, base_model_name_or_path="meta-llama/Llama-3.2-1B")
+
+
+def wrong_shapes(folder: Path) -> None:
+    tensors = load_file(folder / WEIGHTS)
+    save_file({name: np.pad(tensor, ((0, 8), (0, 8))) for name, tensor in tensors.items()}, folder / WEIGHTS)
+
+
+def not_a_number(folder: Path) -> None:
+    tensors = load_file(folder / WEIGHTS)
+    next(iter(tensors.values()))[0, 0] = np.nan
+    save_file(tensors, folder / WEIGHTS)
+
+
+def edit_config(folder: Path, **values: object) -> None:
+    path = folder / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (corrupt, "corrupt"),
+        (oversized_rank, "the rank is 1024, and this gateway serves up to 16"),
+        (pickled, "pickle"),
+        (wrong_base, "trained for meta-llama/Llama-3.2-1B"),
+        (wrong_shapes, "needs"),
+        (not_a_number, "NaN"),
+    ],
+)
+def test_a_bad_adapter_is_refused_in_one_sentence_and_nothing_changes(
+    served: Served, tmp_path: Path, spoil: Callable[[Path], None], says: str
+) -> None:
+    bad = tmp_path / "bad"
+    shutil.copytree(GOOD, bad)
+    spoil(bad)
+    before, files = served.postil_json("releases", "healthcare/triage"), artifacts(served)
+    done = served.postil("publish", str(bad), "--adapter", "healthcare/triage", "--note", "bad")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert served.postil_json("releases", "healthcare/triage") == before
+    assert artifacts(served) == files
+
+
+def artifacts(served: Served) -> list[str]:
+    return sorted(str(path) for path in (served.home / "artifacts").rglob("*"))
+
+
+@pytest.mark.parametrize("victim", ["api_server", "EngineCore"])
+def test_a_killed_vllm_is_a_clean_503_and_comes_back_with_its_adapters(served: Served, victim: str) -> None:
+    everybody = served.everybody()
+    statuses: list[tuple[int, bytes]] = []
+    asking = [threading.Thread(target=lambda: statuses.append(long_answer(served))) for _ in range(4)]
+    for thread in asking:
+        thread.start()
+    wait_until(lambda: served.postil_json("status")["requests_in_flight"] == len(asking))
+    next(one for one in everybody if victim in " ".join(one.cmdline()) and "guard" not in " ".join(one.cmdline())).kill()
+    for thread in asking:
+        thread.join(timeout=120)
+    assert [status for status, _ in statuses] == [503] * len(asking), statuses
+    assert {json.loads(body)["error"]["code"] for _, body in statuses} == {"engine_unavailable"}
+    assert httpx.get(f"{served.url}/health/live").status_code == 200
+    served.wait_until_ready()
+    for key, name in (("demo-clinic", "healthcare/triage"), ("demo-bank", "finance/intent")):
+        response = served.ask(key, "my card was stolen and used")
+        assert response.status_code == 200
+        assert response.headers["x-postil-release"].startswith(name)
+    assert all(row["resident"] for row in served.postil_json("status")["adapters"])
+    assert alive([one for one in everybody if one.pid != served.process.pid]) == []
+
+
+def long_answer(served: Served) -> tuple[int, bytes]:
+    response = served.ask("demo-clinic", "Tell a long story.", model="base", max_tokens=1500, ignore_eos=True)
+    return response.status_code, response.content
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_ctrl_c_ends_everything_and_a_second_start_is_quick_and_remembers(
+    served: Served, running: list[Served], capsys: pytest.CaptureFixture[str]
+) -> None:
+    served.postil_json("rollback", "healthcare/triage", "--reason", "to be remembered")
+    everybody = served.everybody()
+    assert len(everybody) >= 4
+    assert served.stop() == 0
+    assert alive(everybody) == []
+    running[0] = again = start(served.home)
+    with capsys.disabled():
+        print(f"\nfirst start {served.seconds_to_ready:.0f} s, second start {again.seconds_to_ready:.0f} s")
+    assert again.ask("demo-clinic", "I have chest pain").headers["x-postil-release"] == "healthcare/triage@1"
+    assert again.seconds_to_ready < 60
+
+
+def test_a_killed_gateway_leaves_no_engine_behind(running: list[Served]) -> None:
+    everybody = running[0].everybody()
+    running[0].process.send_signal(signal.SIGKILL)
+    running[0].process.wait()
+    psutil.wait_procs(everybody, timeout=60)
+    assert alive(everybody) == []

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from postil.registry.artifacts import ArtifactStore, folder_digest
+from postil.registry.errors import ArtifactError
+
+NAMES = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
+FILES = st.dictionaries(NAMES, st.binary(max_size=20), max_size=4)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    """An empty store."""
+    return ArtifactStore(tmp_path / "store")
+
+
+def fill(folder: Path, files: Mapping[str, bytes]) -> Path:
+    """A folder of these files, written in their order."""
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def add(store: ArtifactStore, files: Mapping[str, bytes]) -> str:
+    """Keep these files; returns their digest."""
+    with store.incoming() as folder:
+        return store.add(fill(folder / "adapter", files))
+
+
+def everything_under(folder: Path) -> list[str]:
+    """The files and folders of a store, by their paths."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@given(FILES, FILES)
+@settings(deadline=None, max_examples=60)
+def test_digests_are_equal_exactly_where_names_and_bytes_are(
+    tmp_path_factory: pytest.TempPathFactory, one: dict[str, bytes], other: dict[str, bytes]
+) -> None:
+    root = tmp_path_factory.mktemp("digest")
+    same = folder_digest(fill(root / "one", one)) == folder_digest(fill(root / "other", other))
+    assert same == (one == other)
+
+
+@given(FILES, st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=30)
+def test_neither_order_nor_times_nor_modes_change_the_digest(
+    tmp_path_factory: pytest.TempPathFactory, files: dict[str, bytes], chance: object
+) -> None:
+    root = tmp_path_factory.mktemp("digest")
+    first, second = fill(root / "first", files), fill(root / "second", dict(reversed(files.items())))
+    for number, path in enumerate(second.iterdir()):
+        os.utime(path, (number, number))
+        path.chmod(0o600)
+    assert folder_digest(first) == folder_digest(second)
+
+
+def test_moving_bytes_between_files_changes_the_digest(tmp_path: Path) -> None:
+    one = folder_digest(fill(tmp_path / "one", {"a": b"xy", "b": b""}))
+    assert one != folder_digest(fill(tmp_path / "two", {"a": b"x", "b": b"y"}))
+    assert one != folder_digest(fill(tmp_path / "three", {"a": b"", "b": b"xy"}))
+
+
+def test_what_is_kept_is_found_under_its_digest(store: ArtifactStore) -> None:
+    digest = add(store, {"a.json": b"{}", "b.safetensors": b"weights"})
+    folder = store.verified(digest)
+    assert digest == folder_digest(folder)
+    assert (folder.parent.name, f"{folder.parent.name}:{folder.name}") == ("sha256", digest)
+    assert (folder / "b.safetensors").read_bytes() == b"weights"
+
+
+def test_the_same_files_twice_are_kept_once(store: ArtifactStore, tmp_path: Path) -> None:
+    digest = add(store, {"a": b"1"})
+    inode = (store.verified(digest) / "a").stat().st_ino
+    assert add(store, {"a": b"1"}) == digest
+    assert (store.verified(digest) / "a").stat().st_ino == inode
+    assert len(list((tmp_path / "store" / "sha256").iterdir())) == 1
+
+
+@pytest.mark.parametrize("harm", ["change", "add", "remove", "rename", "truncate"])
+def test_a_damaged_artifact_is_found_and_mended_by_publishing_it_again(store: ArtifactStore, harm: str) -> None:
+    digest = add(store, {"a": b"12", "b": b"3"})
+    damage(store.verified(digest), harm)
+    with pytest.raises(ArtifactError) as caught:
+        store.verified(digest)
+    assert str(caught.value) == f"artifact {digest[:19]} is damaged on disk; publish it again"
+    assert add(store, {"a": b"12", "b": b"3"}) == digest
+    assert (store.verified(digest) / "a").read_bytes() == b"12"
+
+
+def damage(folder: Path, harm: str) -> None:
+    """Harm an artifact in one of the ways that disks and people have."""
+    if harm == "change":
+        (folder / "a").write_bytes(b"13")
+    elif harm == "truncate":
+        (folder / "a").write_bytes(b"1")
+    elif harm == "add":
+        (folder / "c").write_bytes(b"")
+    elif harm == "remove":
+        (folder / "b").unlink()
+    else:
+        (folder / "b").rename(folder / "c")
+
+
+def test_an_artifact_that_is_missing_is_named(store: ArtifactStore) -> None:
+    digest = "sha256:" + "0" * 64
+    with pytest.raises(ArtifactError) as caught:
+        store.verified(digest)
+    assert str(caught.value) == "artifact sha256:000000000000 is missing from the store; publish it again"
+
+
+def test_an_interrupted_publish_leaves_nothing(store: ArtifactStore, tmp_path: Path) -> None:
+    with pytest.raises(KeyError), store.incoming() as folder:
+        fill(folder / "adapter", {"a": b"1"})
+        raise KeyError
+    assert everything_under(tmp_path / "store") == ["incoming", "sha256"]
+
+
+def test_incoming_folders_are_empty_and_apart(store: ArtifactStore) -> None:
+    with store.incoming() as one, store.incoming() as other:
+        assert one != other
+        assert list(one.iterdir()) == list(other.iterdir()) == []
+
+
+def test_what_a_crash_left_is_cleared_and_what_is_kept_stays(store: ArtifactStore, tmp_path: Path) -> None:
+    digest = add(store, {"a": b"1"})
+    fill(tmp_path / "store" / "incoming" / "crashed", {"half": b""})
+    store.clear_incoming()
+    assert store.verified(digest).is_dir()
+    assert everything_under(tmp_path / "store") == ["sha256", f"sha256/{digest[7:]}", f"sha256/{digest[7:]}/a"]
+
+
+def test_a_store_is_found_again(store: ArtifactStore, tmp_path: Path) -> None:
+    digest = add(store, {"a": b"1"})
+    assert ArtifactStore(tmp_path / "store").verified(digest).is_dir()
+
+
+def test_two_who_keep_the_same_files_at_once_both_succeed(store: ArtifactStore) -> None:
+    files = {str(number): b"x" * number for number in range(30)}
+    start, found = threading.Barrier(4), list[str]()
+
+    def keep() -> None:
+        with store.incoming() as folder:
+            made = fill(folder / "adapter", files)
+            start.wait()
+            found.append(store.add(made))
+
+    threads = [threading.Thread(target=keep) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert {store.verified(digest).name for digest in found} == {found[0].removeprefix("sha256:")}
