@@ -144,6 +144,7 @@ def warm_up_base() -> dict[str, Any]:
         "model": "base",
         "messages": [{"role": "user", "content": "Yes or no?"}],
         "max_tokens": 8,
+        "logprobs": True,
         "structured_outputs": {"choice": ["yes", "no"]},
     }
 

@@ -156,4 +156,4 @@ def _check_module(module: str, shapes: Mapping[str, tuple[int, ...]], rank: int,
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:
-    return "missing" if shape is None else "x".join(str(size) for size in shape)
+    return "missing" if shape is None else "x".join(str(size) for size in shape) or "a single number"

@@ -64,7 +64,12 @@ def environment(given: Mapping[str, str], *, cpu: bool) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
     }
     if cpu:
-        ours |= {"VLLM_CPU_KVCACHE_SPACE": kept.get("VLLM_CPU_KVCACHE_SPACE", "1")}
+        ours |= {
+            "VLLM_CPU_KVCACHE_SPACE": kept.get("VLLM_CPU_KVCACHE_SPACE", "1"),
+            # Two small functions of vLLM's sampler are compiled by torch at first use, eager mode or not: the first
+            # request with log-probabilities took 21 s and a C++ compiler, and takes 1 s and none without.
+            "TORCHDYNAMO_DISABLE": "1",
+        }
     return kept | ours
 
 

@@ -139,8 +139,10 @@ def show(
 ) -> None:
     """Print what was measured."""
     acts = [1000 * (done - began) for began, done, _ in moves]
-    lasts = [0.0 if last is None else 1000 * (last - began) for (began, _, _), last in zip(moves, overtaken, strict=True)]
+    begins = [began for began, _, _ in moves]
+    lasts = [0.0 if last is None else 1000 * (last - began) for began, last in zip(begins, overtaken, strict=True)]
+    answers = f"{len(load.seen)} streamed answers of {CLIENTS} clients"
     with capsys.disabled():
-        print(f"\n{len(load.seen)} streamed answers of {CLIENTS} clients over {MOVES} promotes and rollbacks: 0 failed, 0 mixed")
+        print(f"\n{answers} over {MOVES} promotes and rollbacks: 0 failed, 0 mixed")
         print(f"  command: {', '.join(f'{act:.0f}' for act in acts)} ms")
         print(f"  command to the last new request on the old release: {', '.join(f'{last:.0f}' for last in lasts)} ms")

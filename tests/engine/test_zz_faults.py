@@ -95,7 +95,8 @@ def test_a_killed_vllm_is_a_clean_503_and_comes_back_with_its_adapters(served: S
     for thread in asking:
         thread.start()
     wait_until(lambda: served.postil_json("status")["requests_in_flight"] == len(asking))
-    next(one for one in everybody if victim in " ".join(one.cmdline()) and "guard" not in " ".join(one.cmdline())).kill()
+    lines = {one: " ".join(one.cmdline()) for one in everybody}
+    next(one for one, line in lines.items() if victim in line and "guard" not in line).kill()
     for thread in asking:
         thread.join(timeout=120)
     assert [status for status, _ in statuses] == [503] * len(asking), statuses

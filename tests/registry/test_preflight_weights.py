@@ -46,7 +46,7 @@ def refusal(folder: Path, base: BaseModel) -> str:
 
 def put(name: str, array: Any) -> Change:
     """Another tensor in the place of one, or one more."""
-    return lambda tensors: {**tensors, name: np.ascontiguousarray(array)}
+    return lambda tensors: {**tensors, name: np.asarray(array, order="C")}
 
 
 def without(name: str) -> Change:
@@ -82,7 +82,7 @@ def with_value(value: float) -> dict[str, Array]:
         (put(Q_A, np.ones((0, 8), "f4")), "lora_A", "0x8"),
         (put(Q_A, np.ones(16, "f4")), "lora_A", "16"),
         (put(Q_A, np.ones((2, 8, 1), "f4")), "lora_A", "2x8x1"),
-        (put(Q_A, np.ones((), "f4")), "lora_A", ""),
+        (put(Q_A, np.ones((), "f4")), "lora_A", "a single number"),
         (put(Q_B, np.ones((16, 2), "f4")), "lora_B", "16x2"),
         (put(Q_B, np.ones((2, 8), "f4")), "lora_B", "2x8"),
     ],
@@ -99,7 +99,7 @@ def test_a_wrong_shape_is_refused(
 @pytest.mark.parametrize("rank", [1, 4])
 def test_a_rank_that_the_weights_do_not_have_is_refused(tmp_path: Path, base: BaseModel, rank: int) -> None:
     folder = write(tmp_path / "adapter", good_tensors(rank), good_config(rank=2))
-    assert refusal(folder, base).startswith(f"lora_A of {LAYER}.q_proj is {rank}x8, and tiny/base with rank 2 needs 2x8;")
+    assert refusal(folder, base).startswith(f"lora_A of {LAYER}.q_proj is {rank}x8, and tiny/base with rank 2 needs")
 
 
 @pytest.mark.parametrize(

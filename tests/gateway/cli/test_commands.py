@@ -37,11 +37,11 @@ async def test_a_release_lives_its_life_through_the_command(house: House, tmp_pa
         house, "publish", str(first), "--adapter", name, "--policy", str(policy), "--note", "the first", "--promote"
     )
     assert (status, out) == (0, f"published {name}@1; it is live\n"), complaints
-    status, out, _ = await postil(house, "publish", str(second), "--adapter", name, "--note", "the second")
+    _, out, _ = await postil(house, "publish", str(second), "--adapter", name, "--note", "the second")
     assert out == f"published {name}@2; make it live with `postil promote {name}@2`\n"
     assert (await postil(house, "promote", f"{name}@2", "--reason", "better"))[1] == f"{name}@2 is live\n"
     assert (await postil(house, "rollback", name, "--reason", "worse after all"))[1] == f"{name}@1 is live\n"
-    status, out, _ = await postil(house, "releases", name)
+    _, out, _ = await postil(house, "releases", name)
     lines = out.splitlines()
     assert [line.split()[0] for line in lines[1:3]] == [f"{name}@2", f"{name}@1"]
     assert "live" in lines[2]
@@ -62,10 +62,10 @@ async def test_the_same_thing_published_twice_is_said_to_be_the_same(house: Hous
 
 async def test_tenants_are_added_listed_and_removed(house: House) -> None:
     await house.publish("legal/notes", FREE_TEXT)
-    status, out, _ = await postil(house, "tenants", "add", "firm", "--domain", "legal")
+    _, out, _ = await postil(house, "tenants", "add", "firm", "--domain", "legal")
     key = out.splitlines()[-1]
     assert (await house.ask(key)).status_code == 200
-    status, out, _ = await postil(house, "tenants", "list")
+    _, out, _ = await postil(house, "tenants", "list")
     assert "firm" in out
     assert key not in out
     assert (await postil(house, "tenants", "remove", "firm"))[0] == 0
@@ -73,7 +73,7 @@ async def test_tenants_are_added_listed_and_removed(house: House) -> None:
 
 
 async def test_status_and_plugins_show_what_there_is(house: House, clinic: str) -> None:
-    status, out, _ = await postil(house, "status")
+    _, out, _ = await postil(house, "status")
     assert "engine: ready" in out
     assert "healthcare/triage@1" in out
     offers = json.loads((await postil(house, "plugins", "--json"))[1])
@@ -114,7 +114,7 @@ async def test_without_a_gateway_it_says_how_to_start_one(tmp_path: Path) -> Non
     )
     assert status == 1
     assert "postil serve" in complaints
-    status, _, complaints = await postil(None, "releases", POSTIL_HOME=str(tmp_path))
+    _, _, complaints = await postil(None, "releases", POSTIL_HOME=str(tmp_path))
     assert "POSTIL_ADMIN_KEY" in complaints
 
 
