@@ -60,8 +60,7 @@ class ServeProgress:
             self._finish()
             self._introduce()
         elif step == "down":
-            self._finish()
-            self._console.print(f"[yellow]vLLM is down:[/] {escape(text)}; it is being started again")
+            self._console.print(f"[yellow]vLLM is down:[/] {escape(text)}")
         elif step == "failed":
             self._fail(text)
 

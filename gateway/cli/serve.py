@@ -35,7 +35,11 @@ def serve(
     """Serve: start vLLM with the base model, load the live adapters, answer OpenAI's API."""
     settings = read_settings(demo=demo or None, host=host, port=port, home=home)
     listener = _listen(settings)
-    sys.exit(uvloop.run(_serve(settings, listener)))
+    try:
+        status = uvloop.run(_serve(settings, listener))
+    except KeyboardInterrupt:
+        status = 0  # Ctrl-C is how it is meant to end; by now everything has.
+    sys.exit(status)
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> int:

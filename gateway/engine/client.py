@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 import aiohttp
 import msgspec
@@ -80,10 +80,17 @@ class EngineClient:
                 self._root + path, data=_encoder.encode(payload), headers=_HEADERS
             ) as response:
                 if response.status >= 400:
-                    raise EngineRefusedError(response.status, await response.read())
+                    await self._refuse(response)
                 yield response
         except _GONE as error:
             raise _unavailable() from error
+
+    async def _refuse(self, response: aiohttp.ClientResponse) -> NoReturn:
+        """An engine that lost its core says 500 to what it was doing; that is no fault of the request."""
+        body = await response.read()
+        if response.status >= 500 and not await self.healthy():
+            raise _unavailable()
+        raise EngineRefusedError(response.status, body)
 
     def _open(self) -> aiohttp.ClientSession:
         """The session is made on first use: it belongs to the loop that runs then."""

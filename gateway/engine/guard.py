@@ -1,7 +1,8 @@
 """Runs between the gateway and the engine: ``python -m postil.gateway.engine.guard COMMAND...``.
 
 However the gateway ends, its end of this process's standard input closes; however the engine ends, this process
-is its parent. In either case everything that the engine started is ended too, and nobody is left behind.
+is its parent. In either case everything that the engine started is ended too, and nobody is left behind. Standard
+output says one word, at the moment when the engine itself has ended; what the engine says goes to standard error.
 """
 
 from __future__ import annotations
@@ -27,27 +28,41 @@ def main(command: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, preexec_fn=_default_signals  # noqa: PLW1509 - no threads yet
+        command, stdin=subprocess.DEVNULL, stdout=sys.stderr, preexec_fn=_default_signals  # noqa: PLW1509 - no threads
     )
-    _wait_for_either(child)
-    _end_descendants()
-    return child.wait()
+    ended_by_itself = _wait_for_either(child)
+    if ended_by_itself:
+        _say_ended()
+    # What an engine that died has left has nothing to finish, and holds up the next one.
+    _end_descendants(grace=0.0 if ended_by_itself else GRACE_SECONDS)
+    status = child.wait()
+    return status if status >= 0 else 128 - status
 
 
-def _wait_for_either(child: subprocess.Popen[bytes]) -> None:
+def _wait_for_either(child: subprocess.Popen[bytes]) -> bool:
+    """Return True when the child has ended, False when standard input has closed."""
     ended = os.pidfd_open(child.pid)
     while True:
         ready, _, _ = select.select([ended, sys.stdin.fileno()], [], [])
-        if ended in ready or not os.read(sys.stdin.fileno(), 1):
-            return
+        if ended in ready:
+            return True
+        if not os.read(sys.stdin.fileno(), 1):
+            return False
 
 
-def _end_descendants() -> None:
+def _say_ended() -> None:
+    try:
+        os.write(sys.stdout.fileno(), b"ended\n")
+    except OSError:
+        pass  # The gateway is gone too.
+
+
+def _end_descendants(grace: float) -> None:
     """Ask, wait, and then insist; anew each time, because what is ending may still be starting others."""
-    deadline = time.monotonic() + GRACE_SECONDS
+    deadline = time.monotonic() + grace
     asked = False
     while living := _descendants():
-        insist = time.monotonic() > deadline
+        insist = time.monotonic() >= deadline
         for process in living:
             if not asked or insist:
                 _signal(process, signal.SIGKILL if insist else signal.SIGTERM)

@@ -35,9 +35,15 @@ class EngineProcess:
         with self._log.open("ab") as log:
             self._guard = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "postil.gateway.engine.guard", *self._command,
-                stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
                 env=self._environment, start_new_session=True,
             )
+
+    async def ended(self) -> None:
+        """Return when the engine has ended; what it started may still be ending."""
+        assert self._guard is not None, "start() comes first"
+        assert self._guard.stdout is not None, "start() made the pipe"
+        await self._guard.stdout.readline()
 
     async def wait(self) -> int:
         """Return the engine's exit status once it and all that it started have ended."""
@@ -62,11 +68,11 @@ class EngineProcess:
             self._guard.kill()
             await self.wait()
 
-    def last_words(self, lines: int = 1) -> str:
-        """The end of the engine's log: the first place to look when it does not start."""
+    def last_words(self) -> str:
+        """The last error in the engine's log, if one stands near its end."""
         try:
             text = self._log.read_bytes()[-8192:].decode(errors="replace")
         except OSError:
             return ""
-        found = [line.strip() for line in text.splitlines() if "Error" in line or "error" in line]
-        return "\n".join((found or text.splitlines())[-lines:])
+        found = [line.strip() for line in text.splitlines() if "Error" in line]
+        return found[-1] if found else ""

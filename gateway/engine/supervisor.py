@@ -53,15 +53,17 @@ class Supervisor:
         self._start_seconds = start_seconds
         self.phase = Phase.STOPPED
         self.restarts = 0
+        self._was_ready = False
         self.process: EngineProcess | None = None
 
     async def run(self) -> None:
         """Run until cancelled, or until an engine that was never ready has failed a few times."""
         failures, was_ready = 0, False
         while True:
+            self._was_ready = False
             reason = await self._once()
-            was_ready = was_ready or self.phase is Phase.READY
-            failures = 1 if self.phase is Phase.READY else failures + 1
+            was_ready = was_ready or self._was_ready
+            failures = 1 if self._was_ready else failures + 1
             if not was_ready and self._launch and failures >= _FIRST_ATTEMPTS:
                 self._set(Phase.FAILED, reason)
                 return
@@ -82,18 +84,21 @@ class Supervisor:
             return await self._watch()
         self.process = process = self._launch()
         await process.start()
-        ended = asyncio.create_task(process.wait())
+        ended = asyncio.create_task(process.ended())
         up = asyncio.create_task(self._bring_up())
         try:
             await asyncio.wait({ended, up}, return_when=asyncio.FIRST_COMPLETED)
             if up.done() and (problem := up.result()):
                 return problem
-            status = await ended
-            return f"the engine ended with status {status}: {process.last_words() or 'no message'}"
+            await ended
+            # Known at once, so that nobody is sent to an engine that is no more while its remains are cleared away.
+            self.phase = Phase.DOWN
+            status, words = await process.wait(), process.last_words()
+            return f"the engine ended with status {status}{': ' + words if words else ''}"
         finally:
-            up.cancel()
+            for task in (up, ended):
+                task.cancel()
             await process.stop()
-            ended.cancel()
 
     async def _watch(self) -> str:
         if problem := await self._bring_up():
@@ -114,6 +119,7 @@ class Supervisor:
             return f"the engine was not ready after {self._start_seconds:.0f} seconds"
         except (EngineUnavailableError, EngineRefusedError) as error:
             return f"the engine could not be warmed: {error}"
+        self._was_ready = True
         self._set(Phase.READY, "ready")
         return None
 

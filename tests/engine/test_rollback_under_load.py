@@ -68,7 +68,7 @@ def policy(folder: Path, word: str) -> Path:
     """A policy under which every answer says which release it is of, in a stream of some thirty tokens."""
     path = folder / f"{word}.yaml"
     said = " ".join([word] * 24)
-    path.write_text(f"sampling: {{max_tokens: 64, temperature: 0}}\noutput: {{labels: ['{said}'], field: says}}\n")
+    path.write_text(f"sampling: {{max_tokens: 200, temperature: 0}}\noutput: {{labels: ['{said}'], field: says}}\n")
     return path
 
 

@@ -1,6 +1,7 @@
-"""Runs the fake vLLM as a program: ``python -m tests.fakes.engine_process SOCKET [how to behave]``.
+"""Runs the fake vLLM as a program: ``python -m tests.fakes.engine_process SOCKET [how to behave]``, or ``--port PORT``.
 
-Like the real one it starts a helper of its own, in a session of its own, whose process id it writes to SOCKET.pid.
+On a socket it starts, like the real one, a helper of its own, in a session of its own, whose process id it writes to
+SOCKET.pid. How to behave: ``dies`` ends at once, ``stubborn`` ignores requests to end.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from tests.fakes.vllm import FakeVLLM
 
 
 def main(socket: str, behaviour: str = "") -> None:
-    """Serve until ended; ``dies`` ends at once, ``stubborn`` ignores requests to end."""
+    """Serve until ended."""
+    if socket == "--port":
+        uvicorn.run(FakeVLLM(), port=int(behaviour), log_level="critical", lifespan="off", ws="none")
+        return
     helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     Path(f"{socket}.pid").write_text(str(helper.pid))
     if behaviour == "dies":

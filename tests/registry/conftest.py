@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from postil.plugins.manager import PluginManager
 from postil.registry.artifacts import ArtifactStore
 from postil.registry.base.model import BaseModel, read_base
 from postil.registry.database import Database
+from postil.registry.names import parse_adapter
 from postil.registry.releases import Registry
 from tests.fakes.adapters import BASE_ID, write_adapter, write_base
 
@@ -52,23 +55,63 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.cleanup()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database without a table, once of each kind."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'registry.db'}"
-    address: str = request.getfixturevalue("postgres")
+def create(address: str, template: str = "template1") -> str:
+    """The URL of a new database on a PostgreSQL."""
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
     return address.replace("/postgres?", f"/{name}?").replace("postgresql://", "postgresql+psycopg://")
 
 
+def migrate(url: str) -> str:
+    """Make the tables; returns the URL."""
+    database = Database(url)
+    database.migrate()
+    database.close()
+    return url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file that has the tables."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str) -> str:
+    """The name of a PostgreSQL database that has the tables."""
+    return str(make_url(migrate(create(postgres))).database)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def dialect(request: pytest.FixtureRequest) -> str:
+    """Every test of the database runs on both."""
+    return str(request.param)
+
+
 @pytest.fixture
-def database(empty_url: str) -> Iterator[Database]:
+def empty_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database without a table."""
+    if dialect == "sqlite":
+        return f"sqlite:///{tmp_path / 'registry.db'}"
+    return create(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database with the tables, empty."""
+    if dialect == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "registry.db")
+        return f"sqlite:///{tmp_path / 'registry.db'}"
+    return create(request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template"))
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
     """A database with the tables, empty."""
-    made = Database(empty_url)
-    made.migrate()
+    made = Database(url)
     yield made
     made.close()
 
@@ -82,8 +125,6 @@ def registry(database: Database, base: BaseModel, plugins: PluginManager, tmp_pa
 @pytest.fixture
 def publish(registry: Registry, tmp_path: Path) -> Publish:
     """``publish(name, seed=..., policy=..., note=...)`` publishes a good adapter and returns its number."""
-    from postil.registry.names import parse_adapter
-
     def act(name: str = "healthcare/triage", *, seed: int = 0, policy: Any = None, note: str = "") -> int:
         with registry.artifacts.incoming() as folder:
             made = write_adapter(folder / "adapter", seed=seed)

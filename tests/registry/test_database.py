@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -44,12 +45,12 @@ def test_a_row_can_be_read_after_its_transaction(database: Database) -> None:
     assert domain.name == "legal"
 
 
-def test_sqlite_lets_readers_read_while_one_writes(database: Database) -> None:
-    if database.engine.dialect.name != "sqlite":
-        pytest.skip("PostgreSQL needs no setting for it")
+def test_sqlite_writes_ahead_and_through_to_the_disk(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'registry.db'}")
+    wanted = {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 2}
     with database.engine.connect() as connection:
-        found = {key: connection.execute(text(f"PRAGMA {key}")).scalar() for key in ("journal_mode", "foreign_keys")}
-    assert found == {"journal_mode": "wal", "foreign_keys": 1}
+        assert {key: connection.execute(text(f"PRAGMA {key}")).scalar() for key in wanted} == wanted
+    database.close()
 
 
 def test_writers_come_one_after_the_other(database: Database) -> None:
@@ -82,12 +83,12 @@ def test_times_are_the_same_instant_when_they_are_read_back(database: Database) 
     assert before <= event.at.astimezone(UTC) <= before + timedelta(minutes=5)
 
 
-def a_release(number: int = 1, **other: str) -> Release:
+def a_release(number: int = 1, *, artifact: str = "sha256:" + "0" * 64, note: str = "") -> Release:
     """A row that fits the table."""
-    values = {"artifact": "sha256:" + "0" * 64, "policy_digest": "sha256:" + "1" * 64, "note": "", **other}
     return Release(
-        domain="legal", adapter="clause", number=number, base_id="tiny/base", base_revision="c0ffee",
-        policy={"größe": [1, 2.5, None, "\u2028 \U0001f600"]}, validators={"labels": "1"}, actor="", **values,
+        domain="legal", adapter="clause", number=number, artifact=artifact, base_id="tiny/base", base_revision="c0ffee",
+        policy={"größe": [1, 2.5, None, "\u2028 \U0001f600"]}, policy_digest="sha256:" + "1" * 64,
+        validators={"labels": "1"}, note=note, actor="ann",
     )  # fmt: skip
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -13,7 +12,6 @@ from sqlmodel import SQLModel
 from postil.registry import models, store
 from postil.registry.audit import first_break
 from postil.registry.database import Database, alembic_config
-from postil.registry.releases import Registry
 from postil.registry.tenants import add_tenant
 from tests.registry.conftest import Publish
 
@@ -95,11 +93,11 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(empty: Database) -
 
 
 def test_a_database_opened_again_holds_what_was_written(
-    database: Database, registry: Registry, publish: Publish, empty_url: str, tmp_path: Path
+    database: Database, publish: Publish, url: str
 ) -> None:
     publish()
     database.close()
-    again = Database(empty_url)
+    again = Database(url)
     again.migrate()
     with again.transaction() as session:
         assert first_break(store.events(session)) is None
