@@ -10,6 +10,7 @@ from typing import Any
 from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 
 from postil.gateway.errors import (
     BadRequestError,
@@ -57,7 +58,8 @@ def create_app(gateway: Gateway) -> Litestar:
             HTTPException: _http_error,
             Exception: _unexpected,
         },
-        openapi_config=OpenAPIConfig(title="postil", version="1", path="/api/docs"),
+        # The document alone: the usual pages load their scripts from elsewhere.
+        openapi_config=OpenAPIConfig("postil", "1", path="/api/docs", render_plugins=[JsonRenderPlugin()]),
         logging_config=None,
     )
 

@@ -71,7 +71,11 @@ def _release_routes(gateway: Gateway) -> list[Any]:
         state = await asyncio.to_thread(gateway.registry().state, _name(domain, adapter))
         return views.adapter(state, gateway)
 
-    @post("/adapters/{domain:str}/{adapter:str}/releases", request_max_body_size=None)
+    # A mebibyte more than the adapter itself: the policy, the note and the form around them.
+    @post(
+        "/adapters/{domain:str}/{adapter:str}/releases",
+        request_max_body_size=(gateway.settings.upload_limit_mib + 1) << 20,
+    )
     async def publish(
         request: AnyRequest,
         domain: FromPath[str],

@@ -197,3 +197,17 @@ async def test_a_release_that_cannot_be_loaded_does_not_stop_the_others(
         problems = {row["release"]: row["problem"] for row in rows}
         assert problems["legal/clause@1"] is None
         assert "damaged" in problems["healthcare/triage@1"]
+
+
+async def test_an_upload_over_the_limit_is_refused(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:
+    async with running_house(tmp_path, *engine_at, upload_limit_mib=1) as house:
+        source = write_adapter(tmp_path / "big")
+        (source / "README.md").write_bytes(b"x" * (3 << 20))
+        response = await house.upload("healthcare/triage", source)
+        assert response.status_code == 413
+        assert (await house.admin("GET", "/api/adapters")).json() == []
+
+
+async def test_the_admin_api_describes_itself(house: House) -> None:
+    document = (await house.client.get("/api/docs/openapi.json")).json()
+    assert "/api/adapters/{domain}/{adapter}/rollback" in document["paths"]
