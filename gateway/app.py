@@ -102,6 +102,7 @@ def translated(error: Exception) -> GatewayError:
         (registry_errors.NotFoundError, NotFoundError),
         (registry_errors.ConflictError, StateConflictError),
         (registry_errors.NameInvalidError, BadRequestError),
+        (registry_errors.TextError, BadRequestError),
         (registry_errors.BaseModelError, EngineUnavailableError),
     )
     for kind, becomes in kinds:

@@ -41,6 +41,10 @@ class Component(ABC):
             return cls(cls.Config.model_validate(dict(values)))
         except ValidationError as error:
             raise ConfigError(f"{cls.name}: {_first(error)}") from error
+        except ConfigError:
+            raise
+        except Exception as error:
+            raise ConfigError(f"{cls.name}: it cannot be set up with this configuration ({error!r})") from error
 
 
 class Validator(Component):

@@ -2,6 +2,7 @@
 
 RegistryError
 ├── NameInvalidError      a domain, adapter or release name that cannot be one
+├── TextError             a note, a reason or a name of a person that cannot be kept
 ├── NotFoundError         no such adapter, release or tenant
 ├── ConflictError         somebody else was faster, or there is nothing to do it to
 ├── PolicyError           a policy that cannot be in force
@@ -20,6 +21,10 @@ class RegistryError(Exception):
 
 class NameInvalidError(RegistryError):
     """A name that is not of the form ``domain/adapter`` or ``domain/adapter@number``."""
+
+
+class TextError(RegistryError):
+    """Text that a database could not give back unchanged."""
 
 
 class NotFoundError(RegistryError):

@@ -106,6 +106,8 @@ class Policy(_Part):
             if missing:
                 raise ValueError(f"fallback names {sorted(missing)[0]!r}, which is not among the validators")
         self.canonical()  # NaN and numbers of thousands of digits have no JSON: a ValueError here, and not later.
+        if any("\ud800" <= character <= "\udfff" for character in json.dumps(self.model_dump(), ensure_ascii=False)):
+            raise ValueError("it holds half of a pair of characters, which is no text; leave it out")
         return self
 
     def canonical(self) -> str:
@@ -149,8 +151,8 @@ def build(
     """
     try:
         validators = [
-            (use, plugins.validator(use.name).from_mapping(_with_output(use, policy)))
-            for use in policy.validators
+            (use, kind.from_mapping(_with_output(use, kind, policy.output)))
+            for use, kind in [(use, plugins.validator(use.name)) for use in policy.validators]
         ]
         rules = [(use, plugins.fallback_rule(use.name).from_mapping(use.config)) for use in policy.fallback]
     except PluginError as error:
@@ -158,11 +160,12 @@ def build(
     return validators, rules
 
 
-def _with_output(use: Use, policy: Policy) -> Mapping[str, Any]:
-    """The labels stand once in a policy: the ``labels`` validator takes them from ``output`` unless told others."""
-    if use.name == "labels" and policy.output and policy.output.labels and "labels" not in use.config:
-        return {"labels": policy.output.labels, "field": policy.output.field, **use.config}
-    return use.config
+def _with_output(use: Use, kind: type[Validator], output: Output | None) -> Mapping[str, Any]:
+    """Labels stand once in a policy: what a validator can be told of them and is not, it takes from ``output``."""
+    if output is None or output.labels is None:
+        return use.config
+    known = {"labels": output.labels, "field": output.field}
+    return {key: value for key, value in known.items() if key in kind.Config.model_fields} | use.config
 
 
 def _first(error: ValidationError) -> str:

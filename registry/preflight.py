@@ -57,7 +57,7 @@ def _check_files(folder: Path) -> None:
         suffix = Path(name).suffix.lower()
         if suffix in _PICKLES:
             raise PreflightError(
-                f"{name} is a pickle, which can run code when it is loaded; remove it and save the weights as {WEIGHTS}"
+                f"{name} is a pickle, which can run code when it is loaded; remove it (weights belong in {WEIGHTS})"
             )
         if suffix not in _ALLOWED or name.startswith("."):
             raise PreflightError(f"{name} does not belong to an adapter; remove it")

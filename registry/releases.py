@@ -19,6 +19,7 @@ from postil.registry.models import Channel, Domain, Event, Release, utcnow
 from postil.registry.names import AdapterName
 from postil.registry.policy import Policy, build, policy_from
 from postil.registry.preflight import preflight
+from postil.registry.text import kept
 
 STABLE = "stable"
 _MOVES = ("promote", "rollback")
@@ -54,6 +55,7 @@ class Registry:
         The same files with the same policy are the same release. Raises PreflightError or PolicyError, and then
         nothing has changed.
         """
+        kept(note, "note")
         preflight(folder, self.base, self.max_rank)
         policy = policy or self._policy_in_force(name)
         validators, _ = build(policy, self.plugins)

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 from postil.registry import audit
 from postil.registry.models import Channel, Domain, Event, Release, Tenant, utcnow
 from postil.registry.names import AdapterName
+from postil.registry.text import kept
 
 # Any number will do, so long as nothing else in the database uses it.
 _WRITER_LOCK = 0x706F7374
@@ -109,10 +110,10 @@ def record(
     event = Event(
         sequence=last.sequence + 1 if last else 1,
         at=utcnow(),
-        actor=actor,
+        actor=kept(actor, "name of who did it"),
         action=action,
         subject=subject,
-        reason=reason,
+        reason=kept(reason, "reason"),
         before=before,
         after=after,
         previous=last.hash if last else audit.GENESIS,

@@ -211,3 +211,12 @@ async def test_an_upload_over_the_limit_is_refused(tmp_path: Path, engine_at: tu
 async def test_the_admin_api_describes_itself(house: House) -> None:
     document = (await house.client.get("/api/docs/openapi.json")).json()
     assert "/api/adapters/{domain}/{adapter}/rollback" in document["paths"]
+
+
+@pytest.mark.parametrize("note", ["a\0b", "x" * 5000])
+async def test_a_note_that_cannot_be_kept_is_refused_and_nothing_changes(house: House, clinic: str, note: str) -> None:
+    await house.publish("healthcare/triage", seed=1, live=False)
+    before = (await house.admin("GET", ADAPTER)).json()
+    response = await house.admin("POST", f"{ADAPTER}/promote", json={"release": 2, "reason": note})
+    assert response.status_code == 400
+    assert (await house.admin("GET", ADAPTER)).json() == before

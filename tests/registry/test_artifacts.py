@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import threading
 from collections.abc import Mapping
@@ -63,6 +65,14 @@ def test_neither_order_nor_times_nor_modes_change_the_digest(
         os.utime(path, (number, number))
         path.chmod(0o600)
     assert folder_digest(first) == folder_digest(second)
+
+
+def test_a_digest_is_made_as_it_always_was(tmp_path: Path) -> None:
+    """Made another way, every artifact that was ever published would be damaged."""
+    files = {name: name.encode() for name in ("zeta", "eta", "b", "a", "mu", "config.json", "x", "B")}
+    listing = [[name, hashlib.sha256(name.encode()).hexdigest()] for name in sorted(files)]
+    known = hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+    assert folder_digest(fill(tmp_path / "a", files)) == f"sha256:{known}"
 
 
 def test_moving_bytes_between_files_changes_the_digest(tmp_path: Path) -> None:

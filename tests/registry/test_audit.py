@@ -89,6 +89,17 @@ def test_any_other_order_is_found(events: list[Event], data: st.DataObject) -> N
     assert first_break(other) == moved
 
 
+@given(chains(least=2), st.data())
+@settings(deadline=None, max_examples=40)
+def test_a_number_left_out_is_found_even_if_every_row_is_sealed(events: list[Event], data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(events) - 1))
+    for number in range(place, len(events)):
+        events[number].sequence += 1
+        events[number].previous = events[number - 1].hash if number else GENESIS
+        seal(events[number])
+    assert first_break(events) == place + 1
+
+
 @given(chains(), st.data())
 @settings(deadline=None, max_examples=40)
 def test_a_row_put_in_twice_is_found(events: list[Event], data: st.DataObject) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from postil.plugins.manager import PluginManager
 from postil.registry.errors import PolicyError
-from postil.registry.policy import NOT_SAMPLING, Policy, build, policy_from
+from postil.registry.policy import NOT_SAMPLING, Policy, build, parse_policy, policy_from
 
 FULL: dict[str, Any] = {
     "system_prompt": "Sort the message.",
@@ -165,8 +165,9 @@ def test_the_labels_validator_takes_labels_and_field_from_the_output(plugins: Pl
 
 def test_labels_of_its_own_come_before_those_of_the_output(plugins: PluginManager) -> None:
     use = {"name": "labels", "config": {"labels": ["loan"]}}
-    ((_, validator),), _ = build(policy_from({"output": {"labels": ["card"]}, "validators": [use]}), plugins)
-    assert validator.config.labels == ("loan",)
+    values = {"output": {"labels": ["card"], "field": "intent"}, "validators": [use]}
+    ((_, validator),), _ = build(policy_from(values), plugins)
+    assert (validator.config.labels, validator.config.field) == (("loan",), "intent")
 
 
 def test_validators_and_rules_are_made_in_the_order_of_the_policy(plugins: PluginManager) -> None:
@@ -190,3 +191,14 @@ def test_a_policy_that_no_plugin_can_serve_is_refused(
     with pytest.raises(PolicyError) as caught:
         build(policy_from(values), plugins)
     assert str(caught.value) == sentence
+
+
+def test_confidence_measures_the_field_that_the_output_names(plugins: PluginManager) -> None:
+    policy = parse_policy("output: {labels: [a, b], field: intent}\nvalidators: [{name: confidence}]")
+    [(_, confidence)], _ = build(policy, plugins)
+    assert confidence.config.field == "intent"
+
+
+def test_half_of_a_pair_of_characters_is_refused() -> None:
+    with pytest.raises(PolicyError, match="half of a pair"):
+        policy_from({"system_prompt": "broken \ud83d"})

@@ -105,7 +105,7 @@ def test_files_that_come_with_an_adapter_are_taken(adapter: Path, base: BaseMode
 def test_a_pickle_is_refused(adapter: Path, base: BaseModel, name: str) -> None:
     (adapter / name).write_bytes(b"\x80\x04N.")
     assert refusal(adapter, base) == (
-        f"{name} is a pickle, which can run code when it is loaded; remove it and save the weights as {WEIGHTS}"
+        f"{name} is a pickle, which can run code when it is loaded; remove it (weights belong in {WEIGHTS})"
     )
 
 

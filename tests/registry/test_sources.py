@@ -69,6 +69,12 @@ def test_the_same_files_always_make_the_same_tar(
     assert packed(one) == packed(other)
 
 
+def test_a_tar_lists_its_files_by_name(tmp_path: Path) -> None:
+    files = dict.fromkeys(["zeta", "eta", "b", "a", "mu", "config", "x", "B"], b"1")
+    with tarfile.open(fileobj=io.BytesIO(packed(fill(tmp_path / "a", files)))) as tar:
+        assert tar.getnames() == sorted(files)
+
+
 def test_a_tar_says_nothing_of_who_made_it(tmp_path: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(packed(fill(tmp_path / "a", {"x": b"1"})))) as tar:
         (member,) = tar.getmembers()

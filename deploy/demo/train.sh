@@ -1,0 +1,25 @@
+#!/bin/sh
+# Make the demo's four adapters again: deploy/demo/train.sh BASE_FOLDER [OUT_FOLDER]
+# BASE_FOLDER holds the base model as safetensors; without OUT_FOLDER the adapters in this folder are replaced.
+set -eu
+
+base=${1:?usage: train.sh BASE_FOLDER [OUT_FOLDER]}
+here=$(cd "$(dirname "$0")" && pwd)
+out=${2:-$here}
+# Waiting threads sleep instead of spinning: much faster where others use the processor too.
+export OMP_WAIT_POLICY=PASSIVE
+
+# adapt ADAPTER VERSION DATA [OPTION ...]
+adapt() {
+    adapter=$1 version=$2 data=$3
+    shift 3
+    postil train --overwrite --base "$base" --base-id HuggingFaceTB/SmolLM2-135M-Instruct \
+        --data "$here/$adapter/$data" --validation "$here/$adapter/validation.jsonl" --out "$out/$adapter/$version" \
+        --targets q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj --first-layer 15 \
+        --rank 6 --alpha 12 --half --reject needs_review "$@"
+}
+
+adapt healthcare/triage 1 train-v1.jsonl --epochs 3
+adapt healthcare/triage 2 train.jsonl --epochs 2
+adapt legal/clause 1 train.jsonl --epochs 2
+adapt finance/intent 1 train.jsonl --epochs 2

@@ -1,0 +1,55 @@
+"""``postil train`` as a person meets it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from postil.gateway.cli.train import train
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(data: tuple[Path, Path], tmp_path: Path) -> Run:
+    """Run the command on the test's data; more arguments may follow."""
+    app = typer.Typer()
+    app.command()(train)
+
+    def call(*more: str, base: Path = tmp_path, out: str = "out") -> Result:
+        files = ["--data", str(data[0]), "--validation", str(data[1]), "--out", str(tmp_path / out)]
+        return CliRunner().invoke(app, [*files, "--base", str(base), *more])
+
+    return call
+
+
+@pytest.mark.tune
+def test_it_prints_the_report_as_json_or_as_a_table(run: Run, tiny_base: Path) -> None:
+    result = run("--epochs", "1", "--json", base=tiny_base)
+    assert result.exit_code == 0
+    report = json.loads(result.stdout)
+    assert report["base"] == "tiny-base"
+    assert "epoch 1.00" in result.stderr
+    result = run("--epochs", "1", "--targets", "o_proj,down_proj", base=tiny_base, out="again")
+    assert result.exit_code == 0
+    assert all(word in result.stdout for word in ("symptoms", "billing", "adapter", "A confidence minimum of"))
+
+
+def test_a_refusal_is_one_sentence_and_no_traceback(run: Run) -> None:
+    result = run("--reject", "other")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert "drop --reject" in result.stderr
+    assert len(result.stderr.splitlines()) == 1 or "Traceback" not in result.stderr
+
+
+def test_a_value_out_of_range_names_its_option(run: Run) -> None:
+    result = run("--learning-rate", "-1")
+    assert result.exit_code == 1
+    assert "error: --learning-rate: " in result.stderr
