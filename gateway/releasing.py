@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import IO, Any
 
 from postil.gateway.catalog import make_servable
@@ -37,19 +38,21 @@ def _publish(
         return registry.publish(folder, name, policy, note=note, actor=actor)
 
 
-async def promote(gateway: Gateway, ref: ReleaseRef, *, reason: str, actor: str) -> AdapterState:
-    """Make a release live; returns the adapter as it is then."""
-    registry = gateway.registry()
-    return await _move(gateway, ref, lambda: registry.promote(ref, reason=reason, actor=actor))
+async def promote(
+    gateway: Gateway, ref: ReleaseRef, *, reason: str, actor: str, if_live: int | None = None
+) -> AdapterState:
+    """Make a release live (with ``if_live``: if that number is live still); returns the adapter as it is then."""
+    act = partial(gateway.registry().promote, ref, reason=reason, actor=actor, if_live=if_live)
+    return await _move(gateway, ref, act)
 
 
 async def rollback(
-    gateway: Gateway, name: AdapterName, to: int | None, *, reason: str, actor: str
+    gateway: Gateway, name: AdapterName, to: int | None, *, reason: str, actor: str, if_live: int | None = None
 ) -> AdapterState:
     """Make the release that was live before live again, or the one numbered ``to``."""
     registry = gateway.registry()
     ref = name.release(to) if to is not None else await asyncio.to_thread(registry.rollback_target, name)
-    return await _move(gateway, ref, lambda: registry.rollback(ref, reason=reason, actor=actor))
+    return await _move(gateway, ref, partial(registry.rollback, ref, reason=reason, actor=actor, if_live=if_live))
 
 
 async def _move(gateway: Gateway, ref: ReleaseRef, act: Callable[[], Any]) -> AdapterState:

@@ -15,6 +15,7 @@ from postil.registry.artifacts import ArtifactStore
 from postil.registry.base.model import BaseModel
 from postil.registry.database import Database
 from postil.registry.errors import ConflictError, NotFoundError
+from postil.registry.history import live_history
 from postil.registry.models import Channel, Domain, Event, Release, utcnow
 from postil.registry.names import AdapterName
 from postil.registry.policy import Policy, build, policy_from
@@ -22,7 +23,6 @@ from postil.registry.preflight import preflight
 from postil.registry.text import kept
 
 STABLE = "stable"
-_MOVES = ("promote", "rollback")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,17 @@ class Registry:
         with self.database.transaction() as session:
             return _publish(session, candidate, name)
 
-    def promote(self, ref: ReleaseRef, *, reason: str, actor: str) -> Channel:
-        """Point ``stable`` at a release. Raises NotFoundError, or ConflictError if it is live already."""
-        return self._move("promote", ref, reason=reason, actor=actor)
+    def promote(self, ref: ReleaseRef, *, reason: str, actor: str, if_live: int | None = None) -> Channel:
+        """Point ``stable`` at a release.
 
-    def rollback(self, ref: ReleaseRef, *, reason: str, actor: str) -> Channel:
-        """Point ``stable`` back at a release that was live before. Raises NotFoundError or ConflictError."""
-        return self._move("rollback", ref, reason=reason, actor=actor)
+        With ``if_live``, only if that number is live still (0: if none is). Raises NotFoundError, or ConflictError if
+        the release is live already or another one than ``if_live`` is.
+        """
+        return self._move("promote", ref, reason=reason, actor=actor, if_live=if_live)
+
+    def rollback(self, ref: ReleaseRef, *, reason: str, actor: str, if_live: int | None = None) -> Channel:
+        """Point ``stable`` back at a release that was live before; otherwise as ``promote``."""
+        return self._move("rollback", ref, reason=reason, actor=actor, if_live=if_live)
 
     def rollback_target(self, name: AdapterName) -> ReleaseRef:
         """The release that was live before the one that is. Raises NotFoundError or ConflictError."""
@@ -119,7 +123,7 @@ class Registry:
         live = [release for release in known if channel and release.number == channel.number]
         return policy_from((live or known)[-1].policy) if known else Policy()
 
-    def _move(self, action: str, ref: ReleaseRef, *, reason: str, actor: str) -> Channel:
+    def _move(self, action: str, ref: ReleaseRef, *, reason: str, actor: str, if_live: int | None) -> Channel:
         name = AdapterName(ref.domain, ref.adapter)
         with self.database.transaction() as session:
             store.lock_for_writing(session)
@@ -127,6 +131,9 @@ class Registry:
             channel = store.channel(session, name) or Channel(
                 domain=name.domain, adapter=name.adapter, name=STABLE, number=0, revision=0
             )
+            if if_live is not None and channel.number != if_live:
+                now = name.release(channel.number) if channel.number else "no release"
+                raise ConflictError(f"{now} is live by now, not {if_live}; look at it and decide again")
             if channel.number == ref.number:
                 raise ConflictError(f"{ref} is live already; see `postil releases {name}`")
             if action == "rollback" and ref.number not in live_history(store.events(session, str(name))):
@@ -139,19 +146,6 @@ class Registry:
                 before=before or None, after=ref.number,
             )
             return channel
-
-
-def live_history(events: Sequence[Event]) -> list[int]:
-    """The releases that led to the live one, oldest first: a promote adds to it, a rollback goes back along it."""
-    history: list[int] = []
-    for event in events:
-        if event.action not in _MOVES or event.after is None:
-            continue
-        if event.action == "rollback" and event.after in history:
-            del history[len(history) - history[::-1].index(event.after):]
-        else:
-            history.append(event.after)
-    return history
 
 
 def _publish(session: Session, candidate: Release, name: AdapterName) -> tuple[Release, bool]:

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from postil.gateway.cli import releases, serve, status, tenants, train
+from postil.gateway.cli import history, releases, serve, status, tenants, train
 from postil.gateway.cli.connection import CommandError
 from postil.gateway.errors import SettingsError
 from postil.plugins.errors import PluginError
@@ -32,6 +32,8 @@ def make_cli() -> typer.Typer:
     cli.command()(releases.releases)
     cli.command()(train.train)
     cli.add_typer(tenants.make_cli(), name="tenants")
+    cli.command()(history.log)
+    cli.add_typer(history.make_audit_cli(), name="audit")
     cli.command()(status.status)
     cli.command()(status.plugins)
     return cli

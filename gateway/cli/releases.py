@@ -18,6 +18,9 @@ from postil.registry.policy import parse_policy
 from postil.registry.sources import pack
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the log.")]
+IfLive = Annotated[
+    int | None, typer.Option("--if-live", help="Only if this number is live still; 0 for none. Else nothing changes.")
+]
 
 
 def publish(
@@ -50,14 +53,14 @@ def publish(
 def promote(
     release: Annotated[str, typer.Argument(help="Which: domain/adapter@number.")],
     reason: Reason = "",
+    if_live: IfLive = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a release live. Requests in flight end on the release they began with."""
     ref = parse_release(release)
+    body = {"release": ref.number, "reason": reason, "if_live": if_live}
     with connected() as client:
-        state = _move(
-            client, AdapterName(ref.domain, ref.adapter), "promote", {"release": ref.number, "reason": reason}
-        )
+        state = _move(client, AdapterName(ref.domain, ref.adapter), "promote", body)
     _say_live(state, as_json)
 
 
@@ -65,21 +68,26 @@ def rollback(
     adapter: Annotated[str, typer.Argument(help="Which: domain/adapter.")],
     to: Annotated[int | None, typer.Option(help="The release's number; without it, the one live before.")] = None,
     reason: Reason = "",
+    if_live: IfLive = None,
     as_json: AsJson = False,
 ) -> None:
     """Go back to a release that was live before: its weights and its policy, in one step."""
+    body = {"to": to, "reason": reason, "if_live": if_live}
     with connected() as client:
-        state = _move(client, parse_adapter(adapter), "rollback", {"to": to, "reason": reason})
+        state = _move(client, parse_adapter(adapter), "rollback", body)
     _say_live(state, as_json)
 
 
 def releases(
     adapter: Annotated[str | None, typer.Argument(help="domain/adapter; without it, all adapters.")] = None,
+    at: Annotated[str | None, typer.Option(help="Show what was live then, such as 2026-11-01T12:00 (UTC).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show releases: who made them, when, why, and which is live."""
     with connected() as client:
-        if adapter is None:
+        if at is not None:
+            _show_live_at(call(client, "GET", "/api/live", params={"at": at}), adapter, at, as_json)
+        elif adapter is None:
             _show_adapters(call(client, "GET", "/api/adapters"), as_json)
         else:
             _show_releases(call(client, "GET", f"/api/adapters/{parse_adapter(adapter)}"), as_json)
@@ -119,6 +127,15 @@ def _say_live(state: dict[str, Any], as_json: bool) -> None:
         print_json(state)
     else:
         console().print(f"{state['adapter']}@{state['live']} is live")
+
+
+def _show_live_at(live: dict[str, int], adapter: str | None, at: str, as_json: bool) -> None:
+    found = {name: number for name, number in live.items() if adapter in (None, name)}
+    if as_json:
+        print_json(found)
+        return
+    rows = [(name, f"{name}@{number}") for name, number in sorted(found.items())]
+    print_table(["adapter", f"live at {at}"], rows, empty=f"nothing was live at {at}")
 
 
 def _show_adapters(states: list[dict[str, Any]], as_json: bool) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from postil.gateway.engine.guard import GRACE_SECONDS
 
+_LOG_BYTES = 32 << 20
+
 
 class EngineProcess:
     """One run of the engine. ``command`` and ``environment`` are what is run; its output goes to ``log``."""
@@ -29,6 +31,8 @@ class EngineProcess:
     async def start(self) -> None:
         """Start the engine; it is not ready by then."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
+        if self._log.exists() and self._log.stat().st_size > _LOG_BYTES:
+            self._log.replace(self._log.with_suffix(".log.1"))
         self._socket.parent.mkdir(parents=True, exist_ok=True)
         self._socket.parent.chmod(0o700)
         self._socket.unlink(missing_ok=True)

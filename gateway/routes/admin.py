@@ -11,11 +11,12 @@ from litestar.connection import ASGIConnection
 from litestar.datastructures import UploadFile
 from litestar.enums import RequestEncodingType
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Body, FromPath, JSONBody
+from litestar.params import Body, FromPath, FromQuery, JSONBody
 
 from postil.gateway import releasing, views
 from postil.gateway.errors import BadRequestError, ForbiddenError
 from postil.gateway.lifecycle import Gateway
+from postil.registry import history
 from postil.registry.names import AdapterName, parse_adapter
 from postil.registry.policy import parse_policy
 from postil.registry.tenants import add_tenant, list_tenants, remove_tenant
@@ -24,10 +25,11 @@ AnyRequest = Request[Any, Any, Any]
 
 
 class PromoteBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Which release to make live, and why."""
+    """Which release to make live, and why; with ``if_live``, only if that one is live still (0: if none is)."""
 
     release: int
     reason: str = ""
+    if_live: int | None = None
 
 
 class RollbackBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -35,6 +37,7 @@ class RollbackBody(msgspec.Struct, forbid_unknown_fields=True):
 
     to: int | None = None
     reason: str = ""
+    if_live: int | None = None
 
 
 class TenantBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -56,7 +59,12 @@ def admin_router(gateway: Gateway) -> Router:
     return Router(
         "/api",
         guards=[only_admin],
-        route_handlers=[*_release_routes(gateway), *_tenant_routes(gateway), *_status_routes(gateway)],
+        route_handlers=[
+            *_release_routes(gateway),
+            *_history_routes(gateway),
+            *_tenant_routes(gateway),
+            *_status_routes(gateway),
+        ],
     )
 
 
@@ -97,7 +105,9 @@ def _release_routes(gateway: Gateway) -> list[Any]:
         request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[PromoteBody]
     ) -> dict[str, Any]:
         ref = _name(domain, adapter).release(data.release)
-        state = await releasing.promote(gateway, ref, reason=data.reason, actor=_actor(request))
+        state = await releasing.promote(
+            gateway, ref, reason=data.reason, actor=_actor(request), if_live=data.if_live
+        )
         return views.adapter(state, gateway)
 
     @post("/adapters/{domain:str}/{adapter:str}/rollback", status_code=200)
@@ -105,10 +115,32 @@ def _release_routes(gateway: Gateway) -> list[Any]:
         request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[RollbackBody]
     ) -> dict[str, Any]:
         name = _name(domain, adapter)
-        state = await releasing.rollback(gateway, name, data.to, reason=data.reason, actor=_actor(request))
+        state = await releasing.rollback(
+            gateway, name, data.to, reason=data.reason, actor=_actor(request), if_live=data.if_live
+        )
         return views.adapter(state, gateway)
 
     return [adapters, one_adapter, publish, promote, rollback]
+
+
+def _history_routes(gateway: Gateway) -> list[Any]:
+    @get("/events")
+    async def events(adapter: FromQuery[str | None] = None) -> list[dict[str, Any]]:
+        name = None if adapter is None else parse_adapter(adapter)
+        found = await asyncio.to_thread(history.log, gateway.registry().database, name)
+        return [views.event(event) for event in found]
+
+    @get("/audit")
+    async def audit() -> dict[str, Any]:
+        report = await asyncio.to_thread(history.verify, gateway.registry().database)
+        return {"events": report.events, "first_break": report.first_break}
+
+    @get("/live")
+    async def live(at: FromQuery[str]) -> dict[str, int]:
+        instant = history.parse_instant(at)
+        return history.live_at(await asyncio.to_thread(history.log, gateway.registry().database), instant)
+
+    return [events, audit, live]
 
 
 def _tenant_routes(gateway: Gateway) -> list[Any]:

@@ -59,6 +59,16 @@ class ConfidenceAdvice(_Part):
     rejects_below: int
 
 
+class Mistake(_Part):
+    """A validation line that was answered wrong; the surest mistakes are where data or labels want a look."""
+
+    line: int
+    message: str
+    label: str
+    answered: str
+    probability: float
+
+
 class Part(_Part):
     """The state after some steps of training."""
 
@@ -81,6 +91,7 @@ class TrainReport(_Part):
     base_metrics: Metrics
     adapter_metrics: Metrics
     confidence: ConfidenceAdvice
+    mistakes: tuple[Mistake, ...]
     parts: tuple[Part, ...]
     accuracy: float
     parameters: int
@@ -124,6 +135,21 @@ def advise(judged: Sequence[Judged], reject: str | None) -> ConfidenceAdvice:
         wrong_below=_below(wrong, minimum),
         rejects=len(rejects),
         rejects_below=_below(rejects, minimum),
+    )
+
+
+def mistakes(judged: Iterable[Judged], reject: str | None) -> tuple[Mistake, ...]:
+    """All wrong answers to real labels, the surest first."""
+    wrong = [one for one in judged if not one.right and one.example.label != reject]
+    return tuple(
+        Mistake(
+            line=one.example.line,
+            message=one.example.message,
+            label=one.example.label,
+            answered=one.label,
+            probability=round(one.probability, 4),
+        )
+        for one in sorted(wrong, key=lambda one: -one.probability)
     )
 
 

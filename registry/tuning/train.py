@@ -13,7 +13,7 @@ from postil.registry.tuning.errors import TuneExtraMissingError
 from postil.registry.tuning.files import check_out, write
 from postil.registry.tuning.options import TrainOptions
 from postil.registry.tuning.progress import Silent, Watcher
-from postil.registry.tuning.report import Judged, Metrics, Part, TrainReport, advise, measure
+from postil.registry.tuning.report import Judged, Metrics, Part, TrainReport, advise, measure, mistakes
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -45,6 +45,7 @@ def train(options: TrainOptions, watcher: Watcher | None = None) -> TrainReport:
         base_metrics=base,
         adapter_metrics=measure(judged, options.reject),
         confidence=advise(judged, options.reject),
+        mistakes=mistakes(judged, options.reject),
         parts=parts,
         accuracy=measure(judged, options.reject).accuracy,
         parameters=adapted.get_nb_trainable_parameters()[0],

@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postil.registry.errors import ConflictError
+from postil.registry.history import live_history
 from postil.registry.models import Event, utcnow
 from postil.registry.names import AdapterName
-from postil.registry.releases import Registry, live_history
+from postil.registry.releases import Registry
 from tests.registry.conftest import Publish
 
 Move = tuple[str, int]

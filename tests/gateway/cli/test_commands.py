@@ -121,10 +121,46 @@ async def test_without_a_gateway_it_says_how_to_start_one(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "command",
     [(), ("serve",), ("publish",), ("promote",), ("rollback",), ("releases",), ("train",), ("tenants",),
-     ("tenants", "add"), ("status",), ("plugins",)],
+     ("tenants", "add"), ("log",), ("audit", "verify"), ("status",), ("plugins",)],
 )
 async def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     status, out, _ = await postil(None, *command, "--help")
     assert status == 0
     assert "Usage: postil" in out
     assert len(out.splitlines()) > 5
+
+
+async def test_the_log_tells_what_was_done_and_what_was_live_when(house: House) -> None:
+    await house.publish("legal/notes", FREE_TEXT)
+    await house.publish("legal/notes", FREE_TEXT, seed=1)
+    events = json.loads((await postil(house, "log", "legal/notes", "--json"))[1])
+    assert [(event["action"], event["to"]) for event in events] == [
+        ("publish", 1), ("promote", 1), ("publish", 2), ("promote", 2),
+    ]
+    _, out, _ = await postil(house, "log")
+    assert "1 -> 2" in out
+    between = events[2]["at"]
+    assert json.loads((await postil(house, "releases", "--at", between, "--json"))[1]) == {"legal/notes": 1}
+    assert "nothing was live" in (await postil(house, "releases", "--at", "2001-01-01"))[1]
+    assert "such as 2026-11-01T12:00" in (await postil(house, "releases", "--at", "yesterday"))[2]
+
+
+async def test_an_edited_row_is_found(house: House) -> None:
+    await house.publish("legal/notes", FREE_TEXT)
+    status, out, _ = await postil(house, "audit", "verify")
+    assert (status, out) == (0, "2 events, and every one follows from the one before it\n")
+    with house.gateway.registry().database.transaction() as session:
+        session.connection().exec_driver_sql("UPDATE event SET actor = 'nobody' WHERE sequence = 1")
+    status, _, complaints = await postil(house, "audit", "verify")
+    assert status == 1
+    assert "event 1" in complaints
+
+
+async def test_of_two_people_who_promote_at_once_one_is_told(house: House) -> None:
+    for seed in range(3):
+        await house.publish("legal/notes", FREE_TEXT, seed=seed, live=seed == 0)
+    both = await asyncio.gather(
+        *(postil(house, "promote", f"legal/notes@{number}", "--if-live", "1") for number in (2, 3))
+    )
+    assert sorted(status for status, _, _ in both) == [0, 1]
+    assert "decide again" in next(complaints for status, _, complaints in both if status == 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from postil.registry.tuning.dataset import Example
-from postil.registry.tuning.report import Judged, advise, measure
+from postil.registry.tuning.report import Judged, advise, measure, mistakes
 
 
 def judged(label: str, answer: str, probability: float = 0.9) -> Judged:
@@ -31,3 +31,8 @@ def test_the_advice_loses_at_most_one_right_answer_in_a_hundred() -> None:
 
 def test_the_advice_is_never_above_one_half() -> None:
     assert advise([judged("a", "a", 0.999)] * 10, reject=None).minimum == 0.5
+
+
+def test_mistakes_are_listed_the_surest_first_without_rejects() -> None:
+    rows = [judged("a", "b", 0.4), judged("a", "b", 0.8), judged("a", "a"), judged("other", "a")]
+    assert [one.probability for one in mistakes(rows, reject="other")] == [0.8, 0.4]

@@ -1,0 +1,66 @@
+"""What the log tells: which release was live when, and whether anybody has touched the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from postil.registry import audit, store
+from postil.registry.database import Database
+from postil.registry.errors import TextError
+from postil.registry.models import Event
+from postil.registry.names import AdapterName
+
+MOVES = ("promote", "rollback")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditReport:
+    """How many events there are, and the sequence number at which the chain no longer holds, or None."""
+
+    events: int
+    first_break: int | None
+
+
+def log(database: Database, name: AdapterName | None = None) -> Sequence[Event]:
+    """The events in order: all, or those of one adapter."""
+    with database.transaction() as session:
+        return store.events(session, None if name is None else str(name))
+
+
+def verify(database: Database) -> AuditReport:
+    """Go along the chain. A cut at its very end is not seen: there is nothing after it that it would contradict."""
+    events = log(database)
+    return AuditReport(len(events), audit.first_break(events))
+
+
+def live_at(events: Iterable[Event], at: datetime) -> dict[str, int]:
+    """The live release's number of every adapter at an instant: ``{"healthcare/triage": 2}``."""
+    live: dict[str, int] = {}
+    for event in events:
+        if event.at <= at and event.action in MOVES and event.after is not None:
+            live[event.subject] = event.after
+    return live
+
+
+def live_history(events: Iterable[Event]) -> list[int]:
+    """The releases that led to the live one, oldest first: a promote adds to it, a rollback goes back along it."""
+    history: list[int] = []
+    for event in events:
+        if event.action not in MOVES or event.after is None:
+            continue
+        if event.action == "rollback" and event.after in history:
+            del history[len(history) - history[::-1].index(event.after) :]
+        else:
+            history.append(event.after)
+    return history
+
+
+def parse_instant(text: str) -> datetime:
+    """Read ``2026-11-01``, ``2026-11-01T12:00`` or with a zone; without one it is UTC. Raises TextError."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise TextError(f"{text[:50]!r} is not a time; write one such as 2026-11-01T12:00") from error
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
