@@ -39,7 +39,7 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One generated token; ``logprob`` is the natural logarithm of its probability before any constraint."""
+    """One generated token; ``logprob`` is the natural logarithm of its probability, as the engine reports it."""
 
     text: str
     logprob: float

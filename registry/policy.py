@@ -37,10 +37,15 @@ class _Part(BaseModel):
 
 
 class Output(_Part):
-    """What an answer may be: one of ``labels`` (as ``{"<field>": "<label>"}``), or JSON after ``json_schema``."""
+    """What an answer may be: one of ``labels`` (as ``{"<field>": "<label>"}``), or JSON after ``json_schema``.
+
+    ``reject`` is one more value that decoding allows, for an adapter that was trained to say it of what no label fits:
+    the constraint leaves it somewhere else to go, and ``confidence`` sees that it went there.
+    """
 
     labels: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = None
     field: Annotated[str, Field(min_length=1, max_length=100)] = "category"
+    reject: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     json_schema: dict[str, JsonValue] | None = None
 
     @model_validator(mode="after")
@@ -51,12 +56,15 @@ class Output(_Part):
             raise ValueError("output.labels names a label twice")
         if self.labels == ():
             raise ValueError("output.labels is empty")
+        if self.reject is not None and (self.labels is None or self.reject in self.labels):
+            raise ValueError("output.reject is a value beside labels, and none of them")
         return self
 
     def constraint(self) -> dict[str, Any]:
         """The value of vLLM's ``structured_outputs`` that enforces this in decoding."""
         if self.labels is not None:
-            return {"choice": [json.dumps({self.field: label}) for label in self.labels]}
+            rejects = () if self.reject is None else (self.reject,)
+            return {"choice": [json.dumps({self.field: label}) for label in (*self.labels, *rejects)]}
         return {"json": self.json_schema}
 
 
@@ -164,7 +172,7 @@ def _with_output(use: Use, kind: type[Validator], output: Output | None) -> Mapp
     """Labels stand once in a policy: what a validator can be told of them and is not, it takes from ``output``."""
     if output is None or output.labels is None:
         return use.config
-    known = {"labels": output.labels, "field": output.field}
+    known = {"labels": output.labels, "field": output.field, "reject": output.reject}
     return {key: value for key, value in known.items() if key in kind.Config.model_fields} | use.config
 
 

@@ -1,8 +1,8 @@
 """``confidence``: the model gave its label enough probability.
 
-The probability of the label is the product of the probabilities of the tokens that spell it, taken before
-the constraint is applied: where the unconstrained model would have said something else altogether,
-it is low for every label.
+The probability of the label is the product of the probabilities of the tokens that spell it. vLLM reports these after
+the output constraint, so they say how the model divides itself between the values that are allowed, and not how far it
+would rather say something else: an adapter that was trained with a value for that (``reject``) can say so.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ _PAIR = re.compile(rf"({_STRING})\s*:\s*({_STRING})")
 
 
 class ConfidenceConfig(Config):
-    """``minimum``: the least probability, 0 to 1; ``field``: the key whose value is measured."""
+    """``minimum``: the least probability, 0 to 1; ``field``: the measured key; ``reject``: the value for none."""
 
     minimum: Annotated[float, Field(ge=0, le=1)] = 0.5
     field: str = "category"
+    reject: str | None = None
 
 
 class Confidence(Validator):
-    """Passes an answer whose label has at least ``minimum`` probability."""
+    """Passes an answer whose label is not ``reject`` and has at least ``minimum`` probability."""
 
     name = "confidence"
     Config = ConfidenceConfig
@@ -42,6 +43,8 @@ class Confidence(Validator):
         probability = label_probability(completion, self.config.field)
         if probability is None:
             return Verdict.failed("the probability of the label cannot be read")
+        if self.config.reject is not None and json.loads(completion.text)[self.config.field] == self.config.reject:
+            return Verdict.failed(f"{self.config.reject} has more probability ({probability:.2f}) than any label")
         if probability < self.config.minimum:
             return Verdict.failed(f"probability {probability:.2f} is below {self.config.minimum:.2f}")
         return Verdict.passed()

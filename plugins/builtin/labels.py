@@ -18,10 +18,11 @@ from postil.plugins.types import Completion, Exchange, Verdict
 
 
 class LabelsConfig(Config):
-    """``labels``: the values allowed; ``field``: the one key of the answer."""
+    """``labels``: the values allowed, and ``reject`` if there is one; ``field``: the one key of the answer."""
 
     labels: Annotated[tuple[str, ...], Field(min_length=1)]
     field: str = "category"
+    reject: str | None = None
 
 
 class Labels(Validator):
@@ -32,7 +33,7 @@ class Labels(Validator):
 
     def __init__(self, config: LabelsConfig) -> None:
         super().__init__(config)
-        self._allowed = frozenset(config.labels)
+        self._allowed = frozenset((*config.labels, config.reject) if config.reject else config.labels)
 
     def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
         """Fail an answer that is not JSON, has other keys, or a value outside the set."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from postil.registry.tuning.dataset import Example
-from postil.registry.tuning.forward import decoder, embed, head, run, step
+from postil.registry.tuning.forward import embed, head, run, step
 from postil.registry.tuning.prompts import Answer, Coder
 from postil.registry.tuning.report import Judged
 
@@ -67,8 +67,8 @@ def _batch(model: Any, coder: Coder, examples: Sequence[Example], reject: str | 
         for example in examples
     ]
     rows = [embed(model, [*coder.tail(example), *coder.lead]) for example in examples]
-    body = decoder(model)
-    here = run(body, embed(model, coder.shared), rows)
+    decoder = model.get_decoder()
+    here = run(decoder, embed(model, coder.shared), rows)
     depth = len(coder.lead)
     while True:
         logprobs = torch.log_softmax(head(model, here.states[:, -1]), dim=-1)
@@ -77,7 +77,7 @@ def _batch(model: Any, coder: Coder, examples: Sequence[Example], reject: str | 
         depth += 1
         if all(walk.done(depth) for walk in walks):
             break
-        here = step(body, here, embed(model, [walk.token for walk in walks]))
+        here = step(decoder, here, embed(model, [walk.token for walk in walks]))
     return [
         Judged(example, walk.open[0].label, math.exp(walk.logprob), walk.loss)
         for example, walk in zip(examples, walks, strict=True)

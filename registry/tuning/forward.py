@@ -27,11 +27,6 @@ class Pass:
     positions: Tensor
 
 
-def decoder(model: Any) -> Any:
-    """The model without its head, with or without an adapter on it."""
-    return getattr(model, "base_model", model).get_decoder() if hasattr(model, "peft_config") else model.get_decoder()
-
-
 def head(model: Any, states: Tensor) -> Tensor:
     """Logits (rows, vocabulary) of ``states`` (rows, width): two dimensions, which is the fast way on a CPU."""
     logits: Tensor = model.get_output_embeddings()(states)
@@ -81,7 +76,7 @@ class Lower:
 
     def __init__(self, model: Any, first: int, shared: Sequence[int]) -> None:
         self._model, self._first = model, first
-        self._decoder = decoder(model)
+        self._decoder = model.get_decoder()
         self._known: dict[tuple[int, ...], Tensor] = {}
         self._shared_ids = embed(model, shared).detach()
         self.shared = self._shared_ids if not first else self._states([self._shared_ids], prefixed=False)[0]

@@ -14,6 +14,9 @@ from postil.registry.tuning.report import Metrics
 class Watcher(Protocol):
     """Told what happens; all of it may be ignored."""
 
+    def began(self) -> None:
+        """Nothing was refused; the base model is about to be loaded and measured."""
+
     def started(self, base: Metrics, steps: int) -> None:
         """The base is measured; ``steps`` of training follow."""
 
@@ -26,6 +29,9 @@ class Watcher(Protocol):
 
 class Silent:
     """Looks away."""
+
+    def began(self) -> None:
+        """Ignore it."""
 
     def started(self, base: Metrics, steps: int) -> None:
         """Ignore it."""
@@ -48,24 +54,28 @@ class Bar:
             TimeRemainingColumn(),
             console=console,
         )
-        self._task = self._progress.add_task("measuring the base", total=None, visible=False, loss=0.0)
+        self._task = self._progress.add_task("training", total=None, loss=0.0)
         self._base = 0.0
 
     def __enter__(self) -> Self:
-        self._progress.start()
-        self._progress.console.print("measuring the base model ...")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._progress.live.is_started:
+            self._progress.stop()
+
+    def began(self) -> None:
+        """Say why nothing moves yet."""
+        self._progress.console.print("measuring the base model ...")
 
     def started(self, base: Metrics, steps: int) -> None:
         """Show what there is to beat."""
         self._base = base.accuracy
         self._progress.console.print(f"base: accuracy {base.accuracy:.1%} of {base.examples}")
-        self._progress.update(self._task, description="training", total=steps, visible=True)
+        self._progress.update(self._task, total=steps)
+        self._progress.start()
 
     def stepped(self, step: int, loss: float) -> None:
         """Move the bar."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from postil.registry.errors import BaseModelError, DatasetError
@@ -33,6 +34,7 @@ def train(options: TrainOptions, watcher: Watcher | None = None) -> TrainReport:
     check_out(options.out, options.overwrite)
     check_libraries()
     adapted, base, parts, judged = _tune(options, training, validation, watcher or Silent())
+    metrics = measure(judged, options.reject)
     report = TrainReport(
         base=options.base_name,
         field=training.field,
@@ -43,20 +45,20 @@ def train(options: TrainOptions, watcher: Watcher | None = None) -> TrainReport:
         options=options.model_dump(mode="json", exclude=PATHS),
         libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
         base_metrics=base,
-        adapter_metrics=measure(judged, options.reject),
+        adapter_metrics=metrics,
         confidence=advise(judged, options.reject),
         mistakes=mistakes(judged, options.reject),
         parts=parts,
-        accuracy=measure(judged, options.reject).accuracy,
+        accuracy=metrics.accuracy,
         parameters=adapted.get_nb_trainable_parameters()[0],
         seconds=round(time.monotonic() - begun, 1),
     )
     return write(adapted, report, options.out, options.half)
 
 
-def check_libraries() -> None:
-    """Raises TuneExtraMissingError naming what is missing."""
-    missing = [name for name in LIBRARIES if importlib.util.find_spec(name) is None]
+def check_libraries(names: Sequence[str] = LIBRARIES) -> None:
+    """Raises TuneExtraMissingError naming what is missing of ``names``."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise TuneExtraMissingError(
             f"training needs {', '.join(missing)}; install it with: pip install 'postil[tune]'"
@@ -81,6 +83,7 @@ def _tune(
     from postil.registry.tuning.loop import Looks, adapt, fit, steps_per_epoch
     from postil.registry.tuning.prompts import Coder
 
+    watcher.began()
     model, tokenizer = _base(options)
     coder = Coder(tokenizer, training.field, [*training.examples, *validation.examples])
 

@@ -202,3 +202,16 @@ def test_confidence_measures_the_field_that_the_output_names(plugins: PluginMana
 def test_half_of_a_pair_of_characters_is_refused() -> None:
     with pytest.raises(PolicyError, match="half of a pair"):
         policy_from({"system_prompt": "broken \ud83d"})
+
+
+def test_a_value_beside_the_labels_may_be_decoded_and_validators_know_it(plugins: PluginManager) -> None:
+    policy = parse_policy("output: {labels: [a], reject: none}\nvalidators: [{name: labels}, {name: confidence}]")
+    assert policy.output is not None
+    assert policy.output.constraint() == {"choice": ['{"category": "a"}', '{"category": "none"}']}
+    assert [validator.config.reject for _, validator in build(policy, plugins)[0]] == ["none", "none"]
+
+
+@pytest.mark.parametrize("output", [{"labels": ["a"], "reject": "a"}, {"json_schema": {}, "reject": "a"}])
+def test_a_value_for_none_of_the_labels_is_none_of_them(output: dict[str, Any]) -> None:
+    with pytest.raises(PolicyError, match="beside labels"):
+        policy_from({"output": output})

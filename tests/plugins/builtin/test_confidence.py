@@ -130,3 +130,10 @@ def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, obje
     with pytest.raises(ConfigError) as caught:
         Confidence.from_mapping(config)
     assert str(caught.value).startswith(sentence)
+
+
+def test_an_answer_that_rejects_every_label_is_not_sure_of_one(exchange: Exchange) -> None:
+    text = '{"category": "needs_review"}'
+    confidence = Confidence.from_mapping({"reject": "needs_review"})
+    verdict = confidence.judge(exchange, Completion(text, tokens=[Token(text, -0.01)]))
+    assert verdict.reason == "needs_review has more probability (0.99) than any label"

@@ -89,3 +89,9 @@ def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, obje
     with pytest.raises(ConfigError) as caught:
         Labels.from_mapping(config)
     assert str(caught.value) == sentence
+
+
+def test_the_value_that_rejects_every_label_is_left_to_others_to_judge(exchange: Exchange) -> None:
+    validator = Labels.from_mapping({"labels": LABELS, "reject": "needs_review"})
+    assert validator.judge(exchange, Completion('{"category": "needs_review"}')).ok
+    assert not validator.judge(exchange, Completion('{"category": "other"}')).ok

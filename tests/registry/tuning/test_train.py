@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from postil.registry.errors import BaseModelError, DatasetError
-from postil.registry.tuning.errors import OutFolderError
+from postil.registry.tuning.errors import OutFolderError, TuneExtraMissingError
 from postil.registry.tuning.options import TrainOptions
 from postil.registry.tuning.report import Metrics
-from postil.registry.tuning.train import train
+from postil.registry.tuning.train import check_libraries, train
 
 
 @dataclass
@@ -23,6 +23,9 @@ class Diary:
     losses: list[float] = field(default_factory=list)
     looks: list[float] = field(default_factory=list)
     steps: int = 0
+
+    def began(self) -> None:
+        self.losses.clear()
 
     def started(self, base: Metrics, steps: int) -> None:
         self.steps = steps
@@ -121,6 +124,11 @@ def test_a_reject_label_is_learned_but_never_answered(
     assert report.confidence.rejects == 1
     answered = {label for one in report.adapter_metrics.labels.values() for label in one.answered}
     assert answered <= {"billing", "symptoms"}
+
+
+def test_missing_libraries_are_named_with_the_remedy() -> None:
+    with pytest.raises(TuneExtraMissingError, match=r"needs no_such_library; .* 'postil\[tune\]'"):
+        check_libraries(("json", "no_such_library"))
 
 
 def test_refusals_come_before_any_work(data: tuple[Path, Path], tmp_path: Path) -> None:
