@@ -23,7 +23,7 @@ def train(
     base: Annotated[Path, typer.Option(help="Folder of the base model.")],
     out: Annotated[Path, typer.Option(help="Folder to write the adapter to.")],
     base_id: Annotated[str | None, typer.Option(help="The base's id; its folder's name if left out.")] = None,
-    reject: Annotated[str | None, typer.Option(help="A label that is learned but never answered.")] = None,
+    reject: Annotated[str | None, typer.Option(help="The label of what belongs to no other.")] = None,
     rank: Annotated[int, typer.Option(help="Rank of the LoRA.")] = 8,
     alpha: Annotated[int, typer.Option(help="Scale of the LoRA, over its rank.")] = 16,
     targets: Annotated[str, typer.Option(help="Modules to adapt, with commas between.")] = "q_proj,v_proj",

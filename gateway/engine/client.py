@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from enum import Enum
 from typing import Any, NoReturn
 
 import aiohttp
@@ -19,14 +20,26 @@ _KEEPALIVE_SECONDS = 30.0
 _GONE = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 
 
+class Health(Enum):
+    """What an engine says of itself; ``SILENT`` is no answer, ``SICK`` one that it cannot go on."""
+
+    WELL = "well"
+    SICK = "sick"
+    SILENT = "silent"
+
+
 class EngineClient:
-    """Speaks to vLLM. ``address`` is ``unix:/path/to/socket`` or ``http://host:port``."""
+    """Speaks to vLLM. ``address`` is ``unix:/path/to/socket`` or ``http://host:port``.
+
+    ``on_sick`` is called when the engine is found unable to go on, before whoever asked is told.
+    """
 
     def __init__(self, address: str, *, timeout_seconds: float) -> None:
         self._socket = address.removeprefix("unix:") if address.startswith("unix:") else None
         self._root = "http://engine" if self._socket else address.rstrip("/")
         self._timeout = aiohttp.ClientTimeout(total=None, sock_read=timeout_seconds, sock_connect=10)
         self._session: aiohttp.ClientSession | None = None
+        self.on_sick: Callable[[], None] = lambda: None
 
     async def post(self, path: str, payload: Mapping[str, Any]) -> bytes:
         """Send JSON and read the whole answer.
@@ -44,12 +57,16 @@ class EngineClient:
 
     async def healthy(self) -> bool:
         """Whether the engine says that it is."""
+        return await self.health() is Health.WELL
+
+    async def health(self) -> Health:
+        """What the engine says of itself, within five seconds."""
         try:
             timeout = aiohttp.ClientTimeout(total=5)
             async with self._open().get(f"{self._root}/health", timeout=timeout) as response:
-                return response.status == 200
+                return Health.WELL if response.status == 200 else Health.SICK
         except _GONE:
-            return False
+            return Health.SILENT
 
     async def load_adapter(self, name: str, folder: str) -> None:
         """Load an adapter. One that is loaded already under that name is the same one."""
@@ -88,7 +105,8 @@ class EngineClient:
     async def _refuse(self, response: aiohttp.ClientResponse) -> NoReturn:
         """An engine that lost its core says 500 to what it was doing; that is no fault of the request."""
         body = await response.read()
-        if response.status >= 500 and not await self.healthy():
+        if response.status >= 500 and await self.health() is not Health.WELL:
+            self.on_sick()
             raise _unavailable()
         raise EngineRefusedError(response.status, body)
 

@@ -7,12 +7,14 @@ import logging
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
-from postil.gateway.engine.client import EngineClient
+from postil.gateway.engine.client import EngineClient, Health
 from postil.gateway.engine.process import EngineProcess
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.25
+_WATCH_SECONDS = 1.0
+_SILENT_POLLS = 3
 _BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 # An engine that never came up will not come up the tenth time either.
 _FIRST_ATTEMPTS = 3
@@ -55,6 +57,8 @@ class Supervisor:
         self.restarts = 0
         self._was_ready = False
         self.process: EngineProcess | None = None
+        self._alarm = asyncio.Event()
+        client.on_sick = self._sick
 
     async def run(self) -> None:
         """Run until cancelled, or until an engine that was never ready has failed a few times."""
@@ -80,32 +84,48 @@ class Supervisor:
     async def _once(self) -> str:
         """One life of the engine, from its start to its end; returns why it ended."""
         self._set(Phase.STARTING, "starting the engine")
+        self._alarm.clear()
         if self._launch is None:
-            return await self._watch()
+            return await self._live()
         self.process = process = self._launch()
         await process.start()
-        ended = asyncio.create_task(process.ended())
-        up = asyncio.create_task(self._bring_up())
+        ended, life = asyncio.create_task(process.ended()), asyncio.create_task(self._live())
         try:
-            await asyncio.wait({ended, up}, return_when=asyncio.FIRST_COMPLETED)
-            if up.done() and (problem := up.result()):
-                return problem
-            await ended
+            await asyncio.wait({ended, life}, return_when=asyncio.FIRST_COMPLETED)
+            if life.done():
+                return life.result()
             # Known at once, so that nobody is sent to an engine that is no more while its remains are cleared away.
             self.phase = Phase.DOWN
             status, words = await process.wait(), process.last_words()
             return f"the engine ended with status {status}{': ' + words if words else ''}"
         finally:
-            for task in (up, ended):
+            for task in (life, ended):
                 task.cancel()
             await process.stop()
 
+    async def _live(self) -> str:
+        """Bring it up and watch it; returns what went wrong."""
+        return await self._bring_up() or await self._watch()
+
     async def _watch(self) -> str:
-        if problem := await self._bring_up():
-            return problem
-        while await self._client.healthy():  # noqa: ASYNC110 - nobody over there can set an event
-            await asyncio.sleep(4 * _POLL_SECONDS)
+        silent = 0
+        while silent < _SILENT_POLLS:
+            try:
+                async with asyncio.timeout(_WATCH_SECONDS):
+                    await self._alarm.wait()
+                return "the engine lost its core"
+            except TimeoutError:
+                health = await self._client.health()
+            if health is Health.SICK:
+                return "the engine says that it is not healthy"
+            silent = silent + 1 if health is Health.SILENT else 0
         return "the engine does not answer its health check"
+
+    def _sick(self) -> None:
+        """Somebody found the engine unable to go on: send nobody else there, and look after it."""
+        if self.phase is Phase.READY:
+            self.phase = Phase.DOWN
+            self._alarm.set()
 
     async def _bring_up(self) -> str | None:
         """Wait until it is healthy, then warm it. Returns what went wrong, or None when it is ready."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,17 +28,19 @@ class _Walk:
     logprob: float = 0.0
     loss: float = 0.0
 
-    def advance(self, logprobs: Tensor, depth: int) -> None:
+    def advance(self, logits: Tensor, depth: int) -> None:
         """Take the likeliest token that an open answer allows at ``depth``."""
         if self.done(depth):
             return
         options = sorted({answer.ids[depth] for answer in self.open})
-        self.token = max(options, key=lambda token: float(logprobs[token]))
+        # As vLLM reports them: probabilities among the tokens that the constraint allows.
+        chances = dict(zip(options, torch.log_softmax(logits[options], dim=-1).tolist(), strict=True))
+        self.token = max(options, key=lambda token: chances[token])
         self.open = [answer for answer in self.open if answer.ids[depth] == self.token]
         if any(answer.start <= depth < answer.end for answer in self.open):
-            self.logprob += float(logprobs[self.token])
+            self.logprob += chances[self.token]
         if self.truth and depth < self.truth.end:
-            self.loss -= float(logprobs[self.truth.ids[depth]])
+            self.loss -= chances[self.truth.ids[depth]]
             self.truth = self.truth if self.truth in self.open else None
 
     def done(self, depth: int) -> bool:
@@ -46,8 +48,9 @@ class _Walk:
         return len(self.open) == 1 and depth >= self.open[0].end
 
 
-def judge(model: Any, coder: Coder, examples: Sequence[Example], reject: str | None) -> list[Judged]:
-    """Answer every example by constrained greedy decoding; ``reject`` is never an answer."""
+def judge(model: Any, coder: Coder, examples: Sequence[Example], labels: Collection[str]) -> list[Judged]:
+    """Answer every example by greedy decoding that is constrained to ``labels``."""
+    allowed = [coder.answers[label] for label in sorted(labels)]
     was_training = model.training
     model.eval()
     order = sorted(range(len(examples)), key=lambda n: len(examples[n].message))
@@ -55,25 +58,23 @@ def judge(model: Any, coder: Coder, examples: Sequence[Example], reject: str | N
     with torch.inference_mode():
         for begin in range(0, len(order), BATCH):
             part = order[begin : begin + BATCH]
-            judged.update(zip(part, _batch(model, coder, [examples[n] for n in part], reject), strict=True))
+            judged.update(zip(part, _batch(model, coder, [examples[n] for n in part], allowed), strict=True))
     model.train(was_training)
     return [judged[n] for n in range(len(examples))]
 
 
-def _batch(model: Any, coder: Coder, examples: Sequence[Example], reject: str | None) -> list[Judged]:
-    allowed = [answer for label, answer in coder.answers.items() if label != reject]
-    walks = [
-        _Walk(list(allowed), None if example.label == reject else coder.answers[example.label])
-        for example in examples
-    ]
+def _batch(
+    model: Any, coder: Coder, examples: Sequence[Example], allowed: Sequence[Answer]
+) -> list[Judged]:
+    truths = {answer.label: answer for answer in allowed}
+    walks = [_Walk(list(allowed), truths.get(example.label)) for example in examples]
     rows = [embed(model, [*coder.tail(example), *coder.lead]) for example in examples]
     decoder = model.get_decoder()
     here = run(decoder, embed(model, coder.shared), rows)
     depth = len(coder.lead)
     while True:
-        logprobs = torch.log_softmax(head(model, here.states[:, -1]), dim=-1)
-        for walk, row in zip(walks, logprobs, strict=True):
-            walk.advance(row, depth)
+        for walk, logits in zip(walks, head(model, here.states[:, -1]), strict=True):
+            walk.advance(logits, depth)
         depth += 1
         if all(walk.done(depth) for walk in walks):
             break

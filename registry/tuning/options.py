@@ -14,9 +14,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class TrainOptions(BaseModel):
     """Files, shape of the adapter, and the course of training; the defaults suit a small base on a CPU.
 
-    ``reject`` is a label that is learned but never answered: examples of what does not belong to any other
-    label. Having somewhere else to go, the model gives the real labels little probability on such
-    messages, which the ``confidence`` validator then sees. Layers below ``first_layer`` stay as they are and
+    ``reject`` is a label for what belongs to no other; a policy names it as its output's ``reject``. Having
+    somewhere else to go, the model gives the real labels little probability on such messages, which the
+    ``confidence`` validator then sees. Layers below ``first_layer`` stay as they are and
     are run once per text instead of once per epoch. ``half`` stores float16: twice the rank in the same bytes.
     """
 

@@ -14,7 +14,7 @@ from postil.registry.tuning.dataset import Example
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One answer: its label, the label's raw probability (0 to 1), and the loss against the right one."""
+    """One answer: its label, the label's probability among the allowed, and the loss against the right one."""
 
     example: Example
     label: str
@@ -122,11 +122,14 @@ def _label(rows: Sequence[Judged]) -> LabelMetrics:
 
 
 def advise(judged: Sequence[Judged], reject: str | None) -> ConfidenceAdvice:
-    """The largest minimum, in steps of 0.01 up to 0.5, that loses at most one right answer in a hundred."""
+    """The largest minimum, in steps of 0.01 up to 0.5, that loses at most one right answer in a hundred.
+
+    What was answered with the reject label is below any minimum, as it is for the validator.
+    """
     real = [one for one in judged if one.example.label != reject]
     right = [one.probability for one in real if one.right]
-    wrong = [one.probability for one in real if not one.right]
-    rejects = [one.probability for one in judged if one.example.label == reject]
+    wrong = [_served(one, reject) for one in real if not one.right]
+    rejects = [_served(one, reject) for one in judged if one.example.label == reject]
     bearable = len(right) // 100
     minimum = max((n / 100 for n in range(51) if _below(right, n / 100) <= bearable), default=0.0)
     return ConfidenceAdvice(
@@ -136,6 +139,10 @@ def advise(judged: Sequence[Judged], reject: str | None) -> ConfidenceAdvice:
         rejects=len(rejects),
         rejects_below=_below(rejects, minimum),
     )
+
+
+def _served(one: Judged, reject: str | None) -> float:
+    return -1.0 if one.label == reject else one.probability
 
 
 def mistakes(judged: Iterable[Judged], reject: str | None) -> tuple[Mistake, ...]:

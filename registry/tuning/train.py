@@ -87,15 +87,16 @@ def _tune(
     model, tokenizer = _base(options)
     coder = Coder(tokenizer, training.field, [*training.examples, *validation.examples])
 
-    def answers(tuned: Any) -> list[Judged]:
-        return judge(tuned, coder, validation.examples, options.reject)
-
-    base = measure(answers(model), options.reject)
+    # The base was never told of a reject label: it chooses among the real ones.
+    real = set(training.labels) - {options.reject}
+    base = measure(judge(model, coder, validation.examples, real), options.reject)
     adapted = adapt(model, options)
     steps = steps_per_epoch(len(training.examples), options)
     watcher.started(base, round(steps * options.epochs))
     every = max(1, steps // options.parts)
-    looks = Looks(adapted, lambda: answers(adapted), every, options, watcher)
+    looks = Looks(
+        adapted, lambda: judge(adapted, coder, validation.examples, training.labels), every, options, watcher
+    )
     fit(adapted, coder, training.examples, options, looks)
     return adapted, base, tuple(looks.parts), looks.best
 

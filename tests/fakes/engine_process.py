@@ -24,9 +24,10 @@ def main(socket: str, behaviour: str = "") -> None:
         return
     helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     Path(f"{socket}.pid").write_text(str(helper.pid))
+    engine = FakeVLLM(sick_while=Path(f"{socket}.sick"))
     if behaviour == "dies":
         sys.exit("ValueError: Error: this model cannot be loaded")
-    server = uvicorn.Server(uvicorn.Config(FakeVLLM(), uds=socket, log_level="critical", lifespan="off", ws="none"))
+    server = uvicorn.Server(uvicorn.Config(engine, uds=socket, log_level="critical", lifespan="off", ws="none"))
     if behaviour == "stubborn":
         server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

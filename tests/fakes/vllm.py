@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tests.fakes.http import Receive, Scope, Send, read_body, respond, serving
@@ -35,7 +36,10 @@ class Reply:
 
 @dataclass
 class FakeVLLM:
-    """The state of the engine, and its ASGI application. ``gate`` holds answers back until it is set."""
+    """The state of the engine, and its ASGI application. ``gate`` holds answers back until it is set.
+
+    While the file ``sick_while`` exists it behaves as vLLM does that has lost its core.
+    """
 
     reply: Callable[[Json], Reply] = lambda body: Reply()
     adapters: dict[str, str] = field(default_factory=dict)
@@ -44,6 +48,7 @@ class FakeVLLM:
     loads: int = 0
     break_off_after: int | None = None
     healthy: bool = True
+    sick_while: Path | None = None
     cancelled: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -53,6 +58,9 @@ class FakeVLLM:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
         path = scope["path"]
+        if self.sick_while is not None and self.sick_while.exists():
+            await respond(send, 503 if path == "/health" else 500, _error("EngineCore encountered an issue."))
+            return
         if path == "/health":
             await respond(send, 200 if self.healthy else 503, b"")
         elif path == "/v1/models":

@@ -28,6 +28,7 @@ class Watched:
 
     def __init__(self, folder: Path, behaviour: str = "") -> None:
         self.socket = folder / "run" / "engine.sock"
+        self.sick = folder / "run" / "engine.sock.sick"
         self.log = folder / "engine.log"
         self.behaviour = behaviour
         self.told: list[tuple[Phase, str]] = []
@@ -147,3 +148,13 @@ async def test_an_engine_that_is_not_there_is_unavailable_and_not_a_crash(tmp_pa
 async def test_the_socket_is_in_a_folder_of_this_user_only(tmp_path: Path) -> None:
     async with supervised(tmp_path) as watched:
         assert watched.socket.parent.stat().st_mode & 0o777 == 0o700
+
+
+async def test_an_engine_that_calls_itself_sick_is_started_again(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as watched:
+        watched.sick.touch()
+        with pytest.raises(EngineUnavailableError):
+            await watched.client.post("/v1/completions", {"model": "base", "prompt": "x"})
+        assert watched.supervisor.phase is not Phase.READY
+        watched.sick.unlink()
+        await until(lambda: watched.supervisor.restarts == 1 and watched.supervisor.phase is Phase.READY)

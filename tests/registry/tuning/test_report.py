@@ -21,12 +21,12 @@ def test_accuracy_is_over_real_labels_with_the_confusion_of_each() -> None:
 
 def test_the_advice_loses_at_most_one_right_answer_in_a_hundred() -> None:
     right = [judged("a", "a", 0.3), judged("a", "a", 0.45), *[judged("a", "a", 0.99)] * 98]
-    wrong = [judged("a", "b", 0.35), judged("a", "b", 0.8)]
-    rejects = [judged("other", "a", 0.01), judged("other", "a", 0.9)]
+    wrong = [judged("a", "b", 0.35), judged("a", "b", 0.8), judged("a", "other", 0.9)]
+    rejects = [judged("other", "a", 0.01), judged("other", "a", 0.9), judged("other", "other", 0.9)]
     advice = advise([*right, *wrong, *rejects], reject="other")
     assert advice.minimum == 0.45
-    assert (advice.right_below, advice.wrong_below) == (1, 1)
-    assert (advice.rejects, advice.rejects_below) == (2, 1)
+    assert (advice.right_below, advice.wrong_below) == (1, 2)
+    assert (advice.rejects, advice.rejects_below) == (3, 2)
 
 
 def test_the_advice_is_never_above_one_half() -> None:

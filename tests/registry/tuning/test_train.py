@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,19 +102,18 @@ def test_probabilities_are_those_of_one_plain_forward_pass(tiny_base: Path, data
     model = AutoModelForCausalLM.from_pretrained(tiny_base)
     coder = Coder(tokenizer, validation.field, validation.examples)
     assert len(coder.shared) > 5
-    for judged in judge(model, coder, validation.examples, None):
-        prompt = [*coder.shared, *coder.tail(judged.example)]
-        scores = {}
-        for label, answer in coder.answers.items():
-            logits = model(torch.tensor([[*prompt, *answer.ids]])).logits[0, len(prompt) - 1 : -1]
-            chosen = torch.log_softmax(logits.detach(), -1)[range(len(answer.ids)), list(answer.ids)]
-            scores[label] = (float(chosen[answer.start]), float(chosen[answer.start : answer.end].sum().exp()))
-        assert judged.label == max(scores, key=lambda label: scores[label][0])
-        assert judged.probability == pytest.approx(scores[judged.label][1], rel=1e-3)
+    for judged in judge(model, coder, validation.examples, validation.labels):
+        prompt = [*coder.shared, *coder.tail(judged.example), *coder.lead]
+        logits = model(torch.tensor([prompt])).logits[0, -1].detach()
+        first = [coder.answers[label].ids[len(coder.lead)] for label in validation.labels]
+        chances = dict(zip(validation.labels, torch.softmax(logits[first], -1).tolist(), strict=True))
+        assert judged.label == max(chances, key=lambda label: chances[label])
+        assert judged.probability == pytest.approx(chances[judged.label], rel=1e-3)
+        assert judged.loss == pytest.approx(-math.log(chances[judged.example.label]), rel=1e-3)
 
 
 @pytest.mark.tune
-def test_a_reject_label_is_learned_but_never_answered(
+def test_a_reject_label_counts_as_none_of_the_labels(
     tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
 ) -> None:
     other = json.dumps({"instruction": "Sort.", "input": "??", "output": '{"category": "other"}'})
@@ -122,8 +122,10 @@ def test_a_reject_label_is_learned_but_never_answered(
     report = train(options(tiny_base, data, tmp_path / "out", epochs=1, reject="other"))
     assert report.labels == ("billing", "symptoms")
     assert report.confidence.rejects == 1
-    answered = {label for one in report.adapter_metrics.labels.values() for label in one.answered}
-    assert answered <= {"billing", "symptoms"}
+    for metrics in (report.base_metrics, report.adapter_metrics):
+        assert set(metrics.labels) == {"billing", "symptoms"}
+        assert metrics.examples == 20
+    assert {label for one in report.base_metrics.labels.values() for label in one.answered} <= set(report.labels)
 
 
 def test_missing_libraries_are_named_with_the_remedy() -> None:
