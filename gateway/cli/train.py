@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from postil.gateway.settings import read_settings
+from postil.registry.base.prepare import prepare
 from postil.registry.errors import RegistryError
 from postil.registry.tuning.options import TrainOptions
 from postil.registry.tuning.progress import Bar
@@ -20,9 +22,9 @@ from postil.registry.tuning.train import train as run
 def train(
     data: Annotated[Path, typer.Option(help="Training examples, JSONL of instruction, input and output.")],
     validation: Annotated[Path, typer.Option(help="Validation examples, of other messages.")],
-    base: Annotated[Path, typer.Option(help="Folder of the base model.")],
     out: Annotated[Path, typer.Option(help="Folder to write the adapter to.")],
-    base_id: Annotated[str | None, typer.Option(help="The base's id; its folder's name if left out.")] = None,
+    base: Annotated[str | None, typer.Option(help="Folder or Hugging Face id; the gateway's base if left out.")] = None,
+    base_id: Annotated[str | None, typer.Option(help="The base's id, for a folder; its name if left out.")] = None,
     reject: Annotated[str | None, typer.Option(help="The label of what belongs to no other.")] = None,
     rank: Annotated[int, typer.Option(help="Rank of the LoRA.")] = 8,
     alpha: Annotated[int, typer.Option(help="Scale of the LoRA, over its rank.")] = 16,
@@ -43,11 +45,18 @@ def train(
 ) -> None:
     """Train an adapter and measure it against the base."""
     values = {key: value for key, value in locals().items() if key != "json"}
-    report = _run(values | {"targets": tuple(targets.split(","))})
+    report = _run(values | {"targets": tuple(targets.split(","))} | _base(base, base_id))
     if json:
         typer.echo(report.model_dump_json(indent=2))
     else:
         _show(report, out)
+
+
+def _base(wanted: str | None, base_id: str | None) -> dict[str, object]:
+    """The base that ``postil serve`` would serve, unless another is wanted."""
+    settings = read_settings()
+    found = prepare(wanted or settings.base_model, settings.home)
+    return {"base": found.path, "base_id": base_id or found.id}
 
 
 def _run(values: dict[str, object]) -> TrainReport:

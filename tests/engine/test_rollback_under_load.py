@@ -16,6 +16,7 @@ from tests.engine.conftest import ROOT, Served
 pytestmark = pytest.mark.engine
 
 CLIENTS = 16
+PROBES = 4
 MOVES = 6
 WORDS = {1: "alpha", 2: "beta"}
 SOURCES = {1: "healthcare/triage/1", 2: "healthcare/triage/2"}
@@ -39,6 +40,7 @@ class Load:
     key: str
     model: str
     seen: list[Seen] = field(default_factory=list)
+    probed: list[tuple[float, str]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     ending: threading.Event = field(default_factory=threading.Event)
 
@@ -52,6 +54,16 @@ class Load:
                 except Exception as error:
                     self.problems.append(repr(error))
                     return
+
+    def probe(self) -> None:
+        """One that only looks which release answers, and leaves: new requests, one right after the other."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        body = {"model": self.model, "stream": True, "messages": [{"role": "user", "content": "go"}]}
+        with httpx.Client(base_url=self.url, headers=headers, timeout=300) as client:
+            while not self.ending.is_set():
+                began = time.monotonic()
+                with client.stream("POST", "/v1/chat/completions", json=body) as response:
+                    self.probed.append((began, response.headers.get("x-postil-release", str(response.status_code))))
 
     def _one(self, client: httpx.Client) -> Seen:
         began = time.monotonic()
@@ -96,6 +108,7 @@ def test_a_rollback_under_load_drops_nothing_and_mixes_nothing(
     key = served.postil_json("tenants", "add", "rollout-client", "--domain", "rollout")["key"]
     load = Load(served.url, key, adapter)
     clients = [threading.Thread(target=load.run) for _ in range(CLIENTS)]
+    clients += [threading.Thread(target=load.probe) for _ in range(PROBES)]
     for client in clients:
         client.start()
     moves: list[tuple[float, float, str]] = []
@@ -114,6 +127,7 @@ def test_a_rollback_under_load_drops_nothing_and_mixes_nothing(
     served.postil("tenants", "remove", "rollout-client")
 
     assert not load.problems
+    assert {release for _, release in load.probed} <= {f"{adapter}@1", f"{adapter}@2"}
     for seen in load.seen:
         word = WORDS[int(seen.release.rpartition("@")[2])]
         assert seen.done
@@ -128,7 +142,8 @@ def last_on_old(load: Load, moves: list[tuple[float, float, str]], at: int) -> f
     """When the last request began that the old release still answered, counting from this move to the next."""
     began, _, old = moves[at]
     until = moves[at + 1][0] if at + 1 < len(moves) else float("inf")
-    return max((seen.began for seen in load.seen if seen.release == old and began <= seen.began < until), default=None)
+    asked = [(seen.began, seen.release) for seen in load.seen] + load.probed
+    return max((when for when, release in asked if release == old and began <= when < until), default=None)
 
 
 def show(
@@ -141,7 +156,7 @@ def show(
     acts = [1000 * (done - began) for began, done, _ in moves]
     begins = [began for began, _, _ in moves]
     lasts = [0.0 if last is None else 1000 * (last - began) for began, last in zip(begins, overtaken, strict=True)]
-    answers = f"{len(load.seen)} streamed answers of {CLIENTS} clients"
+    answers = f"{len(load.seen)} streamed answers of {CLIENTS} clients, and {len(load.probed)} probes,"
     with capsys.disabled():
         print(f"\n{answers} over {MOVES} promotes and rollbacks: 0 failed, 0 mixed")
         print(f"  command: {', '.join(f'{act:.0f}' for act in acts)} ms")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import typer
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from postil.gateway.cli.train import train
+from tests.fakes.adapters import write_base
 
 Run = Callable[..., Result]
 
@@ -22,7 +22,9 @@ def run(data: tuple[Path, Path], tmp_path: Path) -> Run:
     app = typer.Typer()
     app.command()(train)
 
-    def call(*more: str, base: Path = tmp_path, out: str = "out") -> Result:
+    headers_only = write_base(tmp_path / "base")
+
+    def call(*more: str, base: Path = headers_only, out: str = "out") -> Result:
         files = ["--data", str(data[0]), "--validation", str(data[1]), "--out", str(tmp_path / out)]
         return CliRunner().invoke(app, [*files, "--base", str(base), *more])
 
