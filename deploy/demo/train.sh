@@ -19,7 +19,7 @@ adapt() {
         --rank 6 --alpha 12 --half --reject needs_review "$@"
 }
 
-adapt healthcare/triage 1 train-v1.jsonl --epochs 3
+adapt healthcare/triage 1 train-v1.jsonl --epochs 2
 adapt healthcare/triage 2 train.jsonl --epochs 2
 adapt legal/clause 1 train.jsonl --epochs 2
-adapt finance/intent 1 train.jsonl --epochs 2
+adapt finance/intent 1 train.jsonl --epochs 3
