@@ -1,11 +1,10 @@
 #!/bin/sh
-# Make the demo's four adapters again: deploy/demo/train.sh BASE_FOLDER [OUT_FOLDER]
-# BASE_FOLDER holds the base model as safetensors; without OUT_FOLDER the adapters in this folder are replaced.
+# Make the demo's four adapters again: deploy/demo/train.sh [OUT_FOLDER] (`make train`; about an hour on two cores).
+# The base is the one that `postil serve` serves. Without OUT_FOLDER the adapters in this folder are replaced.
 set -eu
 
-base=${1:?usage: train.sh BASE_FOLDER [OUT_FOLDER]}
 here=$(cd "$(dirname "$0")" && pwd)
-out=${2:-$here}
+out=${1:-$here}
 # Waiting threads sleep instead of spinning: much faster where others use the processor too.
 export OMP_WAIT_POLICY=PASSIVE
 
@@ -13,7 +12,7 @@ export OMP_WAIT_POLICY=PASSIVE
 adapt() {
     adapter=$1 version=$2 data=$3
     shift 3
-    postil train --overwrite --base "$base" --base-id HuggingFaceTB/SmolLM2-135M-Instruct \
+    postil train --overwrite \
         --data "$here/$adapter/$data" --validation "$here/$adapter/validation.jsonl" --out "$out/$adapter/$version" \
         --targets q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj --first-layer 15 \
         --rank 6 --alpha 12 --half --reject needs_review "$@"
