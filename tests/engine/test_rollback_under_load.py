@@ -62,8 +62,13 @@ class Load:
         with httpx.Client(base_url=self.url, headers=headers, timeout=300) as client:
             while not self.ending.is_set():
                 began = time.monotonic()
-                with client.stream("POST", "/v1/chat/completions", json=body) as response:
-                    self.probed.append((began, response.headers.get("x-postil-release", str(response.status_code))))
+                try:
+                    with client.stream("POST", "/v1/chat/completions", json=body) as response:
+                        response.raise_for_status()
+                        self.probed.append((began, response.headers["x-postil-release"]))
+                except Exception as error:
+                    self.problems.append(repr(error))
+                    return
 
     def _one(self, client: httpx.Client) -> Seen:
         began = time.monotonic()
