@@ -61,6 +61,7 @@ def admin_router(gateway: Gateway) -> Router:
         guards=[only_admin],
         route_handlers=[
             *_release_routes(gateway),
+            *_move_routes(gateway),
             *_history_routes(gateway),
             *_tenant_routes(gateway),
             *_status_routes(gateway),
@@ -100,6 +101,10 @@ def _release_routes(gateway: Gateway) -> list[Any]:
         )
         return {**views.release(release), "created": created}
 
+    return [adapters, one_adapter, publish]
+
+
+def _move_routes(gateway: Gateway) -> list[Any]:
     @post("/adapters/{domain:str}/{adapter:str}/promote", status_code=200)
     async def promote(
         request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[PromoteBody]
@@ -120,7 +125,7 @@ def _release_routes(gateway: Gateway) -> list[Any]:
         )
         return views.adapter(state, gateway)
 
-    return [adapters, one_adapter, publish, promote, rollback]
+    return [promote, rollback]
 
 
 def _history_routes(gateway: Gateway) -> list[Any]:
