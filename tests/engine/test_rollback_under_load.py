@@ -16,7 +16,8 @@ from tests.engine.conftest import ROOT, Served
 pytestmark = pytest.mark.engine
 
 CLIENTS = 16
-PROBES = 4
+# Often enough to see a change, seldom enough not to be the load itself: each probe is a prefill that is cancelled.
+PROBE_SECONDS = 0.05
 MOVES = 6
 WORDS = {1: "alpha", 2: "beta"}
 SOURCES = {1: "healthcare/triage/1", 2: "healthcare/triage/2"}
@@ -56,11 +57,11 @@ class Load:
                     return
 
     def probe(self) -> None:
-        """One that only looks which release answers, and leaves: new requests, one right after the other."""
+        """One that only looks which release answers, and leaves: new requests at a steady pace."""
         headers = {"Authorization": f"Bearer {self.key}"}
         body = {"model": self.model, "stream": True, "messages": [{"role": "user", "content": "go"}]}
         with httpx.Client(base_url=self.url, headers=headers, timeout=300) as client:
-            while not self.ending.is_set():
+            while not self.ending.wait(PROBE_SECONDS):
                 began = time.monotonic()
                 try:
                     with client.stream("POST", "/v1/chat/completions", json=body) as response:
@@ -113,7 +114,7 @@ def test_a_rollback_under_load_drops_nothing_and_mixes_nothing(
     key = served.postil_json("tenants", "add", "rollout-client", "--domain", "rollout")["key"]
     load = Load(served.url, key, adapter)
     clients = [threading.Thread(target=load.run) for _ in range(CLIENTS)]
-    clients += [threading.Thread(target=load.probe) for _ in range(PROBES)]
+    clients.append(threading.Thread(target=load.probe))
     for client in clients:
         client.start()
     moves: list[tuple[float, float, str]] = []
