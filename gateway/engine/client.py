@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from enum import Enum
@@ -13,11 +14,14 @@ import msgspec
 
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 
+log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
 _HEADERS = {"Content-Type": "application/json"}
 # Shorter than the engine keeps idle connections, so that no request is written into a closing one.
 _KEEPALIVE_SECONDS = 30.0
 _GONE = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
+# What a request meets whose connection broke before any of its answer was there.
+_BROKEN = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 
 
 class Health(Enum):
@@ -93,14 +97,20 @@ class EngineClient:
     @asynccontextmanager
     async def _sent(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
         try:
-            async with self._open().post(
-                self._root + path, data=_encoder.encode(payload), headers=_HEADERS
-            ) as response:
+            async with await self._begun(path, _encoder.encode(payload)) as response:
                 if response.status >= 400:
                     await self._refuse(response)
                 yield response
         except _GONE as error:
             raise _unavailable() from error
+
+    async def _begun(self, path: str, body: bytes) -> aiohttp.ClientResponse:
+        """Ask, and once more where the connection broke before any answer: nobody has seen a byte of it yet."""
+        try:
+            return await self._open().post(self._root + path, data=body, headers=_HEADERS)
+        except _BROKEN as error:
+            log.warning("a connection to the engine broke before it answered (%r); asking again", error)
+            return await self._open().post(self._root + path, data=body, headers=_HEADERS)
 
     async def _refuse(self, response: aiohttp.ClientResponse) -> NoReturn:
         """An engine that lost its core says 500 to what it was doing; that is no fault of the request."""
