@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from postil.gateway.automatic import take_back_what_alarms
 from postil.gateway.errors import (
     BadRequestError,
     EngineUnavailableError,
@@ -38,9 +40,12 @@ def create_app(gateway: Gateway) -> Litestar:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         gateway.start()
+        automatic = asyncio.create_task(take_back_what_alarms(gateway))
         try:
             yield
         finally:
+            automatic.cancel()
+            await asyncio.gather(automatic, return_exceptions=True)
             await gateway.stop()
 
     return Litestar(
@@ -103,6 +108,7 @@ def translated(error: Exception) -> GatewayError:
         (registry_errors.ConflictError, StateConflictError),
         (registry_errors.NameInvalidError, BadRequestError),
         (registry_errors.TextError, BadRequestError),
+        (registry_errors.WeightError, BadRequestError),
         (registry_errors.BaseModelError, EngineUnavailableError),
     )
     for kind, becomes in kinds:

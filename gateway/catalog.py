@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from postil.gateway import sticky
 from postil.gateway.errors import BadRequestError, EngineUnavailableError, ForbiddenError, UnknownModelError
 from postil.gateway.tenants import Caller
 from postil.plugins import FallbackRule, ReleaseRef, Validator
 from postil.plugins.manager import PluginManager
 from postil.registry.base.model import BaseModel
+from postil.registry.channels import CANARY, SHADOW, STABLE
 from postil.registry.errors import NameInvalidError, PolicyError
 from postil.registry.models import Release
 from postil.registry.names import AdapterName, parse_adapter, parse_release
@@ -19,6 +22,7 @@ from postil.registry.releases import AdapterState
 
 BASE = "base"
 AUTO = "auto"
+NUMBER, PIN = "number", "pin"
 
 
 def engine_name(artifact: str) -> str:
@@ -41,13 +45,72 @@ class Servable:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """A release that gets some of the traffic: its number and how many per cent."""
+
+    number: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which release answers a request, and why that one: ``number`` (asked for), ``pin``, ``canary`` or ``stable``.
+
+    ``otherwise`` answers if a canary cannot be loaded; ``shadow`` gets a copy.
+    """
+
+    release: Servable
+    why: str
+    otherwise: Servable | None = None
+    shadow: Servable | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
-    """One adapter: its servable releases by number, why the others are not, and which is live."""
+    """One adapter: its servable releases by number, why the others are not, and which of them is what."""
 
     name: AdapterName
     releases: Mapping[int, Servable]
     broken: Mapping[int, str]
     live: int | None
+    canary: Share | None = None
+    shadow: Share | None = None
+    pins: Mapping[str, int] = field(default_factory=dict)
+
+    def route(self, number: int | None, caller: Caller, user: str | None) -> Route:
+        """The way of one request. Raises UnknownModelError or EngineUnavailableError."""
+        if number is not None:
+            return Route(self.pick(number), NUMBER)
+        if caller.name in self.pins:
+            return Route(self.pick(self.pins[caller.name]), PIN)
+        live = self.pick(None)
+        canary = self._share(self.canary)
+        if canary is not None and self.canary is not None:
+            who = None if caller.admin else caller.name
+            if sticky.place(str(canary.ref), who, user) < self.canary.weight:
+                return Route(canary, CANARY, otherwise=live)
+        shadow = self._share(self.shadow)
+        if shadow is not None and self.shadow is not None and random.random() * 100 >= self.shadow.weight:
+            shadow = None
+        return Route(live, STABLE, shadow=shadow)
+
+    def wanted(self) -> dict[int, list[str]]:
+        """The releases that the engine has to hold, by number, and why: what is live, tried, or pinned."""
+        found: dict[int, list[str]] = {}
+        for why, number in self._reasons():
+            if number is not None and number in self.releases:
+                found.setdefault(number, []).append(why)
+        return found
+
+    def _reasons(self) -> Iterator[tuple[str, int | None]]:
+        yield "live", self.live
+        for why, share in ((CANARY, self.canary), (SHADOW, self.shadow)):
+            yield why, share.number if share else None
+        for tenant, number in sorted(self.pins.items()):
+            yield f"pin of {tenant}", number
+
+    def _share(self, share: Share | None) -> Servable | None:
+        return self.releases.get(share.number) if share is not None else None
 
     def pick(self, number: int | None) -> Servable:
         """The release of that number, or the live one. Raises UnknownModelError or EngineUnavailableError."""
@@ -68,8 +131,8 @@ class Catalog:
     entries: Mapping[str, Entry] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
 
-    def resolve(self, model: str | None, caller: Caller) -> Servable | None:
-        """The release that answers, or None for the base.
+    def resolve(self, model: str | None, caller: Caller, user: str | None = None) -> Route | None:
+        """The way to the release that answers, or None for the base.
 
         ``model`` is ``base``, a domain, ``domain/adapter``, ``domain/adapter@number``, or ``auto`` (or absent)
         for the caller's default domain. Raises ForbiddenError, UnknownModelError or BadRequestError.
@@ -88,7 +151,7 @@ class Catalog:
         entry = self.entries.get(str(name))
         if entry is None or not caller.may_ask(name.domain):
             raise _unknown(model)
-        return entry.pick(number)
+        return entry.route(number, caller, user)
 
     def with_adapter(self, entry: Entry, defaults: Mapping[str, str]) -> Catalog:
         """A new snapshot in which one adapter is another."""
@@ -109,12 +172,12 @@ class Catalog:
             found += [(str(release.ref), domain) for _, release in sorted(entry.releases.items())]
         return [*found, (BASE, "postil")]
 
-    def live(self) -> list[Servable]:
-        """Every live release that can be served."""
+    def wanted(self) -> list[tuple[Servable, list[str]]]:
+        """Every release that the engine has to hold, and why, in the order of their names."""
         return [
-            entry.releases[entry.live]
-            for entry in self.entries.values()
-            if entry.live is not None and entry.live in entry.releases
+            (entry.releases[number], why)
+            for _, entry in sorted(self.entries.items())
+            for number, why in sorted(entry.wanted().items())
         ]
 
     def _name(self, model: str) -> tuple[AdapterName, int | None]:
@@ -134,19 +197,32 @@ def _unknown(model: str) -> UnknownModelError:
     return UnknownModelError(message, param="model")
 
 
-def make_entry(state: AdapterState, plugins: PluginManager, base: BaseModel) -> Entry:
-    """Make an adapter's releases ready. One that cannot be is told apart, and does not stop the others."""
+def make_entry(
+    state: AdapterState, plugins: PluginManager, base: BaseModel, before: Entry | None = None
+) -> Entry:
+    """Make an adapter's releases ready. One that cannot be is told apart, and does not stop the others.
+
+    What was ready ``before`` is taken over: a release never changes.
+    """
     servable: dict[int, Servable] = {}
     broken: dict[int, str] = {}
     for release in state.releases:
-        if release.base_revision != base.revision:
+        if before is not None and release.number in before.releases:
+            servable[release.number] = before.releases[release.number]
+        elif release.base_revision != base.revision:
             broken[release.number] = f"made for another base ({release.base_id}, {release.base_revision[:19]})"
-            continue
-        try:
-            servable[release.number] = make_servable(release, plugins)
-        except PolicyError as error:
-            broken[release.number] = str(error)
-    return Entry(state.name, servable, broken, state.live)
+        else:
+            try:
+                servable[release.number] = make_servable(release, plugins)
+            except PolicyError as error:
+                broken[release.number] = str(error)
+    shares = {which: _share(state, which) for which in (CANARY, SHADOW)}
+    return Entry(state.name, servable, broken, state.live, shares[CANARY], shares[SHADOW], state.pins)
+
+
+def _share(state: AdapterState, which: str) -> Share | None:
+    channel = state.channels.get(which)
+    return Share(channel.number, channel.weight) if channel and channel.number else None
 
 
 def make_servable(release: Release, plugins: PluginManager) -> Servable:

@@ -8,20 +8,30 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
-from postil.gateway import demo, payload
-from postil.gateway.catalog import Catalog, make_entry
+from postil.gateway import demo
+from postil.gateway.catalog import Catalog, Servable, make_entry
 from postil.gateway.engine import command
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.process import EngineProcess
-from postil.gateway.engine.residency import LoadError, Residency
+from postil.gateway.engine.residency import Residency
 from postil.gateway.engine.supervisor import Phase, Supervisor
 from postil.gateway.errors import EngineUnavailableError, SettingsError
+from postil.gateway.health.monitor import Alarm, Monitor
+from postil.gateway.health.sequential import Comparison
+from postil.gateway.payload import Ask
+from postil.gateway.pipeline import complete
+from postil.gateway.reconcile import Reconciler, Trouble, Wanted
 from postil.gateway.settings import Settings
-from postil.gateway.tenants import DEMO_TENANTS, Directory, admin_key
+from postil.gateway.shadow import Shadows
+from postil.gateway.tenants import DEMO_TENANTS, Caller, Directory, admin_key
+from postil.gateway.trace import Trace
 from postil.plugins.manager import PluginManager
+from postil.registry import agreements
 from postil.registry.artifacts import ArtifactStore
 from postil.registry.base.model import BaseModel
 from postil.registry.base.prepare import prepare
@@ -44,7 +54,6 @@ class Gateway:
         self.catalog = Catalog()
         self.directory = Directory(admin_key(settings), demo=self.demo_keys)
         self.problem: str | None = None
-        self.failed_loads: dict[str, str] = {}
         self.in_flight = 0
         # Changes to releases are made one at a time; no request for an answer ever waits for this.
         self.changing = asyncio.Lock()
@@ -52,6 +61,11 @@ class Gateway:
         self._registry: Registry | None = None
         self._residency: Residency | None = None
         self._supervisor: Supervisor | None = None
+        self._reconciler: Reconciler | None = None
+        # Releases found worse than their predecessors, for whoever takes them back.
+        self.alarms: asyncio.Queue[Alarm] = asyncio.Queue()
+        self.monitor = Monitor(self.alarms.put_nowait, self._comparison)
+        self.shadows = Shadows(self._complete, self._keep_agreement)
         self._task: asyncio.Task[None] | None = None
         self._run_folder = Path(tempfile.mkdtemp(prefix="postil-"))
         self.client = EngineClient(
@@ -85,6 +99,15 @@ class Gateway:
         """Whether the engine has an artifact loaded."""
         return self._residency is not None and self._residency.holds(engine_name)
 
+    def trouble(self, release: Servable) -> Trouble | None:
+        """What keeps a release from being loaded, if anything does."""
+        return self._reconciler.trouble(release) if self._reconciler else None
+
+    def ended(self, trace: Trace) -> None:
+        """A request to a release has been answered, or has failed."""
+        self.monitor.ended(trace)
+        self.shadows.ended(trace)
+
     def registry(self) -> Registry:
         """The registry. Raises EngineUnavailableError until the base model has been prepared."""
         if self._registry is None:
@@ -106,6 +129,7 @@ class Gateway:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self.shadows.stop()
         if self._supervisor is not None:
             await self._supervisor.stop()
         await self.client.close()
@@ -117,9 +141,14 @@ class Gateway:
     async def refresh(self, name: AdapterName) -> None:
         """Take one adapter's state over from the registry."""
         registry = self.registry()
-        state = await asyncio.to_thread(registry.state, name)
+        state = await asyncio.to_thread(registry.state, name, events=False)
         defaults = await asyncio.to_thread(registry.default_adapters)
-        self.catalog = self.catalog.with_adapter(make_entry(state, self.plugins, registry.base), defaults)
+        before = self.catalog.entries.get(str(name))
+        entry = make_entry(state, self.plugins, registry.base, before)
+        self.catalog = self.catalog.with_adapter(entry, defaults)
+        self.monitor.follow(entry, before)
+        if self._reconciler is not None:
+            self._reconciler.wake()
 
     async def refresh_tenants(self) -> None:
         """Take the tenants over from the registry."""
@@ -131,9 +160,15 @@ class Gateway:
         try:
             await self._open()
             assert self._supervisor is not None, "_open made it"
-            await self._supervisor.run()
+            assert self._reconciler is not None, "_open made it"
+            async with asyncio.TaskGroup() as group:
+                beside = [group.create_task(self._reconciler.run()), group.create_task(self.shadows.run())]
+                await self._supervisor.run()
+                for task in beside:
+                    task.cancel()
         except Exception as error:
-            self.problem = str(error) or type(error).__name__
+            first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+            self.problem = str(first) or type(first).__name__
             log.exception("the gateway could not come up")
             self._tell("failed", self.problem)
 
@@ -150,9 +185,15 @@ class Gateway:
         self.catalog = Catalog(
             {str(entry.name): entry for entry in entries}, await asyncio.to_thread(registry.default_adapters)
         )
+        for entry in entries:
+            self.monitor.follow(entry, None)
         await self.refresh_tenants()
+        self._reconciler = Reconciler(
+            self.client, self._residency, self._wanted,
+            ready=lambda: self.phase is Phase.READY, tell=partial(self._tell, "adapter"),
+        )
         self._supervisor = Supervisor(
-            self.client, launch, warm=self._warm, tell=self._engine_tells,
+            self.client, launch, warm=self._reconciler.warm, tell=self._engine_tells,
             start_seconds=self.settings.engine_start_seconds,
         )
 
@@ -176,28 +217,30 @@ class Gateway:
             self.settings.home / "logs" / "engine.log",
         )
 
-    async def _warm(self) -> None:
-        """Load every live release and ask each once, the way a client would: compilers and caches start cold."""
-        assert self._residency is not None, "the engine starts after the registry is open"
-        self._residency.forget()
-        await self.client.post(payload.Kind.CHAT.value, payload.warm_up_base())
-        self.failed_loads = {}
-        for release in self.catalog.live():
-            try:
-                await self._residency.ensure(release.engine_name, release.artifact)
-                await self.client.post(payload.Kind.CHAT.value, payload.warm_up(release))
-                self._tell("adapter", str(release.ref))
-            except LoadError as error:
-                # One adapter that cannot be loaded must not keep the others from answering.
-                self.failed_loads[str(release.ref)] = str(error)
-                log.error("%s cannot be loaded: %s", release.ref, error)
+    def _wanted(self) -> Wanted:
+        """What the engine has to hold now; the catalog is another one after every change."""
+        return self.catalog.wanted()
 
     def _engine_tells(self, phase: Phase, reason: str) -> None:
         if phase is Phase.DOWN and self._residency is not None:
             self._residency.forget()
         if phase is Phase.FAILED:
             self.problem = reason
+        if phase is Phase.READY and self._reconciler is not None:
+            self._reconciler.wake()
         self._tell(str(phase), reason)
+
+    def _comparison(self) -> Comparison:
+        return Comparison(alpha=self.settings.auto_rollback_alpha)
+
+    async def _complete(self, caller: Caller, ask: Ask) -> bytes:
+        async with AsyncExitStack() as open_streams:
+            answer = await complete(self, caller, ask, open_streams)
+        assert isinstance(answer.body, bytes), "no stream was asked for"
+        return answer.body
+
+    def _keep_agreement(self, counts: Mapping[agreements.Compared, int]) -> None:
+        agreements.add(self.registry().database, counts)
 
 
 def _lock(home: Path) -> int:

@@ -35,6 +35,7 @@ class Ask:
     model: str | None
     stream: bool
     include_usage: bool
+    user: str | None = None
 
 
 def read_ask(kind: Kind, raw: bytes) -> Ask:
@@ -51,7 +52,8 @@ def read_ask(kind: Kind, raw: bytes) -> Ask:
     model = _typed(body, "model", str)
     stream = _typed(body, "stream", bool)
     options = _typed(body, "stream_options", dict) or {}
-    return Ask(kind, body, model, bool(stream), options.get("include_usage") is True)
+    user = _typed(body, "user", str)
+    return Ask(kind, body, model, bool(stream), options.get("include_usage") is True, user)
 
 
 def _typed(body: Mapping[str, Any], key: str, kind: type) -> Any:

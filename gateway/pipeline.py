@@ -13,17 +13,22 @@ from typing import Any, Protocol
 import msgspec
 
 from postil.gateway import answers, payload, stream
-from postil.gateway.catalog import BASE, Catalog, Servable
+from postil.gateway.catalog import BASE, PIN, Catalog, Route, Servable
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.residency import LoadError, Residency
-from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
+from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, UnvalidatedError
 from postil.gateway.judge import judge
 from postil.gateway.payload import Ask
 from postil.gateway.tenants import Caller
+from postil.gateway.trace import Trace
 from postil.plugins import Exchange
+from postil.registry.channels import CANARY, STABLE
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
+_RELEASE = "x-postil-release"
+# Where an answer does not come from what is live, the client is told why not.
+_TOLD = (CANARY, PIN)
 
 
 class Running(Protocol):
@@ -35,6 +40,9 @@ class Running(Protocol):
 
     def engine(self) -> tuple[EngineClient, Residency]:
         """The engine. Raises EngineUnavailableError while it is not ready."""
+
+    def ended(self, trace: Trace) -> None:
+        """A request to a release has been answered, or has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,49 +59,78 @@ async def complete(running: Running, caller: Caller, ask: Ask, open_streams: Asy
 
     Raises GatewayError, or EngineRefusedError with what the engine said.
     """
-    release = running.catalog.resolve(ask.model, caller)
+    route = running.catalog.resolve(ask.model, caller, ask.user)
     client, residency = running.engine()
-    if release is None:
-        request = payload.for_base(ask, caller.name)
-        return await _pass_on(client, ask, request, BASE, BASE, open_streams)
-    request = payload.for_release(ask, release, caller.name)
-    await _resident(residency, release)
+    if route is None:
+        return await _pass_on(client, ask, payload.for_base(ask, caller.name), BASE, {_RELEASE: BASE}, open_streams)
+    trace = Trace(route, caller, ask, running.ended)
     try:
-        return await _answer(client, caller, ask, release, request, open_streams)
-    except EngineRefusedError as error:
-        if error.status != 404 or release.engine_name.encode() not in error.body:
-            raise _renamed(error, release) from error
-    # The engine has lost it since (it was restarted, or somebody unloaded it): nothing was answered yet.
-    residency.forget(release.engine_name)
-    await _resident(residency, release)
-    return await _answer(client, caller, ask, release, request, open_streams)
+        return await _routed(client, residency, trace, open_streams)
+    except (EngineUnavailableError, EngineRefusedError, UnvalidatedError) as error:
+        trace.failed_validation = isinstance(error, UnvalidatedError)
+        trace.engine_error = not trace.failed_validation
+        if not isinstance(error, EngineRefusedError) or error.status >= 500:  # Less is the request's own fault.
+            trace.end()
+        raise
 
 
-async def _answer(
-    client: EngineClient,
-    caller: Caller,
-    ask: Ask,
-    release: Servable,
-    request: Mapping[str, Any],
-    open_streams: AsyncExitStack,
+async def _routed(
+    client: EngineClient, residency: Residency, trace: Trace, open_streams: AsyncExitStack
 ) -> Answer:
+    """Answer by the release that the route names; by the stable one if a canary cannot even be loaded."""
+    route = trace.route
+    try:
+        await _resident(residency, route.release)
+    except EngineUnavailableError:
+        if route.otherwise is None:
+            raise
+        trace.engine_error = True
+        trace.end()
+        return await _routed(client, residency, trace.elsewhere(Route(route.otherwise, STABLE)), open_streams)
+    try:
+        return await _answer(client, trace, open_streams)
+    except EngineRefusedError as error:
+        if error.status != 404 or route.release.engine_name.encode() not in error.body:
+            raise _renamed(error, route.release) from error
+    # The engine has lost it since (it was restarted, or somebody unloaded it): nothing was answered yet.
+    residency.forget(route.release.engine_name)
+    await _resident(residency, route.release)
+    return await _answer(client, trace, open_streams)
+
+
+async def _answer(client: EngineClient, trace: Trace, open_streams: AsyncExitStack) -> Answer:
+    release, ask = trace.route.release, trace.ask
+    request = payload.for_release(ask, release, trace.caller.name)
+    headers = {_RELEASE: str(release.ref)}
+    if trace.route.why in _TOLD:
+        headers["x-postil-channel"] = trace.route.why
     if not release.validators:
-        return await _pass_on(client, ask, request, release.engine_name, release.ref.name, open_streams, release)
+        return await _pass_on(client, ask, request, release.engine_name, headers, open_streams, trace)
     answer = msgspec.json.decode(await client.post(ask.kind.value, request))
     answer["model"] = release.ref.name
-    headers = {"x-postil-release": str(release.ref), **_validate(answer, caller, ask, release)}
-    if ask.stream:
-        return Answer(headers, EVENTS, answers.as_events(answer, ask))
-    return Answer(headers, JSON, answers.as_json(answer))
+    headers |= _validate(answer, trace)
+    events = ask.stream
+    body = answers.as_events(answer, ask) if events else answers.as_json(answer)
+    return _whole(headers, EVENTS if events else JSON, body, trace)
 
 
-def _validate(answer: dict[str, Any], caller: Caller, ask: Ask, release: Servable) -> dict[str, str]:
+def _whole(headers: Mapping[str, str], content_type: str, body: bytes, trace: Trace | None) -> Answer:
+    if trace is not None:
+        if trace.raw is not None:
+            trace.raw.append(body)
+        trace.end()
+    return Answer(headers, content_type, body)
+
+
+def _validate(answer: dict[str, Any], trace: Trace) -> dict[str, str]:
     """Judge every choice in place; returns the header that says where a fallback was served, and why."""
-    exchange = Exchange(release.ref, caller.name, ask.body)
+    release, ask = trace.route.release, trace.ask
+    exchange = Exchange(release.ref, trace.caller.name, ask.body)
     reasons: dict[str, None] = {}
     for choice in answer["choices"]:
         judgement = judge(release, exchange, answers.completion(choice, ask.kind))
         if judgement.fallback is not None:
+            trace.failed_validation = trace.fell_back = True
             answers.substitute(choice, judgement.fallback, ask.kind)
             reasons[judgement.reason] = None
         elif release.needs_tokens and ask.body.get("logprobs") in (None, False):
@@ -106,19 +143,19 @@ async def _pass_on(
     ask: Ask,
     request: Mapping[str, Any],
     inside: str,
-    outside: str,
+    headers: Mapping[str, str],
     open_streams: AsyncExitStack,
-    release: Servable | None = None,
+    trace: Trace | None = None,
 ) -> Answer:
     """Nobody looks at the text, so nobody parses it: only the name is put right."""
-    headers = {"x-postil-release": str(release.ref) if release else BASE}
+    outside = trace.route.release.ref.name if trace else inside
     if not ask.stream:
         body = await client.post(ask.kind.value, request)
-        return Answer(headers, JSON, _rename(body, inside, outside))
+        return _whole(headers, JSON, _rename(body, inside, outside), trace)
     chunks = await open_streams.enter_async_context(client.stream(ask.kind.value, request))
     if inside != outside:
         chunks = stream.renamed(chunks, inside, outside)
-    return Answer(headers, EVENTS, stream.ended_cleanly(chunks))
+    return Answer(headers, EVENTS, stream.ended_cleanly(chunks, trace))
 
 
 async def _resident(residency: Residency, release: Servable) -> None:

@@ -1,68 +1,100 @@
-"""Publish, promote and roll back on a running gateway: load first, then move the pointer, then the snapshot."""
+"""Promote, roll back, try out and pin on a running gateway: load first, then move the pointer, then the snapshot."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import IO, Any
+from typing import Any
 
 from postil.gateway.catalog import make_servable
 from postil.gateway.engine.residency import LoadError
-from postil.gateway.errors import RefusedError
+from postil.gateway.errors import NotFoundError, RefusedError
 from postil.gateway.lifecycle import Gateway
 from postil.plugins import ReleaseRef
-from postil.registry.models import Release
+from postil.registry import channels
+from postil.registry.channels import ANYHOW, Only
 from postil.registry.names import AdapterName
-from postil.registry.policy import Policy
 from postil.registry.releases import AdapterState, Registry
-from postil.registry.sources import unpack
-
-
-async def publish(
-    gateway: Gateway, upload: IO[bytes], name: AdapterName, policy: Policy | None, *, note: str, actor: str
-) -> tuple[Release, bool]:
-    """Make a release of an uploaded tar; returns it and whether it is new. A refusal changes nothing."""
-    async with gateway.changing:
-        made = await asyncio.to_thread(_publish, gateway, upload, name, policy, note, actor)
-        await gateway.refresh(name)
-        return made
-
-
-def _publish(
-    gateway: Gateway, upload: IO[bytes], name: AdapterName, policy: Policy | None, note: str, actor: str
-) -> tuple[Release, bool]:
-    registry = gateway.registry()
-    with registry.artifacts.incoming() as folder:
-        unpack(upload, folder, gateway.settings.upload_limit_mib << 20)
-        return registry.publish(folder, name, policy, note=note, actor=actor)
 
 
 async def promote(
-    gateway: Gateway, ref: ReleaseRef, *, reason: str, actor: str, if_live: int | None = None
+    gateway: Gateway, ref: ReleaseRef, *, reason: str, actor: str, only: Only = ANYHOW, dry_run: bool = False
 ) -> AdapterState:
-    """Make a release live (with ``if_live``: if that number is live still); returns the adapter as it is then."""
-    act = partial(gateway.registry().promote, ref, reason=reason, actor=actor, if_live=if_live)
+    """Make a release live; returns the adapter as it is then. With ``dry_run`` it is checked, and loaded, and left."""
+    act = partial(gateway.registry().promote, ref, reason=reason, actor=actor, only=only, dry_run=dry_run)
     return await _move(gateway, ref, act)
 
 
+async def rollback_target(gateway: Gateway, name: AdapterName, to: int | None) -> ReleaseRef:
+    """The release to go back to: the one numbered ``to``, else the one that was live before."""
+    if to is not None:
+        return name.release(to)
+    return await asyncio.to_thread(gateway.registry().rollback_target, name)
+
+
 async def rollback(
-    gateway: Gateway, name: AdapterName, to: int | None, *, reason: str, actor: str, if_live: int | None = None
+    gateway: Gateway, ref: ReleaseRef, *, reason: str, actor: str, only: Only = ANYHOW, dry_run: bool = False,
+    details: Mapping[str, Any] | None = None,
 ) -> AdapterState:
-    """Make the release that was live before live again, or the one numbered ``to``."""
-    registry = gateway.registry()
-    ref = name.release(to) if to is not None else await asyncio.to_thread(registry.rollback_target, name)
-    return await _move(gateway, ref, partial(registry.rollback, ref, reason=reason, actor=actor, if_live=if_live))
+    """Make a release live again that was live before; otherwise as ``promote``."""
+    act = partial(
+        gateway.registry().rollback, ref, reason=reason, actor=actor, only=only, dry_run=dry_run, details=details
+    )
+    return await _move(gateway, ref, act)
+
+
+async def point(
+    gateway: Gateway, ref: ReleaseRef, which: str, weight: float, *, reason: str, actor: str, only: Only = ANYHOW
+) -> AdapterState:
+    """Make a release the canary or the shadow, with its share of the traffic in per cent, or change that share."""
+    act = partial(
+        channels.point, gateway.registry().database, ref, which, weight, reason=reason, actor=actor, only=only
+    )
+    return await _move(gateway, ref, act)
+
+
+async def clear(
+    gateway: Gateway, name: AdapterName, which: str, *, reason: str, actor: str, only: Only = ANYHOW,
+    details: Mapping[str, Any] | None = None,
+) -> AdapterState:
+    """End a canary or a shadow."""
+    act = partial(
+        channels.clear, gateway.registry().database, name, which, reason=reason, actor=actor, only=only,
+        details=details,
+    )
+    return await _change(gateway, name, act)
+
+
+async def pin(gateway: Gateway, tenant: str, ref: ReleaseRef, *, reason: str, actor: str) -> AdapterState:
+    """Give a tenant this release, whatever is live. Raises NotFoundError if there is no such tenant."""
+    if not gateway.directory.knows(tenant):
+        raise NotFoundError(f"there is no tenant {tenant[:64]!r}; see `postil tenants list`")
+    act = partial(channels.pin, gateway.registry().database, tenant, ref, reason=reason, actor=actor)
+    return await _move(gateway, ref, act)
+
+
+async def unpin(gateway: Gateway, tenant: str, name: AdapterName, *, reason: str, actor: str) -> AdapterState:
+    """Let a tenant follow what is live again."""
+    act = partial(channels.unpin, gateway.registry().database, tenant, name, reason=reason, actor=actor)
+    return await _change(gateway, name, act)
 
 
 async def _move(gateway: Gateway, ref: ReleaseRef, act: Callable[[], Any]) -> AdapterState:
-    registry = gateway.registry()
-    name = AdapterName(ref.domain, ref.adapter)
     async with gateway.changing:
-        await _load(gateway, registry, ref)
-        await asyncio.to_thread(act)
-        await gateway.refresh(name)
-    return await asyncio.to_thread(registry.state, name)
+        await _load(gateway, gateway.registry(), ref)
+        return await _changed(gateway, AdapterName(ref.domain, ref.adapter), act)
+
+
+async def _change(gateway: Gateway, name: AdapterName, act: Callable[[], Any]) -> AdapterState:
+    async with gateway.changing:
+        return await _changed(gateway, name, act)
+
+
+async def _changed(gateway: Gateway, name: AdapterName, act: Callable[[], Any]) -> AdapterState:
+    await asyncio.to_thread(act)
+    await gateway.refresh(name)
+    return await asyncio.to_thread(gateway.registry().state, name)
 
 
 async def _load(gateway: Gateway, registry: Registry, ref: ReleaseRef) -> None:
@@ -76,4 +108,4 @@ async def _load(gateway: Gateway, registry: Registry, ref: ReleaseRef) -> None:
     try:
         await residency.ensure(servable.engine_name, servable.artifact)
     except LoadError as error:
-        raise RefusedError(f"{ref} was not made live, because it cannot be loaded: {error}") from error
+        raise RefusedError(f"{ref} was left as it is, because it cannot be loaded: {error}") from error

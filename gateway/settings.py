@@ -37,6 +37,8 @@ class Settings(BaseSettings):
     max_lora_rank: Annotated[int, Field(ge=1, le=512)] = 16
     max_loras: Annotated[int, Field(ge=1)] = 8
     max_cpu_loras: Annotated[int, Field(ge=1)] = 64
+    auto_rollback: bool = True
+    auto_rollback_alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
     upload_limit_mib: Annotated[int, Field(ge=1)] = 512
     body_limit_mib: Annotated[int, Field(ge=1)] = 8
 

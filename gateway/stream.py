@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from postil.gateway.errors import EngineUnavailableError, GatewayError
+from postil.gateway.trace import Trace
 
 _END = b"\n\n"
 
@@ -28,18 +29,24 @@ async def renamed(chunks: AsyncIterator[bytes], engine_name: str, public_name: s
         yield held.replace(inside, outside)
 
 
-async def ended_cleanly(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def ended_cleanly(chunks: AsyncIterator[bytes], trace: Trace | None = None) -> AsyncIterator[bytes]:
     """Pass everything on; where the engine breaks off, end with an error event in place of ``[DONE]``."""
-    last = b""
+    last, kept, problem = b"", trace.raw if trace else None, None
     try:
         async for chunk in chunks:
             last = (last + chunk)[-32:]
+            if kept is not None:
+                kept.append(chunk)
             yield chunk
     except GatewayError as error:
-        yield error_event(error)
-        return
-    if not last.rstrip().endswith(b"data: [DONE]"):
-        yield error_event(EngineUnavailableError("the engine broke off in the middle of the answer; ask again"))
+        problem = error
+    if problem is None and not last.rstrip().endswith(b"data: [DONE]"):
+        problem = EngineUnavailableError("the engine broke off in the middle of the answer; ask again")
+    if trace is not None:
+        trace.engine_error = problem is not None
+        trace.end()
+    if problem is not None:
+        yield error_event(problem)
 
 
 def error_event(error: GatewayError) -> bytes:

@@ -59,6 +59,10 @@ class Directory:
             raise AuthenticationError("this API key is not known here; ask whoever runs the gateway for one")
         return caller
 
+    def knows(self, name: str) -> bool:
+        """Whether there is a tenant of that name."""
+        return any(caller.name == name and not caller.admin for caller in self._callers.values())
+
     def is_admin(self, key: str) -> bool:
         """Whether a key is the admin's, compared in constant time."""
         return hmac.compare_digest(key_hash(key), self._admin_hash)

@@ -2,34 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from postil.gateway.catalog import Servable
 from postil.gateway.lifecycle import Gateway
 from postil.plugins.manager import Offer
-from postil.registry.models import Event, Release, Tenant
+from postil.registry.channels import CANARY, SHADOW, STABLE
+from postil.registry.models import Agreement, Event, Release, Tenant
 from postil.registry.releases import AdapterState
 
 
 def adapter(state: AdapterState, gateway: Gateway) -> dict[str, Any]:
-    """An adapter with its releases, newest first, and what was done to it."""
+    """An adapter with its releases, newest first, where its channels point, and what was done to it."""
     entry = gateway.catalog.entries.get(str(state.name))
     broken = entry.broken if entry else {}
-    made_live = {event.after: event for event in state.events if event.action in ("promote", "rollback")}
+    stable = state.channels.get(STABLE)
     return {
         "adapter": str(state.name),
         "live": state.live,
+        "live_since": _stamp(stable.moved_at) if stable else None,
+        "revision": stable.revision if stable else 0,
         "default": state.default,
+        "canary": _share(state, CANARY),
+        "shadow": _share(state, SHADOW),
+        "pins": dict(state.pins),
         "releases": [
-            {
-                **release(row),
-                "live": row.number == state.live,
-                "live_since": event(made_live[row.number])["at"] if row.number == state.live else None,
-                "problem": broken.get(row.number),
-            }
+            {**release(row), "live": row.number == state.live, "problem": broken.get(row.number)}
             for row in reversed(state.releases)
         ],
         "events": [event(row) for row in state.events],
+    }
+
+
+def _share(state: AdapterState, which: str) -> dict[str, Any] | None:
+    """A canary or shadow, or None where there is none."""
+    channel = state.channels.get(which)
+    if channel is None or not channel.number:
+        return None
+    return {
+        "release": channel.number,
+        "weight": channel.weight,
+        "since": _stamp(channel.moved_at),
+        "revision": channel.revision,
+    }
+
+
+def agreement(row: Agreement) -> dict[str, Any]:
+    """How a shadow agreed with a release that answered."""
+    return {
+        "answered": f"{row.domain}/{row.adapter}@{row.answered}",
+        "shadow": f"{row.domain}/{row.adapter}@{row.shadow}",
+        "compared": row.compared,
+        "agreed": row.agreed,
+        "failed": row.failed,
+        "skipped": row.skipped,
     }
 
 
@@ -61,6 +89,7 @@ def event(row: Event) -> dict[str, Any]:
         "reason": row.reason,
         "from": row.before,
         "to": row.after,
+        "details": row.details,
     }
 
 
@@ -101,12 +130,31 @@ def status(gateway: Gateway) -> dict[str, Any]:
         "engine_restarts": gateway.engine_restarts,
         "base": base.id if base else None,
         "base_revision": base.revision if base else None,
-        "adapters": [
-            {
-                "release": str(servable.ref),
-                "resident": gateway.holds(servable.engine_name),
-                "problem": gateway.failed_loads.get(str(servable.ref)),
-            }
-            for servable in gateway.catalog.live()
-        ],
+        "adapters": [_wanted(gateway, servable, why) for servable, why in gateway.catalog.wanted()],
+        "watches": _watches(gateway),
     }
+
+
+def _wanted(gateway: Gateway, servable: Servable, why: list[str]) -> dict[str, Any]:
+    """A release that the engine has to hold, and whether it does."""
+    trouble = gateway.trouble(servable)
+    return {
+        "release": str(servable.ref),
+        "why": why,
+        "resident": gateway.holds(servable.engine_name),
+        "problem": trouble.reason if trouble else None,
+        "attempts": trouble.attempts if trouble else 0,
+    }
+
+
+def _watches(gateway: Gateway) -> list[dict[str, Any]]:
+    """What is compared with its predecessor, and the evidence so far."""
+    found = []
+    for name in sorted(gateway.catalog.entries):
+        watch = gateway.monitor.watch(name)
+        if watch is not None:
+            found.append(
+                {"new": f"{name}@{watch.new}", "old": f"{name}@{watch.old}", "channel": watch.which,
+                 "evidence": [asdict(signal) for signal in watch.comparison.evidence()]}
+            )
+    return found

@@ -1,17 +1,25 @@
-"""The files of adapter versions: immutable, addressed by a digest over their names and contents."""
+"""The files of adapter versions: immutable, addressed by a digest over their names and contents.
+
+Several processes may share one folder. Whoever is making an artifact holds a lock on a file beside the folder it works
+in; the kernel lets go of it when that process ends, however it ends, and what nobody holds is rubbish.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from postil.registry.errors import ArtifactError
 from postil.registry.files import fsync, fsync_tree, sha256_file
+
+_LOCK = ".lock"
 
 
 def folder_digest(folder: Path) -> str:
@@ -26,21 +34,29 @@ class ArtifactStore:
     def __init__(self, root: Path) -> None:
         self._kept = root / "sha256"
         self._incoming = root / "incoming"
-        self._kept.mkdir(parents=True, exist_ok=True)
+        self._keeping = root / "keeping.lock"
+        for folder in (self._kept, self._incoming):
+            folder.mkdir(parents=True, exist_ok=True)
 
     def clear_incoming(self) -> None:
-        """Drop what an interrupted publish left. Call it before the first publish, never during one."""
-        shutil.rmtree(self._incoming, ignore_errors=True)
+        """Drop what interrupted publishes left, and nothing that anybody is at work on."""
+        for folder in {path.with_name(path.name.removesuffix(_LOCK)) for path in self._incoming.iterdir()}:
+            # The lock is there before the folder and after it: a folder without one is rubbish too.
+            with suppress(BlockingIOError), _held(_lock_of(folder), fcntl.LOCK_EX | fcntl.LOCK_NB):
+                shutil.rmtree(folder, ignore_errors=True)
+                _lock_of(folder).unlink(missing_ok=True)
 
     @contextmanager
     def incoming(self) -> Iterator[Path]:
         """An empty folder to unpack into; whatever happens, nothing of it is left after the block."""
-        folder = self._incoming / uuid.uuid4().hex
-        folder.mkdir(parents=True)
+        folder, descriptor = self._take()
         try:
+            folder.mkdir()
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            _lock_of(folder).unlink(missing_ok=True)
+            os.close(descriptor)
 
     def add(self, folder: Path) -> str:
         """Keep the files of ``folder`` (from ``incoming``) and return their digest. Twice the same is once."""
@@ -48,15 +64,14 @@ class ArtifactStore:
         target = self._path(digest)
         if _holds(target, digest):
             return digest
-        # A damaged copy is replaced: the digest says what the files have to be.
-        shutil.rmtree(target, ignore_errors=True)
         fsync_tree(folder)
-        try:
-            folder.rename(target)
-        except OSError:
-            if not _holds(target, digest):  # Somebody else may have kept the same files in the meantime.
-                raise
-        fsync(self._kept)
+        # One at a time: else what looks damaged to one may be what another has just put there.
+        with _held(self._keeping):
+            if not _holds(target, digest):
+                # A damaged copy is replaced: the digest says what the files have to be.
+                shutil.rmtree(target, ignore_errors=True)
+                folder.rename(target)
+                fsync(self._kept)
         return digest
 
     def verified(self, digest: str) -> Path:
@@ -70,6 +85,41 @@ class ArtifactStore:
 
     def _path(self, digest: str) -> Path:
         return self._kept / digest.removeprefix("sha256:")
+
+    def _take(self) -> tuple[Path, int]:
+        """A name for a folder, and the open file whose lock says that somebody is at work on it."""
+        while True:
+            folder = self._incoming / uuid.uuid4().hex
+            descriptor = _locked(_lock_of(folder))
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), _lock_of(folder).stat()):
+                    return folder, descriptor
+            # Between making the file and locking it, ``clear_incoming`` took it for rubbish.
+            os.close(descriptor)
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(folder.name + _LOCK)
+
+
+def _locked(path: Path, how: int = fcntl.LOCK_EX) -> int:
+    """Open a file and hold it until it is closed. Raises BlockingIOError where ``how`` says not to wait."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, how)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+@contextmanager
+def _held(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    descriptor = _locked(path, how)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _holds(folder: Path, digest: str) -> bool:

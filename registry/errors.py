@@ -3,6 +3,7 @@
 RegistryError
 ├── NameInvalidError      a domain, adapter or release name that cannot be one
 ├── TextError             a note, a reason or a name of a person that cannot be kept
+├── WeightError           a share of the traffic that cannot be
 ├── NotFoundError         no such adapter, release or tenant
 ├── ConflictError         somebody else was faster, or there is nothing to do it to
 ├── PolicyError           a policy that cannot be in force
@@ -25,6 +26,10 @@ class NameInvalidError(RegistryError):
 
 class TextError(RegistryError):
     """Text that a database could not give back unchanged."""
+
+
+class WeightError(RegistryError):
+    """A share of the traffic that is not within 0 and 100 per cent."""
 
 
 class NotFoundError(RegistryError):

@@ -39,20 +39,53 @@ class Release(SQLModel, table=True):
     policy: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     policy_digest: str = Field(max_length=71)
     validators: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))
+    # Where the files came from, if not from an upload: ``hf://org/name@<commit>``.
+    source: str = ""
     note: str
     actor: str
     created_at: datetime = Field(default_factory=utcnow)
 
 
 class Channel(SQLModel, table=True):
-    """A mutable pointer of an adapter to a release. ``revision`` counts its moves, for compare-and-set."""
+    """A mutable pointer of an adapter to a release: ``stable``, ``canary`` or ``shadow``.
+
+    ``number`` is 0 where it points nowhere. ``weight`` is the share of the traffic in per cent: what a canary answers,
+    what a shadow gets a copy of. ``revision`` counts the moves, for compare-and-set, and outlives the pointing.
+    """
 
     domain: str = Field(primary_key=True, max_length=64)
     adapter: str = Field(primary_key=True, max_length=64)
     name: str = Field(primary_key=True, max_length=16)
     number: int
+    weight: float = 100.0
     revision: int = 1
     moved_at: datetime = Field(default_factory=utcnow)
+
+
+class Pin(SQLModel, table=True):
+    """A tenant that gets one release of an adapter, whatever is live."""
+
+    tenant: str = Field(primary_key=True, max_length=64)
+    domain: str = Field(primary_key=True, max_length=64)
+    adapter: str = Field(primary_key=True, max_length=64)
+    number: int
+    pinned_at: datetime = Field(default_factory=utcnow)
+
+
+class Agreement(SQLModel, table=True):
+    """How often a shadow said what the release that answered said.
+
+    ``failed`` are copies that got no answer, ``skipped`` those never sent, because enough others were on their way.
+    """
+
+    domain: str = Field(primary_key=True, max_length=64)
+    adapter: str = Field(primary_key=True, max_length=64)
+    answered: int = Field(primary_key=True)
+    shadow: int = Field(primary_key=True)
+    compared: int = 0
+    agreed: int = 0
+    failed: int = 0
+    skipped: int = 0
 
 
 class Tenant(SQLModel, table=True):
@@ -80,5 +113,7 @@ class Event(SQLModel, table=True):
     reason: str
     before: int | None = None
     after: int | None = None
+    # What more there is to say: a canary's weight, a pin's tenant, the figures behind an automatic rollback.
+    details: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     previous: str = Field(max_length=64)
     hash: str = Field(max_length=64)

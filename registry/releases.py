@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from sqlmodel import Session
 
@@ -13,27 +14,40 @@ from postil.plugins.manager import PluginManager
 from postil.registry import store
 from postil.registry.artifacts import ArtifactStore
 from postil.registry.base.model import BaseModel
+from postil.registry.channels import ANYHOW, STABLE, Only, channel, end_canary, existing, existing_release, move
 from postil.registry.database import Database
-from postil.registry.errors import ConflictError, NotFoundError
+from postil.registry.errors import ConflictError
 from postil.registry.history import live_history
-from postil.registry.models import Channel, Domain, Event, Release, utcnow
+from postil.registry.models import Channel, Domain, Event, Release
 from postil.registry.names import AdapterName
 from postil.registry.policy import Policy, build, policy_from
 from postil.registry.preflight import preflight
 from postil.registry.text import kept
 
-STABLE = "stable"
-
 
 @dataclass(frozen=True, slots=True)
 class AdapterState:
-    """All that is known of one adapter: its releases, which of them is live, and what was done."""
+    """What is known of one adapter: its releases, where its channels point, who is pinned, and what was done.
+
+    ``pins`` are release numbers by tenant. ``events`` are there only where they were asked for.
+    """
 
     name: AdapterName
     releases: Sequence[Release]
-    live: int | None
+    channels: Mapping[str, Channel]
+    pins: Mapping[str, int]
     default: bool
-    events: Sequence[Event]
+    events: Sequence[Event] = ()
+
+    @property
+    def live(self) -> int | None:
+        """The number of the release that answers, or None."""
+        return self.pointed(STABLE)
+
+    def pointed(self, channel: str) -> int | None:
+        """The number of the release that a channel points to, or None."""
+        found = self.channels.get(channel)
+        return found.number or None if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +89,27 @@ class Registry:
         with self.database.transaction() as session:
             return _publish(session, candidate, name)
 
-    def promote(self, ref: ReleaseRef, *, reason: str, actor: str, if_live: int | None = None) -> Channel:
-        """Point ``stable`` at a release.
+    def promote(
+        self, ref: ReleaseRef, *, reason: str, actor: str, only: Only = ANYHOW, dry_run: bool = False
+    ) -> Channel:
+        """Point ``stable`` at a release and return it; a canary of that release has then come to its end.
 
-        With ``if_live``, only if that number is live still (0: if none is). Raises NotFoundError, or ConflictError if
-        the release is live already or another one than ``if_live`` is.
+        With ``dry_run`` all is checked and nothing is changed. Raises NotFoundError, or ConflictError if the release
+        is live already or ``only`` does not hold.
         """
-        return self._move("promote", ref, reason=reason, actor=actor, if_live=if_live)
+        return self._move("promote", ref, reason=reason, actor=actor, only=only, dry_run=dry_run)
 
-    def rollback(self, ref: ReleaseRef, *, reason: str, actor: str, if_live: int | None = None) -> Channel:
+    def rollback(
+        self, ref: ReleaseRef, *, reason: str, actor: str, only: Only = ANYHOW, dry_run: bool = False,
+        details: Mapping[str, Any] | None = None,
+    ) -> Channel:
         """Point ``stable`` back at a release that was live before; otherwise as ``promote``."""
-        return self._move("rollback", ref, reason=reason, actor=actor, if_live=if_live)
+        return self._move("rollback", ref, reason=reason, actor=actor, only=only, dry_run=dry_run, details=details)
 
     def rollback_target(self, name: AdapterName) -> ReleaseRef:
         """The release that was live before the one that is. Raises NotFoundError or ConflictError."""
         with self.database.transaction() as session:
-            _existing(session, name)
+            existing(session, name)
             history = live_history(store.events(session, str(name)))
         if len(history) < 2:
             raise ConflictError(f"{name} has no earlier live release to go back to; promote another one instead")
@@ -99,15 +118,16 @@ class Registry:
     def release(self, ref: ReleaseRef) -> Release:
         """One release. Raises NotFoundError that says which there are."""
         with self.database.transaction() as session:
-            return _existing_release(session, ref)
+            return existing_release(session, ref)
 
-    def state(self, name: AdapterName) -> AdapterState:
-        """One adapter. Raises NotFoundError."""
+    def state(self, name: AdapterName, *, events: bool = True) -> AdapterState:
+        """One adapter, with its events unless they are not wanted. Raises NotFoundError."""
         with self.database.transaction() as session:
-            return _state(session, name, _existing(session, name))
+            found = _state(session, name, existing(session, name))
+            return replace(found, events=store.events(session, str(name))) if events else found
 
     def adapters(self) -> list[AdapterState]:
-        """Every adapter, in the order of their names."""
+        """Every adapter, in the order of their names, without its events."""
         with self.database.transaction() as session:
             return [_state(session, name, store.releases(session, name)) for name in store.adapters(session)]
 
@@ -119,33 +139,33 @@ class Registry:
     def _policy_in_force(self, name: AdapterName) -> Policy:
         """The policy of the live release, else of the newest, else an empty one."""
         with self.database.transaction() as session:
-            known, channel = store.releases(session, name), store.channel(session, name)
-        live = [release for release in known if channel and release.number == channel.number]
+            known, stable = store.releases(session, name), store.channel(session, name)
+        live = [release for release in known if stable and release.number == stable.number]
         return policy_from((live or known)[-1].policy) if known else Policy()
 
-    def _move(self, action: str, ref: ReleaseRef, *, reason: str, actor: str, if_live: int | None) -> Channel:
+    def _move(
+        self, action: str, ref: ReleaseRef, *, reason: str, actor: str, only: Only, dry_run: bool,
+        details: Mapping[str, Any] | None = None,
+    ) -> Channel:
         name = AdapterName(ref.domain, ref.adapter)
         with self.database.transaction() as session:
             store.lock_for_writing(session)
-            _existing_release(session, ref)
-            channel = store.channel(session, name) or Channel(
-                domain=name.domain, adapter=name.adapter, name=STABLE, number=0, revision=0
-            )
-            if if_live is not None and channel.number != if_live:
-                now = name.release(channel.number) if channel.number else "no release"
-                raise ConflictError(f"{now} is live by now, not {if_live}; look at it and decide again")
-            if channel.number == ref.number:
+            existing_release(session, ref)
+            stable = channel(session, name, STABLE)
+            only.check(session, stable, name)
+            if stable.number == ref.number:
                 raise ConflictError(f"{ref} is live already; see `postil releases {name}`")
             if action == "rollback" and ref.number not in live_history(store.events(session, str(name))):
                 raise ConflictError(f"{ref} is none of those that were live before; promote it instead")
-            before, channel.number = channel.number, ref.number
-            channel.revision, channel.moved_at = channel.revision + 1, utcnow()
-            session.add(channel)
+            if dry_run:
+                return stable
+            before = move(session, stable, ref.number)
+            end_canary(session, ref, actor=actor)
             store.record(
                 session, actor=actor, action=action, subject=str(name), reason=reason,
-                before=before or None, after=ref.number,
+                before=before, after=ref.number, details=details,
             )
-            return channel
+            return stable
 
 
 def _publish(session: Session, candidate: Release, name: AdapterName) -> tuple[Release, bool]:
@@ -163,28 +183,12 @@ def _publish(session: Session, candidate: Release, name: AdapterName) -> tuple[R
     return candidate, True
 
 
-def _existing(session: Session, name: AdapterName) -> Sequence[Release]:
-    releases = store.releases(session, name)
-    if not releases:
-        raise NotFoundError(f"there is no adapter {name}; publish it, or see `postil releases` for those there are")
-    return releases
-
-
-def _existing_release(session: Session, ref: ReleaseRef) -> Release:
-    name = AdapterName(ref.domain, ref.adapter)
-    release = store.release(session, name, ref.number)
-    if release is None:
-        numbers = ", ".join(str(known.number) for known in _existing(session, name))
-        raise NotFoundError(f"there is no release {ref}; {name} has {numbers}")
-    return release
-
-
 def _state(session: Session, name: AdapterName, releases: Sequence[Release]) -> AdapterState:
-    channel, domain = store.channel(session, name), session.get(Domain, name.domain)
+    domain = session.get(Domain, name.domain)
     return AdapterState(
         name,
         releases,
-        channel.number if channel else None,
+        {found.name: found for found in store.channels(session, name)},
+        {pin.tenant: pin.number for pin in store.pins(session, name)},
         domain is not None and domain.default_adapter == name.adapter,
-        store.events(session, str(name)),
     )

@@ -1,30 +1,19 @@
-"""Adapters on their way in: a folder is packed into a tar by whoever publishes, and unpacked here with suspicion."""
+"""Adapters on their way in: a folder is packed by whoever publishes, and what arrives is unpacked with suspicion."""
 
 from __future__ import annotations
 
-import os
-import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from postil.registry import tars, zips
 from postil.registry.errors import ArtifactError
+from postil.registry.landing import Landing
+from postil.registry.tars import TarFile, tar_chunks
 
-_CHUNK = 1 << 20
-MAX_FILES = 64
-_MAX_NAME = 255
-
-
-class _Strict(tarfile.TarInfo):
-    """tarfile takes a broken header for the end of the archive; here only the end's own mark is the end."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Strict:
-        try:
-            return super().frombuf(buf, encoding, errors)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(str(error)) from error
+_GZIP = b"\x1f\x8b"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_TAR_MARK, _TAR_MARK_AT = b"ustar", 257
 
 
 def pack(folder: Path, into: IO[bytes]) -> None:
@@ -34,62 +23,40 @@ def pack(folder: Path, into: IO[bytes]) -> None:
     """
     if not folder.is_dir():
         raise ArtifactError(f"{folder} is not a folder; give the folder that holds adapter_config.json")
-    with tarfile.open(fileobj=into, mode="w", format=tarfile.PAX_FORMAT) as tar:
-        for path in sorted(folder.iterdir()):
-            _check_packable(path)
-            member = tarfile.TarInfo(path.name)
-            member.size = path.stat().st_size
-            with path.open("rb") as file:
-                tar.addfile(member, file)
+    for chunk in tar_chunks(_packable(folder)):
+        into.write(chunk)
 
 
-def _check_packable(path: Path) -> None:
-    if path.is_symlink():
-        raise ArtifactError(f"{path.name} is a symbolic link; put the file itself in its place")
-    if not path.is_file():
-        raise ArtifactError(f"{path.name} is not a file; an adapter is one flat folder, so move or remove it")
+def _packable(folder: Path) -> Sequence[TarFile]:
+    found = sorted(folder.iterdir())
+    for path in found:
+        if path.is_symlink():
+            raise ArtifactError(f"{path.name} is a symbolic link; put the file itself in its place")
+        if not path.is_file():
+            raise ArtifactError(f"{path.name} is not a file; an adapter is one flat folder, so move or remove it")
+    return [TarFile(path.name, path) for path in found]
 
 
-def unpack(tar_file: IO[bytes], folder: Path, limit: int) -> None:
-    """Unpack a tar of at most ``limit`` bytes of content into an empty ``folder``.
+def is_archive(file: IO[bytes]) -> bool:
+    """Whether a file begins as a tar, a tar.gz or a zip does."""
+    head = file.read(_TAR_MARK_AT + len(_TAR_MARK))
+    file.seek(0)
+    return head.startswith((_GZIP, *_ZIP)) or head[_TAR_MARK_AT:] == _TAR_MARK
 
-    Only plain files at the top are taken; links, folders, devices and names that lead elsewhere are refused
-    with ArtifactError, as is anything that is not a tar.
+
+def unpack(archive: IO[bytes], folder: Path, limit: int) -> None:
+    """Unpack a tar, a tar.gz or a zip, told apart by its first bytes, of at most ``limit`` bytes of content.
+
+    ``folder`` is empty, ``archive`` can seek. Only plain files are taken, at the top or all in one folder; links,
+    devices and names that lead elsewhere are refused with ArtifactError, as is anything that is no whole archive.
     """
+    head = archive.read(len(_ZIP[0]))
+    archive.seek(0)
+    landing = Landing(folder, limit)
     try:
-        with tarfile.open(fileobj=tar_file, mode="r|", tarinfo=_Strict) as tar:
-            _unpack_members(tar, folder, limit)
-    except (tarfile.TarError, EOFError, ValueError) as error:
-        raise ArtifactError(f"the upload is not a whole tar file ({error}); send it again") from error
-
-
-def _unpack_members(tar: tarfile.TarFile, folder: Path, limit: int) -> None:
-    left, count = limit, 0
-    for member in tar:
-        if member.isdir() and member.name in (".", "./"):
-            continue
-        name = member.name.removeprefix("./")
-        _check_member(member, name)
-        left, count = left - member.size, count + 1
-        if left < 0 or count > MAX_FILES:
-            raise ArtifactError(
-                f"the adapter is larger than {limit >> 20} MiB or {MAX_FILES} files; publish only the adapter itself"
-            )
-        source = tar.extractfile(member)
-        assert source is not None, "a regular file has content"
-        if (folder / name).exists():
-            raise ArtifactError(f"{name!r} is there twice; pack the folder again")
-        with (folder / name).open("xb") as target:
-            while chunk := source.read(_CHUNK):
-                target.write(chunk)
-
-
-def _check_member(member: tarfile.TarInfo, name: str) -> None:
-    if member.issym() or member.islnk():
-        raise ArtifactError(f"{name!r} is a link; put the file itself in its place")
-    if not member.isreg():
-        raise ArtifactError(f"{name!r} is not a plain file; an adapter is one flat folder of plain files")
-    if len(os.fsencode(name)) > _MAX_NAME:
-        raise ArtifactError(f"{name[:40]!r}... is too long a name; rename the file")
-    if not name or name.startswith(".") or "/" in name or "\\" in name or "\0" in name:
-        raise ArtifactError(f"{name!r} leads out of the folder or is hidden; an adapter is one flat folder")
+        if head in _ZIP:
+            zips.unpack_zip(archive, landing)
+        else:
+            tars.unpack_tar(archive, landing, limit, compressed=head.startswith(_GZIP))
+    except (*tars.BROKEN, *zips.BROKEN) as error:
+        raise ArtifactError(f"the upload is not a whole tar, tar.gz or zip file ({error}); send it again") from error

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import func, text
 from sqlmodel import Session, col, select
 
 from postil.registry import audit
-from postil.registry.models import Channel, Domain, Event, Release, Tenant, utcnow
+from postil.registry.models import Agreement, Channel, Domain, Event, Pin, Release, Tenant, utcnow
 from postil.registry.names import AdapterName
 from postil.registry.text import kept
 
@@ -74,9 +75,29 @@ def channel(session: Session, name: AdapterName, which: str = "stable") -> Chann
     return session.get(Channel, (name.domain, name.adapter, which))
 
 
-def channels(session: Session) -> Sequence[Channel]:
-    """All channels of all adapters."""
-    return session.exec(select(Channel)).all()
+def channels(session: Session, name: AdapterName | None = None) -> Sequence[Channel]:
+    """The channels of one adapter, or of all."""
+    query = select(Channel)
+    if name is not None:
+        query = query.where(Channel.domain == name.domain, Channel.adapter == name.adapter)
+    return session.exec(query).all()
+
+
+def pins(session: Session, name: AdapterName | None = None, tenant: str | None = None) -> Sequence[Pin]:
+    """Who is pinned to which release: of one adapter, one tenant, or all; in the order of the tenants."""
+    query = select(Pin).order_by(col(Pin.tenant))
+    if name is not None:
+        query = query.where(Pin.domain == name.domain, Pin.adapter == name.adapter)
+    return session.exec(query if tenant is None else query.where(Pin.tenant == tenant)).all()
+
+
+def agreements(session: Session, name: AdapterName) -> Sequence[Agreement]:
+    """How the shadows of an adapter agreed, the newest shadow first."""
+    return session.exec(
+        select(Agreement)
+        .where(Agreement.domain == name.domain, Agreement.adapter == name.adapter)
+        .order_by(col(Agreement.shadow).desc(), col(Agreement.answered).desc())
+    ).all()
 
 
 def domains(session: Session) -> Sequence[Domain]:
@@ -104,6 +125,7 @@ def record(
     reason: str,
     before: int | None = None,
     after: int | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> Event:
     """Append one event to the chain. The caller holds the writers' lock."""
     last = session.exec(select(Event).order_by(col(Event.sequence).desc()).limit(1)).one_or_none()
@@ -116,6 +138,7 @@ def record(
         reason=kept(reason, "reason"),
         before=before,
         after=after,
+        details=dict(details or {}),
         previous=last.hash if last else audit.GENESIS,
         hash="",
     )

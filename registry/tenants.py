@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Sequence
 
 from postil.registry import store
+from postil.registry.channels import unpin_everywhere
 from postil.registry.database import Database
 from postil.registry.errors import ConflictError, NotFoundError
 from postil.registry.models import Tenant
@@ -56,6 +57,7 @@ def remove_tenant(database: Database, name: str, *, actor: str) -> None:
         tenant = session.get(Tenant, name)
         if tenant is None:
             raise NotFoundError(f"there is no tenant {name}; see `postil tenants list`")
+        unpin_everywhere(session, name, actor=actor)
         session.delete(tenant)
         store.record(session, actor=actor, action="tenant-remove", subject=name, reason="")
 

@@ -1,44 +1,85 @@
-"""Tensors of a safetensors file as raw bytes: enough to judge an adapter, without torch."""
+"""Tensors of a safetensors file, judged by its header and by its raw bytes, a chunk at a time and without torch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
-from safetensors import SafetensorError, deserialize
+from safetensors import SafetensorError, safe_open
 
+from postil.registry.adapter_config import once
 from postil.registry.errors import PreflightError
 
-# The bits of the exponent: all set means NaN or infinite, in every IEEE format.
-_EXPONENT = {"F32": (np.uint32, 0x7F800000), "F16": (np.uint16, 0x7C00), "BF16": (np.uint16, 0x7F80)}
+_MAX_HEADER = 16 << 20
+_CHUNK = 4 << 20
+# An unsigned integer as wide as the type, all its bits but the sign, and where infinity and NaN begin. Numbers of
+# IEEE 754 without their sign stand in the same order as the integers that their bits make.
+_BITS = {
+    "F32": (np.uint32, 0x7FFFFFFF, 0x7F800000),
+    "F16": (np.uint16, 0x7FFF, 0x7C00),
+    "BF16": (np.uint16, 0x7FFF, 0x7F80),
+}
+TYPES = tuple(_BITS)
 
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor: its name, its type as safetensors names it (``F32``), its shape, its little-endian bytes."""
+    """One tensor: its name, its type as safetensors names it (``F32``), its shape, and where in the file it lies."""
 
     name: str
     dtype: str
     shape: tuple[int, ...]
-    data: bytes
+    begin: int
+    end: int
 
-    def finite(self) -> bool:
-        """Whether no value is NaN or infinite. Raises PreflightError for a type that adapters do not have."""
-        if self.dtype not in _EXPONENT:
-            raise PreflightError(
-                f"{self.name} is of type {self.dtype}; adapters are {', '.join(_EXPONENT)}: save it as one of these"
-            )
-        kind, mask = _EXPONENT[self.dtype]
-        return not bool(np.any((np.frombuffer(self.data, dtype=kind) & kind(mask)) == mask))
+    def largest(self, file: BinaryIO) -> float:
+        """The largest value without its sign; infinite if any is NaN or infinite. The type has to be of TYPES."""
+        kind, unsigned, infinite = _BITS[self.dtype]
+        most = 0
+        file.seek(self.begin)
+        for left in range(self.end - self.begin, 0, -_CHUNK):
+            bits = np.frombuffer(file.read(min(_CHUNK, left)), dtype=np.dtype(kind).newbyteorder("<"))
+            most = max(most, int(np.max(bits & kind(unsigned))))
+        return math.inf if most >= infinite else _number(most, self.dtype)
 
 
-def read_tensors(path: Path) -> Iterator[Tensor]:
-    """The tensors of a file, by name. Raises PreflightError if it is not whole safetensors."""
+def read_tensors(path: Path) -> list[Tensor]:
+    """The tensors of a file, by name, from its header alone. Raises PreflightError if it is not whole safetensors."""
     try:
-        found = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
-    except (SafetensorError, ValueError) as error:
-        raise PreflightError(f"{path.name} is corrupt ({error}); save or copy the adapter again") from error
-    for name, tensor in sorted(found, key=lambda pair: str(pair[0])):  # Their own order is left to chance.
-        yield Tensor(name, tensor["dtype"], tuple(tensor["shape"]), tensor["data"])
+        header, begin = _header(path)
+        with safe_open(path, framework="numpy") as file:  # It checks that header and file agree to the last byte.
+            names = sorted(file.keys())
+    except (SafetensorError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise PreflightError(
+            f"{path.name} is corrupt ({reason}), and only whole safetensors are taken; save or copy the adapter again"
+        ) from error
+    return [_tensor(name, header[name], begin) for name in names]
+
+
+def _header(path: Path) -> tuple[Mapping[str, Any], int]:
+    """The header, and where the data begins."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > _MAX_HEADER:
+            raise ValueError(f"its header of {length:,} bytes is too large")
+        header = json.loads(file.read(length).decode(), object_pairs_hook=once)
+    if not isinstance(header, dict):
+        raise ValueError("its header is not a JSON object")
+    return header, 8 + length
+
+
+def _tensor(name: str, stated: Mapping[str, Any], data: int) -> Tensor:
+    begin, end = stated["data_offsets"]
+    return Tensor(name, stated["dtype"], tuple(stated["shape"]), data + begin, data + end)
+
+
+def _number(bits: int, dtype: str) -> float:
+    if dtype == "F16":
+        return float(np.uint16(bits).view(np.float16))
+    return float(np.uint32(bits << 16 if dtype == "BF16" else bits).view(np.float32))

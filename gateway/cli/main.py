@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from postil.gateway.cli import history, releases, serve, status, tenants, train
+from postil.gateway.cli import channels, diff, history, publish, releases, serve, status, tenants, train
 from postil.gateway.cli.connection import CommandError
 from postil.gateway.errors import SettingsError
 from postil.plugins.errors import PluginError
@@ -26,10 +26,13 @@ def make_cli() -> typer.Typer:
         epilog="Settings come from POSTIL_* variables or postil.toml; POSTIL_URL says which gateway to talk to.",
     )
     cli.command()(serve.serve)
-    cli.command()(releases.publish)
+    cli.command()(publish.publish)
     cli.command()(releases.promote)
     cli.command()(releases.rollback)
     cli.command()(releases.releases)
+    for command in (channels.canary, channels.shadow, channels.agreement, channels.pin, channels.unpin):
+        cli.command()(command)
+    cli.command()(diff.diff)
     cli.command()(train.train)
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.command()(history.log)

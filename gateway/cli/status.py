@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from postil.gateway.cli.connection import call, connected
 from postil.gateway.cli.show import AsJson, console, print_json, print_table
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show what the engine is doing and which live releases it holds."""
+    """Show what the engine is doing, which releases it has to hold and does, and what is under watch."""
     with connected() as client:
         state = call(client, "GET", "/api/status")
     if as_json:
@@ -17,9 +19,28 @@ def status(as_json: AsJson = False) -> None:
     out.print(f"engine: {state['engine']}" + (f" ({state['problem']})" if state["problem"] else ""))
     out.print(f"base:   {state['base'] or 'not prepared yet'}\n")
     rows = [
-        (row["release"], "yes" if row["resident"] else "no", row["problem"]) for row in state["adapters"]
+        (row["release"], ", ".join(row["why"]), "yes" if row["resident"] else "no", _problem(row))
+        for row in state["adapters"]
     ]
-    print_table(["live release", "in the engine", "problem"], rows, empty="no release is live")
+    print_table(["release", "because", "in the engine", "problem"], rows, empty="no release is live")
+    if state["watches"]:
+        out.print()
+        _show_watches(state["watches"])
+
+
+def _problem(row: dict[str, Any]) -> str:
+    return f"{row['problem']} (tried {row['attempts']} times)" if row["problem"] else ""
+
+
+def _show_watches(watches: list[dict[str, Any]]) -> None:
+    """What is compared with its predecessor; at the alarm's value it is taken back."""
+    rows = [
+        (watch["new"], watch["old"], signal["signal"], f"{signal['new_failures']} of {signal['new_total']}",
+         f"{signal['old_failures']} of {signal['old_total']}", f"{signal['e_value']:.3g}", f"{signal['threshold']:g}")
+        for watch in watches
+        for signal in watch["evidence"]
+    ]
+    print_table(["under watch", "beside", "signal", "its", "beside's", "e-value", "alarm at"], rows, empty="")
 
 
 def plugins(as_json: AsJson = False) -> None:

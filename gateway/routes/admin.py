@@ -1,35 +1,42 @@
-"""``/api``: publish, promote, roll back, tenants, status. For the admin key only."""
+"""``/api``: promote, roll back, tenants, status. For the admin key only."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from litestar import Request, Router, delete, get, post
+from litestar import Router, delete, get, post
 from litestar.connection import ASGIConnection
-from litestar.datastructures import UploadFile
-from litestar.enums import RequestEncodingType
 from litestar.handlers import BaseRouteHandler
-from litestar.params import Body, FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from postil.gateway import releasing, views
-from postil.gateway.errors import BadRequestError, ForbiddenError
+from postil.gateway.errors import ForbiddenError
 from postil.gateway.lifecycle import Gateway
+from postil.gateway.routes.channels import channel_routes
+from postil.gateway.routes.compare import compare_routes
+from postil.gateway.routes.parts import AnyRequest, actor, adapter_name
+from postil.gateway.routes.publish import publish_routes
+from postil.plugins import ReleaseRef
 from postil.registry import history
-from postil.registry.names import AdapterName, parse_adapter
-from postil.registry.policy import parse_policy
+from postil.registry.channels import Only
+from postil.registry.names import parse_adapter
 from postil.registry.tenants import add_tenant, list_tenants, remove_tenant
-
-AnyRequest = Request[Any, Any, Any]
 
 
 class PromoteBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Which release to make live, and why; with ``if_live``, only if that one is live still (0: if none is)."""
+    """Which release to make live, and why.
+
+    With ``if_live``, only if that one is live still (0: if none is); with ``if_revision``, only if nobody has moved
+    ``stable`` since. ``dry_run`` checks all of it and changes nothing.
+    """
 
     release: int
     reason: str = ""
     if_live: int | None = None
+    if_revision: int | None = None
+    dry_run: bool = False
 
 
 class RollbackBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,6 +45,8 @@ class RollbackBody(msgspec.Struct, forbid_unknown_fields=True):
     to: int | None = None
     reason: str = ""
     if_live: int | None = None
+    if_revision: int | None = None
+    dry_run: bool = False
 
 
 class TenantBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -61,8 +70,11 @@ def admin_router(gateway: Gateway) -> Router:
         guards=[only_admin],
         route_handlers=[
             *_release_routes(gateway),
+            *publish_routes(gateway),
             *_move_routes(gateway),
+            *channel_routes(gateway),
             *_history_routes(gateway),
+            *compare_routes(gateway),
             *_tenant_routes(gateway),
             *_status_routes(gateway),
         ],
@@ -77,31 +89,10 @@ def _release_routes(gateway: Gateway) -> list[Any]:
 
     @get("/adapters/{domain:str}/{adapter:str}")
     async def one_adapter(domain: FromPath[str], adapter: FromPath[str]) -> dict[str, Any]:
-        state = await asyncio.to_thread(gateway.registry().state, _name(domain, adapter))
+        state = await asyncio.to_thread(gateway.registry().state, adapter_name(domain, adapter))
         return views.adapter(state, gateway)
 
-    # A mebibyte more than the adapter itself: the policy, the note and the form around them.
-    @post(
-        "/adapters/{domain:str}/{adapter:str}/releases",
-        request_max_body_size=(gateway.settings.upload_limit_mib + 1) << 20,
-    )
-    async def publish(
-        request: AnyRequest,
-        domain: FromPath[str],
-        adapter: FromPath[str],
-        data: Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PART)],
-    ) -> dict[str, Any]:
-        upload = data.get("artifact")
-        if not isinstance(upload, UploadFile):
-            raise BadRequestError("send the adapter as a tar in the form field `artifact`", param="artifact")
-        policy = parse_policy(await _text(data["policy"])) if "policy" in data else None
-        release, created = await releasing.publish(
-            gateway, upload.file, _name(domain, adapter), policy,
-            note=await _text(data.get("note")), actor=_actor(request),
-        )
-        return {**views.release(release), "created": created}
-
-    return [adapters, one_adapter, publish]
+    return [adapters, one_adapter]
 
 
 def _move_routes(gateway: Gateway) -> list[Any]:
@@ -109,23 +100,29 @@ def _move_routes(gateway: Gateway) -> list[Any]:
     async def promote(
         request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[PromoteBody]
     ) -> dict[str, Any]:
-        ref = _name(domain, adapter).release(data.release)
+        ref = adapter_name(domain, adapter).release(data.release)
         state = await releasing.promote(
-            gateway, ref, reason=data.reason, actor=_actor(request), if_live=data.if_live
+            gateway, ref, reason=data.reason, actor=actor(request),
+            only=Only(data.if_live, data.if_revision), dry_run=data.dry_run,
         )
-        return views.adapter(state, gateway)
+        return _moved(views.adapter(state, gateway), ref, data.dry_run)
 
     @post("/adapters/{domain:str}/{adapter:str}/rollback", status_code=200)
     async def rollback(
         request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[RollbackBody]
     ) -> dict[str, Any]:
-        name = _name(domain, adapter)
+        ref = await releasing.rollback_target(gateway, adapter_name(domain, adapter), data.to)
         state = await releasing.rollback(
-            gateway, name, data.to, reason=data.reason, actor=_actor(request), if_live=data.if_live
+            gateway, ref, reason=data.reason, actor=actor(request),
+            only=Only(data.if_live, data.if_revision), dry_run=data.dry_run,
         )
-        return views.adapter(state, gateway)
+        return _moved(views.adapter(state, gateway), ref, data.dry_run)
 
     return [promote, rollback]
+
+
+def _moved(state: dict[str, Any], ref: ReleaseRef, dry_run: bool) -> dict[str, Any]:
+    return {**state, "would_be_live": str(ref)} if dry_run else state
 
 
 def _history_routes(gateway: Gateway) -> list[Any]:
@@ -158,14 +155,14 @@ def _tenant_routes(gateway: Gateway) -> list[Any]:
     async def add(request: AnyRequest, data: JSONBody[TenantBody]) -> dict[str, Any]:
         tenant, key = await asyncio.to_thread(
             add_tenant, gateway.registry().database, data.name, data.domains,
-            default=data.default_domain, actor=_actor(request),
+            default=data.default_domain, actor=actor(request),
         )
         await gateway.refresh_tenants()
         return {**views.tenant(tenant), "key": key}
 
     @delete("/tenants/{name:str}")
     async def remove(request: AnyRequest, name: FromPath[str]) -> None:
-        await asyncio.to_thread(remove_tenant, gateway.registry().database, name, actor=_actor(request))
+        await asyncio.to_thread(remove_tenant, gateway.registry().database, name, actor=actor(request))
         await gateway.refresh_tenants()
 
     return [tenants, add, remove]
@@ -181,18 +178,3 @@ def _status_routes(gateway: Gateway) -> list[Any]:
         return [views.offer(offer) for offer in gateway.plugins.offers()]
 
     return [status, plugins]
-
-
-def _name(domain: str, adapter: str) -> AdapterName:
-    return parse_adapter(f"{domain}/{adapter}")
-
-
-def _actor(request: AnyRequest) -> str:
-    """Who did it, as they say themselves: one key is shared by all who administer."""
-    return request.headers.get("x-postil-actor", "admin")[:200]
-
-
-async def _text(value: object) -> str:
-    if isinstance(value, UploadFile):
-        return (await value.read()).decode(errors="replace")
-    return "" if value is None else str(value)

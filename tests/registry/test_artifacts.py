@@ -3,10 +3,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
+import subprocess
+import sys
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import pytest
 from hypothesis import given, settings
@@ -134,6 +138,8 @@ def test_an_interrupted_publish_leaves_nothing(store: ArtifactStore, tmp_path: P
         fill(folder / "adapter", {"a": b"1"})
         raise KeyError
     assert everything_under(tmp_path / "store") == ["incoming", "sha256"]
+    store.clear_incoming()
+    assert everything_under(tmp_path / "store") == ["incoming", "sha256"]
 
 
 def test_incoming_folders_are_empty_and_apart(store: ArtifactStore) -> None:
@@ -145,9 +151,10 @@ def test_incoming_folders_are_empty_and_apart(store: ArtifactStore) -> None:
 def test_what_a_crash_left_is_cleared_and_what_is_kept_stays(store: ArtifactStore, tmp_path: Path) -> None:
     digest = add(store, {"a": b"1"})
     fill(tmp_path / "store" / "incoming" / "crashed", {"half": b""})
+    (tmp_path / "store" / "incoming" / "before-it-began.lock").touch()
     store.clear_incoming()
     assert store.verified(digest).is_dir()
-    assert everything_under(tmp_path / "store") == ["sha256", f"sha256/{digest[7:]}", f"sha256/{digest[7:]}/a"]
+    assert list((tmp_path / "store" / "incoming").iterdir()) == []
 
 
 def test_a_store_is_found_again(store: ArtifactStore, tmp_path: Path) -> None:
@@ -172,3 +179,141 @@ def test_two_who_keep_the_same_files_at_once_both_succeed(store: ArtifactStore) 
         thread.join()
     assert len(found) == 4
     assert {store.verified(digest).name for digest in found} == {found[0].removeprefix("sha256:")}
+
+
+def test_what_somebody_is_at_work_on_is_not_cleared(store: ArtifactStore, tmp_path: Path) -> None:
+    with store.incoming() as folder:
+        fill(folder / "adapter", {"a": b"1"})
+        ArtifactStore(tmp_path / "store").clear_incoming()
+        assert store.verified(store.add(folder / "adapter")).is_dir()
+    assert list((tmp_path / "store" / "incoming").iterdir()) == []
+
+
+def test_a_lock_that_was_cleared_away_before_it_was_held_is_made_anew(
+    store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The instant between making the lock file and holding it, which chance hardly ever hits."""
+    import fcntl
+
+    flock, cleared = fcntl.flock, list[int]()
+
+    def clear_first(descriptor: int, how: int) -> None:
+        if not cleared:
+            cleared.append(descriptor)
+            ArtifactStore(tmp_path / "store").clear_incoming()
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", clear_first)
+    with store.incoming() as folder:
+        assert cleared
+        store.clear_incoming()
+        assert folder.is_dir()
+
+
+# Another process at work in the same folder: it says when it has come somewhere, and waits for a word to go on.
+PUBLISHER = """
+import sys
+from pathlib import Path
+from postil.registry.artifacts import ArtifactStore
+
+store, last = ArtifactStore(Path(sys.argv[1])), ""
+with store.incoming() as folder:
+    (folder / "a").write_bytes(b"1")
+    print(folder, flush=True)
+    sys.stdin.readline()
+    print(store.add(folder), flush=True)
+"""
+REPEATER = """
+import sys
+from pathlib import Path
+from postil.registry.artifacts import ArtifactStore
+
+store = ArtifactStore(Path(sys.argv[1]))
+while True:
+    for number in range(int(sys.argv[2])):
+        with store.incoming() as folder:
+            for name in "abcdef":
+                (folder / name).write_bytes(name.encode() * 1000 * (number + 1))
+            print(store.add(folder), flush=True)
+"""
+
+
+@contextmanager
+def another(script: str, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """A process that runs ``script``; it is killed at the end of the block."""
+    command = [sys.executable, "-c", script, *map(str, arguments)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def line(stream: IO[str] | None) -> str:
+    """The next line that a process says."""
+    assert stream is not None
+    return stream.readline().strip()
+
+
+def test_of_two_processes_only_what_the_killed_one_left_is_cleared(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    with another(PUBLISHER, root) as living, another(PUBLISHER, root) as killed:
+        kept, left = Path(line(living.stdout)), Path(line(killed.stdout))
+        ArtifactStore(root).clear_incoming()
+        assert (kept.is_dir(), left.is_dir()) == (True, True)
+        killed.kill()
+        killed.wait()
+        assert left.is_dir()
+        ArtifactStore(root).clear_incoming()
+        assert (kept.is_dir(), left.exists()) == (True, False)
+        assert living.stdin is not None
+        print("go on", file=living.stdin, flush=True)
+        digest = line(living.stdout)
+        assert living.wait() == 0
+    assert everything_under(root) == sorted(
+        ["incoming", "keeping.lock", "sha256", f"sha256/{digest[7:]}", f"sha256/{digest[7:]}/a"]
+    )
+
+
+def test_what_a_killed_process_said_it_kept_is_kept(tmp_path: Path) -> None:
+    """Two processes keep the same files over and over, one of them killed at any instant, while a third clears."""
+    root, chance = tmp_path / "store", random.Random(0)
+    store = ArtifactStore(root)
+    with another(REPEATER, root, 3) as steady:
+        for _ in range(8):
+            with another(REPEATER, root, 3) as killed:
+                said = [line(killed.stdout) for _ in range(chance.randrange(1, 12))]
+                killed.kill()
+            store.clear_incoming()
+            assert {store.verified(digest).name for digest in said} == {digest[7:] for digest in said}
+            assert line(steady.stdout)
+            assert steady.poll() is None
+    store.clear_incoming()
+    assert list((root / "incoming").iterdir()) == []
+
+
+def test_many_who_mend_the_same_damage_at_once_never_take_it_away(store: ArtifactStore) -> None:
+    files = {str(number): b"x" * 1000 for number in range(5)}
+    folder = store.verified(add(store, files))
+    (folder / "0").write_bytes(b"damaged")
+    at_once(4, lambda: store.verified(add(store, files)))
+
+
+def at_once(number: int, act: Callable[[], object]) -> None:
+    """Do the same in many threads; the first error of any is raised."""
+    start, errors = threading.Barrier(number), list[Exception]()
+
+    def run() -> None:
+        start.wait()
+        try:
+            act()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]

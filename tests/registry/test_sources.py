@@ -1,10 +1,11 @@
-"""What is packed is unpacked again, and the same files always make the same tar."""
+"""What is packed is unpacked again, however it was packed, and the same files always make the same tar."""
 
 from __future__ import annotations
 
 import io
 import os
 import tarfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postil.registry.errors import ArtifactError
-from postil.registry.sources import MAX_FILES, pack, unpack
+from postil.registry.landing import MAX_FILES
+from postil.registry.sources import is_archive, pack, unpack
+from tests.registry.archives import KINDS, as_tar, as_zip
 
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\\\0.", exclude_categories=["Cs"]), min_size=1, max_size=60
@@ -81,16 +84,6 @@ def test_a_tar_says_nothing_of_who_made_it(tmp_path: Path) -> None:
     assert (member.mtime, member.uid, member.gid, member.uname, member.gname) == (0, 0, 0, "", "")
 
 
-def test_a_tar_is_read_as_it_arrives(tmp_path: Path) -> None:
-    reading, writing = os.pipe()
-    with os.fdopen(writing, "wb") as sink:
-        sink.write(packed(fill(tmp_path / "from", {"x": b"1"})))
-    (tmp_path / "to").mkdir()
-    with os.fdopen(reading, "rb") as source:
-        unpack(source, tmp_path / "to", LIMIT)
-    assert read(tmp_path / "to") == {"x": b"1"}
-
-
 def test_a_tar_made_by_the_command_line_is_taken(tmp_path: Path) -> None:
     folder = fill(tmp_path / "from", {"x": b"1", "y": b"2"})
     made = io.BytesIO()
@@ -127,3 +120,56 @@ def test_what_is_no_folder_is_not_packed(tmp_path: Path, name: str) -> None:
 def test_the_limits_themselves_are_taken(tmp_path: Path) -> None:
     files = {str(number): b"x" * 10 for number in range(MAX_FILES)}
     assert unpacked(packed(fill(tmp_path / "from", files)), tmp_path / "to", limit=10 * MAX_FILES) == files
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(FILES, st.sampled_from(["", "./", "top/", "./top/"]))
+@settings(deadline=None, max_examples=25)
+def test_every_kind_of_archive_is_unpacked_flat(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, files: dict[str, bytes], top: str
+) -> None:
+    made = KINDS[kind]({top + name: content for name, content in files.items()})
+    assert unpacked(made, tmp_path_factory.mktemp("archive") / "to") == files
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("folders", [["top"], ["./top"], [".", "./top"]])
+def test_a_folder_that_was_packed_itself_is_taken_as_that_folder(
+    tmp_path: Path, kind: str, folders: list[str]
+) -> None:
+    made = KINDS[kind]({"top/x": b"1", "top/y": b"2"}, folders=folders)
+    assert unpacked(made, tmp_path / "to") == {"x": b"1", "y": b"2"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_macos_adds_by_itself_is_left_out(tmp_path: Path, kind: str) -> None:
+    added = {"top/.DS_Store": b"?", "top/._x": b"?", "__MACOSX/top/._x": b"?", "__MACOSX/._top": b"?"}
+    made = KINDS[kind]({"top/x": b"1", **added}, folders=["top", "__MACOSX", "__MACOSX/top"])
+    assert unpacked(made, tmp_path / "to") == {"x": b"1"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_may_be_as_large_as_the_limit_and_no_larger(tmp_path: Path, kind: str) -> None:
+    assert unpacked(KINDS[kind]({"x": bytes(LIMIT)}), tmp_path / "to") == {"x": bytes(LIMIT)}
+    with pytest.raises(ArtifactError, match="larger than 1 MiB"):
+        unpacked(KINDS[kind]({"x": bytes(LIMIT), "y": b"1"}), tmp_path / "other")
+
+
+def test_a_stored_zip_is_taken(tmp_path: Path) -> None:
+    assert unpacked(as_zip({"x": b"1"}, method=zipfile.ZIP_STORED), tmp_path / "to") == {"x": b"1"}
+
+
+def test_archives_are_known_by_how_they_begin() -> None:
+    for make in KINDS.values():
+        assert is_archive(io.BytesIO(make({"x": b"1"})))
+    assert is_archive(io.BytesIO(as_tar({"x": b"1"}, form=tarfile.GNU_FORMAT)))
+    assert is_archive(io.BytesIO(as_zip({})))
+    for other in (b"", b"PK", b"{}" * 600, bytes(1024), b"\x80\x04N." * 300):
+        assert not is_archive(io.BytesIO(other))
+
+
+def test_a_file_that_was_looked_at_can_still_be_unpacked(tmp_path: Path) -> None:
+    archive = io.BytesIO(as_tar({"x": b"1"}))
+    assert is_archive(archive)
+    unpack(archive, tmp_path, LIMIT)
+    assert read(tmp_path) == {"x": b"1"}

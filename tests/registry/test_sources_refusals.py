@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postil.registry.errors import ArtifactError
-from postil.registry.sources import MAX_FILES, unpack
+from postil.registry.landing import MAX_FILES
+from postil.registry.sources import unpack
 
 LIMIT = 1 << 20
 Member = tuple[tarfile.TarInfo, bytes]
@@ -68,16 +69,37 @@ def test_a_link_to_a_folder_cannot_be_written_through(folder: Path) -> None:
     assert refusal(tar, folder) == "'out' is a link; put the file itself in its place"
 
 
-@pytest.mark.parametrize("kind", [tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE])
-def test_a_folder_or_a_device_is_refused(folder: Path, kind: bytes) -> None:
+@pytest.mark.parametrize("kind", [tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE])
+def test_a_device_is_refused(folder: Path, kind: bytes) -> None:
     sentence = "'x' is not a plain file; an adapter is one flat folder of plain files"
     assert refusal(tar_of(member("x", b"", kind)), folder) == sentence
 
 
 @pytest.mark.parametrize(
+    "members",
+    [
+        [member("x", b"1"), member("more", b"", tarfile.DIRTYPE)],
+        [member("top/", b"", tarfile.DIRTYPE), member("more/", b"", tarfile.DIRTYPE)],
+        [member("top/more/", b"", tarfile.DIRTYPE)],
+    ],
+)
+def test_a_folder_beside_or_within_the_one_is_refused(folder: Path, members: list[Member]) -> None:
+    sentence = refusal(tar_of(*members), folder)
+    assert sentence.endswith("more' is not a plain file; an adapter is one flat folder of plain files")
+
+
+@pytest.mark.parametrize(
+    "names", [["x", "top/y"], ["top/x", "y"], ["top/x", "other/y"], ["top/x", "top/more/y"], ["a/b/x"]]
+)
+def test_files_in_several_folders_are_refused(folder: Path, names: list[str]) -> None:
+    tar = tar_of(*(member(name, b"1") for name in names))
+    assert refusal(tar, folder) == f"{names[-1]!r} lies in another folder than the rest; an adapter is one flat folder"
+
+
+@pytest.mark.parametrize(
     "name",
-    ["/etc/x", "/x", "../x", "../other/x", "a/x", "a/../../x", "..", ".", ".hidden", "./../x", "././x", "a\\x",
-     "..\\x", "C:\\x", "./", "", "//x"],
+    ["/etc/x", "/x", "../x", "../other/x", "a/../x", "a/../../x", "a/.x", ".a/x", "a//x", "..", ".", ".hidden",
+     "./../x", "././x", "a\\x", "..\\x", "C:\\x", "./", "", "//x"],
 )  # fmt: skip
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
 def test_a_name_that_leads_elsewhere_or_hides_is_refused(folder: Path, name: str, form: int) -> None:
@@ -142,17 +164,17 @@ def test_a_size_below_nothing_does_not_make_room(folder: Path) -> None:
 def test_nonsense_in_a_header_is_refused(folder: Path, sparse: str) -> None:
     info, _ = member("x")
     info.pax_headers = {"GNU.sparse.map": sparse, "GNU.sparse.size": sparse}
-    assert refusal(tar_of((info, b"")), folder).startswith("the upload is not a whole tar file (")
+    assert refusal(tar_of((info, b"")), folder).startswith("the upload is not a whole tar, tar.gz or zip file (")
 
 
 @pytest.mark.parametrize(
     "junk",
-    [b"", b"x", b"PK\x03\x04" * 300, b"\x80\x04N." * 300, b"{}" * 600, gzip.compress(tar_of(member("x")), mtime=0)],
+    [b"", b"x", b"PK\x03\x04" * 300, b"\x80\x04N." * 300, b"{}" * 600, gzip.compress(b"x" * 600)],
     ids=["nothing", "letter", "zip", "pickle", "json", "gzip"],
 )
 def test_what_is_no_tar_is_refused(folder: Path, junk: bytes) -> None:
     sentence = refusal(junk, folder)
-    assert sentence.startswith("the upload is not a whole tar file (")
+    assert sentence.startswith("the upload is not a whole tar, tar.gz or zip file (")
     assert sentence.endswith("); send it again")
 
 
@@ -162,13 +184,13 @@ END = THREE.rindex(b"3") // 512 * 512 + 512
 
 @pytest.mark.parametrize("kept", [1, 511, 512, 600, 1536, 1600, 2048, 2500, 3072, 3100, END - 512, END - 511, END])
 def test_a_tar_that_ends_too_early_is_refused(folder: Path, kept: int) -> None:
-    assert refusal(THREE[:kept], folder).startswith("the upload is not a whole tar file (")
+    assert refusal(THREE[:kept], folder).startswith("the upload is not a whole tar, tar.gz or zip file (")
 
 
 @pytest.mark.parametrize("place", [0, 3 * 512, 6 * 512])
 def test_a_broken_header_is_not_taken_for_the_end(folder: Path, place: int) -> None:
     broken = THREE[:place] + b"\x07" + THREE[place + 1 :]
-    assert refusal(broken, folder).startswith("the upload is not a whole tar file (")
+    assert refusal(broken, folder).startswith("the upload is not a whole tar, tar.gz or zip file (")
 
 
 @given(st.lists(st.tuples(st.integers(0, END - 1), st.integers(0, 255)), max_size=6), st.integers(0, END + 99))

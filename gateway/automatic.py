@@ -1,0 +1,40 @@
+"""Takes back by itself a release that was found worse than its predecessor, and says why in the log."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+
+from postil.gateway import releasing
+from postil.gateway.errors import GatewayError
+from postil.gateway.health.monitor import Alarm
+from postil.gateway.lifecycle import Gateway
+from postil.registry.channels import CANARY, Only
+from postil.registry.errors import RegistryError
+from postil.registry.names import AdapterName
+
+log = logging.getLogger(__name__)
+ACTOR = "postil"
+
+
+async def take_back_what_alarms(gateway: Gateway) -> None:
+    """Act on every alarm as it comes; until cancelled."""
+    while True:
+        alarm = await gateway.alarms.get()
+        try:
+            await take_back(gateway, alarm)
+        except (RegistryError, GatewayError) as error:
+            # Somebody was faster, or the predecessor cannot be loaded: then it is left to people.
+            log.error("%s was found worse than %s, but could not be taken back: %s", alarm.new, alarm.old, error)
+
+
+async def take_back(gateway: Gateway, alarm: Alarm) -> None:
+    """End the canary, or go back to the release that was live before; only if it is still where it was found."""
+    name, only = AdapterName(alarm.new.domain, alarm.new.adapter), Only(number=alarm.new.number)
+    reason = f"{alarm.new} is worse than {alarm.old}: {alarm.finding}"
+    details = {"finding": asdict(alarm.finding)}
+    log.warning("taking back by itself: %s", reason)
+    if alarm.which == CANARY:
+        await releasing.clear(gateway, name, CANARY, reason=reason, actor=ACTOR, only=only, details=details)
+    else:
+        await releasing.rollback(gateway, alarm.old, reason=reason, actor=ACTOR, only=only, details=details)

@@ -1,0 +1,1 @@
+"""Whether a release does worse than the one before it."""

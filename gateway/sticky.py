@@ -1,0 +1,20 @@
+"""Who belongs to a canary: the same people at every request, and only more of them when its weight is raised."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+_STEPS = 1 << 64
+
+
+def place(canary: str, tenant: str | None, user: str | None) -> float:
+    """Where somebody stands on a line from 0 to 100: in the canary are those below its weight.
+
+    The user if the request names one, else the tenant, else (neither known) anywhere at each request. The place
+    depends on the canary, so that it is not always the same people on whom new releases are tried.
+    """
+    if tenant is None and user is None:
+        return random.random() * 100
+    who = f"{canary}\0{tenant or ''}\0{user or ''}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(who, digest_size=8).digest()) / _STEPS * 100
