@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -36,6 +38,31 @@ def substitute(choice: dict[str, Any], fallback: Fallback, kind: Kind) -> None:
         choice["text"] = fallback.content
     else:
         choice["message"] = {"role": "assistant", "content": fallback.content}
+
+
+def empty_choice(kind: Kind) -> dict[str, Any]:
+    """A choice in which nothing has been said."""
+    said: dict[str, Any] = {"text": ""} if kind is Kind.TEXT else {"message": {"role": "assistant", "content": ""}}
+    return {"index": 0, **said, "logprobs": None, "finish_reason": "stop"}
+
+
+def of_choice(choice: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+    """An answer that the engine had no part in."""
+    chat = kind is Kind.CHAT
+    return {
+        "id": f"{'chatcmpl' if chat else 'cmpl'}-{uuid.uuid4().hex}",
+        "object": "chat.completion" if chat else "text_completion",
+        "created": int(time.time()),
+        "choices": [choice],
+        "usage": {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+    }
+
+
+def replace_choice(choice: dict[str, Any], fresh: Mapping[str, Any]) -> None:
+    """Put another answer's choice in the place of this one."""
+    index = choice["index"]
+    choice.clear()
+    choice.update(fresh, index=index)
 
 
 def drop_tokens(choice: dict[str, Any]) -> None:

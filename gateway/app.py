@@ -20,8 +20,10 @@ from postil.gateway.errors import (
     GatewayError,
     NotFoundError,
     RefusedError,
+    SourceUnavailableError,
     StateConflictError,
 )
+from postil.gateway.following import follow_others
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.routes.admin import admin_router
 from postil.gateway.routes.completions import completion_routes
@@ -40,12 +42,13 @@ def create_app(gateway: Gateway) -> Litestar:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         gateway.start()
-        automatic = asyncio.create_task(take_back_what_alarms(gateway))
+        beside = [asyncio.create_task(work(gateway)) for work in (take_back_what_alarms, follow_others)]
         try:
             yield
         finally:
-            automatic.cancel()
-            await asyncio.gather(automatic, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await gateway.stop()
 
     return Litestar(
@@ -110,6 +113,7 @@ def translated(error: Exception) -> GatewayError:
         (registry_errors.TextError, BadRequestError),
         (registry_errors.WeightError, BadRequestError),
         (registry_errors.BaseModelError, EngineUnavailableError),
+        (registry_errors.HubError, SourceUnavailableError),
     )
     for kind, becomes in kinds:
         if isinstance(error, kind):

@@ -10,19 +10,21 @@ from typing import Any
 from postil.gateway import sticky
 from postil.gateway.errors import BadRequestError, EngineUnavailableError, ForbiddenError, UnknownModelError
 from postil.gateway.tenants import Caller
-from postil.plugins import FallbackRule, ReleaseRef, Validator
+from postil.plugins import FallbackRule, InputCheck, ReleaseRef, Validator
+from postil.plugins.contract import Component
 from postil.plugins.manager import PluginManager
 from postil.registry.base.model import BaseModel
 from postil.registry.channels import CANARY, SHADOW, STABLE
 from postil.registry.errors import NameInvalidError, PolicyError
 from postil.registry.models import Release
 from postil.registry.names import AdapterName, parse_adapter, parse_release
-from postil.registry.policy import FallbackUse, Policy, ValidatorUse, build, policy_from
+from postil.registry.policy import CheckUse, FallbackUse, Policy, ValidatorUse, build, policy_from
 from postil.registry.releases import AdapterState
 
 BASE = "base"
 AUTO = "auto"
 NUMBER, PIN = "number", "pin"
+COLLECTED = "its files were collected; publish it again to serve it"
 
 
 def engine_name(artifact: str) -> str:
@@ -38,8 +40,11 @@ class Servable:
     artifact: str
     engine_name: str
     policy: Policy
+    inputs: Sequence[tuple[CheckUse, InputCheck]]
     validators: Sequence[tuple[ValidatorUse, Validator]]
     fallbacks: Sequence[tuple[FallbackUse, FallbackRule]]
+    # Those of installed plugins: they run in a process of the domain's own.
+    isolated: frozenset[Component]
     constraint: Mapping[str, Any] | None
     needs_tokens: bool
 
@@ -73,6 +78,7 @@ class Entry:
     releases: Mapping[int, Servable]
     broken: Mapping[int, str]
     live: int | None
+    previous: int | None = None
     canary: Share | None = None
     shadow: Share | None = None
     pins: Mapping[str, int] = field(default_factory=dict)
@@ -118,7 +124,9 @@ class Entry:
         if wanted is None:
             raise UnknownModelError(f"{self.name} has no live release yet; promote one", param="model")
         if wanted in self.broken:
-            raise EngineUnavailableError(f"{self.name.release(wanted)} cannot be served on this gateway now")
+            # Only what whoever asks can do something about is told to everybody.
+            why = f": {COLLECTED}" if self.broken[wanted] == COLLECTED else " on this gateway now"
+            raise EngineUnavailableError(f"{self.name.release(wanted)} cannot be served{why}")
         if wanted not in self.releases:
             raise UnknownModelError(f"there is no release {self.name.release(wanted)}", param="model")
         return self.releases[wanted]
@@ -152,6 +160,20 @@ class Catalog:
         if entry is None or not caller.may_ask(name.domain):
             raise _unknown(model)
         return entry.route(number, caller, user)
+
+    def previous(self, release: Servable) -> Servable | None:
+        """The release that was live before the one that is, of the same adapter."""
+        entry = self.entries[release.ref.name]
+        return None if entry.previous is None else entry.releases.get(entry.previous)
+
+    def named(self, model: str) -> Servable | None:
+        """The release ``domain/adapter@number``, or the live one of ``domain/adapter``; None if it cannot be served."""
+        name, _, number = model.partition("@")
+        entry = self.entries.get(name)
+        if entry is None:
+            return None
+        wanted = int(number) if number.isdecimal() else entry.live
+        return None if wanted is None else entry.releases.get(wanted)
 
     def with_adapter(self, entry: Entry, defaults: Mapping[str, str]) -> Catalog:
         """A new snapshot in which one adapter is another."""
@@ -207,7 +229,9 @@ def make_entry(
     servable: dict[int, Servable] = {}
     broken: dict[int, str] = {}
     for release in state.releases:
-        if before is not None and release.number in before.releases:
+        if release.number in state.collected:
+            broken[release.number] = COLLECTED
+        elif before is not None and release.number in before.releases:
             servable[release.number] = before.releases[release.number]
         elif release.base_revision != base.revision:
             broken[release.number] = f"made for another base ({release.base_id}, {release.base_revision[:19]})"
@@ -217,7 +241,7 @@ def make_entry(
             except PolicyError as error:
                 broken[release.number] = str(error)
     shares = {which: _share(state, which) for which in (CANARY, SHADOW)}
-    return Entry(state.name, servable, broken, state.live, shares[CANARY], shares[SHADOW], state.pins)
+    return Entry(state.name, servable, broken, state.live, state.previous, shares[CANARY], shares[SHADOW], state.pins)
 
 
 def _share(state: AdapterState, which: str) -> Share | None:
@@ -228,14 +252,16 @@ def _share(state: AdapterState, which: str) -> Share | None:
 def make_servable(release: Release, plugins: PluginManager) -> Servable:
     """Instantiate the plugins of a release's policy. Raises PolicyError."""
     policy = policy_from(release.policy)
-    validators, fallbacks = build(policy, plugins)
+    built = build(policy, plugins)
     return Servable(
         ReleaseRef(release.domain, release.adapter, release.number),
         release.artifact,
         engine_name(release.artifact),
         policy,
-        validators,
-        fallbacks,
+        built.inputs,
+        built.validators,
+        built.fallbacks,
+        frozenset(part for _, part in built.all() if not plugins.trusts(type(part))),
         policy.output.constraint() if policy.output else None,
-        any(validator.needs_tokens for _, validator in validators),
+        any(validator.needs_tokens for _, validator in built.validators),
     )

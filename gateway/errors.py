@@ -8,6 +8,7 @@ GatewayError
 ├── RefusedError           422  a publish, promote or rollback that cannot be done
 ├── StateConflictError     409  the registry is not in the state that the act supposes
 ├── TooLargeError          413  the body is over the limit
+├── SourceUnavailableError 502  the hub that a release was to come from does not answer
 ├── UnvalidatedError       502  the answer failed validation and the policy has no fallback for it
 ├── EngineRefusedError     any  what the engine said of the request, passed on
 └── EngineUnavailableError 503  the engine, or the gateway itself, is not ready; nothing was answered
@@ -83,6 +84,11 @@ class TooLargeError(GatewayError):
     status = 413
     type = "invalid_request_error"
     code = "body_too_large"
+
+
+class SourceUnavailableError(GatewayError):
+    status = 502
+    type = "source_unavailable"
 
 
 class UnvalidatedError(GatewayError):

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from postil.gateway import demo
-from postil.gateway.catalog import Catalog, Servable, make_entry
+from postil.gateway.catalog import Catalog, Entry, Servable, make_entry
 from postil.gateway.engine import command
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.process import EngineProcess
@@ -23,6 +23,8 @@ from postil.gateway.engine.supervisor import Phase, Supervisor
 from postil.gateway.errors import EngineUnavailableError, SettingsError
 from postil.gateway.health.monitor import Alarm, Monitor
 from postil.gateway.health.sequential import Comparison
+from postil.gateway.isolation.apart import Apart
+from postil.gateway.judge import Isolation
 from postil.gateway.payload import Ask
 from postil.gateway.pipeline import complete
 from postil.gateway.reconcile import Reconciler, Trouble, Wanted
@@ -37,7 +39,8 @@ from postil.registry.base.model import BaseModel
 from postil.registry.base.prepare import prepare
 from postil.registry.database import Database
 from postil.registry.names import AdapterName
-from postil.registry.releases import Registry
+from postil.registry.releases import AdapterState, Registry
+from postil.registry.reviews import Opening
 from postil.registry.tenants import list_tenants
 
 log = logging.getLogger(__name__)
@@ -52,6 +55,7 @@ class Gateway:
         self.settings = settings
         self.plugins = plugins
         self.catalog = Catalog()
+        self.isolation: Isolation = Apart(plugins)
         self.directory = Directory(admin_key(settings), demo=self.demo_keys)
         self.problem: str | None = None
         self.in_flight = 0
@@ -67,6 +71,9 @@ class Gateway:
         self.monitor = Monitor(self.alarms.put_nowait, self._comparison)
         self.shadows = Shadows(self._complete, self._keep_agreement)
         self._task: asyncio.Task[None] | None = None
+        # Set when the registry has been read, up to the event of this number.
+        self.opened = asyncio.Event()
+        self.opened_at = 0
         self._run_folder = Path(tempfile.mkdtemp(prefix="postil-"))
         self.client = EngineClient(
             settings.engine_url or f"unix:{self._run_folder / 'engine.sock'}",
@@ -103,6 +110,10 @@ class Gateway:
         """What keeps a release from being loaded, if anything does."""
         return self._reconciler.trouble(release) if self._reconciler else None
 
+    async def open_review(self, opening: Opening) -> str:
+        """Keep a review and return its id."""
+        raise NotImplementedError
+
     def ended(self, trace: Trace) -> None:
         """A request to a release has been answered, or has failed."""
         self.monitor.ended(trace)
@@ -138,13 +149,33 @@ class Gateway:
         shutil.rmtree(self._run_folder, ignore_errors=True)
         os.close(self._lock_file)
 
-    async def refresh(self, name: AdapterName) -> None:
-        """Take one adapter's state over from the registry."""
+    async def refresh(self, name: AdapterName, act: Callable[[], object] = lambda: None) -> None:
+        """Take one adapter's state over from the registry, after ``act`` has changed it there."""
+        self.adopt(*await self.read(name, act))
+
+    async def read(
+        self, name: AdapterName, act: Callable[[], object] = lambda: None
+    ) -> tuple[Entry, Mapping[str, str]]:
+        """An adapter as the registry has it, after ``act``, and every domain's default adapter. Raises NotFoundError.
+
+        Both in one turn of one thread: while the loop is busy, each turn costs milliseconds in which the old release
+        still answers.
+        """
         registry = self.registry()
-        state = await asyncio.to_thread(registry.state, name, events=False)
-        defaults = await asyncio.to_thread(registry.default_adapters)
+
+        def changed() -> tuple[AdapterState, dict[str, str]]:
+            act()
+            return registry.serving(name)
+
+        state, defaults = await asyncio.to_thread(changed)
         before = self.catalog.entries.get(str(name))
-        entry = make_entry(state, self.plugins, registry.base, before)
+        return make_entry(state, self.plugins, registry.base, before), defaults
+
+    def adopt(self, entry: Entry, defaults: Mapping[str, str]) -> None:
+        """Serve an adapter like this from the next request on."""
+        before = self.catalog.entries.get(str(entry.name))
+        if entry == before and defaults == self.catalog.defaults:
+            return
         self.catalog = self.catalog.with_adapter(entry, defaults)
         self.monitor.follow(entry, before)
         if self._reconciler is not None:
@@ -180,6 +211,7 @@ class Gateway:
         registry = await asyncio.to_thread(self._open_registry, base)
         self._residency = Residency(self.client, registry.artifacts)
         self._registry = registry
+        self.opened_at = await asyncio.to_thread(registry.newest_event)
         states = await asyncio.to_thread(registry.adapters)
         entries = [make_entry(state, self.plugins, base) for state in states]
         self.catalog = Catalog(
@@ -188,6 +220,7 @@ class Gateway:
         for entry in entries:
             self.monitor.follow(entry, None)
         await self.refresh_tenants()
+        self.opened.set()
         self._reconciler = Reconciler(
             self.client, self._residency, self._wanted,
             ready=lambda: self.phase is Phase.READY, tell=partial(self._tell, "adapter"),
@@ -200,7 +233,7 @@ class Gateway:
     def _open_registry(self, base: BaseModel) -> Registry:
         database = Database(self.settings.database)
         database.migrate()
-        artifacts = ArtifactStore(self.settings.home / "artifacts")
+        artifacts = ArtifactStore(self.settings.artifact_folder)
         artifacts.clear_incoming()
         registry = Registry(database, artifacts, base, self.plugins, self.settings.max_lora_rank)
         if self.settings.demo:

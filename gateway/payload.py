@@ -12,6 +12,7 @@ import msgspec
 
 from postil.gateway.catalog import Servable
 from postil.gateway.errors import BadRequestError
+from postil.plugins import AskAgain
 
 _decoder = msgspec.json.Decoder()
 # One meaning under several names: where a policy fixes one, the others must not undo it.
@@ -91,6 +92,28 @@ def for_release(ask: Ask, release: Servable, tenant: str) -> dict[str, Any]:
     if release.needs_tokens:
         _ask_for_tokens(payload, ask.kind)
     return payload
+
+
+def again(
+    ask: Ask, release: Servable | None, first: Servable, how: AskAgain, tenant: str
+) -> dict[str, Any]:
+    """The engine's request for another try: of one choice, by ``release``, or by the base under the first's policy."""
+    payload = for_release(ask, release or first, tenant)
+    if release is None:
+        payload |= {"model": "base", "cache_salt": cache_salt(tenant, "base")}
+    payload |= {**how.sampling, "n": 1, "stream": False}
+    payload.pop("stream_options", None)
+    if how.instruction and isinstance(payload.get("messages"), list):
+        payload["messages"] = _instructed(payload["messages"], how.instruction)
+    return payload
+
+
+def _instructed(messages: list[Any], instruction: str) -> list[Any]:
+    """With one more instruction, in the system's message at the start: chat templates take none elsewhere."""
+    first = messages[0] if messages else None
+    if isinstance(first, dict) and first.get("role") == "system" and isinstance(first.get("content"), str):
+        return [{**first, "content": f"{first['content']}\n{instruction}"}, *messages[1:]]
+    return [{"role": "system", "content": instruction}, *messages]
 
 
 def cache_salt(tenant: str, release: str) -> str:

@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
 
 from postil.gateway import answers, payload, stream
+from postil.gateway.answering import Answering, Around, falls_back_on_errors, reads_whole
 from postil.gateway.catalog import BASE, PIN, Catalog, Route, Servable
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.residency import LoadError, Residency
-from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, UnvalidatedError
-from postil.gateway.judge import judge
+from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError, UnvalidatedError
 from postil.gateway.payload import Ask
 from postil.gateway.tenants import Caller
 from postil.gateway.trace import Trace
-from postil.plugins import Exchange
 from postil.registry.channels import CANARY, STABLE
 
 JSON = "application/json"
@@ -31,7 +31,7 @@ _RELEASE = "x-postil-release"
 _TOLD = (CANARY, PIN)
 
 
-class Running(Protocol):
+class Running(Around, Protocol):
     """What the pipeline needs of the gateway around it; each is read once per request."""
 
     @property
@@ -60,25 +60,26 @@ async def complete(running: Running, caller: Caller, ask: Ask, open_streams: Asy
     Raises GatewayError, or EngineRefusedError with what the engine said.
     """
     route = running.catalog.resolve(ask.model, caller, ask.user)
-    client, residency = running.engine()
     if route is None:
+        client, _ = running.engine()
         return await _pass_on(client, ask, payload.for_base(ask, caller.name), BASE, {_RELEASE: BASE}, open_streams)
     trace = Trace(route, caller, ask, running.ended)
     try:
-        return await _routed(client, residency, trace, open_streams)
-    except (EngineUnavailableError, EngineRefusedError, UnvalidatedError) as error:
-        trace.failed_validation = isinstance(error, UnvalidatedError)
-        trace.engine_error = not trace.failed_validation
-        if not isinstance(error, EngineRefusedError) or error.status >= 500:  # Less is the request's own fault.
-            trace.end()
+        return await _routed(running, trace, open_streams)
+    except UnvalidatedError:
+        trace.failed_validation = True
+        trace.end()
         raise
+    except (EngineUnavailableError, EngineRefusedError) as error:
+        if isinstance(error, EngineRefusedError) and error.status < 500:  # The request's own fault.
+            raise
+        return await _failed(running, trace, error)
 
 
-async def _routed(
-    client: EngineClient, residency: Residency, trace: Trace, open_streams: AsyncExitStack
-) -> Answer:
+async def _routed(running: Running, trace: Trace, open_streams: AsyncExitStack) -> Answer:
     """Answer by the release that the route names; by the stable one if a canary cannot even be loaded."""
     route = trace.route
+    client, residency = running.engine()
     try:
         await _resident(residency, route.release)
     except EngineUnavailableError:
@@ -86,32 +87,85 @@ async def _routed(
             raise
         trace.engine_error = True
         trace.end()
-        return await _routed(client, residency, trace.elsewhere(Route(route.otherwise, STABLE)), open_streams)
+        return await _routed(running, trace.elsewhere(Route(route.otherwise, STABLE)), open_streams)
     try:
-        return await _answer(client, trace, open_streams)
+        return await _answer(running, client, residency, trace, open_streams)
     except EngineRefusedError as error:
         if error.status != 404 or route.release.engine_name.encode() not in error.body:
             raise _renamed(error, route.release) from error
     # The engine has lost it since (it was restarted, or somebody unloaded it): nothing was answered yet.
     residency.forget(route.release.engine_name)
     await _resident(residency, route.release)
-    return await _answer(client, trace, open_streams)
+    return await _answer(running, client, residency, trace, open_streams)
 
 
-async def _answer(client: EngineClient, trace: Trace, open_streams: AsyncExitStack) -> Answer:
+async def _answer(
+    running: Running, client: EngineClient, residency: Residency, trace: Trace, open_streams: AsyncExitStack
+) -> Answer:
     release, ask = trace.route.release, trace.ask
     request = payload.for_release(ask, release, trace.caller.name)
-    headers = {_RELEASE: str(release.ref)}
+    if not reads_whole(release):
+        return await _pass_on(client, ask, request, release.engine_name, _headers(trace), open_streams, trace)
+    answering = Answering(running, trace, partial(_sent, client, residency, ask))
+    instead = await answering.checked()
+    if instead is not None:
+        return await _written(answering, answers.of_choice(instead, ask.kind), trace)
+    answer = msgspec.json.decode(await client.post(ask.kind.value, request))
+    for choice in answer["choices"]:
+        await answering.settle(choice)
+        if release.needs_tokens and ask.body.get("logprobs") in (None, False):
+            answers.drop_tokens(choice)
+    return await _written(answering, answer, trace)
+
+
+async def _failed(running: Running, trace: Trace, error: EngineUnavailableError | EngineRefusedError) -> Answer:
+    """What the policy says is served where the engine failed; the error, where it says nothing."""
+    trace.engine_error = True
+    if not falls_back_on_errors(trace.route.release):
+        trace.end()
+        raise error
+    answering = Answering(running, trace, partial(_sent_if_up, running, trace.ask))
+    try:
+        choice = await answering.broken(error)
+    except (GatewayError, EngineRefusedError):
+        trace.end()
+        raise
+    return await _written(answering, answers.of_choice(choice, trace.ask.kind), trace)
+
+
+async def _sent(
+    client: EngineClient, residency: Residency, ask: Ask, release: Servable | None, request: Mapping[str, Any]
+) -> bytes:
+    """Ask another time, maybe another release."""
+    if release is not None:
+        await _resident(residency, release)
+    return await client.post(ask.kind.value, request)
+
+
+async def _sent_if_up(
+    running: Running, ask: Ask, release: Servable | None, request: Mapping[str, Any]
+) -> bytes:
+    client, residency = running.engine()
+    return await _sent(client, residency, ask, release, request)
+
+
+async def _written(answering: Answering, answer: dict[str, Any], trace: Trace) -> Answer:
+    """A judged answer as the client asked for it."""
+    ask = trace.ask
+    answer["model"] = trace.route.release.ref.name
+    headers = {**_headers(trace), **await answering.headers()}
+    if answering.notice:
+        answer["postil"] = {"notice": answering.notice}
+    body = answers.as_events(answer, ask) if ask.stream else answers.as_json(answer)
+    return _whole(headers, EVENTS if ask.stream else JSON, body, trace)
+
+
+def _headers(trace: Trace) -> dict[str, str]:
+    """Which release answers; and where it is not what is live, why not."""
+    headers = {_RELEASE: str(trace.route.release.ref)}
     if trace.route.why in _TOLD:
         headers["x-postil-channel"] = trace.route.why
-    if not release.validators:
-        return await _pass_on(client, ask, request, release.engine_name, headers, open_streams, trace)
-    answer = msgspec.json.decode(await client.post(ask.kind.value, request))
-    answer["model"] = release.ref.name
-    headers |= _validate(answer, trace)
-    events = ask.stream
-    body = answers.as_events(answer, ask) if events else answers.as_json(answer)
-    return _whole(headers, EVENTS if events else JSON, body, trace)
+    return headers
 
 
 def _whole(headers: Mapping[str, str], content_type: str, body: bytes, trace: Trace | None) -> Answer:
@@ -120,22 +174,6 @@ def _whole(headers: Mapping[str, str], content_type: str, body: bytes, trace: Tr
             trace.raw.append(body)
         trace.end()
     return Answer(headers, content_type, body)
-
-
-def _validate(answer: dict[str, Any], trace: Trace) -> dict[str, str]:
-    """Judge every choice in place; returns the header that says where a fallback was served, and why."""
-    release, ask = trace.route.release, trace.ask
-    exchange = Exchange(release.ref, trace.caller.name, ask.body)
-    reasons: dict[str, None] = {}
-    for choice in answer["choices"]:
-        judgement = judge(release, exchange, answers.completion(choice, ask.kind))
-        if judgement.fallback is not None:
-            trace.failed_validation = trace.fell_back = True
-            answers.substitute(choice, judgement.fallback, ask.kind)
-            reasons[judgement.reason] = None
-        elif release.needs_tokens and ask.body.get("logprobs") in (None, False):
-            answers.drop_tokens(choice)
-    return {"x-postil-fallback": _header("; ".join(reasons))} if reasons else {}
 
 
 async def _pass_on(
@@ -171,8 +209,3 @@ def _rename(body: bytes, inside: str, outside: str) -> bytes:
 
 def _renamed(error: EngineRefusedError, release: Servable) -> EngineRefusedError:
     return EngineRefusedError(error.status, _rename(error.body, release.engine_name, release.ref.name))
-
-
-def _header(text: str) -> str:
-    """A header's value: one line of printable ASCII, of a length that proxies take."""
-    return "".join(c if " " <= c <= "~" else "?" for c in text)[:500]

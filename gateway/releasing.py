@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from postil.gateway.catalog import make_servable
+from postil.gateway.catalog import Servable, make_servable
 from postil.gateway.engine.residency import LoadError
 from postil.gateway.errors import NotFoundError, RefusedError
 from postil.gateway.lifecycle import Gateway
@@ -15,7 +15,7 @@ from postil.plugins import ReleaseRef
 from postil.registry import channels
 from postil.registry.channels import ANYHOW, Only
 from postil.registry.names import AdapterName
-from postil.registry.releases import AdapterState, Registry
+from postil.registry.releases import AdapterState
 
 
 async def promote(
@@ -82,7 +82,7 @@ async def unpin(gateway: Gateway, tenant: str, name: AdapterName, *, reason: str
 
 async def _move(gateway: Gateway, ref: ReleaseRef, act: Callable[[], Any]) -> AdapterState:
     async with gateway.changing:
-        await _load(gateway, gateway.registry(), ref)
+        await _load(gateway, ref)
         return await _changed(gateway, AdapterName(ref.domain, ref.adapter), act)
 
 
@@ -92,20 +92,28 @@ async def _change(gateway: Gateway, name: AdapterName, act: Callable[[], Any]) -
 
 
 async def _changed(gateway: Gateway, name: AdapterName, act: Callable[[], Any]) -> AdapterState:
-    await asyncio.to_thread(act)
-    await gateway.refresh(name)
+    await gateway.refresh(name, act)
     return await asyncio.to_thread(gateway.registry().state, name)
 
 
-async def _load(gateway: Gateway, registry: Registry, ref: ReleaseRef) -> None:
-    release = await asyncio.to_thread(registry.release, ref)
-    if release.base_revision != registry.base.revision:
-        raise RefusedError(
-            f"{ref} was made for another base ({release.base_id}); publish one trained on {registry.base.id}"
-        )
-    servable = make_servable(release, gateway.plugins)
+async def _load(gateway: Gateway, ref: ReleaseRef) -> None:
     _, residency = gateway.engine()
+    servable = await _servable(gateway, ref)
     try:
         await residency.ensure(servable.engine_name, servable.artifact)
     except LoadError as error:
         raise RefusedError(f"{ref} was left as it is, because it cannot be loaded: {error}") from error
+
+
+async def _servable(gateway: Gateway, ref: ReleaseRef) -> Servable:
+    """A release made ready; mostly the catalog has it already."""
+    entry = gateway.catalog.entries.get(ref.name)
+    if entry is not None and ref.number in entry.releases:
+        return entry.releases[ref.number]
+    registry = gateway.registry()
+    release = await asyncio.to_thread(registry.usable, ref)
+    if release.base_revision != registry.base.revision:
+        raise RefusedError(
+            f"{ref} was made for another base ({release.base_id}); publish one trained on {registry.base.id}"
+        )
+    return make_servable(release, gateway.plugins)

@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     demo: bool = False
     base_model: str | None = None
     database_url: str | None = None
+    artifacts: Path | None = None
     engine_url: str | None = None
     engine_args: str = ""
     engine_start_seconds: Annotated[float, Field(gt=0)] = 600.0
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     max_cpu_loras: Annotated[int, Field(ge=1)] = 64
     auto_rollback: bool = True
     auto_rollback_alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    hub_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
     upload_limit_mib: Annotated[int, Field(ge=1)] = 512
     body_limit_mib: Annotated[int, Field(ge=1)] = 8
 
@@ -58,6 +60,11 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database's URL; SQLite under ``home`` unless set."""
         return self.database_url or f"sqlite:///{self.home.resolve() / 'postil.db'}"
+
+    @property
+    def artifact_folder(self) -> Path:
+        """Where the adapters' files are kept; gateways that share a database share this too."""
+        return self.artifacts or self.home / "artifacts"
 
     @property
     def admin_key_file(self) -> Path:

@@ -72,6 +72,7 @@ def release(row: Release) -> dict[str, Any]:
         "policy": row.policy,
         "policy_digest": row.policy_digest,
         "validators": row.validators,
+        "source": row.source,
         "note": row.note,
         "by": row.actor,
         "created": _stamp(row.created_at),

@@ -1,20 +1,31 @@
-"""The two things a plugin can bring: validators, which judge, and fallback rules, which say what is served instead.
+"""What a plugin can bring: classes with a ``name``, a ``version`` and a configuration model.
 
-Both are classes with a ``name``, a ``version`` and a configuration model. postil makes one instance per
-release when the release becomes servable, so ``__init__`` is the place for work that is done once (compiling
-a pattern, reading a list); ``judge`` and ``answer`` run on every request and must be quick and free of I/O.
+postil makes one instance for each place that names one (a release's policy, or the gateway's settings), so
+``__init__`` is the place for work that is done once: compiling a pattern, reading a list. The methods may be plain
+functions or coroutines. Those of installed plugins run in a process of their domain's own, with a deadline:
+what raises, hangs or ends that process did not run, and harms nobody else.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from postil.plugins.errors import ConfigError
-from postil.plugins.types import Completion, Exchange, Fallback, Verdict
+from postil.plugins.types import (
+    FINAL,
+    Candidate,
+    Completion,
+    Exchange,
+    Happening,
+    Question,
+    Scope,
+    Substitute,
+    Verdict,
+)
 
 
 class Config(BaseModel):
@@ -24,7 +35,7 @@ class Config(BaseModel):
 
 
 class Component(ABC):
-    """What validators and fallback rules share: a name, a version, a configuration."""
+    """What all of them share: a name, a version, a configuration."""
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
@@ -48,13 +59,29 @@ class Component(ABC):
 
 
 class Validator(Component):
-    """Judges one whole completion. Set ``needs_tokens`` to be given tokens with their log-probabilities."""
+    """Judges a completion. Set ``needs_tokens`` to be given tokens with their log-probabilities.
+
+    ``scope`` (set it in ``__init__`` if it depends on the configuration) says how much of a stream has to be seen at
+    once. ``blocking`` is for a built-in whose work would keep the gateway's loop waiting: it gets a thread.
+    """
 
     needs_tokens: ClassVar[bool] = False
+    blocking: ClassVar[bool] = False
+    scope: Scope = FINAL
 
     @abstractmethod
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
-        """Return ``Verdict.passed()`` or ``Verdict.failed(reason)``. To raise is to not have run."""
+    def judge(self, exchange: Exchange, completion: Completion) -> Verdict | Awaitable[Verdict]:
+        """Return ``Verdict.passed()`` or ``Verdict.failed(reason, spans)``. To raise is to not have run."""
+
+
+class InputCheck(Component):
+    """Looks at a request before the model does."""
+
+    blocking: ClassVar[bool] = False
+
+    @abstractmethod
+    def check(self, exchange: Exchange) -> Verdict | Awaitable[Verdict]:
+        """Return ``Verdict.passed()``, with a notice or a review if one is due, or ``Verdict.failed(reason)``."""
 
 
 class FallbackRule(Component):
@@ -63,8 +90,32 @@ class FallbackRule(Component):
     @abstractmethod
     def answer(
         self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]
-    ) -> Fallback | None:
+    ) -> Substitute | Awaitable[Substitute | None] | None:
         """Return the substitute, or None to leave it to the next rule. ``verdicts`` holds only those not passed."""
+
+
+class Router(Component):
+    """Chooses where a request goes whose ``model`` is ``auto`` or left out."""
+
+    @abstractmethod
+    def route(self, question: Question) -> str | Awaitable[str | None] | None:
+        """Return a model (``healthcare``, ``legal/clause``), or None for the tenant's default domain."""
+
+
+class Gate(Component):
+    """Stands before a promotion."""
+
+    @abstractmethod
+    def check(self, candidate: Candidate, live: Candidate | None) -> Verdict | Awaitable[Verdict]:
+        """Return ``Verdict.passed()``, or ``Verdict.failed(reason)`` and it is not made live."""
+
+
+class Listener(Component):
+    """Hears of what was done, after it was done."""
+
+    @abstractmethod
+    def hear(self, happening: Happening) -> Awaitable[None] | None:
+        """Take note. To raise changes nothing, and is logged."""
 
 
 def _first(error: ValidationError) -> str:

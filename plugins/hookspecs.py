@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pluggy
 
-from postil.plugins.contract import FallbackRule, Validator
+from postil.plugins.contract import FallbackRule, Gate, InputCheck, Listener, Router, Validator
 
 PROJECT = "postil"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -25,3 +25,23 @@ def postil_validators() -> Sequence[type[Validator]]:  # type: ignore[empty-body
 @hookspec
 def postil_fallback_rules() -> Sequence[type[FallbackRule]]:  # type: ignore[empty-body]
     """Fires once at start-up: return the fallback rules that policies may name."""
+
+
+@hookspec
+def postil_input_checks() -> Sequence[type[InputCheck]]:  # type: ignore[empty-body]
+    """Fires once at start-up: return the checks of requests that policies may name."""
+
+
+@hookspec
+def postil_routers() -> Sequence[type[Router]]:  # type: ignore[empty-body]
+    """Fires once at start-up: return the routers that the gateway's settings may name."""
+
+
+@hookspec
+def postil_gates() -> Sequence[type[Gate]]:  # type: ignore[empty-body]
+    """Fires once at start-up: return the gates before promotion that the gateway's settings may name."""
+
+
+@hookspec
+def postil_listeners() -> Sequence[type[Listener]]:  # type: ignore[empty-body]
+    """Fires once at start-up: return the listeners that the gateway's settings may name."""

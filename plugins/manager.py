@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pluggy
 
 from postil.plugins import hookspecs
-from postil.plugins.contract import Component, FallbackRule, Validator
+from postil.plugins.contract import Component, FallbackRule, Gate, InputCheck, Listener, Router, Validator
 from postil.plugins.errors import PluginLoadError, UnknownPluginError
 
 C = TypeVar("C", bound=Component)
+_KINDS: tuple[tuple[str, str, type[Any]], ...] = (
+    ("validator", "postil_validators", Validator),
+    ("input check", "postil_input_checks", InputCheck),
+    ("fallback rule", "postil_fallback_rules", FallbackRule),
+    ("router", "postil_routers", Router),
+    ("gate", "postil_gates", Gate),
+    ("listener", "postil_listeners", Listener),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,35 +41,76 @@ class Offer:
 
 
 class PluginManager:
-    """The installed plugins. Made once by the application; ``extra`` takes plugins that are not installed.
+    """The installed plugins. Made once by the application.
 
-    Raises PluginLoadError if a plugin cannot be imported, has a hook that does not exist, or offers a
-    name that another one offers already.
+    ``extra`` takes plugins in code, ``folder`` single files (``*.py``), each of them a plugin. Raises PluginLoadError
+    if one cannot be imported, has a hook that does not exist, or offers a name that another one offers already.
     """
 
-    def __init__(self, extra: Iterable[object] = (), *, entry_points: bool = True) -> None:
+    def __init__(
+        self, extra: Iterable[object] = (), *, entry_points: bool = True, folder: Path | None = None
+    ) -> None:
         self._pm = pluggy.PluginManager(hookspecs.PROJECT)
         self._pm.add_hookspecs(hookspecs)
-        for plugin in _builtin():
-            self._pm.register(plugin)
+        self.folder = folder
+        trusted = [*_builtin(), *extra]
+        self._register(trusted)
         if entry_points:
             self._load_entry_points()
-        self._register(extra)
-        self._validators = _collect(self._pm.hook.postil_validators, Validator)  # type: ignore[type-abstract]
-        self._rules = _collect(self._pm.hook.postil_fallback_rules, FallbackRule)  # type: ignore[type-abstract]
+        if folder is not None:
+            self._register(modules_in(folder))
+        ours = {id(plugin) for plugin in trusted}
+        self._trusted: set[type[Component]] = set()
+        self._offered: dict[str, Mapping[str, type[Any]]] = {}
+        for kind, hook, base in _KINDS:
+            found = _collect(getattr(self._pm.hook, hook), base)
+            self._offered[kind] = MappingProxyType({name: component for name, (component, _) in found.items()})
+            self._trusted |= {component for component, plugin in found.values() if id(plugin) in ours}
 
     def validator(self, name: str) -> type[Validator]:
         """The validator class called ``name``. Raises UnknownPluginError naming those there are."""
-        return _pick(self._validators, name, "validator")
+        return self._pick("validator", name)
 
     def fallback_rule(self, name: str) -> type[FallbackRule]:
-        """The fallback rule called ``name``. Raises UnknownPluginError naming those there are."""
-        return _pick(self._rules, name, "fallback rule")
+        """The fallback rule called ``name``; otherwise as ``validator``."""
+        return self._pick("fallback rule", name)
+
+    def input_check(self, name: str) -> type[InputCheck]:
+        """The input check called ``name``; otherwise as ``validator``."""
+        return self._pick("input check", name)
+
+    def router(self, name: str) -> type[Router]:
+        """The router called ``name``; otherwise as ``validator``."""
+        return self._pick("router", name)
+
+    def gate(self, name: str) -> type[Gate]:
+        """The gate called ``name``; otherwise as ``validator``."""
+        return self._pick("gate", name)
+
+    def listener(self, name: str) -> type[Listener]:
+        """The listener called ``name``; otherwise as ``validator``."""
+        return self._pick("listener", name)
+
+    def component(self, kind: str, name: str) -> type[Component]:
+        """The component of that kind (``validator``, ``input check`` ...) and name. Raises UnknownPluginError."""
+        return self._pick(kind, name)
+
+    def trusts(self, component: type[Component]) -> bool:
+        """Whether it came with postil, or in code: it may run in the gateway's own process. Installed ones may not."""
+        return component in self._trusted
 
     def offers(self) -> list[Offer]:
         """Everything on offer, with its configuration schema, ordered by kind and name."""
-        found = [*_offers("validator", self._validators), *_offers("fallback rule", self._rules)]
+        found = [offer for kind, offered in self._offered.items() for offer in _offers(kind, offered)]
         return sorted(found, key=lambda offer: (offer.kind, offer.name))
+
+    def _pick(self, kind: str, name: str) -> type[Any]:
+        offered = self._offered[kind]
+        try:
+            return offered[name]
+        except KeyError:
+            known = ", ".join(sorted(offered)) or "none"
+            raise UnknownPluginError(f"no {kind} is called {name!r}; installed: {known}") from None
 
     def _load_entry_points(self) -> None:
         for name in sorted(metadata.entry_points(group=hookspecs.PROJECT).names):
@@ -69,13 +121,37 @@ class PluginManager:
                     f"the installed plugin {name} cannot be loaded ({error!r}); mend or uninstall it"
                 ) from error
 
-    def _register(self, extra: Iterable[object]) -> None:
+    def _register(self, plugins: Iterable[object]) -> None:
         try:
-            for plugin in extra:
+            for plugin in plugins:
                 self._pm.register(plugin)
             self._pm.check_pending()
         except (pluggy.PluginValidationError, ValueError) as error:
             raise PluginLoadError(f"{error}; see postil.plugins.hookspecs for the hooks") from error
+
+
+def modules_in(folder: Path) -> list[object]:
+    """Every ``*.py`` file of a folder as a module. Raises PluginLoadError."""
+    if not folder.is_dir():
+        raise PluginLoadError(f"{folder} is not a folder of plugins; make it, or leave the setting out")
+    return [_module(path) for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
+
+
+def _module(path: Path) -> object:
+    name = f"postil_plugins_dir.{path.stem}"
+    specification = importlib.util.spec_from_file_location(name, path)
+    assert specification is not None, "a .py file has a loader"
+    assert specification.loader is not None, "a .py file has a loader"
+    module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module  # Dataclasses and pydantic look their annotations up there.
+    try:
+        specification.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise PluginLoadError(f"the plugin {path.name} cannot be loaded ({error!r}); mend or remove it") from error
+    return module
 
 
 def _builtin() -> list[object]:
@@ -84,22 +160,19 @@ def _builtin() -> list[object]:
     return [labels, confidence, fixed_answer]
 
 
-def _collect(hook: pluggy.HookCaller, base: type[C]) -> Mapping[str, type[C]]:
-    found: dict[str, type[C]] = {}
-    for component in (component for offered in _called(hook) for component in offered):
-        _check_component(component, base)
-        if component.name in found:
-            raise PluginLoadError(
-                f"two plugins offer {component.name!r} ({found[component.name].__module__} and"
-                f" {component.__module__}); rename one"
-            )
-        found[component.name] = component
-    return MappingProxyType(found)
-
-
-def _called(hook: pluggy.HookCaller) -> list[list[Any]]:
-    """What each plugin returns; called one by one, so that the plugin at fault can be named."""
-    return [_call(implementation) for implementation in hook.get_hookimpls()]
+def _collect(hook: pluggy.HookCaller, base: type[C]) -> dict[str, tuple[type[C], object]]:
+    """What the plugins return, by name, and which plugin; asked one by one, so that the one at fault can be named."""
+    found: dict[str, tuple[type[C], object]] = {}
+    for implementation in hook.get_hookimpls():
+        for component in _call(implementation):
+            _check_component(component, base)
+            if component.name in found:
+                raise PluginLoadError(
+                    f"two plugins offer {component.name!r} ({found[component.name][0].__module__} and"
+                    f" {component.__module__}); rename one"
+                )
+            found[component.name] = component, implementation.plugin
+    return found
 
 
 def _call(implementation: pluggy.HookImpl) -> list[Any]:
@@ -125,16 +198,6 @@ def _check_component(component: object, base: type[Component]) -> None:
         raise PluginLoadError(f"{component.__qualname__} has no name; give the class `name = \"...\"`")
     if inspect.isabstract(component):
         raise PluginLoadError(f"{component.name} lacks {', '.join(component.__abstractmethods__)}")
-
-
-def _pick(offered: Mapping[str, type[C]], name: str, kind: str) -> type[C]:
-    try:
-        return offered[name]
-    except KeyError:
-        known = ", ".join(sorted(offered)) or "none"
-        raise UnknownPluginError(
-            f"no {kind} is called {name!r}; installed: {known}"
-        ) from None
 
 
 def _offers(kind: str, offered: Mapping[str, type[Component]]) -> list[Offer]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -46,17 +47,43 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Scope:
+    """How much of an answer a validator has to see at once, in characters; ``None`` is all of it.
+
+    A validator of ``window(n)`` keeps a promise: it fails a text exactly if it fails some part of at most ``n``
+    characters, with what stands around that part left out (the answer's beginning and end count as one character).
+    Only then can a stream be judged while it runs, wherever it is cut; ``postil.plugins.testing`` checks it.
+    """
+
+    window: int | None = None
+
+
+FINAL = Scope()
+TOKEN = Scope(1)
+
+
+def window(characters: int) -> Scope:
+    """The scope of a validator for which parts of so many characters are enough."""
+    if characters < 1:
+        raise ValueError(f"a window of {characters} characters cannot be; give 1 or more")
+    return Scope(characters)
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
-    """One whole answer (one choice): its text and, where the validators in force ask for them, its tokens.
+    """One answer (one choice), or a part of one that is still on its way.
 
     ``tokens`` joined give ``text``; it is empty if no validator of the policy set ``needs_tokens``.
-    ``finish_reason`` is the engine's own: ``stop``, ``length``, ``tool_calls``.
+    ``finish_reason`` is the engine's own: ``stop``, ``length``, ``tool_calls``. Of a stream, a validator with a window
+    gets parts: ``offset`` characters of the answer came before ``text``, and ``ends`` says whether it is the last part.
     """
 
     text: str
     finish_reason: str | None = None
     tokens: Sequence[Token] = ()
     tool_calls: Sequence[Mapping[str, Any]] = ()
+    offset: int = 0
+    ends: bool = True
 
 
 class Outcome(StrEnum):
@@ -77,18 +104,25 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one validator said of one completion. ``validator`` and ``version`` are filled in by postil."""
+    """What one validator or input check said. ``validator`` and ``version`` are filled in by postil.
+
+    A verdict that passed may carry a ``notice``, which the client gets beside the answer (in the header
+    ``x-postil-notice`` and in the body's ``postil.notice``), and ask for a ``review``: a person looks at the answer
+    afterwards, for the reason given there.
+    """
 
     outcome: Outcome
     reason: str = ""
     spans: Sequence[Span] = ()
     validator: str = ""
     version: str = ""
+    notice: str = ""
+    review: str = ""
 
     @classmethod
-    def passed(cls) -> Verdict:
-        """The completion may leave."""
-        return cls(Outcome.PASSED)
+    def passed(cls, *, notice: str = "", review: str = "") -> Verdict:
+        """It may leave (or, of a request, come in)."""
+        return cls(Outcome.PASSED, notice=notice, review=review)
 
     @classmethod
     def failed(cls, reason: str, spans: Sequence[Span] = ()) -> Verdict:
@@ -103,8 +137,70 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Fallback:
-    """What is served in place of an answer that failed: the text, and why it was put there."""
+    """A text to serve in place of the answer."""
 
     content: str
     finish_reason: str = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class AskAgain:
+    """Ask once more: the same release, or another (``healthcare/triage@2``, ``previous``, ``base``).
+
+    ``sampling`` is put over the policy's own, ``instruction`` is added as a last message of the system. The new answer
+    is judged too, by the policy of the release that gave it (by this one's, if that is ``base``).
+    """
+
+    release: str | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    instruction: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A person decides; until then the client gets ``content``."""
+
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """An error, with a sentence that the client may read."""
+
+    message: str
+
+
+Substitute = Fallback | AskAgain | Hold | Fail
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A release before it is made live: its policy as plain data, and the figures that its training reported."""
+
+    release: ReleaseRef
+    policy: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request that names no release: who asks, which domains they may, and the request as it came in."""
+
+    tenant: str
+    domains: Sequence[str]
+    request: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that was done: an event of the log (``promote``, ``rollback``), or a decision (``review-approve``)."""
+
+    action: str
+    subject: str
+    actor: str
+    reason: str
+    at: datetime
+    before: int | None = None
+    after: int | None = None
     details: Mapping[str, Any] = field(default_factory=dict)

@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from postil.registry.errors import ArtifactError
 from postil.registry.files import fsync, fsync_tree, sha256_file
 
 _LOCK = ".lock"
+_HEX = re.compile("[0-9a-f]{64}")
 
 
 def folder_digest(folder: Path) -> str:
@@ -35,6 +37,7 @@ class ArtifactStore:
         self._kept = root / "sha256"
         self._incoming = root / "incoming"
         self._keeping = root / "keeping.lock"
+        self._collecting = root / "collecting.lock"
         for folder in (self._kept, self._incoming):
             folder.mkdir(parents=True, exist_ok=True)
 
@@ -82,6 +85,32 @@ class ArtifactStore:
         if folder_digest(folder) != digest:
             raise ArtifactError(f"artifact {digest[:19]} is damaged on disk; publish it again")
         return folder
+
+    @contextmanager
+    def naming(self) -> Iterator[None]:
+        """Around ``add`` and the transaction that names what was added: nothing is collected meanwhile."""
+        with _held(self._collecting, fcntl.LOCK_SH):
+            yield
+
+    @contextmanager
+    def collecting(self) -> Iterator[Path]:
+        """While nobody is between adding files and naming them; yields the folder to ``discard`` into.
+
+        What lies in it is deleted after the block, when others may go on; a crash leaves it to ``clear_incoming``.
+        """
+        with self.incoming() as trash, _held(self._collecting):
+            yield trash
+
+    def sizes(self) -> dict[str, int]:
+        """The digest of every artifact, whole or damaged, with its bytes on the disk."""
+        folders = (path for path in self._kept.iterdir() if _HEX.fullmatch(path.name) and path.is_dir())
+        return {f"sha256:{folder.name}": sum(file.stat().st_size for file in folder.iterdir()) for folder in folders}
+
+    def discard(self, digest: str, trash: Path) -> None:
+        """Take an artifact out of the store, whole: into a folder of ``collecting``."""
+        folder = self._path(digest)
+        folder.rename(trash / folder.name)
+        fsync(self._kept)
 
     def _path(self, digest: str) -> Path:
         return self._kept / digest.removeprefix("sha256:")

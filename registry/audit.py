@@ -22,7 +22,7 @@ def digest(event: Event) -> str:
     """SHA-256, in hex, over all columns of the row but ``hash``."""
     row = [event.sequence, event.at.astimezone(UTC).isoformat(), event.actor, event.action, event.subject, event.reason,
            event.before, event.after, event.previous]
-    if event.details:  # Rows from before there were any stay as they were sealed.
+    if event.details != {}:  # Rows from before there were any stay as they were sealed.
         row.append(json.dumps(event.details, sort_keys=True))
     return hashlib.sha256(json.dumps(row).encode()).hexdigest()
 

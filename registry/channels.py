@@ -16,6 +16,7 @@ from postil.plugins import ReleaseRef
 from postil.registry import store
 from postil.registry.database import Database
 from postil.registry.errors import ConflictError, NotFoundError, WeightError
+from postil.registry.history import MOVES, collected
 from postil.registry.models import Channel, Pin, Release, utcnow
 from postil.registry.names import AdapterName
 
@@ -37,8 +38,9 @@ class Only:
         if self.number in (None, found.number) and self.revision in (None, found.revision):
             return
         now = f"points to {name.release(found.number)}" if found.number else "points to no release"
-        last = next((event for event in reversed(store.events(session, str(name))) if event.action != "publish"), None)
-        whose = f" ({last.action} by {last.actor})" if last else ""
+        moves = MOVES if found.name == STABLE else (found.name, f"{found.name}-end")
+        last = store.events(session, str(name), moves)[-1:]
+        whose = f" ({last[0].action} by {last[0].actor})" if last else ""
         raise ConflictError(f"{found.name} of {name} {now} by now{whose}; look at it and decide again")
 
 
@@ -58,7 +60,7 @@ def point(
     name = AdapterName(ref.domain, ref.adapter)
     with database.transaction() as session:
         store.lock_for_writing(session)
-        existing_release(session, ref)
+        usable_release(session, ref)
         found, stable = channel(session, name, which), channel(session, name, STABLE)
         only.check(session, found, name)
         _check_beside(ref, which, stable)
@@ -104,7 +106,7 @@ def pin(database: Database, tenant: str, ref: ReleaseRef, *, reason: str, actor:
     name = AdapterName(ref.domain, ref.adapter)
     with database.transaction() as session:
         store.lock_for_writing(session)
-        existing_release(session, ref)
+        usable_release(session, ref)
         found = session.get(Pin, (tenant, name.domain, name.adapter))
         if found is not None and found.number == ref.number:
             raise ConflictError(f"{tenant} is pinned to {ref} already")
@@ -164,6 +166,14 @@ def existing_release(session: Session, ref: ReleaseRef) -> Release:
     if release is None:
         numbers = ", ".join(str(known.number) for known in existing(session, name))
         raise NotFoundError(f"there is no release {ref}; {name} has {numbers}")
+    return release
+
+
+def usable_release(session: Session, ref: ReleaseRef) -> Release:
+    """One release that has its files. Raises NotFoundError, or ConflictError if they were collected."""
+    release = existing_release(session, ref)
+    if ref.number in collected(session, AdapterName(ref.domain, ref.adapter)):
+        raise ConflictError(f"the files of {ref} were collected; publish it again to serve it")
     return release
 
 

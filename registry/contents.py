@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from postil.registry.policy import Policy, parse_policy
+from postil.registry.policy import MAX_POLICY_BYTES, Policy, parse_policy
 from postil.registry.preflight import CONFIG, WEIGHTS
 
 REPORT = "training.json"
@@ -17,7 +17,10 @@ KEPT = frozenset({CONFIG, WEIGHTS, REPORT})
 def policy_in(folder: Path) -> Policy | None:
     """The policy that lies in a folder as ``policy.yaml``, or None. Raises PolicyError."""
     path = folder / POLICY
-    return parse_policy(path.read_bytes()) if path.is_file() else None
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return parse_policy(file.read(MAX_POLICY_BYTES + 1))
 
 
 def keep_the_adapter(folder: Path) -> None:

@@ -8,7 +8,9 @@ RegistryError
 ├── ConflictError         somebody else was faster, or there is nothing to do it to
 ├── PolicyError           a policy that cannot be in force
 ├── ArtifactError         files that cannot be an adapter, or no longer are what was published
-│   └── PreflightError    an adapter that this base cannot serve
+│   ├── PreflightError    an adapter that this base cannot serve
+│   └── SourceError       a place on a hub that holds no adapter, or none for us
+├── HubError              the hub does not answer, or not as it should
 ├── DatasetError          training data that cannot be learned from
 └── BaseModelError        the base model cannot be found or read
 """
@@ -50,6 +52,14 @@ class ArtifactError(RegistryError):
 
 class PreflightError(ArtifactError):
     """An adapter that the base model of this gateway cannot serve."""
+
+
+class SourceError(ArtifactError):
+    """A repository on a hub that is not there, that we may not see, or that holds no adapter."""
+
+
+class HubError(RegistryError):
+    """A hub that cannot be reached in time, or whose answers cannot be used."""
 
 
 class DatasetError(RegistryError):

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sqlmodel import Session
+
 from postil.registry import audit, store
 from postil.registry.database import Database
 from postil.registry.errors import TextError
@@ -13,6 +15,8 @@ from postil.registry.models import Event
 from postil.registry.names import AdapterName
 
 MOVES = ("promote", "rollback")
+# The files of a release were deleted; they are there again.
+COLLECT, RESTORE = "collect", "restore"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,17 @@ def live_history(events: Iterable[Event]) -> list[int]:
         else:
             history.append(event.after)
     return history
+
+
+def collected(session: Session, name: AdapterName) -> set[int]:
+    """The releases of an adapter, by number, whose files were collected and have not been published again."""
+    gone = set[int]()
+    for event in store.events(session, str(name), (COLLECT, RESTORE)):
+        if event.action == COLLECT and event.before is not None:
+            gone.add(event.before)
+        elif event.action == RESTORE and event.after is not None:
+            gone.discard(event.after)
+    return gone
 
 
 def parse_instant(text: str) -> datetime:

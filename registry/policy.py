@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from postil.plugins.contract import FallbackRule, Validator
+from postil.plugins.contract import Component, FallbackRule, InputCheck, Validator
 from postil.plugins.errors import PluginError
 from postil.plugins.manager import PluginManager
 from postil.registry.errors import PolicyError
@@ -21,6 +22,11 @@ NOT_SAMPLING = frozenset(
     {"model", "messages", "prompt", "stream", "stream_options", "n", "cache_salt", "user", "logprobs",
      "top_logprobs", "tools", "tool_choice", "response_format", "structured_outputs"}
 )
+
+
+# What a fallback can be for, beside the checks that a policy names.
+DID_NOT_RUN, ENGINE_ERROR = "did_not_run", "engine_error"
+REASONS = frozenset({DID_NOT_RUN, ENGINE_ERROR})
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -75,16 +81,40 @@ class Use(_Part):
     config: dict[str, JsonValue] = Field(default_factory=dict)
 
 
-class ValidatorUse(Use):
-    """A validator in force. ``if_not_run``: what a validator that raised means; ``fail`` unless said otherwise."""
+class CheckUse(Use):
+    """A check in force. ``if_not_run``: what one that raised or took longer than ``deadline_ms`` means."""
 
     if_not_run: Literal["fail", "pass"] = "fail"
+    deadline_ms: Annotated[int, Field(ge=1, le=600_000)] = 1000
+
+
+class ValidatorUse(CheckUse):
+    """A validator in force.
+
+    ``on_fail``: ``fallback`` holds the whole answer back until it has passed. ``stop``, ``redact`` and ``replace`` let
+    a stream run behind the validator's window: where it fails, the answer ends before the failing part, or goes on
+    with ``replacement`` in place of that part, or ends with ``replacement``.
+    """
+
+    on_fail: Literal["fallback", "stop", "redact", "replace"] = "fallback"
+    replacement: Annotated[str, Field(max_length=2000)] = "[removed]"
 
 
 class FallbackUse(Use):
-    """A fallback rule, for the validators named in ``when``; for all of them where it is left out."""
+    """A fallback rule, for what is named in ``when``; for every check that failed, where that is left out.
+
+    ``when`` names validators and input checks of this policy, ``did_not_run`` (any of them) or ``engine_error``.
+    """
 
     when: tuple[str, ...] | None = None
+
+
+class ReviewRules(_Part):
+    """How people review: who is told (``webhook``), who gets them first, and a ``sample`` of what passed (%)."""
+
+    webhook: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)] | None = None
+    assign_to: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    sample: Annotated[float, Field(ge=0, le=100)] = 0.0
 
 
 class Policy(_Part):
@@ -98,21 +128,24 @@ class Policy(_Part):
     sampling: dict[str, JsonValue] = Field(default_factory=dict)
     defaults: dict[str, JsonValue] = Field(default_factory=dict)
     output: Output | None = None
+    input: tuple[CheckUse, ...] = ()
     validators: tuple[ValidatorUse, ...] = ()
     fallback: tuple[FallbackUse, ...] = ()
+    reviews: ReviewRules = ReviewRules()
 
     @model_validator(mode="after")
     def _consistent(self) -> Policy:
         wrong = NOT_SAMPLING & (set(self.sampling) | set(self.defaults))
         if wrong:
             raise ValueError(f"{sorted(wrong)[0]} is no sampling parameter; leave it to the request")
-        named = {use.name for use in self.validators}
-        if len(named) != len(self.validators):
-            raise ValueError("validators names one validator twice")
+        for where, uses in (("input", self.input), ("validators", self.validators)):
+            if len({use.name for use in uses}) != len(uses):
+                raise ValueError(f"{where} names one plugin twice")
+        named = {use.name for use in (*self.input, *self.validators)} | REASONS
         for rule in self.fallback:
             missing = set(rule.when or ()) - named
             if missing:
-                raise ValueError(f"fallback names {sorted(missing)[0]!r}, which is not among the validators")
+                raise ValueError(f"fallback names {sorted(missing)[0]!r}, which is none of the policy's checks")
         self.canonical()  # NaN and numbers of thousands of digits have no JSON: a ValueError here, and not later.
         if any("\ud800" <= character <= "\udfff" for character in json.dumps(self.model_dump(), ensure_ascii=False)):
             raise ValueError("it holds half of a pair of characters, which is no text; leave it out")
@@ -150,14 +183,28 @@ def policy_from(values: object) -> Policy:
         raise PolicyError(f"policy: {_first(error)}") from error
 
 
-def build(
-    policy: Policy, plugins: PluginManager
-) -> tuple[Sequence[tuple[ValidatorUse, Validator]], Sequence[tuple[FallbackUse, FallbackRule]]]:
-    """Make the validators and fallback rules that ``policy`` names, in its order.
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The plugins that a policy names, made ready, in its order."""
 
-    Raises PolicyError if one is not installed or its configuration does not fit.
+    inputs: Sequence[tuple[CheckUse, InputCheck]]
+    validators: Sequence[tuple[ValidatorUse, Validator]]
+    fallbacks: Sequence[tuple[FallbackUse, FallbackRule]]
+
+    def all(self) -> Iterator[tuple[Use, Component]]:
+        """Every one of them."""
+        yield from self.inputs
+        yield from self.validators
+        yield from self.fallbacks
+
+
+def build(policy: Policy, plugins: PluginManager) -> Built:
+    """Make the plugins that ``policy`` names.
+
+    Raises PolicyError if one is not installed, its configuration does not fit, or it cannot do what is asked of it.
     """
     try:
+        inputs = [(use, plugins.input_check(use.name).from_mapping(use.config)) for use in policy.input]
         validators = [
             (use, kind.from_mapping(_with_output(use, kind, policy.output)))
             for use, kind in [(use, plugins.validator(use.name)) for use in policy.validators]
@@ -165,7 +212,12 @@ def build(
         rules = [(use, plugins.fallback_rule(use.name).from_mapping(use.config)) for use in policy.fallback]
     except PluginError as error:
         raise PolicyError(f"policy: {error}") from error
-    return validators, rules
+    for use, validator in validators:
+        if use.on_fail != "fallback" and validator.scope.window is None:
+            raise PolicyError(
+                f"policy: {use.name} has to see the whole answer, so on_fail: {use.on_fail} cannot be; leave it out"
+            )
+    return Built(inputs, validators, rules)
 
 
 def _with_output(use: Use, kind: type[Validator], output: Output | None) -> Mapping[str, Any]:

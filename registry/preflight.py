@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from postil.registry.adapter_config import AdapterConfig, Targets, layer_of, matches, read_config, shown
+from postil.registry.adapter_config import AdapterConfig, Targets, ends, layer_of, read_config
 from postil.registry.base.model import BaseModel
-from postil.registry.errors import PreflightError
+from postil.registry.outside import named, read_json, refuse, shown
 from postil.registry.tensors import TYPES, Tensor, read_tensors
 
 CONFIG = "adapter_config.json"
@@ -23,10 +23,12 @@ WEIGHTS = "adapter_model.safetensors"
 _PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
 _ALLOWED = frozenset({".json", ".safetensors", ".md", ".txt", ".jinja", ".yaml"})
 _PREFIX = "base_model.model."
+_PARTS = (".lora_A.weight", ".lora_B.weight")
 # Their changes would grow with the vocabulary, and are not what an adapter is here.
 _EMBEDDINGS = frozenset({"embed_tokens", "embed_in", "embed_out", "wte", "wpe", "word_embeddings", "lm_head"})
 _LARGEST = 65504.0  # Where float16 ends: beyond it an engine of half precision computes with infinities.
 _MAX_ADDED_TOKENS = 1 << 20
+_AGAIN = "save or copy the adapter again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,33 +60,27 @@ def preflight(folder: Path, base: BaseModel, max_rank: int) -> AdapterInfo:
 
 
 def _check_files(folder: Path) -> None:
-    paths = sorted(folder.iterdir())
-    for path in paths:
-        _check_file(path, shown(path.name))
+    names = sorted(path.name for path in folder.iterdir())
+    for name in names:
+        _check_file(folder / name, named(name))
     for needed in (CONFIG, WEIGHTS):
-        if needed not in {path.name for path in paths}:
-            raise PreflightError(
-                f"{needed} is missing, and an adapter is {CONFIG} with {WEIGHTS};"
-                " publish the folder that PEFT's save_pretrained wrote"
-            )
+        if needed not in names:
+            allowed = f"an adapter is {CONFIG} with {WEIGHTS}"
+            refuse(f"{needed} is missing", allowed, "publish the folder that PEFT's save_pretrained wrote")
 
 
 def _check_file(path: Path, name: str) -> None:
     suffix = path.suffix.lower()
     if suffix in _PICKLES:
-        raise PreflightError(
-            f"{name} is a pickle, which can run code when it is loaded, and weights are read from {WEIGHTS} only;"
-            " save them there and remove it"
-        )
+        found = f"{name} is a pickle, which can run code when it is loaded"
+        refuse(found, f"weights are read from {WEIGHTS} only", "save them there, and remove it")
     if path.is_symlink() or not path.is_file():
-        kind = "a symbolic link" if path.is_symlink() else "not a file"
-        raise PreflightError(f"{name} is {kind}, and an adapter is one flat folder of files; replace or remove it")
-    if suffix not in _ALLOWED or name.startswith("."):
-        raise PreflightError(
-            f"{name} does not belong to an adapter, and only {', '.join(sorted(_ALLOWED))} do; remove it"
-        )
+        found = "a symbolic link" if path.is_symlink() else "not a file"
+        refuse(f"{name} is {found}", "an adapter is one flat folder of files", "replace or remove it")
+    if suffix not in _ALLOWED or path.name.startswith("."):
+        refuse(f"{name} does not belong to an adapter", f"only {', '.join(sorted(_ALLOWED))} do", "remove it")
     if suffix == ".safetensors" and path.name != WEIGHTS:
-        raise PreflightError(f"{name} is not {WEIGHTS}, the one weights file of an adapter; rename or remove it")
+        refuse(f"{name} is not {WEIGHTS}", "that is the one weights file of an adapter", "rename or remove it")
 
 
 def _check_base_name(name: object, base: BaseModel) -> None:
@@ -92,82 +88,73 @@ def _check_base_name(name: object, base: BaseModel) -> None:
     if not isinstance(name, str) or name.count("/") != 1 or name.startswith((".", "/", "~")):
         return
     if base.id.count("/") == 1 and name.casefold() != base.id.casefold():
-        raise PreflightError(
-            f"the adapter was trained for {shown(name)}, and this gateway serves {base.id}; train it on {base.id}"
-        )
+        refuse(f"the adapter was trained for {named(name)}", f"this gateway serves {base.id}", f"train it on {base.id}")
 
 
 def _check_vocabulary(added: Path, base: BaseModel) -> None:
-    """The engine reads the base's tokenizer alone, and would split a token of the adapter's own into pieces."""
+    """The engine reads the base's tokenizer alone, and would cut a token of the adapter's own into pieces."""
     sizes = [shape[0] for module, shape in base.modules.items() if module.rpartition(".")[2] in _EMBEDDINGS]
     if not sizes or not added.is_file():
         return
-    tokens = _tokens(added)
-    beyond = sorted(token for token, number in tokens.items() if not isinstance(number, int) or number >= max(sizes))
-    if beyond:
-        raise PreflightError(
-            f"{added.name} adds {shown(beyond[0])} to the vocabulary, and that of {base.id} ends at {max(sizes) - 1};"
-            " train with the tokens of the base"
-        )
+    for token, number in _tokens(added).items():
+        if not isinstance(number, int) or number >= max(sizes):
+            refuse(
+                f"{added.name} adds {shown(token)} to the vocabulary as {shown(number)}",
+                f"that of {base.id} ends at {max(sizes) - 1}", "train with the tokens of the base",
+            )  # fmt: skip
 
 
 def _tokens(added: Path) -> Mapping[str, object]:
     try:
-        tokens = json.loads(added.read_bytes()) if added.stat().st_size <= _MAX_ADDED_TOKENS else None
-    except (ValueError, RecursionError):
+        tokens = read_json(added.read_bytes()) if added.stat().st_size <= _MAX_ADDED_TOKENS else None
+    except ValueError:
         tokens = None
     if not isinstance(tokens, dict):
-        raise PreflightError(
-            f"{added.name} is not what a tokenizer writes, and it has to be a JSON object of numbers; remove it"
-        )
+        refuse(f"{added.name} is not what a tokenizer writes", "it has to be a JSON object of numbers", "remove it")
     return tokens
 
 
-def _check_shapes(tensors: list[Tensor], config: AdapterConfig, base: BaseModel) -> set[str]:
+def _check_shapes(tensors: Sequence[Tensor], config: AdapterConfig, base: BaseModel) -> set[str]:
     """Check names, shapes and types; returns the modules that are changed."""
     shapes = {tensor.name: tensor.shape for tensor in tensors}
     modules = {_module(name) for name in shapes}
     if not modules:
-        raise PreflightError(f"{WEIGHTS} holds no tensors, and an adapter has two for each module; save it again")
+        refuse(f"{WEIGHTS} holds no tensors", "an adapter has two for each module that it changes", _AGAIN)
     for module in sorted(modules):
         _check_module(module, shapes, config.rank_of(module), base)
     for tensor in tensors:
         if tensor.dtype not in TYPES:
-            raise PreflightError(
-                f"{tensor.name} is of type {tensor.dtype}, and adapters are {', '.join(TYPES)}; save it as one of these"
-            )
+            allowed = f"adapters are {', '.join(TYPES)}"
+            refuse(f"{tensor.name} is of type {tensor.dtype}", allowed, "save it as one of these")
     return modules
 
 
 def _module(name: str) -> str:
     """``base_model.model.<module>.lora_A.weight`` -> ``<module>``."""
-    for suffix in (".lora_A.weight", ".lora_B.weight", ".lora_embedding_A", ".lora_embedding_B"):
-        if name.startswith(_PREFIX) and name.endswith(suffix):
-            return name.removeprefix(_PREFIX).removesuffix(suffix)
-    raise PreflightError(
-        f"{shown(name)} is not a LoRA tensor, and only {_PREFIX}*.lora_A.weight and lora_B are served;"
-        " save only the adapter, without whole layers"
-    )
+    if not _EMBEDDINGS.isdisjoint(name.split(".")):
+        refuse(
+            f"{named(name)} is of the embedding or the head", "only linear modules between them can be changed",
+            "take it out of target_modules and modules_to_save, and train again",
+        )  # fmt: skip
+    part = next((part for part in _PARTS if name.endswith(part)), None)
+    if part is None or not name.startswith(_PREFIX):
+        refuse(
+            f"{named(name)} is not a LoRA tensor", f"only {_PREFIX}*.lora_A.weight and lora_B.weight can be served",
+            "save the adapter alone, with PEFT's save_pretrained",
+        )  # fmt: skip
+    return name.removeprefix(_PREFIX).removesuffix(part)
 
 
 def _check_module(module: str, shapes: Mapping[str, tuple[int, ...]], rank: int, base: BaseModel) -> None:
-    if module.rpartition(".")[2] in _EMBEDDINGS:
-        raise PreflightError(
-            f"{shown(module)} is changed, and only the linear modules between embedding and head can be;"
-            " take it out of target_modules and train again"
-        )
+    train = f"train the adapter on {base.id}"
     if module not in base.modules:
-        raise PreflightError(
-            f"{shown(module)} is changed, and {base.id} has no linear module of that name; train on {base.id}"
-        )
+        refuse(f"{named(module)} is changed", f"{base.id} has no linear module of that name", train)
     features_out, features_in = base.modules[module]
     for part, expected in (("lora_A", (rank, features_in)), ("lora_B", (features_out, rank))):
         found = shapes.get(f"{_PREFIX}{module}.{part}.weight")
         if found != expected:
-            raise PreflightError(
-                f"{part} of {module} is {_shape(found)}, and {base.id} with rank {rank} needs {_shape(expected)};"
-                f" train the adapter on {base.id}"
-            )
+            allowed = f"{base.id} with rank {rank} needs {_shape(expected)}"
+            refuse(f"{part} of {module} is {_shape(found)}", allowed, _AGAIN if found is None else train)
 
 
 def _shape(shape: tuple[int, ...] | None) -> str:
@@ -175,33 +162,30 @@ def _shape(shape: tuple[int, ...] | None) -> str:
 
 
 def _check_named(modules: set[str], targets: Targets) -> None:
-    """The engine goes by the tensors and PEFT by the configuration: where they differ, so do the answers."""
+    """The engine goes by the tensors and PEFT by the configuration: where these differ, so do the answers."""
     for module in sorted(modules):
         if not targets.take(module):
-            raise PreflightError(
-                f"{module} is changed, and {CONFIG} names only {shown(', '.join(targets.names))}"
-                " (less what it leaves out); save weights and configuration together"
-            )
+            allowed = f"{CONFIG} leaves it out (target_modules, exclude_modules, layers_to_transform)"
+            refuse(f"{module} is changed", allowed, "save weights and configuration together")
 
 
 def _check_complete(modules: set[str], targets: Targets, base: BaseModel) -> None:
     """What the configuration names and the base has, the weights have to hold: else some were lost on the way."""
-    own = _layers(base)
     # The experts of a mixture are one parameter in the model, whatever the base's files make of them.
     wanted = [name for name in base.modules if targets.take(name) and ".experts." not in name]
-    for name in targets.names:
-        if any(matches(name, one) for one in wanted) and not any(matches(name, one) for one in modules):
-            _refuse_missing(name)
-    kinds = {_kind(module) for module in modules}
-    for module in wanted:
-        if module not in modules and _kind(module) in kinds and (layer_of(module) or 0) < own:
-            _refuse_missing(module)
+    lost = targets.names & _all_ends(wanted) - _all_ends(modules)
+    kinds, layers = {_kind(module) for module in modules}, _layers(base)
+    lost |= {
+        module
+        for module in wanted
+        if module not in modules and _kind(module) in kinds and (layer_of(module) or 0) < layers
+    }
+    if lost:
+        refuse(f"the tensors of {min(lost)} are missing", f"{CONFIG} says that it is changed", _AGAIN)
 
 
-def _refuse_missing(name: str) -> None:
-    raise PreflightError(
-        f"the weights of {shown(name)} are missing, and {CONFIG} says that it is changed; save or copy the adapter again"
-    )
+def _all_ends(modules: Iterable[str]) -> set[str]:
+    return set[str]().union(*map(ends, modules))
 
 
 def _kind(module: str) -> str:
@@ -211,17 +195,15 @@ def _kind(module: str) -> str:
 def _layers(base: BaseModel) -> float:
     """How many layers the base computes with; its files may hold more, for training only."""
     config = json.loads((base.path / "config.json").read_bytes())
-    found = config.get("num_hidden_layers") or config.get("text_config", {}).get("num_hidden_layers")
+    found = (config.get("text_config") or config).get("num_hidden_layers")
     return found if isinstance(found, int) else math.inf
 
 
-def _check_values(path: Path, tensors: list[Tensor]) -> None:
+def _check_values(path: Path, tensors: Sequence[Tensor]) -> None:
     with path.open("rb") as file:
         for tensor in tensors:
             largest = tensor.largest(file)
             if largest > _LARGEST:
                 found = "NaN or infinite values" if math.isinf(largest) else f"a value of size {largest:.3g}"
-                raise PreflightError(
-                    f"{tensor.name} holds {found}, and the largest number allowed is {_LARGEST:.0f};"
-                    " train again with a lower learning rate"
-                )
+                allowed = f"the largest size allowed is {_LARGEST:.0f}"
+                refuse(f"{tensor.name} holds {found}", allowed, "train again with a lower learning rate")

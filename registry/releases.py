@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,21 @@ from postil.plugins.manager import PluginManager
 from postil.registry import store
 from postil.registry.artifacts import ArtifactStore
 from postil.registry.base.model import BaseModel
-from postil.registry.channels import ANYHOW, STABLE, Only, channel, end_canary, existing, existing_release, move
+from postil.registry.channels import (
+    ANYHOW,
+    STABLE,
+    Only,
+    channel,
+    end_canary,
+    existing,
+    existing_release,
+    move,
+    usable_release,
+)
+from postil.registry.contents import keep_the_adapter
 from postil.registry.database import Database
 from postil.registry.errors import ConflictError
-from postil.registry.history import live_history
+from postil.registry.history import MOVES, RESTORE, collected, live_history
 from postil.registry.models import Channel, Domain, Event, Release
 from postil.registry.names import AdapterName
 from postil.registry.policy import Policy, build, policy_from
@@ -29,7 +40,8 @@ from postil.registry.text import kept
 class AdapterState:
     """What is known of one adapter: its releases, where its channels point, who is pinned, and what was done.
 
-    ``pins`` are release numbers by tenant. ``events`` are there only where they were asked for.
+    ``pins`` are release numbers by tenant, ``previous`` is what a rollback would go back to, ``collected`` the numbers
+    of the releases that have no files any more. ``events`` are there only where they were asked for.
     """
 
     name: AdapterName
@@ -37,6 +49,8 @@ class AdapterState:
     channels: Mapping[str, Channel]
     pins: Mapping[str, int]
     default: bool
+    previous: int | None = None
+    collected: Set[int] = frozenset()
     events: Sequence[Event] = ()
 
     @property
@@ -61,33 +75,38 @@ class Registry:
     max_rank: int
 
     def publish(
-        self, folder: Path, name: AdapterName, policy: Policy | None, *, note: str, actor: str
+        self, folder: Path, name: AdapterName, policy: Policy | None, *, note: str, actor: str, source: str = ""
     ) -> tuple[Release, bool]:
-        """Make a release of the files in ``folder``; returns it and whether it is new.
+        """Make a release of the files in ``folder``; returns it and whether it is new, or there again.
 
-        ``folder`` comes from ``artifacts.incoming()``. Without a ``policy``, the one that is live stays in force.
-        The same files with the same policy are the same release. Raises PreflightError or PolicyError, and then
-        nothing has changed.
+        ``folder`` comes from ``artifacts.incoming()``; what in it is no part of the adapter is left out. ``source``
+        says where it came from, if not from an upload. Without a ``policy``, the one that is live stays in force.
+        The same files with the same policy are the same release; it is there again if its files had been collected.
+        Raises PreflightError or PolicyError, and then nothing has changed.
         """
         kept(note, "note")
         preflight(folder, self.base, self.max_rank)
+        keep_the_adapter(folder)
         policy = policy or self._policy_in_force(name)
-        validators, _ = build(policy, self.plugins)
+        built = build(policy, self.plugins)
         candidate = Release(
             domain=name.domain,
             adapter=name.adapter,
             number=0,
-            artifact=self.artifacts.add(folder),
+            artifact="",
             base_id=self.base.id,
             base_revision=self.base.revision,
             policy=policy.model_dump(mode="json", exclude_defaults=True),
             policy_digest=policy.digest(),
-            validators={validator.name: validator.version for _, validator in validators},
+            validators={validator.name: validator.version for _, validator in built.validators},
+            source=source,
             note=note,
             actor=actor,
         )
-        with self.database.transaction() as session:
-            return _publish(session, candidate, name)
+        with self.artifacts.naming():
+            candidate.artifact = self.artifacts.add(folder)
+            with self.database.transaction() as session:
+                return _publish(session, candidate, name)
 
     def promote(
         self, ref: ReleaseRef, *, reason: str, actor: str, only: Only = ANYHOW, dry_run: bool = False
@@ -120,11 +139,21 @@ class Registry:
         with self.database.transaction() as session:
             return existing_release(session, ref)
 
-    def state(self, name: AdapterName, *, events: bool = True) -> AdapterState:
-        """One adapter, with its events unless they are not wanted. Raises NotFoundError."""
+    def usable(self, ref: ReleaseRef) -> Release:
+        """One release that has its files. Raises NotFoundError, or ConflictError if they were collected."""
+        with self.database.transaction() as session:
+            return usable_release(session, ref)
+
+    def state(self, name: AdapterName) -> AdapterState:
+        """One adapter, with its events. Raises NotFoundError."""
         with self.database.transaction() as session:
             found = _state(session, name, existing(session, name))
-            return replace(found, events=store.events(session, str(name))) if events else found
+            return replace(found, events=store.events(session, str(name)))
+
+    def serving(self, name: AdapterName) -> tuple[AdapterState, dict[str, str]]:
+        """What a gateway needs to serve one adapter, read at once: its state, without events, and all defaults."""
+        with self.database.transaction() as session:
+            return _state(session, name, existing(session, name)), _defaults(session)
 
     def adapters(self) -> list[AdapterState]:
         """Every adapter, in the order of their names, without its events."""
@@ -134,7 +163,12 @@ class Registry:
     def default_adapters(self) -> dict[str, str]:
         """Each domain's default adapter: ``{"healthcare": "triage"}``."""
         with self.database.transaction() as session:
-            return {domain.name: domain.default_adapter for domain in store.domains(session)}
+            return _defaults(session)
+
+    def newest_event(self) -> int:
+        """The sequence number of the last event, 0 if there is none."""
+        with self.database.transaction() as session:
+            return store.newest(session)
 
     def _policy_in_force(self, name: AdapterName) -> Policy:
         """The policy of the live release, else of the newest, else an empty one."""
@@ -150,7 +184,7 @@ class Registry:
         name = AdapterName(ref.domain, ref.adapter)
         with self.database.transaction() as session:
             store.lock_for_writing(session)
-            existing_release(session, ref)
+            usable_release(session, ref)
             stable = channel(session, name, STABLE)
             only.check(session, stable, name)
             if stable.number == ref.number:
@@ -170,8 +204,8 @@ class Registry:
 
 def _publish(session: Session, candidate: Release, name: AdapterName) -> tuple[Release, bool]:
     store.lock_for_writing(session)
-    if existing := store.same_release(session, candidate):
-        return existing, False
+    if found := store.same_release(session, candidate):
+        return found, _restored(session, candidate, found.number, name)
     candidate.number = store.next_number(session, name)
     session.add(candidate)
     if session.get(Domain, name.domain) is None:
@@ -183,12 +217,30 @@ def _publish(session: Session, candidate: Release, name: AdapterName) -> tuple[R
     return candidate, True
 
 
+def _restored(session: Session, candidate: Release, number: int, name: AdapterName) -> bool:
+    """Whether a release had lost its files, which are there again now."""
+    if number not in collected(session, name):
+        return False
+    store.record(
+        session, actor=candidate.actor, action=RESTORE, subject=str(name), reason=candidate.note, after=number,
+        details={"artifact": candidate.artifact},
+    )
+    return True
+
+
+def _defaults(session: Session) -> dict[str, str]:
+    return {domain.name: domain.default_adapter for domain in store.domains(session)}
+
+
 def _state(session: Session, name: AdapterName, releases: Sequence[Release]) -> AdapterState:
     domain = session.get(Domain, name.domain)
+    history = live_history(store.events(session, str(name), MOVES))
     return AdapterState(
         name,
         releases,
         {found.name: found for found in store.channels(session, name)},
         {pin.tenant: pin.number for pin in store.pins(session, name)},
         domain is not None and domain.default_adapter == name.adapter,
+        history[-2] if len(history) > 1 else None,
+        collected(session, name),
     )

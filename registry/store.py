@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import func, text
@@ -15,6 +15,8 @@ from postil.registry.text import kept
 
 # Any number will do, so long as nothing else in the database uses it.
 _WRITER_LOCK = 0x706F7374
+# Where PostgreSQL announces that there are new events.
+CHANNEL = "postil"
 
 
 def lock_for_writing(session: Session) -> None:
@@ -110,9 +112,11 @@ def tenants(session: Session) -> Sequence[Tenant]:
     return session.exec(select(Tenant).order_by(col(Tenant.name))).all()
 
 
-def events(session: Session, subject: str | None = None) -> Sequence[Event]:
-    """The log in order, all of it or one adapter's."""
+def events(session: Session, subject: str | None = None, actions: Collection[str] | None = None) -> Sequence[Event]:
+    """The log in order: all of it, or one adapter's, or only those of its events that are of some kinds."""
     query = select(Event).order_by(col(Event.sequence))
+    if actions is not None:
+        query = query.where(col(Event.action).in_(actions))
     return session.exec(query if subject is None else query.where(Event.subject == subject)).all()
 
 
@@ -143,4 +147,16 @@ def record(
         hash="",
     )
     session.add(audit.seal(event))
+    _announce(session)
     return event
+
+
+def newest(session: Session) -> int:
+    """The sequence number of the last event, 0 if there is none."""
+    return session.exec(select(func.max(Event.sequence))).one() or 0
+
+
+def _announce(session: Session) -> None:
+    """Wake whoever listens (``listen.py``), at the instant of the commit and only if there is one."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_notify(CHANNEL, "")))

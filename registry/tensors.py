@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from postil.registry.adapter_config import once
-from postil.registry.errors import PreflightError
+from postil.registry.outside import read_json, refuse
 
 _MAX_HEADER = 16 << 20
 _CHUNK = 4 << 20
@@ -51,27 +49,30 @@ class Tensor:
 def read_tensors(path: Path) -> list[Tensor]:
     """The tensors of a file, by name, from its header alone. Raises PreflightError if it is not whole safetensors."""
     try:
-        header, begin = _header(path)
+        length = _header_length(path)
         with safe_open(path, framework="numpy") as file:  # It checks that header and file agree to the last byte.
             names = sorted(file.keys())
-    except (SafetensorError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise PreflightError(
-            f"{path.name} is corrupt ({reason}), and only whole safetensors are taken; save or copy the adapter again"
-        ) from error
-    return [_tensor(name, header[name], begin) for name in names]
+        header = _header(path, length)
+    except (SafetensorError, ValueError) as error:
+        reason = ascii(" ".join(str(error).split())[:200])[1:-1]  # It may hold names from outside.
+        found = f"{path.name} is corrupt ({reason})"
+        refuse(found, "only whole safetensors files are read", "save or copy the adapter again")
+    return [_tensor(name, header[name], 8 + length) for name in names]
 
 
-def _header(path: Path) -> tuple[Mapping[str, Any], int]:
-    """The header, and where the data begins."""
+def _header_length(path: Path) -> int:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        if length > _MAX_HEADER:
-            raise ValueError(f"its header of {length:,} bytes is too large")
-        header = json.loads(file.read(length).decode(), object_pairs_hook=once)
-    if not isinstance(header, dict):
-        raise ValueError("its header is not a JSON object")
-    return header, 8 + length
+    if length > _MAX_HEADER:
+        raise ValueError(f"its header would have {length:,} bytes, more than {_MAX_HEADER:,}")
+    return length
+
+
+def _header(path: Path, length: int) -> Mapping[str, Any]:
+    with path.open("rb") as file:
+        file.seek(8)
+        header: Mapping[str, Any] = read_json(file.read(length))
+    return header
 
 
 def _tensor(name: str, stated: Mapping[str, Any], data: int) -> Tensor:

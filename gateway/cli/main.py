@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from postil.gateway.cli import channels, diff, history, publish, releases, serve, status, tenants, train
+from postil.gateway.cli import channels, diff, gc, history, policy, publish, releases, serve, status, tenants, train
 from postil.gateway.cli.connection import CommandError
 from postil.gateway.errors import SettingsError
 from postil.plugins.errors import PluginError
@@ -33,8 +33,10 @@ def make_cli() -> typer.Typer:
     for command in (channels.canary, channels.shadow, channels.agreement, channels.pin, channels.unpin):
         cli.command()(command)
     cli.command()(diff.diff)
+    cli.command()(gc.gc)
     cli.command()(train.train)
     cli.add_typer(tenants.make_cli(), name="tenants")
+    cli.add_typer(policy.make_cli(), name="policy")
     cli.command()(history.log)
     cli.add_typer(history.make_audit_cli(), name="audit")
     cli.command()(status.status)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, cast
 
@@ -13,59 +15,100 @@ from rich.progress import wrap_file
 
 from postil.gateway.cli.connection import CommandError, call, connected
 from postil.gateway.cli.show import AsJson, console, print_json
-from postil.registry.names import AdapterName, parse_adapter
+from postil.registry.hub.ref import SCHEME, parse_hub_ref
+from postil.registry.names import parse_adapter
 from postil.registry.policy import parse_policy
-from postil.registry.sources import pack
+from postil.registry.sources import is_archive, pack
+
+_PATIENT = httpx.Timeout(30.0, read=None)
 
 
 def publish(
-    path: Annotated[Path, typer.Argument(help="Folder with adapter_config.json and adapter_model.safetensors.")],
+    path: Annotated[
+        str, typer.Argument(help="An adapter's folder, a tar, tar.gz or zip of it, or hf://org/name@revision.")
+    ],
     adapter: Annotated[str, typer.Option(help="Where it belongs: domain/adapter.")],
     policy: Annotated[
-        Path | None, typer.Option(help="How it answers (policy.yaml). Without one: the live release's policy.")
+        Path | None,
+        typer.Option(help="How it answers; without it, policy.yaml beside the adapter, else the live one's policy."),
     ] = None,
     note: Annotated[str, typer.Option(help="Why; it is kept in the log.")] = "",
     promote: Annotated[bool, typer.Option("--promote", help="Make it live at once.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Publish an adapter as a new release. It is not live until it is promoted."""
+    """Publish an adapter as a new release. It is not live until it is promoted.
+
+    Kept are adapter_config.json, adapter_model.safetensors and training.json; what else lies beside them is left out.
+    A place on a hub is fetched by the gateway, with its HF_TOKEN and HF_ENDPOINT.
+    """
     name = parse_adapter(adapter)
-    text = _policy_text(policy)
-    with tempfile.TemporaryFile() as packed, connected() as client:
-        pack(path, packed)
-        made = _upload(client, name, cast(BinaryIO, packed), text, note, quiet=as_json)
+    fields = {"note": note} | _policy_field(policy)
+    with connected() as client:
+        made = _send(client, f"/api/adapters/{name}/releases", path, fields, quiet=as_json)
         if promote:
             body = {"release": made["number"], "reason": note}
             call(client, "POST", f"/api/adapters/{name}/promote", json=body)
     if as_json:
         print_json(made)
-    elif made["created"]:
-        live = "it is live" if promote else f"make it live with `postil promote {made['release']}`"
-        console().print(f"published {made['release']}; {live}")
     else:
-        console().print(f"{made['release']} is the same adapter with the same policy; nothing was published")
+        _say(made, promote)
 
 
-def _policy_text(path: Path | None) -> str | None:
+def _policy_field(path: Path | None) -> dict[str, str]:
     """The policy's text; what is wrong with its form is said before anything is sent."""
     if path is None:
-        return None
+        return {}
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"the policy {path} cannot be read: {error}") from error
     parse_policy(text)
-    return text
+    return {"policy": text}
 
 
-def _upload(
-    client: httpx.Client, name: AdapterName, packed: BinaryIO, policy: str | None, note: str, *, quiet: bool
-) -> Any:
-    size = packed.tell()
-    packed.seek(0)
-    fields = {"note": note} if policy is None else {"note": note, "policy": policy}
+def _send(client: httpx.Client, route: str, path: str, fields: Mapping[str, str], *, quiet: bool) -> Any:
     screen = Console(stderr=True)
     hidden = quiet or not screen.is_terminal
-    with wrap_file(packed, size, description="uploading", transient=True, disable=hidden, console=screen) as artifact:
-        files = {"artifact": ("adapter.tar", artifact, "application/x-tar")}
-        return call(client, "POST", f"/api/adapters/{name}/releases", data=fields, files=files)
+    if path.startswith(SCHEME):
+        source = parse_hub_ref(path)
+        screen.quiet = hidden
+        with screen.status(f"the gateway fetches {source}"):
+            return call(client, "POST", route, json={**fields, "source": str(source)}, timeout=_PATIENT)
+    with (
+        _opened(Path(path)) as archive,
+        wrap_file(
+            archive, os.fstat(archive.fileno()).st_size, description="uploading", transient=True, disable=hidden,
+            console=screen,
+        ) as upload,
+    ):  # fmt: skip
+        return call(client, "POST", route, data=fields, files={"artifact": ("adapter", upload)})
+
+
+def _opened(path: Path) -> BinaryIO:
+    """An archive as it is, or a folder packed."""
+    if path.is_dir():
+        packed = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
+        pack(path, packed)
+        packed.seek(0)
+        return packed
+    try:
+        archive = path.open("rb")
+    except OSError as error:
+        raise CommandError(
+            f"{path} is not a folder or an archive that can be read ({error.strerror});"
+            " give an adapter's folder, a tar, tar.gz or zip of it, or hf://org/name"
+        ) from error
+    if not is_archive(archive):
+        archive.close()
+        raise CommandError(f"{path} is no tar, tar.gz or zip; give such an archive, or the adapter's folder")
+    return archive
+
+
+def _say(made: Mapping[str, Any], promoted: bool) -> None:
+    if not made["created"]:
+        console().print(f"{made['release']} is the same adapter with the same policy; nothing was published")
+        return
+    live = "it is live" if promoted else f"make it live with `postil promote {made['release']}`"
+    policy = ", with the policy.yaml that lay beside it" if made["policy_from"] == "policy.yaml" else ""
+    source = f" from {made['source']}" if made["source"] else ""
+    console().print(f"published {made['release']}{source}{policy}; {live}")

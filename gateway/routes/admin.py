@@ -16,7 +16,9 @@ from postil.gateway.errors import ForbiddenError
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.routes.channels import channel_routes
 from postil.gateway.routes.compare import compare_routes
+from postil.gateway.routes.gc import gc_routes
 from postil.gateway.routes.parts import AnyRequest, actor, adapter_name
+from postil.gateway.routes.policy import policy_routes
 from postil.gateway.routes.publish import publish_routes
 from postil.plugins import ReleaseRef
 from postil.registry import history
@@ -75,6 +77,8 @@ def admin_router(gateway: Gateway) -> Router:
             *channel_routes(gateway),
             *_history_routes(gateway),
             *compare_routes(gateway),
+            *policy_routes(gateway),
+            *gc_routes(gateway),
             *_tenant_routes(gateway),
             *_status_routes(gateway),
         ],

@@ -7,13 +7,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from postil.registry.contents import REPORT
 from postil.registry.tuning.errors import OutFolderError
 from postil.registry.tuning.report import TrainReport
 
 if TYPE_CHECKING:
     from peft import PeftModel
-
-REPORT = "training.json"
 
 
 def check_out(out: Path, overwrite: bool) -> None:

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from tests.benchmarks import canary_simulation
 from tests.fakes.adapters import write_adapter, write_base
 
 ROUNDS = 5
@@ -160,3 +161,4 @@ async def main() -> None:
 
 if __name__ == "__main__":
     asyncio.run(main())
+    canary_simulation.main(short=True)

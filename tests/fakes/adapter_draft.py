@@ -6,6 +6,8 @@ import json
 import math
 import struct
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,23 +99,32 @@ class Draft:
 
     def add(self, module: str, rank: int = 4, dtype: str = "F32") -> None:
         """The two tensors of a module, of the shapes that the base asks for (or its ``q_proj``, if it has no such)."""
-        features_out, features_in = self.base.modules.get(module) or self.base.modules["model.layers.0.self_attn.q_proj"]
-        chance = np.random.default_rng([len(self.tensors), rank])
+        modules = self.base.modules
+        features_out, features_in = modules.get(module) or modules["model.layers.0.self_attn.q_proj"]
         for part, shape, spread in (
             ("lora_A", (rank, features_in), _SPREAD_A / math.sqrt(features_in)),
             ("lora_B", (features_out, rank), _SPREAD_B),
         ):
-            self.tensors[f"{PREFIX}{module}.{part}.weight"] = stored(chance.normal(0, spread, shape), dtype)
+            self.tensors[f"{PREFIX}{module}.{part}.weight"] = stored(_chance(len(self.tensors), shape) * spread, dtype)
 
-    def set(self, part: str, array: Array, dtype: str = "F32") -> None:
-        """Another tensor in the place of one of the first module's."""
-        self.tensors[f"{PREFIX}{self.first}.{part}.weight"] = stored(array, dtype)
+    def put(self, name: str, array: Array, dtype: str = "F32") -> None:
+        """One more tensor, of any name after the prefix that all have."""
+        self.tensors[PREFIX + name] = stored(array, dtype)
+
+    def reshape(self, part: str, act: Callable[[Array], Array]) -> None:
+        """Another array in the place of one of the first module's two."""
+        name = f"{PREFIX}{self.first}.{part}.weight"
+        self.tensors[name] = stored(act(self.tensors[name][1]), "F32")
+
+    def each(self, act: Callable[[Array], Array], part: str = "lora_") -> None:
+        """Another array in the place of each, or of each A or B."""
+        for name, (dtype, array) in self.tensors.items():
+            if part in name:
+                self.tensors[name] = stored(act(array), dtype)
 
     def spoil(self, value: float) -> None:
         """One wrong value at the very end of the last tensor."""
-        kind, array = list(self.tensors.values())[-1]
-        assert kind == "F32", "only plain tensors are spoilt"
-        array[-1, -1] = value
+        list(self.tensors.values())[-1][1][-1, -1] = value
 
     def rename(self, old: str, new: str) -> None:
         """Another text in the names of all tensors."""
@@ -135,6 +146,41 @@ class Draft:
         for act in self._last:
             act(folder)
         return folder
+
+
+@cache
+def _chance(seed: int, shape: tuple[int, int]) -> Array:
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One adapter: how it differs from a good one, and what preflight says to it."""
+
+    name: str
+    change: Callable[[Draft], object]
+    # What was found, what is allowed, what to do, as the refusal says it; nothing for an adapter that is taken.
+    says: tuple[str, str, str] | None = None
+    # Why preflight refuses it although the engine takes it.
+    stricter: str = ""
+
+    def write(self, folder: Path, base: BaseModel) -> Path:
+        """Make the folder of this adapter for a base."""
+        draft = Draft(base)
+        self.change(draft)
+        return draft.write(folder)
+
+
+def good(name: str, change: Callable[[Draft], object]) -> Case:
+    """An adapter that is taken."""
+    return Case(name, change)
+
+
+def bad(
+    name: str, change: Callable[[Draft], object], found: str, allowed: str, remedy: str, *, stricter: str = ""
+) -> Case:
+    """An adapter that is refused."""
+    return Case(name, change, (found, allowed, remedy), stricter)
 
 
 def stored(array: Array, dtype: str) -> Stored:

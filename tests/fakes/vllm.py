@@ -50,6 +50,7 @@ class FakeVLLM:
     healthy: bool = True
     sick_while: Path | None = None
     cancelled: int = 0
+    pace_seconds: float = 0.0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -115,6 +116,8 @@ class FakeVLLM:
         for index, piece in enumerate(reply.pieces()):
             if self.break_off_after is not None and index >= self.break_off_after:
                 raise ConnectionError("the engine dies here")
+            if self.pace_seconds:
+                await asyncio.sleep(self.pace_seconds)
             part = {"delta": {"content": piece}} if chat else {"text": piece}
             chunk = {"id": "1", "model": body["model"], "choices": [{"index": 0, **part, "finish_reason": None}]}
             await send({"type": "http.response.body", "body": _event(chunk), "more_body": True})

@@ -75,7 +75,7 @@ async def ask(house: House, policy: str) -> tuple[int, str, str]:
 async def test_a_validator_that_did_not_run_has_not_passed(faulty: House, name: str, why: str) -> None:
     status, said, reason = await ask(faulty, f"validators: [{{name: {name}}}]\n" + FALLBACK)
     assert (status, said) == (200, "held")
-    assert reason.startswith(f"{name}: did not run, {why}")
+    assert reason.startswith(f"fixed_answer ({name}: did not run, {why}")
     assert "secret" not in reason
 
 

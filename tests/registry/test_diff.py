@@ -170,7 +170,7 @@ def test_an_adapter_as_peft_writes_it_is_compared(shelf: Shelf) -> None:
             for path in folder.iterdir():
                 (incoming / path.name).write_bytes(path.read_bytes())
             release.artifact = shelf.registry.artifacts.add(incoming)
-    found = diff(*releases, shelf.registry.artifacts)
+    found = diff(releases[0], releases[1], shelf.registry.artifacts)
     assert by_name(found.metrics)["validation accuracy"].change == pytest.approx(0.0966, abs=1e-3)
     assert {(kind.state, kind.layers, kind.modules) for kind in found.kinds} == {("changed", "15-29", 15)}
     assert by_name(found.adapter)["modules"].before == 105

@@ -159,21 +159,21 @@ def test_a_schema_is_enforced_as_it_stands() -> None:
 
 def test_the_labels_validator_takes_labels_and_field_from_the_output(plugins: PluginManager) -> None:
     values = {"output": {"labels": ["card"], "field": "intent"}, "validators": [{"name": "labels"}]}
-    ((_, validator),), _ = build(policy_from(values), plugins)
+    ((_, validator),) = build(policy_from(values), plugins).validators
     assert (validator.config.labels, validator.config.field) == (("card",), "intent")
 
 
 def test_labels_of_its_own_come_before_those_of_the_output(plugins: PluginManager) -> None:
     use = {"name": "labels", "config": {"labels": ["loan"]}}
     values = {"output": {"labels": ["card"], "field": "intent"}, "validators": [use]}
-    ((_, validator),), _ = build(policy_from(values), plugins)
+    ((_, validator),) = build(policy_from(values), plugins).validators
     assert (validator.config.labels, validator.config.field) == (("loan",), "intent")
 
 
 def test_validators_and_rules_are_made_in_the_order_of_the_policy(plugins: PluginManager) -> None:
-    validators, rules = build(policy_from(FULL), plugins)
-    assert [(use.name, validator.name) for use, validator in validators] == [("labels",) * 2, ("confidence",) * 2]
-    assert [(use.when, rule.config.content) for use, rule in rules] == [(("labels",), "{}")]
+    built = build(policy_from(FULL), plugins)
+    assert [(use.name, validator.name) for use, validator in built.validators] == [("labels",) * 2, ("confidence",) * 2]
+    assert [(use.when, rule.config.content) for use, rule in built.fallbacks] == [(("labels",), "{}")]
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_a_policy_that_no_plugin_can_serve_is_refused(
 
 def test_confidence_measures_the_field_that_the_output_names(plugins: PluginManager) -> None:
     policy = parse_policy("output: {labels: [a, b], field: intent}\nvalidators: [{name: confidence}]")
-    [(_, confidence)], _ = build(policy, plugins)
+    [(_, confidence)] = build(policy, plugins).validators
     assert confidence.config.field == "intent"
 
 
@@ -208,7 +208,7 @@ def test_a_value_beside_the_labels_may_be_decoded_and_validators_know_it(plugins
     policy = parse_policy("output: {labels: [a], reject: none}\nvalidators: [{name: labels}, {name: confidence}]")
     assert policy.output is not None
     assert policy.output.constraint() == {"choice": ['{"category": "a"}', '{"category": "none"}']}
-    assert [validator.config.reject for _, validator in build(policy, plugins)[0]] == ["none", "none"]
+    assert [validator.config.reject for _, validator in build(policy, plugins).validators] == ["none", "none"]
 
 
 @pytest.mark.parametrize("output", [{"labels": ["a"], "reject": "a"}, {"json_schema": {}, "reject": "a"}])

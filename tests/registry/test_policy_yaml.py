@@ -42,9 +42,9 @@ def test_yaml_and_json_say_the_same() -> None:
 
 def test_the_policy_in_the_readme_is_one(plugins: PluginManager) -> None:
     (text,) = re.findall(r"^```yaml\n(.*?)^```", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    validators, rules = build(parse_policy(text), plugins)
-    assert [validator.name for _, validator in validators] == ["labels", "confidence"]
-    assert [rule.name for _, rule in rules] == ["fixed_answer"]
+    built = build(parse_policy(text), plugins)
+    assert [validator.name for _, validator in built.validators] == ["labels", "confidence"]
+    assert [rule.name for _, rule in built.fallbacks] == ["fixed_answer"]
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "just text", "3", "true", '"x"'])

@@ -1,0 +1,92 @@
+"""Follows what other gateways, or commands without one, did to the same registry: loads first, then takes it over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing
+from dataclasses import replace
+
+from postil.gateway.catalog import Entry
+from postil.gateway.engine.residency import LoadError, Residency
+from postil.gateway.errors import EngineUnavailableError
+from postil.gateway.lifecycle import Gateway
+from postil.registry.errors import NameInvalidError, NotFoundError
+from postil.registry.listen import ChangeFeed
+from postil.registry.names import AdapterName, parse_adapter
+
+log = logging.getLogger(__name__)
+_AGAIN_SECONDS = 5.0
+
+
+async def follow_others(gateway: Gateway) -> None:
+    """Take over every change as it is heard of; until cancelled."""
+    await gateway.opened.wait()
+    feed = ChangeFeed(gateway.settings.database, after=gateway.opened_at)
+    async with asyncio.TaskGroup() as again, aclosing(feed.changes()) as changes:
+        async for subjects in changes:
+            for subject in sorted(subjects):
+                await _follow(gateway, subject, again)
+
+
+async def _follow(gateway: Gateway, subject: str, again: asyncio.TaskGroup) -> None:
+    """Take over one subject of the log; what cannot be done now is tried again."""
+    try:
+        done = await _taken_over(gateway, subject)
+    except Exception:  # The database may go at any moment.
+        log.exception("what was done to %s could not be taken over; trying again", subject)
+        done = False
+    if not done:
+        again.create_task(_later(gateway, subject, again))
+
+
+async def _later(gateway: Gateway, subject: str, again: asyncio.TaskGroup) -> None:
+    await asyncio.sleep(_AGAIN_SECONDS)
+    await _follow(gateway, subject, again)
+
+
+async def _taken_over(gateway: Gateway, subject: str) -> bool:
+    try:
+        name = parse_adapter(subject)
+    except NameInvalidError:  # A tenant.
+        await gateway.refresh_tenants()
+        return True
+    return await take_over(gateway, name)
+
+
+async def take_over(gateway: Gateway, name: AdapterName) -> bool:
+    """Serve an adapter as the registry has it now; False if its live release cannot be loaded here.
+
+    Then the one that was live before goes on answering here.
+    """
+    async with gateway.changing:
+        try:
+            entry, defaults = await gateway.read(name)
+        except NotFoundError:
+            return True
+        before = gateway.catalog.entries.get(str(name))
+        loaded = await _loaded(gateway, entry)
+        if not loaded and before is not None and before.live in entry.releases:
+            entry = replace(entry, live=before.live)
+        gateway.adopt(entry, defaults)
+        return loaded
+
+
+async def _loaded(gateway: Gateway, entry: Entry) -> bool:
+    """Load what the entry wants; whether its live release is there. Without an engine, the next one loads it."""
+    try:
+        _, residency = gateway.engine()
+    except EngineUnavailableError:
+        return True
+    return all([await _load(residency, entry, number) for number in entry.wanted()])
+
+
+async def _load(residency: Residency, entry: Entry, number: int) -> bool:
+    """Whether a release is loaded, or is not the live one."""
+    release = entry.releases[number]
+    try:
+        await residency.ensure(release.engine_name, release.artifact)
+    except (LoadError, EngineUnavailableError) as error:
+        log.error("%s was changed elsewhere and cannot be loaded here: %s", release.ref, error)
+        return number != entry.live
+    return True

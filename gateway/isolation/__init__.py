@@ -1,0 +1,1 @@
+"""The components of installed plugins, in processes of their own."""

@@ -1,0 +1,21 @@
+"""``/api/policy-schema``: what a policy may say on this gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from litestar import get
+
+from postil.gateway.lifecycle import Gateway
+from postil.registry.policy_schema import policy_schema
+
+
+def policy_routes(gateway: Gateway) -> list[Any]:
+    """The routes about policies themselves."""
+
+    @get("/policy-schema")
+    async def schema() -> dict[str, Any]:
+        return await asyncio.to_thread(policy_schema, gateway.plugins)
+
+    return [schema]
