@@ -87,7 +87,7 @@ class Entry:
         """The way of one request. Raises UnknownModelError or EngineUnavailableError."""
         if number is not None:
             return Route(self.pick(number), NUMBER)
-        if caller.name in self.pins:
+        if caller.name in self.pins and not caller.admin:
             return Route(self.pick(self.pins[caller.name]), PIN)
         live = self.pick(None)
         canary = self._share(self.canary)
@@ -178,6 +178,10 @@ class Catalog:
     def with_adapter(self, entry: Entry, defaults: Mapping[str, str]) -> Catalog:
         """A new snapshot in which one adapter is another."""
         return Catalog({**self.entries, str(entry.name): entry}, dict(defaults))
+
+    def domains(self, caller: Caller) -> list[str]:
+        """The domains that this caller may ask and that have a default adapter."""
+        return [domain for domain in sorted(self.defaults) if caller.may_ask(domain)]
 
     def names(self, caller: Caller) -> list[tuple[str, str]]:
         """(model, owner) of everything this caller may put into ``model``, the base last."""

@@ -11,8 +11,10 @@ from postil.gateway.catalog import Entry
 from postil.gateway.engine.residency import LoadError, Residency
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.lifecycle import Gateway
+from postil.plugins import Happening
 from postil.registry.errors import NameInvalidError, NotFoundError
 from postil.registry.listen import ChangeFeed
+from postil.registry.models import Event
 from postil.registry.names import AdapterName, parse_adapter
 
 log = logging.getLogger(__name__)
@@ -23,10 +25,13 @@ async def follow_others(gateway: Gateway) -> None:
     """Take over every change as it is heard of; until cancelled."""
     await gateway.opened.wait()
     feed = ChangeFeed(gateway.settings.database, after=gateway.opened_at)
+    news = asyncio.Event()
     async with asyncio.TaskGroup() as again, aclosing(feed.changes()) as changes:
+        again.create_task(_tell(gateway, news))
         async for subjects in changes:
             for subject in sorted(subjects):
                 await _follow(gateway, subject, again)
+            news.set()
 
 
 async def _follow(gateway: Gateway, subject: str, again: asyncio.TaskGroup) -> None:
@@ -38,6 +43,28 @@ async def _follow(gateway: Gateway, subject: str, again: asyncio.TaskGroup) -> N
         done = False
     if not done:
         again.create_task(_later(gateway, subject, again))
+
+
+async def _tell(gateway: Gateway, news: asyncio.Event) -> None:
+    """Tell the listeners of every event, those of this gateway's own acts too, in their order; until cancelled."""
+    told = gateway.opened_at
+    while True:
+        await news.wait()
+        news.clear()
+        try:
+            events = await asyncio.to_thread(gateway.registry().events_after, told)
+        except Exception:  # The database may go at any moment; the next news brings these events too.
+            log.exception("the listeners could not be told what was done; they will be with the next event")
+            continue
+        for event in events:
+            await gateway.extensions.tell(_happening(event))
+            told = event.sequence
+
+
+def _happening(event: Event) -> Happening:
+    return Happening(
+        event.action, event.subject, event.actor, event.reason, event.at, event.before, event.after, event.details
+    )
 
 
 async def _later(gateway: Gateway, subject: str, again: asyncio.TaskGroup) -> None:

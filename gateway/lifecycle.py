@@ -21,6 +21,7 @@ from postil.gateway.engine.process import EngineProcess
 from postil.gateway.engine.residency import Residency
 from postil.gateway.engine.supervisor import Phase, Supervisor
 from postil.gateway.errors import EngineUnavailableError, SettingsError
+from postil.gateway.extensions import Extensions
 from postil.gateway.health.monitor import Alarm, Monitor
 from postil.gateway.health.sequential import Comparison
 from postil.gateway.isolation.apart import Apart
@@ -56,6 +57,7 @@ class Gateway:
         self.plugins = plugins
         self.catalog = Catalog()
         self.isolation: Isolation = Apart(plugins)
+        self.extensions = Extensions(settings, plugins, self.isolation)
         self.directory = Directory(admin_key(settings), demo=self.demo_keys)
         self.problem: str | None = None
         self.in_flight = 0

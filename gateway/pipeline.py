@@ -15,10 +15,11 @@ import msgspec
 
 from postil.gateway import answers, payload, stream
 from postil.gateway.answering import Answering, Around, falls_back_on_errors, reads_whole
-from postil.gateway.catalog import BASE, PIN, Catalog, Route, Servable
+from postil.gateway.catalog import AUTO, BASE, PIN, Catalog, Route, Servable
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.residency import LoadError, Residency
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError, UnvalidatedError
+from postil.gateway.extensions import Extensions
 from postil.gateway.payload import Ask
 from postil.gateway.tenants import Caller
 from postil.gateway.trace import Trace
@@ -37,6 +38,10 @@ class Running(Around, Protocol):
     @property
     def catalog(self) -> Catalog:
         """What can be asked for."""
+
+    @property
+    def extensions(self) -> Extensions:
+        """The plugins that the settings name."""
 
     def engine(self) -> tuple[EngineClient, Residency]:
         """The engine. Raises EngineUnavailableError while it is not ready."""
@@ -59,7 +64,10 @@ async def complete(running: Running, caller: Caller, ask: Ask, open_streams: Asy
 
     Raises GatewayError, or EngineRefusedError with what the engine said.
     """
-    route = running.catalog.resolve(ask.model, caller, ask.user)
+    model = ask.model
+    if model in (None, AUTO) and running.extensions.routes:
+        model = await running.extensions.route(caller, ask.body, running.catalog.domains(caller)) or model
+    route = running.catalog.resolve(model, caller, ask.user)
     if route is None:
         client, _ = running.engine()
         return await _pass_on(client, ask, payload.for_base(ask, caller.name), BASE, {_RELEASE: BASE}, open_streams)
@@ -77,26 +85,31 @@ async def complete(running: Running, caller: Caller, ask: Ask, open_streams: Asy
 
 
 async def _routed(running: Running, trace: Trace, open_streams: AsyncExitStack) -> Answer:
-    """Answer by the release that the route names; by the stable one if a canary cannot even be loaded."""
-    route = trace.route
+    """Answer by the release that the route names, or by the one that answers in its place."""
     client, residency = running.engine()
+    await _ready(residency, trace)
+    release = trace.route.release
+    try:
+        return await _answer(running, client, residency, trace, open_streams)
+    except EngineRefusedError as error:
+        if error.status != 404 or release.engine_name.encode() not in error.body:
+            raise _renamed(error, release) from error
+    # The engine has lost it since (it was restarted, or somebody unloaded it): nothing was answered yet.
+    residency.forget(release.engine_name)
+    await _ready(residency, trace)
+    return await _answer(running, client, residency, trace, open_streams)
+
+
+async def _ready(residency: Residency, trace: Trace) -> None:
+    """Have the weights loaded; the stable release goes on with the request if a canary cannot even be loaded."""
+    route = trace.route
     try:
         await _resident(residency, route.release)
     except EngineUnavailableError:
         if route.otherwise is None:
             raise
-        trace.engine_error = True
-        trace.end()
-        return await _routed(running, trace.elsewhere(Route(route.otherwise, STABLE)), open_streams)
-    try:
-        return await _answer(running, client, residency, trace, open_streams)
-    except EngineRefusedError as error:
-        if error.status != 404 or route.release.engine_name.encode() not in error.body:
-            raise _renamed(error, route.release) from error
-    # The engine has lost it since (it was restarted, or somebody unloaded it): nothing was answered yet.
-    residency.forget(route.release.engine_name)
-    await _resident(residency, route.release)
-    return await _answer(running, client, residency, trace, open_streams)
+        trace.elsewhere(Route(route.otherwise, STABLE))
+        await _resident(residency, route.otherwise)
 
 
 async def _answer(

@@ -11,7 +11,7 @@ from postil.gateway.catalog import Servable, make_servable
 from postil.gateway.engine.residency import LoadError
 from postil.gateway.errors import NotFoundError, RefusedError
 from postil.gateway.lifecycle import Gateway
-from postil.plugins import ReleaseRef
+from postil.plugins import Candidate, ReleaseRef
 from postil.registry import channels
 from postil.registry.channels import ANYHOW, Only
 from postil.registry.names import AdapterName
@@ -22,8 +22,18 @@ async def promote(
     gateway: Gateway, ref: ReleaseRef, *, reason: str, actor: str, only: Only = ANYHOW, dry_run: bool = False
 ) -> AdapterState:
     """Make a release live; returns the adapter as it is then. With ``dry_run`` it is checked, and loaded, and left."""
+    candidates = await asyncio.to_thread(_candidates, gateway, ref)
+    await gateway.extensions.let_through(*candidates)
     act = partial(gateway.registry().promote, ref, reason=reason, actor=actor, only=only, dry_run=dry_run)
     return await _move(gateway, ref, act)
+
+
+def _candidates(gateway: Gateway, ref: ReleaseRef) -> tuple[Candidate, Candidate | None]:
+    """A release and the one that is live now, as gates see them."""
+    registry = gateway.registry()
+    entry = gateway.catalog.entries.get(ref.name)
+    live = None if entry is None or entry.live is None else entry.name.release(entry.live)
+    return registry.candidate(ref), None if live is None else registry.candidate(live)
 
 
 async def rollback_target(gateway: Gateway, name: AdapterName, to: int | None) -> ReleaseRef:

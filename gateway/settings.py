@@ -6,7 +6,7 @@ import ipaddress
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -15,6 +15,15 @@ from pydantic_settings import (
 )
 
 from postil.gateway.errors import SettingsError
+
+
+class PluginUse(BaseModel):
+    """A plugin by its name, with its configuration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    config: dict[str, Any] = Field(default_factory=dict)
 
 
 class Settings(BaseSettings):
@@ -38,6 +47,9 @@ class Settings(BaseSettings):
     max_lora_rank: Annotated[int, Field(ge=1, le=512)] = 16
     max_loras: Annotated[int, Field(ge=1)] = 8
     max_cpu_loras: Annotated[int, Field(ge=1)] = 64
+    router: PluginUse | None = None
+    gates: tuple[PluginUse, ...] = ()
+    listeners: tuple[PluginUse, ...] = ()
     auto_rollback: bool = True
     auto_rollback_alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
     hub_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0

@@ -39,9 +39,9 @@ class Shadows:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def ended(self, trace: Trace) -> None:
-        """A request was answered; if its release has a shadow, send that a copy."""
+        """A request has ended; if it was answered and its release has a shadow, send that a copy."""
         shadow = trace.route.shadow
-        if shadow is None or trace.raw is None or trace.engine_error:
+        if shadow is None or not trace.raw or trace.engine_error:
             return
         if len(self._tasks) >= _AT_ONCE:
             self._counts[Compared(trace.route.release.ref, shadow.ref, "skipped")] += 1

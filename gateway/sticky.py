@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import random
 
-_STEPS = 1 << 64
+# As many as a float can tell apart below 1: at 100 per cent, nobody is left out by rounding.
+_STEPS = 1 << 53
 
 
 def place(canary: str, tenant: str | None, user: str | None) -> float:
@@ -17,4 +18,4 @@ def place(canary: str, tenant: str | None, user: str | None) -> float:
     if tenant is None and user is None:
         return random.random() * 100
     who = f"{canary}\0{tenant or ''}\0{user or ''}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(who, digest_size=8).digest()) / _STEPS * 100
+    return (int.from_bytes(hashlib.blake2b(who, digest_size=8).digest()) >> 11) / _STEPS * 100

@@ -22,23 +22,28 @@ class Trace:
     )
 
     def __init__(self, route: Route, caller: Caller, ask: Ask, tell: Callable[[Trace], None]) -> None:
-        self.route = route
         self.caller = caller
         self.ask = ask
+        self._tell = tell
+        self._begin(route)
+
+    def elsewhere(self, route: Route) -> None:
+        """The engine could not even begin on this way: that is told, and the same request goes on by another."""
+        self.engine_error = True
+        self.end()
+        self._begin(route)
+
+    def end(self) -> None:
+        """The answer is whole, or will not be."""
+        self.seconds = time.perf_counter() - self._began
+        self._tell(self)
+
+    def _begin(self, route: Route) -> None:
+        self.route = route
         self.failed_validation = False
         self.fell_back = False
         self.engine_error = False
         self.seconds = 0.0
         # What was sent, kept only where a shadow's answer will be compared with it.
         self.raw: list[bytes] | None = None if route.shadow is None else []
-        self._tell = tell
         self._began = time.perf_counter()
-
-    def elsewhere(self, route: Route) -> Trace:
-        """The same request on another way."""
-        return Trace(route, self.caller, self.ask, self._tell)
-
-    def end(self) -> None:
-        """The answer is whole, or will not be."""
-        self.seconds = time.perf_counter() - self._began
-        self._tell(self)

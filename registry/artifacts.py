@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from postil.registry.errors import ArtifactError
 from postil.registry.files import fsync, fsync_tree, sha256_file
@@ -76,6 +77,14 @@ class ArtifactStore:
                 folder.rename(target)
                 fsync(self._kept)
         return digest
+
+    def report(self, digest: str) -> dict[str, Any]:
+        """What an adapter's training reported (``training.json``); empty where there is no such report."""
+        try:
+            found = json.loads((self._path(digest) / "training.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def verified(self, digest: str) -> Path:
         """The folder of an artifact, its files checked against the digest. Raises ArtifactError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,9 +82,9 @@ def diff(before: Release, after: Release, artifacts: ArtifactStore) -> ReleaseDi
         return ReleaseDiff(before, after, policy, problem=str(error))
     return ReleaseDiff(
         before, after, policy,
-        [fact for fact in _facts(_figures, ours, theirs) if (fact.before, fact.after) != (None, None)],
+        _facts(_figures(ours), _figures(theirs), unsaid=None),
         _same_validation(ours.training, theirs.training),
-        _facts(_properties, ours, theirs),
+        _facts(_properties(ours), _properties(theirs), unsaid={}),
         compare_weights(ours.weights, theirs.weights),
     )  # fmt: skip
 
@@ -115,9 +116,10 @@ def _version_changes(before: Release, after: Release) -> list[Change]:
     ]
 
 
-def _facts(read: Any, before: _Files, after: _Files) -> list[Fact]:
-    ours, theirs = read(before), read(after)
-    return [Fact(name, ours[name], theirs[name]) for name in ours]
+def _facts(before: Mapping[str, Any], after: Mapping[str, Any], *, unsaid: Any) -> list[Fact]:
+    """What both have, less what is ``unsaid`` of either."""
+    facts = [Fact(name, before[name], after[name]) for name in before]
+    return [fact for fact in facts if not fact.before == fact.after == unsaid]
 
 
 def _figures(files: _Files) -> dict[str, Any]:
@@ -127,14 +129,17 @@ def _figures(files: _Files) -> dict[str, Any]:
 
 def _properties(files: _Files) -> dict[str, Any]:
     config, weights = files.config, files.weights
+    tensors = weights.tensors.values()
     return {
         "rank": config["r"],
+        "rank by module": config.get("rank_pattern") or {},
         "alpha": config["lora_alpha"],
+        "alpha by module": config.get("alpha_pattern") or {},
         "rank-stabilised": bool(config.get("use_rslora")),
         "targets": sorted({module.rpartition(".")[2] for module in weights.modules}),
         "modules": len(weights.modules),
-        "parameters": weights.parameters,
-        "dtype": ", ".join(weights.dtypes),
+        "parameters": sum(math.prod(tensor.shape) for tensor in tensors),
+        "dtype": ", ".join(sorted({tensor.dtype for tensor in tensors})),
         "size": files.size,
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from postil.plugins import ReleaseRef
+from postil.plugins import Candidate, ReleaseRef
 from postil.plugins.manager import PluginManager
 from postil.registry import store
 from postil.registry.artifacts import ArtifactStore
@@ -164,6 +164,16 @@ class Registry:
         """Each domain's default adapter: ``{"healthcare": "triage"}``."""
         with self.database.transaction() as session:
             return _defaults(session)
+
+    def candidate(self, ref: ReleaseRef) -> Candidate:
+        """A release as gates see it, with what its training reported. Raises NotFoundError or ArtifactError."""
+        release = self.release(ref)
+        return Candidate(ref, release.policy, self.artifacts.report(release.artifact), release.note)
+
+    def events_after(self, sequence: int) -> Sequence[Event]:
+        """The events beyond one, in order."""
+        with self.database.transaction() as session:
+            return store.events_after(session, sequence)
 
     def newest_event(self) -> int:
         """The sequence number of the last event, 0 if there is none."""

@@ -151,6 +151,11 @@ def record(
     return event
 
 
+def events_after(session: Session, sequence: int) -> Sequence[Event]:
+    """The events beyond one, in order."""
+    return session.exec(select(Event).where(col(Event.sequence) > sequence).order_by(col(Event.sequence))).all()
+
+
 def newest(session: Session) -> int:
     """The sequence number of the last event, 0 if there is none."""
     return session.exec(select(func.max(Event.sequence))).one() or 0

@@ -68,7 +68,7 @@ def _header(file: TarFile) -> bytes:
 
 def unpack_tar(file: IO[bytes], landing: Landing, limit: int, *, compressed: bool) -> None:
     """Unpack a tar, or a gzip of one. Raises ArtifactError, or one of BROKEN if it is not whole."""
-    source = _Bounded(gzip.GzipFile(fileobj=file) if compressed else file, limit + _AROUND, limit)
+    source = _Bounded(gzip.GzipFile(fileobj=file, mode="rb") if compressed else file, limit + _AROUND, limit)
     with tarfile.open(fileobj=source, mode="r|", tarinfo=_Strict) as tar:  # type: ignore[call-overload]
         for member in tar:
             _land(tar, member, landing)

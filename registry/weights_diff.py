@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from postil.registry.adapter_config import ends, layer_of
+from postil.registry.tensors import read_tensors
 
 State = Literal["identical", "changed", "added", "removed"]
 Array = npt.NDArray[Any]
@@ -24,48 +25,37 @@ class Weights:
     """An adapter's tensors. Only what is asked for is read from the disk, so that large adapters need no memory."""
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length))
-        header.pop("__metadata__", None)
-        self._header: dict[str, Any] = header
-        self._data: Array = np.memmap(path, dtype=np.uint8, mode="r", offset=8 + length)
+        self.tensors = {tensor.name: tensor for tensor in read_tensors(path)}
+        self.modules = _by_module(self.tensors)
+        self._data: Array = np.memmap(path, dtype=np.uint8, mode="r")
         self._config = config
-        self.modules = _by_module(header)
-
-    @property
-    def dtypes(self) -> list[str]:
-        """The types of its tensors, as safetensors names them."""
-        return sorted({tensor["dtype"] for tensor in self._header.values()})
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers it holds."""
-        return sum(math.prod(tensor["shape"]) for tensor in self._header.values())
 
     def same_bytes(self, name: str, other: Weights) -> bool:
         """Whether both hold this tensor with the same type, shape and bytes."""
-        kinds = [[weights._header.get(name, {}).get(key) for key in ("dtype", "shape")] for weights in (self, other)]
-        return kinds[0] == kinds[1] and bool(np.array_equal(self._bytes(name), other._bytes(name)))
+        ours, theirs = self.tensors[name], other.tensors[name]
+        return (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape) and bool(
+            np.array_equal(self._bytes(name), other._bytes(name))
+        )
 
     def values(self, name: str) -> Array:
         """One tensor in double precision."""
-        dtype, shape = self._header[name]["dtype"], self._header[name]["shape"]
-        data = self._bytes(name)
-        if dtype == "BF16":  # The upper half of a 32-bit number; numpy has no such type.
-            found = (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")
+        tensor = self.tensors[name]
+        if tensor.dtype == "BF16":  # The upper half of a 32-bit number; numpy has no such type.
+            found = (np.frombuffer(self._bytes(name), "<u2").astype("<u4") << 16).view("<f4")
         else:
-            found = np.frombuffer(data, _TYPES[dtype])
-        return found.astype(np.float64).reshape(shape)
+            found = np.frombuffer(self._bytes(name), _TYPES[tensor.dtype])
+        return found.astype(np.float64).reshape(tensor.shape)
 
-    def scale(self, rank: int) -> float:
-        """What the product of B and A is multiplied by before it is added to the base."""
-        divisor = math.sqrt(rank) if self._config.get("use_rslora") else rank
-        return float(self._config["lora_alpha"]) / divisor
+    def scale(self, module: str, rank: int) -> float:
+        """What the product of a module's B and A is multiplied by before it is added to the base."""
+        meant = ends(module) | {f"^{module}"}
+        pattern = self._config.get("alpha_pattern") or {}
+        alpha = next((alpha for key, alpha in pattern.items() if key in meant), self._config["lora_alpha"])
+        return float(alpha) / (math.sqrt(rank) if self._config.get("use_rslora") else rank)
 
     def _bytes(self, name: str) -> Array:
-        start, end = self._header[name]["data_offsets"]
-        return self._data[start:end]
+        tensor = self.tensors[name]
+        return self._data[tensor.begin : tensor.end]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +94,8 @@ class ModuleChange:
 
     @property
     def layer(self) -> int | None:
-        """The number of its layer, the first in its name."""
-        found = re.search(r"(?:^|\.)(\d+)(?:\.|$)", self.module)
-        return int(found[1]) if found else None
+        """The number of its layer."""
+        return layer_of(self.module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +151,8 @@ def _compare(module: str, before: Weights, after: Weights) -> ModuleChange:
     if not {_A, _B} <= ours.keys() & theirs.keys():
         return ModuleChange(module, state)
     a, b = ((before.values(ours[part]), after.values(theirs[part])) for part in (_A, _B))
-    return ModuleChange(module, state, _norms(*a), _norms(*b), _update(before, after, a, b))
+    scales = before.scale(module, a[0].shape[0]), after.scale(module, a[1].shape[0])
+    return ModuleChange(module, state, _norms(*a), _norms(*b), _update(scales, a, b))
 
 
 def _norms(before: Array, after: Array) -> Norms | None:
@@ -171,11 +161,10 @@ def _norms(before: Array, after: Array) -> Norms | None:
     return Norms(float(np.sum((after - before) ** 2)), float(np.sum(before**2)))
 
 
-def _update(before: Weights, after: Weights, a: tuple[Array, Array], b: tuple[Array, Array]) -> Norms | None:
+def _update(scales: tuple[float, float], a: tuple[Array, Array], b: tuple[Array, Array]) -> Norms | None:
     """Norms of the scaled products, by way of matrices of rank times rank: the products themselves may be huge."""
     if a[0].shape[1] != a[1].shape[1] or b[0].shape[0] != b[1].shape[0]:
         return None
-    scales = before.scale(a[0].shape[0]), after.scale(a[1].shape[0])
     if scales[0] == scales[1] and np.array_equal(a[0], a[1]) and np.array_equal(b[0], b[1]):
         return Norms(0.0, scales[0] ** 2 * _inner(a[0], b[0], a[0], b[0]))
 

@@ -43,6 +43,16 @@ def call(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
     raise CommandError(_refusal(response))
 
 
+@contextmanager
+def streamed(client: httpx.Client, path: str) -> Iterator[httpx.Response]:
+    """An answer that is read as it arrives, or CommandError with the gateway's own sentence."""
+    with client.stream("GET", path) as response:
+        if not response.is_success:
+            response.read()
+            raise CommandError(_refusal(response))
+        yield response
+
+
 def _refusal(response: httpx.Response) -> str:
     try:
         return str(response.json()["detail"])

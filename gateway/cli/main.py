@@ -8,7 +8,20 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from postil.gateway.cli import channels, diff, gc, history, policy, publish, releases, serve, status, tenants, train
+from postil.gateway.cli import (
+    channels,
+    diff,
+    export,
+    gc,
+    history,
+    policy,
+    publish,
+    releases,
+    serve,
+    status,
+    tenants,
+    train,
+)
 from postil.gateway.cli.connection import CommandError
 from postil.gateway.errors import SettingsError
 from postil.plugins.errors import PluginError
@@ -27,6 +40,7 @@ def make_cli() -> typer.Typer:
     )
     cli.command()(serve.serve)
     cli.command()(publish.publish)
+    cli.command()(export.export)
     cli.command()(releases.promote)
     cli.command()(releases.rollback)
     cli.command()(releases.releases)

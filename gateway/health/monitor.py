@@ -59,16 +59,16 @@ class Monitor:
         name, live, canary = str(entry.name), entry.live, entry.canary
         if live is None:
             return
-        known = self.watch(name)
+        known = self._watches.get(name)
         if canary is not None:
-            # Another weight is still the same canary.
+            # Another weight is still the same canary, and one that was found worse is not tried again.
             if known is None or (known.which, known.old, known.new) != (CANARY, live, canary.number):
                 self._watches[name] = Watch(CANARY, live, canary.number, self._compare())
         elif before is not None and before.live is not None and before.live != live:
             self._watches.pop(name, None)
             recorded = self._past.get(entry.name.release(before.live))
-            # Going back to an older release is a remedy: nobody wants to be taken forward again from it.
-            if live > before.live and recorded:
+            # After a rollback the release that was left is no predecessor: nobody wants to be taken forward to it.
+            if before.live == entry.previous and recorded:
                 self._watches[name] = Watch(STABLE, before.live, live, self._compare(), deque(recorded))
         elif known is not None and known.which == CANARY:
             self._watches.pop(name, None)

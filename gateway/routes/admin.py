@@ -16,6 +16,7 @@ from postil.gateway.errors import ForbiddenError
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.routes.channels import channel_routes
 from postil.gateway.routes.compare import compare_routes
+from postil.gateway.routes.export import export_routes
 from postil.gateway.routes.gc import gc_routes
 from postil.gateway.routes.parts import AnyRequest, actor, adapter_name
 from postil.gateway.routes.policy import policy_routes
@@ -73,6 +74,7 @@ def admin_router(gateway: Gateway) -> Router:
         route_handlers=[
             *_release_routes(gateway),
             *publish_routes(gateway),
+            *export_routes(gateway),
             *_move_routes(gateway),
             *channel_routes(gateway),
             *_history_routes(gateway),

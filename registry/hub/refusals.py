@@ -34,10 +34,12 @@ def translated(ref: HubRef, endpoint: str, *, place: str = "") -> Iterator[None]
     except HfHubHTTPError as error:
         raise _refusal(ref, endpoint, error, place) from error
     except httpx2.HTTPError as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise HubError(
-            f"{ref} was not reached: {endpoint} does not answer ({reason}); check HF_ENDPOINT{place}, or try again"
+            f"{ref} was not reached: {endpoint} does not answer ({_short(error)});"
+            f" check HF_ENDPOINT{place}, or try again"
         ) from error
+    except RuntimeError as error:  # So the client says that an upload broke off.
+        raise HubError(f"{ref} was not written ({_short(error.__cause__ or error)}); try again") from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise HubError(f"{endpoint} does not answer as a hub does; check HF_ENDPOINT{place}") from error
 
@@ -58,5 +60,8 @@ def _refusal(ref: HubRef, endpoint: str, error: HfHubHTTPError, place: str) -> R
         return SourceError(f"the token has no right to {ref}; set HF_TOKEN to one that has it{place}")
     if status == 429:
         return HubError(f"the hub has had too many requests to give {ref}; try again in some minutes")
-    said = " ".join((error.server_message or "").split())[:200]
-    return HubError(f"{endpoint} answered {status} for {ref}{said and f' ({said})'}; try again later")
+    return HubError(f"{endpoint} answered {status} for {ref} ({_short(error)}); try again later")
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

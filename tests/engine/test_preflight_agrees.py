@@ -35,7 +35,7 @@ pytestmark = pytest.mark.engine
 MAX_RANK = 16
 PROMPT = [504, 3575, 282, 4649, 314, 260]  # "The capital of France is the", or nearly so.
 # Both compute in float32, in another order; the adapters move the answer by far more.
-TOLERANCE = 0.01
+TOLERANCE = 0.002
 LogProbabilities = dict[str, float]
 
 
@@ -193,7 +193,7 @@ def test_every_adapter_that_is_taken_moves_the_answer(
     verdicts: list[Verdicts], before: tuple[set[str], LogProbabilities]
 ) -> None:
     taken = [one for one in verdicts if not one.preflight and not isinstance(one.engine, str)]
-    still = {one.case.name for one in taken if distance(before[1], one.peft or {}) < 3 * TOLERANCE}
+    still = {one.case.name for one in taken if distance(before[1], one.peft or {}) < 10 * TOLERANCE}
     assert still == {"fresh: B all zero"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -64,15 +65,20 @@ def unlike(rank: int, stated: int) -> Change:
 def lora_on_the_embedding(draft: Draft) -> None:
     tokens, features = draft.base.modules[EMBEDDING]
     draft.config["target_modules"].append("embed_tokens")
-    draft.put(f"{EMBEDDING}.lora_embedding_A", np.full((4, tokens), 0.01))
-    draft.put(f"{EMBEDDING}.lora_embedding_B", np.full((features, 4), 0.01))
+    draft.put(f"{EMBEDDING}.lora_embedding_A", slope(4, tokens))
+    draft.put(f"{EMBEDDING}.lora_embedding_B", slope(features, 4))
 
 
 def lora_on_the_head(draft: Draft) -> None:
     tokens, features = draft.base.modules[EMBEDDING]
     draft.config["target_modules"].append("lm_head")
-    draft.put("lm_head.lora_A.weight", np.full((4, features), 0.01))
-    draft.put("lm_head.lora_B.weight", np.full((tokens, 4), 0.01))
+    draft.put("lm_head.lora_A.weight", slope(4, features))
+    draft.put("lm_head.lora_B.weight", slope(tokens, 4))
+
+
+def slope(*shape: int) -> Array:
+    """Values that differ from place to place."""
+    return np.linspace(-0.1, 0.1, math.prod(shape)).reshape(shape)
 
 
 def large(value: float) -> Change:

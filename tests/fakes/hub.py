@@ -50,8 +50,8 @@ class Hub(ThreadingHTTPServer):
     """The server. ``token`` is the only one that it knows; it owns every organisation but ``stranger``.
 
     ``fetched`` lists the files that were downloaded, ``calls`` every request. ``cdn`` is another hub that downloads
-    are redirected to. ``tamper`` makes something else of a file's bytes. ``hold`` is waited for in the middle of each
-    file, ``answer_all`` is a status for every request.
+    are redirected to. ``tamper`` makes something else of the bytes. Until ``hold`` is set, files come byte by byte,
+    and ``held`` says that one does. ``answer_all`` is a status for every request.
     """
 
     daemon_threads = True
@@ -68,6 +68,7 @@ class Hub(ThreadingHTTPServer):
         self.hold: threading.Event | None = None
         self.held = threading.Event()
         self.answer_all: int | None = None
+        self.refuse_uploads = False
 
     def add(self, repo: str, files: Mapping[str, bytes] | Path) -> str:
         """Add a commit, with its repository if need be; returns the commit's name."""
@@ -206,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._json({"transfer": "basic", "objects": [{**one, "actions": upload[one["oid"]]} for one in objects]})
 
     def _store(self, digest: str) -> None:
-        if _sha256(self.body) != digest:
+        if self.server.refuse_uploads or _sha256(self.body) != digest:
             raise RefusedError(422)
         self.server.storage[digest] = self.body
         self._respond(200, b"", {})
@@ -254,11 +255,13 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.hold is None or self.command == "HEAD":
             self._respond(200, content, headers)
             return
-        self._respond(200, content[:10], headers, length=len(content))
-        self.wfile.flush()
-        self.server.held.set()
-        self.server.hold.wait(30)
-        self.wfile.write(content[10:])
+        self._respond(200, b"", headers, length=len(content))
+        sent = 0
+        while not self.server.hold.wait(0.05) and sent < len(content):
+            self.wfile.write(content[sent : sent + 1])
+            sent += 1
+            self.server.held.set()
+        self.wfile.write(content[sent:])
 
     def _respond(self, status: int, content: bytes, headers: Mapping[str, str], *, length: int | None = None) -> None:
         self.send_response(status)

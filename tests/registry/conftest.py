@@ -16,17 +16,39 @@ from postil.plugins.manager import PluginManager
 from postil.registry.artifacts import ArtifactStore
 from postil.registry.base.model import BaseModel, read_base
 from postil.registry.database import Database
+from postil.registry.errors import PreflightError
 from postil.registry.names import parse_adapter
+from postil.registry.preflight import preflight
 from postil.registry.releases import Registry
 from tests.fakes.adapters import BASE_ID, write_adapter, write_base
+from tests.registry.adapters import good_config, good_tensors, write
 
 Publish = Callable[..., int]
+Refusal = Callable[[Path], str]
 
 
 @pytest.fixture
 def base(tmp_path: Path) -> BaseModel:
     """The tiny base model."""
     return read_base(write_base(tmp_path / "base"), BASE_ID)
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    """A good adapter for the tiny base."""
+    return write(tmp_path / "adapter", good_tensors(), good_config())
+
+
+@pytest.fixture
+def refusal(base: BaseModel) -> Refusal:
+    """``refusal(folder)`` is the sentence with which preflight refuses it."""
+
+    def act(folder: Path) -> str:
+        with pytest.raises(PreflightError) as caught:
+            preflight(folder, base, 8)
+        return str(caught.value)
+
+    return act
 
 
 @pytest.fixture

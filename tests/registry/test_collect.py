@@ -375,8 +375,8 @@ def wanted(registry: Registry, keep: int) -> set[tuple[AdapterName, int]]:
     return found
 
 
-@given(acts=st.lists(ACTS, max_size=25), keep=st.integers(0, 3))
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(acts=st.lists(ACTS, min_size=8, max_size=25), keep=st.integers(0, 3))
+@settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_was_done_what_is_in_reach_has_its_files(
     acts: list[tuple[str, str, int]], keep: int, base: BaseModel, plugins: PluginManager, sqlite_template: Path,
     tmp_path_factory: pytest.TempPathFactory,
@@ -392,8 +392,9 @@ def test_whatever_was_done_what_is_in_reach_has_its_files(
             do(registry, folder, action, parse_adapter(adapter), number)
         except RegistryError:
             continue
+    in_reach = wanted(registry, keep)
     gc(registry, keep)
-    for name, number in wanted(registry, keep):
+    for name, number in in_reach:
         assert has_files(registry, number, name), name.release(number)
     for state in registry.adapters():
         gone = {release.number for release in state.releases if not has_files(registry, release.number, state.name)}

@@ -132,6 +132,14 @@ def test_what_an_adapter_is_made_of_is_compared(shelf: Shelf) -> None:
     assert facts["size"].before == folder_size(shelf, before)
 
 
+def test_ranks_and_alphas_of_single_modules_are_compared_where_there_are_any(shelf: Shelf) -> None:
+    before, after = shelf.publish(), shelf.publish(alpha_pattern={"v_proj": 8}, rank_pattern={"q_proj": 2})
+    facts = by_name(shelf.diff(before, after).adapter)
+    assert (facts["alpha by module"].before, facts["alpha by module"].after) == ({}, {"v_proj": 8})
+    assert facts["rank by module"].after == {"q_proj": 2}
+    assert "alpha by module" not in by_name(shelf.diff(before, before).adapter)
+
+
 def folder_size(shelf: Shelf, ref: ReleaseRef) -> int:
     """The bytes of a release's files."""
     folder = shelf.registry.artifacts.verified(shelf.registry.release(ref).artifact)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from postil.plugins import Completion, Exchange, InputCheck, Validator, Verdict, hookimpl
+from postil.plugins import Completion, Exchange, FallbackRule, InputCheck, Validator, Verdict, hookimpl
 from postil.plugins.contract import Config
 from postil.plugins.manager import PluginManager
 from postil.registry.errors import PolicyError
@@ -256,8 +256,22 @@ class Ask(InputCheck):
         return Verdict.passed()
 
 
+class Serve(FallbackRule):
+    """Has to be told its labels: only validators get them out of the output."""
+
+    name = "serve"
+    Config = DeepConfig
+
+    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> None:
+        return None
+
+
 class Plugin:
     """Offers them all."""
+
+    @hookimpl
+    def postil_fallback_rules(self) -> list[type[FallbackRule]]:
+        return [Serve]
 
     @hookimpl
     def postil_validators(self) -> list[type[Validator]]:
@@ -299,5 +313,14 @@ def test_an_input_check_is_in_it_and_a_fallback_may_be_for_it() -> None:
     ]:
         rule = {"name": "fixed_answer", "config": {"content": ""}, "when": when}
         values = {"input": uses, "fallback": [rule]}
+        assert taken(values, plugins) is right
+        assert (complaints(values, schema) == []) is right
+
+
+def test_a_fallback_rule_takes_nothing_out_of_the_output() -> None:
+    plugins = PluginManager([Plugin()], entry_points=False)
+    schema = Draft202012Validator(policy_schema(plugins))
+    for config, right in [({"deep": {"depth": 1}}, False), ({"deep": {"depth": 1}, "labels": ["a"]}, True)]:
+        values = {"output": LABELLED, "fallback": [{"name": "serve", "config": config}]}
         assert taken(values, plugins) is right
         assert (complaints(values, schema) == []) is right

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from postil.registry import tensors
 from postil.registry.errors import PreflightError
 from postil.registry.tensors import Tensor, read_tensors
 from tests.registry.adapters import as_bfloat16, write_raw
@@ -24,36 +25,50 @@ def as_bytes(values: list[float], dtype: str) -> bytes:
     return np.array(values, {"F32": "<f4", "F16": "<f2"}[dtype]).tobytes()
 
 
+def largest(path: Path, values: list[float], dtype: str) -> float:
+    """The largest of these values as it is found in a file, with other bytes before and after it."""
+    data = as_bytes(values, dtype)
+    path.write_bytes(b"\xff" * 5 + data + b"\xff" * 5)
+    with path.open("rb") as file:
+        return Tensor("a", dtype, (len(values),), 5, 5 + len(data)).largest(file)
+
+
 @pytest.mark.parametrize("dtype", ["F32", "F16", "BF16"])
 @given(values=st.lists(st.floats(width=16) | st.sampled_from(NOT_FINITE), max_size=8))
 @settings(deadline=None, max_examples=60)
-def test_finite_is_what_numpy_calls_finite(dtype: str, values: list[float]) -> None:
-    tensor = Tensor("a", dtype, (len(values),), as_bytes(values, dtype))
-    assert tensor.finite() == bool(np.isfinite(np.array(values)).all())
+def test_the_largest_is_what_numpy_calls_so(
+    tmp_path_factory: pytest.TempPathFactory, dtype: str, values: list[float]
+) -> None:
+    found = largest(tmp_path_factory.getbasetemp() / "values", values, dtype)
+    known = np.array(values, "f8")
+    expected = float(np.where(np.isfinite(known), np.abs(known), np.inf).max(initial=0))
+    assert found == pytest.approx(expected, rel=2**-7 if dtype == "BF16" else 0)
 
 
 @pytest.mark.parametrize(
-    ("dtype", "largest"), [("F32", 3.4028234663852886e38), ("F16", 65504.0), ("BF16", 3.3895313892515355e38)]
+    ("dtype", "value"), [("F32", 3.4028234663852886e38), ("F16", 65504.0), ("BF16", 3.3895313892515355e38)]
 )
-def test_the_largest_number_is_finite(dtype: str, largest: float) -> None:
-    assert Tensor("a", dtype, (2,), as_bytes([largest, -largest], dtype)).finite()
+def test_the_largest_number_of_a_type_is_finite(tmp_path: Path, dtype: str, value: float) -> None:
+    assert largest(tmp_path / "values", [1.0, -value], dtype) == value
 
 
-@pytest.mark.parametrize("dtype", ["F64", "I8", "BOOL", "F8_E4M3"])
-def test_a_type_that_adapters_do_not_have_is_refused(dtype: str) -> None:
-    with pytest.raises(PreflightError) as caught:
-        Tensor("a.weight", dtype, (1,), b"\0" * 8).finite()
-    assert str(caught.value) == f"a.weight is of type {dtype}; adapters are F32, F16, BF16: save it as one of these"
+@pytest.mark.parametrize("at", [0, 9, 10, 11, 24])
+def test_a_value_is_found_wherever_the_chunks_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    monkeypatch.setattr(tensors, "_CHUNK", 40)
+    values = [0.5] * 25
+    values[at] = float("nan")
+    assert largest(tmp_path / "values", values, "F32") == float("inf")
 
 
-def test_tensors_are_read_as_they_were_saved(tmp_path: Path) -> None:
-    saved = {"a": np.arange(6, dtype="<f4").reshape(2, 3), "b": np.ones((1,), "<f2")}
-    save_file(saved, tmp_path / "x.safetensors")
-    found = {tensor.name: tensor for tensor in read_tensors(tmp_path / "x.safetensors")}
-    assert {name: (t.dtype, t.shape, t.data) for name, t in found.items()} == {
-        "a": ("F32", (2, 3), saved["a"].tobytes()),
-        "b": ("F16", (1,), saved["b"].tobytes()),
-    }
+def test_tensors_are_found_where_they_were_saved(tmp_path: Path) -> None:
+    saved = {"b": np.ones((1,), "<f2"), "a": np.arange(6, dtype="<f4").reshape(2, 3)}
+    save_file(saved, tmp_path / "x.safetensors", {"format": "pt"})
+    content = (tmp_path / "x.safetensors").read_bytes()
+    found = read_tensors(tmp_path / "x.safetensors")
+    assert [(t.name, t.dtype, t.shape, content[t.begin : t.end]) for t in found] == [
+        ("a", "F32", (2, 3), saved["a"].tobytes()),
+        ("b", "F16", (1,), saved["b"].tobytes()),
+    ]
 
 
 ONE = {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
@@ -71,12 +86,24 @@ ONE = {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
         ({"a": {**ONE["a"], "shape": [2**63, 2**63]}}, b"\0" * 4),
         ({**ONE, "b": ONE["a"]}, b"\0" * 4),
         ({"a": []}, b""),
+        ({"a\n\u2028\x1b": []}, b""),
     ],
 )
 def test_a_header_that_lies_is_corrupt(tmp_path: Path, header: Mapping[str, object], data: bytes) -> None:
     path = write_raw(tmp_path / "x.safetensors", header, data)
-    with pytest.raises(PreflightError, match=r"^x\.safetensors is corrupt \(.*\); save or copy the adapter again$"):
-        list(read_tensors(path))
+    with pytest.raises(PreflightError) as caught:
+        read_tensors(path)
+    assert str(caught.value).startswith("x.safetensors is corrupt (")
+    assert str(caught.value).endswith(
+        "), and only whole safetensors files are read; save or copy the adapter again"
+    )
+    assert str(caught.value).isprintable()
+
+
+def test_a_header_of_many_megabytes_is_not_read(tmp_path: Path) -> None:
+    path = write_raw(tmp_path / "x.safetensors", {"__metadata__": {"a": "x" * (17 << 20)}}, b"")
+    with pytest.raises(PreflightError, match=r"its header would have 17,825,8\d\d bytes, more than 16,777,216"):
+        read_tensors(path)
 
 
 @given(junk=st.binary(max_size=40))
@@ -85,6 +112,6 @@ def test_junk_is_refused_or_holds_nothing(tmp_path_factory: pytest.TempPathFacto
     path = tmp_path_factory.getbasetemp() / "junk.safetensors"
     path.write_bytes(junk)
     try:
-        assert list(read_tensors(path)) == []
+        assert read_tensors(path) == []
     except PreflightError:
         assert junk != struct.pack("<Q", 2) + b"{}"

@@ -120,7 +120,7 @@ async def test_without_a_gateway_it_says_how_to_start_one(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("serve",), ("publish",), ("promote",), ("rollback",), ("releases",), ("train",), ("tenants",),
+    [(), ("serve",), ("publish",), ("export",), ("promote",), ("rollback",), ("releases",), ("train",), ("tenants",),
      ("tenants", "add"), ("log",), ("audit", "verify"), ("status",), ("plugins",)],
 )
 async def test_every_command_explains_itself(command: tuple[str, ...]) -> None:

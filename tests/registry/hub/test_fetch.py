@@ -14,7 +14,7 @@ from postil.registry.errors import ArtifactError, HubError, RegistryError, Sourc
 from postil.registry.hub.fetch import Patience, fetch
 from postil.registry.hub.ref import HubRef, parse_hub_ref
 from tests.fakes.hub import Hub, Repo, serving_hub
-from tests.registry.hub.conftest import REPO
+from tests.fakes.hub_client import REPO
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postil.registry.errors import NameInvalidError
@@ -36,6 +36,7 @@ def test_what_is_no_place_on_a_hub_is_refused(text: str) -> None:
 
 
 @given(st.text(max_size=40))
+@settings(max_examples=50, deadline=None)
 def test_whatever_is_taken_is_written_as_it_was(text: str) -> None:
     try:
         ref = parse_hub_ref("hf://" + text)

@@ -1,0 +1,37 @@
+"""A release on its way out: the files of its artifact, its policy and a model card.
+
+Published again it is the same release: of what is added here, a publish takes the policy and leaves the card out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from postil.registry.card import model_card
+from postil.registry.contents import CARD, POLICY
+from postil.registry.models import Release
+from postil.registry.tars import TarFile
+
+
+class _Plain(yaml.SafeDumper):
+    """YAML without aliases, which no policy may have."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """For anything."""
+        return True
+
+
+def release_files(release: Release, artifact: Path) -> Sequence[TarFile]:
+    """What an export consists of; ``artifact`` is the verified folder of the release's artifact."""
+    added = {POLICY: policy_text(release.policy), CARD: model_card(release, artifact)}
+    own = [TarFile(path.name, path) for path in artifact.iterdir() if path.name not in added]
+    return sorted([*own, *(TarFile(name, text.encode()) for name, text in added.items())], key=lambda file: file.name)
+
+
+def policy_text(policy: Mapping[str, Any]) -> str:
+    """A release's policy as the YAML that says the same."""
+    return yaml.dump(dict(policy), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)
