@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from postil.gateway.errors import (
     UnvalidatedError,
 )
 from postil.gateway.judge import DidNotRunError, Isolation, Judgement, check, give, judge
+from postil.gateway.reviews import ReviewNotKeptError, Reviews
 from postil.gateway.trace import Trace
 from postil.plugins import AskAgain, Completion, Exchange, Fail, Fallback, Hold, Outcome, Verdict
 from postil.plugins.types import Substitute
@@ -39,8 +41,9 @@ class Around(Protocol):
     def catalog(self) -> Catalog:
         """What can be asked for."""
 
-    async def open_review(self, opening: Opening) -> str:
-        """Keep a review and return its id."""
+    @property
+    def reviews(self) -> Reviews:
+        """Where answers wait for a person."""
 
 
 class Answering:
@@ -86,6 +89,9 @@ class Answering:
         if judgement.failed:
             self._trace.failed_validation = True
             await self._fall_back(choice, completion, judgement.failed)
+        elif random.random() * 100 < self._release.policy.reviews.sample:
+            opening = self._opening(completion.text, "sample", judgement.verdicts, None)
+            self._around.reviews.sample(opening, self._release.policy.reviews)
 
     async def broken(self, error: EngineUnavailableError | EngineRefusedError) -> Choice:
         """What is served where the engine failed. Raises ``error`` if the policy says nothing of that."""
@@ -100,8 +106,13 @@ class Answering:
 
     async def headers(self) -> dict[str, str]:
         """What the client is told beside the answer; reviews that were asked for are kept before it leaves."""
+        rules = self._release.policy.reviews
         for verdict, text in self._to_review:
-            self._reviews[await self._around.open_review(self._opening(text, verdict.review, (verdict,), None))] = None
+            try:
+                opening = self._opening(text, verdict.review, (verdict,), None)
+                self._reviews[await self._around.reviews.open(opening, rules)] = None
+            except ReviewNotKeptError:
+                pass  # The answer has passed, and the log says what was missed.
         told = {
             "x-postil-fallback": self._fallbacks, "x-postil-notice": self._notices, "x-postil-review": self._reviews
         }
@@ -159,7 +170,10 @@ class Answering:
         if isinstance(substitute, Hold):
             reason = f"{meant[0].validator}: {meant[0].reason}"
             opening = self._opening(completion.text, reason, meant, substitute.content)
-            self._reviews[await self._around.open_review(opening)] = None
+            try:
+                self._reviews[await self._around.reviews.open(opening, self._release.policy.reviews)] = None
+            except ReviewNotKeptError:
+                return False
             answers.substitute(choice, Fallback(substitute.content), kind)
             return True
         if isinstance(substitute, Fallback):

@@ -29,6 +29,7 @@ from postil.gateway.routes.admin import admin_router
 from postil.gateway.routes.completions import completion_routes
 from postil.gateway.routes.health import health_routes
 from postil.gateway.routes.models import model_routes
+from postil.gateway.routes.reviews import review_routes
 from postil.plugins.errors import PluginError
 from postil.registry import errors as registry_errors
 
@@ -55,6 +56,7 @@ def create_app(gateway: Gateway) -> Litestar:
         route_handlers=[
             *completion_routes(gateway),
             *model_routes(gateway),
+            *review_routes(gateway),
             *health_routes(gateway),
             admin_router(gateway),
         ],

@@ -72,7 +72,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One adapter: its servable releases by number, why the others are not, and which of them is what."""
+    """One adapter: its servable releases by number, why the others are not, and which of them is what.
+
+    ``promoted`` is False where the live release came back by a rollback.
+    """
 
     name: AdapterName
     releases: Mapping[int, Servable]
@@ -82,6 +85,7 @@ class Entry:
     canary: Share | None = None
     shadow: Share | None = None
     pins: Mapping[str, int] = field(default_factory=dict)
+    promoted: bool = False
 
     def route(self, number: int | None, caller: Caller, user: str | None) -> Route:
         """The way of one request. Raises UnknownModelError or EngineUnavailableError."""
@@ -245,7 +249,10 @@ def make_entry(
             except PolicyError as error:
                 broken[release.number] = str(error)
     shares = {which: _share(state, which) for which in (CANARY, SHADOW)}
-    return Entry(state.name, servable, broken, state.live, state.previous, shares[CANARY], shares[SHADOW], state.pins)
+    return Entry(
+        state.name, servable, broken, state.live, state.previous, shares[CANARY], shares[SHADOW], state.pins,
+        state.promoted,
+    )
 
 
 def _share(state: AdapterState, which: str) -> Share | None:

@@ -31,6 +31,7 @@ async def follow_others(gateway: Gateway) -> None:
         async for subjects in changes:
             for subject in sorted(subjects):
                 await _follow(gateway, subject, again)
+            gateway.reviews.heard()
             news.set()
 
 

@@ -29,10 +29,12 @@ from postil.gateway.judge import Isolation
 from postil.gateway.payload import Ask
 from postil.gateway.pipeline import complete
 from postil.gateway.reconcile import Reconciler, Trouble, Wanted
+from postil.gateway.reviews import Reviews
 from postil.gateway.settings import Settings
 from postil.gateway.shadow import Shadows
 from postil.gateway.tenants import DEMO_TENANTS, Caller, Directory, admin_key
 from postil.gateway.trace import Trace
+from postil.gateway.webhooks import Webhooks
 from postil.plugins.manager import PluginManager
 from postil.registry import agreements
 from postil.registry.artifacts import ArtifactStore
@@ -41,7 +43,6 @@ from postil.registry.base.prepare import prepare
 from postil.registry.database import Database
 from postil.registry.names import AdapterName
 from postil.registry.releases import AdapterState, Registry
-from postil.registry.reviews import Opening
 from postil.registry.tenants import list_tenants
 
 log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ class Gateway:
         # Releases found worse than their predecessors, for whoever takes them back.
         self.alarms: asyncio.Queue[Alarm] = asyncio.Queue()
         self.monitor = Monitor(self.alarms.put_nowait, self._comparison)
+        self.reviews = Reviews(lambda: self.registry().database, Webhooks(settings.webhook_secret))
         self.shadows = Shadows(self._complete, self._keep_agreement)
         self._task: asyncio.Task[None] | None = None
         # Set when the registry has been read, up to the event of this number.
@@ -112,10 +114,6 @@ class Gateway:
         """What keeps a release from being loaded, if anything does."""
         return self._reconciler.trouble(release) if self._reconciler else None
 
-    async def open_review(self, opening: Opening) -> str:
-        """Keep a review and return its id."""
-        raise NotImplementedError
-
     def ended(self, trace: Trace) -> None:
         """A request to a release has been answered, or has failed."""
         self.monitor.ended(trace)
@@ -143,6 +141,7 @@ class Gateway:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self.shadows.stop()
+        await self.reviews.stop()
         if self._supervisor is not None:
             await self._supervisor.stop()
         await self.client.close()
@@ -195,7 +194,7 @@ class Gateway:
             assert self._supervisor is not None, "_open made it"
             assert self._reconciler is not None, "_open made it"
             async with asyncio.TaskGroup() as group:
-                beside = [group.create_task(self._reconciler.run()), group.create_task(self.shadows.run())]
+                beside = [group.create_task(part.run()) for part in (self._reconciler, self.shadows, self.reviews)]
                 await self._supervisor.run()
                 for task in beside:
                     task.cancel()

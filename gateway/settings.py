@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     router: PluginUse | None = None
     gates: tuple[PluginUse, ...] = ()
     listeners: tuple[PluginUse, ...] = ()
+    webhook_secret: str | None = None
     auto_rollback: bool = True
     auto_rollback_alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
     hub_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0

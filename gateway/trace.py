@@ -25,6 +25,7 @@ class Trace:
         self.caller = caller
         self.ask = ask
         self._tell = tell
+        self._began = 0.0
         self._begin(route)
 
     def elsewhere(self, route: Route) -> None:

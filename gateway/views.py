@@ -10,7 +10,8 @@ from postil.gateway.catalog import Servable
 from postil.gateway.lifecycle import Gateway
 from postil.plugins.manager import Offer
 from postil.registry.channels import CANARY, SHADOW, STABLE
-from postil.registry.models import Agreement, Event, Release, Tenant
+from postil.registry.examples import last_message
+from postil.registry.models import Agreement, Event, Release, Review, Tenant
 from postil.registry.releases import AdapterState
 
 
@@ -47,6 +48,38 @@ def _share(state: AdapterState, which: str) -> dict[str, Any] | None:
         "since": _stamp(channel.moved_at),
         "revision": channel.revision,
     }
+
+
+def review(row: Review) -> dict[str, Any]:
+    """A review as those see it who decide."""
+    return {
+        "id": row.id,
+        "release": f"{row.domain}/{row.adapter}@{row.number}",
+        "tenant": row.tenant,
+        "status": row.status,
+        "reason": row.reason,
+        "asked": last_message(row.request),
+        "answer": row.answer,
+        "holding": row.holding,
+        "final": row.final,
+        "assigned_to": row.assigned_to,
+        "decided_by": row.decided_by,
+        "decided": _stamp(row.decided_at) if row.decided_at else None,
+        "note": row.note,
+        "created": _stamp(row.created_at),
+        "verdicts": row.verdicts,
+        "request": row.request,
+        "webhook": _webhook(row),
+    }
+
+
+def _webhook(row: Review) -> str | None:
+    """How far telling the webhook has come."""
+    if row.webhook is None or row.decided_at is None:
+        return None
+    if row.told is not None:
+        return f"told at {_stamp(row.told)}"
+    return f"tried {row.tries} times" + ("" if row.next_try else ", given up")
 
 
 def agreement(row: Agreement) -> dict[str, Any]:

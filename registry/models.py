@@ -99,6 +99,37 @@ class Tenant(SQLModel, table=True):
     created_at: datetime = Field(default_factory=utcnow)
 
 
+class Review(SQLModel, table=True):
+    """An answer that a person looks at: what was asked, what the model said, what became of it.
+
+    ``holding`` is what the client got in place of the answer, None where it got the answer. ``status`` is ``open``,
+    ``approved``, ``edited`` or ``rejected``; ``final`` is the answer that stands then. ``told`` is when the webhook
+    took the decision, ``tries`` how often it was tried, ``next_try`` when it is again.
+    """
+
+    id: str = Field(primary_key=True, max_length=32)
+    domain: str = Field(max_length=64, index=True)
+    adapter: str = Field(max_length=64)
+    number: int
+    tenant: str = Field(max_length=64)
+    request: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    answer: str
+    reason: str
+    verdicts: list[dict[str, Any]] = Field(sa_column=Column(JSON, nullable=False))
+    holding: str | None = None
+    status: str = Field(default="open", max_length=16, index=True)
+    assigned_to: str | None = None
+    decided_by: str | None = None
+    decided_at: datetime | None = None
+    final: str | None = None
+    note: str = ""
+    created_at: datetime = Field(default_factory=utcnow)
+    webhook: str | None = None
+    tries: int = 0
+    next_try: datetime | None = None
+    told: datetime | None = None
+
+
 class Event(SQLModel, table=True):
     """One row of the log: who did what to which adapter, why, from where to where. Never changed, never deleted.
 

@@ -41,7 +41,8 @@ class AdapterState:
     """What is known of one adapter: its releases, where its channels point, who is pinned, and what was done.
 
     ``pins`` are release numbers by tenant, ``previous`` is what a rollback would go back to, ``collected`` the numbers
-    of the releases that have no files any more. ``events`` are there only where they were asked for.
+    of the releases that have no files any more. ``events`` are there only where they were asked for. ``promoted`` is
+    False where the live release came back by a rollback.
     """
 
     name: AdapterName
@@ -52,6 +53,7 @@ class AdapterState:
     previous: int | None = None
     collected: Set[int] = frozenset()
     events: Sequence[Event] = ()
+    promoted: bool = False
 
     @property
     def live(self) -> int | None:
@@ -244,7 +246,8 @@ def _defaults(session: Session) -> dict[str, str]:
 
 def _state(session: Session, name: AdapterName, releases: Sequence[Release]) -> AdapterState:
     domain = session.get(Domain, name.domain)
-    history = live_history(store.events(session, str(name), MOVES))
+    moves = store.events(session, str(name), MOVES)
+    history = live_history(moves)
     return AdapterState(
         name,
         releases,
@@ -253,4 +256,5 @@ def _state(session: Session, name: AdapterName, releases: Sequence[Release]) -> 
         domain is not None and domain.default_adapter == name.adapter,
         history[-2] if len(history) > 1 else None,
         collected(session, name),
+        promoted=bool(moves) and moves[-1].action == "promote",
     )

@@ -37,8 +37,7 @@ def export(
     place = parse_hub_ref(target) if target.startswith(SCHEME) else Path(target)
     with ExitStack() as stack:
         client = stack.enter_context(connected())
-        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=_beside(place), prefix=".postil-")))
-        folder = scratch / "release"
+        folder = Path(stack.enter_context(_scratch(place))) / "release"
         folder.mkdir()
         _download(client, ref, folder, quiet=as_json)
         files = sorted(path.name for path in folder.iterdir())
@@ -46,15 +45,15 @@ def export(
     _say({"release": str(ref), "files": files, **done}, as_json)
 
 
-def _beside(place: HubRef | Path) -> Path | None:
-    """Where to put files together so that they can be moved to their place all at once."""
+def _scratch(place: HubRef | Path) -> tempfile.TemporaryDirectory[str]:
+    """Where files are put together: on the disk of their place, so that they can be moved there all at once."""
     if isinstance(place, HubRef):
-        return None
+        return tempfile.TemporaryDirectory()
+    beside = next(folder for folder in place.absolute().parents if folder.exists())
     try:
-        place.absolute().parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=beside, prefix=".postil-")
     except OSError as error:
         raise CommandError(f"{place} cannot be made ({error.strerror}); name another folder") from error
-    return place.absolute().parent
 
 
 def _download(client: httpx.Client, ref: ReleaseRef, folder: Path, *, quiet: bool) -> None:
@@ -81,6 +80,7 @@ def _placed(folder: Path, place: Path) -> dict[str, Any]:
     if not same:
         if place.exists() and (not place.is_dir() or any(place.iterdir())):
             raise CommandError(f"{place} is there and holds something else; name a folder that is new or empty")
+        place.absolute().parent.mkdir(parents=True, exist_ok=True)
         folder.rename(place)
     return {"target": str(place), "written": not same}
 

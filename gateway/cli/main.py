@@ -17,6 +17,7 @@ from postil.gateway.cli import (
     policy,
     publish,
     releases,
+    reviews,
     serve,
     status,
     tenants,
@@ -51,6 +52,8 @@ def make_cli() -> typer.Typer:
     cli.command()(train.train)
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(policy.make_cli(), name="policy")
+    cli.add_typer(reviews.make_cli(), name="reviews")
+    cli.add_typer(reviews.make_data_cli(), name="data")
     cli.command()(history.log)
     cli.add_typer(history.make_audit_cli(), name="audit")
     cli.command()(status.status)

@@ -67,8 +67,8 @@ class Monitor:
         elif before is not None and before.live is not None and before.live != live:
             self._watches.pop(name, None)
             recorded = self._past.get(entry.name.release(before.live))
-            # After a rollback the release that was left is no predecessor: nobody wants to be taken forward to it.
-            if before.live == entry.previous and recorded:
+            # Going back is a remedy: nobody wants to be taken forward again to what was left.
+            if entry.promoted and recorded:
                 self._watches[name] = Watch(STABLE, before.live, live, self._compare(), deque(recorded))
         elif known is not None and known.which == CANARY:
             self._watches.pop(name, None)

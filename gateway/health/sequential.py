@@ -3,12 +3,14 @@
 Each request of either release is judged on four counts: a validator failed it, the engine broke on it, a fallback was
 served, it was slow. Each signal is a test of its own (`proportions`), and they share the chance of a false alarm
 equally. What is promised: with a release that is no worse than tolerated on any signal, the probability that
-a comparison *ever* finds anything is at most ``alpha``, however long it runs and however often it is looked at.
+a comparison *ever* finds anything is at most ``alpha``, however long it runs and however often it is looked at. (The
+next comparison is a chance of its own.)
 
 The promise holds for requests that are independent of each other given the release, fed in the order in which they
 came (`arrivals`). The requests of one user are not: who asks the same thing a hundred times is counted a hundred times.
 With a sticky canary such users sit on one side for good, and the sides differ a little although the releases do not.
-The tolerance is there for that difference. It covers it as long as no few users make up much of the traffic.
+The tolerance is there for that difference. It covers it where no few users make up much of the traffic, and not where
+they do (figures: deploy/decisions/0006).
 
 Not claimed: that a release is good because nothing was found; that the difference is as large as the counts of an
 alarm say, for they are read at a bad moment; that the release is to blame and not who asked it.

@@ -21,6 +21,7 @@ from postil.gateway.routes.gc import gc_routes
 from postil.gateway.routes.parts import AnyRequest, actor, adapter_name
 from postil.gateway.routes.policy import policy_routes
 from postil.gateway.routes.publish import publish_routes
+from postil.gateway.routes.reviews import admin_review_routes
 from postil.plugins import ReleaseRef
 from postil.registry import history
 from postil.registry.channels import Only
@@ -77,6 +78,7 @@ def admin_router(gateway: Gateway) -> Router:
             *export_routes(gateway),
             *_move_routes(gateway),
             *channel_routes(gateway),
+            *admin_review_routes(gateway),
             *_history_routes(gateway),
             *compare_routes(gateway),
             *policy_routes(gateway),

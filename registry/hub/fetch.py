@@ -40,7 +40,7 @@ def connect() -> HfApi:
     """A client of the hub that HF_ENDPOINT names, with the token of HF_TOKEN or of `hf auth login`."""
     from huggingface_hub import HfApi
 
-    return HfApi(endpoint=os.environ.get("HF_ENDPOINT"), library_name="postil")
+    return HfApi(endpoint=os.environ.get("HF_ENDPOINT", "").rstrip("/") or None, library_name="postil")
 
 
 def fetch(ref: HubRef, folder: Path, patience: Patience) -> HubRef:

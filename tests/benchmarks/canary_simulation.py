@@ -1,6 +1,6 @@
 """How often the automatic rollback is wrong, and how soon it is right.
 
-``python -m tests.benchmarks.canary_simulation`` takes a quarter of an hour on two cores; with ``--short``, 20 seconds.
+``python -m tests.benchmarks.canary_simulation`` takes some 25 minutes on two cores; with ``--short``, 40 seconds.
 """
 
 from __future__ import annotations

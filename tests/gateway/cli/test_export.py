@@ -13,7 +13,8 @@ from tests.fakes.hub_client import asked_hub, environment
 from tests.gateway.cli.test_commands import postil
 from tests.gateway.conftest import FREE_TEXT, TRIAGE, House
 
-FILES = ["README.md", "adapter_config.json", "adapter_model.safetensors", "policy.yaml"]
+ADAPTER = ["adapter_config.json", "adapter_model.safetensors"]
+FILES = ["README.md", *ADAPTER, "policy.yaml"]
 NAME = "healthcare/triage"
 SAME = f"{NAME}@1 is the same adapter with the same policy; nothing was published\n"
 
@@ -87,24 +88,25 @@ async def test_a_repository_is_public_only_where_that_was_asked(releases: House,
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ((f"{NAME}@7", "DIR"), f"there is no release {NAME}@7; {NAME} has 1, 2"),
-        ((NAME, "DIR"), "such as healthcare/triage@4"),
+        ((f"{NAME}@7", "HERE/more/new"), f"there is no release {NAME}@7; {NAME} has 1, 2"),
+        ((NAME, "HERE/new"), "such as healthcare/triage@4"),
         ((f"{NAME}@1", "hf://acme"), "is no place on a hub"),
         ((f"{NAME}@1", "hf://acme/new"), "run `hf auth login`, or set HF_TOKEN"),
-        ((f"{NAME}@1", "DIR/adapter_config.json/x"), " cannot be made (Not a directory); "),
-        ((f"{NAME}@1", "FILE"), " is there and holds something else"),
+        ((f"{NAME}@1", "HERE/adapter_config.json/x"), " cannot be made (Not a directory); "),
+        ((f"{NAME}@1", "HERE/adapter_config.json"), " is there and holds something else"),
     ],
 )
 async def test_what_cannot_be_exported_is_said_in_one_sentence(
     releases: House, hub: Hub, tmp_path: Path, arguments: tuple[str, str], says: str
 ) -> None:
-    places = {"DIR": str(tmp_path / "on-the-hub" / "new"), "FILE": str(tmp_path / "on-the-hub/adapter_config.json")}
-    places["DIR/adapter_config.json/x"] = places["FILE"] + "/x"
+    here = tmp_path / "on-the-hub"
     known = {name: value for name, value in environment(hub).items() if name != "HF_TOKEN"}
-    status, out, complaints = await postil(releases, "export", arguments[0], places.get(arguments[1], arguments[1]), **known)
+    release, target = arguments[0], arguments[1].replace("HERE", str(here))
+    status, out, complaints = await postil(releases, "export", release, target, **known)
     assert (status, out) == (1, "")
     assert says in complaints
     assert len(complaints.splitlines()) == 1
+    assert sorted(path.name for path in here.iterdir()) == sorted(ADAPTER)
 
 
 async def test_a_damaged_artifact_is_not_exported(releases: House, tmp_path: Path) -> None:

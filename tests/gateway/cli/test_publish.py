@@ -31,7 +31,8 @@ async def test_an_archive_is_sent_as_it_is(house: House, tmp_path: Path, kind: s
     archive = tmp_path / "named-by-somebody"
     archive.write_bytes(KINDS[kind]({f"notes/{path.name}": path.read_bytes() for path in folder.iterdir()}))
     status, out, complaints = await postil(house, "publish", str(archive), *NAME)
-    assert (status, out) == (0, "published legal/notes@1; make it live with `postil promote legal/notes@1`\n"), complaints
+    said = "published legal/notes@1; make it live with `postil promote legal/notes@1`\n"
+    assert (status, out) == (0, said), complaints
     assert "the same adapter with the same policy" in (await postil(house, "publish", str(folder), *NAME))[1]
 
 

@@ -13,7 +13,7 @@ import pytest
 from postil.registry.base.prepare import prepare
 from postil.registry.errors import BaseModelError
 from tests.fakes.adapters import BASE_ID, MODULES, write_base
-from tests.registry.base.hub import COMMIT, Hub, serving
+from tests.fakes.hub import Hub, serving_hub
 
 ASK = """
 import json, sys
@@ -48,7 +48,8 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
     folder = write_base(tmp_path / "repo")
     for name in ("tokenizer.json", "merges.txt", "chat_template.jinja", "pytorch_model.bin", "model.gguf", "README.md"):
         (folder / name).write_text(name)  # no two alike: the hub's client fetches equal files once
-    with serving(BASE_ID, folder) as hub:
+    with serving_hub() as hub:
+        hub.add(BASE_ID, folder)
         yield hub
 
 
@@ -83,11 +84,12 @@ def test_what_is_neither_folder_nor_id_is_refused_without_asking_anybody(
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("revision", ["", "@main", f"@{COMMIT}"])
+@pytest.mark.parametrize("revision", ["", "@main", "@COMMIT"])
 def test_an_id_is_fetched_and_known_by_its_commit(tmp_path: Path, hub: Hub, revision: str) -> None:
     wanted = {"config.json", "model.safetensors", "tokenizer.json", "merges.txt", "chat_template.jinja"}
-    found = ask(BASE_ID + revision, tmp_path, hub.url)
-    assert found == {"id": BASE_ID, "revision": COMMIT, "modules": sorted(MODULES), "files": sorted(wanted)}
+    commit = hub.repos[BASE_ID].branches["main"]
+    found = ask(BASE_ID + revision.replace("COMMIT", commit), tmp_path, hub.url)
+    assert found == {"id": BASE_ID, "revision": commit, "modules": sorted(MODULES), "files": sorted(wanted)}
     assert set(hub.fetched) == wanted
 
 
@@ -114,5 +116,5 @@ def test_a_hub_that_does_not_answer_is_said_in_one_sentence(tmp_path: Path) -> N
 
 
 def test_a_repository_without_safetensors_is_refused(tmp_path: Path, hub: Hub) -> None:
-    (hub.folder / "model.safetensors").unlink()
+    hub.add(BASE_ID, {"config.json": b"{}"})
     assert " holds no config.json with *.safetensors; " in ask(BASE_ID, tmp_path, hub.url)["refused"]

@@ -1,0 +1,107 @@
+"""``GET /v1/reviews/{id}`` for the tenant whose answer it is, and ``/api/reviews`` for those who decide."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from litestar import Request, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from postil.gateway import views
+from postil.gateway.errors import NotFoundError
+from postil.gateway.lifecycle import Gateway
+from postil.gateway.reviews import told_of
+from postil.gateway.routes.parts import AnyRequest, actor, adapter_name
+from postil.registry import examples, history, reviews
+from postil.registry.models import Review
+
+_LONGEST_WAIT = 60.0
+
+
+class AssignBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Who is to decide."""
+
+    person: str
+
+
+class DecideBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A remark, and for an edit the answer that stands."""
+
+    note: str = ""
+    answer: str | None = None
+
+
+def review_routes(gateway: Gateway) -> list[Any]:
+    """What a tenant may ask."""
+
+    @get("/v1/reviews/{review_id:str}")
+    async def mine(
+        request: Request[Any, Any, Any], review_id: FromPath[str], wait: FromQuery[float] = 0.0
+    ) -> dict[str, Any]:
+        caller = gateway.directory.identify(request.headers.get("authorization"))
+        seconds = min(max(wait, 0.0), _LONGEST_WAIT) if wait == wait else 0.0
+        review = await gateway.reviews.get(review_id)
+        if not caller.admin and (review.tenant != caller.name or review.id != review_id):
+            raise NotFoundError(f"there is no review {review_id[:40]!r}")
+        return told_of(review if review.status != reviews.OPEN else await gateway.reviews.get(review_id, seconds))
+
+    return [mine]
+
+
+def admin_review_routes(gateway: Gateway) -> list[Any]:
+    """What those who decide may ask; the admin's guard is around it."""
+    return [*_reading(gateway), *_deciding(gateway)]
+
+
+def _reading(gateway: Gateway) -> list[Any]:
+    @get("/reviews")
+    async def listed(
+        status: FromQuery[str | None] = None, domain: FromQuery[str | None] = None,
+        assigned_to: FromQuery[str | None] = None, limit: FromQuery[int] = 100,
+    ) -> list[dict[str, Any]]:
+        found = await asyncio.to_thread(
+            reviews.reviews, gateway.registry().database, status=status, domain=domain, assigned_to=assigned_to,
+            limit=max(1, min(limit, 1000)),
+        )
+        return [views.review(review) for review in found]
+
+    @get("/reviews/{review_id:str}")
+    async def shown(review_id: FromPath[str]) -> dict[str, Any]:
+        return views.review(await gateway.reviews.get(review_id))
+
+    @get("/adapters/{domain:str}/{adapter:str}/examples")
+    async def labelled(
+        domain: FromPath[str], adapter: FromPath[str], since: FromQuery[str | None] = None
+    ) -> list[dict[str, str]]:
+        instant = None if since is None else history.parse_instant(since)
+        return await asyncio.to_thread(examples.examples, gateway.registry(), adapter_name(domain, adapter), instant)
+
+    return [listed, shown, labelled]
+
+
+def _deciding(gateway: Gateway) -> list[Any]:
+    async def done(act: Callable[..., Review], *arguments: Any, **named: Any) -> dict[str, Any]:
+        review = await asyncio.to_thread(act, gateway.registry().database, *arguments, **named)
+        gateway.reviews.heard()
+        return views.review(review)
+
+    @post("/reviews/{review_id:str}/assign", status_code=200)
+    async def assign(request: AnyRequest, review_id: FromPath[str], data: JSONBody[AssignBody]) -> dict[str, Any]:
+        return await done(reviews.assign, review_id, data.person, actor=actor(request))
+
+    @post("/reviews/{review_id:str}/approve", status_code=200)
+    async def approve(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> dict[str, Any]:
+        return await done(reviews.approve, review_id, actor=actor(request), note=data.note)
+
+    @post("/reviews/{review_id:str}/edit", status_code=200)
+    async def edit(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> dict[str, Any]:
+        return await done(reviews.edit, review_id, data.answer or "", actor=actor(request), note=data.note)
+
+    @post("/reviews/{review_id:str}/reject", status_code=200)
+    async def reject(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> dict[str, Any]:
+        return await done(reviews.reject, review_id, actor=actor(request), note=data.note)
+
+    return [assign, approve, edit, reject]

@@ -1,0 +1,51 @@
+"""Posting JSON to a URL that a policy names: signed, bounded in time, never redirected."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+from typing import Any
+
+import aiohttp
+import msgspec
+
+log = logging.getLogger(__name__)
+SIGNATURE = "x-postil-signature"
+_SECONDS = 10.0
+
+
+class Webhooks:
+    """Posts; with a ``secret``, each body's HMAC-SHA256 goes along as ``x-postil-signature: sha256=<hex>``."""
+
+    def __init__(self, secret: str | None) -> None:
+        self._secret = secret.encode() if secret else None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, url: str, content: dict[str, Any]) -> bool:
+        """Whether whoever is there took it: any status from 200 to 299."""
+        body = msgspec.json.encode(content)
+        headers = {"content-type": "application/json"}
+        if self._secret:
+            headers[SIGNATURE] = "sha256=" + hmac.new(self._secret, body, hashlib.sha256).hexdigest()
+        try:
+            async with self._open().post(url, data=body, headers=headers, allow_redirects=False) as response:
+                if response.status < 300:
+                    return True
+                log.warning("a webhook answered %d", response.status)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("a webhook was not reached: %s", type(error).__name__)
+        return False
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=_SECONDS), cookie_jar=aiohttp.DummyCookieJar()
+            )
+        return self._session

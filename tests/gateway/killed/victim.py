@@ -1,0 +1,168 @@
+"""A gateway that is killed at a random instant of its work and started again on the same data."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import httpx
+import psutil
+
+from tests.benchmarks.servers import free_port
+from tests.fakes.adapters import write_base
+from tests.fakes.vllm import FakeVLLM
+from tests.gateway.killed.ledger import Act
+from tests.gateway.killed.work import TENANTS, Work
+
+POSTIL = Path(sys.executable).parent / "postil"
+# When to kill: at any moment, in an upload, or when something is seen on the disk or at the engine of what goes on.
+MOMENTS = ("any", "upload", "unpacking", "keeping", "commit", "load")
+_WORK_SECONDS = 0.3
+_PATIENCE_SECONDS = 2.0
+_START_SECONDS = 60
+
+
+class Victim:
+    """The gateway's process, and the data that outlives it."""
+
+    def __init__(self, folder: Path, engine: FakeVLLM, engine_url: str, seed: int, database_url: str | None) -> None:
+        self.home, self.temporary = folder / "home", folder / "tmp"
+        self.starts: list[float] = []
+        self.struck: Counter[str] = Counter()
+        self.keys: dict[str, str] = {}
+        self.chance = random.Random(seed)
+        self.work = Work(folder / "adapters", self.chance)
+        self._engine = engine
+        self._log = folder / "serve.log"
+        self._process: asyncio.subprocess.Process | None = None
+        port = free_port()
+        self._url = f"http://127.0.0.1:{port}"
+        self.temporary.mkdir()
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("POSTIL_")} | {
+            "TMPDIR": str(self.temporary), "POSTIL_HOME": str(self.home),
+            "POSTIL_BASE_MODEL": str(write_base(folder / "base")), "POSTIL_ENGINE_URL": engine_url,
+            "POSTIL_PORT": str(port),
+        }  # fmt: skip
+        if database_url is not None:
+            self._environment["POSTIL_DATABASE_URL"] = database_url
+
+    async def start(self) -> None:
+        """Start it and wait until it is ready."""
+        began = time.monotonic()
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                str(POSTIL), "serve", env=self._environment, stdout=log, stderr=log, cwd=self.home.parent
+            )
+        async with asyncio.timeout(_START_SECONDS), self.client("nobody") as client:
+            while not await self._ready(client):
+                await asyncio.sleep(0.01)
+        self.starts.append(time.monotonic() - began)
+
+    async def add_tenants(self) -> None:
+        """Who is pinned, and who asks."""
+        async with self.admin("setup") as client:
+            for name in TENANTS:
+                response = await client.post("/api/tenants", json={"name": name, "domains": ["healthcare", "legal"]})
+                self.keys[name] = response.json()["key"]
+
+    async def kill_at_work(self) -> None:
+        """Have it work without pause, and kill it in the midst of that."""
+        moment = self.chance.choice(MOMENTS)
+        working = asyncio.create_task(self._work(dying_in_upload=moment == "upload"))
+        if moment != "upload":
+            await asyncio.to_thread(self._strike, moment)
+        await working
+        assert self._process is not None
+        assert await self._process.wait() == -signal.SIGKILL, self._log.read_text()
+        self.struck[f"aimed at: {moment}"] += 1
+
+    async def stop(self) -> None:
+        """End it as a person would."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGINT)
+            await self._process.wait()
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that works for this home."""
+        found = psutil.process_iter(["environ"])
+        return [one for one in found if (one.info["environ"] or {}).get("POSTIL_HOME") == str(self.home)]
+
+    def client(self, key: str, **headers: str) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+        """A client with a key."""
+        headers = {"Authorization": f"Bearer {key}", **headers}
+        return httpx.AsyncClient(base_url=self._url, timeout=30, headers=headers)
+
+    def admin(self, by: str) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+        """A client with the admin's key, who says that he is ``by``."""
+        return self.client((self.home / "admin.key").read_text().strip(), **{"x-postil-actor": by})
+
+    async def _ready(self, client: httpx.AsyncClient) -> bool:
+        assert self._process is not None
+        assert self._process.returncode is None, self._log.read_text()
+        try:
+            return (await client.get("/health/ready")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    async def _work(self, *, dying_in_upload: bool) -> None:
+        """One act after the other until the gateway is gone."""
+        uploads = self.chance.randrange(1, 5) if dying_in_upload else 0
+        async with self.admin("nobody") as client:
+            while True:
+                act = self.work.next()
+                uploads -= act.kind == "publish"
+                try:
+                    await self._do(client, act, dying=dying_in_upload and uploads <= 0)
+                except httpx.TransportError:
+                    return
+
+    async def _do(self, client: httpx.AsyncClient, act: Act, *, dying: bool) -> None:
+        request = client.build_request(act.method, act.path, headers={"x-postil-actor": act.by}, **act.arguments)
+        if dying:
+            body = self._broken_off(await request.aread())
+            request = client.build_request(act.method, act.path, content=body, headers=request.headers)
+        response = await client.send(request)
+        act.answer, act.status = response.json(), response.status_code
+        assert act.status < 500, act.answer
+
+    async def _broken_off(self, body: bytes) -> AsyncIterator[bytes]:
+        """A part of a body, then the kill, then the rest, which nobody reads."""
+        half = self.chance.randrange(1, len(body))
+        yield body[:half]
+        await asyncio.sleep(self.chance.uniform(0, 0.01))
+        self._kill()
+        yield body[half:]
+
+    def _strike(self, moment: str) -> None:
+        """After some time of work, wait for the moment, and often a little longer."""
+        time.sleep(self.chance.uniform(0, _WORK_SECONDS))
+        sign = self._signs()[moment]
+        before, deadline = sign(), time.monotonic() + _PATIENCE_SECONDS
+        # Some signs are there for a fraction of a millisecond: so look all the time.
+        while moment != "any" and sign() == before and time.monotonic() < deadline:
+            time.sleep(0.00005)
+        time.sleep(self.chance.choice([0.0, self.chance.uniform(0, 0.005)]))
+        self._kill()
+
+    def _signs(self) -> dict[str, Callable[[], object]]:
+        """What is another value once a moment has come."""
+        artifacts, log = self.home / "artifacts", self.home / "postil.db-wal"
+        return {
+            "any": lambda: None,
+            "unpacking": lambda: sorted(path.name for path in (artifacts / "incoming").iterdir()),
+            "keeping": lambda: (artifacts / "sha256").stat().st_mtime_ns,
+            "commit": lambda: log.stat().st_mtime_ns if log.exists() else None,
+            "load": lambda: self._engine.loads,
+        }
+
+    def _kill(self) -> None:
+        assert self._process is not None
+        self._process.kill()
