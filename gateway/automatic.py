@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import asdict
 
 from postil.gateway import releasing
-from postil.gateway.errors import GatewayError
+from postil.gateway.errors import EngineUnavailableError, GatewayError
 from postil.gateway.health.monitor import Alarm
 from postil.gateway.lifecycle import Gateway
 from postil.registry.channels import CANARY, Only
@@ -15,6 +16,7 @@ from postil.registry.names import AdapterName
 
 log = logging.getLogger(__name__)
 ACTOR = "postil"
+_AGAIN_SECONDS = 1.0
 
 
 async def take_back_what_alarms(gateway: Gateway) -> None:
@@ -26,6 +28,11 @@ async def take_back_what_alarms(gateway: Gateway) -> None:
             continue
         try:
             await take_back(gateway, alarm)
+        except EngineUnavailableError as error:
+            # It may be this very release that breaks the engine: what can be done is done as soon as it is up.
+            log.warning("%s cannot be taken back yet: %s", alarm.new, error)
+            await asyncio.sleep(_AGAIN_SECONDS)
+            gateway.alarms.put_nowait(alarm)
         except (RegistryError, GatewayError) as error:
             # Somebody was faster, or the predecessor cannot be loaded: then it is left to people.
             log.error("%s was found worse than %s, but could not be taken back: %s", alarm.new, alarm.old, error)

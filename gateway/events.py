@@ -74,8 +74,7 @@ class Reader:
         """The events that this read makes whole. Raises EngineUnavailableError at one that is none."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         events = []
-        for line in lines:
-            line = line.removesuffix(b"\r")
+        for line in (line.removesuffix(b"\r") for line in lines):
             if line.startswith(b"data:"):
                 self._data.append(line[5:].removeprefix(b" "))
             elif not line and self._data and not self.done:

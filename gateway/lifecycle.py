@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 import shutil
@@ -20,10 +19,11 @@ from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.process import EngineProcess
 from postil.gateway.engine.residency import Residency
 from postil.gateway.engine.supervisor import Phase, Supervisor
-from postil.gateway.errors import EngineUnavailableError, SettingsError
+from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.extensions import Extensions
 from postil.gateway.health.monitor import Alarm, Monitor
 from postil.gateway.health.sequential import Comparison
+from postil.gateway.home import hold
 from postil.gateway.isolation.apart import Apart
 from postil.gateway.judge import Isolation
 from postil.gateway.payload import Ask
@@ -53,17 +53,19 @@ class Gateway:
     """Everything one gateway process holds. ``tell(step, text)`` hears of its progress."""
 
     def __init__(self, settings: Settings, plugins: PluginManager, *, tell: Tell = lambda step, text: None) -> None:
-        self._lock_file = _lock(settings.home)
+        self._lock_file = hold(settings.home)
         self.settings = settings
         self.plugins = plugins
         self.catalog = Catalog()
-        self.isolation: Isolation = Apart(plugins)
+        self._apart = Apart(plugins, settings.home / "logs")
+        self.isolation: Isolation = self._apart
         self.extensions = Extensions(settings, plugins, self.isolation)
         self.directory = Directory(admin_key(settings), demo=self.demo_keys)
         self.problem: str | None = None
         self.in_flight = 0
         # Changes to releases are made one at a time; no request for an answer ever waits for this.
         self.changing = asyncio.Lock()
+        self._reading_tenants = asyncio.Lock()
         self._tell = tell
         self._registry: Registry | None = None
         self._residency: Residency | None = None
@@ -114,6 +116,10 @@ class Gateway:
         """What keeps a release from being loaded, if anything does."""
         return self._reconciler.trouble(release) if self._reconciler else None
 
+    def came(self, trace: Trace) -> None:
+        """A request is on its way to a release."""
+        self.monitor.came(trace)
+
     def ended(self, trace: Trace) -> None:
         """A request to a release has been answered, or has failed."""
         self.monitor.ended(trace)
@@ -141,6 +147,7 @@ class Gateway:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self.shadows.stop()
+        await self._apart.stop()
         await self.reviews.stop()
         if self._supervisor is not None:
             await self._supervisor.stop()
@@ -179,14 +186,16 @@ class Gateway:
             return
         self.catalog = self.catalog.with_adapter(entry, defaults)
         self.monitor.follow(entry, before)
+        self._apart.make_ready(entry.releases[number] for number in entry.wanted())
         if self._reconciler is not None:
             self._reconciler.wake()
 
     async def refresh_tenants(self) -> None:
         """Take the tenants over from the registry."""
-        tenants = await asyncio.to_thread(list_tenants, self.registry().database)
-        taken = [tenant for tenant in tenants if not (self.demo_keys and tenant.name in DEMO_TENANTS)]
-        self.directory = Directory(admin_key(self.settings), taken, demo=self.demo_keys)
+        async with self._reading_tenants:  # One at a time: else an older list could take the place of a newer one.
+            tenants = await asyncio.to_thread(list_tenants, self.registry().database)
+            taken = [tenant for tenant in tenants if not (self.demo_keys and tenant.name in DEMO_TENANTS)]
+            self.directory = Directory(admin_key(self.settings), taken, demo=self.demo_keys)
 
     async def _run(self) -> None:
         try:
@@ -220,6 +229,7 @@ class Gateway:
         )
         for entry in entries:
             self.monitor.follow(entry, None)
+            self._apart.make_ready(entry.releases[number] for number in entry.wanted())
         await self.refresh_tenants()
         self.opened.set()
         self._reconciler = Reconciler(
@@ -275,17 +285,3 @@ class Gateway:
 
     def _keep_agreement(self, counts: Mapping[agreements.Compared, int]) -> None:
         agreements.add(self.registry().database, counts)
-
-
-def _lock(home: Path) -> int:
-    """Hold the data folder: two gateways in one would each take the other's half-done publish for rubbish."""
-    home.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise SettingsError(
-            f"another postil serves from {home}; stop it, or set POSTIL_HOME to another folder"
-        ) from None
-    return descriptor

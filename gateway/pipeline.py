@@ -22,7 +22,7 @@ from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, Ga
 from postil.gateway.extensions import Extensions
 from postil.gateway.payload import Ask
 from postil.gateway.tenants import Caller
-from postil.gateway.trace import Trace
+from postil.gateway.trace import End, Trace
 from postil.registry.channels import CANARY, STABLE
 
 JSON = "application/json"
@@ -45,6 +45,9 @@ class Running(Around, Protocol):
 
     def engine(self) -> tuple[EngineClient, Residency]:
         """The engine. Raises EngineUnavailableError while it is not ready."""
+
+    def came(self, trace: Trace) -> None:
+        """A request is on its way to a release."""
 
     def ended(self, trace: Trace) -> None:
         """A request to a release has been answered, or has failed."""
@@ -71,7 +74,9 @@ async def complete(running: Running, caller: Caller, ask: Ask, open_streams: Asy
     if route is None:
         client, _ = running.engine()
         return await _pass_on(client, ask, payload.for_base(ask, caller.name), BASE, {_RELEASE: BASE}, open_streams)
-    trace = Trace(route, caller, ask, running.ended)
+    trace = Trace(route, caller, ask, running.ended, running.came)
+    # However this goes on: a request that came has an end.
+    open_streams.callback(trace.end, End.LEFT)
     try:
         return await _routed(running, trace, open_streams)
     except UnvalidatedError:
@@ -80,8 +85,12 @@ async def complete(running: Running, caller: Caller, ask: Ask, open_streams: Asy
         raise
     except (EngineUnavailableError, EngineRefusedError) as error:
         if isinstance(error, EngineRefusedError) and error.status < 500:  # The request's own fault.
+            trace.end(End.REFUSED)
             raise
         return await _failed(running, trace, error)
+    except GatewayError:
+        trace.end(End.REFUSED)
+        raise
 
 
 async def _routed(running: Running, trace: Trace, open_streams: AsyncExitStack) -> Answer:

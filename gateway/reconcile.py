@@ -16,6 +16,8 @@ from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 
 log = logging.getLogger(__name__)
 _BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+# A request finds out, too, that the engine lost a release; nobody is woken by that.
+_LOOK_SECONDS = 10.0
 Wanted = Sequence[tuple[Servable, list[str]]]
 
 
@@ -31,7 +33,8 @@ class Trouble:
 class Reconciler:
     """Loads what ``wanted`` names whenever the engine does not hold it; tries again, later each time, what fails.
 
-    ``ready`` says whether there is an engine to load into; ``tell`` hears of every release that was warmed.
+    ``ready`` says whether there is an engine to load into; ``tell`` hears of every release that was warmed. Between
+    tries it waits ``backoff`` seconds, the last of them again and again.
     """
 
     def __init__(
@@ -42,22 +45,23 @@ class Reconciler:
         *,
         ready: Callable[[], bool],
         tell: Callable[[str], None],
+        backoff: Sequence[float] = _BACKOFF_SECONDS,
     ) -> None:
         self._client = client
         self._residency = residency
         self._wanted = wanted
         self._ready = ready
         self._tell = tell
+        self._backoff = backoff
         self._wake = asyncio.Event()
         self._trouble: dict[str, Trouble] = {}
 
     def trouble(self, release: Servable) -> Trouble | None:
         """What keeps a release from being loaded, if anything does."""
-        return self._trouble.get(release.engine_name)
+        return None if self._residency.holds(release.engine_name) else self._trouble.get(release.engine_name)
 
     def wake(self) -> None:
-        """Something has changed: look now, whatever the back-off."""
-        self._trouble.clear()
+        """Something has changed: look now for what is new. What failed before is tried again when it is due."""
         self._wake.set()
 
     async def warm(self) -> None:
@@ -74,40 +78,55 @@ class Reconciler:
                 self._tell(str(release.ref))
 
     async def run(self) -> None:
-        """Look after every change, and whenever something that failed is due again; until cancelled."""
+        """Look after every change, now and then, and whenever something that failed is due again; until cancelled."""
         while True:
             self._wake.clear()
-            pause = await self._round() if self._ready() else None
+            pause = await self._round() if self._ready() else _LOOK_SECONDS
             try:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
             except TimeoutError:
                 pass
 
-    async def _round(self) -> float | None:
-        """Load what is missing and due. Returns in how many seconds something is due next, or None."""
+    async def _round(self) -> float:
+        """Load what is missing and due. Returns in how many seconds to look again."""
         for release, _ in self._wanted():
             known = self._trouble.get(release.engine_name)
-            if self._residency.holds(release.engine_name) or (known and known.again_at > time.monotonic()):
-                continue
-            await self._load(release)
-        due = [
-            known.again_at
-            for release, _ in self._wanted()
-            if (known := self._trouble.get(release.engine_name)) and not self._residency.holds(release.engine_name)
-        ]
-        return max(0.0, min(due) - time.monotonic()) if due else None
+            if not self._residency.holds(release.engine_name) and (known is None or known.again_at <= time.monotonic()):
+                await self._load(release)
+        self._forget_the_rest()
+        due = [trouble.again_at for trouble in self._trouble.values()]
+        return max(0.0, min([*due, time.monotonic() + _LOOK_SECONDS]) - time.monotonic())
+
+    def _forget_the_rest(self) -> None:
+        """What is loaded by now (a request may have done that), or is not wanted any more, is no trouble."""
+        wanted = {release.engine_name for release, _ in self._wanted()}
+        self._trouble = {
+            name: trouble
+            for name, trouble in self._trouble.items()
+            if name in wanted and not self._residency.holds(name)
+        }
 
     async def _load(self, release: Servable) -> bool:
+        """Load a release and ask it once; whether both went well."""
         try:
             await self._residency.ensure(release.engine_name, release.artifact)
-            await self._client.post(payload.Kind.CHAT.value, payload.warm_up(release))
-        except (LoadError, EngineRefusedError, EngineUnavailableError) as error:
-            before = self._trouble.get(release.engine_name)
-            attempts = before.attempts + 1 if before else 1
-            pause = _BACKOFF_SECONDS[min(attempts, len(_BACKOFF_SECONDS)) - 1]
-            self._trouble[release.engine_name] = Trouble(str(error), attempts, time.monotonic() + pause)
-            log.error("%s cannot be loaded, next try in %.0f s: %s", release.ref, pause, error)
+        except Exception as error:  # Whatever it is, the others have to be loaded too.
+            if not isinstance(error, LoadError | EngineUnavailableError):
+                log.exception("%s cannot be loaded", release.ref)
+            self._failed(release, str(error) or type(error).__name__)
             return False
         self._trouble.pop(release.engine_name, None)
+        try:
+            await self._client.post(payload.Kind.CHAT.value, payload.warm_up(release))
+        except (EngineRefusedError, EngineUnavailableError) as error:
+            log.warning("%s is loaded, but does not answer: %s", release.ref, error)
+            return False
         return True
+
+    def _failed(self, release: Servable, reason: str) -> None:
+        before = self._trouble.get(release.engine_name)
+        attempts = before.attempts + 1 if before else 1
+        pause = self._backoff[min(attempts, len(self._backoff)) - 1]
+        self._trouble[release.engine_name] = Trouble(reason, attempts, time.monotonic() + pause)
+        log.error("%s cannot be loaded, next try in %.0f s: %s", release.ref, pause, reason)

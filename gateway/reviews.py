@@ -42,6 +42,7 @@ class Reviews:
         self._due = asyncio.Event()
         self._sampling: set[asyncio.Task[None]] = set()
         self.dropped_samples = 0
+        self.waiting = 0
 
     async def open(self, opening: Opening, rules: ReviewRules) -> str:
         """Keep a review and return its id. Raises ReviewNotKeptError."""
@@ -71,11 +72,14 @@ class Reviews:
             left = deadline - asyncio.get_running_loop().time()
             if review.status != kept.OPEN or left <= 0:
                 return review
+            self.waiting += 1
             try:
                 async with asyncio.timeout(left):
                     await news.wait()
             except TimeoutError:
                 pass
+            finally:
+                self.waiting -= 1
 
     def heard(self) -> None:
         """Somebody decided something, here or through another gateway: whoever waits may look again."""

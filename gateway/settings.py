@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     max_lora_rank: Annotated[int, Field(ge=1, le=512)] = 16
     max_loras: Annotated[int, Field(ge=1)] = 8
     max_cpu_loras: Annotated[int, Field(ge=1)] = 64
+    plugins_dir: Path | None = None
     router: PluginUse | None = None
     gates: tuple[PluginUse, ...] = ()
     listeners: tuple[PluginUse, ...] = ()

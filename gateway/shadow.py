@@ -14,7 +14,7 @@ import msgspec
 from postil.gateway.errors import EngineRefusedError, GatewayError
 from postil.gateway.payload import Ask, Kind
 from postil.gateway.tenants import Caller
-from postil.gateway.trace import Trace
+from postil.gateway.trace import End, Trace
 from postil.plugins import ReleaseRef
 from postil.registry.agreements import Compared
 
@@ -41,7 +41,7 @@ class Shadows:
     def ended(self, trace: Trace) -> None:
         """A request has ended; if it was answered and its release has a shadow, send that a copy."""
         shadow = trace.route.shadow
-        if shadow is None or not trace.raw or trace.engine_error:
+        if shadow is None or not trace.raw or trace.engine_error or trace.end_of_it is not End.ANSWERED:
             return
         if len(self._tasks) >= _AT_ONCE:
             self._counts[Compared(trace.route.release.ref, shadow.ref, "skipped")] += 1
@@ -98,8 +98,14 @@ def said(kind: Kind, raw: bytes) -> list[str]:
         for choice in part.get("choices") or ():
             message = choice.get("message") or choice.get("delta") or {}
             text = choice.get("text") if kind is Kind.TEXT else message.get("content")
-            texts[choice["index"]] = texts.get(choice["index"], "") + (text or "")
+            texts[choice["index"]] = texts.get(choice["index"], "") + (text or "") + _calls(message)
     return [text for _, text in sorted(texts.items())]
+
+
+def _calls(message: Mapping[str, Any]) -> str:
+    """The tools that a message, or a piece of one, calls; their ids are made by chance and say nothing."""
+    calls = [call.get("function") or {} for call in message.get("tool_calls") or ()]
+    return "".join(f"{call.get('name') or ''}{call.get('arguments') or ''}" for call in calls)
 
 
 def _parts(raw: bytes) -> Iterable[dict[str, Any]]:

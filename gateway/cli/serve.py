@@ -31,9 +31,12 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (POSTIL_HOST).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (POSTIL_PORT).")] = None,
     home: Annotated[Path | None, typer.Option(help="Folder that holds all data (POSTIL_HOME).")] = None,
+    plugins_dir: Annotated[
+        Path | None, typer.Option(help="Folder of plugins, a file each (POSTIL_PLUGINS_DIR).")
+    ] = None,
 ) -> None:
     """Serve: start vLLM with the base model, load the live adapters, answer OpenAI's API."""
-    settings = read_settings(demo=demo or None, host=host, port=port, home=home)
+    settings = read_settings(demo=demo or None, host=host, port=port, home=home, plugins_dir=plugins_dir)
     listener = _listen(settings)
     try:
         status = uvloop.run(_serve(settings, listener))
@@ -46,7 +49,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> int:
     console = Console(stderr=True, highlight=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=console)])
     progress = ServeProgress(console, settings, port=listener.getsockname()[1])
-    gateway = Gateway(settings, PluginManager(), tell=progress.tell)
+    gateway = Gateway(settings, PluginManager(folder=settings.plugins_dir), tell=progress.tell)
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(gateway), log_config=None, access_log=False, lifespan="on", ws="none",

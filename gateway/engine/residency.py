@@ -48,7 +48,7 @@ class Residency:
         try:
             folder = await asyncio.to_thread(self._artifacts.verified, artifact)
             await self._client.load_adapter(name, str(folder.resolve()))
-        except ArtifactError as error:
+        except (ArtifactError, OSError) as error:
             raise LoadError(str(error)) from error
         except EngineRefusedError as error:
             raise LoadError(f"the engine refused the adapter: {error.body.decode(errors='replace')[:500]}") from error

@@ -8,7 +8,7 @@ outcome of a request is handed on when every request before it has ended too, or
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from postil.gateway.health.sequential import Seen
 
@@ -18,17 +18,17 @@ PATIENCE = 60.0
 class Arrival:
     """A request that came, and what was seen of it once it has ended."""
 
-    __slots__ = ("came", "ended", "on_new", "seen")
+    __slots__ = ("came", "ended", "seen", "which")
 
-    def __init__(self, came: float, on_new: bool) -> None:
+    def __init__(self, came: float, which: Hashable) -> None:
         self.came = came
-        self.on_new = on_new
+        self.which = which
         self.ended = False
         self.seen: Seen | None = None
 
 
 class Arrivals:
-    """A queue of the requests of both releases. Times are seconds of a clock that never goes back.
+    """A queue of the requests of both releases, which ``which`` tells apart. Times are seconds of a clock that never goes back.
 
     A request that runs for longer than ``patience`` counts as that slow and as not failed, however it ends later: what
     is seen of a request must not depend on when somebody looks. It should be longer than what counts as slow.
@@ -41,9 +41,9 @@ class Arrivals:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def came(self, now: float, *, on_new: bool) -> Arrival:
-        """A request has come, for the new release or the old one."""
-        arrival = Arrival(now, on_new)
+    def came(self, now: float, which: Hashable) -> Arrival:
+        """A request has come."""
+        arrival = Arrival(now, which)
         self._waiting.append(arrival)
         return arrival
 
@@ -54,14 +54,14 @@ class Arrivals:
         arrival.ended = True
         arrival.seen = self._out_of_patience() if seen is not None and seen.seconds > self.patience else seen
 
-    def ripe(self, now: float) -> Iterator[tuple[bool, Seen]]:
-        """Those whose turn it is: whether each was for the new release, and what was seen of it."""
+    def ripe(self, now: float) -> Iterator[tuple[Hashable, Seen]]:
+        """Those whose turn it is: which release each was for, and what was seen of it."""
         while self._waiting and (self._waiting[0].ended or now - self._waiting[0].came > self.patience):
             first = self._waiting.popleft()
             if not first.ended:
                 self.ended(first, self._out_of_patience())
             if first.seen is not None:
-                yield first.on_new, first.seen
+                yield first.which, first.seen
 
     def _out_of_patience(self) -> Seen:
         return Seen(failed_validation=False, engine_error=False, fell_back=False, seconds=self.patience)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from postil.gateway.catalog import Entry
-from postil.gateway.health.sequential import Comparison, Finding, Seen
-from postil.gateway.trace import Trace
+from postil.gateway.health.arrivals import Arrivals
+from postil.gateway.health.sequential import CALIBRATION, Comparison, Finding, Seen
+from postil.gateway.trace import End, Trace
 from postil.plugins import ReleaseRef
 from postil.registry.channels import CANARY, STABLE
 
@@ -48,6 +51,7 @@ class Monitor:
         self._compare = compare
         self._past: dict[ReleaseRef, deque[Seen]] = {}
         self._watches: dict[str, Watch] = {}
+        self._arrivals: dict[str, Arrivals] = {}
 
     def watch(self, name: str) -> Watch | None:
         """What is being watched of an adapter, if anything is."""
@@ -69,17 +73,30 @@ class Monitor:
             recorded = self._past.get(entry.name.release(before.live))
             # Going back is a remedy: nobody wants to be taken forward again to what was left.
             if entry.promoted and recorded:
-                self._watches[name] = Watch(STABLE, before.live, live, self._compare(), deque(recorded))
+                self._watches[name] = self._watch_stable(before.live, live, deque(recorded))
         elif known is not None and known.which == CANARY:
             self._watches.pop(name, None)
         self._forget(entry)
 
+    def came(self, trace: Trace) -> None:
+        """A request is on its way. Only what stable or canary answers counts: nobody chose those by number."""
+        if trace.route.why in (STABLE, CANARY):
+            ref = trace.route.release.ref
+            arrivals = self._arrivals.setdefault(ref.name, Arrivals())
+            trace.arrival = arrivals.came(time.monotonic(), (trace.route.why, ref))
+
     def ended(self, trace: Trace) -> None:
-        """One more request of a release. Only what stable or canary answered counts: nobody chose those by number."""
-        why, ref = trace.route.why, trace.route.release.ref
-        if why not in (STABLE, CANARY):
+        """It has ended. What was seen is counted in the order in which requests came: failures are often faster."""
+        if trace.arrival is None:
             return
+        arrivals = self._arrivals[trace.route.release.ref.name]
         seen = Seen(trace.failed_validation, trace.engine_error, trace.fell_back, trace.seconds)
+        arrivals.ended(trace.arrival, None if trace.end_of_it is End.REFUSED else seen)
+        for which, ripe in arrivals.ripe(time.monotonic()):
+            why, ref = cast(tuple[str, ReleaseRef], which)
+            self._seen(why, ref, ripe)
+
+    def _seen(self, why: str, ref: ReleaseRef, seen: Seen) -> None:
         if why == STABLE:
             self._past.setdefault(ref, deque(maxlen=_KEPT)).append(seen)
         watch = self.watch(ref.name)
@@ -99,6 +116,13 @@ class Monitor:
             watch.over = True
             new, old = (ReleaseRef(ref.domain, ref.adapter, number) for number in (watch.new, watch.old))
             self._alarm(Alarm(watch.which, new, old, finding))
+
+    def _watch_stable(self, old: int, new: int, recorded: deque[Seen]) -> Watch:
+        """The first of what was recorded says what is slow; the rest is compared bit by bit."""
+        watch = Watch(STABLE, old, new, self._compare(), recorded)
+        for _ in range(min(CALIBRATION, len(recorded))):
+            watch.comparison.old(recorded.popleft())
+        return watch
 
     def _replay(self, watch: Watch, recorded: deque[Seen]) -> bool:
         """Compare with the next of what was recorded; False when there is no more, and the watch ends."""

@@ -51,7 +51,7 @@ class Hub(ThreadingHTTPServer):
 
     ``fetched`` lists the files that were downloaded, ``calls`` every request. ``cdn`` is another hub that downloads
     are redirected to. ``tamper`` makes something else of the bytes. Until ``hold`` is set, files come byte by byte,
-    and ``held`` says that one does. ``answer_all`` is a status for every request.
+    and ``held`` says that one does, ``left`` that its client is gone. ``answer_all`` is a status for every request.
     """
 
     daemon_threads = True
@@ -66,7 +66,7 @@ class Hub(ThreadingHTTPServer):
         self.cdn: Hub | None = None
         self.tamper: Callable[[bytes], bytes] = lambda content: content
         self.hold: threading.Event | None = None
-        self.held = threading.Event()
+        self.held, self.left = threading.Event(), threading.Event()
         self.answer_all: int | None = None
         self.refuse_uploads = False
 
@@ -82,7 +82,8 @@ class Hub(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that left is no news."""
+        """A client has left."""
+        self.left.set()
 
 
 class RefusedError(Exception):
@@ -190,16 +191,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _validate(self) -> None:
         front = json.loads(self.body)["content"].split("---\n")[1]
         fine = yaml.safe_load(front).get("library_name") == "peft"
-        self._json({"errors": [] if fine else [{"message": "no library_name"}], "warnings": []}, 200 if fine else 400)
+        self._json({"errors": [] if fine else [{"message": "?"}]}, 200 if fine else 400)
 
     def _preupload(self, name: str, revision: str) -> None:
         self._files(name, revision)
-        modes = [
-            {"path": file["path"], "uploadMode": "lfs" if file["path"].endswith(".safetensors") else "regular",
-             "shouldIgnore": False}
-            for file in json.loads(self.body)["files"]
-        ]  # fmt: skip
-        self._json({"files": modes})
+        paths = [file["path"] for file in json.loads(self.body)["files"]]
+        modes = {path: "lfs" if path.endswith(".safetensors") else "regular" for path in paths}
+        self._json({"files": [{"path": path, "uploadMode": modes[path], "shouldIgnore": False} for path in paths]})
 
     def _batch(self, name: str) -> None:
         objects = json.loads(self.body)["objects"]

@@ -113,7 +113,8 @@ async def running_house(
     if not base.exists():
         write_base(base)
     known = {"home": folder / "home", "base_model": str(base), "engine_url": engine_url, **settings}
-    gateway = Gateway(Settings(**known), PluginManager(plugins, entry_points=False))
+    loaded = PluginManager(plugins, entry_points=False, folder=known.get("plugins_dir"))
+    gateway = Gateway(Settings(**known), loaded)
     app = create_app(gateway)
     async with serving(app, lifespan="on") as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
         await until(lambda: gateway.phase in (Phase.READY, Phase.FAILED))

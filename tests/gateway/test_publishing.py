@@ -210,8 +210,7 @@ async def test_a_client_that_leaves_takes_its_publish_with_it(house: House, hub:
     assert await asyncio.to_thread(hub.held.wait, 30)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
-    await nothing_is_left(house)
-    hub.hold.set()
+    assert await asyncio.to_thread(hub.left.wait, 30)
     await nothing_is_left(house)
 
 
@@ -233,5 +232,6 @@ async def test_a_gateway_that_ends_ends_its_downloads(
         asking = asyncio.create_task(fetch(house))
         assert await asyncio.to_thread(hub.held.wait, 30)
     await asyncio.gather(asking, return_exceptions=True)
+    assert await asyncio.to_thread(hub.left.wait, 30)
     assert list((tmp_path / "home/artifacts/incoming").iterdir()) == []
     assert list((tmp_path / "home/artifacts/sha256").iterdir()) == []

@@ -24,7 +24,7 @@ def seconds(arrivals: Arrivals, now: float = 0.0) -> list[float]:
 @given(st.permutations(range(8)))
 def test_outcomes_come_in_the_order_of_their_requests(order: list[int]) -> None:
     arrivals = Arrivals()
-    came = [arrivals.came(0.0, on_new=number % 2 == 0) for number in range(8)]
+    came = [arrivals.came(0.0, number % 2 == 0) for number in range(8)]
     handed_on = []
     for number in order:
         arrivals.ended(came[number], replace(GOOD, seconds=float(number)))
@@ -35,7 +35,7 @@ def test_outcomes_come_in_the_order_of_their_requests(order: list[int]) -> None:
 
 def test_nothing_is_handed_on_before_those_who_came_first() -> None:
     arrivals = Arrivals()
-    first, second = arrivals.came(0.0, on_new=True), arrivals.came(0.1, on_new=False)
+    first, second = arrivals.came(0.0, True), arrivals.came(0.1, False)
     arrivals.ended(second, FAILED)
     assert list(arrivals.ripe(1.0)) == []
     arrivals.ended(first, GOOD)
@@ -44,7 +44,7 @@ def test_nothing_is_handed_on_before_those_who_came_first() -> None:
 
 def test_a_request_that_says_nothing_of_the_release_holds_nobody_up() -> None:
     arrivals = Arrivals()
-    first, second = arrivals.came(0.0, on_new=True), arrivals.came(0.1, on_new=True)
+    first, second = arrivals.came(0.0, True), arrivals.came(0.1, True)
     arrivals.ended(second, GOOD)
     arrivals.ended(first, None)
     assert list(arrivals.ripe(1.0)) == [(True, GOOD)]
@@ -52,8 +52,8 @@ def test_a_request_that_says_nothing_of_the_release_holds_nobody_up() -> None:
 
 def test_a_request_is_waited_for_only_so_long_and_then_counts_as_slow() -> None:
     arrivals = Arrivals(patience=10.0)
-    arrivals.came(0.0, on_new=True)
-    arrivals.ended(arrivals.came(1.0, on_new=False), GOOD)
+    arrivals.came(0.0, True)
+    arrivals.ended(arrivals.came(1.0, False), GOOD)
     assert seconds(arrivals, 10.0) == []
     assert list(arrivals.ripe(10.1)) == [(True, replace(GOOD, seconds=10.0)), (False, GOOD)]
 
@@ -61,7 +61,7 @@ def test_a_request_is_waited_for_only_so_long_and_then_counts_as_slow() -> None:
 def test_who_runs_out_of_patience_counts_the_same_whether_it_was_looked_for_or_not() -> None:
     late = replace(FAILED, seconds=11.0)
     looked_for, unlooked_for = Arrivals(patience=10.0), Arrivals(patience=10.0)
-    one, other = looked_for.came(0.0, on_new=True), unlooked_for.came(0.0, on_new=True)
+    one, other = looked_for.came(0.0, True), unlooked_for.came(0.0, True)
     before = list(looked_for.ripe(10.5))
     looked_for.ended(one, late)
     unlooked_for.ended(other, late)
@@ -71,7 +71,7 @@ def test_who_runs_out_of_patience_counts_the_same_whether_it_was_looked_for_or_n
 
 def test_a_request_ends_once() -> None:
     arrivals = Arrivals()
-    arrival = arrivals.came(0.0, on_new=True)
+    arrival = arrivals.came(0.0, True)
     arrivals.ended(arrival, FAILED)
     arrivals.ended(arrival, GOOD)
     assert list(arrivals.ripe(0.0)) == [(True, FAILED)]
@@ -83,7 +83,7 @@ def fresh_stable(rng: random.Random, *, in_order: bool) -> Finding | None:
     for _ in range(2_000):
         comparison.old(FAILED if rng.random() < 0.02 else GOOD)
     requests = [(number / 200, FAILED if rng.random() < 0.02 else GOOD) for number in range(2_000)]
-    came = [arrivals.came(at, on_new=True) for at, _ in requests]
+    came = [arrivals.came(at, True) for at, _ in requests]
     ends = [(at + seen.seconds, number) for number, (at, seen) in enumerate(requests)]
     heapq.heapify(ends)
     while ends:

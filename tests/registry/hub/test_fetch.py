@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from postil.registry.artifacts import ArtifactStore
 from postil.registry.errors import ArtifactError, HubError, RegistryError, SourceError
 from postil.registry.hub.fetch import Patience, fetch
 from postil.registry.hub.ref import HubRef, parse_hub_ref
 from tests.fakes.hub import Hub, Repo, serving_hub
-from tests.fakes.hub_client import REPO
+from tests.fakes.hub_client import REPO, environment
 
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
@@ -162,6 +165,33 @@ def test_what_nobody_waits_for_is_given_up(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(HubError, match="was given up"):
         fetch(HubRef(REPO), tmp_path, Patience(1 << 20, 30, stop))
     leaving.join()
+
+
+PUBLISHING = """
+import sys, threading
+from pathlib import Path
+from postil.registry.artifacts import ArtifactStore
+from postil.registry.hub.fetch import Patience, fetch
+from postil.registry.hub.ref import HubRef
+
+with ArtifactStore(Path(sys.argv[1])).incoming() as folder:
+    fetch(HubRef(sys.argv[2]), folder, Patience(1 << 20, 30, threading.Event()))
+"""
+
+
+def test_a_download_that_is_killed_leaves_nothing_after_the_next_start(hub: Hub, tmp_path: Path) -> None:
+    hub.hold = threading.Event()
+    incoming = tmp_path / "store" / "incoming"
+    with subprocess.Popen(
+        [sys.executable, "-c", PUBLISHING, str(tmp_path / "store"), REPO], env={**environment(hub)}
+    ) as process:
+        assert hub.held.wait(30)
+        store = ArtifactStore(tmp_path / "store")
+        store.clear_incoming()
+        assert any(incoming.iterdir()), "somebody is at work on it"
+        process.kill()
+    store.clear_incoming()
+    assert list(incoming.iterdir()) == []
 
 
 @pytest.mark.parametrize(
