@@ -12,6 +12,8 @@ import msgspec
 
 from postil.gateway import answers, payload
 from postil.gateway.catalog import BASE, Catalog, Servable
+from postil.gateway.choices import HeldChoice
+from postil.gateway.choices import settle as settle_windows
 from postil.gateway.errors import (
     BadRequestError,
     EngineRefusedError,
@@ -19,7 +21,8 @@ from postil.gateway.errors import (
     UnvalidatedError,
 )
 from postil.gateway.judge import DidNotRunError, Isolation, Judgement, check, give, judge
-from postil.gateway.reviews import ReviewNotKeptError, Reviews
+from postil.gateway.panel import Panel
+from postil.gateway.reviews import Keeper, ReviewNotKeptError
 from postil.gateway.trace import Trace
 from postil.plugins import AskAgain, Completion, Exchange, Fail, Fallback, Hold, Outcome, Verdict
 from postil.plugins.types import Substitute
@@ -42,7 +45,7 @@ class Around(Protocol):
         """What can be asked for."""
 
     @property
-    def reviews(self) -> Reviews:
+    def reviews(self) -> Keeper:
         """Where answers wait for a person."""
 
 
@@ -83,15 +86,30 @@ class Answering:
 
     async def settle(self, choice: Choice) -> None:
         """Judge one choice, and put in its place what the policy says. Raises UnvalidatedError if it says nothing."""
+        release = await self._behind_windows(choice, self._release)
         completion = answers.completion(choice, self._trace.ask.kind)
-        judgement = await judge(self._around.isolation, self._release, self._exchange, completion)
+        judgement = await judge(self._around.isolation, release, self._exchange, completion)
         self._note(judgement, completion.text)
         if judgement.failed:
             self._trace.failed_validation = True
             await self._fall_back(choice, completion, judgement.failed)
-        elif random.random() * 100 < self._release.policy.reviews.sample:
-            opening = self._opening(completion.text, "sample", judgement.verdicts, None)
-            self._around.reviews.sample(opening, self._release.policy.reviews)
+        else:
+            self._sample(completion.text, judgement.verdicts)
+
+    def panel(self, release: Servable | None = None) -> Panel:
+        """The validators with a window, for one choice."""
+        return Panel(self._around.isolation, release or self._release, self._exchange)
+
+    async def told(self, choice: HeldChoice) -> dict[str, str]:
+        """What the last event of a streamed choice tells the client, under the names of the headers."""
+        self._sample(choice.said, ())
+        reviews = [await self._opened(verdict, choice.said) for verdict in choice.panel.reviews.values()]
+        told = {
+            "fallback": "; ".join(choice.acts),
+            "notice": " ".join(self._notices | choice.panel.notices),
+            "review": "; ".join(review for review in reviews if review is not None),
+        }
+        return {name: text for name, text in told.items() if text}
 
     async def broken(self, error: EngineUnavailableError | EngineRefusedError) -> Choice:
         """What is served where the engine failed. Raises ``error`` if the policy says nothing of that."""
@@ -106,13 +124,10 @@ class Answering:
 
     async def headers(self) -> dict[str, str]:
         """What the client is told beside the answer; reviews that were asked for are kept before it leaves."""
-        rules = self._release.policy.reviews
         for verdict, text in self._to_review:
-            try:
-                opening = self._opening(text, verdict.review, (verdict,), None)
-                self._reviews[await self._around.reviews.open(opening, rules)] = None
-            except ReviewNotKeptError:
-                pass  # The answer has passed, and the log says what was missed.
+            review = await self._opened(verdict, text)
+            if review is not None:
+                self._reviews[review] = None
         told = {
             "x-postil-fallback": self._fallbacks, "x-postil-notice": self._notices, "x-postil-review": self._reviews
         }
@@ -122,6 +137,34 @@ class Answering:
     def notice(self) -> str:
         """What the client is told in the answer's body, too."""
         return " ".join(self._notices)
+
+    async def _behind_windows(self, choice: Choice, release: Servable) -> Servable:
+        """Have the validators with a window act on a whole choice; what is left of the release is to judge the rest."""
+        panel = self.panel(release)
+        if panel.rules:
+            self._acted(await settle_windows(panel, choice, self._trace.ask.kind))
+        return panel.rest
+
+    def _acted(self, choice: HeldChoice) -> None:
+        self._trace.failed_validation |= bool(choice.acts)
+        self._trace.fell_back |= bool(choice.acts)
+        self._fallbacks |= choice.acts
+        self._notices |= choice.panel.notices
+        self._to_review += [(verdict, choice.said) for verdict in choice.panel.reviews.values()]
+
+    def _sample(self, text: str, verdicts: Sequence[Verdict]) -> None:
+        """Now and then a person looks at what passed."""
+        if random.random() * 100 < self._release.policy.reviews.sample:
+            opening = self._opening(text, "sample", verdicts, None)
+            self._around.reviews.sample(opening, self._release.policy.reviews)
+
+    async def _opened(self, verdict: Verdict, text: str) -> str | None:
+        """The id of a review that a verdict asked for. The answer has passed: one that is missed stands in the log."""
+        opening = self._opening(text, verdict.review, (verdict,), None)
+        try:
+            return await self._around.reviews.open(opening, self._release.policy.reviews)
+        except ReviewNotKeptError:
+            return None
 
     def _note(self, judgement: Judgement, text: str) -> None:
         for verdict in judgement.verdicts:
@@ -138,7 +181,7 @@ class Answering:
             meant = [verdict for verdict in failed if _is_for(use, verdict)]
             if not meant:
                 continue
-            arguments = (self._exchange, completion, meant)
+            arguments = (self._exchange, completion, failed)
             try:
                 substitute = await give(self._around.isolation, self._release, use, rule, arguments)
             except DidNotRunError:
@@ -198,8 +241,9 @@ class Answering:
             log.warning("asking again for %s failed: %s", self._release.ref, error)
             return failed, completion
         fresh = answer["choices"][0]
+        rest = await self._behind_windows(fresh, release or self._release)
         said = answers.completion(fresh, self._trace.ask.kind)
-        judgement = await judge(self._around.isolation, release or self._release, self._exchange, said)
+        judgement = await judge(self._around.isolation, rest, self._exchange, said)
         if judgement.failed:
             return judgement.failed, said
         answers.replace_choice(choice, fresh)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -106,9 +106,16 @@ class Entry:
 
     def wanted(self) -> dict[int, list[str]]:
         """The releases that the engine has to hold, by number, and why: what is live, tried, or pinned."""
+        return self._among(self.releases)
+
+    def missed(self) -> dict[int, list[str]]:
+        """Those of them that cannot be served here at all; ``broken`` says why not."""
+        return self._among(self.broken)
+
+    def _among(self, numbers: Container[int]) -> dict[int, list[str]]:
         found: dict[int, list[str]] = {}
         for why, number in self._reasons():
-            if number is not None and number in self.releases:
+            if number is not None and number in numbers:
                 found.setdefault(number, []).append(why)
         return found
 

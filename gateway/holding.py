@@ -68,6 +68,10 @@ class _Tape:
     tokens: Sequence[Token] = ()
     floor: int = 0
 
+    def last(self, size: int) -> int:
+        """Where the last window of a size ends. At the end of a text they run out of it, as they run into it."""
+        return len(self.text) + (max(1, size - 1) if self.ends else 0)
+
     def part(self, start: int, end: int) -> Completion:
         """The characters from ``start`` to ``end`` (exclusive)."""
         ends = self.ends and end > len(self.text)
@@ -98,9 +102,14 @@ class Holder:
         self._start = 0  # The place of the first character held.
         self._judged = 0  # All windows that end before this place have been judged.
         self._marks: dict[int, dict[Rule, str]] = {}  # By place: who failed it, and the reason.
-        self._redacting = False
+        self._redacting = self._ended = False
         self._out: list[str] = []
         self._left, self._sent = "", 0  # The last characters that left, and how many did.
+
+    @property
+    def held(self) -> int:
+        """How many characters are held back."""
+        return len(self._held)
 
     def take(self, text: str) -> None:
         """Keep what came."""
@@ -109,8 +118,9 @@ class Holder:
 
     async def let_go(self, finish: str | None = None, *, ends: bool = False) -> str:
         """What may leave now: all but the largest window less one, or at the end the rest."""
-        if self.over is not None or not (ends or len(self._held) >= self._size):
+        if self._ended or self.over is not None or not (ends or len(self._held) >= self._size):
             return ""
+        self._ended = ends
         try:
             if self._rules:
                 await self._judge(finish, ends)
@@ -123,13 +133,13 @@ class Holder:
     async def _judge(self, finish: str | None, ends: bool) -> None:
         """Judge every window that ends in what is new."""
         tape = _Tape(self._held, self._start, ends, finish, self._tokens)
-        new, end = self._judged - self._start, len(self._held) + ends
+        new, end = self._judged - self._start, len(self._held) + 1
         failed = await self._ask(tape.part(0, end), None)
         if failed:
             self._refuse_unrun(failed)
         for verdict in failed:
             rule = self._rules[verdict.validator]
-            spans = await self._failing(rule, tape, new, end)
+            spans = await self._failing(rule, tape, new, tape.last(rule.size))
             if not spans and not any(rule in marks for marks in self._marks.values()):
                 spans = tape.spans(verdict, 0, end)  # It broke its promise, so it is taken at its word.
             self._mark(rule, verdict.reason, spans, self._start)
@@ -166,9 +176,9 @@ class Holder:
                 continue
             self._redacting = False
             stop = self._next_mark(at + 1, upto)
-            self._send(self._held[at:stop])
+            self._send(self._held[at:stop], self._spelling(at, stop))
             at = stop
-        self._start, self._held = self._start + at, self._held[at:]
+        self._drop(at)
         if ends and self.over is None and self._start in self._marks:
             self._act(self._marks.pop(self._start))
 
@@ -183,13 +193,12 @@ class Holder:
         right = self._held[at : at + self._size - 1]
         seam, near = len(self._left), ends and len(right) < self._size - 1
         tape = _Tape(self._left + right, self._sent - seam, near, floor=seam)
-        end = len(tape.text) + near
-        failed = await self._ask(tape.part(0, end), None) if right else ()
+        failed = await self._ask(tape.part(0, len(tape.text) + 1), None) if right else ()
         if failed:
             self._refuse_unrun(failed)
         for verdict in failed:
             rule = self._rules[verdict.validator]
-            spans = await self._failing(rule, tape, seam, end)
+            spans = await self._failing(rule, tape, seam, tape.last(rule.size))
             self._mark(rule, verdict.reason, spans, self._start + at - seam)
 
     def _mark(self, rule: Rule, reason: str, spans: Spans, offset: int) -> None:
@@ -212,7 +221,7 @@ class Holder:
         elif not self._redacting:
             self._redacting = True
             self._note("redact", rule, marks[rule])
-            self._send(rule.use.replacement)
+            self._send(rule.use.replacement, self._said_instead(rule))
 
     def _end(self, rule: Rule, reason: str) -> None:
         """End here. A redaction has to know what to redact: a rule of that kind which did not run ends it too."""
@@ -222,9 +231,19 @@ class Holder:
     def _note(self, done: str, rule: Rule, reason: str) -> None:
         self.acts[f"{done} ({rule.use.name}: {reason})"] = None
 
-    def _send(self, text: str) -> None:
-        self._out.append(text)
+    def _send(self, text: str, spelt: str) -> None:
+        self._out.append(spelt)
         self._sent += len(text)
         kept = self._left + text
         self._left = kept[max(0, len(kept) - self._size + 1) :]
 
+    def _spelling(self, start: int, end: int) -> str:
+        """Held characters as the model wrote them."""
+        return self._held[start:end]
+
+    def _said_instead(self, rule: Rule) -> str:
+        return rule.use.replacement
+
+    def _drop(self, count: int) -> None:
+        """Hold the first ones no more."""
+        self._start, self._held = self._start + count, self._held[count:]

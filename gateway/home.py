@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 from postil.gateway.errors import SettingsError
+
+_PREFIX = "postil-"
+_MAX_PATH = 4096
 
 
 def hold(home: Path) -> int:
@@ -24,3 +29,17 @@ def hold(home: Path) -> int:
             f"another postil serves from {home}; stop it, or set POSTIL_HOME to another folder"
         ) from None
     return descriptor
+
+
+def run_folder(lock: int) -> Path:
+    """A new folder for sockets, whose paths have to be short; ``lock`` comes from ``hold``.
+
+    It is noted in the lock's file: whoever holds that next knows that what is left of it is nobody's any more.
+    """
+    left = Path(os.fsdecode(os.pread(lock, _MAX_PATH, 0)))
+    if left.parent == Path(tempfile.gettempdir()) and left.name.startswith(_PREFIX):
+        shutil.rmtree(left, ignore_errors=True)
+    made = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, os.fsencode(made), 0)
+    return made

@@ -6,11 +6,9 @@ import asyncio
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
-from pathlib import Path
 
 from postil.gateway import demo
 from postil.gateway.catalog import Catalog, Entry, Servable, make_entry
@@ -23,7 +21,7 @@ from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.extensions import Extensions
 from postil.gateway.health.monitor import Alarm, Monitor
 from postil.gateway.health.sequential import Comparison
-from postil.gateway.home import hold
+from postil.gateway.home import hold, run_folder
 from postil.gateway.isolation.apart import Apart
 from postil.gateway.judge import Isolation
 from postil.gateway.payload import Ask
@@ -34,6 +32,7 @@ from postil.gateway.settings import Settings
 from postil.gateway.shadow import Shadows
 from postil.gateway.tenants import DEMO_TENANTS, Caller, Directory, admin_key
 from postil.gateway.trace import Trace
+from postil.gateway.unseen import Unseen
 from postil.gateway.webhooks import Webhooks
 from postil.plugins.manager import PluginManager
 from postil.registry import agreements
@@ -80,7 +79,7 @@ class Gateway:
         # Set when the registry has been read, up to the event of this number.
         self.opened = asyncio.Event()
         self.opened_at = 0
-        self._run_folder = Path(tempfile.mkdtemp(prefix="postil-"))
+        self._run_folder = run_folder(self._lock_file)
         self.client = EngineClient(
             settings.engine_url or f"unix:{self._run_folder / 'engine.sock'}",
             timeout_seconds=settings.engine_timeout_seconds,
@@ -279,7 +278,7 @@ class Gateway:
 
     async def _complete(self, caller: Caller, ask: Ask) -> bytes:
         async with AsyncExitStack() as open_streams:
-            answer = await complete(self, caller, ask, open_streams)
+            answer = await complete(Unseen(self), caller, ask, open_streams)
         assert isinstance(answer.body, bytes), "no stream was asked for"
         return answer.body
 

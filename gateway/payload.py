@@ -85,13 +85,23 @@ def for_release(ask: Ask, release: Servable, tenant: str) -> dict[str, Any]:
         _refuse_other_outputs(ask.body, release)
         payload["structured_outputs"] = release.constraint
         payload.pop("response_format", None)
-    if release.validators:
-        # Judged whole: what is judged cannot leave before, so nothing is gained by streaming from the engine.
-        payload["stream"] = False
-        payload.pop("stream_options", None)
+    if release.validators or release.inputs:
+        _put_streaming(payload, ask, release)
     if release.needs_tokens:
         _ask_for_tokens(payload, ask.kind)
     return payload
+
+
+def held_whole(ask: Ask, release: Servable) -> bool:
+    """Whether an answer has to be whole before any of it can leave, given that somebody judges it.
+
+    Only validators with a window act on a stream; and what tells of tokens tells of text that may not leave.
+    """
+    logprobs = ask.body.get("logprobs")  # 0 asks a text completion for those of its own tokens.
+    return (
+        not ask.stream or not (logprobs is None or logprobs is False) or release.needs_tokens
+        or any(use.on_fail == "fallback" or validator.scope.window is None for use, validator in release.validators)
+    )
 
 
 def again(
@@ -119,6 +129,15 @@ def _instructed(messages: list[Any], instruction: str) -> list[Any]:
 def cache_salt(tenant: str, release: str) -> str:
     """Prefix caches are shared only inside one tenant and one release; a client's own salt never counts."""
     return hashlib.sha256(f"{tenant}\0{release}".encode()).hexdigest()
+
+
+def _put_streaming(payload: dict[str, Any], ask: Ask, release: Servable) -> None:
+    """Stream from the engine only if the client gets a stream: from what is judged whole, nothing can leave before."""
+    payload["stream"] = not held_whole(ask, release)
+    payload.pop("stream_options", None)
+    if payload["stream"] and ask.include_usage:
+        # Where an answer is cut off, the count up to there is the last that the engine gives.
+        payload["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
 
 
 def _put_sampling(payload: dict[str, Any], release: Servable) -> None:

@@ -23,6 +23,7 @@ from postil.gateway.extensions import Extensions
 from postil.gateway.payload import Ask
 from postil.gateway.tenants import Caller
 from postil.gateway.trace import End, Trace
+from postil.gateway.windowed import streamed
 from postil.registry.channels import CANARY, STABLE
 
 JSON = "application/json"
@@ -132,6 +133,11 @@ async def _answer(
     instead = await answering.checked()
     if instead is not None:
         return await _written(answering, answers.of_choice(instead, ask.kind), trace)
+    if not payload.held_whole(ask, release):
+        engine = await open_streams.enter_async_context(AsyncExitStack())
+        chunks = await engine.enter_async_context(client.stream(ask.kind.value, request))
+        headers = {**_headers(trace), **await answering.headers()}
+        return Answer(headers, EVENTS, streamed(answering, trace, chunks, engine.aclose))
     answer = msgspec.json.decode(await client.post(ask.kind.value, request))
     for choice in answer["choices"]:
         await answering.settle(choice)

@@ -12,7 +12,7 @@ from postil.gateway.engine.residency import LoadError
 from postil.gateway.errors import NotFoundError, RefusedError
 from postil.gateway.lifecycle import Gateway
 from postil.plugins import Candidate, ReleaseRef
-from postil.registry import channels
+from postil.registry import channels, tenants
 from postil.registry.channels import ANYHOW, Only
 from postil.registry.names import AdapterName
 from postil.registry.releases import AdapterState
@@ -78,9 +78,12 @@ async def clear(
 
 async def pin(gateway: Gateway, tenant: str, ref: ReleaseRef, *, reason: str, actor: str) -> AdapterState:
     """Give a tenant this release, whatever is live. Raises NotFoundError if there is no such tenant."""
-    if not gateway.directory.knows(tenant):
-        raise NotFoundError(f"there is no tenant {tenant[:64]!r}; see `postil tenants list`")
-    act = partial(channels.pin, gateway.registry().database, tenant, ref, reason=reason, actor=actor)
+
+    def act() -> None:
+        _check_known(gateway, tenant)  # Once more: it may have been removed while the release was loaded.
+        channels.pin(gateway.registry().database, tenant, ref, reason=reason, actor=actor)
+
+    _check_known(gateway, tenant)
     return await _move(gateway, ref, act)
 
 
@@ -88,6 +91,20 @@ async def unpin(gateway: Gateway, tenant: str, name: AdapterName, *, reason: str
     """Let a tenant follow what is live again."""
     act = partial(channels.unpin, gateway.registry().database, tenant, name, reason=reason, actor=actor)
     return await _change(gateway, name, act)
+
+
+async def remove_tenant(gateway: Gateway, name: str, *, actor: str) -> None:
+    """Remove a tenant: its key is refused at once, and its pins go. Raises NotFoundError."""
+    await asyncio.to_thread(tenants.remove_tenant, gateway.registry().database, name, actor=actor)
+    await gateway.refresh_tenants()
+    async with gateway.changing:
+        for entry in [entry for entry in gateway.catalog.entries.values() if name in entry.pins]:
+            await gateway.refresh(entry.name)
+
+
+def _check_known(gateway: Gateway, tenant: str) -> None:
+    if not gateway.directory.knows(tenant):
+        raise NotFoundError(f"there is no tenant {tenant[:64]!r}; see `postil tenants list`")
 
 
 async def _move(gateway: Gateway, ref: ReleaseRef, act: Callable[[], Any]) -> AdapterState:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -30,6 +30,16 @@ _SAMPLES = 100
 
 class ReviewNotKeptError(Exception):
     """A review could not be kept, so nothing can be promised."""
+
+
+class Keeper(Protocol):
+    """Who keeps answers for a person to look at."""
+
+    async def open(self, opening: Opening, rules: ReviewRules) -> str:
+        """Keep a review and return its id. Raises ReviewNotKeptError."""
+
+    def sample(self, opening: Opening, rules: ReviewRules) -> None:
+        """Keep a review of an answer that passed."""
 
 
 class Reviews:

@@ -8,7 +8,6 @@ from typing import Any
 
 from postil.gateway.catalog import Servable
 from postil.gateway.lifecycle import Gateway
-from postil.plugins.manager import Offer
 from postil.registry.channels import CANARY, SHADOW, STABLE
 from postil.registry.examples import last_message
 from postil.registry.models import Agreement, Event, Release, Review, Tenant
@@ -143,17 +142,6 @@ def tenant(row: Tenant) -> dict[str, Any]:
     }
 
 
-def offer(row: Offer) -> dict[str, Any]:
-    """A validator or fallback rule on offer."""
-    return {
-        "kind": row.kind,
-        "name": row.name,
-        "version": row.version,
-        "plugin": row.plugin,
-        "config_schema": dict(row.schema),
-    }
-
-
 def status(gateway: Gateway) -> dict[str, Any]:
     """What the gateway is doing, and what of each adapter is live and resident."""
     base = gateway.registry().base if gateway.started else None
@@ -164,7 +152,7 @@ def status(gateway: Gateway) -> dict[str, Any]:
         "engine_restarts": gateway.engine_restarts,
         "base": base.id if base else None,
         "base_revision": base.revision if base else None,
-        "adapters": [_wanted(gateway, servable, why) for servable, why in gateway.catalog.wanted()],
+        "adapters": [_wanted(gateway, servable, why) for servable, why in gateway.catalog.wanted()] + _missed(gateway),
         "watches": _watches(gateway),
     }
 
@@ -179,6 +167,16 @@ def _wanted(gateway: Gateway, servable: Servable, why: list[str]) -> dict[str, A
         "problem": trouble.reason if trouble else None,
         "attempts": trouble.attempts if trouble else 0,
     }
+
+
+def _missed(gateway: Gateway) -> list[dict[str, Any]]:
+    """The releases that the engine should hold, but that cannot be served on this gateway."""
+    return [
+        {"release": str(entry.name.release(number)), "why": why, "resident": False, "problem": entry.broken[number],
+         "attempts": 0}
+        for _, entry in sorted(gateway.catalog.entries.items())
+        for number, why in sorted(entry.missed().items())
+    ]
 
 
 def _watches(gateway: Gateway) -> list[dict[str, Any]]:

@@ -155,9 +155,9 @@ def _module(path: Path) -> object:
 
 
 def _builtin() -> list[object]:
-    from postil.plugins.builtin import confidence, fixed_answer, labels
+    from postil.plugins.builtin import blocklist, confidence, fixed_answer, labels, pii
 
-    return [labels, confidence, fixed_answer]
+    return [labels, confidence, blocklist, pii, fixed_answer]
 
 
 def _collect(hook: pluggy.HookCaller, base: type[C]) -> dict[str, tuple[type[C], object]]:

@@ -221,10 +221,12 @@ def build(policy: Policy, plugins: PluginManager) -> Built:
 
 
 def _with_output(use: Use, kind: type[Validator], output: Output | None) -> Mapping[str, Any]:
-    """Labels stand once in a policy: what a validator can be told of them and is not, it takes from ``output``."""
-    if output is None or output.labels is None:
+    """What an answer may be stands once in a policy: a validator that can be told and is not takes it from ``output``."""
+    if output is None:
         return use.config
-    known = {"labels": output.labels, "field": output.field, "reject": output.reject}
+    known: dict[str, Any] = {"json_schema": output.json_schema}
+    if output.labels is not None:
+        known = {"labels": output.labels, "field": output.field, "reject": output.reject}
     return {key: value for key, value in known.items() if key in kind.Config.model_fields} | use.config
 
 

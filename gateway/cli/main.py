@@ -14,6 +14,7 @@ from postil.gateway.cli import (
     export,
     gc,
     history,
+    plugins,
     policy,
     publish,
     releases,
@@ -57,7 +58,7 @@ def make_cli() -> typer.Typer:
     cli.command()(history.log)
     cli.add_typer(history.make_audit_cli(), name="audit")
     cli.command()(status.status)
-    cli.command()(status.plugins)
+    cli.add_typer(plugins.make_cli(), name="plugins")
     return cli
 
 

@@ -1,4 +1,4 @@
-"""``postil status`` and ``postil plugins``."""
+"""``postil status``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def status(as_json: AsJson = False) -> None:
 
 
 def _problem(row: dict[str, Any]) -> str:
-    return f"{row['problem']} (tried {row['attempts']} times)" if row["problem"] else ""
+    tried = f" (tried {row['attempts']} times)" if row["attempts"] else ""
+    return f"{row['problem'] or ''}{tried}"
 
 
 def _show_watches(watches: list[dict[str, Any]]) -> None:
@@ -41,18 +42,3 @@ def _show_watches(watches: list[dict[str, Any]]) -> None:
         for signal in watch["evidence"]
     ]
     print_table(["under watch", "beside", "signal", "its", "beside's", "e-value", "alarm at"], rows, empty="")
-
-
-def plugins(as_json: AsJson = False) -> None:
-    """Show the validators and fallback rules that policies may name, with their configuration."""
-    with connected() as client:
-        offers = call(client, "GET", "/api/plugins")
-    if as_json:
-        print_json(offers)
-        return
-    rows = [
-        (offer["kind"], offer["name"], offer["version"], ", ".join(offer["config_schema"].get("properties", {})),
-         offer["plugin"])
-        for offer in offers
-    ]
-    print_table(["kind", "name", "version", "configuration", "plugin"], rows, empty="no plugins are installed")

@@ -14,6 +14,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from postil.gateway import releasing, views
 from postil.gateway.errors import ForbiddenError
 from postil.gateway.lifecycle import Gateway
+from postil.gateway.offers import offers
 from postil.gateway.routes.channels import channel_routes
 from postil.gateway.routes.compare import compare_routes
 from postil.gateway.routes.export import export_routes
@@ -26,7 +27,7 @@ from postil.plugins import ReleaseRef
 from postil.registry import history
 from postil.registry.channels import Only
 from postil.registry.names import parse_adapter
-from postil.registry.tenants import add_tenant, list_tenants, remove_tenant
+from postil.registry.tenants import add_tenant, list_tenants
 
 
 class PromoteBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -170,8 +171,7 @@ def _tenant_routes(gateway: Gateway) -> list[Any]:
 
     @delete("/tenants/{name:str}")
     async def remove(request: AnyRequest, name: FromPath[str]) -> None:
-        await asyncio.to_thread(remove_tenant, gateway.registry().database, name, actor=actor(request))
-        await gateway.refresh_tenants()
+        await releasing.remove_tenant(gateway, name, actor=actor(request))
 
     return [tenants, add, remove]
 
@@ -181,8 +181,8 @@ def _status_routes(gateway: Gateway) -> list[Any]:
     def status() -> dict[str, Any]:
         return views.status(gateway)
 
-    @get("/plugins", sync_to_thread=False)
-    def plugins() -> list[dict[str, Any]]:
-        return [views.offer(offer) for offer in gateway.plugins.offers()]
+    @get("/plugins")
+    async def plugins() -> list[dict[str, Any]]:
+        return await asyncio.to_thread(offers, gateway.plugins)
 
     return [status, plugins]

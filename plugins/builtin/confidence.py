@@ -54,7 +54,7 @@ def label_probability(completion: Completion, field: str = "category") -> float 
     """Probability of the value of ``field`` in a JSON answer, 0 to 1, or None if it cannot be found."""
     try:
         value = json.loads(completion.text)[field]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
     if not isinstance(value, str) or not value or not completion.tokens:
         return None

@@ -39,7 +39,7 @@ class Labels(Validator):
         """Fail an answer that is not JSON, has other keys, or a value outside the set."""
         try:
             answer = json.loads(completion.text, object_pairs_hook=_once)
-        except ValueError:
+        except (ValueError, RecursionError):  # The second: more brackets than it would follow.
             return Verdict.failed("the answer is not JSON")
         if not isinstance(answer, dict) or list(answer) != [self.config.field]:
             return Verdict.failed(f"the answer is not an object with the one key {self.config.field!r}")

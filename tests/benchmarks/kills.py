@@ -24,16 +24,16 @@ async def main(kills: int, seed: int) -> None:
     """Kill it so often, and print."""
     with tempfile.TemporaryDirectory() as folder, Progress(transient=True) as progress:
         task = progress.add_task("killing", total=kills)
-        async with running_engine() as (engine, url):
+        async with running_engine() as running:
             figures = await kill_again_and_again(
-                Path(folder), engine, url, kills=kills, seed=seed, tell=lambda done: progress.update(task, completed=done)
+                Path(folder), *running, kills=kills, seed=seed, tell=lambda: progress.advance(task)
             )
     show(figures)
 
 
 def show(figures: Figures) -> None:
     """Print what was done."""
-    out = Console(highlight=False)
+    out = Console(highlight=False, soft_wrap=True)
     acts = ", ".join(f"{count} {what}" for what, count in sorted(figures.answers.items()))
     out.print(f"{figures.kills} kills, {sum(figures.answers.values())} acts ({acts}): nothing lost, nothing half there")
     out.print(f"{figures.events} events and {figures.releases} releases at the end, the chain whole after every start")

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +47,7 @@ class Verdicts:
     case: Case
     preflight: str | None
     engine: str | LogProbabilities
-    peft: LogProbabilities | None = None
+    peft: LogProbabilities | None
 
     @property
     def outcome(self) -> str:
@@ -120,17 +121,17 @@ def before(engine: Engine) -> tuple[set[str], str | LogProbabilities]:
 def verdicts(
     engine: Engine, base: BaseModel, before: object, tmp_path_factory: pytest.TempPathFactory
 ) -> list[Verdicts]:
-    """The whole set through both, and through PEFT where the engine answered."""
+    """The whole set through both, and what should be answered through PEFT, which has the second core meanwhile."""
     root = tmp_path_factory.mktemp("set")
-    folders = [case.write(root / str(number), base) for number, case in enumerate(CASES)]
-    found = [
-        Verdicts(case, refusal(folder, base), engine.try_adapter(folder))
-        for case, folder in zip(CASES, folders, strict=True)
+    folders = {case.name: case.write(root / str(number), base) for number, case in enumerate(CASES)}
+    answered = [case.name for case in CASES if case.says is None or case.stricter]
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask_peft, base, [folders[name] for name in answered])
+        said = {name: engine.try_adapter(folder) for name, folder in folders.items()}
+        peft = dict(zip(answered, asked.result(), strict=True))
+    return [
+        Verdicts(case, refusal(folders[case.name], base), said[case.name], peft.get(case.name)) for case in CASES
     ]
-    answered = [(one, folder) for one, folder in zip(found, folders, strict=True) if not isinstance(one.engine, str)]
-    for (one, _), answer in zip(answered, ask_peft(base, [folder for _, folder in answered]), strict=True):
-        one.peft = None if "error" in answer else answer
-    return found
 
 
 def refusal(folder: Path, base: BaseModel) -> str | None:
@@ -142,12 +143,13 @@ def refusal(folder: Path, base: BaseModel) -> str | None:
     return None
 
 
-def ask_peft(base: BaseModel, folders: list[Path]) -> list[LogProbabilities]:
-    """What PEFT computes for each, in a process of its own: torch is not wanted in this one."""
+def ask_peft(base: BaseModel, folders: list[Path]) -> list[LogProbabilities | None]:
+    """What PEFT computes for each, or None where it cannot; in a process of its own, for torch is large."""
     command = [sys.executable, "-m", "tests.fakes.adapter_reference", str(base.path), json.dumps(PROMPT)]
     done = subprocess.run([*command, *map(str, folders)], capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    answers = map(json.loads, done.stdout.splitlines())
+    return [None if "error" in answer else answer for answer in answers]
 
 
 def table(verdicts: list[Verdicts]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,8 +36,11 @@ class Reply:
 
 @dataclass
 class FakeVLLM:
-    """The state of the engine, and its ASGI application. ``gate`` holds answers back until it is set.
+    """The state of the engine, and its ASGI application.
 
+    ``raw`` writes a stream's body itself, piece by piece; after an empty piece it waits until the client has left.
+    ``gate`` holds answers back until it is set, those to requests that ``held`` says; ``load_gate`` holds loads back.
+    ``refuse_load`` is what it says to loads, to those that ``refused`` says.
     While the file ``sick_while`` exists it behaves as vLLM does that has lost its core.
     """
 
@@ -45,16 +48,21 @@ class FakeVLLM:
     adapters: dict[str, str] = field(default_factory=dict)
     requests: list[Json] = field(default_factory=list)
     refuse_load: str | None = None
+    refused: Callable[[Json], bool] = lambda body: True
     loads: int = 0
     break_off_after: int | None = None
+    raw: Callable[[Json], Iterable[bytes]] | None = None
     healthy: bool = True
     sick_while: Path | None = None
     cancelled: int = 0
     pace_seconds: float = 0.0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    held: Callable[[Json], bool] = lambda body: True
+    load_gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.gate.set()
+        self.load_gate.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
@@ -74,7 +82,8 @@ class FakeVLLM:
 
     async def _load(self, body: Json, send: Send) -> None:
         self.loads += 1
-        if self.refuse_load:
+        await self.load_gate.wait()
+        if self.refuse_load and self.refused(body):
             await respond(send, 500, _error(self.refuse_load))
         elif body["lora_name"] in self.adapters:
             await respond(send, 400, _error("The lora adapter has already been loaded."))
@@ -90,11 +99,15 @@ class FakeVLLM:
             await respond(send, 400, _error("messages: Input should be a valid list"))
             return
         self.requests.append(body)
-        await self._held_back(receive)
+        if self.held(body):
+            await self._held_back(receive)
         reply = self.reply(body)
         chat = path.endswith("chat/completions")
         if body.get("stream"):
-            await self._stream(body, reply, chat, send)
+            if self.raw is not None:
+                await self._stream_raw(self.raw(body), receive, send)
+            else:
+                await self._stream(body, reply, chat, send)
         else:
             await respond(send, 200, json.dumps(_whole(body, reply, chat)).encode())
 
@@ -122,6 +135,19 @@ class FakeVLLM:
             chunk = {"id": "1", "model": body["model"], "choices": [{"index": 0, **part, "finish_reason": None}]}
             await send({"type": "http.response.body", "body": _event(chunk), "more_body": True})
         await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": False})
+
+    async def _stream_raw(self, pieces: Iterable[bytes], receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for piece in pieces:
+            if piece:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            else:
+                while (await receive())["type"] != "http.disconnect":
+                    pass
+                self.cancelled += 1
+                return
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _whole(body: Json, reply: Reply, chat: bool) -> Json:

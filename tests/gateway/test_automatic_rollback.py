@@ -3,83 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from postil.gateway.engine.supervisor import Phase
 from postil.gateway.health.monitor import Alarm
 from postil.gateway.health.sequential import Finding
-from postil.plugins import ReleaseRef
 from postil.registry.channels import CANARY, STABLE
-from tests.fakes.vllm import FakeVLLM, Reply
+from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import House, running_house, until
+from tests.gateway.trials import canary, inside, move, opened, ref, served, spoil, state, traffic
 
-ADAPTER = "/api/adapters/healthcare/triage"
+# More than what sets the limit of slow: that much is not compared.
+RECORDED = range(300)
 FINDING = Finding("validator failures", 1, 100, 30, 40, 1234.5, 400.0)
-
-
-def ref(number: int) -> ReleaseRef:
-    """A release of the adapter of these tests."""
-    return ReleaseRef("healthcare", "triage", number)
-
-
-def spoil(house: House, *numbers: int) -> None:
-    """Let these releases answer what their validators fail, and all others well."""
-    entry = house.gateway.catalog.entries["healthcare/triage"]
-    bad = {entry.releases[number].engine_name for number in numbers}
-    house.engine.reply = lambda body: Reply("nonsense") if body["model"] in bad else Reply()
-
-
-async def traffic(house: House, key: str, people: Iterable[int]) -> list[str]:
-    """Every one of these users asks once; returns the releases that answered. No answer may fail."""
-    answers = []
-    for user in people:
-        response = await house.ask(key, user=f"user-{user}")
-        assert response.status_code == 200, response.text
-        answers.append(response.headers["x-postil-release"])
-    return answers
-
-
-async def canary(house: House, number: int, weight: float = 20) -> None:
-    """Make a release the canary."""
-    response = await house.admin("PUT", f"{ADAPTER}/channels/canary", json={"release": number, "weight": weight})
-    assert response.status_code == 200, response.text
-
-
-async def move(house: House, action: str, number: int) -> None:
-    """Promote or roll back by hand."""
-    field = "release" if action == "promote" else "to"
-    response = await house.admin("POST", f"{ADAPTER}/{action}", json={field: number})
-    assert response.status_code == 200, response.text
-
-
-async def state(house: House) -> dict[str, Any]:
-    """The adapter as the admin sees it."""
-    found: dict[str, Any] = (await house.admin("GET", ADAPTER)).json()
-    return found
-
-
-def served(house: House) -> tuple[int | None, int | None]:
-    """The numbers of what is live and of the canary, as the gateway serves them now."""
-    entry = house.gateway.catalog.entries["healthcare/triage"]
-    return entry.live, entry.canary.number if entry.canary else None
 
 
 @pytest.fixture
 async def clinic(house: House) -> str:
     """Two releases, the first live, and a tenant."""
     return await opened(house)
-
-
-async def opened(house: House) -> str:
-    """Two releases, the first live; returns the key of a tenant."""
-    await house.publish("healthcare/triage")
-    await house.publish("healthcare/triage", seed=1, live=False)
-    return await house.tenant("clinic", "healthcare")
 
 
 async def test_a_bad_canary_is_gone_by_itself_and_the_log_says_why(house: House, clinic: str) -> None:
@@ -105,7 +50,7 @@ async def test_a_bad_canary_is_gone_by_itself_and_the_log_says_why(house: House,
 
 
 async def test_a_fresh_stable_that_is_bad_goes_back_to_its_predecessor(house: House, clinic: str) -> None:
-    await traffic(house, clinic, range(200))
+    await traffic(house, clinic, RECORDED)
     await move(house, "promote", 2)
     spoil(house, 2)
     await traffic(house, clinic, range(50))
@@ -131,8 +76,8 @@ async def test_a_good_release_stays_first_as_canary_and_then_as_stable(house: Ho
 
 async def test_a_canary_that_cannot_be_loaded_is_gone_by_itself_too(house: House, clinic: str) -> None:
     await canary(house, 2, 30)
-    inside = house.gateway.catalog.entries["healthcare/triage"].releases[2].engine_name
-    house.engine.adapters.pop(inside)
+    house.gateway.engine()[1].forget(inside(house, 2))
+    house.engine.adapters.pop(inside(house, 2))
     house.engine.refuse_load = "no place left"
     for beginning in range(0, 2000, 50):
         assert set(await traffic(house, clinic, range(beginning, beginning + 50))) == {"healthcare/triage@1"}
@@ -161,7 +106,7 @@ async def test_turned_off_it_leaves_the_release_and_says_so_in_its_log(
 
 async def test_a_rollback_by_hand_is_not_taken_back(house: House, clinic: str) -> None:
     await move(house, "promote", 2)
-    await traffic(house, clinic, range(200))
+    await traffic(house, clinic, RECORDED)
     await move(house, "rollback", 1)
     spoil(house, 1)
     await traffic(house, clinic, range(100))
@@ -172,7 +117,7 @@ async def test_a_rollback_by_hand_is_not_taken_back(house: House, clinic: str) -
 async def test_a_rollback_by_hand_to_a_higher_number_is_not_taken_back_either(house: House, clinic: str) -> None:
     for number in (2, 1):
         await move(house, "promote", number)
-    await traffic(house, clinic, range(200))
+    await traffic(house, clinic, RECORDED)
     await move(house, "rollback", 2)
     spoil(house, 2)
     await traffic(house, clinic, range(100))
@@ -182,7 +127,7 @@ async def test_a_rollback_by_hand_to_a_higher_number_is_not_taken_back_either(ho
 
 async def test_an_older_release_that_is_promoted_is_watched_like_a_new_one(house: House, clinic: str) -> None:
     await move(house, "promote", 2)
-    await traffic(house, clinic, range(200))
+    await traffic(house, clinic, RECORDED)
     await move(house, "promote", 1)
     spoil(house, 1)
     await traffic(house, clinic, range(50))
@@ -224,6 +169,19 @@ async def test_a_database_that_fails_does_not_end_the_watch(
     await until(lambda: served(house) == (1, None))
 
 
+async def test_what_cannot_be_taken_back_while_the_engine_is_down_is_taken_back_when_it_is_up(
+    house: House, clinic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await move(house, "promote", 2)
+    house.engine.healthy = False
+    await until(lambda: house.gateway.phase is Phase.DOWN)
+    house.gateway.alarms.put_nowait(Alarm(STABLE, ref(2), ref(1), FINDING))
+    await until(lambda: any("cannot be taken back yet" in line for line in caplog.messages))
+    house.engine.healthy = True
+    await until(lambda: served(house) == (1, None))
+    assert (await house.ask(clinic)).headers["x-postil-release"] == "healthcare/triage@1"
+
+
 async def test_a_bad_canary_under_many_requests_at_once_fails_none_of_them(house: House, clinic: str) -> None:
     await canary(house, 2)
     spoil(house, 2)
@@ -233,4 +191,3 @@ async def test_a_bad_canary_under_many_requests_at_once_fails_none_of_them(house
     await until(lambda: served(house) == (1, None))
     ends = [event for event in (await state(house))["events"] if event["by"] == "postil"]
     assert [event["action"] for event in ends] == ["canary-end"]
-    logging.getLogger(__name__).debug("%d of %d were answered by the canary", answered.count(str(ref(2))), 1600)

@@ -145,3 +145,10 @@ def test_what_the_engine_has_to_hold_is_what_is_live_tried_or_pinned() -> None:
         1: ["live", "pin of shop"], 2: ["canary"], 3: ["shadow"], 4: ["pin of bank", "pin of clinic"],
     }  # fmt: skip
     assert entry().wanted() == {1: ["live"]}
+
+
+def test_what_cannot_be_served_here_is_missed_where_it_should_be_held() -> None:
+    broken = entry(10, 100, {"clinic": 4}, broken={2: "made for another base", 4: "made for another base"})
+    assert broken.wanted() == {1: ["live"], 3: ["shadow"]}
+    assert broken.missed() == {2: ["canary"], 4: ["pin of clinic"]}
+    assert entry(broken={4: "made for another base"}).missed() == {}

@@ -73,10 +73,19 @@ def test_a_pattern_of_expressions_or_of_too_many_keys_is_refused(
     ("use_dora", False), ("modules_to_save", []), ("layer_replication", None), ("rank_pattern", None),
     ("alpha_pattern", {}), ("trainable_token_indices", {}), ("init_lora_weights", None), ("init_lora_weights", "EVA"),
     ("use_rslora", None), ("layers_pattern", []), ("layers_to_transform", []), ("exclude_modules", []),
+    ("exclude_modules", "q_proj"),  # An expression, for which q_proj is the whole name of a module.
 ])  # fmt: skip
 def test_an_option_that_is_not_used_is_taken(tmp_path: Path, base: BaseModel, option: str, value: object) -> None:
     folder = write(tmp_path / "adapter", good_tensors(), {**good_config(), option: value})
     assert preflight(folder, base, 8).rank == 2
+
+
+@pytest.mark.parametrize(("option", "value"), [
+    ("layers_to_transform", [True]), ("layers_to_transform", "0"), ("layers_pattern", [1]), ("exclude_modules", {}),
+    ("target_modules", [["q_proj"]]), ("target_modules", 7),
+])  # fmt: skip
+def test_a_list_of_another_kind_is_refused(tmp_path: Path, refusal: Refusal, option: str, value: object) -> None:
+    assert refused(tmp_path, refusal, option, value).startswith(f"{option} is {value!r}, and it has to be a list of ")
 
 
 @pytest.mark.parametrize("text", [b"[" * 100_000, b'{"r": ' + b"9" * 5_000 + b"}", b"null", b'"LORA"', b"\0"])
@@ -114,6 +123,13 @@ def test_targets_are_whole_ends_of_a_modules_name() -> None:
 )
 def test_a_layer_is_the_first_number_or_the_first_of_a_list(lists: tuple[str, ...], layer: int | None) -> None:
     assert layer_of("model.layers.3.mlp.experts.12.up_proj", lists) == layer
+
+
+def test_layers_are_counted_in_the_lists_that_the_configuration_names() -> None:
+    targets = Targets(frozenset({"up_proj"}), layers=frozenset({3}), layer_lists=("experts",))
+    assert targets.take("model.layers.0.mlp.experts.3.up_proj")
+    assert not targets.take("model.layers.3.mlp.experts.0.up_proj")
+    assert not targets.take("model.layers.3.mlp.up_proj")
 
 
 def test_the_first_key_that_means_a_module_decides_its_rank(tmp_path: Path) -> None:

@@ -159,6 +159,15 @@ def test_another_tower_of_the_base_may_be_left_alone(tmp_path: Path) -> None:
     assert deeper(tmp_path, "layers.3.", {}, prefix="vision.blocks.3.") is None
 
 
+def test_the_experts_of_a_mixture_may_be_left_alone(tmp_path: Path) -> None:
+    base = write_llama(tmp_path / "base")
+    modules = {**base.modules, "model.layers.0.mlp.experts.3.w1": (8, 16)}
+    draft = Draft(base)
+    draft.config["target_modules"].append("w1")
+    folder = draft.write(tmp_path / "adapter")
+    assert preflight(folder, BaseModel(base.id, base.path, base.revision, modules), 16).rank == 4
+
+
 @pytest.mark.parametrize("config", [{}, {"num_hidden_layers": 4}, {"num_hidden_layers": None, "text_config": None}])
 def test_the_last_layer_may_not_be_missing(tmp_path: Path, config: dict[str, Any]) -> None:
     assert deeper(tmp_path, "layers.3.", config) == (

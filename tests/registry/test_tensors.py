@@ -86,7 +86,7 @@ ONE = {"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
         ({"a": {**ONE["a"], "shape": [2**63, 2**63]}}, b"\0" * 4),
         ({**ONE, "b": ONE["a"]}, b"\0" * 4),
         ({"a": []}, b""),
-        ({"a\n\u2028\x1b": []}, b""),
+        ({"a\n\u2028\x1b": ONE["a"], "a\n\u2028\x1c": ONE["a"]}, b"\0" * 4),
     ],
 )
 def test_a_header_that_lies_is_corrupt(tmp_path: Path, header: Mapping[str, object], data: bytes) -> None:

@@ -25,7 +25,7 @@ class Figures:
 
 async def kill_again_and_again(
     folder: Path, engine: FakeVLLM, engine_url: str, *, kills: int, seed: int = 0, database_url: str | None = None,
-    tell: Callable[[int], None] = lambda done: None,
+    tell: Callable[[], None] = lambda: None,
 ) -> Figures:  # fmt: skip
     """Kill a gateway so often, always on the same data. Raises AssertionError if anything was lost or half done."""
     victim = Victim(folder, engine, engine_url, seed, database_url)
@@ -33,12 +33,12 @@ async def kill_again_and_again(
     try:
         await victim.start()
         await victim.add_tenants()
-        for done in range(kills):
+        for _ in range(kills):
             await victim.kill_at_work()
             inspection.of_the_remains()
             await victim.start()
             await inspection.of_the_living()
-            tell(done + 1)
+            tell()
         await inspection.of_the_garbage()
     finally:
         await victim.stop()

@@ -10,11 +10,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
+import psycopg
 
 from tests.benchmarks.servers import free_port
 from tests.fakes.adapters import write_base
@@ -23,10 +25,20 @@ from tests.gateway.killed.ledger import Act
 from tests.gateway.killed.work import TENANTS, Work
 
 POSTIL = Path(sys.executable).parent / "postil"
-# When to kill: at any moment, in an upload, or when something is seen on the disk or at the engine of what goes on.
-MOMENTS = ("any", "upload", "unpacking", "keeping", "commit", "load")
-_WORK_SECONDS = 0.3
-_PATIENCE_SECONDS = 2.0
+# In which acts to kill, and when: at any moment, half-way through the upload, or when something of the act is seen on
+# the disk (files come in, the store or the database changes) or at the engine.
+MOMENTS = {
+    "publish": ("any", "upload", "unpacking", "keeping", "commit", "commit"),
+    "promote": ("any", "load", "commit", "commit"),
+    "rollback": ("any", "commit"),
+    "canary": ("any", "load", "commit"),
+    "pin": ("any", "commit"),
+    "gc": ("any", "unpacking", "keeping", "commit"),
+}
+_ODDS = {"publish": 6, "promote": 5, "rollback": 2, "canary": 2, "pin": 1, "gc": 2}
+_ACTS_BEFORE = 10
+_ANY_SECONDS = 0.03
+_PATIENCE_SECONDS = 1.0
 _START_SECONDS = 60
 
 
@@ -51,8 +63,10 @@ class Victim:
             "POSTIL_BASE_MODEL": str(write_base(folder / "base")), "POSTIL_ENGINE_URL": engine_url,
             "POSTIL_PORT": str(port),
         }  # fmt: skip
+        self._database: psycopg.Connection[Any] | None = None
         if database_url is not None:
             self._environment["POSTIL_DATABASE_URL"] = database_url
+            self._database = psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True)
 
     async def start(self) -> None:
         """Start it and wait until it is ready."""
@@ -62,7 +76,7 @@ class Victim:
                 str(POSTIL), "serve", env=self._environment, stdout=log, stderr=log, cwd=self.home.parent
             )
         async with asyncio.timeout(_START_SECONDS), self.client("nobody") as client:
-            while not await self._ready(client):
+            while not await self._ready(client):  # noqa: ASYNC110 - nobody over there can set an event
                 await asyncio.sleep(0.01)
         self.starts.append(time.monotonic() - began)
 
@@ -75,20 +89,28 @@ class Victim:
 
     async def kill_at_work(self) -> None:
         """Have it work without pause, and kill it in the midst of that."""
-        moment = self.chance.choice(MOMENTS)
-        working = asyncio.create_task(self._work(dying_in_upload=moment == "upload"))
-        if moment != "upload":
-            await asyncio.to_thread(self._strike, moment)
-        await working
+        kind = self.chance.choices(list(_ODDS), list(_ODDS.values()))[0]
+        moment = self.chance.choice(MOMENTS[kind])
+        async with self.admin("nobody") as client, asyncio.TaskGroup() as beside:
+            with suppress(httpx.TransportError):
+                for _ in range(self.chance.randrange(_ACTS_BEFORE)):
+                    await self._do(client, self.work.next())
+                if moment != "upload":
+                    beside.create_task(asyncio.to_thread(self._strike, moment))
+                while True:
+                    await self._do(client, self.work.next(kind), dying=moment == "upload")
+                    await self._do(client, self.work.next())
         assert self._process is not None
         assert await self._process.wait() == -signal.SIGKILL, self._log.read_text()
-        self.struck[f"aimed at: {moment}"] += 1
+        self.struck[f"in a {kind}, at: {moment}"] += 1
 
     async def stop(self) -> None:
         """End it as a person would."""
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(signal.SIGINT)
             await self._process.wait()
+        if self._database is not None:
+            self._database.close()
 
     def processes(self) -> list[psutil.Process]:
         """Every process that works for this home."""
@@ -112,19 +134,7 @@ class Victim:
         except httpx.TransportError:
             return False
 
-    async def _work(self, *, dying_in_upload: bool) -> None:
-        """One act after the other until the gateway is gone."""
-        uploads = self.chance.randrange(1, 5) if dying_in_upload else 0
-        async with self.admin("nobody") as client:
-            while True:
-                act = self.work.next()
-                uploads -= act.kind == "publish"
-                try:
-                    await self._do(client, act, dying=dying_in_upload and uploads <= 0)
-                except httpx.TransportError:
-                    return
-
-    async def _do(self, client: httpx.AsyncClient, act: Act, *, dying: bool) -> None:
+    async def _do(self, client: httpx.AsyncClient, act: Act, *, dying: bool = False) -> None:
         request = client.build_request(act.method, act.path, headers={"x-postil-actor": act.by}, **act.arguments)
         if dying:
             body = self._broken_off(await request.aread())
@@ -142,26 +152,34 @@ class Victim:
         yield body[half:]
 
     def _strike(self, moment: str) -> None:
-        """After some time of work, wait for the moment, and often a little longer."""
-        time.sleep(self.chance.uniform(0, _WORK_SECONDS))
-        sign = self._signs()[moment]
-        before, deadline = sign(), time.monotonic() + _PATIENCE_SECONDS
-        # Some signs are there for a fraction of a millisecond: so look all the time.
-        while moment != "any" and sign() == before and time.monotonic() < deadline:
-            time.sleep(0.00005)
-        time.sleep(self.chance.choice([0.0, self.chance.uniform(0, 0.005)]))
+        """Wait for the moment, and often a little longer."""
+        if moment == "any":
+            time.sleep(self.chance.uniform(0, _ANY_SECONDS))
+        else:
+            sign = self._signs()[moment]
+            before, deadline = sign(), time.monotonic() + _PATIENCE_SECONDS
+            # Some signs are there for a fraction of a millisecond: so look all the time.
+            while sign() == before and time.monotonic() < deadline:
+                time.sleep(0.00005)
+            time.sleep(self.chance.choice([0.0, self.chance.uniform(0, 0.005)]))
         self._kill()
 
     def _signs(self) -> dict[str, Callable[[], object]]:
         """What is another value once a moment has come."""
-        artifacts, log = self.home / "artifacts", self.home / "postil.db-wal"
+        artifacts = self.home / "artifacts"
         return {
-            "any": lambda: None,
             "unpacking": lambda: sorted(path.name for path in (artifacts / "incoming").iterdir()),
             "keeping": lambda: (artifacts / "sha256").stat().st_mtime_ns,
-            "commit": lambda: log.stat().st_mtime_ns if log.exists() else None,
+            "commit": self._written,
             "load": lambda: self._engine.loads,
         }
+
+    def _written(self) -> object:
+        """Changes as something is written into the SQLite database, or when an event is there in the PostgreSQL one."""
+        log = self.home / "postil.db-wal"
+        if self._database is None:
+            return log.stat().st_mtime_ns if log.exists() else None
+        return self._database.execute("SELECT max(sequence) FROM event").fetchone()
 
     def _kill(self) -> None:
         assert self._process is not None

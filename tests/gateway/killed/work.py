@@ -35,10 +35,10 @@ class Work:
         self._fresh = 0
         self._packed = cache(self._pack)
 
-    def next(self) -> Act:
-        """The next act. Most can be done; that some are refused, is as in life."""
+    def next(self, kind: str | None = None) -> Act:
+        """The next act, of any kind unless one is named. That some are refused is as in life."""
         adapter = self._chance.choice(ADAPTERS)
-        kind = self._chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
+        kind = kind or self._chance.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
         if not self._published(adapter):
             kind = "publish"
         act = Act(len(self.acts) + 1, kind, adapter, *self._request(kind, adapter))
@@ -50,15 +50,16 @@ class Work:
     def _published(self, adapter: str) -> int:
         """How many releases there are, at least."""
         seen = len(self.adapters[adapter].releases) if adapter in self.adapters else 0
-        made = [act.answer["number"] for act in self.acts if act.done and (act.kind, act.adapter) == ("publish", adapter)]
-        return max([seen, *made])
+        published = [act for act in self.acts if act.done and (act.kind, act.adapter) == ("publish", adapter)]
+        return max([seen, *(int(act.answer["number"]) for act in published)])
 
     def _request(self, kind: str, adapter: str) -> tuple[str, str, dict[str, Any]]:
         """Method, path and arguments of a request."""
-        root, release = f"/api/adapters/{adapter}", {"release": self._chance.randint(1, max(1, self._published(adapter)))}
+        root = f"/api/adapters/{adapter}"
+        release = {"release": self._chance.randint(1, max(1, self._published(adapter)))}
         tenant = f"{root}/pins/{self._chance.choice(TENANTS)}"
         weight = self._chance.choice([1, 10, 50])
-        return {
+        requests: dict[str, tuple[str, str, dict[str, Any]]] = {
             "publish": ("POST", f"{root}/releases", {}),
             "promote": ("POST", f"{root}/promote", {"json": release}),
             "rollback": ("POST", f"{root}/rollback", {"json": {}}),
@@ -69,7 +70,8 @@ class Work:
             "pin": ("PUT", tenant, {"json": release}),
             "unpin": ("DELETE", tenant, {}),
             "gc": ("POST", "/api/gc", {"json": {"keep": self._chance.randint(1, 4)}}),
-        }[kind]
+        }
+        return requests[kind]
 
     def _fill(self, act: Act) -> None:
         """Mostly new weights; now and then some that were published before, with another policy or the same."""

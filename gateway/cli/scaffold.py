@@ -1,0 +1,86 @@
+"""Writes the package of a new plugin: a beginning that works and passes its own tests."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import sys
+from enum import StrEnum
+from importlib import metadata, resources
+from pathlib import Path
+from string import Template
+
+from postil import plugins as contract
+from postil.gateway.cli.connection import CommandError
+from postil.plugins.manager import PluginManager
+
+_NAME = re.compile(r"[a-z](?:[a-z0-9]|[-_](?=[a-z0-9])){0,62}")
+# What every package has, whatever its plugin does: the file, and its template.
+_COMMON = {"pyproject.toml": "pyproject", "README.md": "readme", ".gitignore": "gitignore"}
+
+
+class Kind(StrEnum):
+    """What a plugin does."""
+
+    VALIDATOR = "validator"
+    INPUT_CHECK = "input-check"
+    FALLBACK_RULE = "fallback-rule"
+    ROUTER = "router"
+    GATE = "gate"
+    LISTENER = "listener"
+
+
+def write_plugin(name: str, kind: Kind, folder: Path) -> Path:
+    """Write the package into a new folder of its name, and return that. Raises CommandError; then nothing is there."""
+    names = _names(name, kind)
+    place = folder / name
+    files = _files(names, kind)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        place.mkdir()
+    except FileExistsError:
+        raise CommandError(f"{place} is there already; choose another name, or another --dir") from None
+    except OSError as error:
+        raise CommandError(f"{place} cannot be made ({error.strerror}); choose another --dir") from error
+    for path, text in files.items():
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_text(text, encoding="utf-8")
+    return place
+
+
+def _names(name: str, kind: Kind) -> dict[str, str]:
+    """What the name becomes: a distribution, a module, a class, and what a policy calls it. Raises CommandError."""
+    module = name.replace("-", "_")
+    if not _NAME.fullmatch(name):
+        raise CommandError(
+            f"{name!r} is no name for a package; take lower-case letters, digits, - and _, such as legal-citations"
+        )
+    if keyword.iskeyword(module) or module in sys.stdlib_module_names or module in ("plugins", "postil", "tests"):
+        raise CommandError(f"{name!r} is taken by Python, postil or the tests; choose another name")
+    used = name.removeprefix("postil-")
+    words = re.split(r"[-_]", used)
+    class_name = "".join(word.capitalize() for word in words)
+    if not class_name[0].isalpha() or class_name in contract.__all__:
+        class_name = f"Our{class_name}"
+    taken = [offer.name for offer in PluginManager(entry_points=False).offers()]
+    if used in taken:
+        raise CommandError(f"postil has a plugin called {used!r} itself; choose another name")
+    return {
+        "name": name, "module": module, "used": used, "class_name": class_name, "kind": kind.value.replace("-", " "),
+        "title": " ".join(words).capitalize(), "postil": metadata.version("postil"),
+    }
+
+
+def _files(names: dict[str, str], kind: Kind) -> dict[str, str]:
+    """The files, by their paths in the package."""
+    source = f"src/{names['module']}"
+    templates = {
+        **_COMMON, f"{source}/__init__.py": f"{kind}-module", f"tests/test_{names['module']}.py": f"{kind}-test",
+    }
+    use = Template(_template(f"{kind}-use")).substitute(names).rstrip()
+    written = {path: Template(_template(name)).substitute(names, use=use) for path, name in templates.items()}
+    return {**written, f"{source}/py.typed": ""}
+
+
+def _template(name: str) -> str:
+    return resources.files("postil.gateway.cli").joinpath("templates", f"{name}.txt").read_text(encoding="utf-8")

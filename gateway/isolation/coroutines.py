@@ -1,0 +1,42 @@
+"""Inside a process of installed plugins: a loop of its own for coroutines, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Coroutine
+from typing import Any
+
+
+class Coroutines:
+    """The loop, which nothing that a coroutine raises ends."""
+
+    class TooLateError(Exception):
+        """It was not done in time."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Have a coroutine run."""
+        asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    async def until(self, due: float, result: Awaitable[object]) -> object:
+        """Await a result until then (by the monotonic clock). Raises TooLateError."""
+        try:
+            async with asyncio.timeout(due - time.monotonic()) as limit:
+                return await result
+        except TimeoutError:
+            if limit.expired():
+                raise self.TooLateError from None
+            raise
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        while True:
+            try:
+                self._loop.run_forever()
+            except BaseException:  # noqa: S112 - a task of a plugin's own that calls sys.exit comes out here
+                continue

@@ -1,0 +1,68 @@
+"""What the installed plugins offer, and where each of them comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Any
+
+from postil.plugins.contract import Component, Validator
+from postil.plugins.hookspecs import PROJECT
+from postil.plugins.manager import Offer, PluginManager
+
+Source = tuple[str, str, str]
+
+
+def offers(plugins: PluginManager) -> list[dict[str, Any]]:
+    """Everything on offer, as JSON: kind, name, version, where it comes from, where it runs, and its configuration.
+
+    ``window`` is how many characters a validator has to see at once, null for all of the answer; if it depends on the
+    configuration, ``window_by_configuration`` is true.
+    """
+    sources = _sources()
+    return [_offer(plugins, row, sources) for row in plugins.offers()]
+
+
+def _offer(plugins: PluginManager, row: Offer, sources: Sequence[Source]) -> dict[str, Any]:
+    component = plugins.component(row.kind, row.name)
+    distribution, version = _source(component, sources)
+    shown = {
+        "kind": row.kind,
+        "name": row.name,
+        "version": row.version,
+        "plugin": row.plugin,
+        "distribution": distribution,
+        "distribution_version": version,
+        "runs_apart": not plugins.trusts(component),
+        "config_schema": dict(row.schema),
+    }
+    return shown | _needs(component)
+
+
+def _needs(component: type[Component]) -> dict[str, Any]:
+    """What a validator has to see, and with what beside it."""
+    if not issubclass(component, Validator):
+        return {}
+    return {
+        "window": component.scope.window,
+        "window_by_configuration": any(_sets_scope(each) for each in component.__mro__),
+        "needs_tokens": component.needs_tokens,
+    }
+
+
+def _sets_scope(kind: type) -> bool:
+    """Whether the class sets ``self.scope`` while it is made. Told by its code: to make one, there is no need."""
+    code = getattr(vars(kind).get("__init__"), "__code__", None)
+    return code is not None and "scope" in code.co_names
+
+
+def _sources() -> list[Source]:
+    """The packages of the installed plugins: of each, where its code is, its distribution, and that one's version."""
+    points = metadata.entry_points(group=PROJECT)
+    found = [(point.module.partition(".")[0], point.dist.name, point.dist.version) for point in points if point.dist]
+    return [("postil", PROJECT, metadata.version(PROJECT)), *found]
+
+
+def _source(component: type[Component], sources: Sequence[Source]) -> tuple[str | None, str | None]:
+    package = component.__module__.partition(".")[0]
+    return next(((name, version) for top, name, version in sources if top == package), (None, None))

@@ -1,0 +1,52 @@
+"""The gateway as a shadow's copies see it: nobody sees their answers, so nobody counts or reviews them."""
+
+from __future__ import annotations
+
+from postil.gateway.catalog import Catalog
+from postil.gateway.engine.client import EngineClient
+from postil.gateway.engine.residency import Residency
+from postil.gateway.extensions import Extensions
+from postil.gateway.pipeline import Running
+from postil.gateway.trace import Trace
+from postil.registry.policy import ReviewRules
+from postil.registry.reviews import Opening
+
+
+class Unkept:
+    """Where reviews go that nobody will be asked for."""
+
+    async def open(self, opening: Opening, rules: ReviewRules) -> str:
+        """Keep nothing."""
+        return ""
+
+    def sample(self, opening: Opening, rules: ReviewRules) -> None:
+        """Keep nothing."""
+
+
+class Unseen:
+    """Lets requests through to a running gateway, and none of their traces."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+        self.isolation = running.isolation
+        self.reviews = Unkept()
+
+    @property
+    def catalog(self) -> Catalog:
+        """What can be asked for."""
+        return self._running.catalog
+
+    @property
+    def extensions(self) -> Extensions:
+        """The plugins that the settings name."""
+        return self._running.extensions
+
+    def engine(self) -> tuple[EngineClient, Residency]:
+        """The engine. Raises EngineUnavailableError while it is not ready."""
+        return self._running.engine()
+
+    def came(self, trace: Trace) -> None:
+        """Nobody is told."""
+
+    def ended(self, trace: Trace) -> None:
+        """Nobody is told."""

@@ -1,0 +1,70 @@
+"""What the built-in plugins share: the edges of a part, the words of a request, the texts of a tool call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from postil.plugins.types import Completion, Exchange, Span
+
+
+def inner(completion: Completion) -> tuple[int, int]:
+    """From where to where a match may reach in a part, so that the character on either side of it can be seen."""
+    first = 0 if completion.offset == 0 else 1
+    return first, len(completion.text) - (0 if completion.ends else 1)
+
+
+def merged(found: Iterable[tuple[int, int]]) -> tuple[Span, ...]:
+    """Spans in their order, those that touch or overlap made one."""
+    spans: list[Span] = []
+    for start, end in sorted(found):
+        if spans and start <= spans[-1].end:
+            spans[-1] = Span(spans[-1].start, max(end, spans[-1].end))
+        else:
+            spans.append(Span(start, end))
+    return tuple(spans)
+
+
+def asked(exchange: Exchange, roles: Sequence[str] = ("user",)) -> list[str]:
+    """The texts of a request that people of these roles wrote, the parts of one message joined; or its prompt."""
+    messages = exchange.request.get("messages")
+    if isinstance(messages, Sequence) and not isinstance(messages, str):
+        said = [one for one in messages if isinstance(one, dict) and one.get("role") in roles]
+        return [_content(one.get("content")) for one in said]
+    prompt = exchange.request.get("prompt")
+    if isinstance(prompt, str):
+        return [prompt]
+    return [text for text in prompt if isinstance(text, str)] if isinstance(prompt, list | tuple) else []
+
+
+def tool_texts(completion: Completion) -> Iterator[str]:
+    """What tool calls say: their names, their arguments as they stand, and each text within the arguments."""
+    for call in completion.tool_calls:
+        function = call.get("function") or {}
+        raw = str(function.get("arguments") or "")
+        yield str(function.get("name") or "")
+        yield raw
+        try:
+            yield from _strings(json.loads(raw))
+        except (ValueError, RecursionError):
+            continue
+
+
+def _content(content: object) -> str:
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list | tuple) else ()
+    return "\n".join(part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, inner_value in value.items():
+            yield key
+            yield from _strings(inner_value)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _strings(one)

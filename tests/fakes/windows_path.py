@@ -1,0 +1,129 @@
+"""The way of an answer through the gateway, without HTTP around it: a release, its validators, its stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from postil.gateway.answering import Answering
+from postil.gateway.catalog import Catalog, Route, Servable
+from postil.gateway.payload import Ask, Kind
+from postil.gateway.tenants import Caller
+from postil.gateway.trace import Trace
+from postil.gateway.windowed import streamed
+from postil.plugins import Completion, Exchange, ReleaseRef, Span, Validator, Verdict, window
+from postil.registry.policy import Policy, ReviewRules, ValidatorUse
+from postil.registry.reviews import Opening
+from tests.fakes.sse import Stream, heard
+from tests.fakes.windows import Finder, ban, rule_for
+
+MODEL = "legal/notes"
+BAD = ban("ban", ["bad"], wider=2)
+
+
+class Finding(Validator):
+    """A finder as a validator."""
+
+    name = "finding"
+
+    def __init__(self, finder: Finder) -> None:
+        self.finder = finder
+        self.scope = window(finder.size)
+
+    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+        """Fail with what is found."""
+        found = self.finder.find(completion.text, completion.offset, completion.ends)
+        if found is None:
+            return Verdict.passed()
+        return Verdict.failed("forbidden", [Span(*span) for span in found])
+
+
+@dataclass
+class KeptReviews:
+    """Reviews in a list."""
+
+    opened: list[Opening] = field(default_factory=list)
+    sampled: list[Opening] = field(default_factory=list)
+
+    async def open(self, opening: Opening, rules: ReviewRules) -> str:
+        """Keep one."""
+        self.opened.append(opening)
+        return f"review-{len(self.opened)}"
+
+    def sample(self, opening: Opening, rules: ReviewRules) -> None:
+        """Keep one, later."""
+        self.sampled.append(opening)
+
+
+class Apart:
+    """No plugin runs apart here."""
+
+    async def call(
+        self, domain: str, kind: str, name: str, config: Mapping[str, Any], method: str, arguments: Sequence[Any],
+        seconds: float,
+    ) -> Any:
+        """Never asked."""
+        raise AssertionError
+
+
+class Around:
+    """A gateway's other parts."""
+
+    def __init__(self) -> None:
+        self.isolation = Apart()
+        self.catalog = Catalog()
+        self.reviews: Any = KeptReviews()
+
+
+class Way:
+    """One request to a release with these validators in force."""
+
+    def __init__(
+        self, validators: Sequence[tuple[ValidatorUse, Validator]], *, kind: Kind = Kind.CHAT, shadow: bool = False,
+        policy: Policy | None = None, **body: Any,
+    ) -> None:
+        release = Servable(
+            ReleaseRef("legal", "notes", 1), "sha256:0", "postil-0", policy or Policy(), (), validators, (),
+            frozenset(), None, False,
+        )
+        options = body.get("stream_options") or {}
+        ask = Ask(kind, {"stream": True, **body}, MODEL, True, bool(options.get("include_usage")))
+        self.around = Around()
+        self.ended: list[Trace] = []
+        self.cancelled = False
+        route = Route(release, "stable", shadow=release if shadow else None)
+        self.trace = Trace(route, Caller("firm", frozenset({"legal"})), ask, self.ended.append)
+        self.answering = Answering(self.around, self.trace, self._never)
+
+    async def stream(self, reads: Iterable[bytes]) -> list[bytes]:
+        """What the client gets of what the engine sends, write by write."""
+
+        async def chunks() -> AsyncIterator[bytes]:
+            for read in reads:
+                assert not self.cancelled, "a request that was cancelled is read no more"
+                yield read
+
+        return [chunk async for chunk in streamed(self.answering, self.trace, chunks(), self._cancel)]
+
+    async def settle(self, choice: dict[str, Any]) -> dict[str, Any]:
+        """What becomes of a whole choice."""
+        await self.answering.settle(choice)
+        return choice
+
+    async def _cancel(self) -> None:
+        self.cancelled = True
+
+    async def _never(self, release: Servable | None, request: Mapping[str, Any]) -> bytes:
+        raise AssertionError("nobody asks again here")
+
+
+def one_rule(on_fail: Any, finder: Finder = BAD, **options: Any) -> Way:
+    """A request with one validator in force."""
+    return Way([(rule_for(0, finder, on_fail).use, Finding(finder))], **options)
+
+
+def stream_of(way: Way, reads: Iterable[bytes], *, chat: bool = True) -> Stream:
+    """The whole way of an answer, and what the client makes of it."""
+    return heard(b"".join(asyncio.run(way.stream(reads))), MODEL, chat=chat)
