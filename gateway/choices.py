@@ -81,13 +81,12 @@ class HeldChoice:
         return parts if over is None and self._last is None else [*parts, *self._end(over)]
 
     async def _release(self, parts: list[Part]) -> Rule | None:
-        """Texts, new tool calls, arguments. Returns the rule at which the choice ends, if it does."""
+        """Texts first, then one tool call after the other. Returns the rule at which the choice ends, if it does."""
         ends = self._last is not None
-        texts = [key for key in self._holders if not isinstance(key, tuple)]
-        over = await self._drain(parts, texts, ends=ends) or await self._begin_calls(parts)
-        if over is None:
-            return await self._drain(parts, [key for key in self._holders if isinstance(key, tuple)], ends=ends)
-        return over
+        over = await self._drain(parts, [key for key in self._holders if not isinstance(key, tuple)], ends=ends)
+        while over is None and self._beginning:
+            over = await self._begin_call(parts) or await self._drain(parts, self._arguments(), ends=ends)
+        return over or await self._drain(parts, self._arguments(), ends=ends)
 
     async def _drain(self, parts: list[Part], keys: Sequence[Hashable], *, ends: bool) -> Rule | None:
         """Let each of these texts go as far as it may."""
@@ -103,26 +102,29 @@ class HeldChoice:
 
     def _before(self, key: Hashable) -> list[Hashable]:
         """The texts that began before this one: of them, the rest is still due where the choice ends."""
-        known = [*self._holders]
-        unknown = {("arguments", index) for index in self._beginning}
-        return [one for one in known[: known.index(key) if key in known else None] if one not in unknown]
+        known, begun = [*self._holders], self._arguments()
+        before = known[: known.index(key) if key in known else None]
+        return [one for one in before if one in begun or not isinstance(one, tuple)]
 
-    async def _begin_calls(self, parts: list[Part]) -> Rule | None:
-        """New tool calls: their names leave whole, as clients need them."""
-        while self._beginning:
-            index = self._beginning[0]
-            known, name = self._ids.get(index), Holder(self.panel.rules, self.panel.ask)
-            made = Holder(() if known and _MINTED.fullmatch(known) else self.panel.rules, self.panel.ask)
-            name.take(self._names[index])
-            made.take(known or "")
-            called = {"name": await name.let_go(ends=True), "arguments": ""}
-            call = {"index": index, "id": await made.let_go(ends=True) if known else None, "type": "function"}
-            self.acts |= {**name.acts, **made.acts}
-            over = _strictest(name.over, made.over)
-            if over is not None:
-                return _strictest(over, await self._drain(parts, self._before(("arguments", index)), ends=True))
-            parts.append(self._part({"tool_calls": [{**call, "function": called}]}))
-            del self._beginning[0]
+    def _arguments(self) -> list[Hashable]:
+        """Those of the tool calls that the client knows of."""
+        return [key for key in self._holders if isinstance(key, tuple) and key[1] not in self._beginning]
+
+    async def _begin_call(self, parts: list[Part]) -> Rule | None:
+        """A new tool call: its name leaves whole, as clients need it."""
+        index = self._beginning[0]
+        known, name = self._ids.get(index), Holder(self.panel.rules, self.panel.ask)
+        made = Holder(() if known and _MINTED.fullmatch(known) else self.panel.rules, self.panel.ask)
+        name.take(self._names[index])
+        made.take(known or "")
+        called = {"name": await name.let_go(ends=True), "arguments": ""}
+        call = {"index": index, "id": await made.let_go(ends=True) if known else None, "type": "function"}
+        self.acts |= {**name.acts, **made.acts}
+        over = _strictest(name.over, made.over)
+        if over is not None:
+            return _strictest(over, await self._drain(parts, self._before(("arguments", index)), ends=True))
+        parts.append(self._part({"tool_calls": [{**call, "function": called}]}))
+        del self._beginning[0]
         return None
 
     def _take_call(self, call: Call) -> None:

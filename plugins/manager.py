@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import inspect
 import sys
@@ -14,7 +15,7 @@ from typing import Any, TypeVar
 
 import pluggy
 
-from postil.plugins import hookspecs
+from postil.plugins import builtin, hookspecs
 from postil.plugins.contract import Component, FallbackRule, Gate, InputCheck, Listener, Router, Validator
 from postil.plugins.errors import PluginLoadError, UnknownPluginError
 
@@ -27,6 +28,12 @@ _KINDS: tuple[tuple[str, str, type[Any]], ...] = (
     ("gate", "postil_gates", Gate),
     ("listener", "postil_listeners", Listener),
 )
+
+_BUILTIN = (
+    "labels", "confidence", "json_schema", "blocklist", "pii", "length", "disclaimer", "emergency", "input_length",
+    "injection", "guardrails", "fixed_answer", "append", "ask_again", "other_release", "base", "review", "error",
+    "keywords", "minimum_metric", "event_log", "webhook",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +162,7 @@ def _module(path: Path) -> object:
 
 
 def _builtin() -> list[object]:
-    from postil.plugins.builtin import blocklist, confidence, fixed_answer, labels, pii
-
-    return [labels, confidence, blocklist, pii, fixed_answer]
+    return [importlib.import_module(f"{builtin.__name__}.{name}") for name in _BUILTIN]
 
 
 def _collect(hook: pluggy.HookCaller, base: type[C]) -> dict[str, tuple[type[C], object]]:

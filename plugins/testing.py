@@ -88,13 +88,17 @@ def check_input_check(
 
 def check_fallback_rule(
     component: type[FallbackRule], config: Config | None = None, *,
-    answers: Sequence[tuple[str | Completion, Substitute | None]] = (), bad: Sequence[Config] = (),
-    seconds: float = 1.0,
+    answers: Sequence[tuple[str | Completion, Substitute | None]] = (), failed_by: str = "a-validator",
+    bad: Sequence[Config] = (), seconds: float = 1.0,
 ) -> None:
-    """Check a fallback rule; ``answers`` are answers that failed, each with what has to be served in its place."""
+    """Check a fallback rule; ``answers`` are answers that the validator ``failed_by`` failed.
+
+    Beside each stands what has to be served in its place; None leaves that to the next rule.
+    """
     made = _made(component, FallbackRule, config, bad)
     given = [_completion(text) for text, _ in answers]
-    failed, unrun = Verdict.failed("a reason"), Verdict(Outcome.DID_NOT_RUN, "raised KeyError")
+    failed = Verdict(Outcome.FAILED, "a reason", (), failed_by, "1")
+    unrun = Verdict(Outcome.DID_NOT_RUN, "did not run, raised KeyError", (), failed_by, "1")
     calls: list[tuple[Any, ...]] = [
         (samples.exchange(), answer, (verdict,))
         for verdict in (failed, unrun) for answer in (*given, *samples.completions())

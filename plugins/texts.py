@@ -1,12 +1,13 @@
-"""What the built-in plugins share: the edges of a part, the words of a request, the texts of a tool call."""
+"""What the built-in plugins share: the edges of a part, the words of a request, of a tool call, of a happening."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
-from postil.plugins.types import Completion, Exchange, Span
+from postil.plugins.types import Completion, Happening, Span
 
 
 def inner(completion: Completion) -> tuple[int, int]:
@@ -26,16 +27,23 @@ def merged(found: Iterable[tuple[int, int]]) -> tuple[Span, ...]:
     return tuple(spans)
 
 
-def asked(exchange: Exchange, roles: Sequence[str] = ("user",)) -> list[str]:
-    """The texts of a request that people of these roles wrote, the parts of one message joined; or its prompt."""
-    messages = exchange.request.get("messages")
-    if isinstance(messages, Sequence) and not isinstance(messages, str):
-        said = [one for one in messages if isinstance(one, dict) and one.get("role") in roles]
-        return [_content(one.get("content")) for one in said]
-    prompt = exchange.request.get("prompt")
+def asked(request: Mapping[str, Any], roles: Collection[str] | None = ("user",)) -> list[str]:
+    """The texts of a request's messages by these roles (None: all), the parts of one joined; or its prompt."""
+    if "messages" in request:
+        return [_content(one.get("content")) for one in _messages(request) if roles is None or one.get("role") in roles]
+    prompt = request.get("prompt")
     if isinstance(prompt, str):
         return [prompt]
     return [text for text in prompt if isinstance(text, str)] if isinstance(prompt, list | tuple) else []
+
+
+def asked_last(request: Mapping[str, Any]) -> list[str]:
+    """What the user has said since the last answer; or the prompt."""
+    if "messages" not in request:
+        return asked(request)
+    messages = _messages(request)
+    answers = [number for number, one in enumerate(messages) if one.get("role") == "assistant"]
+    return asked({"messages": messages[answers[-1] + 1 :] if answers else messages})
 
 
 def tool_texts(completion: Completion) -> Iterator[str]:
@@ -49,6 +57,18 @@ def tool_texts(completion: Completion) -> Iterator[str]:
             yield from _strings(json.loads(raw))
         except (ValueError, RecursionError):
             continue
+
+
+def as_json(happening: Happening) -> str:
+    """A happening as one line of JSON."""
+    values = {field.name: getattr(happening, field.name) for field in fields(happening)}
+    values |= {"at": happening.at.isoformat(), "details": dict(happening.details)}
+    return json.dumps(values, default=str)
+
+
+def _messages(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    messages = request["messages"]
+    return [one for one in messages if isinstance(one, dict)] if isinstance(messages, list | tuple) else []
 
 
 def _content(content: object) -> str:

@@ -221,7 +221,7 @@ def build(policy: Policy, plugins: PluginManager) -> Built:
 
 
 def _with_output(use: Use, kind: type[Validator], output: Output | None) -> Mapping[str, Any]:
-    """What an answer may be stands once in a policy: a validator that can be told and is not takes it from ``output``."""
+    """What an answer may be stands once in a policy: what a validator can be told and is not, ``output`` says."""
     if output is None:
         return use.config
     known: dict[str, Any] = {"json_schema": output.json_schema}

@@ -35,11 +35,10 @@ def write_plugin(name: str, kind: Kind, folder: Path) -> Path:
     names = _names(name, kind)
     place = folder / name
     files = _files(names, kind)
+    if place.exists():
+        raise CommandError(f"{place} is there already; choose another name, or another --dir")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        place.mkdir()
-    except FileExistsError:
-        raise CommandError(f"{place} is there already; choose another name, or another --dir") from None
+        place.mkdir(parents=True)
     except OSError as error:
         raise CommandError(f"{place} cannot be made ({error.strerror}); choose another --dir") from error
     for path, text in files.items():
@@ -66,9 +65,13 @@ def _names(name: str, kind: Kind) -> dict[str, str]:
     if used in taken:
         raise CommandError(f"postil has a plugin called {used!r} itself; choose another name")
     return {
-        "name": name, "module": module, "used": used, "class_name": class_name, "kind": kind.value.replace("-", " "),
+        "name": name, "module": module, "used": used, "class_name": class_name, "a_kind": _with_article(kind),
         "title": " ".join(words).capitalize(), "postil": metadata.version("postil"),
     }
+
+
+def _with_article(kind: Kind) -> str:
+    return f"{'An' if kind.value[0] in 'aeiou' else 'A'} {kind.value.replace('-', ' ')}"
 
 
 def _files(names: dict[str, str], kind: Kind) -> dict[str, str]:

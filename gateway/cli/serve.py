@@ -18,6 +18,7 @@ from rich.logging import RichHandler
 from postil.gateway.app import create_app
 from postil.gateway.cli.connection import CommandError
 from postil.gateway.cli.progress import ServeProgress
+from postil.gateway.cli.repeats import Repeats
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.settings import Settings, read_settings
 from postil.plugins.manager import PluginManager
@@ -47,7 +48,9 @@ def serve(
 
 async def _serve(settings: Settings, listener: socket.socket) -> int:
     console = Console(stderr=True, highlight=False)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=console)])
+    handler = RichHandler(console=console)
+    handler.addFilter(Repeats())
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     progress = ServeProgress(console, settings, port=listener.getsockname()[1])
     gateway = Gateway(settings, PluginManager(folder=settings.plugins_dir), tell=progress.tell)
     server = uvicorn.Server(

@@ -65,7 +65,7 @@ def _started(channel: int, log: int, domain: str, folder: Path | None) -> subpro
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=(channel,), env=environment(os.environ),
             # A group of its own, so that it can be ended with all that it started. Not a session: where the kernel
             # shares the processor out among sessions first, a lower priority would mean nothing.
-            process_group=None,
+            process_group=0,
         )
     finally:
         os.close(log)

@@ -51,9 +51,7 @@ class JsonSchema(Validator):
     def __init__(self, config: JsonSchemaConfig) -> None:
         super().__init__(config)
         if config.json_schema is None:
-            raise ConfigError(
-                "json_schema: it has no schema; give `json_schema` here, or to the policy's output"
-            )
+            raise ConfigError("json_schema: it has no schema; give `json_schema` here, or to the policy's output")
         self._schema = _checker(config.json_schema)
 
     def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
@@ -101,7 +99,7 @@ def _refuse_impossible(key: str, value: Any, resolver: Any) -> None:
             resolver.lookup(value)
         except Unresolvable:
             raise ConfigError(
-                f"json_schema: $ref {value!r} leads to nothing in the schema, and nothing is fetched; put it under $defs"
+                f"json_schema: $ref {value!r} leads to nothing in the schema, and none is fetched; put it in $defs"
             ) from None
     if key == "pattern" and isinstance(value, str):
         _compile(value)

@@ -6,12 +6,13 @@ import asyncio
 import json
 from pathlib import Path
 
-from tests.benchmarks import canary_simulation, hop, rollback
+from tests.benchmarks import canary_simulation, hop, rollback, windowed
 
 
 def main() -> None:
     """Measure, show, keep."""
     raw = {"hop": asyncio.run(hop.main()), "rollback": asyncio.run(rollback.main())}
+    raw |= {"windows": asyncio.run(windowed.main()), "law of windows": windowed.law(windowed.CASES)}
     canary_simulation.main(short=True)
     Path("build").mkdir(exist_ok=True)
     Path("build/bench.json").write_text(json.dumps(raw, indent=2))

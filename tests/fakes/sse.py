@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
+# Which choice says what: its text, or its delta.
+Said = list[tuple[int, str | Json]]
 INSIDE = "postil-0123456789abcdef"
 DONE = b"data: [DONE]\n\n"
 

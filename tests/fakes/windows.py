@@ -163,10 +163,9 @@ class Cases:
         pick = self._random
         finders = tuple(self._finder(str(at)) for at in range(pick.choice((1, 1, 2, 3))))
         text = "".join(pick.choices(ALPHABET, (5, 4, 2, 1, 3), k=pick.randrange(15)))
-        if pick.random() < 0.5:
-            phrase = pick.choice(finders).phrases
-            at = pick.randrange(len(text) + 1)
-            text = text[:at] + (pick.choice(phrase) if phrase else "") + text[at:]
+        for phrase in pick.choice(finders).phrases if pick.random() < 0.6 else ():
+            at = pick.choice((pick.randrange(len(text) + 1), len(text)))
+            text = text[:at] + phrase + pick.choice(("", "", phrase, phrase[1:])) + text[at:]
         cuts = (tuple(range(1, len(text))), *(self._cuts(text) for _ in range(3)))
         rules = tuple(
             Rule(at, pick.choice(self._uses[at]), finder.size) for at, finder in enumerate(finders)
@@ -182,6 +181,8 @@ class Cases:
         kind = pick.randrange(8)
         if kind < 4:
             phrases = [self._phrase() for _ in range(pick.choice((1, 1, 2)))]
+            if pick.random() < 0.2:
+                phrases.append(pick.choice(ALPHABET) + phrases[0] + pick.choice(ALPHABET))
             return ban(name, phrases, wider=pick.choice((0, 0, 1, 4)), tells=("all", "first", "regex", "none")[kind])
         if kind == 4:
             return ban(name, [pick.choice(ALPHABET)])

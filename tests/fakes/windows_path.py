@@ -9,6 +9,7 @@ from typing import Any
 
 from postil.gateway.answering import Answering
 from postil.gateway.catalog import Catalog, Route, Servable
+from postil.gateway.judge import Isolation
 from postil.gateway.payload import Ask, Kind
 from postil.gateway.tenants import Caller
 from postil.gateway.trace import Trace
@@ -72,7 +73,7 @@ class Around:
     """A gateway's other parts."""
 
     def __init__(self) -> None:
-        self.isolation = Apart()
+        self.isolation: Isolation = Apart()
         self.catalog = Catalog()
         self.reviews: Any = KeptReviews()
 
@@ -105,14 +106,15 @@ class Way:
                 assert not self.cancelled, "a request that was cancelled is read no more"
                 yield read
 
-        return [chunk async for chunk in streamed(self.answering, self.trace, chunks(), self._cancel)]
+        return [chunk async for chunk in streamed(self.answering, self.trace, chunks(), self.cancel)]
 
     async def settle(self, choice: dict[str, Any]) -> dict[str, Any]:
         """What becomes of a whole choice."""
         await self.answering.settle(choice)
         return choice
 
-    async def _cancel(self) -> None:
+    async def cancel(self) -> None:
+        """Take note that the engine's request is to end."""
         self.cancelled = True
 
     async def _never(self, release: Servable | None, request: Mapping[str, Any]) -> bytes:

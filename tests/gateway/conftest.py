@@ -106,14 +106,15 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def running_house(
-    folder: Path, engine: FakeVLLM, engine_url: str, plugins: Iterable[object] = (), **settings: Any
+    folder: Path, engine: FakeVLLM, engine_url: str, plugins: Iterable[object] = (), *, installed: bool = False,
+    **settings: Any,
 ) -> AsyncIterator[House]:
-    """A gateway with its data in ``folder``, ready to answer."""
+    """A gateway with its data in ``folder``, ready to answer; with the plugins that are ``installed``, if told so."""
     base = folder / "base"
     if not base.exists():
         write_base(base)
     known = {"home": folder / "home", "base_model": str(base), "engine_url": engine_url, **settings}
-    loaded = PluginManager(plugins, entry_points=False, folder=known.get("plugins_dir"))
+    loaded = PluginManager(plugins, entry_points=installed, folder=known.get("plugins_dir"))
     gateway = Gateway(Settings(**known), loaded)
     app = create_app(gateway)
     async with serving(app, lifespan="on") as url, httpx.AsyncClient(base_url=url, timeout=30) as client:

@@ -16,8 +16,7 @@ from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import House, running_house, until
 from tests.gateway.trials import canary, inside, move, opened, ref, served, spoil, state, traffic
 
-# More than what sets the limit of slow: that much is not compared.
-RECORDED = range(300)
+RECORDED = range(150)
 FINDING = Finding("validator failures", 1, 100, 30, 40, 1234.5, 400.0)
 
 

@@ -8,7 +8,10 @@ import pytest
 
 from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM
-from tests.gateway.conftest import FREE_TEXT, House, bearer, running_house
+from tests.gateway.conftest import FREE_TEXT, House, bearer, running_house, until
+from tests.gateway.test_following import two_houses
+from tests.registry.conftest import create
+from tests.registry.conftest import postgres as postgres
 
 ADAPTER = "/api/adapters/healthcare/triage"
 COLLECTED = "its files were collected; publish it again to serve it"
@@ -68,7 +71,7 @@ async def test_a_collected_release_is_not_promoted(house: House, garbage: str) -
     )
 
 
-async def test_published_again_it_is_the_same_release_and_can_be_served(house: House, clinic: str, garbage: str) -> None:
+async def test_published_again_it_is_the_same_release_and_is_served(house: House, clinic: str, garbage: str) -> None:
     await house.admin("POST", "/api/gc", json={"keep": 1})
     again = await house.upload("healthcare/triage", write_adapter(house.folder / "again", seed=1))
     assert (again.json()["number"], again.json()["created"]) == (2, True)
@@ -100,6 +103,22 @@ async def test_files_that_no_release_names_are_collected(house: House, clinic: s
     assert (row["artifact"], row["releases"], row["why"]) == (digest, [], "no release names it")
     assert len(artifacts(house)) == 1
     assert (await house.admin("GET", "/api/events")).json()[-1]["subject"] == "artifacts"
+
+
+async def test_every_gateway_over_the_same_files_knows_what_one_collected(tmp_path: Path, postgres: str) -> None:
+    async with two_houses(tmp_path, create(postgres)) as (one, two, _):
+        await one.publish("healthcare/triage")
+        for seed in (1, 2):
+            await one.publish("healthcare/triage", seed=seed, live=False)
+        await one.admin("POST", "/api/gc", json={"keep": 1})
+        await until(lambda: 2 in two.gateway.catalog.entries["healthcare/triage"].broken)
+        response = await two.admin("POST", f"{ADAPTER}/promote", json={"release": 2})
+        assert (response.status_code, response.json()["detail"]) == (
+            409, "the files of healthcare/triage@2 were collected; publish it again to serve it"
+        )
+        await two.upload("healthcare/triage", write_adapter(tmp_path / "again", seed=1))
+        await until(lambda: 2 in one.gateway.catalog.entries["healthcare/triage"].releases)
+        assert (await one.admin("POST", f"{ADAPTER}/promote", json={"release": 2})).status_code == 200
 
 
 @pytest.mark.parametrize("body", [{"keep": -1}, {"keep": "all"}, {"force": True}])

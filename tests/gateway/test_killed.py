@@ -25,4 +25,4 @@ async def test_whatever_a_kill_interrupts_nothing_is_lost_and_nothing_is_half_th
 
 
 async def test_nor_on_postgresql(tmp_path: Path, engine_at: tuple[FakeVLLM, str], postgres: str) -> None:
-    await kill_again_and_again(tmp_path, *engine_at, kills=max(5, KILLS // 4), database_url=create(postgres))
+    await kill_again_and_again(tmp_path, *engine_at, kills=max(4, KILLS // 5), database_url=create(postgres))

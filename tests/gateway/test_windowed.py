@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from postil.gateway.payload import Kind
-from postil.gateway.shadow import said
+from postil.gateway.shadow import said as texts_of
 from postil.plugins import Completion, Exchange, Validator, Verdict, window
 from postil.registry.policy import Policy, ValidatorUse
-from tests.fakes.sse import DONE, Heard, call, engine_stream, event, heard
+from tests.fakes.sse import DONE, Heard, Said, call, engine_stream, event, heard
 from tests.fakes.windows import Case, Cases, ban, pieces
 from tests.fakes.windows_law import model
 from tests.fakes.windows_path import MODEL, Finding, Way, one_rule, stream_of
@@ -92,12 +92,22 @@ def test_a_whole_answer_becomes_what_its_stream_becomes() -> None:
         assert (whole == choice) == (not stream.told), "what passes is left as it was, to the last field"
 
 
+async def test_a_long_answer_that_fails_everywhere_leaves_others_their_turn() -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "bad" * 300}, "finish_reason": "stop"}
+    work, turns = asyncio.ensure_future(one_rule("redact").settle(choice)), 0
+    while not work.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert (await work)["message"]["content"] == "[removed]"
+    assert turns > 10
+
+
 def test_no_more_is_held_back_than_the_window() -> None:
     text, finder = "all of this is good", ban("ban", ["bad"], wider=4)
     writes = asyncio.run(one_rule("stop", finder).stream(engine_stream([(0, one) for one in text])))
     role, *writes, _, _ = writes
     for come in range(len(writes)):
-        assert said(Kind.CHAT, role + b"".join(writes[: come + 1])) == [text[: come + 1]]
+        assert texts_of(Kind.CHAT, role + b"".join(writes[: come + 1])) == [text[: come + 1]]
     assert len(writes) == len(text) - finder.size + 1
 
 
@@ -145,7 +155,7 @@ def test_the_engine_is_cancelled_when_all_choices_that_can_come_have_ended(body:
 
 
 def test_what_stood_before_in_another_text_still_arrives() -> None:
-    said = [(0, {"reasoning": "I think"}), (0, "so bad it is"), (0, call(0, "find", "{}", "call_0"))]
+    said: Said = [(0, {"reasoning": "I think"}), (0, "so bad it is"), (0, call(0, "find", "{}", "call_0"))]
     choice = stream_of(one_rule("stop"), engine_stream(said)).choices[0]
     assert (choice.texts["reasoning"], choice.text, choice.calls) == ("I think", "so ", {})
 
@@ -201,7 +211,7 @@ def test_a_shadow_is_compared_with_what_left() -> None:
     way = one_rule("redact", shadow=True)
     body = b"".join(asyncio.run(way.stream(engine_stream([(0, "so bad it is")]))))
     assert b"".join(way.trace.raw or []) == body
-    assert said(Kind.CHAT, body) == ["so [removed] it is"]
+    assert texts_of(Kind.CHAT, body) == ["so [removed] it is"]
 
 
 @pytest.mark.parametrize(
@@ -241,6 +251,12 @@ def test_what_nobody_judges_has_no_way_out() -> None:
 def test_events_may_end_as_the_standard_allows_and_comments_are_none() -> None:
     reads = [read.replace(b"\n", b"\r\n") for read in engine_stream([(0, "so good")])]
     assert stream_of(one_rule("stop"), [b": a comment\r\n\r\nevent: x\r\n", *reads]).text == "so good"
+
+
+def test_what_comes_after_the_end_is_not_part_of_it() -> None:
+    *whole, done = engine_stream([(0, "so good")])
+    reads = [*whole, done + event([{"index": 1, "delta": {"content": "more"}}]), event([])]
+    assert stream_of(one_rule("stop"), reads).text == "so good"
 
 
 def test_an_engine_that_says_no_reason_and_is_done_has_finished() -> None:

@@ -141,22 +141,25 @@ class Broken:
 
     def __init__(self, sign: str) -> None:
         self.sign = sign
+        self.asked = 0
 
     async def ask(self, part: Completion, rule: Rule | None) -> Sequence[Verdict]:
         """As a panel does."""
+        self.asked += self.sign in part.text
         unrun = Verdict(Outcome.DID_NOT_RUN, "did not run, it was asleep", (), "ban")
         return [unrun] if self.sign in part.text else []
 
 
 @pytest.mark.parametrize(("on_fail", "act"), [("stop", "stop"), ("redact", "stop"), ("replace", "replace")])
 def test_where_a_validator_did_not_run_the_text_ends_and_nothing_more_leaves(on_fail: str, act: str) -> None:
-    holder = Holder([rule_for(0, ban("ban", ["xxxx"]), on_fail)], Broken("!").ask)
-    out = ""
+    broken, out = Broken("!"), ""
+    holder = Holder([rule_for(0, ban("ban", ["xxxx"]), on_fail)], broken.ask)
     for piece in ("abcdef", "gh!", "ijkl"):
         holder.take(piece)
         out += at_once(holder.let_go())
     assert out + at_once(holder.let_go(ends=True)) == "abc"
     assert list(holder.acts) == [f"{act} (ban: did not run, it was asleep)"]
+    assert broken.asked == 1, "nobody waits for its deadline again"
 
 
 def test_a_validator_that_breaks_its_promise_is_taken_at_its_word() -> None:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from postil.gateway.arguments import Arguments
 from postil.gateway.holding import Holder
-from tests.fakes.sse import call, engine_stream
-from tests.fakes.windows import Judges, at_once, ban, rule_for
+from tests.fakes.sse import Said, call, engine_stream
+from tests.fakes.windows import Finder, Judges, at_once, ban, rule_for
 from tests.fakes.windows_path import one_rule, stream_of
 
 
 def test_a_tool_call_arrives_as_it_was() -> None:
-    said = [(0, "Wait."), (0, call(0, "find", "", "chatcmpl-tool-0f")), (0, call(0, arguments='{"q": "')),
+    said: Said = [(0, "Wait."), (0, call(0, "find", "", "chatcmpl-tool-0f")), (0, call(0, arguments='{"q": "')),
             (0, call(0, arguments="a\\u00e9\\n\"}")), (0, call(1, "stop", "{}", "functions.stop:1"))]
     choice = stream_of(one_rule("stop"), engine_stream(said, finish="tool_calls")).choices[0]
     assert choice.calls == {
@@ -38,7 +38,7 @@ def test_arguments_are_judged_as_json_reads_them(spelt: str) -> None:
 
 
 def test_a_tool_call_with_a_forbidden_name_never_begins() -> None:
-    said = [(0, "Wait."), (0, call(0, "good", "{}", "call_0")), (0, call(1, "be_bad", "{}", "call_1")), (0, "more")]
+    said: Said = [(0, "Wait."), (0, call(0, "good", "{}", "call_0")), (0, call(1, "be_bad", "{}", "call_1"))]
     choice = stream_of(one_rule("replace"), engine_stream(said)).choices[0]
     assert (list(choice.calls), choice.text, choice.finish) == ([0], "Wait.[removed]", "content_filter")
     assert choice.calls[0]["arguments"] == "{}"
@@ -78,16 +78,24 @@ def test_however_a_text_is_spelt_its_meaning_is_what_is_judged(spelt: list[str],
         assert left == "".join(spelt), "what is allowed leaves as it was spelt"
 
 
-@pytest.mark.parametrize("raw", ["\\", "\\u", "\\u00", "\\ud83d", "\\ud83d\\u00", "\\x", "\\ud83dab", "\\ud83d\\n", "\\udead"])
+NO_ESCAPES = ["\\", "\\u", "\\u00", "\\ud83d", "\\ud83d\\u00", "\\x", "\\ud83dab", "\\ud83d\\n", "\\udead", "\\\\u0061"]
+
+
+@pytest.mark.parametrize("raw", NO_ESCAPES)
 def test_what_is_no_escape_is_left_as_it_is(raw: str) -> None:
-    for piece in (raw, [raw]):
-        holder = Arguments([rule_for(0, ban("ban", ["zz"]), "stop")], Judges({"ban": ban("ban", ["zz"])}).ask)
-        for one in piece:
-            holder.take(one)
-            assert raw.startswith(at_once(holder.let_go()))
-    holder = Arguments([], Judges({}).ask)
-    holder.take(raw)
-    assert at_once(holder.let_go()) + at_once(holder.let_go(ends=True)) == raw
+    finder, out = ban("ban", ["zz", "a\ufffd"]), ""
+    holder = Arguments([rule_for(0, finder, "stop")], Judges({"ban": finder}).ask)
+    for one in raw:
+        holder.take(one)
+        out += at_once(holder.let_go())
+    assert out + at_once(holder.let_go(ends=True)) == raw
+
+
+def test_a_validator_never_sees_half_of_a_pair() -> None:
+    finder = Finder("ban", 1, lambda text, *_: [] if any("\ud800" <= one <= "\udfff" for one in text) else None)
+    holder = Arguments([rule_for(0, finder, "stop")], Judges({"ban": finder}).ask)
+    holder.take('{"q": "\\ud83d and \\ude00"}')
+    assert at_once(holder.let_go(ends=True)) == '{"q": "\\ud83d and \\ude00"}'
 
 
 def message(*calls: tuple[str, str], content: str | None = None) -> dict[str, Any]:
@@ -112,5 +120,6 @@ def test_a_whole_answer_with_tool_calls_becomes_what_its_stream_becomes() -> Non
 def test_a_whole_answer_ends_where_a_tool_call_fails() -> None:
     calls = (("good", "{}"), ("find", '{"q": "bad"}'), ("more", "{}"))
     found = asyncio.run(one_rule("replace").settle(message(*calls, content="Wait.")))
-    assert [call["function"]["name"] for call in found["message"]["tool_calls"]] == ["good", "find", "more"]
+    assert [call["function"]["name"] for call in found["message"]["tool_calls"]] == ["good", "find"]
+    assert found["message"]["tool_calls"][1]["function"]["arguments"] == '{"q": "'
     assert (found["message"]["content"], found["finish_reason"]) == ("Wait.[removed]", "content_filter")

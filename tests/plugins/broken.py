@@ -113,7 +113,7 @@ class NoConfigModel(Good):
 class Changeable(Good):
     name = "changeable"
 
-    class Config(BaseModel):  # type: ignore[assignment]
+    class Config(BaseModel):
         model_config = ConfigDict(extra="forbid")
         word: str = "bad"
 
@@ -121,7 +121,7 @@ class Changeable(Good):
 class NoSchema(Good):
     name = "no-schema"
 
-    class Config(WordConfig):  # type: ignore[assignment]
+    class Config(WordConfig):
         model_config = ConfigDict(arbitrary_types_allowed=True)
         lock: threading.Event | None = None
 
@@ -129,7 +129,7 @@ class NoSchema(Good):
 class TakesAll(Good):
     name = "takes-all"
 
-    class Config(BaseModel):  # type: ignore[assignment]
+    class Config(BaseModel):
         model_config = ConfigDict(frozen=True)
         word: str = "bad"
 
@@ -137,21 +137,21 @@ class TakesAll(Good):
 class ReadsAnything(Good):
     name = "reads-anything"
 
-    class Config(WordConfig):  # type: ignore[assignment]
+    class Config(WordConfig):
         word: Annotated[str, BeforeValidator(str)] = "bad"
 
 
 class NotByItsOwn(Good):
     name = "not-by-its-own"
 
-    class Config(WordConfig):  # type: ignore[assignment]
+    class Config(WordConfig):
         word: str = Field("bad", alias="wort")
 
 
 class MadeDifferently(Good):
     name = "made-differently"
 
-    class Config(WordConfig):  # type: ignore[assignment]
+    class Config(WordConfig):
         @field_validator("word")
         @classmethod
         def _longer(cls, word: str) -> str:
@@ -180,7 +180,7 @@ class TakesBad(Good):
 class RefusesAtLength(Good):
     name = "refuses-at-length"
 
-    class Config(WordConfig):  # type: ignore[assignment]
+    class Config(WordConfig):
         @field_validator("word")
         @classmethod
         def _short(cls, word: str) -> str:

@@ -61,10 +61,19 @@ async def test_a_process_that_is_replaced_lets_its_other_calls_end(ward: Ward) -
 async def test_while_one_call_is_stuck_the_others_go_on_without_waiting_for_the_next_process(ward: Ward) -> None:
     before = (await ward.judged("tell the process")).reason
     stuck = asyncio.create_task(ward.judged("sleep", seconds=0.1))
-    while ward.apart.pid("legal") == int(before):
+    while (process := ward.apart.pid("legal")) == int(before):
         assert (await ward.judged("pass", seconds=1)).ok
+    assert process is not None
     assert (await ward.judged("pass", seconds=1)).ok
     assert "took longer" in await stuck
+
+
+async def test_a_process_that_cannot_even_hear_gets_no_more_calls(ward: Ward) -> None:
+    before = (await ward.judged("tell the process")).reason
+    await ward.judged("keep the interpreter", seconds=0.1)
+    await until(lambda: ward.apart.pid("legal") != int(before))
+    assert ward.apart.pid("legal") is None
+    assert (await ward.judged()).ok
 
 
 @pytest.mark.parametrize("does", ["end the process", "crash", "close everything", "scribble"])

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from postil.plugins import Completion, ConfigError, Exchange, Fallback, Outcome, Verdict
+from postil.plugins.builtin.append import Append
+
+CONFIG = {"content": "This is no medical advice."}
+MISSING = replace(Verdict.failed("the required sentence is not there"), validator="disclaimer")
+
+
+def test_the_text_follows_the_answer(exchange: Exchange) -> None:
+    found = Append.from_mapping(CONFIG).answer(exchange, Completion("Rest.", "length"), [MISSING])
+    assert found == Fallback("Rest.\n\nThis is no medical advice.", "length")
+    found = Append.from_mapping({**CONFIG, "separator": " "}).answer(exchange, Completion("Rest."), [MISSING])
+    assert found == Fallback("Rest. This is no medical advice.", "stop")
+
+
+@pytest.mark.parametrize(
+    ("completion", "verdicts"),
+    [
+        (Completion("poison"), [MISSING, replace(MISSING, validator="blocklist")]),
+        (Completion("poison"), [replace(MISSING, validator="blocklist")]),
+        (Completion("Rest."), [replace(MISSING, outcome=Outcome.DID_NOT_RUN)]),
+        (Completion("Rest."), []),
+        (Completion(""), [MISSING]),
+        (Completion("Rest.", tool_calls=[{"function": {}}]), [MISSING]),
+    ],
+)
+def test_an_answer_that_lacks_more_than_the_text_is_left_to_the_next_rule(
+    exchange: Exchange, completion: Completion, verdicts: list[Verdict]
+) -> None:
+    assert Append.from_mapping(CONFIG).answer(exchange, completion, verdicts) is None
+
+
+def test_a_policy_can_name_what_the_text_mends(exchange: Exchange) -> None:
+    rule = Append.from_mapping({**CONFIG, "mends": ["length"]})
+    assert rule.answer(exchange, Completion("Rest."), [replace(MISSING, validator="length")]) is not None
+    assert rule.answer(exchange, Completion("Rest."), [MISSING]) is None
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ({}, "append: content: field required"),
+        ({"content": ""}, "append: content: string should have at least 1 character"),
+        ({"content": "x", "mends": []}, "append: mends: tuple should have at least 1 item after validation, not 0"),
+        ({"content": "x", "text": "y"}, "append: text: extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Append.from_mapping(config)
+    assert str(caught.value) == sentence

@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from postil.plugins import Completion, Span
+from postil.plugins.texts import asked, asked_last, inner, merged, tool_texts
+
+
+@pytest.mark.parametrize(
+    ("completion", "between"),
+    [
+        (Completion("abc"), (0, 3)),
+        (Completion("abc", offset=5), (1, 3)),
+        (Completion("abc", ends=False), (0, 2)),
+        (Completion("abc", offset=5, ends=False), (1, 2)),
+    ],
+)
+def test_a_match_has_to_leave_a_character_where_the_text_goes_on(
+    completion: Completion, between: tuple[int, int]
+) -> None:
+    assert inner(completion) == between
+
+
+def test_spans_that_touch_are_one() -> None:
+    assert merged([(5, 7), (0, 2), (2, 3), (6, 9), (6, 7)]) == (Span(0, 3), Span(5, 9))
+    assert merged([]) == ()
+
+
+CHAT = [
+    {"role": "system", "content": "s"},
+    {"role": "user", "content": "one"},
+    {"role": "assistant", "content": "a"},
+    {"role": "user", "content": [{"type": "text", "text": "two"}, {"type": "image_url"}, "odd"]},
+    "no message",
+    {"role": "user"},
+]
+
+
+@pytest.mark.parametrize(
+    ("request_", "all_", "last", "everybody"),
+    [
+        ({"messages": CHAT}, ["one", "two", ""], ["two", ""], ["s", "one", "a", "two", ""]),
+        ({"messages": "odd"}, [], [], []),
+        ({"prompt": "p"}, ["p"], ["p"], ["p"]),
+        ({"prompt": ["p", "q", [1, 2]]}, ["p", "q"], ["p", "q"], ["p", "q"]),
+        ({"prompt": 3}, [], [], []),
+        ({}, [], [], []),
+    ],
+)
+def test_what_was_asked_is_read_from_messages_and_prompts(
+    request_: dict[str, Any], all_: list[str], last: list[str], everybody: list[str]
+) -> None:
+    assert asked(request_) == all_
+    assert asked_last(request_) == last
+    assert asked(request_, None) == everybody
+
+
+def test_the_texts_of_a_tool_call_are_read_behind_their_escapes() -> None:
+    call = {"function": {"name": "send", "arguments": '{"to": ["jane\\u0040x", 3], "deep": {"a": "b"}}'}}
+    found = list(tool_texts(Completion("", tool_calls=[call])))
+    assert found[0] == "send"
+    assert found[2:] == ["to", "jane@x", "deep", "a", "b"]
+
+
+@pytest.mark.parametrize("arguments", ["not JSON", "[" * 100_000, None])
+def test_arguments_that_are_no_json_are_read_as_they_stand(arguments: str | None) -> None:
+    found = list(tool_texts(Completion("", tool_calls=[{"function": {"arguments": arguments}}, {}])))
+    assert found[:2] == ["", arguments or ""]
