@@ -127,6 +127,7 @@ class PluginManager:
                 raise PluginLoadError(
                     f"the installed plugin {name} cannot be loaded ({error!r}); mend or uninstall it"
                 ) from error
+        self._register(())  # It sees to misspelt hooks.
 
     def _register(self, plugins: Iterable[object]) -> None:
         try:

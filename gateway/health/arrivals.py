@@ -28,7 +28,9 @@ class Arrival:
 
 
 class Arrivals:
-    """A queue of the requests of both releases, which ``which`` tells apart. Times are seconds of a clock that never goes back.
+    """A queue of the requests of both releases, which ``which`` tells apart.
+
+    Times are seconds of a clock that never goes back.
 
     A request that runs for longer than ``patience`` counts as that slow and as not failed, however it ends later: what
     is seen of a request must not depend on when somebody looks. It should be longer than what counts as slow.

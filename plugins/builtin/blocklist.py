@@ -68,8 +68,8 @@ class Blocklist(Validator):
             raise ConfigError("blocklist: it has neither phrases nor patterns; give one of them")
         self._phrases = [_Phrase(text, config) for text in dict.fromkeys(config.phrases)]
         self._patterns = [_Pattern(number, config) for number in range(len(config.patterns))]
-        longest = max(one.longest for one in (*self._phrases, *self._patterns))
-        self.scope = window(longest + 2)  # The character on either side decides whether it is a whole word.
+        longest = [one.longest for one in self._phrases] + [one.longest for one in self._patterns]
+        self.scope = window(max(longest) + 2)  # The character on either side decides whether it is a whole word.
 
     def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
         """Fail with the spans of all that was found; the reason does not repeat it."""

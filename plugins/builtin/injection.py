@@ -68,8 +68,8 @@ _WORDINGS: Mapping[str, Sequence[str]] = {
     "role play": (
         "do_0_anything_0_now", "dan_0_mode", "you_0_are_3_dan\\b", "jail ?-?br(?:eak|oken)\\w*",
         "(?:developer|dev|debug|god|sudo|admin|root|maintenance|opposite|<wild>)_0_mode",
-        "(?:act|pretend|behave|role ?play|respond|answer|reply|imagine|simulate)_0_(?:as|like|you|that|an?)_7_(?:no|without|free of|free from|any"
-        "|not bound by)_3_<free>",
+        "(?:act|pretend|behave|role ?play|respond|answer|reply|imagine|simulate)_0_(?:as|like|you|that|an?)_7_(?:no"
+        "|without|free of|free from|any|not bound by)_3_<free>",
         "<wild>_2_(?:ai|assistant|model|bot|chatbot|persona|version)\\b",
         "(?:no|without|lift|remove|disable|turn off)_3_(?:content filters?|safety filters?"
         "|safety guidelines|safety rules|ethical guidelines|safeguards|moderation)",

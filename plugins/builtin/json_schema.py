@@ -68,8 +68,8 @@ class JsonSchema(Validator):
             return Verdict.failed(f"the answer is not JSON{_where(error)}")
         if _depth_over(answer, self.config.max_depth):
             return Verdict.failed(f"the answer is nested deeper than {self.config.max_depth}")
-        error = best_match(self._schema.iter_errors(answer))
-        return Verdict.passed() if error is None else Verdict.failed(_said(error))
+        wrong = best_match(self._schema.iter_errors(answer))
+        return Verdict.passed() if wrong is None else Verdict.failed(_said(wrong))
 
 
 def _checker(schema: Mapping[str, Any]) -> Any:

@@ -34,7 +34,7 @@ from tests.fakes.adapter_draft import Case
 pytestmark = pytest.mark.engine
 
 MAX_RANK = 16
-PROMPT = [504, 3575, 282, 4649, 314, 260]  # "The capital of France is the", or nearly so.
+PROMPT = [504, 3575, 282, 4649, 314, 260]  # "The capital of France is the"
 # Both compute in float32, in another order; the adapters move the answer by far more.
 TOLERANCE = 0.002
 LogProbabilities = dict[str, float]

@@ -175,7 +175,8 @@ class Speaks(Validator):
 
 def test_notices_and_reviews_are_told_where_a_choice_ends() -> None:
     way = Way([(ValidatorUse(name="speaks", on_fail="stop"), Speaks({}))])
-    choice = stream_of(way, engine_stream((0, one) for one in "good! good!")).choices[0]
+    thoughts: Said = [(0, {"reasoning": "hm!"})]
+    choice = stream_of(way, engine_stream([*thoughts, *((0, one) for one in "good! good!")])).choices[0]
     assert choice.told == {"notice": "loud", "review": "review-1"}
     (opening,) = way.around.reviews.opened
     assert (opening.answer, opening.reason, opening.holding) == ("good! good!", "it is loud", None)

@@ -544,3 +544,39 @@ def unfindable() -> type[Validator]:
         name = "hidden"
 
     return Hidden
+
+
+class LateOnce(Good):
+    """Slow the first time, as on a machine that is busy with other things."""
+
+    name = "late-once"
+    asked = 0
+
+    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+        """Take longer than a tenth of a second, once."""
+        self.asked += 1
+        if self.asked == 1:
+            time.sleep(0.15)
+        return Verdict.passed()
+
+
+class OneAtATime(Good):
+    name = "one-at-a-time"
+    busy = False
+
+    async def judge(self, exchange: Exchange, completion: Completion) -> Verdict:  # type: ignore[override]
+        if self.busy:
+            raise RuntimeError("busy")
+        self.busy = True
+        await asyncio.sleep(0.001)
+        self.busy = False
+        return Verdict.passed()
+
+
+class HangsElsewhere(EndsElsewhere):
+    name = "hangs-elsewhere"
+
+    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+        if os.getpid() != self.home:
+            threading.Event().wait()
+        return Verdict.passed()

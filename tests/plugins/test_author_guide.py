@@ -70,7 +70,8 @@ def test_its_settings_are_taken(plugins: PluginManager) -> None:
     given, packaging = (tomllib.loads(block) for block in blocks("toml"))
     settings = Settings(**given)
     assert settings.router is not None
-    named: list[type[Component]] = [plugins.router(settings.router.name), *(plugins.gate(use.name) for use in settings.gates)]
+    named: list[type[Component]] = [plugins.router(settings.router.name)]
+    named += [plugins.gate(use.name) for use in settings.gates]
     named += [plugins.listener(use.name) for use in settings.listeners]
     assert [component.name for component in named] == ["by-contract", "noted", "printer"]
     assert list(packaging["project"]["entry-points"]) == [hookspecs.PROJECT]

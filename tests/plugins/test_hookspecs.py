@@ -23,7 +23,10 @@ def builtins() -> list[ModuleType]:
 
 
 def test_there_are_hooks() -> None:
-    assert {hook.__name__ for hook in HOOKS} == {"postil_validators", "postil_fallback_rules"}
+    assert {hook.__name__ for hook in HOOKS} == {
+        "postil_validators", "postil_input_checks", "postil_fallback_rules", "postil_routers", "postil_gates",
+        "postil_listeners",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: str(hook.__name__))

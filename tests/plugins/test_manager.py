@@ -109,22 +109,35 @@ def test_a_plugin_may_offer_nothing() -> None:
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     with pytest.raises(UnknownPluginError) as caught:
         load().validator("label")
-    assert str(caught.value) == "no validator is called 'label'; installed: confidence, labels"
+    assert str(caught.value).startswith("no validator is called 'label'; installed: blocklist, confidence, disclaimer, ")
     with pytest.raises(UnknownPluginError) as caught:
         load().fallback_rule("labels")
-    assert str(caught.value) == "no fallback rule is called 'labels'; installed: fixed_answer"
+    assert str(caught.value).startswith("no fallback rule is called 'labels'; installed: append, ask_again, base, ")
 
 
 def test_offers_are_ordered_and_carry_their_schema() -> None:
     offers = load(Offering([Passing])).offers()
-    assert [(offer.kind, offer.name) for offer in offers] == [
-        ("fallback rule", "fixed_answer"),
-        ("validator", "confidence"),
-        ("validator", "labels"),
-        ("validator", "passing"),
-    ]
-    assert offers[0].schema["required"] == ["content"]
-    assert (offers[3].version, offers[3].plugin) == ("7", __name__)
+    names = [(offer.kind, offer.name) for offer in offers]
+    assert names == sorted(names)
+    found = dict(zip(names, offers, strict=True))
+    assert found["fallback rule", "fixed_answer"].schema["required"] == ["content"]
+    assert (found["validator", "passing"].version, found["validator", "passing"].plugin) == ("7", __name__)
+
+
+def test_what_comes_with_postil_is_offered_without_anything_installed() -> None:
+    kinds: dict[str, list[str]] = {}
+    for offer in load().offers():
+        kinds.setdefault(offer.kind, []).append(offer.name)
+    assert kinds == {
+        "validator": [
+            "blocklist", "confidence", "disclaimer", "guardrails", "json_schema", "labels", "length", "pii",
+        ],
+        "input check": ["emergency", "injection", "input_length"],
+        "fallback rule": ["append", "ask_again", "base", "error", "fixed_answer", "other_release", "review"],
+        "router": ["keywords"],
+        "gate": ["minimum_metric"],
+        "listener": ["event_log", "webhook"],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("first", [True, False])

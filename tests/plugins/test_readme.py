@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from postil.plugins import Completion, Exchange, Validator
+from postil.plugins import Completion, Exchange, Validator, Verdict
 from postil.plugins.manager import PluginManager
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -31,7 +31,9 @@ def test_the_validator_in_the_readme_is_one_that_postil_takes(shown: ModuleType)
 @pytest.mark.parametrize(("text", "ok"), [("This will cure you.", False), ("See a doctor.", True)])
 def test_the_validator_in_the_readme_judges(shown: ModuleType, exchange: Exchange, text: str, ok: bool) -> None:
     validator: Validator = shown.NoPromises.from_mapping({})
-    assert validator.judge(exchange, Completion(text)).ok is ok
+    verdict = validator.judge(exchange, Completion(text))
+    assert isinstance(verdict, Verdict)
+    assert verdict.ok is ok
 
 
 def test_it_is_as_short_as_promised(shown: ModuleType) -> None:

@@ -142,7 +142,8 @@ def test_a_deadline_that_is_not_kept(component: Any) -> None:
     ],
 )
 def test_a_window_that_promises_what_is_not_so(component: Any, says: str) -> None:
-    assert says in complaint(component, passes=["all is well and nothing is wrong", "the word embadded"])
+    embedded = ["embadded"] if component is broken.ForgetsTheEdge else []
+    assert says in complaint(component, passes=["all is well and nothing is wrong", *embedded])
 
 
 def test_nothing_is_seen_without_an_answer_that_fails() -> None:

@@ -120,14 +120,14 @@ def test_the_canonical_text_reads_back_as_the_same_policy() -> None:
             {"validators": ["labels"]},
             "policy: validators.0: Input should be a valid dictionary or instance of ValidatorUse",
         ),
-        ({"validators": [{"name": "labels"}] * 2}, "policy: validators names one validator twice"),
+        ({"validators": [{"name": "labels"}] * 2}, "policy: validators names one plugin twice"),
         (
             {"validators": [{"name": "labels", "if_not_run": "maybe"}]},
             "policy: validators.0.if_not_run: Input should be 'fail' or 'pass'",
         ),
         (
             {"validators": [{"name": "labels"}], "fallback": [{"name": "fixed_answer", "when": ["label"]}]},
-            "policy: fallback names 'label', which is not among the validators",
+            "policy: fallback names 'label', which is none of the policy's checks",
         ),
         ({"fallback": [{"name": "fixed_answer", "on": []}]}, "policy: fallback.0.on: Extra inputs are not permitted"),
         ({"sampling": {"top_p": object()}}, "policy: sampling.top_p: input was not a valid JSON value"),
@@ -179,8 +179,10 @@ def test_validators_and_rules_are_made_in_the_order_of_the_policy(plugins: Plugi
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"validators": [{"name": "label"}]}, "policy: no validator is called 'label'; installed: confidence, labels"),
-        ({"fallback": [{"name": "labels"}]}, "policy: no fallback rule is called 'labels'; installed: fixed_answer"),
+        ({"validators": [{"name": "label"}]}, "policy: no validator is called 'label'; installed: blocklist, confidence"),
+        ({"fallback": [{"name": "labels"}]}, "policy: no fallback rule is called 'labels'; installed: append, ask_again"),
+        ({"input": [{"name": "labels"}]}, "policy: no input check is called 'labels'; installed: emergency, injection"),
+        ({"validators": [{"name": "json_schema"}]}, "policy: json_schema: it has no schema; give `json_schema` here, or"),
         ({"validators": [{"name": "labels"}]}, "policy: labels: labels: field required"),
         ({"fallback": [{"name": "fixed_answer"}]}, "policy: fixed_answer: content: field required"),
     ],
@@ -190,7 +192,17 @@ def test_a_policy_that_no_plugin_can_serve_is_refused(
 ) -> None:
     with pytest.raises(PolicyError) as caught:
         build(policy_from(values), plugins)
-    assert str(caught.value) == sentence
+    assert str(caught.value).startswith(sentence)
+
+
+def test_the_schema_of_the_output_stands_once_in_a_policy(plugins: PluginManager) -> None:
+    schema = {"type": "object", "required": ["a"]}
+    values = {"output": {"json_schema": schema}, "validators": [{"name": "json_schema"}]}
+    [(_, validator)] = build(policy_from(values), plugins).validators
+    assert validator.config.json_schema == schema
+    own = {"name": "json_schema", "config": {"json_schema": {"type": "array"}}}
+    [(_, validator)] = build(policy_from({**values, "validators": [own]}), plugins).validators
+    assert validator.config.json_schema == {"type": "array"}
 
 
 def test_confidence_measures_the_field_that_the_output_names(plugins: PluginManager) -> None:

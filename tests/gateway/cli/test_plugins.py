@@ -72,9 +72,8 @@ async def test_the_list_says_what_each_is_and_where_it_comes_from(
 async def test_a_new_plugin_needs_no_gateway_and_says_what_to_do_next(tmp_path: Path) -> None:
     status, out, complaints = await postil(None, "plugins", "new", "legal-citations", "--dir", str(tmp_path / "deep"))
     assert (status, complaints) == (0, "")
-    assert out == (
-        f"made {tmp_path}/deep/legal-citations; now `cd {tmp_path}/deep/legal-citations`, `pip install -e .` and `pytest`\n"
-    )
+    made = f"{tmp_path}/deep/legal-citations"
+    assert out == f"made {made}; now `cd {made}`, `pip install -e .` and `pytest`\n"
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -98,7 +97,8 @@ async def test_new_plugins_are_typed(tmp_path: Path) -> None:
     types.mkdir(parents=True)
     (types / "plugins").symlink_to(ROOT / "plugins")
     sources = os.pathsep.join(str(place / "src") for place in places)
-    (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = true\nnamespace_packages = true\nexplicit_package_bases = true\n")
+    settings = "[mypy]\nstrict = true\nnamespace_packages = true\nexplicit_package_bases = true\n"
+    (tmp_path / "mypy.ini").write_text(settings)
     files = [str(path) for place in places for path in sorted(place.rglob("*.py"))]
     status, said = await run(
         str(BIN / "mypy"), "--config-file", "mypy.ini", "--cache-dir", str(tmp_path / "cache"), *files,

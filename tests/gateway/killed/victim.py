@@ -24,7 +24,7 @@ from tests.fakes.vllm import FakeVLLM
 from tests.gateway.killed.ledger import Act
 from tests.gateway.killed.work import TENANTS, Work
 
-POSTIL = Path(sys.executable).parent / "postil"
+ROOT = Path(__file__).parents[3]
 # In which acts to kill, and when: at any moment, half-way through the upload, or when something of the act is seen on
 # the disk (files come in, the store or the database changes) or at the engine.
 MOMENTS = {
@@ -54,7 +54,8 @@ class Victim:
         self.work = Work(folder / "adapters", self.chance)
         self._engine = engine
         self._log = folder / "serve.log"
-        self._process: asyncio.subprocess.Process | None = None
+        self._nursery: asyncio.subprocess.Process | None = None
+        self._gateway: int | None = None
         port = free_port()
         self._url = f"http://127.0.0.1:{port}"
         self.temporary.mkdir()
@@ -71,10 +72,14 @@ class Victim:
     async def start(self) -> None:
         """Start it and wait until it is ready."""
         began = time.monotonic()
-        with self._log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                str(POSTIL), "serve", env=self._environment, stdout=log, stderr=log, cwd=self.home.parent
-            )
+        if self._nursery is None:
+            self._nursery = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "tests.gateway.killed.nursery", str(self._log), env=self._environment,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=ROOT,
+            )  # fmt: skip
+        assert self._nursery.stdin is not None
+        self._nursery.stdin.write(b"\n")
+        self._gateway = await self._heard()
         async with asyncio.timeout(_START_SECONDS), self.client("nobody") as client:
             while not await self._ready(client):  # noqa: ASYNC110 - nobody over there can set an event
                 await asyncio.sleep(0.01)
@@ -100,22 +105,30 @@ class Victim:
                 while True:
                     await self._do(client, self.work.next(kind), dying=moment == "upload")
                     await self._do(client, self.work.next())
-        assert self._process is not None
-        assert await self._process.wait() == -signal.SIGKILL, self._log.read_text()
+        assert await self._heard() == -signal.SIGKILL, self._log.read_text()
+        self._gateway = None
         self.struck[f"in a {kind}, at: {moment}"] += 1
 
     async def stop(self) -> None:
         """End it as a person would."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGINT)
-            await self._process.wait()
+        if self._gateway is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._gateway, signal.SIGINT)
+            await self._heard()
+        if self._nursery is not None and self._nursery.stdin is not None:
+            self._nursery.stdin.close()
+            await self._nursery.wait()
         if self._database is not None:
             self._database.close()
 
     def processes(self) -> list[psutil.Process]:
         """Every process that works for this home."""
-        found = psutil.process_iter(["environ"])
-        return [one for one in found if (one.info["environ"] or {}).get("POSTIL_HOME") == str(self.home)]
+        assert self._nursery is not None
+        ours = [
+            one for one in psutil.process_iter(["environ"])
+            if (one.info["environ"] or {}).get("POSTIL_HOME") == str(self.home)
+        ]  # fmt: skip
+        return [one for one in ours if one.pid != self._nursery.pid]
 
     def client(self, key: str, **headers: str) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """A client with a key."""
@@ -127,8 +140,8 @@ class Victim:
         return self.client((self.home / "admin.key").read_text().strip(), **{"x-postil-actor": by})
 
     async def _ready(self, client: httpx.AsyncClient) -> bool:
-        assert self._process is not None
-        assert self._process.returncode is None, self._log.read_text()
+        assert self._gateway is not None
+        assert psutil.pid_exists(self._gateway), self._log.read_text()
         try:
             return (await client.get("/health/ready")).status_code == 200
         except httpx.TransportError:
@@ -182,5 +195,11 @@ class Victim:
         return self._database.execute("SELECT max(sequence) FROM event").fetchone()
 
     def _kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
+        assert self._gateway is not None
+        os.kill(self._gateway, signal.SIGKILL)
+
+    async def _heard(self) -> int:
+        """The next number that the nursery says."""
+        assert self._nursery is not None
+        assert self._nursery.stdout is not None
+        return int(await self._nursery.stdout.readline())

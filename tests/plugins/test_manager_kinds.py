@@ -1,0 +1,104 @@
+"""Every kind of plugin is found by its name, wherever it comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from postil.plugins import Validator, hookimpl, window
+from postil.plugins.errors import PluginLoadError, UnknownPluginError
+from postil.plugins.manager import PluginManager, modules_in
+from tests.plugins import broken
+
+SINGLE = """
+from postil.plugins import Listener, Validator, Verdict, hookimpl
+
+class Quiet(Validator):
+    name = "quiet"
+
+    def judge(self, exchange, completion):
+        return Verdict.passed()
+
+@hookimpl
+def postil_validators():
+    return [Quiet]
+"""
+
+
+class Offering:
+    """One of each."""
+
+    @hookimpl
+    def postil_validators(self) -> list[type[Validator]]:
+        """A validator."""
+        return [broken.Good]
+
+    @hookimpl
+    def postil_input_checks(self) -> list[type[broken.GoodCheck]]:
+        """A check."""
+        return [broken.GoodCheck]
+
+    @hookimpl
+    def postil_fallback_rules(self) -> list[type[broken.GoodRule]]:
+        """A rule."""
+        return [broken.GoodRule]
+
+    @hookimpl
+    def postil_routers(self) -> list[type[broken.GoodRouter]]:
+        """A router."""
+        return [broken.GoodRouter]
+
+    @hookimpl
+    def postil_gates(self) -> list[type[broken.GoodGate]]:
+        """A gate."""
+        return [broken.GoodGate]
+
+    @hookimpl
+    def postil_listeners(self) -> list[type[broken.GoodListener]]:
+        """A listener."""
+        return [broken.GoodListener]
+
+
+def test_each_kind_has_its_names() -> None:
+    plugins = PluginManager([Offering()], entry_points=False)
+    assert plugins.validator("good") is broken.Good
+    assert plugins.input_check("good-check") is broken.GoodCheck
+    assert plugins.fallback_rule("good-rule") is broken.GoodRule
+    assert plugins.router("good-router") is broken.GoodRouter
+    assert plugins.gate("good-gate") is broken.GoodGate
+    assert plugins.listener("good-listener") is plugins.component("listener", "good-listener")
+    with pytest.raises(UnknownPluginError, match="no router is called 'good-gate'; installed: "):
+        plugins.router("good-gate")
+
+
+def test_what_is_given_in_code_is_trusted_and_a_file_in_a_folder_is_not(tmp_path: Path) -> None:
+    (tmp_path / "quiet.py").write_text(SINGLE)
+    (tmp_path / "_draft.py").write_text("1 / 0")
+    plugins = PluginManager([Offering()], entry_points=False, folder=tmp_path)
+    assert plugins.trusts(broken.Good)
+    assert not plugins.trusts(plugins.validator("quiet"))
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PluginLoadError, match="none is not a folder of plugins; make it, or leave the setting out"):
+        modules_in(tmp_path / "none")
+
+
+@pytest.mark.parametrize(("source", "why"), [("1 / 0", "ZeroDivisionError"), ("raise SystemExit(2)", "SystemExit")])
+def test_a_file_that_cannot_be_loaded_is_named(tmp_path: Path, source: str, why: str) -> None:
+    (tmp_path / "poor.py").write_text(source)
+    with pytest.raises(PluginLoadError, match=rf"the plugin poor\.py cannot be loaded \({why}.*mend or remove it"):
+        modules_in(tmp_path)
+
+
+def test_whoever_stops_the_gateway_while_a_file_is_loaded_stops_it(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        modules_in(tmp_path)
+
+
+def test_a_window_has_a_character_at_least() -> None:
+    assert window(1).window == 1
+    with pytest.raises(ValueError, match="a window of 0 characters cannot be; give 1 or more"):
+        window(0)
