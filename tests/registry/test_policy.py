@@ -179,10 +179,10 @@ def test_validators_and_rules_are_made_in_the_order_of_the_policy(plugins: Plugi
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"validators": [{"name": "label"}]}, "policy: no validator is called 'label'; installed: blocklist, confidence"),
-        ({"fallback": [{"name": "labels"}]}, "policy: no fallback rule is called 'labels'; installed: append, ask_again"),
+        ({"validators": [{"name": "label"}]}, "policy: no validator is called 'label'; installed: blocklist, conf"),
+        ({"fallback": [{"name": "labels"}]}, "policy: no fallback rule is called 'labels'; installed: append, ask"),
         ({"input": [{"name": "labels"}]}, "policy: no input check is called 'labels'; installed: emergency, injection"),
-        ({"validators": [{"name": "json_schema"}]}, "policy: json_schema: it has no schema; give `json_schema` here, or"),
+        ({"validators": [{"name": "json_schema"}]}, "policy: json_schema: it has no schema; give `json_schema` here"),
         ({"validators": [{"name": "labels"}]}, "policy: labels: labels: field required"),
         ({"fallback": [{"name": "fixed_answer"}]}, "policy: fixed_answer: content: field required"),
     ],
