@@ -19,8 +19,8 @@ from postil.plugins.errors import PluginError
 from postil.plugins.manager import PluginManager
 
 log = logging.getLogger(__name__)
-# The process in which installed plugins run that belong to no domain.
-_NOBODYS = "postil"
+# The process in which installed plugins run that belong to no domain; no domain can be called so.
+_NOBODYS = "_gateway"
 _ROUTE_SECONDS, _GATE_SECONDS, _HEAR_SECONDS = 0.2, 30.0, 60.0
 
 

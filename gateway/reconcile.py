@@ -16,7 +16,6 @@ from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 
 log = logging.getLogger(__name__)
 _BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
-# A request finds out, too, that the engine lost a release; nobody is woken by that.
 _LOOK_SECONDS = 10.0
 Wanted = Sequence[tuple[Servable, list[str]]]
 
@@ -34,7 +33,8 @@ class Reconciler:
     """Loads what ``wanted`` names whenever the engine does not hold it; tries again, later each time, what fails.
 
     ``ready`` says whether there is an engine to load into; ``tell`` hears of every release that was warmed. Between
-    tries it waits ``backoff`` seconds, the last of them again and again.
+    tries it waits ``backoff`` seconds, the last of them again and again; every ``look`` seconds it asks the engine what
+    that really holds.
     """
 
     def __init__(
@@ -46,6 +46,7 @@ class Reconciler:
         ready: Callable[[], bool],
         tell: Callable[[str], None],
         backoff: Sequence[float] = _BACKOFF_SECONDS,
+        look: float = _LOOK_SECONDS,
     ) -> None:
         self._client = client
         self._residency = residency
@@ -53,6 +54,7 @@ class Reconciler:
         self._ready = ready
         self._tell = tell
         self._backoff = backoff
+        self._look = look
         self._wake = asyncio.Event()
         self._trouble: dict[str, Trouble] = {}
 
@@ -81,12 +83,25 @@ class Reconciler:
         """Look after every change, now and then, and whenever something that failed is due again; until cancelled."""
         while True:
             self._wake.clear()
-            pause = await self._round() if self._ready() else _LOOK_SECONDS
+            pause = await self._round() if self._ready() else self._look
             try:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
             except TimeoutError:
-                pass
+                await self._see()
+
+    async def _see(self) -> None:
+        """Notice what the engine lost: somebody may have unloaded it, or started another engine in its place."""
+        if not self._ready():
+            return
+        try:
+            held = await self._client.loaded()
+        except (EngineRefusedError, EngineUnavailableError):
+            return  # Whoever watches the engine's health sees to that.
+        for release, _ in self._wanted():
+            if release.engine_name not in held and self._residency.holds(release.engine_name):
+                log.warning("the engine has lost %s", release.ref)
+                self._residency.forget(release.engine_name)
 
     async def _round(self) -> float:
         """Load what is missing and due. Returns in how many seconds to look again."""
@@ -96,7 +111,7 @@ class Reconciler:
                 await self._load(release)
         self._forget_the_rest()
         due = [trouble.again_at for trouble in self._trouble.values()]
-        return max(0.0, min([*due, time.monotonic() + _LOOK_SECONDS]) - time.monotonic())
+        return max(0.0, min([*due, time.monotonic() + self._look]) - time.monotonic())
 
     def _forget_the_rest(self) -> None:
         """What is loaded by now (a request may have done that), or is not wanted any more, is no trouble."""

@@ -19,6 +19,8 @@ _encoder = msgspec.json.Encoder()
 _HEADERS = {"Content-Type": "application/json"}
 # Shorter than the engine keeps idle connections, so that no request is written into a closing one.
 _KEEPALIVE_SECONDS = 30.0
+# For questions to which an engine that is well knows the answer.
+_QUICK = aiohttp.ClientTimeout(total=5)
 _GONE = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 # What a request meets whose connection broke before any of its answer was there.
 _BROKEN = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
@@ -66,8 +68,7 @@ class EngineClient:
     async def health(self) -> Health:
         """What the engine says of itself, within five seconds."""
         try:
-            timeout = aiohttp.ClientTimeout(total=5)
-            async with self._open().get(f"{self._root}/health", timeout=timeout) as response:
+            async with self._open().get(f"{self._root}/health", timeout=_QUICK) as response:
                 return Health.WELL if response.status == 200 else Health.SICK
         except _GONE:
             return Health.SILENT
@@ -81,9 +82,11 @@ class EngineClient:
                 raise
 
     async def loaded(self) -> set[str]:
-        """The names of everything that the engine can answer as, the base among them."""
+        """The names of everything that the engine can answer as, the base among them. Raises as ``post`` does."""
         try:
-            async with self._open().get(f"{self._root}/v1/models") as response:
+            async with self._open().get(f"{self._root}/v1/models", timeout=_QUICK) as response:
+                if response.status >= 400:
+                    await self._refuse(response)
                 return {model["id"] for model in msgspec.json.decode(await response.read())["data"]}
         except _GONE as error:
             raise _unavailable() from error

@@ -1,7 +1,8 @@
 """Runs the components of installed plugins, one process for each domain.
 
-A call costs the caller what a round trip to another process does (see deploy/decisions/0007), and nobody else
-anything: what raises, hangs, computes for ever or ends its process is a call that did not run, of one domain.
+A call costs the caller a round trip to another process, some 0.2 ms, and a domain 21 MiB of memory; nobody else pays
+anything: what raises, hangs, computes for ever or ends its process is a call that did not run, of one domain. See
+deploy/decisions/0007.
 """
 
 from __future__ import annotations

@@ -137,7 +137,8 @@ def _emails(text: str, low: int, high: int) -> Iterator[Hit]:
         local = _LOCAL.search(text[max(low, domain.start() - 64) : domain.start()])
         if local is not None:
             rest = _DOMAIN_END.match(text, domain.end(), high)
-            yield domain.start() - len(local[0]), rest.end() if rest else domain.end()
+            assert rest is not None, "it matches the empty text, too"
+            yield domain.start() - len(local[0]), rest.end()
 
 
 def _cards(text: str, low: int, high: int) -> Iterator[Hit]:

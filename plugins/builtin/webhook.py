@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import os
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Annotated
 
 import httpx
@@ -64,16 +65,16 @@ class Webhook(Listener):
         body = as_json(happening).encode()
         timeout = httpx.Timeout(self.config.timeout_seconds)
         async with httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False) as client:
-            for attempt in range(self.config.attempts):
+            for attempt in count(1):
                 try:
                     async with asyncio.timeout(self.config.timeout_seconds):
                         response = await client.post(self.config.url, content=body, headers=self._headers(body))
                     response.raise_for_status()
                     return
                 except (httpx.HTTPError, TimeoutError) as error:
-                    if attempt + 1 == self.config.attempts or not _may_pass(error):
+                    if attempt == self.config.attempts or not _may_pass(error):
                         raise
-                await asyncio.sleep(self.config.backoff_seconds * 2**attempt)
+                await asyncio.sleep(self.config.backoff_seconds * 2 ** (attempt - 1))
 
     def _headers(self, body: bytes) -> Mapping[str, str]:
         headers = {"content-type": "application/json", "user-agent": "postil"}

@@ -55,6 +55,7 @@ class FakeVLLM:
     healthy: bool = True
     sick_while: Path | None = None
     cancelled: int = 0
+    asked: int = 0
     pace_seconds: float = 0.0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     held: Callable[[Json], bool] = lambda body: True
@@ -67,6 +68,7 @@ class FakeVLLM:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
         path = scope["path"]
+        self.asked += 1
         if self.sick_while is not None and self.sick_while.exists():
             await respond(send, 503 if path == "/health" else 500, _error("EngineCore encountered an issue."))
             return

@@ -59,7 +59,7 @@ class Bench:
 
 @asynccontextmanager
 async def running(
-    tmp_path: Path, engine_at: tuple[FakeVLLM, str], backoff: Sequence[float] = SOON
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str], backoff: Sequence[float] = SOON, look: float = 3600
 ) -> AsyncIterator[Bench]:
     """A bench whose loop runs; that it still does so in the end is checked."""
     engine, url = engine_at
@@ -76,7 +76,7 @@ async def running(
         return list(wanted)
 
     reconciler = Reconciler(
-        client, residency, asked, ready=lambda: made.ready, tell=lambda text: None, backoff=backoff
+        client, residency, asked, ready=lambda: made.ready, tell=lambda text: None, backoff=backoff, look=look
     )
     made = Bench(engine, residency, reconciler, releases, wanted)
     task = asyncio.create_task(reconciler.run())
@@ -180,6 +180,32 @@ async def test_what_is_not_wanted_any_more_is_forgotten(tmp_path: Path, engine_a
         bench.want(0)
         await until(lambda: bench.attempts(0) == 1)
         assert bench.engine.loads == 2
+
+
+async def test_what_somebody_unloaded_is_loaded_again_without_a_request(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    async with running(tmp_path, engine_at, look=0.05) as bench:
+        bench.want(0, 1)
+        await until(lambda: len(bench.engine.adapters) == 2)
+        bench.engine.adapters.pop(bench.releases[0].engine_name)
+        await until(lambda: len(bench.engine.adapters) == 2)
+        assert bench.engine.loads == 3
+
+
+async def test_an_engine_that_does_not_say_what_it_holds_is_believed_to_hold_it(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    async with running(tmp_path, engine_at, look=0.02) as bench:
+        bench.want(0)
+        await until(lambda: len(bench.engine.requests) == 1)
+        bench.engine.sick_while = tmp_path
+        asked = bench.engine.asked
+        await until(lambda: bench.engine.asked >= asked + 3)
+        assert bench.holds(0)
+        bench.engine.sick_while = None
+        await until(lambda: bench.engine.asked >= asked + 6)
+        assert (bench.holds(0), bench.engine.loads) == (True, 1)
 
 
 async def test_a_new_engine_is_given_everything_whatever_was_before(bench: Bench) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,33 @@ def test_a_window_has_a_character_at_least() -> None:
     assert window(1).window == 1
     with pytest.raises(ValueError, match="a window of 0 characters cannot be; give 1 or more"):
         window(0)
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+    """Installs a module with an entry point, for as long as the test runs."""
+    before = set(sys.modules)
+
+    def install(module: str, source: str) -> None:
+        info = tmp_path / f"{module}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[postil]\n{module} = {module}\n")
+        (tmp_path / f"{module}.py").write_text(source)
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield install
+    for name in {"quiet_plugin", "poor_plugin"} & set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def test_what_is_installed_is_found_and_not_trusted(installed: Callable[[str, str], None]) -> None:
+    installed("quiet_plugin", SINGLE)
+    plugins = PluginManager()
+    assert not plugins.trusts(plugins.validator("quiet"))
+
+
+def test_what_is_installed_and_cannot_be_loaded_is_named(installed: Callable[[str, str], None]) -> None:
+    installed("poor_plugin", "1 / 0")
+    with pytest.raises(PluginLoadError, match="the installed plugin poor_plugin cannot be loaded"):
+        PluginManager()

@@ -137,3 +137,9 @@ def test_an_answer_that_rejects_every_label_is_not_sure_of_one(exchange: Exchang
     confidence = Confidence.from_mapping({"reject": "needs_review"})
     verdict = confidence.judge(exchange, Completion(text, tokens=[Token(text, -0.01)]))
     assert verdict.reason == "needs_review has more probability (0.99) than any label"
+
+
+def test_a_label_that_cannot_be_told_from_its_surroundings_has_no_probability(exchange: Exchange) -> None:
+    text = '{"a": ["x", ":"], "category": "card"}'
+    verdict = Confidence.from_mapping({}).judge(exchange, Completion(text, tokens=[Token(text, -0.01)]))
+    assert verdict.reason == "the probability of the label cannot be read"

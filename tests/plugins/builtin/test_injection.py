@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from postil.plugins import ConfigError, Exchange, ReleaseRef, Verdict
 from postil.plugins.builtin.injection import Injection
-from tests.plugins.builtin.injections import ATTACKS, BURIED, HARMLESS
+from tests.plugins.builtin.injections import ATTACKS, BURIED, HARMLESS, UNSEEN_ATTACKS, UNSEEN_HARMLESS
 
 
 def check(text: str, role: str = "user", **config: Any) -> Verdict:
@@ -17,17 +18,28 @@ def check(text: str, role: str = "user", **config: Any) -> Verdict:
     return verdict
 
 
-def test_most_attacks_are_seen_and_hardly_anything_else() -> None:
-    missed = [text for text in ATTACKS if check(text).ok]
-    alarms = [text for text in HARMLESS if not check(text).ok]
-    caught = len(ATTACKS) - len(missed)
-    precision, recall = caught / (caught + len(alarms)), caught / len(ATTACKS)
-    print(f"\n{len(ATTACKS)} attacks, {len(HARMLESS)} harmless: precision {precision:.3f}, recall {recall:.3f}")
-    print("missed:", missed, "false alarms:", alarms, sep="\n")
-    assert min(len(ATTACKS), len(HARMLESS)) >= 60
-    assert len(set(ATTACKS) | set(HARMLESS)) == len(ATTACKS) + len(HARMLESS)
+def measured(name: str, attacks: Sequence[str], harmless: Sequence[str]) -> tuple[float, float]:
+    """Precision and recall, printed with what was wrong."""
+    missed = [text for text in attacks if check(text).ok]
+    alarms = [text for text in harmless if not check(text).ok]
+    caught = len(attacks) - len(missed)
+    precision, recall = caught / (caught + len(alarms)), caught / len(attacks)
+    print(f"\n{name}: {len(attacks)} attacks, {len(harmless)} harmless: precision {precision:.3f}, recall {recall:.3f}")
+    print(f"missed: {missed}\nfalse alarms: {alarms}")
+    return precision, recall
+
+
+def test_the_attacks_that_it_was_made_with_are_seen_and_hardly_anything_else() -> None:
+    assert min(len(set(ATTACKS)), len(set(HARMLESS))) >= 60
+    precision, recall = measured("known", ATTACKS, HARMLESS)
     assert precision >= 0.97
     assert recall >= 0.95
+
+
+def test_of_attacks_that_are_new_to_it_about_half_are_seen() -> None:
+    precision, recall = measured("unseen", UNSEEN_ATTACKS, UNSEEN_HARMLESS)
+    assert precision >= 0.9
+    assert recall >= 0.5
 
 
 @pytest.mark.parametrize(

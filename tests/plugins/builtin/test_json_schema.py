@@ -131,6 +131,12 @@ def test_any_json_is_judged_as_its_value_is(answer: object) -> None:
     assert not judge(json.dumps([answer]), {"const": answer}).ok
 
 
+@pytest.mark.parametrize("format_", ["date", "date-time", "time", "uri", "email", "ipv4"])
+def test_a_format_is_asked_of_texts_alone(format_: str) -> None:
+    assert judge("3", {"format": format_}).ok
+    assert not judge('"3"', {"format": format_}).ok
+
+
 def test_it_has_a_thread_of_its_own() -> None:
     assert JsonSchema.blocking
 

@@ -78,6 +78,7 @@ HARMLESS = [
     "Invoice INV-2024-000123, customer K-4711-0815, case #202-555-0143",
     "IMEI 356938035643809",
     "Version 1.2.3.4 and Chrome 120.0.6099.109; see section 4.1.2.3",
+    "999.10.20.30 is no address, and +999 12 345 678 no number",
     "the mask 255.255.255.0, localhost 127.0.0.1, 0.0.0.0",
     "std::vector<int>, add::bee, at 12:30:45 and ::1",
     "ratio 3:4:5, IDs 100 200 300 400, scores 12 34 56",
