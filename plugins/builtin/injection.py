@@ -1,9 +1,9 @@
 """``injection``: a request that reads like an attempt to change the model's instructions.
 
-These are heuristics. They catch what is copied from well-known lists, in English, and miss what is put into other words
-or another language (of twenty attacks that they were not made with, they saw eleven): they are no defence by themselves.
-What defends is that a model's answer can do no harm: an output
-constraint, validators, tools that ask for rights of their own. Use this to notice, and to make it a little harder.
+These are heuristics, and no defence by themselves. They catch what is copied from well-known lists, in English, and
+miss what is put into other words or another language: of twenty attacks that they were not made with, they saw eleven.
+What defends is that a model's answer can do no harm: an output constraint, validators, tools that ask for rights of
+their own. Use this to notice, and to make it a little harder.
 """
 
 from __future__ import annotations

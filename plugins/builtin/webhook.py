@@ -11,7 +11,6 @@ import hashlib
 import hmac
 import os
 from collections.abc import Mapping, Sequence
-from itertools import count
 from typing import Annotated
 
 import httpx
@@ -65,7 +64,9 @@ class Webhook(Listener):
         body = as_json(happening).encode()
         timeout = httpx.Timeout(self.config.timeout_seconds)
         async with httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False) as client:
-            for attempt in count(1):
+            attempt = 0
+            while True:
+                attempt += 1
                 try:
                     async with asyncio.timeout(self.config.timeout_seconds):
                         response = await client.post(self.config.url, content=body, headers=self._headers(body))

@@ -88,7 +88,7 @@ HARMLESS = [
     "123e4567-e89b-12d3-a456-426614174000",
     "SSN 000-12-3456, 666-12-3456 and 987-65-4321 cannot be",
     "sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
-    "@clinic on the web, price @ 3.50, f(a@b), ICD-10 R07.4",
+    "@clinic on the web, follow @clinic.example there, price @ 3.50, f(a@b), ICD-10 R07.4",
     "take 500 mg 3 times a day for 10-14 days; blood pressure 120/80",
     "call 112 or 911; the hotline is 116 117",
     "+3.5 % in 2023, +12 345 people, temperature +38.5",
