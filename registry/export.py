@@ -16,13 +16,21 @@ from postil.registry.contents import CARD, POLICY
 from postil.registry.models import Release
 from postil.registry.tars import TarFile
 
+# Line ends to YAML, but not to those who write prompts: only between double quotes are they kept as they are.
+_LINE_ENDS = frozenset("\r\x85\u2028\u2029\ufeff")
+
 
 class _Plain(yaml.SafeDumper):
-    """YAML without aliases, which no policy may have."""
+    """YAML without aliases, which no policy may have, and with every text read back as it was written."""
 
     def ignore_aliases(self, data: Any) -> bool:
         """For anything."""
         return True
+
+    def represent_scalar(self, tag: str, value: Any, style: str | None = None) -> yaml.ScalarNode:
+        """A text with an odd line end goes between double quotes, where that is escaped."""
+        odd = isinstance(value, str) and not _LINE_ENDS.isdisjoint(value)
+        return super().represent_scalar(tag, value, style='"' if odd else style)
 
 
 def release_files(release: Release, artifact: Path) -> Sequence[TarFile]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from postil.registry.contents import policy_in
@@ -80,6 +80,7 @@ def test_who_published_it_and_why_stays_here(registry: Registry) -> None:
 
 
 @given(st.none() | TEXT, SAMPLING, SAMPLING, st.dictionaries(TEXT, JSON, max_size=2))
+@example(prompt="a\x85b\u2028c\r\nd", sampling={}, defaults={}, config={"": "\x85"})
 @settings(deadline=None, max_examples=150)
 def test_a_policy_is_written_so_that_it_is_read_as_the_same(
     prompt: str | None, sampling: dict[str, Any], defaults: dict[str, Any], config: dict[str, Any]
