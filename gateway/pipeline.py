@@ -92,6 +92,10 @@ async def complete(running: Running, caller: Caller, ask: Ask, open_streams: Asy
     except GatewayError:
         trace.end(End.REFUSED)
         raise
+    except Exception:  # A fault of ours, or of what the release brought along: it does not speak for the release.
+        trace.engine_error = True
+        trace.end()
+        raise
 
 
 async def _routed(running: Running, trace: Trace, open_streams: AsyncExitStack) -> Answer:
