@@ -145,7 +145,8 @@ async def _answer(
     answer = msgspec.json.decode(await client.post(ask.kind.value, request))
     for choice in answer["choices"]:
         await answering.settle(choice)
-        if release.needs_tokens and ask.body.get("logprobs") in (None, False):
+        asked = ask.body.get("logprobs")  # 0 is a wish, too: for the chosen tokens alone.
+        if release.needs_tokens and (asked is None or asked is False):
             answers.drop_tokens(choice)
     return await _written(answering, answer, trace)
 

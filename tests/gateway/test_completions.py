@@ -116,6 +116,8 @@ async def test_text_completions_are_constrained_and_judged_too(house: House, cli
     response = await house.client.post("/v1/completions", headers=bearer(clinic), json=body)
     choice = response.json()["choices"][0]
     assert (choice["text"], choice["logprobs"]) == ('{"category": "symptoms"}', None)
+    wishing = await house.client.post("/v1/completions", headers=bearer(clinic), json={**body, "logprobs": 0})
+    assert wishing.json()["choices"][0]["logprobs"]["tokens"]
     house.engine.reply = lambda body: Reply("nonsense")
     response = await house.client.post("/v1/completions", headers=bearer(clinic), json={**body, "stream": True})
     assert '"text":"{\\"category\\": \\"needs_review\\"}"' in response.text
