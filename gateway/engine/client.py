@@ -22,8 +22,8 @@ _KEEPALIVE_SECONDS = 30.0
 # For questions to which an engine that is well knows the answer.
 _QUICK = aiohttp.ClientTimeout(total=5)
 _GONE = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
-# What a request meets whose connection broke before any of its answer was there.
-_BROKEN = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
+# Pauses before a request is asked again whose connection broke before any of its answer was there.
+_AGAIN_SECONDS = (0.0, 0.1)
 
 
 class Health(Enum):
@@ -44,7 +44,7 @@ class EngineClient:
         self._socket = address.removeprefix("unix:") if address.startswith("unix:") else None
         self._root = "http://engine" if self._socket else address.rstrip("/")
         self._timeout = aiohttp.ClientTimeout(total=None, sock_read=timeout_seconds, sock_connect=10)
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self.on_sick: Callable[[], None] = lambda: None
 
     async def post(self, path: str, payload: Mapping[str, Any]) -> bytes:
@@ -89,13 +89,13 @@ class EngineClient:
                     await self._refuse(response)
                 return {model["id"] for model in msgspec.json.decode(await response.read())["data"]}
         except _GONE as error:
-            raise _unavailable() from error
+            raise _unavailable(repr(error)) from error
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        while self._sessions:
+            _, session = self._sessions.popitem()
+            await session.close()
 
     @asynccontextmanager
     async def _sent(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -105,36 +105,46 @@ class EngineClient:
                     await self._refuse(response)
                 yield response
         except _GONE as error:
-            raise _unavailable() from error
+            raise _unavailable(repr(error)) from error
 
     async def _begun(self, path: str, body: bytes) -> aiohttp.ClientResponse:
-        """Ask, and once more where the connection broke before any answer: nobody has seen a byte of it yet."""
-        try:
-            return await self._open().post(self._root + path, data=body, headers=_HEADERS)
-        except _BROKEN as error:
-            log.warning("a connection to the engine broke before it answered (%r); asking again", error)
-            return await self._open().post(self._root + path, data=body, headers=_HEADERS)
+        """Ask, and again where the connection broke before any answer: nobody has seen a byte of it yet.
+
+        The other times on a connection of its own: what broke one that was kept may have broken all of them.
+        """
+        session = self._open()
+        for pause in _AGAIN_SECONDS:
+            try:
+                return await session.post(self._root + path, data=body, headers=_HEADERS)
+            except aiohttp.SocketTimeoutError:
+                raise  # It was heard, and had all the time that there is.
+            except aiohttp.ClientConnectionError as error:
+                log.warning("a connection to the engine broke before it answered (%r); asking again", error)
+            await asyncio.sleep(pause)
+            session = self._open(fresh=True)
+        return await session.post(self._root + path, data=body, headers=_HEADERS)
 
     async def _refuse(self, response: aiohttp.ClientResponse) -> NoReturn:
         """An engine that lost its core says 500 to what it was doing; that is no fault of the request."""
         body = await response.read()
         if response.status >= 500 and await self.health() is not Health.WELL:
             self.on_sick()
-            raise _unavailable()
+            raise _unavailable(f"{response.status}: {body[:500]!r}")
         raise EngineRefusedError(response.status, body)
 
-    def _open(self) -> aiohttp.ClientSession:
-        """The session is made on first use: it belongs to the loop that runs then."""
-        if self._session is None:
+    def _open(self, *, fresh: bool = False) -> aiohttp.ClientSession:
+        """A session, made on first use: it belongs to the loop that runs then. ``fresh`` ones keep no connection."""
+        if fresh not in self._sessions:
+            keeping: dict[str, Any] = {"force_close": True} if fresh else {"keepalive_timeout": _KEEPALIVE_SECONDS}
             connector = (
-                aiohttp.UnixConnector(self._socket, limit=0, keepalive_timeout=_KEEPALIVE_SECONDS)
+                aiohttp.UnixConnector(self._socket, limit=0, **keeping)
                 if self._socket
-                else aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS)
+                else aiohttp.TCPConnector(limit=0, **keeping)
             )
-            self._session = aiohttp.ClientSession(
+            self._sessions[fresh] = aiohttp.ClientSession(
                 connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
             )
-        return self._session
+        return self._sessions[fresh]
 
 
 async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
@@ -142,8 +152,10 @@ async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         async for chunk in response.content.iter_any():
             yield chunk
     except _GONE as error:
-        raise _unavailable() from error
+        raise _unavailable(repr(error)) from error
 
 
-def _unavailable() -> EngineUnavailableError:
+def _unavailable(why: str) -> EngineUnavailableError:
+    """For the client, that it may try again; for the people who run the gateway, what happened."""
+    log.warning("the engine did not answer: %s", why)
     return EngineUnavailableError("the engine is not answering; it is being restarted, so try again in a moment")

@@ -96,13 +96,13 @@ def policy(folder: Path, word: str) -> Path:
     return path
 
 
-def wait_for(load: Load, count: int) -> None:
-    """Wait until that many more answers are in."""
+def wait_for(load: Load, count: int, log: Path) -> None:
+    """Wait until that many more answers are in; what is wrong is told with the gateway's own words."""
     target = len(load.seen) + count
     deadline = time.monotonic() + 300
     while len(load.seen) < target and not load.problems and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not load.problems, load.problems
+    assert not load.problems, f"{load.problems}\n{log.read_text()[-4000:]}"
     assert len(load.seen) >= target, f"{len(load.seen)} answers of {target} after 300 s"
 
 
@@ -128,12 +128,12 @@ def test_a_rollback_under_load_drops_nothing_and_mixes_nothing(
     try:
         with httpx.Client(base_url=served.url, headers=admin, timeout=60) as api:
             for move in range(MOVES):
-                wait_for(load, CLIENTS)
+                wait_for(load, CLIENTS, served.log)
                 action, body = ("promote", {"release": 2}) if move % 2 == 0 else ("rollback", {"reason": "worse"})
                 began = time.monotonic()
                 api.post(f"/api/adapters/{adapter}/{action}", json=body).raise_for_status()
                 moves.append((began, time.monotonic(), f"{adapter}@{1 if move % 2 == 0 else 2}"))
-        wait_for(load, CLIENTS)
+        wait_for(load, CLIENTS, served.log)
     finally:
         # Failed or not: the tests after this one want the gateway to themselves.
         load.ending.set()

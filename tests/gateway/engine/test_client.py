@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -13,53 +13,103 @@ from postil.gateway.engine.client import EngineClient
 from postil.gateway.errors import EngineUnavailableError
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-WHOLE = HEAD + b"content-length: 2\r\n\r\n{}"
+WHOLE = HEAD + b"content-length: 2\r\nconnection: close\r\n\r\n{}"
+KEPT = HEAD + b"content-length: 2\r\n\r\n{}"
 
 
 class Breaking:
-    """A server that answers each connection with the next of ``replies`` and hangs up."""
+    """A server that answers each connection with the next of ``replies`` and hangs up.
+
+    With ``keeps`` it waits for one more request on it, and hangs up on that once ``gone`` is set. If ``silent``, it
+    answers nothing, and holds on to the connection.
+    """
 
     def __init__(self, *replies: bytes) -> None:
         self.replies = list(replies)
         self.asked = 0
+        self.keeps = False
+        self.silent = False
+        self.gone = asyncio.Event()
+        self.handlers: list[asyncio.Task[None]] = []
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One request, one reply, which may be nothing at all."""
+        handler = asyncio.current_task()
+        assert handler is not None
+        self.handlers.append(handler)
+        await self._heard(reader)
+        if self.silent:
+            await reader.read()
+        else:
+            writer.write(self.replies.pop(0))
+            await writer.drain()
+        if self.keeps and not self.gone.is_set():
+            with suppress(asyncio.IncompleteReadError):
+                await self._heard(reader)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+    async def _heard(self, reader: asyncio.StreamReader) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         length = next(int(line.split(b":")[1]) for line in head.splitlines() if line.lower().startswith(b"content-l"))
         await reader.readexactly(length)
         self.asked += 1
-        writer.write(self.replies.pop(0))
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
 
 
 @asynccontextmanager
-async def talking_to(server: Breaking, folder: Path) -> AsyncIterator[EngineClient]:
+async def talking_to(server: Breaking, folder: Path, timeout_seconds: float = 10) -> AsyncIterator[EngineClient]:
     """A client of such a server."""
     path = folder / "engine.sock"
     async with await asyncio.start_unix_server(server.connected, path):
-        client = EngineClient(f"unix:{path}", timeout_seconds=10)
+        client = EngineClient(f"unix:{path}", timeout_seconds=timeout_seconds)
         try:
             yield client
         finally:
             await client.close()
+            await asyncio.gather(*server.handlers, return_exceptions=True)
 
 
-async def test_a_connection_that_breaks_before_any_answer_is_tried_once_more(tmp_path: Path) -> None:
-    server = Breaking(b"", WHOLE)
+async def asked_at_once(client: EngineClient) -> list[bytes]:
+    """The answers to eight requests that are on their way together."""
+    return await asyncio.gather(*[client.post("/v1/chat/completions", {}) for _ in range(8)])
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_a_connection_that_breaks_before_any_answer_is_tried_again(tmp_path: Path, times: int) -> None:
+    server = Breaking(*[b""] * times, WHOLE)
     async with talking_to(server, tmp_path) as client:
         assert await client.post("/v1/chat/completions", {}) == b"{}"
-    assert server.asked == 2
+    assert server.asked == times + 1
 
 
-async def test_one_that_breaks_again_is_an_engine_that_does_not_answer(tmp_path: Path) -> None:
-    server = Breaking(b"", b"", WHOLE)
+async def test_one_that_breaks_each_time_is_an_engine_that_does_not_answer(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = Breaking(b"", b"", b"", WHOLE)
     async with talking_to(server, tmp_path) as client:
         with pytest.raises(EngineUnavailableError, match="not answering"):
             await client.post("/v1/chat/completions", {})
-    assert server.asked == 2
+    assert server.asked == 3
+    assert "the engine did not answer: ServerDisconnectedError" in caplog.text
+
+
+async def test_kept_connections_that_all_broke_at_once_fail_nobody(tmp_path: Path) -> None:
+    server = Breaking(*[KEPT] * 8, *[WHOLE] * 8)
+    server.keeps = True
+    async with talking_to(server, tmp_path) as client:
+        assert await asked_at_once(client) == [b"{}"] * 8
+        server.gone.set()  # Every kept connection is dropped by whatever comes on it next.
+        assert await asked_at_once(client) == [b"{}"] * 8
+
+
+async def test_an_engine_that_is_silent_for_its_whole_time_is_not_asked_again(tmp_path: Path) -> None:
+    server = Breaking(HEAD)
+    server.silent = True
+    async with talking_to(server, tmp_path, timeout_seconds=0.2) as client:
+        with pytest.raises(EngineUnavailableError):
+            await client.post("/v1/chat/completions", {})
+    assert server.asked == 1
 
 
 async def test_an_answer_that_breaks_off_is_not_asked_for_again(tmp_path: Path) -> None:
