@@ -88,7 +88,7 @@ class Answering:
         """Judge one choice, and put in its place what the policy says. Raises UnvalidatedError if it says nothing."""
         release = await self._behind_windows(choice, self._release)
         completion = answers.completion(choice, self._trace.ask.kind)
-        judgement = await judge(self._around.isolation, release, self._exchange, completion)
+        judgement = await self._judged(choice, release, completion)
         self._note(judgement, completion.text)
         if judgement.failed:
             self._trace.failed_validation = True
@@ -144,6 +144,12 @@ class Answering:
         if panel.rules:
             self._acted(await settle_windows(panel, choice, self._trace.ask.kind))
         return panel.rest
+
+    async def _judged(self, choice: Choice, release: Servable, completion: Completion) -> Judgement:
+        """The verdicts of those that judge an answer whole; what they are not shown of it does not leave."""
+        if release.validators:
+            answers.drop_unjudged(choice)
+        return await judge(self._around.isolation, release, self._exchange, completion)
 
     def _acted(self, choice: HeldChoice) -> None:
         self._trace.failed_validation |= bool(choice.acts)
@@ -243,7 +249,7 @@ class Answering:
         fresh = answer["choices"][0]
         rest = await self._behind_windows(fresh, release or self._release)
         said = answers.completion(fresh, self._trace.ask.kind)
-        judgement = await judge(self._around.isolation, rest, self._exchange, said)
+        judgement = await self._judged(fresh, rest, said)
         if judgement.failed:
             return judgement.failed, said
         answers.replace_choice(choice, fresh)

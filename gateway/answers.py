@@ -65,6 +65,14 @@ def replace_choice(choice: dict[str, Any], fresh: Mapping[str, Any]) -> None:
     choice.update(fresh, index=index)
 
 
+def drop_unjudged(choice: dict[str, Any]) -> None:
+    """Take out what a model says beside its answer, and no validator has seen."""
+    message = choice.get("message")
+    if isinstance(message, dict):
+        for key in ("reasoning", "reasoning_content", "refusal"):
+            message.pop(key, None)
+
+
 def drop_tokens(choice: dict[str, Any]) -> None:
     """Take out log-probabilities that only the validators asked for."""
     choice["logprobs"] = None

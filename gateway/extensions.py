@@ -40,6 +40,11 @@ class Extensions:
         return bool(self._listeners)
 
     @property
+    def guards(self) -> bool:
+        """Whether there is a gate before promotion."""
+        return bool(self._gates)
+
+    @property
     def routes(self) -> bool:
         """Whether there is a router."""
         return self._router is not None

@@ -25,25 +25,29 @@ async def follow_others(gateway: Gateway) -> None:
     """Take over every change as it is heard of; until cancelled."""
     await gateway.opened.wait()
     feed = ChangeFeed(gateway.settings.database, after=gateway.opened_at)
-    news = asyncio.Event()
-    async with asyncio.TaskGroup() as again, aclosing(feed.changes()) as changes:
-        again.create_task(_tell(gateway, news))
+    news, undone = asyncio.Event(), set[str]()
+    async with asyncio.TaskGroup() as beside, aclosing(feed.changes()) as changes:
+        if gateway.extensions.listens:
+            beside.create_task(_tell(gateway, news))
+        beside.create_task(_again(gateway, undone))
         async for subjects in changes:
             for subject in sorted(subjects):
-                await _follow(gateway, subject, again)
+                await _follow(gateway, subject, undone)
             gateway.reviews.heard()
             news.set()
 
 
-async def _follow(gateway: Gateway, subject: str, again: asyncio.TaskGroup) -> None:
-    """Take over one subject of the log; what cannot be done now is tried again."""
+async def _follow(gateway: Gateway, subject: str, undone: set[str]) -> None:
+    """Take over one subject of the log; what cannot be done now is undone, and tried again."""
     try:
         done = await _taken_over(gateway, subject)
     except Exception:  # The database may go at any moment.
         log.exception("what was done to %s could not be taken over; trying again", subject)
         done = False
-    if not done:
-        again.create_task(_later(gateway, subject, again))
+    if done:
+        undone.discard(subject)
+    else:
+        undone.add(subject)
 
 
 async def _tell(gateway: Gateway, news: asyncio.Event) -> None:
@@ -68,9 +72,12 @@ def _happening(event: Event) -> Happening:
     )
 
 
-async def _later(gateway: Gateway, subject: str, again: asyncio.TaskGroup) -> None:
-    await asyncio.sleep(_AGAIN_SECONDS)
-    await _follow(gateway, subject, again)
+async def _again(gateway: Gateway, undone: set[str]) -> None:
+    """Try what is undone every few seconds; until cancelled."""
+    while True:
+        await asyncio.sleep(_AGAIN_SECONDS)
+        for subject in sorted(undone):
+            await _follow(gateway, subject, undone)
 
 
 async def _taken_over(gateway: Gateway, subject: str) -> bool:

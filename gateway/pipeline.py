@@ -111,7 +111,10 @@ async def _routed(running: Running, trace: Trace, open_streams: AsyncExitStack) 
     # The engine has lost it since (it was restarted, or somebody unloaded it): nothing was answered yet.
     residency.forget(release.engine_name)
     await _ready(residency, trace)
-    return await _answer(running, client, residency, trace, open_streams)
+    try:
+        return await _answer(running, client, residency, trace, open_streams)
+    except EngineRefusedError as error:
+        raise _renamed(error, trace.route.release) from error
 
 
 async def _ready(residency: Residency, trace: Trace) -> None:

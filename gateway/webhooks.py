@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
 from typing import Any
 
 import aiohttp
 import msgspec
 
+from postil.plugins.signing import posted
+
 log = logging.getLogger(__name__)
-SIGNATURE = "x-postil-signature"
 _SECONDS = 10.0
 
 
@@ -25,9 +24,7 @@ class Webhooks:
     async def post(self, url: str, content: dict[str, Any]) -> bool:
         """Whether whoever is there took it: any status from 200 to 299."""
         body = msgspec.json.encode(content)
-        headers = {"content-type": "application/json"}
-        if self._secret:
-            headers[SIGNATURE] = "sha256=" + hmac.new(self._secret, body, hashlib.sha256).hexdigest()
+        headers = posted(body, self._secret)
         try:
             async with self._open().post(url, data=body, headers=headers, allow_redirects=False) as response:
                 if response.status < 300:

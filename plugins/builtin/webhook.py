@@ -7,10 +7,8 @@ taken is tried again for a while and then dropped, with a line in the gateway's 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import httpx
@@ -19,10 +17,10 @@ from pydantic import Field
 from postil.plugins.contract import Config, Listener
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
+from postil.plugins.signing import posted
 from postil.plugins.texts import as_json
 from postil.plugins.types import Happening
 
-SIGNATURE = "x-postil-signature"
 # A listener is given a minute.
 _LONGEST = 55.0
 
@@ -69,19 +67,13 @@ class Webhook(Listener):
                 attempt += 1
                 try:
                     async with asyncio.timeout(self.config.timeout_seconds):
-                        response = await client.post(self.config.url, content=body, headers=self._headers(body))
+                        response = await client.post(self.config.url, content=body, headers=posted(body, self._secret))
                     response.raise_for_status()
                     return
                 except (httpx.HTTPError, TimeoutError) as error:
                     if attempt == self.config.attempts or not _may_pass(error):
                         raise
                 await asyncio.sleep(self.config.backoff_seconds * 2 ** (attempt - 1))
-
-    def _headers(self, body: bytes) -> Mapping[str, str]:
-        headers = {"content-type": "application/json", "user-agent": "postil"}
-        if self._secret is not None:
-            headers[SIGNATURE] = "sha256=" + hmac.new(self._secret, body, hashlib.sha256).hexdigest()
-        return headers
 
 
 def _may_pass(error: Exception) -> bool:

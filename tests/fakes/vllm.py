@@ -28,6 +28,8 @@ class Reply:
     logprob: float = -0.01
     finish_reason: str = "stop"
     tokens: list[str] | None = None
+    # More of a whole answer's message: reasoning, tool calls.
+    beside: Json = field(default_factory=dict)
 
     def pieces(self) -> list[str]:
         """The tokens of the text; words and single signs unless given."""
@@ -57,6 +59,7 @@ class FakeVLLM:
     cancelled: int = 0
     asked: int = 0
     pace_seconds: float = 0.0
+    forgets: bool = False
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     held: Callable[[Json], bool] = lambda body: True
     load_gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -94,6 +97,8 @@ class FakeVLLM:
             await respond(send, 200, b"Success")
 
     async def _generate(self, path: str, body: Json, receive: Receive, send: Send) -> None:
+        if self.forgets:
+            self.adapters.clear()
         if body["model"] != "base" and body["model"] not in self.adapters:
             await respond(send, 404, _error(f"The model `{body['model']}` does not exist."))
             return
@@ -163,7 +168,7 @@ def _choice(index: int, body: Json, reply: Reply, chat: bool) -> Json:
     if chat:
         content = [{"token": token, "logprob": reply.logprob, "bytes": [], "top_logprobs": []} for token in tokens]
         logprobs: Json | None = {"content": content} if body.get("logprobs") else None
-        said: Json = {"message": {"role": "assistant", "content": reply.text}}
+        said: Json = {"message": {"role": "assistant", "content": reply.text, **reply.beside}}
     else:
         wanted = body.get("logprobs") is not None
         logprobs = {"tokens": tokens, "token_logprobs": [reply.logprob] * len(tokens)} if wanted else None

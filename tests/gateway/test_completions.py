@@ -202,3 +202,55 @@ async def test_the_engine_is_asked_once_more_when_it_lost_the_adapter(house: Hou
     assert response.status_code == 200
     assert len(house.engine.adapters) == 1
     await until(lambda: len(house.engine.requests) == 1)
+
+
+BANNED = """
+validators: [{name: blocklist, config: {phrases: [secret]}}]
+fallback: [{name: fixed_answer, config: {content: held}}]
+"""
+
+
+def a_call(name: str, arguments: str) -> dict[str, Any]:
+    """A message's one tool call."""
+    return {"tool_calls": [{"id": "1", "type": "function", "function": {"name": name, "arguments": arguments}}]}
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [a_call("find", '{"q": "a secret word"}'), a_call("find", '{"q": "a \\u0073ecret word"}'), a_call("secret", "{}")],
+    ids=["arguments", "escaped arguments", "name"],
+)
+async def test_a_forbidden_word_in_a_tool_call_never_leaves(house: House, beside: dict[str, Any]) -> None:
+    house.engine.reply = lambda body: Reply("Let me look.", beside=beside)
+    await house.publish("legal/notes", BANNED)
+    response = await house.ask(await house.tenant("firm", "legal"))
+    message = response.json()["choices"][0]["message"]
+    assert message["content"] == "held"
+    assert "ecret" not in json.dumps(message)
+    assert "blocklist" in response.headers["x-postil-fallback"]
+
+
+async def test_a_tool_call_that_says_nothing_forbidden_passes(house: House) -> None:
+    calls = a_call("find", '{"q": "a word"}')
+    house.engine.reply = lambda body: Reply("Let me look.", beside=calls)
+    await house.publish("legal/notes", BANNED)
+    response = await house.ask(await house.tenant("firm", "legal"))
+    assert response.json()["choices"][0]["message"]["tool_calls"] == calls["tool_calls"]
+
+
+@pytest.mark.parametrize("field", ["reasoning", "reasoning_content", "refusal"])
+async def test_what_is_said_beside_an_answer_that_is_judged_whole_does_not_leave(
+    house: House, clinic: str, field: str
+) -> None:
+    house.engine.reply = lambda body: Reply(beside={field: "what nobody has judged"})
+    response = await house.ask(clinic)
+    assert response.status_code == 200
+    assert "nobody has judged" not in response.text
+
+
+async def test_an_engine_that_loses_an_adapter_twice_does_not_tell_its_inner_name(house: House, clinic: str) -> None:
+    house.engine.forgets = True
+    response = await house.ask(clinic)
+    assert response.status_code == 404
+    assert "postil-" not in response.text
+    assert "healthcare/triage" in response.text

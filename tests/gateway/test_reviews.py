@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from postil.gateway import views
-from postil.gateway.webhooks import SIGNATURE
 from postil.plugins import Completion, Exchange, FallbackRule, Hold, InputCheck, Verdict, hookimpl
+from postil.plugins.signing import SIGNATURE
 from postil.registry import reviews
 from tests.fakes.http import Receive, Scope, Send, read_body, respond, serving
 from tests.fakes.vllm import FakeVLLM, Reply

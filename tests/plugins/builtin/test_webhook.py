@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from postil.plugins import ConfigError
-from postil.plugins.builtin.webhook import SIGNATURE, Webhook
+from postil.plugins.builtin.webhook import Webhook
+from postil.plugins.signing import SIGNATURE
 from tests.fakes.http import Receive, Scope, Send, read_body, serving
 from tests.plugins.happenings import happening, told
 
