@@ -270,7 +270,7 @@ def _share(state: AdapterState, which: str) -> Share | None:
 def make_servable(release: Release, plugins: PluginManager) -> Servable:
     """Instantiate the plugins of a release's policy. Raises PolicyError."""
     policy = policy_from(release.policy)
-    built = build(policy, plugins)
+    built = build(policy, plugins, release.calibration)
     return Servable(
         ReleaseRef(release.domain, release.adapter, release.number),
         release.artifact,

@@ -82,7 +82,7 @@ class Extensions:
 
     def _made(self, kind: str, use: PluginUse) -> Any:
         try:
-            return self._plugins.component(kind, use.name).from_mapping(use.config)
+            return self._plugins.make(self._plugins.component(kind, use.name), use.config)
         except PluginError as error:
             raise SettingsError(f"settings, {kind} {use.name}: {error}") from error
 

@@ -41,7 +41,7 @@ from postil.registry.base.model import BaseModel
 from postil.registry.base.prepare import prepare
 from postil.registry.database import Database
 from postil.registry.names import AdapterName
-from postil.registry.releases import AdapterState, Registry
+from postil.registry.releases import Registry
 from postil.registry.tenants import list_tenants
 
 log = logging.getLogger(__name__)
@@ -170,13 +170,13 @@ class Gateway:
         """
         registry = self.registry()
 
-        def changed() -> tuple[AdapterState, dict[str, str]]:
+        def changed() -> tuple[Entry, Mapping[str, str]]:
             act()
-            return registry.serving(name)
+            state, defaults = registry.serving(name)
+            # Its plugins are set up here, too: the loop must not wait for what they do meanwhile.
+            return make_entry(state, self.plugins, registry.base, self.catalog.entries.get(str(name))), defaults
 
-        state, defaults = await asyncio.to_thread(changed)
-        before = self.catalog.entries.get(str(name))
-        return make_entry(state, self.plugins, registry.base, before), defaults
+        return await asyncio.to_thread(changed)
 
     def adopt(self, entry: Entry, defaults: Mapping[str, str]) -> None:
         """Serve an adapter like this from the next request on."""
@@ -222,7 +222,7 @@ class Gateway:
         self._registry = registry
         self.opened_at = await asyncio.to_thread(registry.newest_event)
         states = await asyncio.to_thread(registry.adapters)
-        entries = [make_entry(state, self.plugins, base) for state in states]
+        entries = await asyncio.to_thread(lambda: [make_entry(state, self.plugins, base) for state in states])
         self.catalog = Catalog(
             {str(entry.name): entry for entry in entries}, await asyncio.to_thread(registry.default_adapters)
         )

@@ -102,6 +102,7 @@ def release(row: Release) -> dict[str, Any]:
         "base": row.base_id,
         "base_revision": row.base_revision,
         "policy": row.policy,
+        "calibration": row.calibration,
         "policy_digest": row.policy_digest,
         "validators": row.validators,
         "source": row.source,

@@ -18,6 +18,7 @@ import pluggy
 from postil.plugins import builtin, hookspecs
 from postil.plugins.contract import Component, FallbackRule, Gate, InputCheck, Listener, Router, Validator
 from postil.plugins.errors import PluginLoadError, UnknownPluginError
+from postil.plugins.making import make
 
 C = TypeVar("C", bound=Component)
 _KINDS: tuple[tuple[str, str, type[Any]], ...] = (
@@ -101,6 +102,15 @@ class PluginManager:
     def component(self, kind: str, name: str) -> type[Component]:
         """The component of that kind (``validator``, ``input check`` ...) and name. Raises UnknownPluginError."""
         return self._pick(kind, name)
+
+    def make(self, component: type[C], values: Mapping[str, Any]) -> C:
+        """An instance of a class that is on offer here, set up with ``values``. Raises ConfigError in one sentence.
+
+        It may take its time: call it from a thread where others must not wait.
+        """
+        if self.trusts(component):
+            return component.from_mapping(values)  # type: ignore[no-any-return]
+        return make(component, values)
 
     def trusts(self, component: type[Component]) -> bool:
         """Whether it came with postil, or in code: it may run in the gateway's own process. Installed ones may not."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from postil.registry.errors import PreflightError
 from postil.registry.policy import MAX_POLICY_BYTES, Policy, parse_policy
 from postil.registry.preflight import CONFIG, WEIGHTS
 
@@ -21,6 +23,27 @@ def policy_in(folder: Path) -> Policy | None:
         return None
     with path.open("rb") as file:
         return parse_policy(file.read(MAX_POLICY_BYTES + 1))
+
+
+def calibration_in(folder: Path) -> dict[str, float]:
+    """What was fitted to an adapter's answers, of the report that lies beside it; empty where nothing was.
+
+    Raises PreflightError for a temperature that is no number: whoever fitted one means it to be in force.
+    """
+    try:
+        found = json.loads((folder / REPORT).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    part = found.get("calibration") if isinstance(found, dict) else None
+    if not isinstance(part, dict) or "temperature" not in part:
+        return {}
+    temperature = part["temperature"]
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not temperature > 0:
+        raise PreflightError(
+            f"{REPORT} has the calibration temperature {str(temperature)[:40]!r}, which has to be a number above 0;"
+            " let `postil evaluate` write it"
+        )
+    return {"temperature": float(temperature)}
 
 
 def keep_the_adapter(folder: Path) -> None:

@@ -23,6 +23,7 @@ _FIGURES: Mapping[str, tuple[str, ...]] = {
     "validation accuracy": ("adapter_metrics", "accuracy"),
     "validation loss": ("adapter_metrics", "loss"),
     "validation examples": ("adapter_metrics", "examples"),
+    "confidence temperature": ("calibration", "temperature"),
     "training examples": ("data", "examples"),
     "accuracy of the base alone": ("base_metrics", "accuracy"),
 }

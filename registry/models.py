@@ -39,6 +39,8 @@ class Release(SQLModel, table=True):
     policy: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     policy_digest: str = Field(max_length=71)
     validators: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))
+    # What was fitted when the adapter was evaluated, and its validators go by: ``{"temperature": 1.6}``.
+    calibration: dict[str, float] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     # Where the files came from, if not from an upload: ``hf://org/name@<commit>``.
     source: str = ""
     note: str

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -198,18 +199,18 @@ class Built:
         yield from self.fallbacks
 
 
-def build(policy: Policy, plugins: PluginManager) -> Built:
-    """Make the plugins that ``policy`` names.
+def build(policy: Policy, plugins: PluginManager, calibration: Mapping[str, float] = MappingProxyType({})) -> Built:
+    """Make the plugins that ``policy`` names, for a release that was calibrated so.
 
     Raises PolicyError if one is not installed, its configuration does not fit, or it cannot do what is asked of it.
     """
     try:
-        inputs = [(use, plugins.input_check(use.name).from_mapping(use.config)) for use in policy.input]
+        inputs = [(use, plugins.make(plugins.input_check(use.name), use.config)) for use in policy.input]
         validators = [
-            (use, kind.from_mapping(_with_output(use, kind, policy.output)))
+            (use, plugins.make(kind, _completed(use, kind, policy.output, calibration)))
             for use, kind in [(use, plugins.validator(use.name)) for use in policy.validators]
         ]
-        rules = [(use, plugins.fallback_rule(use.name).from_mapping(use.config)) for use in policy.fallback]
+        rules = [(use, plugins.make(plugins.fallback_rule(use.name), use.config)) for use in policy.fallback]
     except PluginError as error:
         raise PolicyError(f"policy: {error}") from error
     for use, validator in validators:
@@ -220,13 +221,15 @@ def build(policy: Policy, plugins: PluginManager) -> Built:
     return Built(inputs, validators, rules)
 
 
-def _with_output(use: Use, kind: type[Validator], output: Output | None) -> Mapping[str, Any]:
-    """What an answer may be stands once in a policy: what a validator can be told and is not, ``output`` says."""
-    if output is None:
-        return use.config
-    known: dict[str, Any] = {"json_schema": output.json_schema}
-    if output.labels is not None:
-        known = {"labels": output.labels, "field": output.field, "reject": output.reject}
+def _completed(
+    use: Use, kind: type[Validator], output: Output | None, calibration: Mapping[str, float]
+) -> Mapping[str, Any]:
+    """What a validator can be told and is not: what an answer may be, from ``output``; what was fitted, from there."""
+    known: dict[str, Any] = dict(calibration)
+    if output is not None and output.labels is not None:
+        known |= {"labels": output.labels, "field": output.field, "reject": output.reject}
+    elif output is not None:
+        known |= {"json_schema": output.json_schema}
     return {key: value for key, value in known.items() if key in kind.Config.model_fields} | use.config
 
 

@@ -25,7 +25,7 @@ from postil.registry.channels import (
     move,
     usable_release,
 )
-from postil.registry.contents import keep_the_adapter
+from postil.registry.contents import calibration_in, keep_the_adapter
 from postil.registry.database import Database
 from postil.registry.errors import ConflictError
 from postil.registry.history import MOVES, RESTORE, collected, live_history
@@ -90,7 +90,8 @@ class Registry:
         preflight(folder, self.base, self.max_rank)
         keep_the_adapter(folder)
         policy = policy or self._policy_in_force(name)
-        built = build(policy, self.plugins)
+        calibration = calibration_in(folder)
+        built = build(policy, self.plugins, calibration)
         candidate = Release(
             domain=name.domain,
             adapter=name.adapter,
@@ -101,6 +102,7 @@ class Registry:
             policy=policy.model_dump(mode="json", exclude_defaults=True),
             policy_digest=policy.digest(),
             validators={validator.name: validator.version for _, validator in built.validators},
+            calibration=calibration,
             source=source,
             note=note,
             actor=actor,

@@ -51,6 +51,7 @@ def make_cli() -> typer.Typer:
     cli.command()(diff.diff)
     cli.command()(gc.gc)
     cli.command()(train.train)
+    cli.command()(train.evaluate)
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(policy.make_cli(), name="policy")
     cli.add_typer(reviews.make_cli(), name="reviews")

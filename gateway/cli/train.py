@@ -1,4 +1,4 @@
-"""``postil train``: make an adapter from labelled messages."""
+"""``postil train | evaluate``: make an adapter from labelled messages, and say how good one is."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from postil.gateway.settings import read_settings
+from postil.registry.base.model import BaseModel
 from postil.registry.base.prepare import prepare
 from postil.registry.errors import RegistryError
+from postil.registry.tuning.calibration import Calibration
+from postil.registry.tuning.evaluate import evaluate as measure
 from postil.registry.tuning.options import TrainOptions
 from postil.registry.tuning.progress import Bar
-from postil.registry.tuning.report import Metrics, TrainReport
+from postil.registry.tuning.report import Evaluation, Metrics, TrainReport
 from postil.registry.tuning.train import train as run
 
 
@@ -49,13 +52,39 @@ def train(
     if json:
         typer.echo(report.model_dump_json(indent=2))
     else:
-        _show(report, out)
+        _show(report)
+        console = Console()
+        console.print(f"{out}: {report.bytes:,} bytes, {report.seconds:.0f} s", soft_wrap=True, highlight=False)
+
+
+def evaluate(
+    adapter: Annotated[Path, typer.Argument(help="Folder of a LoRA adapter, trained here or elsewhere.")],
+    data: Annotated[Path, typer.Option(help="Examples that training never saw, JSONL as for training.")],
+    base: Annotated[str | None, typer.Option(help="Folder or Hugging Face id; the gateway's base if left out.")] = None,
+    reject: Annotated[str | None, typer.Option(help="The label of what belongs to no other.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Measure an adapter against the base and calibrate its confidence; kept in its training.json, and so published."""
+    try:
+        typer.echo(f"answering the examples of {data} ...", err=True)
+        found = measure(adapter, data, _prepared(base), reject=reject)
+    except RegistryError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    if json:
+        typer.echo(found.model_dump_json(indent=2))
+    else:
+        _show(found)
+
+
+def _prepared(wanted: str | None) -> BaseModel:
+    """The base that ``postil serve`` would serve, unless another is wanted."""
+    settings = read_settings()
+    return prepare(wanted or settings.base_model, settings.home)
 
 
 def _base(wanted: str | None, base_id: str | None) -> dict[str, object]:
-    """The base that ``postil serve`` would serve, unless another is wanted."""
-    settings = read_settings()
-    found = prepare(wanted or settings.base_model, settings.home)
+    found = _prepared(wanted)
     return {"base": found.path, "base_id": base_id or found.id}
 
 
@@ -74,7 +103,7 @@ def _run(values: dict[str, object]) -> TrainReport:
     raise typer.Exit(1)
 
 
-def _show(report: TrainReport, out: Path) -> None:
+def _show(report: Evaluation) -> None:
     console = Console()
     table = Table("label", "examples", "base", "adapter", "mostly taken for")
     for label, adapter in report.adapter_metrics.labels.items():
@@ -84,13 +113,26 @@ def _show(report: TrainReport, out: Path) -> None:
         table.add_row(label, *figures, ", ".join(wrong[:2]))
     table.add_row("all", *_totals(report.base_metrics, report.adapter_metrics), "", style="bold")
     console.print(table)
+    console.print(_calibration(report.calibration), soft_wrap=True, highlight=False)
     advice = report.confidence
     console.print(
         f"A confidence minimum of {advice.minimum:.2f} would hold back {advice.right_below} right and"
         f" {advice.wrong_below} wrong answers"
-        + (f", and {advice.rejects_below} of {advice.rejects} rejects." if advice.rejects else ".")
+        + (f", and {advice.rejects_below} of {advice.rejects} rejects." if advice.rejects else "."),
+        soft_wrap=True,
     )
-    console.print(f"{out}: {report.bytes:,} bytes, {report.seconds:.0f} s", soft_wrap=True, highlight=False)
+
+
+def _calibration(found: Calibration) -> str:
+    if found.error is None:
+        return f"{found.answers} answers are too few to calibrate the confidence; give more examples."
+    change = (
+        f"on answers left out of its fit, the expected error goes from {found.raw_error:.1%} to {found.error:.1%},"
+        f" log-loss from {found.raw_log_loss:.3f} to {found.log_loss:.3f}"
+    )
+    if found.temperature == 1:
+        return f"The confidence is left as it is: no temperature improves it ({change})."
+    return f"The confidence is calibrated by a temperature of {found.temperature:.2f}: {change}."
 
 
 def _totals(base: Metrics, adapter: Metrics) -> tuple[str, str, str]:

@@ -1,85 +1,96 @@
-"""What the model would answer under a label constraint, and how sure it is. Imports torch: only training reaches it."""
+"""Evaluate an adapter that is there already, trained here or elsewhere, and keep the figures beside it."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+from postil.registry.base.model import BaseModel
+from postil.registry.contents import REPORT
+from postil.registry.errors import DatasetError
+from postil.registry.preflight import preflight
+from postil.registry.tuning.dataset import Dataset, Example, load
+from postil.registry.tuning.report import Evaluation, Judged, Metrics, about, findings, measure
+from postil.registry.tuning.train import check_libraries
 
-from postil.registry.tuning.dataset import Example
-from postil.registry.tuning.forward import embed, head, run, step
-from postil.registry.tuning.prompts import Answer, Coder
-from postil.registry.tuning.report import Judged
-
-BATCH = 32
-
-
-@dataclass(slots=True)
-class _Walk:
-    """One row on its way through the tree of answers; ``truth`` is the right answer while it is still on it."""
-
-    open: list[Answer]
-    truth: Answer | None
-    token: int = 0
-    logprob: float = 0.0
-    loss: float = 0.0
-
-    def advance(self, logits: Tensor, depth: int) -> None:
-        """Take the likeliest token that an open answer allows at ``depth``."""
-        if self.done(depth):
-            return
-        options = sorted({answer.ids[depth] for answer in self.open})
-        # As vLLM reports them: probabilities among the tokens that the constraint allows.
-        chances = dict(zip(options, torch.log_softmax(logits[options], dim=-1).tolist(), strict=True))
-        self.token = max(options, key=lambda token: chances[token])
-        self.open = [answer for answer in self.open if answer.ids[depth] == self.token]
-        if any(answer.start <= depth < answer.end for answer in self.open):
-            self.logprob += chances[self.token]
-        if self.truth and depth < self.truth.end:
-            self.loss -= chances[self.truth.ids[depth]]
-            self.truth = self.truth if self.truth in self.open else None
-
-    def done(self, depth: int) -> bool:
-        """One answer is left and its label is spelled."""
-        return len(self.open) == 1 and depth >= self.open[0].end
+# The largest rank that vLLM serves.
+_LARGEST_RANK = 512
 
 
-def judge(model: Any, coder: Coder, examples: Sequence[Example], labels: Collection[str]) -> list[Judged]:
-    """Answer every example by greedy decoding that is constrained to ``labels``."""
-    allowed = [coder.answers[label] for label in sorted(labels)]
-    was_training = model.training
-    model.eval()
-    order = sorted(range(len(examples)), key=lambda n: len(examples[n].message))
-    judged: dict[int, Judged] = {}
-    with torch.inference_mode():
-        for begin in range(0, len(order), BATCH):
-            part = order[begin : begin + BATCH]
-            judged.update(zip(part, _batch(model, coder, [examples[n] for n in part], allowed), strict=True))
-    model.train(was_training)
-    return [judged[n] for n in range(len(examples))]
+def evaluate(adapter: Path, data: Path, base: BaseModel, *, reject: str | None = None) -> Evaluation:
+    """Answer every example of ``data`` by ``adapter`` and by its base; the figures go into its ``training.json``.
+
+    What that holds of its training stays. ``reject`` is the label of what belongs to no other; the one that the adapter
+    was trained with if left out. Raises DatasetError, PreflightError, BaseModelError or TuneExtraMissingError.
+    """
+    known = _known(adapter / REPORT)
+    validation = load(data)
+    preflight(adapter, base, _LARGEST_RANK)
+    check_libraries()
+    reject = reject or known.get("reject") or (known.get("options") or {}).get("reject")
+    labels = _labels(known, validation, reject)
+    metrics, judged = _answers(adapter, base, validation, labels, reject)
+    found = Evaluation(
+        base=base.id, field=validation.field, labels=labels, reject=reject,
+        instruction=validation.examples[0].instruction, validation=about(validation), base_metrics=metrics,
+        **findings(judged, reject),
+    )
+    _write(adapter / REPORT, {**known, **found.model_dump(mode="json")})
+    return found
 
 
-def _batch(
-    model: Any, coder: Coder, examples: Sequence[Example], allowed: Sequence[Answer]
-) -> list[Judged]:
-    truths = {answer.label: answer for answer in allowed}
-    walks = [_Walk(list(allowed), truths.get(example.label)) for example in examples]
-    rows = [embed(model, [*coder.tail(example), *coder.lead]) for example in examples]
-    decoder = model.get_decoder()
-    here = run(decoder, embed(model, coder.shared), rows)
-    depth = len(coder.lead)
-    while True:
-        for walk, logits in zip(walks, head(model, here.states[:, -1]), strict=True):
-            walk.advance(logits, depth)
-        depth += 1
-        if all(walk.done(depth) for walk in walks):
-            break
-        here = step(decoder, here, embed(model, [walk.token for walk in walks]))
-    return [
-        Judged(example, walk.open[0].label, math.exp(walk.logprob), walk.loss)
-        for example, walk in zip(examples, walks, strict=True)
-    ]
+def _known(path: Path) -> Mapping[str, Any]:
+    """What stands there already; nothing where there is none, or what no report is."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _labels(known: Mapping[str, Any], validation: Dataset, reject: str | None) -> tuple[str, ...]:
+    """The labels that the adapter was trained for, whether or not the data shows them all."""
+    shown = set(validation.labels) - {reject}
+    trained = known.get("labels")
+    if not isinstance(trained, list) or not all(isinstance(label, str) for label in trained):
+        return tuple(sorted(shown))
+    if unknown := shown - set(trained):
+        raise DatasetError(
+            f"{validation.path} has the label {min(unknown)!r}, for which the adapter was not trained"
+            f" ({', '.join(trained)}); take it out, or name it with --reject"
+        )
+    return tuple(sorted(trained))
+
+
+def _answers(
+    adapter: Path, base: BaseModel, validation: Dataset, labels: Sequence[str], reject: str | None
+) -> tuple[Metrics, list[Judged]]:
+    """The base's figures, and the adapter's answers."""
+    from peft import PeftModel
+
+    from postil.registry.tuning.answers import judge
+    from postil.registry.tuning.model import load_base
+    from postil.registry.tuning.prompts import Coder
+
+    model, tokenizer = load_base(base.path, seed=0)
+    allowed = [*labels, reject] if reject is not None else labels
+    coder = Coder(tokenizer, validation.field, [*validation.examples, *_one_each(validation.examples[0], allowed)])
+    alone = measure(judge(model, coder, validation.examples, labels), reject)
+    adapted = PeftModel.from_pretrained(model, str(adapter))
+    return alone, judge(adapted, coder, validation.examples, allowed)
+
+
+def _one_each(example: Example, labels: Sequence[str]) -> list[Example]:
+    """Every label at least once, so that each has its tokens."""
+    return [replace(example, label=label) for label in labels]
+
+
+def _write(path: Path, report: Mapping[str, Any]) -> None:
+    """In one step: a report that was there stays whole whatever happens."""
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(beside, path)

@@ -9,7 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from postil.registry.tuning.dataset import Example
+from postil.plugins.builtin.confidence import calibrated
+from postil.registry.tuning.calibration import Calibration, calibrate
+from postil.registry.tuning.dataset import Dataset, Example
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Metrics(_Part):
 
 
 class ConfidenceAdvice(_Part):
-    """A ``minimum`` for the confidence validator and what it would have done to the validation set."""
+    """A ``minimum`` for the confidence validator and what it would have done to the validation set, calibrated."""
 
     minimum: float
     right_below: int
@@ -77,26 +79,50 @@ class Part(_Part):
     accuracy: float
 
 
-class TrainReport(_Part):
-    """Everything about a run that somebody may ask about later."""
+class Evaluation(_Part):
+    """How good an adapter is beside its base, and how far its probabilities can be believed."""
 
     base: str
     field: str
     labels: tuple[str, ...]
+    reject: str | None
     instruction: str
-    data: dict[str, Any]
     validation: dict[str, Any]
-    options: dict[str, Any]
-    libraries: dict[str, str]
     base_metrics: Metrics
     adapter_metrics: Metrics
+    calibration: Calibration
     confidence: ConfidenceAdvice
     mistakes: tuple[Mistake, ...]
-    parts: tuple[Part, ...]
     accuracy: float
+
+
+class TrainReport(Evaluation):
+    """Everything about a run that somebody may ask about later."""
+
+    data: dict[str, Any]
+    options: dict[str, Any]
+    libraries: dict[str, str]
+    parts: tuple[Part, ...]
     parameters: int
     bytes: int = 0
     seconds: float
+
+
+def findings(judged: Sequence[Judged], reject: str | None) -> dict[str, Any]:
+    """The parts of an evaluation that come from an adapter's answers to the validation set."""
+    metrics, scale = measure(judged, reject), calibration(judged, reject)
+    return {
+        "adapter_metrics": metrics,
+        "calibration": scale,
+        "confidence": advise(judged, reject, scale.temperature),
+        "mistakes": mistakes(judged, reject),
+        "accuracy": metrics.accuracy,
+    }
+
+
+def about(dataset: Dataset) -> dict[str, Any]:
+    """Which data it was, without a path of the machine."""
+    return {"file": dataset.path.name, "digest": dataset.digest, "examples": len(dataset.examples)}
 
 
 def measure(judged: Iterable[Judged], reject: str | None) -> Metrics:
@@ -121,15 +147,20 @@ def _label(rows: Sequence[Judged]) -> LabelMetrics:
     )
 
 
-def advise(judged: Sequence[Judged], reject: str | None) -> ConfidenceAdvice:
+def calibration(judged: Sequence[Judged], reject: str | None) -> Calibration:
+    """How to read the probabilities of what would be served: an answer that is the reject label never is."""
+    return calibrate([(one.probability, one.right) for one in judged if one.label != reject])
+
+
+def advise(judged: Sequence[Judged], reject: str | None, temperature: float = 1.0) -> ConfidenceAdvice:
     """The largest minimum, in steps of 0.01 up to 0.5, that loses at most one right answer in a hundred.
 
     What was answered with the reject label is below any minimum, as it is for the validator.
     """
-    real = [one for one in judged if one.example.label != reject]
-    right = [one.probability for one in real if one.right]
-    wrong = [_served(one, reject) for one in real if not one.right]
-    rejects = [_served(one, reject) for one in judged if one.example.label == reject]
+    sure = [(one, -1.0 if one.label == reject else calibrated(one.probability, temperature)) for one in judged]
+    right = [chance for one, chance in sure if one.right and one.example.label != reject]
+    wrong = [chance for one, chance in sure if not one.right and one.example.label != reject]
+    rejects = [chance for one, chance in sure if one.example.label == reject]
     bearable = len(right) // 100
     minimum = max((n / 100 for n in range(51) if _below(right, n / 100) <= bearable), default=0.0)
     return ConfidenceAdvice(
@@ -139,10 +170,6 @@ def advise(judged: Sequence[Judged], reject: str | None) -> ConfidenceAdvice:
         rejects=len(rejects),
         rejects_below=_below(rejects, minimum),
     )
-
-
-def _served(one: Judged, reject: str | None) -> float:
-    return -1.0 if one.label == reject else one.probability
 
 
 def mistakes(judged: Iterable[Judged], reject: str | None) -> tuple[Mistake, ...]:

@@ -6,15 +6,15 @@ import importlib.metadata
 import importlib.util
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from postil.registry.errors import BaseModelError, DatasetError
+from postil.registry.errors import DatasetError
 from postil.registry.tuning.dataset import Dataset, check_apart, load
 from postil.registry.tuning.errors import TuneExtraMissingError
 from postil.registry.tuning.files import check_out, write
 from postil.registry.tuning.options import TrainOptions
 from postil.registry.tuning.progress import Silent, Watcher
-from postil.registry.tuning.report import Judged, Metrics, Part, TrainReport, advise, measure, mistakes
+from postil.registry.tuning.report import Judged, Metrics, Part, TrainReport, about, findings, measure
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -34,22 +34,19 @@ def train(options: TrainOptions, watcher: Watcher | None = None) -> TrainReport:
     check_out(options.out, options.overwrite)
     check_libraries()
     adapted, base, parts, judged = _tune(options, training, validation, watcher or Silent())
-    metrics = measure(judged, options.reject)
     report = TrainReport(
         base=options.base_name,
         field=training.field,
         labels=tuple(label for label in training.labels if label != options.reject),
+        reject=options.reject,
         instruction=training.examples[0].instruction,
-        data=_about(training),
-        validation=_about(validation),
+        data=about(training),
+        validation=about(validation),
         options=options.model_dump(mode="json", exclude=PATHS),
         libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
         base_metrics=base,
-        adapter_metrics=metrics,
-        confidence=advise(judged, options.reject),
-        mistakes=mistakes(judged, options.reject),
+        **findings(judged, options.reject),
         parts=parts,
-        accuracy=metrics.accuracy,
         parameters=adapted.get_nb_trainable_parameters()[0],
         seconds=round(time.monotonic() - begun, 1),
     )
@@ -79,12 +76,13 @@ def _tune(
     options: TrainOptions, training: Dataset, validation: Dataset, watcher: Watcher
 ) -> tuple[PeftModel, Metrics, tuple[Part, ...], list[Judged]]:
     """The trained model in its best state, the base's figures, the way there, and the final answers."""
-    from postil.registry.tuning.evaluate import judge
+    from postil.registry.tuning.answers import judge
     from postil.registry.tuning.loop import Looks, adapt, fit, steps_per_epoch
+    from postil.registry.tuning.model import load_base
     from postil.registry.tuning.prompts import Coder
 
     watcher.began()
-    model, tokenizer = _base(options)
+    model, tokenizer = load_base(options.base, options.seed)
     coder = Coder(tokenizer, training.field, [*training.examples, *validation.examples])
 
     # The base was never told of a reject label: it chooses among the real ones.
@@ -99,30 +97,3 @@ def _tune(
     )
     fit(adapted, coder, training.examples, options, looks)
     return adapted, base, tuple(looks.parts), looks.best
-
-
-def _base(options: TrainOptions) -> tuple[Any, Any]:
-    """Model and tokenizer, seeded before anything random is made."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    set_seed(options.seed)
-    if not (options.base / "config.json").is_file():
-        raise BaseModelError(f"{options.base} is no model folder; name one with config.json and safetensors")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(options.base, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(
-            options.base, dtype=torch.float32, local_files_only=True, attn_implementation="eager"
-        )
-    except (OSError, ValueError) as error:
-        first = str(error).splitlines()[0]
-        raise BaseModelError(f"{options.base} cannot be loaded ({first}); fetch the base again") from error
-    if not tokenizer.chat_template:
-        raise BaseModelError(f"{options.base} has no chat template; use an instruction-tuned base")
-    return model, tokenizer
-
-
-def _about(dataset: Dataset) -> dict[str, Any]:
-    return {"file": dataset.path.name, "digest": dataset.digest, "examples": len(dataset.examples)}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from postil.registry.contents import keep_the_adapter, policy_in
-from postil.registry.errors import PolicyError
+from postil.registry.contents import calibration_in, keep_the_adapter, policy_in
+from postil.registry.errors import PolicyError, PreflightError
 from postil.registry.names import parse_adapter
 from postil.registry.policy import MAX_POLICY_BYTES, Policy
 from postil.registry.releases import Registry
@@ -71,3 +71,28 @@ def test_a_policy_in_the_folder_that_is_none_is_refused(tmp_path: Path, content:
     (tmp_path / "policy.yaml").write_bytes(content)
     with pytest.raises(PolicyError):
         policy_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("report", "found"),
+    [
+        ('{"calibration": {"temperature": 1.6, "answers": 300}}', {"temperature": 1.6}),
+        ('{"calibration": {"temperature": 2}}', {"temperature": 2.0}),
+        ('{"calibration": {}}', {}),
+        ('{"calibration": null}', {}),
+        ("{}", {}),
+        ("[]", {}),
+        ("{", {}),
+    ],
+)
+def test_what_was_fitted_is_read_of_the_report(tmp_path: Path, report: str, found: dict[str, float]) -> None:
+    assert calibration_in(tmp_path) == {}
+    (tmp_path / "training.json").write_text(report)
+    assert calibration_in(tmp_path) == found
+
+
+@pytest.mark.parametrize("value", ['"hot"', "true", "0", "-1", "NaN", "null"])
+def test_a_temperature_that_is_none_is_refused(tmp_path: Path, value: str) -> None:
+    (tmp_path / "training.json").write_text(f'{{"calibration": {{"temperature": {value}}}}}')
+    with pytest.raises(PreflightError, match="a number above 0; let `postil evaluate` write it"):
+        calibration_in(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,9 @@ from postil.plugins import ReleaseRef
 from postil.registry import store
 from postil.registry.audit import first_break
 from postil.registry.errors import NotFoundError, PolicyError, PreflightError, RegistryError
+from postil.registry.models import Release
 from postil.registry.names import AdapterName, parse_release
-from postil.registry.policy import Policy, policy_from
+from postil.registry.policy import Policy, build, policy_from
 from postil.registry.releases import Registry
 from tests.fakes.adapters import write_adapter
 from tests.registry.conftest import Publish
@@ -48,6 +50,42 @@ def test_a_release_says_what_it_is_made_of(registry: Registry, publish: Publish)
     assert policy_from(release.policy) == LABELS
     assert release.policy_digest == LABELS.digest()
     assert files(registry.artifacts.verified(release.artifact)) == ["adapter_config.json", "adapter_model.safetensors"]
+
+
+CONFIDENT = policy_from({"output": {"labels": ["a", "b"]}, "validators": [{"name": "confidence"}]})
+
+
+def publish_evaluated(registry: Registry, temperature: float, policy: Policy = CONFIDENT) -> Release:
+    with registry.artifacts.incoming() as incoming:
+        write_adapter(incoming / "adapter")
+        report = {"calibration": {"temperature": temperature}}
+        (incoming / "adapter" / "training.json").write_text(json.dumps(report))
+        return registry.publish(incoming / "adapter", TRIAGE, policy, note="", actor="ann")[0]
+
+
+def test_what_was_fitted_at_evaluation_is_recorded_with_the_release_and_in_force(registry: Registry) -> None:
+    release = registry.release(TRIAGE.release(publish_evaluated(registry, 1.75).number))
+    assert release.calibration == {"temperature": 1.75}
+    assert policy_from(release.policy) == CONFIDENT
+    ((_, validator),) = build(CONFIDENT, registry.plugins, release.calibration).validators
+    assert validator.config.temperature == 1.75
+
+
+def test_a_policy_that_names_a_temperature_has_the_last_word(registry: Registry) -> None:
+    named = policy_from({"validators": [{"name": "confidence", "config": {"temperature": 3}}]})
+    ((_, validator),) = build(named, registry.plugins, {"temperature": 1.75}).validators
+    assert validator.config.temperature == 3
+
+
+def test_a_validator_that_knows_no_temperature_is_told_none(registry: Registry) -> None:
+    assert build(LABELS, registry.plugins, {"temperature": 1.75}).validators
+
+
+def test_a_temperature_out_of_range_is_refused_and_nothing_is_there(registry: Registry) -> None:
+    before = rows(registry)
+    with pytest.raises(PolicyError, match="confidence: temperature: input should be less than or equal to 20"):
+        publish_evaluated(registry, 50)
+    assert rows(registry) == before
 
 
 def test_numbers_count_up_for_each_adapter(publish: Publish) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import House, running_house
 from tests.gateway.isolation.conftest import FOLDER
@@ -17,6 +18,8 @@ from tests.gateway.isolation.conftest import FOLDER
 # So long that a call which is stuck is found, and its process is replaced, while it is measured.
 SHORT_SECONDS, LONG_SECONDS = 1.0, 2.2
 ROUNDS = 4
+# What the folder's plugin sleeps for a while, each time that it is set up.
+NAP_SECONDS = 2.5
 ANSWER = '{"category": "symptoms"}'
 FAULTS = [
     ("faulty", "raise", "raised RuntimeError"),
@@ -111,3 +114,33 @@ def said(answer: httpx.Response) -> str:
     """The answer's text."""
     assert answer.status_code == 200, answer.text
     return str(answer.json()["choices"][0]["message"]["content"])
+
+
+async def published(house: House, at_first: str) -> httpx.Response:
+    """Try to publish a release whose plugin does that while it is set up."""
+    source = write_adapter(house.folder / at_first, seed=1)
+    return await house.upload("legal/new", source, f"validators: [{{name: faulty, config: {{at_first: {at_first}}}}}]")
+
+
+@pytest.mark.parametrize(("at_first", "why"), [("exit", "SystemExit"), ("raise", "RuntimeError")])
+async def test_a_plugin_that_cannot_be_set_up_is_refused_at_publish_and_ends_nobody(
+    ward: House, at_first: str, why: str
+) -> None:
+    await ward.publish("healthcare/triage")
+    refused = await published(ward, at_first)
+    assert refused.status_code == 422, refused.text
+    assert f"faulty: it cannot be set up with this configuration ({why}" in refused.json()["detail"]
+    assert said(await ward.ask(await ward.tenant("clinic", "healthcare"))) == ANSWER
+
+
+async def test_a_plugin_that_takes_its_time_to_be_set_up_keeps_nobody_waiting_but_its_publisher(ward: House) -> None:
+    await ward.publish("healthcare/triage")
+    clinic = await ward.tenant("clinic", "healthcare")
+    publishing = asyncio.create_task(published(ward, "sleep for a while"))
+    longest = 0.0
+    while not publishing.done():
+        began = time.perf_counter()
+        assert said(await ward.ask(clinic)) == ANSWER
+        longest = max(longest, time.perf_counter() - began)
+    assert (await publishing).status_code == 201
+    assert longest < NAP_SECONDS, "an answer waited for a plugin of another domain"

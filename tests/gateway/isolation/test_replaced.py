@@ -33,7 +33,7 @@ async def test_a_call_that_is_stuck_did_not_run_and_its_process_is_replaced(ward
     before = (await ward.judged("tell the process")).reason
     started = time.monotonic()
     assert await ward.judged(does, name=name, seconds=0.2) == "took longer than 200 ms"
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 60  # It would be stuck for an hour.
     await until(lambda: ward.apart.pid("legal") not in (None, int(before)))
     assert (await ward.judged("tell the process")).reason != before
     await until(lambda: not alive(before))

@@ -139,16 +139,16 @@ def test_tool_calls_are_read_too(arguments: str) -> None:
 
 def test_no_pattern_can_hang_the_gateway() -> None:
     validator = matching(r"(a+)+$", r"(a|aa)+b", r"(.*)*c", window=200)
-    started = time.perf_counter()
+    started = time.process_time()
     assert not fails(validator, "a" * 20_000 + "!")
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_a_text_full_of_hits_is_judged_in_time() -> None:
     text = "1" * 20_000
-    started = time.perf_counter()
+    started = time.process_time()
     assert found(matching(r"\d{1,20}"), text) == [text]
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 PATTERNS = [r"\bab\b", "a{2,3}", "^b", "a$", r"b\B", "(?m)^a", r"[^a]b?", "a.*b", "(?:ab)+", r"\b.+\b"]

@@ -101,6 +101,13 @@ def test_the_reason_says_both_numbers(exchange: Exchange) -> None:
     assert confidence().judge(exchange, answer).reason == "probability 0.31 is below 0.50"
 
 
+def test_a_temperature_above_one_takes_confidence_away_before_it_is_compared(exchange: Exchange) -> None:
+    answer = completion(('{"category": "', 1), ("symptoms", 0.9), ('"}', 1))
+    assert Confidence.from_mapping({"minimum": 0.8}).judge(exchange, answer).ok
+    verdict = Confidence.from_mapping({"minimum": 0.8, "temperature": 2}).judge(exchange, answer)
+    assert verdict.reason == "probability 0.75 is below 0.80"  # The odds of 9 to 1 become 3 to 1.
+
+
 def test_what_cannot_be_measured_fails(exchange: Exchange) -> None:
     verdict = confidence(0).judge(exchange, Completion(TEXT))
     assert not verdict.ok
@@ -122,6 +129,7 @@ def test_it_asks_for_tokens() -> None:
     [
         ({"minimum": 1.5}, "confidence: minimum: input should be less than or equal to 1"),
         ({"minimum": -1}, "confidence: minimum: input should be greater than or equal to 0"),
+        ({"temperature": 0}, "confidence: temperature: input should be greater than or equal to 0.05"),
         ({"minimum": "much"}, "confidence: minimum: input should be a valid number, unable to parse string"),
         ({"least": 0.5}, "confidence: least: extra inputs are not permitted"),
     ],

@@ -203,9 +203,9 @@ def test_the_policy_has_its_own_notice_and_may_want_no_review() -> None:
 
 @pytest.mark.parametrize("piece", ["chest ", "not ", "no chest pain or ", "can't ", "blood ", "e\u0301"])
 def test_a_message_of_a_megabyte_is_looked_at_in_time(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     check(piece * (1_000_000 // len(piece)))
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize(

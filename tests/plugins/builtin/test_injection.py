@@ -79,9 +79,9 @@ def test_a_prompt_is_looked_at_too() -> None:
 
 @pytest.mark.parametrize("piece", ["ignore all ", "A" * 31 + " ", "QUJD", "e\u0301", "<|", "#", "\ud800", "you "])
 def test_a_long_message_is_looked_at_in_time(piece: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     check(piece * (200_000 // len(piece)))
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(

@@ -103,9 +103,9 @@ def test_no_pattern_can_hang_the_gateway(key: str) -> None:
     if key == "additionalProperties":
         schema[key] = False
     text = json.dumps("a" * 40_000 + "!" if key == "pattern" else {"a" * 40_000 + "!": 1})
-    started = time.perf_counter()
+    started = time.process_time()
     judge(text, schema)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_additional_properties_know_the_patterns_and_may_have_a_schema() -> None:

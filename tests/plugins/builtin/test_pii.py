@@ -133,9 +133,9 @@ def test_tool_calls_are_read_too() -> None:
 @pytest.mark.parametrize("piece", ["12 34 56 78 90 ", "a@", "+", "1", "1.", "DE89", "::", "4111 ", "(202) "])
 def test_a_long_text_is_judged_in_time(piece: str) -> None:
     text = piece * (10_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     judged(pii(), Completion(text))
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 PIECES = [

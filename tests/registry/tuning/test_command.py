@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from postil.gateway.cli.train import train
+from postil.gateway.cli.train import evaluate, train
 from tests.fakes.adapters import write_base
 
 Run = Callable[..., Result]
@@ -31,6 +31,18 @@ def run(data: tuple[Path, Path], tmp_path: Path) -> Run:
     return call
 
 
+@pytest.fixture
+def measure(data: tuple[Path, Path]) -> Run:
+    """Run ``postil evaluate`` on an adapter and the test's validation data."""
+    app = typer.Typer()
+    app.command()(evaluate)
+
+    def call(adapter: Path, *more: str) -> Result:
+        return CliRunner().invoke(app, [str(adapter), "--data", str(data[1]), *more])
+
+    return call
+
+
 @pytest.mark.tune
 def test_it_prints_the_report_as_json_or_as_a_table(run: Run, tiny_base: Path) -> None:
     result = run("--epochs", "1", "--json", base=tiny_base)
@@ -40,7 +52,28 @@ def test_it_prints_the_report_as_json_or_as_a_table(run: Run, tiny_base: Path) -
     assert "epoch 1.00" in result.stderr
     result = run("--epochs", "1", "--targets", "o_proj,down_proj", base=tiny_base, out="again")
     assert result.exit_code == 0
-    assert all(word in result.stdout for word in ("symptoms", "billing", "adapter", "A confidence minimum of"))
+    told = ("symptoms", "billing", "adapter", "A confidence minimum of", "is calibrated by")
+    assert all(word in result.stdout for word in told)
+
+
+@pytest.mark.tune
+def test_an_adapter_is_evaluated_into_its_own_report(
+    run: Run, measure: Run, tiny_base: Path, tmp_path: Path
+) -> None:
+    assert run("--epochs", "1", base=tiny_base).exit_code == 0
+    result = measure(tmp_path / "out", "--base", str(tiny_base), "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout).items() <= json.loads((tmp_path / "out" / "training.json").read_text()).items()
+    result = measure(tmp_path / "out", "--base", str(tiny_base))
+    assert all(word in result.stdout for word in ("symptoms", "adapter", "is calibrated by"))
+
+
+def test_an_evaluation_that_cannot_be_is_refused_in_one_sentence(measure: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = measure(tmp_path / "empty", "--base", str(write_base(tmp_path / "other-base")))
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("error: ")
+    assert "adapter_config.json" in result.stderr
 
 
 def test_a_refusal_is_one_sentence_and_no_traceback(run: Run) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from postil.registry.tuning.dataset import Example
-from postil.registry.tuning.report import Judged, advise, measure, mistakes
+from postil.registry.tuning.report import Judged, advise, calibration, measure, mistakes
 
 
 def judged(label: str, answer: str, probability: float = 0.9) -> Judged:
@@ -31,6 +31,17 @@ def test_the_advice_loses_at_most_one_right_answer_in_a_hundred() -> None:
 
 def test_the_advice_is_never_above_one_half() -> None:
     assert advise([judged("a", "a", 0.999)] * 10, reject=None).minimum == 0.5
+
+
+def test_the_advice_is_in_calibrated_probabilities() -> None:
+    rows = [*[judged("a", "a", 0.9)] * 99, judged("a", "a", 0.2), judged("a", "b", 0.9)]
+    assert advise(rows, reject=None).minimum == 0.5
+    assert advise([*rows, judged("a", "a", 0.2)], reject=None, temperature=2.0).minimum == 0.33
+
+
+def test_only_answers_that_would_be_served_are_calibrated() -> None:
+    rows = [judged("a", "a"), judged("a", "other"), judged("other", "other"), judged("other", "a")] * 20
+    assert calibration(rows, reject="other").answers == 40
 
 
 def test_mistakes_are_listed_the_surest_first_without_rejects() -> None:

@@ -93,8 +93,8 @@ def test_probabilities_are_those_of_one_plain_forward_pass(tiny_base: Path, data
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    from postil.registry.tuning.answers import judge
     from postil.registry.tuning.dataset import load
-    from postil.registry.tuning.evaluate import judge
     from postil.registry.tuning.prompts import Coder
 
     validation = load(data[1])
