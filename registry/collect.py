@@ -17,10 +17,10 @@ from postil.plugins import ReleaseRef
 from postil.registry import store
 from postil.registry.artifacts import ArtifactStore
 from postil.registry.database import Database
+from postil.registry.defaults import KEEP
 from postil.registry.history import COLLECT, MOVES, collected
 from postil.registry.names import AdapterName
 
-KEEP = 10
 # The subject of events about files that no release names.
 ARTIFACTS = "artifacts"
 

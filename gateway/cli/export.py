@@ -16,7 +16,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from postil.gateway.cli.connection import CommandError, connected, streamed
 from postil.gateway.cli.show import AsJson, console, print_json
 from postil.plugins import ReleaseRef
-from postil.registry.hub.push import push
 from postil.registry.hub.ref import SCHEME, HubRef, parse_hub_ref
 from postil.registry.names import parse_release
 from postil.registry.sources import unpack
@@ -93,7 +92,10 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _pushed(folder: Path, place: HubRef, ref: ReleaseRef, public: bool, quiet: bool) -> dict[str, Any]:
+    # Slow to import, and not needed by any other command.
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
+
+    from postil.registry.hub.push import push
 
     if quiet or not Console(stderr=True).is_terminal:
         disable_progress_bars()

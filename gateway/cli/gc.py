@@ -9,7 +9,7 @@ from rich.filesize import decimal
 
 from postil.gateway.cli.connection import call, connected
 from postil.gateway.cli.show import AsJson, console, print_json, print_table
-from postil.registry.collect import KEEP
+from postil.registry.defaults import KEEP
 
 
 def gc(

@@ -1,4 +1,7 @@
-"""``postil policy schema | check``: policies without a gateway."""
+"""``postil policy schema | check``: policies without a gateway.
+
+What is slow to import is imported where it is used: no other command should wait for it.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,6 @@ from rich.text import Text
 
 from postil.gateway.cli.connection import CommandError
 from postil.gateway.cli.show import console, print_json
-from postil.plugins.manager import PluginManager
-from postil.registry.policy import build, parse_policy
-from postil.registry.policy_schema import policy_schema
 
 
 def make_cli() -> typer.Typer:
@@ -25,6 +25,9 @@ def make_cli() -> typer.Typer:
 
 def schema() -> None:
     """Print the JSON Schema of policy.yaml, with the plugins installed here, for an editor."""
+    from postil.plugins.manager import PluginManager
+    from postil.registry.policy_schema import policy_schema
+
     print_json(policy_schema(PluginManager()))
 
 
@@ -32,6 +35,9 @@ def check(
     file: Annotated[Path, typer.Argument(help="A policy, such as policy.yaml.")],
 ) -> None:
     """Say whether a policy would be taken, as far as that can be told without an adapter."""
+    from postil.plugins.manager import PluginManager
+    from postil.registry.policy import build, parse_policy
+
     try:
         text = file.read_bytes()
     except OSError as error:

@@ -17,7 +17,6 @@ from postil.gateway.cli.connection import CommandError, call, connected
 from postil.gateway.cli.show import AsJson, console, print_json
 from postil.registry.hub.ref import SCHEME, parse_hub_ref
 from postil.registry.names import parse_adapter
-from postil.registry.policy import parse_policy
 from postil.registry.sources import is_archive, pack
 
 _PATIENT = httpx.Timeout(30.0, read=None)
@@ -58,6 +57,8 @@ def _policy_field(path: Path | None) -> dict[str, str]:
     """The policy's text; what is wrong with its form is said before anything is sent."""
     if path is None:
         return {}
+    from postil.registry.policy import parse_policy  # Slow to import, and not needed by any other command.
+
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:

@@ -12,7 +12,6 @@ from string import Template
 
 from postil import plugins as contract
 from postil.gateway.cli.connection import CommandError
-from postil.plugins.manager import PluginManager
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9]|[-_](?=[a-z0-9])){0,62}")
 # What every package has, whatever its plugin does: the file, and its template.
@@ -56,6 +55,8 @@ def _names(name: str, kind: Kind) -> dict[str, str]:
         )
     if keyword.iskeyword(module) or module in sys.stdlib_module_names or module in ("plugins", "postil", "tests"):
         raise CommandError(f"{name!r} is taken by Python, postil or the tests; choose another name")
+    from postil.plugins.manager import PluginManager  # Slow to import, and not needed by any other command.
+
     used = name.removeprefix("postil-")
     words = re.split(r"[-_]", used)
     class_name = "".join(word.capitalize() for word in words)

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import socket
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
-import uvloop
-from rich.console import Console
-from rich.logging import RichHandler
 
-from postil.gateway.app import create_app
-from postil.gateway.cli.connection import CommandError
-from postil.gateway.cli.progress import ServeProgress
-from postil.gateway.cli.repeats import Repeats
-from postil.gateway.lifecycle import Gateway
-from postil.gateway.settings import Settings, read_settings
-from postil.plugins.manager import PluginManager
-
-_BACKLOG = 2048
-_DRAIN_SECONDS = 10
+from postil.gateway.settings import read_settings
 
 
 def serve(
@@ -37,49 +21,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve: start vLLM with the base model, load the live adapters, answer OpenAI's API."""
-    settings = read_settings(demo=demo or None, host=host, port=port, home=home, plugins_dir=plugins_dir)
-    listener = _listen(settings)
-    try:
-        status = uvloop.run(_serve(settings, listener))
-    except KeyboardInterrupt:
-        status = 0  # Ctrl-C is how it is meant to end; by now everything has.
-    sys.exit(status)
+    # Here and not above: no other command should wait for what only a gateway needs.
+    from postil.gateway.cli.serving import run
 
-
-async def _serve(settings: Settings, listener: socket.socket) -> int:
-    console = Console(stderr=True, highlight=False)
-    handler = RichHandler(console=console)
-    handler.addFilter(Repeats())
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
-    progress = ServeProgress(console, settings, port=listener.getsockname()[1])
-    gateway = Gateway(settings, PluginManager(folder=settings.plugins_dir), tell=progress.tell)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(gateway), log_config=None, access_log=False, lifespan="on", ws="none",
-            timeout_graceful_shutdown=_DRAIN_SECONDS, server_header=False, date_header=False,
-        )
-    )
-    progress.on_failure = lambda: setattr(server, "should_exit", True)
-    with progress:
-        try:
-            await server.serve(sockets=[listener])
-        except asyncio.CancelledError:
-            pass  # A second Ctrl-C: the lifespan has ended the engine all the same.
-    return 1 if progress.failed or not server.started else 0
-
-
-def _listen(settings: Settings) -> socket.socket:
-    """Take the port before anything else is done: an engine is slow to start and then to throw away."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((settings.host, settings.port))
-    except OSError as error:
-        listener.close()
-        raise CommandError(
-            f"cannot listen on {settings.host}:{settings.port} ({error.strerror or error}); stop what does, or choose"
-            " another address with POSTIL_HOST or POSTIL_PORT"
-        ) from error
-    listener.listen(_BACKLOG)
-    return listener
+    sys.exit(run(read_settings(demo=demo or None, host=host, port=port, home=home, plugins_dir=plugins_dir)))

@@ -1,9 +1,12 @@
-"""``postil train | evaluate``: make an adapter from labelled messages, and say how good one is."""
+"""``postil train | evaluate``: make an adapter from labelled messages, and say how good one is.
+
+What is slow to import is imported where it is used: no other command should wait for it.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
@@ -11,15 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from postil.gateway.settings import read_settings
-from postil.registry.base.model import BaseModel
-from postil.registry.base.prepare import prepare
 from postil.registry.errors import RegistryError
-from postil.registry.tuning.calibration import Calibration
-from postil.registry.tuning.evaluate import evaluate as measure
-from postil.registry.tuning.options import TrainOptions
-from postil.registry.tuning.progress import Bar
-from postil.registry.tuning.report import Evaluation, Metrics, TrainReport
-from postil.registry.tuning.train import train as run
+
+if TYPE_CHECKING:
+    from postil.registry.base.model import BaseModel
+    from postil.registry.tuning.calibration import Calibration
+    from postil.registry.tuning.report import Evaluation, Metrics, TrainReport
 
 
 def train(
@@ -65,6 +65,8 @@ def evaluate(
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Measure an adapter against the base and calibrate its confidence; kept in its training.json, and so published."""
+    from postil.registry.tuning.evaluate import evaluate as measure
+
     try:
         typer.echo(f"answering the examples of {data} ...", err=True)
         found = measure(adapter, data, _prepared(base), reject=reject)
@@ -79,6 +81,8 @@ def evaluate(
 
 def _prepared(wanted: str | None) -> BaseModel:
     """The base that ``postil serve`` would serve, unless another is wanted."""
+    from postil.registry.base.prepare import prepare
+
     settings = read_settings()
     return prepare(wanted or settings.base_model, settings.home)
 
@@ -90,6 +94,10 @@ def _base(wanted: str | None, base_id: str | None) -> dict[str, object]:
 
 def _run(values: dict[str, object]) -> TrainReport:
     """Train with a bar on standard error, so that standard output is the report's alone."""
+    from postil.registry.tuning.options import TrainOptions
+    from postil.registry.tuning.progress import Bar
+    from postil.registry.tuning.train import train as run
+
     try:
         options = TrainOptions.model_validate(values)
         with Bar(Console(stderr=True)) as bar:

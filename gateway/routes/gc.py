@@ -11,7 +11,8 @@ from litestar.params import JSONBody
 from postil.gateway.collecting import collect_garbage
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.routes.parts import AnyRequest, actor
-from postil.registry.collect import KEEP, Garbage
+from postil.registry.collect import Garbage
+from postil.registry.defaults import KEEP
 
 
 class CollectBody(msgspec.Struct, forbid_unknown_fields=True):

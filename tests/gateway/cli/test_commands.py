@@ -164,3 +164,11 @@ async def test_of_two_people_who_promote_at_once_one_is_told(house: House) -> No
     )
     assert sorted(status for status, _, _ in both) == [0, 1]
     assert "decide again" in next(complaints for status, _, complaints in both if status == 1)
+
+
+async def test_a_command_does_not_wait_for_what_only_a_gateway_or_training_needs() -> None:
+    slow = ["aiohttp", "alembic", "huggingface_hub", "litestar", "numpy", "sqlalchemy", "torch", "uvicorn", "yaml"]
+    script = f"import sys, postil.gateway.cli.main; print([name for name in {slow} if name in sys.modules])"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=asyncio.subprocess.PIPE)
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert out.decode().strip() == "[]"
