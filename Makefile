@@ -9,7 +9,7 @@ READY_DEV := $(VENV)/.ready-$(ENGINE)-dev
 TYPES := build/types/postil
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-fast check bench clean
+.PHONY: help setup serve train test test-fast coverage check bench clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: $(READY_DEV)  ## Run every test: the fast ones in parallel, then those tha
 
 test-fast: $(READY_DEV)  ## Run the tests that need neither torch nor vLLM
 	$(BIN)/pytest -n 2 -m "not engine and not tune"
+
+coverage: $(READY_DEV)  ## Run the tests of plugins/ and registry/, and fail where a line or a branch of them is not run
+	$(BIN)/pytest -n 2 -m "not engine" tests/plugins tests/registry --cov
 
 check: $(READY_DEV) $(TYPES)  ## Lint, types, and the direction of imports
 	$(BIN)/ruff check .

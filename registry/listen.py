@@ -122,7 +122,13 @@ class _Sqlite:
 async def _connected(url: URL) -> AsyncIterator[_Source]:
     if url.get_backend_name() == "sqlite":
         yield _Sqlite(url.database or "")
-        return
+    else:
+        async with _listening(url) as source:
+            yield source
+
+
+@asynccontextmanager
+async def _listening(url: URL) -> AsyncIterator[_Postgres]:
     _, options = url.get_dialect()().create_connect_args(url)
     # Without prepared statements it can go through a pooler; announcements may be lost there, and looking is left.
     connection = await psycopg.AsyncConnection.connect(

@@ -22,7 +22,10 @@ _A, _B = "lora_A", "lora_B"
 
 
 class Weights:
-    """An adapter's tensors. Only what is asked for is read from the disk, so that large adapters need no memory."""
+    """An adapter's tensors, a pair for each module: preflight has seen to that.
+
+    Only what is asked for is read from the disk, so that large adapters need no memory.
+    """
 
     def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
         self.tensors = {tensor.name: tensor for tensor in read_tensors(path)}
@@ -148,8 +151,6 @@ def _compare(module: str, before: Weights, after: Weights) -> ModuleChange:
         return ModuleChange(module, "added" if ours is None else "removed")
     same = ours == theirs and all(before.same_bytes(name, after) for name in ours.values())
     state: State = "identical" if same else "changed"
-    if not {_A, _B} <= ours.keys() & theirs.keys():
-        return ModuleChange(module, state)
     a, b = ((before.values(ours[part]), after.values(theirs[part])) for part in (_A, _B))
     scales = before.scale(module, a[0].shape[0]), after.scale(module, a[1].shape[0])
     return ModuleChange(module, state, _norms(*a), _norms(*b), _update(scales, a, b))

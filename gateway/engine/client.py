@@ -127,8 +127,9 @@ class EngineClient:
     async def _refuse(self, response: aiohttp.ClientResponse) -> NoReturn:
         """An engine that lost its core says 500 to what it was doing; that is no fault of the request."""
         body = await response.read()
-        if response.status >= 500 and await self.health() is not Health.WELL:
-            self.on_sick()
+        if response.status >= 500 and (health := await self.health()) is not Health.WELL:
+            if health is Health.SICK:  # One that is silent may only be busy; whoever watches it will see.
+                self.on_sick()
             raise _unavailable(f"{response.status}: {body[:500]!r}")
         raise EngineRefusedError(response.status, body)
 

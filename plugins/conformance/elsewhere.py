@@ -66,7 +66,7 @@ async def _awaited(result: Any) -> Any:
     return await result
 
 
-def main() -> None:  # pragma: no cover - runs in a process that nobody measures
+def main() -> None:
     """Answer one question. What the plugin prints goes where errors go."""
     out = os.dup(1)
     os.dup2(2, 1)
@@ -75,5 +75,5 @@ def main() -> None:  # pragma: no cover - runs in a process that nobody measures
         stream.write(reply)
 
 
-if __name__ == "__main__":  # pragma: no cover - as above
+if __name__ == "__main__":
     main()

@@ -20,8 +20,7 @@ def convert(gguf: Path, folder: Path) -> None:
     )
     # What is saved is plain float32: neither transformers nor vLLM may take it for a quantised model.
     model.hf_quantizer = None
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
+    vars(model.config).pop("quantization_config", None)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

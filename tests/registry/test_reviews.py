@@ -59,6 +59,27 @@ def test_an_id_may_be_cut_short_while_it_is_the_only_one(triage: Registry) -> No
             reviews.get(triage.database, wrong)
 
 
+def test_of_two_that_begin_alike_more_of_the_id_is_wanted(triage: Registry) -> None:
+    row = opened(triage).model_dump()
+    with triage.database.transaction() as session:
+        session.add_all([Review(**{**row, "id": f"feed{last}"}) for last in "12"])
+    assert reviews.get(triage.database, "feed2").id == "feed2"
+    with pytest.raises(NotFoundError, match="more than one review begins with feed; give more of its id"):
+        reviews.get(triage.database, "feed")
+
+
+def test_a_status_that_there_is_not_is_answered_with_those_there_are(triage: Registry) -> None:
+    with pytest.raises(TextError, match="there is no status 'done'; there are open, approved, edited, rejected"):
+        reviews.reviews(triage.database, status="done")
+
+
+def test_a_review_is_given_to_somebody_who_has_a_name(triage: Registry) -> None:
+    review = opened(triage)
+    with pytest.raises(TextError, match="a review is assigned to somebody; say to whom"):
+        reviews.assign(triage.database, review.id, " ", actor="ann")
+    assert reviews.get(triage.database, review.id).assigned_to is None
+
+
 def test_each_decision_leaves_its_answer(triage: Registry) -> None:
     one, two, three = opened(triage), opened(triage), opened(triage)
     assert reviews.approve(triage.database, one.id, actor="ann").final == '{"category": "billing"}'

@@ -263,3 +263,22 @@ def test_a_full_disk_is_not_blamed_on_the_hub(hub: Hub, tmp_path: Path) -> None:
 def test_every_refusal_of_a_source_is_one_of_an_artifact() -> None:
     assert issubclass(SourceError, ArtifactError)
     assert not issubclass(HubError, ArtifactError)
+
+
+def test_a_hub_that_names_no_commit_cannot_be_pinned_to_one(hub: Hub, tmp_path: Path) -> None:
+    repo = hub.repos[REPO]
+    repo.commits["draft"] = repo.commits[repo.branches["main"]]
+    repo.branches["main"] = "draft"
+    assert refusal(HubError, tmp_path / "to") == (
+        f"{hub.url} names no commit of hf://{REPO}; check HF_ENDPOINT where the gateway runs"
+    )
+
+
+def test_a_file_that_is_gone_since_it_was_listed_is_said(hub: Hub, tmp_path: Path) -> None:
+    def take_away(content: bytes) -> bytes:
+        hub.repos[REPO].commits[hub.repos[REPO].branches["main"]].clear()
+        return content
+
+    hub.tamper = take_away
+    assert refusal(HubError, tmp_path / "to") == f"a file of hf://{REPO} was listed and is not there; try again"
+    assert len(hub.fetched) == 1
