@@ -1,6 +1,7 @@
 """``confidence``: the model gave its label enough probability.
 
-The probability of the label is the product of the probabilities of the tokens that spell it. vLLM reports these after
+The probability of the label is the product of the probabilities of the tokens that spell it, the closing quote
+included: where one label begins another (``bill``, ``billing``), it is the quote that decides. vLLM reports these after
 the output constraint, so they say how the model divides itself between the values that are allowed, and not how far it
 would rather say something else: an adapter that was trained with a value for that (``reject``) can say so.
 
@@ -90,10 +91,10 @@ def label_probability(completion: Completion, field: str = "category") -> float 
 
 
 def _span(text: str, field: str, value: str) -> tuple[int, int] | None:
-    """Where ``value`` stands in ``text``, without its quotes, however the model escaped it."""
+    """Where ``value`` stands in ``text``, with the quote that ends it, however the model escaped it."""
     for pair in reversed(list(_PAIR.finditer(text))):
         if json.loads(pair[1]) == field and json.loads(pair[2]) == value:
-            return pair.start(2) + 1, pair.end(2) - 1
+            return pair.start(2) + 1, pair.end(2)
     return None
 
 

@@ -37,8 +37,8 @@ class _Walk:
         chances = dict(zip(options, torch.log_softmax(logits[options], dim=-1).tolist(), strict=True))
         self.token = max(options, key=lambda token: chances[token])
         self.open = [answer for answer in self.open if answer.ids[depth] == self.token]
-        if any(answer.start <= depth < answer.end for answer in self.open):
-            self.logprob += chances[self.token]
+        # Every choice among answers says which label it is, the quote that ends "bill" where "billing" goes on, too.
+        self.logprob += chances[self.token]
         if self.truth and depth < self.truth.end:
             self.loss -= chances[self.truth.ids[depth]]
             self.truth = self.truth if self.truth in self.open else None

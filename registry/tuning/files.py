@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def write(model: PeftModel, report: TrainReport, out: Path, half: bool) -> Train
         size = (folder / "adapter_model.safetensors").stat().st_size
         report = report.model_copy(update={"bytes": size})
         (folder / REPORT).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        if out.exists():
+        with suppress(FileNotFoundError):
             out.rename(Path(scratch) / "former")
         folder.rename(out)
     return report

@@ -79,7 +79,8 @@ class Lower:
         self._decoder = model.get_decoder()
         self._known: dict[tuple[int, ...], Tensor] = {}
         self._shared_ids = embed(model, shared).detach()
-        self.shared = self._shared_ids if not first else self._states([self._shared_ids], prefixed=False)[0]
+        computed = first and len(shared)
+        self.shared = self._states([self._shared_ids], prefixed=False)[0] if computed else self._shared_ids
 
     def states(self, rows: Sequence[Sequence[int]]) -> list[Tensor]:
         """What the first tuned layer sees of every row, (length, width)."""

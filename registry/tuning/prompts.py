@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The tokens of ``{"<field>": "<label>"}`` and the end of turn; ``start`` to ``end`` spell the label."""
+    """The tokens of ``{"<field>": "<label>"}`` and the end of turn; before ``end`` the label is spelled and closed."""
 
     label: str
     ids: tuple[int, ...]
-    start: int
     end: int
 
 
@@ -35,8 +34,7 @@ class Coder:
         self._tokenizer = tokenizer
         labels = sorted({example.label for example in examples})
         self.answers = {label: _answer(tokenizer, field, label) for label in labels}
-        start = min(answer.start for answer in self.answers.values())
-        self.lead = _common([answer.ids[:start] for answer in self.answers.values()])
+        self.lead = _common([answer.ids for answer in self.answers.values()])
         self.shared: tuple[int, ...] = ()
         probes = [Example(e.instruction, text, "", 0) for e in examples[:1] for text in ("a", "1")]
         self.shared = _common([self._prompt(example, example.message) for example in [*probes, *examples]])
@@ -58,12 +56,10 @@ class Coder:
 
 def _answer(tokenizer: PreTrainedTokenizerBase, field: str, label: str) -> Answer:
     text = json.dumps({field: label})
-    end = len(text) - 2
-    begin = end - len(json.dumps(label)) + 2
+    closed = len(text) - 1
     coded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
-    spelled = [n for n, (a, b) in enumerate(coded["offset_mapping"]) if a < end and b > begin]
-    ids = (*coded["input_ids"], int(tokenizer.eos_token_id))
-    return Answer(label, ids, spelled[0], spelled[-1] + 1)
+    spelled = sum(begin < closed for begin, _ in coded["offset_mapping"])
+    return Answer(label, (*coded["input_ids"], int(tokenizer.eos_token_id)), spelled)
 
 
 def _common(rows: Sequence[Sequence[int]]) -> tuple[int, ...]:

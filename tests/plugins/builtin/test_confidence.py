@@ -13,7 +13,7 @@ from postil.plugins.builtin.confidence import Confidence, label_probability
 
 TEXT = '{"category": "symptoms"}'
 START = TEXT.index("symptoms")
-END = START + len("symptoms")
+END = START + len('symptoms"')
 
 
 def completion(*tokens: tuple[str, float]) -> Completion:
@@ -60,7 +60,7 @@ def test_it_is_measured_whatever_the_label_is_and_however_it_is_escaped(
     start = text.index(": ") + 3
     tokens = data.draw(cut(text))
     found = label_probability(completion(*tokens))
-    assert found == pytest.approx(spelled(tokens, start, len(text) - 2))
+    assert found == pytest.approx(spelled(tokens, start, len(text) - 1))
 
 
 def test_a_label_spelled_like_its_field_is_not_mistaken_for_it() -> None:
@@ -75,7 +75,12 @@ def test_the_same_value_under_another_key_is_not_measured() -> None:
 
 def test_tokens_without_text_do_not_disturb() -> None:
     answer = completion(("", 0.1), ('{"category": "', 0.2), ("card", 0.8), ('"}', 0.3), ("", 0.1))
-    assert label_probability(answer) == pytest.approx(0.8)
+    assert label_probability(answer) == pytest.approx(0.8 * 0.3)
+
+
+def test_where_one_label_begins_another_the_quote_that_ends_it_counts() -> None:
+    answer = completion(('{"category": "', 1), ("bill", 1), ('"}', 0.4))
+    assert label_probability(answer) == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize(
