@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from postil.gateway.catalog import Entry
 from postil.gateway.health.arrivals import Arrivals
+from postil.gateway.health.pace import Pace
 from postil.gateway.health.sequential import CALIBRATION, Comparison, Finding, Seen
 from postil.gateway.trace import End, Trace
 from postil.plugins import ReleaseRef
@@ -23,13 +24,17 @@ _OLD_PER_NEW = 4
 
 @dataclass(slots=True)
 class Watch:
-    """A release under watch, the one it is compared with, and the requests recorded of that one, if it has gone."""
+    """A release under watch, the one it is compared with, and the requests recorded of that one, if it has gone.
+
+    ``busiest`` is the highest pace among those: what comes at a higher one may be slow for that reason alone.
+    """
 
     which: str
     old: int
     new: int
     comparison: Comparison
     recorded: deque[Seen] | None = None
+    busiest: int = 0
     over: bool = False
 
 
@@ -44,11 +49,16 @@ class Alarm:
 
 
 class Monitor:
-    """One watch per adapter at most. ``alarm`` is called once for each release found worse."""
+    """One watch per adapter at most. ``alarm`` is called once for each release found worse; ``clock`` is in seconds."""
 
-    def __init__(self, alarm: Callable[[Alarm], None], compare: Callable[[], Comparison]) -> None:
+    def __init__(
+        self, alarm: Callable[[Alarm], None], compare: Callable[[], Comparison],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._alarm = alarm
         self._compare = compare
+        self._clock = clock
+        self._pace = Pace()
         self._past: dict[ReleaseRef, deque[Seen]] = {}
         self._watches: dict[str, Watch] = {}
         self._arrivals: dict[str, Arrivals] = {}
@@ -82,19 +92,20 @@ class Monitor:
         """A request is on its way. Only what stable or canary answers counts: nobody chose those by number."""
         if trace.route.why in (STABLE, CANARY):
             ref = trace.route.release.ref
-            arrivals = self._arrivals.setdefault(ref.name, Arrivals())
-            trace.arrival = arrivals.came(time.monotonic(), (trace.route.why, ref))
+            arrivals, now = self._arrivals.setdefault(ref.name, Arrivals()), self._clock()
+            trace.arrival = arrivals.came(now, (trace.route.why, ref, self._pace.came(now)))
 
     def ended(self, trace: Trace) -> None:
         """It has ended. What was seen is counted in the order in which requests came: failures are often faster."""
         if trace.arrival is None:
             return
-        arrivals = self._arrivals[trace.route.release.ref.name]
-        seen = Seen(trace.failed_validation, trace.engine_error, trace.fell_back, trace.seconds)
+        arrivals, now = self._arrivals[trace.route.release.ref.name], self._clock()
+        pace = self._pace.at(now)
+        seen = Seen(trace.failed_validation, trace.engine_error, trace.fell_back, trace.seconds, pace)
         arrivals.ended(trace.arrival, None if trace.end_of_it is End.REFUSED else seen)
-        for which, ripe in arrivals.ripe(time.monotonic()):
-            why, ref = cast(tuple[str, ReleaseRef], which)
-            self._seen(why, ref, ripe)
+        for which, ripe in arrivals.ripe(now):
+            why, ref, pace = cast(tuple[str, ReleaseRef, int], which)
+            self._seen(why, ref, replace(ripe, pace=max(ripe.pace, pace)))
 
     def _seen(self, why: str, ref: ReleaseRef, seen: Seen) -> None:
         if why == STABLE:
@@ -107,8 +118,11 @@ class Monitor:
         if (why, ref.number) == (STABLE, watch.old) and watch.recorded is None:
             finding = watch.comparison.old(seen)
         elif (why, ref.number) == (watch.which, watch.new):
-            if watch.recorded is not None and not self._replay(watch, watch.recorded):
-                return
+            if watch.recorded is not None:
+                if not self._replay(watch, watch.recorded):
+                    return
+                if seen.pace > watch.busiest:
+                    seen = replace(seen, seconds=0.0)
             finding = watch.comparison.new(seen)
         else:
             return
@@ -122,7 +136,8 @@ class Monitor:
 
         Of few records all are compared: then nothing is called slow, but a failure is still a failure.
         """
-        watch = Watch(STABLE, old, new, self._compare(), recorded)
+        busiest = max(seen.pace for seen in recorded)
+        watch = Watch(STABLE, old, new, self._compare(), recorded, busiest)
         for _ in range(CALIBRATION if len(recorded) >= 2 * CALIBRATION else 0):
             watch.comparison.old(recorded.popleft())
         return watch

@@ -39,12 +39,13 @@ VALIDATOR_FAILURES, ENGINE_ERRORS, FALLBACKS, SLOW_ANSWERS = SIGNALS = (
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen of one request: ``seconds`` is how long it took as a whole."""
+    """What was seen of one request: ``seconds`` it took as a whole, and the ``pace`` of requests meanwhile."""
 
     failed_validation: bool
     engine_error: bool
     fell_back: bool
     seconds: float
+    pace: int = 0
 
 
 @dataclass(frozen=True, slots=True)

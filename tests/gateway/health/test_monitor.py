@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -25,12 +27,12 @@ MANY = 2 * CALIBRATION
 
 
 class Watched:
-    """A monitor, the entry that it follows, and what it found."""
+    """A monitor, the entry that it follows, and what it found. Time goes on by ``every`` seconds a request."""
 
-    def __init__(self) -> None:
+    def __init__(self, **comparison: Any) -> None:
         self.alarms: list[Alarm] = []
-        # How long a request takes here is up to the machine: no share of slow ones is too many.
-        self.monitor = Monitor(self.alarms.append, partial(Comparison, slow_tolerance=Tolerance(extra=0.99)))
+        self.now, self.every = 0.0, 0.0
+        self.monitor = Monitor(self.alarms.append, partial(Comparison, **comparison), lambda: self.now)
         self.entry: Entry | None = None
 
     def at(
@@ -42,14 +44,28 @@ class Watched:
         before, self.entry = self.entry, Entry(name, RELEASES, {}, live, canary=share, promoted=promoted)
         self.monitor.follow(self.entry, before)
 
-    def ask(self, number: int, why: str = STABLE, *, bad: bool = False, times: int = 1, name: str = NAME) -> None:
+    def ask(
+        self, number: int, why: str = STABLE, *, bad: bool = False, times: int = 1, name: str = NAME,
+        seconds: float | None = None,
+    ) -> None:
         """So many requests to a release."""
         release = RELEASES[number]
         release = replace(release, ref=replace(release.ref, domain=name.split("/")[0], adapter=name.split("/")[1]))
+        tell = self.monitor.ended if seconds is None else self.slow(seconds)
         for _ in range(times):
-            trace = Trace(Route(release, why), CALLER, ASK, self.monitor.ended, self.monitor.came)
+            trace = Trace(Route(release, why), CALLER, ASK, tell, self.monitor.came)
             trace.failed_validation = bad
             trace.end()
+            self.now += self.every
+
+    def slow(self, seconds: float) -> Callable[[Trace], None]:
+        """What ends a request as if it had taken so long."""
+
+        def tell(trace: Trace) -> None:
+            trace.seconds = seconds
+            self.monitor.ended(trace)
+
+        return tell
 
     def both(self, times: int, *, bad: bool) -> None:
         """Requests to stable 1, and as many to canary 2."""
@@ -73,7 +89,8 @@ class Watched:
 @pytest.fixture
 def watched() -> Watched:
     """A monitor of an adapter whose release 1 is live."""
-    made = Watched()
+    # How long a request takes here is up to the machine: no share of slow ones is too many.
+    made = Watched(slow_tolerance=Tolerance(extra=0.99))
     made.at(1)
     return made
 
@@ -171,6 +188,35 @@ def test_a_stable_that_was_never_asked_leaves_nothing_to_compare_with(watched: W
     assert watched.watching() is None
     watched.at(None)
     assert watched.watching() is None
+
+
+@pytest.mark.parametrize(("every", "signals"), [(0.1, ["slow answers"]), (0.02, [])])
+def test_slow_answers_count_unless_more_is_asked_than_ever_of_the_predecessor(
+    every: float, signals: list[str]
+) -> None:
+    watched = Watched()
+    watched.at(1)
+    watched.every = 0.1
+    watched.ask(1, times=MANY, seconds=1.0)
+    watched.at(2)
+    traces = []
+    for _ in range(100):
+        traces.append(Trace(Route(RELEASES[2], STABLE), CALLER, ASK, watched.slow(9.0), watched.monitor.came))
+        watched.now += every
+    for trace in traces:
+        trace.end()
+    assert [alarm.finding.signal for alarm in watched.alarms] == signals
+
+
+def test_failures_count_however_much_is_asked() -> None:
+    watched = Watched()
+    watched.at(1)
+    watched.every = 0.1
+    watched.ask(1, times=MANY, seconds=1.0)
+    watched.at(2)
+    watched.every = 0.0
+    watched.ask(2, times=100, bad=True, seconds=9.0)
+    assert [alarm.finding.signal for alarm in watched.alarms] == ["validator failures"]
 
 
 @pytest.mark.parametrize(("left", "back"), [(2, 1), (1, 2)])
