@@ -23,14 +23,14 @@ train: $(READY_DEV)  ## Train the demo's adapters again, from the data in deploy
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash deploy/demo/train.sh
 
 test: $(READY_DEV)  ## Run every test: the fast ones in parallel, then those that need torch or vLLM
-	$(BIN)/pytest -n 2 -m "not engine and not tune"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not engine and not tune"
 	$(BIN)/pytest -m "engine or tune"
 
 test-fast: $(READY_DEV)  ## Run the tests that need neither torch nor vLLM
-	$(BIN)/pytest -n 2 -m "not engine and not tune"
+	$(BIN)/pytest -n 2 --dist worksteal -m "not engine and not tune"
 
 coverage: $(READY_DEV)  ## Run the tests of plugins/ and registry/, and fail where a line or a branch of them is not run
-	$(BIN)/pytest -n 2 -m "not engine" tests/plugins tests/registry --cov
+	$(BIN)/pytest -n 2 --dist worksteal -m "not engine" tests/plugins tests/registry --cov
 
 check: $(READY_DEV) $(TYPES)  ## Lint, types, and the direction of imports
 	$(BIN)/ruff check .
