@@ -29,7 +29,7 @@ def key(served: Served) -> Any:
 def publish(served: Served, folder: Path, act: str) -> str:
     """A release under which every answer holds what the blocklist names; returns its name."""
     policy = {
-        "sampling": {"max_tokens": 100, "temperature": 0},
+        "sampling": {"max_tokens": 100, "temperature": 1},  # vLLM refuses several choices without chance.
         "output": {"labels": [SAID], "field": "advice"},
         "validators": [
             {"name": "blocklist", "on_fail": act, "replacement": "[removed]", "config": {"phrases": ["secret dose"]}}

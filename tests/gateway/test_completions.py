@@ -52,7 +52,7 @@ async def test_an_unsure_label_becomes_a_review_and_says_why(house: House, clini
     house.engine.reply = lambda body: Reply('{"category": "billing"}', logprob=-1.0)
     response = await house.ask(clinic)
     assert json.loads(content(response.json())) == {"category": "needs_review"}
-    assert response.headers["x-postil-fallback"] == "fixed_answer (confidence: probability 0.37 is below 0.50)"
+    assert response.headers["x-postil-fallback"] == "fixed_answer (confidence: probability 0.14 is below 0.50)"
     assert "billing" not in response.text
 
 
