@@ -1,0 +1,161 @@
+"""What stands in the place of vLLM's LoRA operations on CPUs. Imported by vLLM alone (register.py).
+
+vLLM's own gather a copy of the adapter's weights for every token, and give rows without an adapter the last slot's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from vllm.lora.punica_wrapper.punica_cpu import PunicaWrapperCPU
+
+from postil.gateway.engine.inside.layout import Group, Shape, groups
+from postil.gateway.engine.inside.pack import Pack, Stacks
+from postil.gateway.engine.inside.products import Plan, Update, updates
+
+_TYPES = (torch.float32, torch.bfloat16)
+
+
+class UnsuitedError(Exception):
+    """Not a case for these products; vLLM's own take it."""
+
+
+class Mapping:
+    """The adapter of each row of the present batch, and how layers are computed for it. Made once for all of them."""
+
+    def __init__(self, slots: Sequence[int]) -> None:
+        self.rows = len(slots)
+        self.groups: tuple[Group, ...] = groups(slots)
+        self.slots = frozenset(group.slot for group in self.groups)
+        self._plans: dict[tuple[frozenset[int], Shape], Plan] = {}
+
+    def plan(self, slots: frozenset[int], shape: Shape) -> Plan:
+        """The plan for a layer of that shape which only the adapters in ``slots`` change."""
+        key = (slots, shape)
+        if key not in self._plans:
+            self._plans[key] = Plan.of([group for group in self.groups if group.slot in slots], shape)
+        return self._plans[key]
+
+
+class GroupedLoRA(PunicaWrapperCPU):
+    """Rows are grouped by adapter; rows without one are left alone. Whatever is unexpected is left to vLLM's own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._mappings: dict[str, Mapping] = {}
+        self._packs: dict[int, Pack] = {}
+        self._broken = False
+
+    def _update_base_metadata(self, *args: Any, **kwargs: Any) -> None:
+        self._mappings = {}
+        super()._update_base_metadata(*args, **kwargs)
+
+    def add_lora_linear(
+        self,
+        y: torch.Tensor,
+        x: torch.Tensor,
+        lora_a_stacked: tuple[torch.Tensor, ...],
+        lora_b_stacked: tuple[torch.Tensor, ...],
+        scale: float,
+        output_slices: tuple[int, ...],
+        *,
+        buffer: tuple[torch.Tensor, ...] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Add to ``y``, slice by slice, ``x @ A.T @ B.T * scale`` of each row's adapter."""
+        usual = buffer is None and not kwargs and [b.size(-2) for b in lora_b_stacked] == list(output_slices)
+        if not usual or not self._add("token", y, x, lora_a_stacked, lora_b_stacked, scale):
+            super().add_lora_linear(y, x, lora_a_stacked, lora_b_stacked, scale, output_slices, buffer=buffer, **kwargs)
+
+    def add_lora_embedding(
+        self, y: torch.Tensor, x: torch.Tensor, lora_b_stacked: torch.Tensor, add_inputs: bool = True, **kwargs: Any
+    ) -> None:
+        """Add to ``y`` the product of ``x``, which is looked up in A already, with B of each row's adapter."""
+        if not add_inputs or not self._add("token", y, x, (), (lora_b_stacked,), 1.0):
+            super().add_lora_embedding(y, x, lora_b_stacked, add_inputs, **kwargs)
+
+    def add_lora_logits(
+        self,
+        y: torch.Tensor,
+        x: torch.Tensor,
+        lora_a_stacked: torch.Tensor,
+        lora_b_stacked: torch.Tensor,
+        scale: float,
+        *,
+        buffer: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Add to the logits ``y`` what each row's adapter changes in the head. Rows are requests here, not tokens."""
+        if buffer is not None or not self._add("sampler", y, x, (lora_a_stacked,), (lora_b_stacked,), scale):
+            super().add_lora_logits(y, x, lora_a_stacked, lora_b_stacked, scale, buffer=buffer, **kwargs)
+
+    def _add(
+        self, rows: str, y: torch.Tensor, x: torch.Tensor, a_stacks: Stacks, b_stacks: Stacks, scale: float
+    ) -> bool:
+        """Whether it was done here."""
+        # A compiler would freeze this batch's grouping into the graph.
+        if self._broken or torch.compiler.is_compiling():
+            return False
+        try:
+            found = self._updates(rows, y, x, a_stacks, b_stacks, scale)
+        except UnsuitedError:
+            return False
+        except Exception:
+            self._broken = True
+            logging.getLogger("vllm.postil").exception("vLLM's own LoRA operations take over from postil's")
+            return False
+        for update in found:
+            update.apply(y)
+        return True
+
+    def _updates(
+        self, rows: str, y: torch.Tensor, x: torch.Tensor, a_stacks: Stacks, b_stacks: Stacks, scale: float
+    ) -> list[Update]:
+        mapping = self._mapping(rows)
+        if not mapping.slots:
+            return []
+        _check(mapping, y, x, a_stacks, b_stacks)
+        pack = self._pack(a_stacks, b_stacks)
+        slots = pack.prepare(a_stacks, b_stacks, mapping.slots)
+        if not slots:
+            return []
+        widths = [min(stack.size(2), y.size(1)) for stack in b_stacks]
+        inputs = x.size(1) if a_stacks else 0
+        plan = mapping.plan(slots, Shape(len(widths), inputs, sum(widths), pack.rank))
+        return updates(x, pack, plan, widths, scale)
+
+    def _mapping(self, rows: str) -> Mapping:
+        if rows not in self._mappings:
+            if None in self.indices_len:
+                raise UnsuitedError
+            slots = self.token_lora_indices if rows == "token" else self.sampler_indices
+            self._mappings[rows] = Mapping(slots.tolist())
+        return self._mappings[rows]
+
+    def _pack(self, a_stacks: Stacks, b_stacks: Stacks) -> Pack:
+        key = id(b_stacks[0])
+        pack = self._packs.get(key)
+        if pack is None or not pack.belongs_to(a_stacks, b_stacks):
+            self._packs = {key: pack for key, pack in self._packs.items() if not pack.forgotten}
+            pack = self._packs[key] = Pack(a_stacks, b_stacks)
+        return pack
+
+
+def _check(mapping: Mapping, y: torch.Tensor, x: torch.Tensor, a_stacks: Stacks, b_stacks: Stacks) -> None:
+    """Raise UnsuitedError unless the tensors are what is described here and in pack.py."""
+    stacks = (*a_stacks, *b_stacks)
+    inputs = [stack.size(3) for stack in a_stacks or b_stacks]
+    suited = (
+        x.dim() == y.dim() == 2
+        and x.size(0) == y.size(0) == mapping.rows
+        and all(stack.dim() == 4 and stack.size(1) == 1 and not stack.is_inference() for stack in stacks)
+        and all(tensor.dtype in _TYPES and tensor.device.type == "cpu" for tensor in (x, y, *stacks))
+        and all(x.size(1) == size for size in inputs)
+        # One alone may be wider: a head's B where the logits have lost their padding.
+        and (len(b_stacks) == 1 or sum(stack.size(2) for stack in b_stacks) <= y.size(1))
+    )
+    if not suited:
+        raise UnsuitedError
