@@ -41,13 +41,16 @@ class Mapping:
 
 
 class GroupedLoRA(PunicaWrapperCPU):
-    """Rows are grouped by adapter; rows without one are left alone. Whatever is unexpected is left to vLLM's own."""
+    """Rows are grouped by adapter; rows without one are left alone. Whatever is unexpected is left to vLLM's own.
+
+    ``plain`` is set when something here has failed: from then on vLLM's own do everything. Benchmarks set it too.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._mappings: dict[str, Mapping] = {}
         self._packs: dict[int, Pack] = {}
-        self._broken = False
+        self.plain = False
 
     def _update_base_metadata(self, *args: Any, **kwargs: Any) -> None:
         self._mappings = {}
@@ -97,14 +100,14 @@ class GroupedLoRA(PunicaWrapperCPU):
     ) -> bool:
         """Whether it was done here."""
         # A compiler would freeze this batch's grouping into the graph.
-        if self._broken or torch.compiler.is_compiling():
+        if self.plain or torch.compiler.is_compiling():
             return False
         try:
             found = self._updates(rows, y, x, a_stacks, b_stacks, scale)
         except UnsuitedError:
             return False
         except Exception:
-            self._broken = True
+            self.plain = True
             logging.getLogger("vllm.postil").exception("vLLM's own LoRA operations take over from postil's")
             return False
         for update in found:
