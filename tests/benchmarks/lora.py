@@ -27,7 +27,6 @@ SHORT = ["16 adapters, q and v"]
 WAYS = ["base", "grouped", "plain"]
 ENGINE = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # ways are switched in the engine's process
-    "VLLM_CPU_OMP_THREADS_BIND": os.environ.get("VLLM_CPU_OMP_THREADS_BIND", "0"),
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_NO_USAGE_STATS": "1",
@@ -49,7 +48,7 @@ def measure(name: str, model: Path, rounds: int) -> dict[str, Any]:
 
 def show(raw: dict[str, dict[str, Any]]) -> None:
     """The table: speed as a share of the base's. Medians of ratios of neighbours in time, because machines drift."""
-    table = Table("row", "phase", "base, s of processor", "postil's", "vLLM's own", "same tokens")
+    table = Table("row", "phase", "base, s", "postil's", "vLLM's own", "same tokens")
     for row, found in raw.items():
         for phase in ("decode", "prefill"):
             seconds = found[phase]

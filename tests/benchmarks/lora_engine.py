@@ -1,4 +1,4 @@
-"""What the benchmark of LoRA on a CPU runs in a process of its own: vLLM without its HTTP server, one thread."""
+"""What the benchmark of LoRA on a CPU runs in a process of its own: vLLM without its HTTP server."""
 
 from __future__ import annotations
 
@@ -58,10 +58,7 @@ class Engine:
         self._wrappers = self._llm.apply_model(_wrappers)[0] if adapters else []
 
     def seconds(self, way: str, prompts: list[Any], tokens: int) -> tuple[float, list[list[int]]]:
-        """Processor time for all prompts together, and what is answered. ``way``: base, grouped or plain.
-
-        Not the time of day: with one thread it is the same on an idle machine, and on a busy one still means something.
-        """
+        """How long all prompts together take, and what is answered. ``way``: base, grouped or plain."""
         from vllm import SamplingParams
 
         for wrapper in self._wrappers:
@@ -70,9 +67,9 @@ class Engine:
         if way != "base":
             wanted = [self._adapters[place % len(self._adapters)] for place in range(len(prompts))]
         sampling = SamplingParams(temperature=0, max_tokens=tokens, ignore_eos=True)
-        began = time.process_time()
+        began = time.perf_counter()
         answers = self._llm.generate(prompts, sampling, lora_request=wanted, use_tqdm=False)
-        return time.process_time() - began, [list(answer.outputs[0].token_ids) for answer in answers]
+        return time.perf_counter() - began, [list(answer.outputs[0].token_ids) for answer in answers]
 
 
 def _wrappers(model: Any) -> list[Any]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence, Set
 import torch
 
 Stacks = Sequence[torch.Tensor]
+Operands = tuple[torch.Tensor | None, list[torch.Tensor]]
 
 
 class Pack:
@@ -20,29 +21,31 @@ class Pack:
     """
 
     def __init__(self, a_stacks: Stacks, b_stacks: Stacks) -> None:
-        self._a_stacks = [weakref.ref(stack) for stack in a_stacks]
-        self._b_stacks = [weakref.ref(stack) for stack in b_stacks]
+        self._stacks = [weakref.ref(stack) for stack in (*a_stacks, *b_stacks)]
         self._stamp: list[tuple[int, int]] = []
         self._ranks: dict[int, int] = {}
         self.rank = 0
         self.a: torch.Tensor | None = None
         self.b: list[torch.Tensor] = []
+        self._operands: dict[tuple[int, int], Operands] = {}
 
     def belongs_to(self, a_stacks: Stacks, b_stacks: Stacks) -> bool:
         """Whether it is the pack of these very tensors."""
-        known = [*self._a_stacks, *self._b_stacks]
-        given = [*a_stacks, *b_stacks]
-        return len(known) == len(given) and all(ref() is stack for ref, stack in zip(known, given, strict=True))
+        given = (*a_stacks, *b_stacks)
+        return len(given) == len(self._stacks) and all(map(_refers, self._stacks, given))
+
+    def current(self, a_stacks: Stacks, b_stacks: Stacks) -> bool:
+        """Whether it is the pack of these very tensors, and none has changed since ``prepare``."""
+        return self.belongs_to(a_stacks, b_stacks) and self._stamp == _stamp(a_stacks, b_stacks)
 
     @property
     def forgotten(self) -> bool:
         """Whether a stack it was made of is gone."""
-        return any(ref() is None for ref in (*self._a_stacks, *self._b_stacks))
+        return any(ref() is None for ref in self._stacks)
 
     def prepare(self, a_stacks: Stacks, b_stacks: Stacks, slots: Set[int]) -> frozenset[int]:
         """Bring ``slots`` up to date. Returns those of them whose adapter changes this layer."""
-        # Every write to a tensor or a view of it raises its version: the same stamp is the same weights.
-        stamp = [(stack.data_ptr(), stack._version) for stack in (*a_stacks, *b_stacks)]
+        stamp = _stamp(a_stacks, b_stacks)
         if stamp != self._stamp:
             self._stamp = stamp
             self._ranks = {}
@@ -50,6 +53,14 @@ class Pack:
         if new:
             self._add(a_stacks, b_stacks, new)
         return frozenset(slot for slot in slots if self._ranks[slot])
+
+    def operands(self, first: int, last: int) -> Operands:
+        """What rows of the slots ``[first, last)`` are multiplied by: A transposed, and a B for each slice. Views."""
+        key = (first, last)
+        if key not in self._operands:
+            a = None if self.a is None else self.a[first:last].transpose(1, 2)
+            self._operands[key] = (a, [b[first:last] for b in self.b])
+        return self._operands[key]
 
     def _add(self, a_stacks: Stacks, b_stacks: Stacks, new: Set[int]) -> None:
         first = not self._ranks
@@ -68,7 +79,7 @@ class Pack:
 
     def _allocate(self, a_stacks: Stacks, b_stacks: Stacks, rank: int) -> None:
         self.rank = rank
-        self.a, self.b = None, []
+        self.a, self.b, self._operands = None, [], {}
         if not rank:
             return
         # Outside inference mode, so that they may be written to in any mode later.
@@ -89,6 +100,15 @@ class Pack:
                 self.a[slot, place * rank : (place + 1) * rank].copy_(stack[slot, 0, :rank])
         for packed, stack in zip(self.b, b_stacks, strict=True):
             packed[slot].copy_(stack[slot, 0, :, :rank].t())
+
+
+def _stamp(a_stacks: Stacks, b_stacks: Stacks) -> list[tuple[int, int]]:
+    """Every write to a tensor or a view of it raises its version: the same stamp is the same weights."""
+    return [(stack.data_ptr(), stack._version) for stack in (*a_stacks, *b_stacks)]
+
+
+def _refers(ref: weakref.ref[torch.Tensor], stack: torch.Tensor) -> bool:
+    return ref() is stack
 
 
 def _rank(a_stacks: Stacks, b_stacks: Stacks, slot: int) -> int:

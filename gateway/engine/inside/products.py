@@ -15,15 +15,16 @@ from postil.gateway.engine.inside.pack import Pack
 class Stretch:
     """Slots ``[first, last)`` as one batched product: rows are gathered, padded to ``longest`` a slot, and put back.
 
-    ``gather[i]`` is the row that comes to place ``i``; ``rows[j]`` receives what came out at ``places[j]``.
+    ``gather[i]`` is the row that comes to place ``i``; ``rows[j]`` receives what came out at ``places[j]``. None where
+    the rows lie in the order of their slots, one each, and nothing has to be moved.
     """
 
     first: int
     last: int
     longest: int
-    gather: torch.Tensor
+    gather: torch.Tensor | None
     rows: torch.Tensor
-    places: torch.Tensor
+    places: torch.Tensor | None
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,10 @@ class Plan:
     together: tuple[Stretch, ...]
 
     @classmethod
-    def of(cls, groups: Sequence[Group], shape: Shape) -> Plan:
-        """The cheapest one."""
+    def of(cls, groups: Sequence[Group], shape: Shape, rows: int) -> Plan:
+        """The cheapest one, for a batch of ``rows``."""
         division: Division = divide(groups, shape)
-        return cls(division.alone, tuple(_stretch(stretch) for stretch in division.together))
-
-    @property
-    def rows(self) -> Iterator[slice | torch.Tensor]:
-        """The rows that have an adapter."""
-        for group in self.alone:
-            yield from (slice(*run) for run in group.runs)
-        for stretch in self.together:
-            yield stretch.rows
+        return cls(division.alone, tuple(_stretch(stretch, rows) for stretch in division.together))
 
 
 class Update:
@@ -61,7 +54,7 @@ class Update:
 
     def apply(self, y: torch.Tensor) -> None:
         """Add it to ``y``, (rows, outputs)."""
-        part = y[:, self._columns]
+        part = y if self._columns == slice(0, y.size(1)) else y[:, self._columns]
         if isinstance(self._rows, torch.Tensor):
             part.index_add_(0, self._rows, self._left.to(y.dtype))
             return
@@ -86,24 +79,26 @@ def updates(x: torch.Tensor, pack: Pack, plan: Plan, widths: Sequence[int], scal
 
 
 def _alone(x: torch.Tensor, pack: Pack, group: Group, widths: Sequence[int], scale: float) -> Iterator[Update]:
+    a, b = pack.operands(group.slot, group.slot + 1)
     for run in group.runs:
         left = x[slice(*run)]
-        if pack.a is not None:
-            left = left @ pack.a[group.slot].t()
+        if a is not None:
+            left = left @ a[0]
         if scale != 1.0:
             left = left * scale
         start = 0
         for place, width in enumerate(widths):
             ranks = left[:, place * pack.rank : (place + 1) * pack.rank]
-            yield Update(run, slice(start, start + width), ranks, pack.b[place][group.slot, :, :width])
+            yield Update(run, slice(start, start + width), ranks, b[place][0, :, :width])
             start += width
 
 
 def _together(x: torch.Tensor, pack: Pack, stretch: Stretch, widths: Sequence[int], scale: float) -> Iterator[Update]:
-    slots = slice(stretch.first, stretch.last)
-    left = x.index_select(0, stretch.gather).view(stretch.last - stretch.first, stretch.longest, x.size(1))
-    if pack.a is not None:
-        left = torch.bmm(left, pack.a[slots].transpose(1, 2))
+    a, b = pack.operands(stretch.first, stretch.last)
+    left = x if stretch.gather is None else x.index_select(0, stretch.gather)
+    left = left.view(stretch.last - stretch.first, stretch.longest, x.size(1))
+    if a is not None:
+        left = torch.bmm(left, a)
     if scale != 1.0:
         left = left * scale
     rows: tuple[int, int] | torch.Tensor = stretch.rows
@@ -113,12 +108,14 @@ def _together(x: torch.Tensor, pack: Pack, stretch: Stretch, widths: Sequence[in
     start = 0
     for place, width in enumerate(widths):
         ranks = left[:, :, place * pack.rank : (place + 1) * pack.rank]
-        product = torch.bmm(ranks, pack.b[place][slots, :, :width]).view(-1, width)
-        yield Update(rows, slice(start, start + width), product.index_select(0, stretch.places), None)
+        product = torch.bmm(ranks, b[place])[:, :, :width].reshape(-1, width)
+        if stretch.places is not None:
+            product = product.index_select(0, stretch.places)
+        yield Update(rows, slice(start, start + width), product, None)
         start += width
 
 
-def _stretch(groups: Sequence[Group]) -> Stretch:
+def _stretch(groups: Sequence[Group], total: int) -> Stretch:
     first, last = groups[0].slot, groups[-1].slot + 1
     longest = max(group.rows for group in groups)
     gather = [0] * ((last - first) * longest)
@@ -130,6 +127,8 @@ def _stretch(groups: Sequence[Group]) -> Stretch:
             places[row] = place
             place += 1
     rows = sorted(places)
-    return Stretch(
-        first, last, longest, torch.tensor(gather), torch.tensor(rows), torch.tensor([places[row] for row in rows])
-    )
+    receive = torch.tensor(rows)
+    if gather == rows:
+        # Rows of this batch that are all of it need no gathering either.
+        return Stretch(first, last, longest, None if rows[-1] + 1 == len(rows) == total else receive, receive, None)
+    return Stretch(first, last, longest, torch.tensor(gather), receive, torch.tensor([places[row] for row in rows]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -30,14 +31,25 @@ class Mapping:
         self.rows = len(slots)
         self.groups: tuple[Group, ...] = groups(slots)
         self.slots = frozenset(group.slot for group in self.groups)
+        self.layers: dict[tuple[int, int], Layer] = {}
         self._plans: dict[tuple[frozenset[int], Shape], Plan] = {}
 
     def plan(self, slots: frozenset[int], shape: Shape) -> Plan:
         """The plan for a layer of that shape which only the adapters in ``slots`` change."""
         key = (slots, shape)
         if key not in self._plans:
-            self._plans[key] = Plan.of([group for group in self.groups if group.slot in slots], shape)
+            self._plans[key] = Plan.of([group for group in self.groups if group.slot in slots], shape, self.rows)
         return self._plans[key]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer as it is computed for one batch, as long as its stacks stay as they are. No ``plan``: nothing to add."""
+
+    pack: Pack
+    plan: Plan | None
+    inputs: int
+    widths: list[int]
 
 
 class GroupedLoRA(PunicaWrapperCPU):
@@ -69,7 +81,7 @@ class GroupedLoRA(PunicaWrapperCPU):
         **kwargs: Any,
     ) -> None:
         """Add to ``y``, slice by slice, ``x @ A.T @ B.T * scale`` of each row's adapter."""
-        usual = buffer is None and not kwargs and [b.size(-2) for b in lora_b_stacked] == list(output_slices)
+        usual = buffer is None and not kwargs and all(map(_as_wide, lora_b_stacked, output_slices))
         if not usual or not self._add("token", y, x, lora_a_stacked, lora_b_stacked, scale):
             super().add_lora_linear(y, x, lora_a_stacked, lora_b_stacked, scale, output_slices, buffer=buffer, **kwargs)
 
@@ -120,15 +132,28 @@ class GroupedLoRA(PunicaWrapperCPU):
         mapping = self._mapping(rows)
         if not mapping.slots:
             return []
-        _check(mapping, y, x, a_stacks, b_stacks)
+        if not (x.dim() == y.dim() == 2 and x.size(0) == y.size(0) == mapping.rows):
+            raise UnsuitedError
+        key = (id(b_stacks[0]), y.size(1))
+        layer = mapping.layers.get(key)
+        if layer is None or not layer.pack.current(a_stacks, b_stacks):
+            layer = mapping.layers[key] = self._layer(mapping, y.size(1), a_stacks, b_stacks)
+        if layer.plan is None:
+            return []
+        if x.size(1) != layer.inputs or not (_known(x) and _known(y)):
+            raise UnsuitedError
+        return updates(x, layer.pack, layer.plan, layer.widths, scale)
+
+    def _layer(self, mapping: Mapping, outputs: int, a_stacks: Stacks, b_stacks: Stacks) -> Layer:
         pack = self._pack(a_stacks, b_stacks)
         slots = pack.prepare(a_stacks, b_stacks, mapping.slots)
-        if not slots:
-            return []
-        widths = [min(stack.size(2), y.size(1)) for stack in b_stacks]
-        inputs = x.size(1) if a_stacks else 0
-        plan = mapping.plan(slots, Shape(len(widths), inputs, sum(widths), pack.rank))
-        return updates(x, pack, plan, widths, scale)
+        inputs = (*a_stacks, *b_stacks)[0].size(3)
+        # One alone may be wider than the output: a head's B where the logits have lost their padding.
+        widths = [stack.size(2) for stack in b_stacks] if len(b_stacks) > 1 else [min(b_stacks[0].size(2), outputs)]
+        if sum(widths) > outputs:
+            raise UnsuitedError
+        shape = Shape(len(widths), inputs if a_stacks else 0, sum(widths), pack.rank)
+        return Layer(pack, mapping.plan(slots, shape) if slots else None, inputs, widths)
 
     def _mapping(self, rows: str) -> Mapping:
         if rows not in self._mappings:
@@ -142,23 +167,21 @@ class GroupedLoRA(PunicaWrapperCPU):
         key = id(b_stacks[0])
         pack = self._packs.get(key)
         if pack is None or not pack.belongs_to(a_stacks, b_stacks):
+            if not all(_stack(stack) for stack in (*a_stacks, *b_stacks)):
+                raise UnsuitedError
             self._packs = {key: pack for key, pack in self._packs.items() if not pack.forgotten}
             pack = self._packs[key] = Pack(a_stacks, b_stacks)
         return pack
 
 
-def _check(mapping: Mapping, y: torch.Tensor, x: torch.Tensor, a_stacks: Stacks, b_stacks: Stacks) -> None:
-    """Raise UnsuitedError unless the tensors are what is described here and in pack.py."""
-    stacks = (*a_stacks, *b_stacks)
-    inputs = [stack.size(3) for stack in a_stacks or b_stacks]
-    suited = (
-        x.dim() == y.dim() == 2
-        and x.size(0) == y.size(0) == mapping.rows
-        and all(stack.dim() == 4 and stack.size(1) == 1 and not stack.is_inference() for stack in stacks)
-        and all(tensor.dtype in _TYPES and tensor.device.type == "cpu" for tensor in (x, y, *stacks))
-        and all(x.size(1) == size for size in inputs)
-        # One alone may be wider: a head's B where the logits have lost their padding.
-        and (len(b_stacks) == 1 or sum(stack.size(2) for stack in b_stacks) <= y.size(1))
-    )
-    if not suited:
-        raise UnsuitedError
+def _known(tensor: torch.Tensor) -> bool:
+    return tensor.dtype in _TYPES and tensor.device.type == "cpu"
+
+
+def _as_wide(stack: torch.Tensor, width: int) -> bool:
+    return bool(stack.size(-2) == width)
+
+
+def _stack(tensor: torch.Tensor) -> bool:
+    """Whether it is one as pack.py describes them. Tensors of inference mode do not tell when they were changed."""
+    return _known(tensor) and tensor.dim() == 4 and tensor.size(1) == 1 and not tensor.is_inference()
