@@ -14,6 +14,7 @@ from postil.gateway.settings import Settings
 _SERVER = "vllm.entrypoints.openai.api_server"
 # What the engine may see of the gateway's environment; above all, none of its secrets.
 _PASSED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "LD_PRELOAD")
+_PASSED_OF_OURS = ("POSTIL_PLAIN_LORA",)
 _PASSED_PREFIXES = ("VLLM_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "KMP_", "TORCH", "TRITON_")
 _SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 
@@ -54,7 +55,8 @@ def environment(given: Mapping[str, str], *, cpu: bool) -> dict[str, str]:
     kept = {
         name: value
         for name, value in given.items()
-        if (name in _PASSED or name.startswith(_PASSED_PREFIXES)) and not any(word in name for word in _SECRETS)
+        if (name in _PASSED + _PASSED_OF_OURS or name.startswith(_PASSED_PREFIXES))
+        and not any(word in name for word in _SECRETS)
     }
     ours = {
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",

@@ -22,6 +22,10 @@ def test_the_engine_gets_none_of_the_gateways_secrets() -> None:
     assert passed["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "1"
 
 
+def test_the_engine_is_told_to_keep_vllms_own_lora_operations() -> None:
+    assert environment({"POSTIL_PLAIN_LORA": "1"}, cpu=True)["POSTIL_PLAIN_LORA"] == "1"
+
+
 @pytest.mark.parametrize(("rank", "served"), [(1, "8"), (8, "8"), (9, "16"), (64, "64"), (300, "320"), (512, "512")])
 def test_the_rank_is_rounded_up_to_one_that_vllm_takes(tmp_path: Path, rank: int, served: str) -> None:
     line = command(Settings(home=tmp_path, max_lora_rank=rank), tmp_path, tmp_path / "s", cpu=True)
