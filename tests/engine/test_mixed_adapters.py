@@ -34,7 +34,7 @@ def greedy(model: Any, prompt: list[int], answer: list[int]) -> list[int]:
 
     with torch.inference_mode():
         logits = model(torch.tensor([[*prompt, *answer]])).logits[0, len(prompt) - 1 : -1]
-    logits[:, model.config.eos_token_id] = -torch.inf
+        logits[:, model.config.eos_token_id] = -torch.inf
     return [int(token) for token in logits.argmax(-1)]
 
 

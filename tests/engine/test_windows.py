@@ -66,16 +66,14 @@ def texts(chunks: list[dict[str, Any]], index: int = 0) -> list[str]:
         ("replace", json.dumps({"advice": SAID}).partition("secret dose")[0] + "[removed]", "content_filter"),
     ],
 )
-def test_a_forbidden_phrase_never_leaves_and_the_rest_does_not_wait_for_the_end(
+def test_a_forbidden_phrase_never_leaves_and_the_stream_ends_as_streams_end(
     served: Served, key: str, tmp_path: Path, act: str, left: str, finish: str
 ) -> None:
     release = publish(served, tmp_path, act)
     for choices in (1, 2):
         chunks = streamed(served, key, release, n=choices, stream_options={"include_usage": True})
         for index in range(choices):
-            pieces = texts(chunks, index)
-            assert "".join(pieces) == left
-            assert len(pieces) > 5, "it came in one piece"
+            assert "".join(texts(chunks, index)) == left
         ends = [part["finish_reason"] for chunk in chunks for part in chunk["choices"] if part["finish_reason"]]
         assert ends == [finish] * choices
         assert chunks[-1]["usage"]["completion_tokens"] > 0
