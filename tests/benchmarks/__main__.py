@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 from pathlib import Path
 
-from tests.benchmarks import canary_simulation, hop, rollback, windowed
+from tests.benchmarks import canary_simulation, hop, lora, rollback, windowed
 
 
 def main() -> None:
@@ -14,6 +15,8 @@ def main() -> None:
     raw = {"hop": asyncio.run(hop.main()), "rollback": asyncio.run(rollback.main())}
     raw |= {"windows": asyncio.run(windowed.main()), "law of windows": windowed.law(windowed.CASES)}
     canary_simulation.main(short=True)
+    if importlib.util.find_spec("vllm"):
+        raw["lora"] = lora.main(lora.SHORT)
     Path("build").mkdir(exist_ok=True)
     Path("build/bench.json").write_text(json.dumps(raw, indent=2))
 

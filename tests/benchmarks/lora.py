@@ -21,7 +21,7 @@ ROWS = {
     "unused": {"adapters": 16, "requests": 16, "modules": ALL, "ways": ["base", "without"]},
     "16 adapters, q and v": {"adapters": 16, "requests": 16, "modules": ["q_proj", "v_proj"]},
     "16 adapters, all layers": {"adapters": 16, "requests": 16, "modules": ALL},
-    "64 adapters, all layers": {"adapters": 64, "requests": 64, "modules": ALL},
+    "64 adapters, all layers": {"adapters": 64, "requests": 64, "modules": ALL, "ways": ["base", "grouped"]},
 }
 SHORT = ["16 adapters, q and v"]
 WAYS = ["base", "grouped", "plain"]

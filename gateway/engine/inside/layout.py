@@ -10,7 +10,8 @@ from operator import itemgetter
 
 NO_ADAPTER = -1
 
-# Measured on 2 cores (AVX2, float32) with the layers of a model of 135M parameters: `tests/benchmarks/lora_kernels.py`.
+# Fitted to one decoding step of a model of 135M parameters (one thread, AVX2, float32) for batches of 1 to 64 adapters,
+# each way timed by itself; `tests/benchmarks/lora_kernels.py` times what is chosen.
 # They need to be right in proportion, not on every machine: near the crossing both ways cost about the same.
 CALL_NS = 3000.0  # one torch operation on tensors so small that it costs nothing else
 ALONE_NS = (0.30, 0.025)  # per weight of the adapter: reading it, and each row multiplied by it
