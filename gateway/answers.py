@@ -13,6 +13,8 @@ from postil.gateway.payload import Ask, Kind
 from postil.plugins import Completion, Fallback, Token
 
 _encoder = msgspec.json.Encoder()
+# What a message can say beside its content.
+BESIDE = ("reasoning", "reasoning_content", "refusal")
 
 
 def completion(choice: Mapping[str, Any], kind: Kind) -> Completion:
@@ -69,7 +71,7 @@ def drop_unjudged(choice: dict[str, Any]) -> None:
     """Take out what a model says beside its answer, and no validator has seen."""
     message = choice.get("message")
     if isinstance(message, dict):
-        for key in ("reasoning", "reasoning_content", "refusal"):
+        for key in BESIDE:
             message.pop(key, None)
 
 

@@ -23,7 +23,7 @@ from postil.gateway.payload import Kind
 from postil.plugins import Token
 
 FILTERED = "content_filter"
-_TEXTS = ("reasoning", "reasoning_content", "content", "refusal")
+_TEXTS = (*answers.BESIDE, "content")
 # Made by the engine, of random digits. Any other id may be of the model's making, and is judged as its words are.
 _MINTED = re.compile(r"(chatcmpl-tool-|call_)[0-9a-f]+")
 Part = dict[str, Any]

@@ -14,6 +14,7 @@ POLICY = "policy.yaml"
 CARD = "README.md"
 # An artifact is these and nothing else: a tokenizer or a model card beside them makes no other adapter.
 KEPT = frozenset({CONFIG, WEIGHTS, REPORT})
+_HOTTEST = 1e6
 
 
 def policy_in(folder: Path) -> Policy | None:
@@ -38,7 +39,8 @@ def calibration_in(folder: Path) -> dict[str, float]:
     if not isinstance(part, dict) or "temperature" not in part:
         return {}
     temperature = part["temperature"]
-    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not temperature > 0:
+    # Written so that NaN, infinity and numbers of hundreds of digits are none: no database keeps them.
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0 < temperature < _HOTTEST:
         raise PreflightError(
             f"{REPORT} has the calibration temperature {str(temperature)[:40]!r}, which has to be a number above 0;"
             " let `postil evaluate` write it"

@@ -66,10 +66,11 @@ def evaluate(
 ) -> None:
     """Measure an adapter against the base and calibrate its confidence; kept in its training.json, and so published."""
     from postil.registry.tuning.evaluate import evaluate as measure
+    from postil.registry.tuning.progress import Count
 
     try:
-        typer.echo(f"answering the examples of {data} ...", err=True)
-        found = measure(adapter, data, _prepared(base), reject=reject)
+        with Count(Console(stderr=True)) as count:
+            found = measure(adapter, data, _prepared(base), reject=reject, counter=count)
     except RegistryError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

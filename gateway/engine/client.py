@@ -130,7 +130,7 @@ class EngineClient:
         if response.status >= 500 and (health := await self.health()) is not Health.WELL:
             if health is Health.SICK:  # One that is silent may only be busy; whoever watches it will see.
                 self.on_sick()
-            raise _unavailable(f"{response.status}: {body[:500]!r}")
+            raise _unavailable(f"it said {response.status}")  # Its text may quote the request: logs carry none.
         raise EngineRefusedError(response.status, body)
 
     def _open(self, *, fresh: bool = False) -> aiohttp.ClientSession:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,8 +48,11 @@ class _Walk:
         return len(self.open) == 1 and depth >= self.open[0].end
 
 
-def judge(model: Any, coder: Coder, examples: Sequence[Example], labels: Collection[str]) -> list[Judged]:
-    """Answer every example by greedy decoding that is constrained to ``labels``."""
+def judge(
+    model: Any, coder: Coder, examples: Sequence[Example], labels: Collection[str],
+    answered: Callable[[int], None] = lambda more: None,
+) -> list[Judged]:
+    """Answer every example by greedy decoding that is constrained to ``labels``; ``answered`` hears how many more."""
     allowed = [coder.answers[label] for label in sorted(labels)]
     was_training = model.training
     model.eval()
@@ -59,6 +62,7 @@ def judge(model: Any, coder: Coder, examples: Sequence[Example], labels: Collect
         for begin in range(0, len(order), BATCH):
             part = order[begin : begin + BATCH]
             judged.update(zip(part, _batch(model, coder, [examples[n] for n in part], allowed), strict=True))
+            answered(len(part))
     model.train(was_training)
     return [judged[n] for n in range(len(examples))]
 

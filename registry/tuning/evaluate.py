@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from postil.registry.base.model import BaseModel
 from postil.registry.contents import REPORT
@@ -21,7 +21,19 @@ from postil.registry.tuning.train import check_libraries
 _LARGEST_RANK = 512
 
 
-def evaluate(adapter: Path, data: Path, base: BaseModel, *, reject: str | None = None) -> Evaluation:
+class Counter(Protocol):
+    """Told how far an evaluation is."""
+
+    def started(self, answers: int) -> None:
+        """Nothing was refused; so many answers follow."""
+
+    def answered(self, more: int) -> None:
+        """So many more are there."""
+
+
+def evaluate(
+    adapter: Path, data: Path, base: BaseModel, *, reject: str | None = None, counter: Counter | None = None
+) -> Evaluation:
     """Answer every example of ``data`` by ``adapter`` and by its base; the figures go into its ``training.json``.
 
     What that holds of its training stays. ``reject`` is the label of what belongs to no other; the one that the adapter
@@ -33,7 +45,7 @@ def evaluate(adapter: Path, data: Path, base: BaseModel, *, reject: str | None =
     check_libraries()
     reject = reject or known.get("reject") or (known.get("options") or {}).get("reject")
     labels = _labels(known, validation, reject)
-    metrics, judged = _answers(adapter, base, validation, labels, reject)
+    metrics, judged = _answers(adapter, base, validation, labels, reject, counter)
     found = Evaluation(
         base=base.id, field=validation.field, labels=labels, reject=reject,
         instruction=validation.examples[0].instruction, validation=about(validation), base_metrics=metrics,
@@ -67,7 +79,8 @@ def _labels(known: Mapping[str, Any], validation: Dataset, reject: str | None) -
 
 
 def _answers(
-    adapter: Path, base: BaseModel, validation: Dataset, labels: Sequence[str], reject: str | None
+    adapter: Path, base: BaseModel, validation: Dataset, labels: Sequence[str], reject: str | None,
+    counter: Counter | None,
 ) -> tuple[Metrics, list[Judged]]:
     """The base's figures, and the adapter's answers."""
     from peft import PeftModel
@@ -79,9 +92,12 @@ def _answers(
     model, tokenizer = load_base(base.path, seed=0)
     allowed = [*labels, reject] if reject is not None else labels
     coder = Coder(tokenizer, validation.field, [*validation.examples, *_one_each(validation.examples[0], allowed)])
-    alone = measure(judge(model, coder, validation.examples, labels), reject)
+    tell = counter.answered if counter else lambda more: None
+    if counter:
+        counter.started(2 * len(validation.examples))
+    alone = measure(judge(model, coder, validation.examples, labels, tell), reject)
     adapted = PeftModel.from_pretrained(model, str(adapter))
-    return alone, judge(adapted, coder, validation.examples, allowed)
+    return alone, judge(adapted, coder, validation.examples, allowed, tell)
 
 
 def _one_each(example: Example, labels: Sequence[str]) -> list[Example]:

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from postil.registry.tuning.report import Metrics
 
@@ -41,6 +41,32 @@ class Silent:
 
     def measured(self, epoch: float, metrics: Metrics, best: bool) -> None:
         """Ignore it."""
+
+
+class Count:
+    """A progress bar over the answers of an evaluation."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=console)
+        self._task = self._progress.add_task("answering", total=None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def started(self, answers: int) -> None:
+        """Show how many there will be."""
+        self._progress.update(self._task, total=answers)
+        self._progress.start()
+
+    def answered(self, more: int) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, advance=more)
 
 
 class Bar:

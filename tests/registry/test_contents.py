@@ -91,7 +91,7 @@ def test_what_was_fitted_is_read_of_the_report(tmp_path: Path, report: str, foun
     assert calibration_in(tmp_path) == found
 
 
-@pytest.mark.parametrize("value", ['"hot"', "true", "0", "-1", "NaN", "null"])
+@pytest.mark.parametrize("value", ['"hot"', "true", "0", "-1", "NaN", "Infinity", "1e400", "1" + "0" * 400, "null"])
 def test_a_temperature_that_is_none_is_refused(tmp_path: Path, value: str) -> None:
     (tmp_path / "training.json").write_text(f'{{"calibration": {{"temperature": {value}}}}}')
     with pytest.raises(PreflightError, match="a number above 0; let `postil evaluate` write it"):

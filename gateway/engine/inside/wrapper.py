@@ -89,7 +89,9 @@ class GroupedLoRA(PunicaWrapperCPU):
         self, y: torch.Tensor, x: torch.Tensor, lora_b_stacked: torch.Tensor, add_inputs: bool = True, **kwargs: Any
     ) -> None:
         """Add to ``y`` the product of ``x``, which is looked up in A already, with B of each row's adapter."""
-        if not add_inputs or not self._add("token", y, x, (), (lora_b_stacked,), 1.0):
+        # vLLM's layer calls the one argument ``add_input``, its products ``add_inputs``.
+        usual = add_inputs and kwargs in ({}, {"add_input": True})
+        if not usual or not self._add("token", y, x, (), (lora_b_stacked,), 1.0):
             super().add_lora_embedding(y, x, lora_b_stacked, add_inputs, **kwargs)
 
     def add_lora_logits(

@@ -64,6 +64,7 @@ def test_an_adapter_is_evaluated_into_its_own_report(
     result = measure(tmp_path / "out", "--base", str(tiny_base), "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout).items() <= json.loads((tmp_path / "out" / "training.json").read_text()).items()
+    assert "40/40" in result.stderr
     result = measure(tmp_path / "out", "--base", str(tiny_base))
     assert all(word in result.stdout for word in ("symptoms", "adapter", "is calibrated by"))
 

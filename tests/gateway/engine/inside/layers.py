@@ -13,6 +13,19 @@ from postil.gateway.engine.inside.wrapper import GroupedLoRA
 from tests.gateway.engine.inside.cases import INPUTS, MOST_ROWS, Case
 
 
+class Brittle(torch.Tensor):  # type: ignore[misc]
+    """A tensor of which no float32 copy can be had, as where memory has run out."""
+
+    def float(self) -> torch.Tensor:
+        """Fail."""
+        raise RuntimeError("out of memory")
+
+
+def brittle(x: torch.Tensor) -> torch.Tensor:
+    """The same numbers in such a tensor."""
+    return x.as_subclass(Brittle)
+
+
 class Layer:
     """The stacks of one layer with the adapters of a case in them."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from types import ModuleType
 from typing import Any
 
@@ -106,15 +105,14 @@ def test_what_it_does_not_know_is_left_to_vllm(vllm_layers: ModuleType) -> None:
 
 
 def test_a_failure_of_its_own_is_said_once_and_left_to_vllm_for_good(
-    vllm_layers: ModuleType, monkeypatch: pytest.MonkeyPatch
+    vllm_layers: ModuleType, caplog: pytest.LogCaptureFixture
 ) -> None:
     layer = vllm_layers.Layer(CASE)
     x, y = inputs(layer)
     rows = [3, 0, 0, 1, 1, 3]
     ours, theirs = vllm_layers.wrapper(4, rows), vllm_layers.wrapper(4, rows, plain=True)
-    monkeypatch.setattr("postil.gateway.engine.inside.wrapper.updates", None)
-    said: list[str] = []
-    monkeypatch.setattr(logging.getLogger("vllm.postil"), "exception", said.append)
-    for _ in range(2):
-        assert layer.add(ours, y, x).equal(layer.add(theirs, y, x))
-    assert said == ["vLLM's own LoRA operations take over from postil's"]
+    brittle = vllm_layers.brittle(x)
+    for given in (brittle, brittle, x):
+        assert layer.add(ours, y, given).equal(layer.add(theirs, y, x))
+    assert [record.message for record in caplog.records] == ["vLLM's own LoRA operations take over from postil's"]
+    assert ours.plain
