@@ -51,7 +51,7 @@ install() {
 
 count() {
   awk -v what="$1" -v total="$2" -v tty="$([ -t 1 ] && echo 1 || echo 0)" '
-    /^(Collecting|Processing|Requirement already)/ { n++; if (tty) { printf "\rinstalling %s: %d of %d packages ", what, n, total; fflush() } }
+    /^(Collecting|Processing|Obtaining|Requirement already)/ { n++; if (tty) { printf "\rinstalling %s: %d of %d packages ", what, n, total; fflush() } }
     /^Installing collected/ { if (tty) { printf "\rinstalling %s: unpacking %d packages   ", what, n; fflush() } }
     END { printf "%sinstalling %s: %d packages done%s\n", tty ? "\r" : "", what, n, "          " }'
 }
