@@ -70,7 +70,7 @@ def evaluate(
 
     try:
         with Count(Console(stderr=True)) as count:
-            found = measure(adapter, data, _prepared(base), reject=reject, counter=count)
+            found = measure(adapter, data, _prepared(base), reject=reject, onlooker=count)
     except RegistryError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

@@ -21,7 +21,7 @@ from postil.registry.tuning.train import check_libraries
 _LARGEST_RANK = 512
 
 
-class Counter(Protocol):
+class Onlooker(Protocol):
     """Told how far an evaluation is."""
 
     def started(self, answers: int) -> None:
@@ -32,7 +32,7 @@ class Counter(Protocol):
 
 
 def evaluate(
-    adapter: Path, data: Path, base: BaseModel, *, reject: str | None = None, counter: Counter | None = None
+    adapter: Path, data: Path, base: BaseModel, *, reject: str | None = None, onlooker: Onlooker | None = None
 ) -> Evaluation:
     """Answer every example of ``data`` by ``adapter`` and by its base; the figures go into its ``training.json``.
 
@@ -45,7 +45,7 @@ def evaluate(
     check_libraries()
     reject = reject or known.get("reject") or (known.get("options") or {}).get("reject")
     labels = _labels(known, validation, reject)
-    metrics, judged = _answers(adapter, base, validation, labels, reject, counter)
+    metrics, judged = _answers(adapter, base, validation, labels, reject, onlooker)
     found = Evaluation(
         base=base.id, field=validation.field, labels=labels, reject=reject,
         instruction=validation.examples[0].instruction, validation=about(validation), base_metrics=metrics,
@@ -80,7 +80,7 @@ def _labels(known: Mapping[str, Any], validation: Dataset, reject: str | None) -
 
 def _answers(
     adapter: Path, base: BaseModel, validation: Dataset, labels: Sequence[str], reject: str | None,
-    counter: Counter | None,
+    onlooker: Onlooker | None,
 ) -> tuple[Metrics, list[Judged]]:
     """The base's figures, and the adapter's answers."""
     from peft import PeftModel
@@ -92,9 +92,9 @@ def _answers(
     model, tokenizer = load_base(base.path, seed=0)
     allowed = [*labels, reject] if reject is not None else labels
     coder = Coder(tokenizer, validation.field, [*validation.examples, *_one_each(validation.examples[0], allowed)])
-    tell = counter.answered if counter else lambda more: None
-    if counter:
-        counter.started(2 * len(validation.examples))
+    tell = onlooker.answered if onlooker else lambda more: None
+    if onlooker:
+        onlooker.started(2 * len(validation.examples))
     alone = measure(judge(model, coder, validation.examples, labels, tell), reject)
     adapted = PeftModel.from_pretrained(model, str(adapter))
     return alone, judge(adapted, coder, validation.examples, allowed, tell)

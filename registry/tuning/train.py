@@ -58,7 +58,8 @@ def check_libraries(names: Sequence[str] = LIBRARIES) -> None:
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise TuneExtraMissingError(
-            f"training needs {', '.join(missing)}; install it with: pip install 'postil[tune]'"
+            f"training and evaluation need {', '.join(missing)}; install it with: bash deploy/setup.sh cpu tune"
+            " (elsewhere than in a clone of postil: pip install 'postil[tune]')"
         )
 
 

@@ -129,7 +129,7 @@ def test_a_reject_label_counts_as_none_of_the_labels(
 
 
 def test_missing_libraries_are_named_with_the_remedy() -> None:
-    with pytest.raises(TuneExtraMissingError, match=r"needs no_such_library; .* 'postil\[tune\]'"):
+    with pytest.raises(TuneExtraMissingError, match=r"need no_such_library; .* 'postil\[tune\]'"):
         check_libraries(("json", "no_such_library"))
 
 
