@@ -100,12 +100,13 @@ class Monitor:
         if trace.arrival is None:
             return
         arrivals, now = self._arrivals[trace.route.release.ref.name], self._clock()
-        pace = self._pace.at(now)
+        pace = max(trace.arrival.which[2], self._pace.at(now))
         seen = Seen(trace.failed_validation, trace.engine_error, trace.fell_back, trace.seconds, pace)
         arrivals.ended(trace.arrival, None if trace.end_of_it is End.REFUSED else seen)
         for which, ripe in arrivals.ripe(now):
             why, ref, pace = cast(tuple[str, ReleaseRef, int], which)
-            self._seen(why, ref, replace(ripe, pace=max(ripe.pace, pace)))
+            # One that was not waited for to its end has no pace yet.
+            self._seen(why, ref, ripe if ripe.pace >= pace else replace(ripe, pace=pace))
 
     def _seen(self, why: str, ref: ReleaseRef, seen: Seen) -> None:
         if why == STABLE:
