@@ -9,19 +9,16 @@ from contextlib import asynccontextmanager
 from enum import Enum
 from typing import Any, NoReturn
 
-import aiohttp
 import msgspec
 
+from postil.gateway.engine.http import Answer, BrokenError, HttpClient, SilentError
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 
 log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
-_HEADERS = {"Content-Type": "application/json"}
-# Shorter than the engine keeps idle connections, so that no request is written into a closing one.
-_KEEPALIVE_SECONDS = 30.0
 # For questions to which an engine that is well knows the answer.
-_QUICK = aiohttp.ClientTimeout(total=5)
-_GONE = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
+_QUICK_SECONDS = 5.0
+_GONE = (BrokenError, SilentError, TimeoutError, OSError)
 # Pauses before a request is asked again whose connection broke before any of its answer was there.
 _AGAIN_SECONDS = (0.0, 0.1)
 
@@ -41,10 +38,7 @@ class EngineClient:
     """
 
     def __init__(self, address: str, *, timeout_seconds: float) -> None:
-        self._socket = address.removeprefix("unix:") if address.startswith("unix:") else None
-        self._root = "http://engine" if self._socket else address.rstrip("/")
-        self._timeout = aiohttp.ClientTimeout(total=None, sock_read=timeout_seconds, sock_connect=10)
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._http = HttpClient(address, timeout_seconds=timeout_seconds)
         self.on_sick: Callable[[], None] = lambda: None
 
     async def post(self, path: str, payload: Mapping[str, Any]) -> bytes:
@@ -52,14 +46,30 @@ class EngineClient:
 
         Raises EngineRefusedError for a status of 400 and above, EngineUnavailableError if no whole answer came.
         """
-        async with self._sent(path, payload) as response:
-            return await response.read()
+        try:
+            answer = await self._begun(path, _encoder.encode(payload))
+            try:
+                if answer.status >= 400:
+                    await self._refuse(answer)
+                return await answer.read()
+            finally:
+                answer.leave()
+        except _GONE as error:
+            raise _unavailable(repr(error)) from error
 
     @asynccontextmanager
     async def stream(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
         """Send JSON and hand out the answer as it comes, as ``post`` does. Leaving early cancels it in the engine."""
-        async with self._sent(path, payload) as response:
-            yield _chunks(response)
+        try:
+            answer = await self._begun(path, _encoder.encode(payload))
+            try:
+                if answer.status >= 400:
+                    await self._refuse(answer)
+                yield _chunks(answer)
+            finally:
+                answer.leave()
+        except _GONE as error:
+            raise _unavailable(repr(error)) from error
 
     async def healthy(self) -> bool:
         """Whether the engine says that it is."""
@@ -68,10 +78,10 @@ class EngineClient:
     async def health(self) -> Health:
         """What the engine says of itself, within five seconds."""
         try:
-            async with self._open().get(f"{self._root}/health", timeout=_QUICK) as response:
-                return Health.WELL if response.status == 200 else Health.SICK
+            status, _ = await self._get("/health")
         except _GONE:
             return Health.SILENT
+        return Health.WELL if status == 200 else Health.SICK
 
     async def load_adapter(self, name: str, folder: str) -> None:
         """Load an adapter. One that is loaded already under that name is the same one."""
@@ -84,73 +94,55 @@ class EngineClient:
     async def loaded(self) -> set[str]:
         """The names of everything that the engine can answer as, the base among them. Raises as ``post`` does."""
         try:
-            async with self._open().get(f"{self._root}/v1/models", timeout=_QUICK) as response:
-                if response.status >= 400:
-                    await self._refuse(response)
-                return {model["id"] for model in msgspec.json.decode(await response.read())["data"]}
+            status, body = await self._get("/v1/models")
         except _GONE as error:
             raise _unavailable(repr(error)) from error
+        if status >= 400:
+            raise EngineRefusedError(status, body)
+        return {model["id"] for model in msgspec.json.decode(body)["data"]}
 
     async def close(self) -> None:
         """Close every connection."""
-        while self._sessions:
-            _, session = self._sessions.popitem()
-            await session.close()
+        await self._http.close()
 
-    @asynccontextmanager
-    async def _sent(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
-        try:
-            async with await self._begun(path, _encoder.encode(payload)) as response:
-                if response.status >= 400:
-                    await self._refuse(response)
-                yield response
-        except _GONE as error:
-            raise _unavailable(repr(error)) from error
+    async def _get(self, path: str) -> tuple[int, bytes]:
+        async with asyncio.timeout(_QUICK_SECONDS):
+            answer = await self._http.ask(b"GET", path.encode())
+            try:
+                return answer.status, await answer.read()
+            finally:
+                answer.leave()
 
-    async def _begun(self, path: str, body: bytes) -> aiohttp.ClientResponse:
+    async def _begun(self, path: str, body: bytes) -> Answer:
         """Ask, and again where the connection broke before any answer: nobody has seen a byte of it yet.
 
         The other times on a connection of its own: what broke one that was kept may have broken all of them.
         """
-        session = self._open()
+        where, fresh = path.encode(), False
         for pause in _AGAIN_SECONDS:
             try:
-                return await session.post(self._root + path, data=body, headers=_HEADERS)
-            except aiohttp.SocketTimeoutError:
-                raise  # It was heard, and had all the time that there is.
-            except aiohttp.ClientConnectionError as error:
+                return await self._http.ask(b"POST", where, body, fresh=fresh)
+            except (BrokenError, OSError) as error:
+                if isinstance(error, TimeoutError) or (isinstance(error, BrokenError) and error.begun):
+                    raise
                 log.warning("a connection to the engine broke before it answered (%r); asking again", error)
             await asyncio.sleep(pause)
-            session = self._open(fresh=True)
-        return await session.post(self._root + path, data=body, headers=_HEADERS)
+            fresh = True
+        return await self._http.ask(b"POST", where, body, fresh=True)
 
-    async def _refuse(self, response: aiohttp.ClientResponse) -> NoReturn:
+    async def _refuse(self, answer: Answer) -> NoReturn:
         """An engine that lost its core says 500 to what it was doing; that is no fault of the request."""
-        body = await response.read()
-        if response.status >= 500 and (health := await self.health()) is not Health.WELL:
+        body = await answer.read()
+        if answer.status >= 500 and (health := await self.health()) is not Health.WELL:
             if health is Health.SICK:  # One that is silent may only be busy; whoever watches it will see.
                 self.on_sick()
-            raise _unavailable(f"it said {response.status}")  # Its text may quote the request: logs carry none.
-        raise EngineRefusedError(response.status, body)
-
-    def _open(self, *, fresh: bool = False) -> aiohttp.ClientSession:
-        """A session, made on first use: it belongs to the loop that runs then. ``fresh`` ones keep no connection."""
-        if fresh not in self._sessions:
-            keeping: dict[str, Any] = {"force_close": True} if fresh else {"keepalive_timeout": _KEEPALIVE_SECONDS}
-            connector = (
-                aiohttp.UnixConnector(self._socket, limit=0, **keeping)
-                if self._socket
-                else aiohttp.TCPConnector(limit=0, **keeping)
-            )
-            self._sessions[fresh] = aiohttp.ClientSession(
-                connector=connector, timeout=self._timeout, cookie_jar=aiohttp.DummyCookieJar()
-            )
-        return self._sessions[fresh]
+            raise _unavailable(f"it said {answer.status}")  # Its text may quote the request: logs carry none.
+        raise EngineRefusedError(answer.status, body)
 
 
-async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _chunks(answer: Answer) -> AsyncIterator[bytes]:
     try:
-        async for chunk in response.content.iter_any():
+        async for chunk in answer.chunks():
             yield chunk
     except _GONE as error:
         raise _unavailable(repr(error)) from error

@@ -1,0 +1,300 @@
+"""HTTP/1.1 for the one server that is asked all the time: connections that are kept, answers as they come.
+
+Every request goes through here, so it does what that takes and no more: no redirects, no cookies, no proxies, no
+compression. What a general client costs beside it stands in deploy/decisions/0016.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator
+from typing import cast
+from urllib.parse import urlsplit
+
+import httptools
+
+# Shorter than the engine keeps idle connections, so that no request is written into a closing one.
+_KEEPALIVE_SECONDS = 30.0
+_CONNECT_SECONDS = 10.0
+# What may lie here of an answer whose client reads slower than the engine writes.
+_MOST_BUFFERED = 1 << 20
+
+
+class BrokenError(Exception):
+    """The connection broke; ``begun`` tells whether any of the answer had come by then."""
+
+    def __init__(self, why: str, *, begun: bool = False) -> None:
+        super().__init__(why)
+        self.begun = begun
+
+
+class SilentError(Exception):
+    """Nothing came for as long as the server has; it has heard the request."""
+
+
+class Answer:
+    """The answer to one request, as far as it has come. One reader."""
+
+    __slots__ = ("_connection", "_parts", "_waiter", "done", "error", "framed", "heard", "size", "status")
+
+    def __init__(self, connection: Connection, now: float) -> None:
+        self._connection = connection
+        self._parts: list[bytes] = []
+        self._waiter: asyncio.Future[None] | None = None
+        self.error: Exception | None = None
+        self.status = self.size = 0
+        self.done = self.framed = False
+        self.heard = now
+
+    async def head(self) -> None:
+        """Return when the status is known. Raises BrokenError or SilentError."""
+        while not self.status:
+            await self._more()
+
+    async def read(self) -> bytes:
+        """The whole body. Raises BrokenError or SilentError."""
+        while not self.done:
+            self._connection.resume()  # It is wanted whole, however large.
+            await self._more()
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes, all that has come since at a time. Raises BrokenError or SilentError."""
+        while True:
+            if self._parts:
+                parts, self._parts, self.size = self._parts, [], 0
+                self._connection.resume()
+                yield parts[0] if len(parts) == 1 else b"".join(parts)
+            elif self.done:
+                return
+            else:
+                await self._more()
+
+    def leave(self) -> None:
+        """Nobody reads on. An answer that is not whole is cancelled: the server sees that its client has gone."""
+        if not self.done:
+            self._connection.abort()
+
+    def take(self, body: bytes) -> None:
+        """A part of the body has come."""
+        self._parts.append(body)
+        self.size += len(body)
+
+    def wake(self) -> None:
+        """Something has come, or never will."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _more(self) -> None:
+        if self.error is not None:
+            raise self.error
+        self._waiter = asyncio.get_running_loop().create_future()
+        await self._waiter
+        if self.error is not None:
+            raise self.error
+
+
+class Connection(asyncio.Protocol):
+    """One connection, which carries one request at a time."""
+
+    def __init__(self, client: HttpClient, timeout_seconds: float) -> None:
+        self._client = client
+        self._timeout = timeout_seconds
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer: Answer | None = None
+        self._paused = False
+        self.kept_at = 0.0
+
+    def ask(self, request: bytes) -> Answer:
+        """Send a whole request, head and body."""
+        answer = self._answer = Answer(self, self._loop.time())
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._timeout, self._look_at_the_clock)
+        self._transport.write(request)
+        return answer
+
+    def resume(self) -> None:
+        """Read on, if the reader was too slow."""
+        if self._paused and self._answer is not None:
+            self._paused = False
+            self._answer.heard = self._loop.time()
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Hang up in the middle of an answer that nobody waits for."""
+        self._answer = None
+        self._transport.abort()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._transport.close()
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; whoever waits is woken once for all that came."""
+        answer = self._answer
+        if answer is None:
+            self._transport.abort()  # Nobody has asked for anything.
+            return
+        answer.heard = self._loop.time()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(BrokenError(f"what came is not HTTP: {error}", begun=True))
+            self._transport.abort()
+            return
+        if answer.size > _MOST_BUFFERED and not (self._paused or answer.done):
+            self._paused = True
+            self._transport.pause_reading()
+        answer.wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End: for a body without a length that is how it ends, for all else it is a fault."""
+        self._client.lost(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        answer = self._answer
+        if answer is None:
+            return
+        if answer.status and not answer.framed:
+            answer.done = True
+            answer.wake()
+            return
+        why = "it hung up" if exc is None else f"{type(exc).__name__}: {exc}"
+        self._fail(BrokenError(why, begun=bool(answer.status)))
+
+    # What the parser calls.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Notice whether the answer says how long it is."""
+        if len(name) in (14, 17) and name.lower() in (b"content-length", b"transfer-encoding"):
+            assert self._answer is not None, "data_received sees to that"
+            self._answer.framed = True
+
+    def on_headers_complete(self) -> None:
+        """The status is known; an interim one (RFC 9110, 15.2) is not the answer's."""
+        status = self._parser.get_status_code()
+        if status >= 200 and self._answer is not None:
+            self._answer.status = status
+
+    def on_body(self, body: bytes) -> None:
+        """Keep it for the reader."""
+        if self._answer is not None:
+            self._answer.take(body)
+
+    def on_message_complete(self) -> None:
+        """The answer is whole, and the connection free for the next."""
+        answer = self._answer
+        if answer is None or not answer.status:
+            return
+        answer.done = True
+        self._answer = None
+        if self._parser.should_keep_alive():
+            self.kept_at = self._loop.time()
+            self._client.keep(self)
+        else:
+            self._transport.close()
+
+    def _fail(self, error: Exception) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer.error = error
+            answer.wake()
+
+    def _look_at_the_clock(self) -> None:
+        """One timer a connection, and not one a read."""
+        self._timer = None
+        answer = self._answer
+        if answer is None:
+            return
+        now = self._loop.time()
+        left = self._timeout if self._paused else answer.heard + self._timeout - now  # Or it is the reader who is slow.
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look_at_the_clock)
+            return
+        self._fail(SilentError(f"nothing came for {self._timeout:g} s"))
+        self._transport.abort()
+
+
+class HttpClient:
+    """All connections to one server: ``unix:/path/to/socket``, ``http://host:port`` or ``https://host``."""
+
+    def __init__(self, address: str, *, timeout_seconds: float) -> None:
+        self._socket = address.removeprefix("unix:") if address.startswith("unix:") else None
+        parts = urlsplit("http://engine" if self._socket else address)
+        self._host, self._port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._prefix = parts.path.rstrip("/").encode()
+        self._rest = (
+            f" HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\ncontent-type: application/json\r\n"
+            "content-length: "
+        ).encode()
+        self._timeout = timeout_seconds
+        self._open: set[Connection] = set()
+        self._idle: dict[Connection, None] = {}
+
+    async def ask(self, method: bytes, path: bytes, body: bytes = b"", *, fresh: bool = False) -> Answer:
+        """Send a request; returns its answer when the status is there. A ``fresh`` one gets a connection of its own.
+
+        Raises BrokenError, SilentError, TimeoutError (nobody answers at that address) or OSError.
+        """
+        connection = (None if fresh else self._kept()) or await self._connected()
+        answer = connection.ask(
+            b"%b %b%b%b%d\r\n\r\n%b" % (method, self._prefix, path, self._rest, len(body), body)
+        )
+        try:
+            await answer.head()
+        except asyncio.CancelledError:
+            answer.leave()
+            raise
+        return answer
+
+    def keep(self, connection: Connection) -> None:
+        """This connection can be asked again."""
+        self._idle[connection] = None
+
+    def lost(self, connection: Connection) -> None:
+        """This one cannot."""
+        self._idle.pop(connection, None)
+        self._open.discard(connection)
+
+    async def close(self) -> None:
+        """Hang up everywhere."""
+        for connection in [*self._open]:
+            connection.close()
+        self._idle.clear()
+
+    def _kept(self) -> Connection | None:
+        """The one that was used last: those that are not needed get old, and go."""
+        if not self._idle:
+            return None
+        connection, _ = self._idle.popitem()
+        if asyncio.get_running_loop().time() - connection.kept_at < _KEEPALIVE_SECONDS:
+            return connection
+        for old in [connection, *self._idle]:  # All others have been here for longer.
+            old.close()
+        self._idle.clear()
+        return None
+
+    async def _connected(self) -> Connection:
+        loop = asyncio.get_running_loop()
+
+        def made() -> Connection:
+            return Connection(self, self._timeout)
+
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            if self._socket is not None:
+                _, connection = await loop.create_unix_connection(made, self._socket)
+            else:
+                _, connection = await loop.create_connection(made, self._host, self._port, ssl=self._tls)
+        self._open.add(connection)
+        return connection
