@@ -140,9 +140,10 @@ class Answering:
 
     async def _behind_windows(self, choice: Choice, release: Servable) -> Servable:
         """Have the validators with a window act on a whole choice; what is left of the release is to judge the rest."""
+        if all(use.on_fail == "fallback" for use, _ in release.validators):
+            return release
         panel = self.panel(release)
-        if panel.rules:
-            self._acted(await settle_windows(panel, choice, self._trace.ask.kind))
+        self._acted(await settle_windows(panel, choice, self._trace.ask.kind))
         return panel.rest
 
     async def _judged(self, choice: Choice, release: Servable, completion: Completion) -> Judgement:

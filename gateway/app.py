@@ -12,6 +12,7 @@ from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import ASGIApp
 
 from postil.gateway.automatic import take_back_what_alarms
 from postil.gateway.errors import (
@@ -26,7 +27,7 @@ from postil.gateway.errors import (
 from postil.gateway.following import follow_others
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.routes.admin import admin_router
-from postil.gateway.routes.completions import completion_routes
+from postil.gateway.routes.completions import Shortcut, completion_routes
 from postil.gateway.routes.health import health_routes
 from postil.gateway.routes.models import model_routes
 from postil.gateway.routes.reviews import review_routes
@@ -37,8 +38,13 @@ log = logging.getLogger(__name__)
 AnyRequest = Request[Any, Any, Any]
 
 
-def create_app(gateway: Gateway) -> Litestar:
-    """An application over one gateway, which it starts and stops with itself."""
+def create_app(gateway: Gateway) -> ASGIApp:
+    """An application over one gateway, which it starts and stops with itself; as any ASGI server takes it."""
+    return Shortcut(gateway, make_litestar(gateway))
+
+
+def make_litestar(gateway: Gateway) -> Litestar:
+    """All routes, the admin API among them, behind one way of telling errors."""
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:

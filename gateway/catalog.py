@@ -164,10 +164,11 @@ class Catalog:
                     "the request names no model and this key has no default domain; set `model`", param="model"
                 )
             model = caller.default_domain
-        name, number = self._name(model)
+        known = self.entries.get(model)
+        name, number = (known.name, None) if known is not None else self._name(model)
         if not caller.may_ask(name.domain) and name.domain in self.defaults:
             raise ForbiddenError(f"this key may not use {name.domain}; ask for the right to it", param="model")
-        entry = self.entries.get(str(name))
+        entry = known or self.entries.get(str(name))
         if entry is None or not caller.may_ask(name.domain):
             raise _unknown(model)
         return entry.route(number, caller, user)

@@ -147,7 +147,10 @@ def _read(use: CheckUse, component: Component, verdict: object) -> Verdict:
     """The verdict under its name; anything else than a verdict is none."""
     if not isinstance(verdict, Verdict):
         raise DidNotRunError(f"returned {type(verdict).__name__}, not a Verdict")
-    return replace(verdict, validator=use.name, version=component.version)
+    # Written out: `dataclasses.replace` costs ten times as much, for each validator of each request.
+    return Verdict(
+        verdict.outcome, verdict.reason, verdict.spans, use.name, component.version, verdict.notice, verdict.review
+    )
 
 
 def _did_not_run(use: CheckUse, component: Component, release: Servable, why: str) -> Verdict:
@@ -158,6 +161,6 @@ def _did_not_run(use: CheckUse, component: Component, release: Servable, why: st
 
 def _within(verdict: Verdict, length: int) -> Verdict:
     """A verdict whose spans lie in the text; one that points elsewhere means all of it."""
-    if all(0 <= span.start < span.end <= length for span in verdict.spans):
+    if not verdict.spans or all(0 <= span.start < span.end <= length for span in verdict.spans):
         return verdict
     return replace(verdict, spans=(Span(0, length),))

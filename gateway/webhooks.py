@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import msgspec
 
 from postil.plugins.signing import posted
+
+if TYPE_CHECKING:
+    import aiohttp
 
 log = logging.getLogger(__name__)
 _SECONDS = 10.0
@@ -23,6 +25,8 @@ class Webhooks:
 
     async def post(self, url: str, content: dict[str, Any]) -> bool:
         """Whether whoever is there took it: any status from 200 to 299."""
+        import aiohttp  # Few gateways have a webhook: the others start without it.
+
         body = msgspec.json.encode(content)
         headers = posted(body, self._secret)
         try:
@@ -41,6 +45,8 @@ class Webhooks:
             self._session = None
 
     def _open(self) -> aiohttp.ClientSession:
+        import aiohttp
+
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=_SECONDS), cookie_jar=aiohttp.DummyCookieJar()

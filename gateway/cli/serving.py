@@ -42,7 +42,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> int:
     server = uvicorn.Server(
         uvicorn.Config(
             create_app(gateway), log_config=None, access_log=False, lifespan="on", ws="none",
-            timeout_graceful_shutdown=_DRAIN_SECONDS, server_header=False, date_header=False,
+            timeout_graceful_shutdown=_DRAIN_SECONDS, server_header=False, date_header=False, proxy_headers=False,
         )
     )
     progress.on_failure = lambda: setattr(server, "should_exit", True)

@@ -89,7 +89,7 @@ class Answer:
     async def _more(self) -> None:
         if self.error is not None:
             raise self.error
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = self._connection.loop.create_future()
         await self._waiter
         if self.error is not None:
             raise self.error
@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, client: HttpClient, timeout_seconds: float) -> None:
         self._client = client
         self._timeout = timeout_seconds
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
@@ -111,9 +111,9 @@ class Connection(asyncio.Protocol):
 
     def ask(self, request: bytes) -> Answer:
         """Send a whole request, head and body."""
-        answer = self._answer = Answer(self, self._loop.time())
+        answer = self._answer = Answer(self, self.loop.time())
         if self._timer is None:
-            self._timer = self._loop.call_later(self._timeout, self._look_at_the_clock)
+            self._timer = self.loop.call_later(self._timeout, self._look_at_the_clock)
         self._transport.write(request)
         return answer
 
@@ -121,7 +121,7 @@ class Connection(asyncio.Protocol):
         """Read on, if the reader was too slow."""
         if self._paused and self._answer is not None:
             self._paused = False
-            self._answer.heard = self._loop.time()
+            self._answer.heard = self.loop.time()
             self._transport.resume_reading()
 
     def abort(self) -> None:
@@ -145,7 +145,7 @@ class Connection(asyncio.Protocol):
         if answer is None:
             self._transport.abort()  # Nobody has asked for anything.
             return
-        answer.heard = self._loop.time()
+        answer.heard = self.loop.time()
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -199,7 +199,7 @@ class Connection(asyncio.Protocol):
         answer.done = True
         self._answer = None
         if self._parser.should_keep_alive():
-            self.kept_at = self._loop.time()
+            self.kept_at = self.loop.time()
             self._client.keep(self)
         else:
             self._transport.close()
@@ -216,10 +216,10 @@ class Connection(asyncio.Protocol):
         answer = self._answer
         if answer is None:
             return
-        now = self._loop.time()
+        now = self.loop.time()
         left = self._timeout if self._paused else answer.heard + self._timeout - now  # Or it is the reader who is slow.
         if left > 0:
-            self._timer = self._loop.call_later(left, self._look_at_the_clock)
+            self._timer = self.loop.call_later(left, self._look_at_the_clock)
             return
         self._fail(SilentError(f"nothing came for {self._timeout:g} s"))
         self._transport.abort()
@@ -278,7 +278,7 @@ class HttpClient:
         if not self._idle:
             return None
         connection, _ = self._idle.popitem()
-        if asyncio.get_running_loop().time() - connection.kept_at < _KEEPALIVE_SECONDS:
+        if connection.loop.time() - connection.kept_at < _KEEPALIVE_SECONDS:
             return connection
         for old in [connection, *self._idle]:  # All others have been here for longer.
             old.close()

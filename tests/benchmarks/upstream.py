@@ -42,6 +42,14 @@ def _event(model: str, delta: dict[str, Any], finish: str | None = None, usage: 
     return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
 
 
+def _counts(model: str) -> bytes:
+    """The event after the last, for those who asked for the count of tokens."""
+    usage = {"prompt_tokens": 20, "completion_tokens": TOKENS, "total_tokens": 20 + TOKENS}
+    chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": model, "choices": [],
+             "usage": usage}
+    return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
+
+
 class Upstream(asyncio.Protocol):
     """One connection."""
 
@@ -96,7 +104,7 @@ class Upstream(asyncio.Protocol):
             self._chunk(word)
         self._chunk(_event(model, {}, "stop"))
         if options.get("include_usage"):
-            self._chunk(_event(model, {}, usage=True).replace(b'"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":null}]', b'"choices":[]'))
+            self._chunk(_counts(model))
         self._chunk(b"data: [DONE]\n\n")
         self._transport.write(b"0\r\n\r\n")
 

@@ -242,5 +242,4 @@ async def test_the_next_answer_comes_over_the_same_connection(firm: House) -> No
 
 def idle_connections(client: Any) -> list[Any]:
     """The engine's connections that wait for a request."""
-    connector = client._open().connector
-    return [one for waiting in connector._conns.values() for one in waiting]
+    return list(client._http._idle)
