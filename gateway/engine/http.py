@@ -174,11 +174,16 @@ class Connection(asyncio.Protocol):
 
     # What the parser calls.
 
+    def on_message_begin(self) -> None:
+        """Nobody has asked for a second answer: what else would come here cannot be trusted to be the next one's."""
+        if self._answer is None:
+            self._transport.abort()
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Notice whether the answer says how long it is."""
         if len(name) in (14, 17) and name.lower() in (b"content-length", b"transfer-encoding"):
-            assert self._answer is not None, "data_received sees to that"
-            self._answer.framed = True
+            if self._answer is not None:
+                self._answer.framed = True
 
     def on_headers_complete(self) -> None:
         """The status is known; an interim one (RFC 9110, 15.2) is not the answer's."""
