@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from postil.gateway.engine.http import Answer, BrokenError, HttpClient, SilentError
+from postil.gateway.engine.answer import Answer, BrokenError, SilentError
+from postil.gateway.engine.http import HttpClient
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 
 log = logging.getLogger(__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postil.gateway.engine import http
-from postil.gateway.engine.http import BrokenError, HttpClient, SilentError
+from postil.gateway.engine.answer import BrokenError, SilentError
+from postil.gateway.engine.http import HttpClient
 
 CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n7\r\n, world\r\n0\r\n\r\n"
 SIZED = b"HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nhello, world"
@@ -93,7 +95,7 @@ def test_wherever_it_is_cut_it_is_the_same_answer(
     tmp_path_factory: pytest.TempPathFactory, answer: bytes, cuts: list[int]
 ) -> None:
     places = [0, *sorted({cut for cut in cuts if cut < len(answer)}), len(answer)]
-    parts = [answer[start:end] for start, end in zip(places, places[1:], strict=False)]
+    parts = [answer[start:end] for start, end in itertools.pairwise(places)]
 
     async def asked() -> bytes:
         async with talking(tmp_path_factory.mktemp("cut"), answering(*parts)) as client:
@@ -216,7 +218,8 @@ async def test_whoever_reads_slowly_holds_the_server_up_and_not_the_memory(tmp_p
 
 async def test_a_whole_answer_may_be_larger_than_what_is_buffered(tmp_path: Path) -> None:
     body = b"x" * (5 << 20)
-    async with talking(tmp_path, answering(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body), body)) as client:
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body)
+    async with talking(tmp_path, answering(head, body)) as client:
         assert await (await client.ask(b"GET", b"/x")).read() == body
 
 
