@@ -66,9 +66,9 @@ class ChangeFeed:
                         else:
                             await source.wait(self._poll_seconds)
             except _LOST as error:
-                if pause == _FIRST_PAUSE:
-                    why = " ".join(str(error).split()) or type(error).__name__
-                    log.warning("the database cannot be asked for changes (%s); trying until it can", why)
+                why = " ".join(str(error).split()) or type(error).__name__
+                level = logging.WARNING if pause == _FIRST_PAUSE else logging.DEBUG  # It is said once.
+                log.log(level, "the database cannot be asked for changes (%s); trying until it can", why)
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
