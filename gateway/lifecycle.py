@@ -24,6 +24,7 @@ from postil.gateway.health.sequential import Comparison
 from postil.gateway.home import hold, run_folder
 from postil.gateway.isolation.apart import Apart
 from postil.gateway.judge import Isolation
+from postil.gateway.openings import Openings
 from postil.gateway.payload import Ask
 from postil.gateway.pipeline import complete
 from postil.gateway.reconcile import Reconciler, Trouble, Wanted
@@ -74,6 +75,7 @@ class Gateway:
         self.alarms: asyncio.Queue[Alarm] = asyncio.Queue()
         self.monitor = Monitor(self.alarms.put_nowait, self._comparison)
         self.reviews = Reviews(lambda: self.registry().database, Webhooks(settings.webhook_secret))
+        self.openings = Openings()
         self.shadows = Shadows(self._complete, self._keep_agreement)
         self._task: asyncio.Task[None] | None = None
         # Set when the registry has been read, up to the event of this number.
@@ -146,6 +148,7 @@ class Gateway:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self.shadows.stop()
+        await self.openings.stop()
         await self._apart.stop()
         await self.reviews.stop()
         if self._supervisor is not None:
@@ -267,6 +270,7 @@ class Gateway:
     def _engine_tells(self, phase: Phase, reason: str) -> None:
         if phase is Phase.DOWN and self._residency is not None:
             self._residency.forget()
+            self.openings.forget()
         if phase is Phase.FAILED:
             self.problem = reason
         if phase is Phase.READY and self._reconciler is not None:

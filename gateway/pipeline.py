@@ -20,6 +20,7 @@ from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.residency import LoadError, Residency
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError, UnvalidatedError
 from postil.gateway.extensions import Extensions
+from postil.gateway.openings import Openings
 from postil.gateway.payload import Ask
 from postil.gateway.tenants import Caller
 from postil.gateway.trace import End, Trace
@@ -43,6 +44,10 @@ class Running(Around, Protocol):
     @property
     def extensions(self) -> Extensions:
         """The plugins that the settings name."""
+
+    @property
+    def openings(self) -> Openings:
+        """How label answers begin."""
 
     def engine(self) -> tuple[EngineClient, Residency]:
         """The engine. Raises EngineUnavailableError while it is not ready."""
@@ -145,8 +150,12 @@ async def _answer(
         chunks = await engine.enter_async_context(client.stream(ask.kind.value, request))
         headers = {**_headers(trace), **await answering.headers()}
         return Answer(headers, EVENTS, streamed(answering, trace, chunks, engine.aclose))
+    opening = running.openings.of(client, release, ask, request)
+    request = request if opening is None else opening.begin(request)
     answer = msgspec.json.decode(await client.post(ask.kind.value, request))
     for choice in answer["choices"]:
+        if opening is not None:
+            opening.complete(choice)
         await answering.settle(choice)
         asked = ask.body.get("logprobs")  # 0 is a wish, too: for the chosen tokens alone.
         if release.needs_tokens and (asked is None or asked is False):

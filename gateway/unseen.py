@@ -6,6 +6,7 @@ from postil.gateway.catalog import Catalog
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.residency import Residency
 from postil.gateway.extensions import Extensions
+from postil.gateway.openings import Openings
 from postil.gateway.pipeline import Running
 from postil.gateway.trace import Trace
 from postil.registry.policy import ReviewRules
@@ -40,6 +41,11 @@ class Unseen:
     def extensions(self) -> Extensions:
         """The plugins that the settings name."""
         return self._running.extensions
+
+    @property
+    def openings(self) -> Openings:
+        """How label answers begin."""
+        return self._running.openings
 
     def engine(self) -> tuple[EngineClient, Residency]:
         """The engine. Raises EngineUnavailableError while it is not ready."""

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,8 @@ class FakeVLLM:
 
     ``raw`` writes a stream's body itself, piece by piece; after an empty piece it waits until the client has left.
     ``gate`` holds answers back until it is set, those to requests that ``held`` says; ``load_gate`` holds loads back.
-    ``refuse_load`` is what it says to loads, to those that ``refused`` says.
+    ``refuse_load`` is what it says to loads, to those that ``refused`` says. ``template`` makes the tokens of a chat;
+    without one it has no ``/tokenize``.
     While the file ``sick_while`` exists it behaves as vLLM does that has lost its core.
     """
 
@@ -56,6 +57,7 @@ class FakeVLLM:
     raw: Callable[[Json], Iterable[bytes]] | None = None
     healthy: bool = True
     sick_while: Path | None = None
+    template: Callable[[Json], list[int]] | None = None
     cancelled: int = 0
     asked: int = 0
     pace_seconds: float = 0.0
@@ -82,6 +84,11 @@ class FakeVLLM:
             await respond(send, 200, json.dumps({"data": models}).encode())
         elif path == "/v1/load_lora_adapter":
             await self._load(json.loads(await read_body(receive)), send)
+        elif path == "/tokenize" and self.template is not None:
+            tokens = self.template(json.loads(await read_body(receive)))
+            await respond(send, 200, json.dumps({"tokens": tokens, "count": len(tokens)}).encode())
+        elif not path.endswith("/completions"):
+            await respond(send, 404, _error("Not Found"))
         else:
             await self._generate(path, json.loads(await read_body(receive)), receive, send)
 
@@ -108,7 +115,7 @@ class FakeVLLM:
         self.requests.append(body)
         if self.held(body):
             await self._held_back(receive)
-        reply = self.reply(body)
+        reply = _going_on(body, self.reply(body))
         chat = path.endswith("chat/completions")
         if body.get("stream"):
             if self.raw is not None:
@@ -155,6 +162,12 @@ class FakeVLLM:
                 self.cancelled += 1
                 return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _going_on(body: Json, reply: Reply) -> Reply:
+    """A model that is to go on with an answer says the rest of it."""
+    begun = body["messages"][-1]["content"] if body.get("continue_final_message") else ""
+    return replace(reply, text=reply.text.removeprefix(begun)) if begun else reply
 
 
 def _whole(body: Json, reply: Reply, chat: bool) -> Json:
