@@ -1,25 +1,49 @@
-"""Every benchmark, one after the other: ``make bench``. The raw numbers go to ``build/bench.json``."""
+"""Every benchmark, one after the other: ``make bench``. The page is ``RESULTS.md`` beside this.
+
+``python -m tests.benchmarks PART ...`` measures some of them again, and keeps what is known of the others.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
 import json
-from pathlib import Path
+import sys
+from collections.abc import Callable
+from typing import Any
 
-from tests.benchmarks import canary_simulation, hop, lora, rollback, windowed
+from tests.benchmarks import canary_simulation, hop, lora, results, rollback, start, windowed
+
+Parts = dict[str, Callable[[], Any]]
 
 
-def main() -> None:
+def parts() -> Parts:
+    """What can be measured here, by name."""
+    found: Parts = {
+        "hop": lambda: asyncio.run(hop.main()),
+        "start": lambda: asyncio.run(start.main()),
+        "rollback": lambda: asyncio.run(rollback.main()),
+        "windows": lambda: asyncio.run(windowed.main()),
+        "law of windows": lambda: windowed.law(windowed.CASES),
+        "canary": lambda: canary_simulation.main(short=True),
+    }
+    return found | ({"lora": lambda: lora.main(list(lora.ROWS))} if importlib.util.find_spec("vllm") else {})
+
+
+def main(names: list[str]) -> None:
     """Measure, show, keep."""
-    raw = {"hop": asyncio.run(hop.main()), "rollback": asyncio.run(rollback.main())}
-    raw |= {"windows": asyncio.run(windowed.main()), "law of windows": windowed.law(windowed.CASES)}
-    canary_simulation.main(short=True)
-    if importlib.util.find_spec("vllm"):
-        raw["lora"] = lora.main(lora.SHORT)
-    Path("build").mkdir(exist_ok=True)
-    Path("build/bench.json").write_text(json.dumps(raw, indent=2))
+    known = parts()
+    unknown = sorted({*names} - {*known})
+    if unknown:
+        raise SystemExit(f"there is no part {unknown[0]!r}; there are: {', '.join(known)}")
+    results.RAW.parent.mkdir(exist_ok=True)
+    raw = json.loads(results.RAW.read_text()) if names and results.RAW.exists() else {}
+    for name in names or known:
+        raw |= {name: known[name](), "machine": results.machine()}
+        results.RAW.write_text(json.dumps(raw, indent=2))  # One that fails takes none of the others with it.
+    results.write(raw)
+    print(f"written: {results.PAGE.relative_to(results.PAGE.parents[2])}")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -23,7 +23,6 @@ ROWS = {
     "16 adapters, all layers": {"adapters": 16, "requests": 16, "modules": ALL},
     "64 adapters, all layers": {"adapters": 64, "requests": 64, "modules": ALL, "ways": ["base", "grouped"]},
 }
-SHORT = ["16 adapters, q and v"]
 WAYS = ["base", "grouped", "plain"]
 ENGINE = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # ways are switched in the engine's process

@@ -1,0 +1,85 @@
+"""What is aimed at, and how far each measured figure is from it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.benchmarks.hop import medians
+
+Found = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A figure beside its aim; ``beside`` says what else was measured in the same run, ``holds`` what keeps it back."""
+
+    what: str
+    aim: str
+    figure: str
+    met: bool
+    beside: str = ""
+    holds: str = ""
+
+
+def hop_aims(raw: Found) -> Iterator[Aim]:
+    """A gateway's hop. Answers a second are those of one core: what the processor time of each allows."""
+    whole, streams = medians(dict(raw), "whole"), medians(dict(raw), "streams")
+    rival = whole.get("LiteLLM")
+    for row, what in (("base", "passed on unread"), ("labels", "policy, log-probabilities, two validators")):
+        rate = 1e6 / whole[row]["cpu_us"]
+        times = rival["cpu_us"] / whole[row]["cpu_us"] if rival else 0
+        beside = f"LiteLLM {rate / times:,.0f}: {times:.0f} times that" if rival else ""
+        yield Aim(f"whole answers a second and core, {what}", "3,000; then 5,000", f"{rate:,.0f}", rate >= 5000, beside,
+                  "" if rate >= 5000 else "the validators, and writing the answer anew")
+    for row in ("base", "labels"):
+        added = whole[row]["p50_ms"] - whole["direct"]["p50_ms"]
+        beside = f"LiteLLM {rival['p50_ms'] - whole['direct']['p50_ms']:.1f} ms" if rival else ""
+        yield Aim(f"added to an answer at the median, one connection, {row}", "0.5 ms", f"{added:.2f} ms", added <= 0.5,
+                  beside)
+    rival = streams.get("LiteLLM")
+    for row, most in (("release", 80), ("windows", 120)):
+        cost = streams[row]["cpu_us"]
+        what = "no validator" if row == "release" else "validators with windows"
+        yield Aim(f"processor time of a streamed token, {what}", f"{most} us", f"{cost:.0f} us", cost <= most,
+                  f"LiteLLM {rival['cpu_us']:,.0f} us" if rival else "")
+    later = streams["release"]["first_ms"] - streams["direct"]["first_ms"]
+    yield Aim("first token later by", "1 ms", f"{later:.2f} ms", later < 1,
+              f"LiteLLM {rival['first_ms'] - streams['direct']['first_ms']:,.0f} ms" if rival else "")
+
+
+def start_aims(raw: Found) -> Iterator[Aim]:
+    """Starting the gateway's process."""
+    seconds, memory = statistics.median(raw["seconds"]), statistics.median(raw["mib"])
+    yield Aim("gateway ready after", "2 s", f"{seconds:.1f} s", seconds < 2)
+    yield Aim("gateway's resident memory", "150 MB", f"{memory * 1.048576:.0f} MB", memory * 1.048576 < 150)
+
+
+def lora_aims(raw: Found) -> Iterator[Aim]:
+    """Adapters on a CPU, as shares of the base's speed."""
+    for row, found in raw.items():
+        for phase in ("decode", "prefill"):
+            seconds = found[phase]
+            unused = "without" in seconds
+            reference, ours = seconds["without" if unused else "base"], seconds["base" if unused else "grouped"]
+            least = 0.98 if unused else 0.85 if row.startswith("64") else 0.95
+            share = _share(reference, ours)
+            beside = f"vLLM's own {_share(reference, seconds['plain']):.2f}" if "plain" in seconds else ""
+            holds = "" if share >= least else "a layer's products are small: calling them costs more than they do"
+            yield Aim(f"LoRA, {row}: {phase}, share of the base's speed", f"{least}", f"{share:.2f}", share >= least,
+                      beside, holds)
+
+
+def rollback_aims(raw: Found) -> Iterator[Aim]:
+    """Taking a release back under load."""
+    last = sorted(raw["last_on_old_ms"])
+    worst = last[int(0.99 * (len(last) - 1))]
+    problems = len(raw["problems"])
+    yield Aim("last new request on the old release after a rollback, p99", "250 ms", f"{worst:.0f} ms", worst <= 250)
+    yield Aim("failed, cut or mixed answers meanwhile", "0", f"{problems} of {raw['streams']:,}", not problems)
+
+
+def _share(reference: list[float], taken: list[float]) -> float:
+    return statistics.median(base / own for base, own in zip(reference, taken, strict=False))

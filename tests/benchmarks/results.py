@@ -1,0 +1,98 @@
+"""The page and the pictures of what was measured: ``python -m tests.benchmarks.results`` from ``build/bench.json``."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import psutil
+
+mpl.use("Agg")
+from matplotlib import pyplot
+
+from tests.benchmarks import aims
+from tests.benchmarks.aims import Aim
+from tests.benchmarks.hop import medians
+
+RAW = Path("build/bench.json")
+PAGE = Path(__file__).with_name("RESULTS.md")
+PICTURES = Path(__file__).with_name("results")
+PARTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Iterator[Aim]]]] = {
+    "hop": ("The hop", aims.hop_aims),
+    "start": ("The gateway's process", aims.start_aims),
+    "lora": ("Adapters on a CPU", aims.lora_aims),
+    "rollback": ("Rollback under load", aims.rollback_aims),
+}
+_COLOURS = {"nginx": "#9aa5b1", "LiteLLM": "#c2572b"}
+
+
+def machine() -> str:
+    """Where it was measured, in a sentence."""
+    memory = psutil.virtual_memory().total / 2**30
+    model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
+                  if line.startswith("model name")), platform.processor())
+    return f"{psutil.cpu_count()} cores ({model}), {memory:.0f} GiB, Python {platform.python_version()}"
+
+
+def write(raw: Mapping[str, Any]) -> None:
+    """Write the page and the pictures of the parts that were measured."""
+    PICTURES.mkdir(exist_ok=True)
+    lines = [
+        "# What was measured", "",
+        f"Made by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {raw.get('machine', machine())}. Rows of a part are",
+        "interleaved in one run; figures are medians. [How to read them](README.md). The raw numbers are in",
+        "[results/bench.json](results/bench.json).", "",
+    ]
+    for part, (title, found) in PARTS.items():
+        if part in raw:
+            lines += [f"## {title}", "", *_table(list(found(raw[part]))), ""]
+            lines += [f"![{title}](results/{name})\n" for name in _pictures(part, raw[part])]
+    missed = [aim for part, (_, found) in PARTS.items() if part in raw for aim in found(raw[part]) if not aim.met]
+    lines += ["## What is missed", ""]
+    lines += [f"- {aim.what}: {aim.figure}, aimed at {aim.aim}. {aim.holds}".rstrip() for aim in missed] or ["Nothing."]
+    PAGE.write_text("\n".join(lines).replace("\n\n\n", "\n\n") + "\n")
+    (PICTURES / "bench.json").write_text(json.dumps(raw, indent=1) + "\n")
+
+
+def _table(found: list[Aim]) -> list[str]:
+    rows = [
+        f"| {aim.what} | {aim.aim} | **{aim.figure}** | {'yes' if aim.met else 'no'} | {aim.beside} |" for aim in found
+    ]
+    return ["| | aim | measured | met | beside |", "| --- | --- | --: | --- | --- |", *rows]
+
+
+def _pictures(part: str, raw: Mapping[str, Any]) -> Iterator[str]:
+    if part == "hop":
+        for which, what in (("whole", "whole answer"), ("streams", "streamed token")):
+            rows = {row: one["cpu_us"] for row, one in medians(dict(raw), which).items() if row != "direct"}
+            yield _bars(f"hop-{which}.png", f"Processor time of a {what}, us", rows)
+    if part == "lora":
+        rows = {aim.what.removeprefix("LoRA, ").removesuffix(", share of the base's speed"): float(aim.figure)
+                for aim in aims.lora_aims(raw)}
+        yield _bars("lora.png", "Speed with adapters, as a share of the base's", rows, scale="linear")
+
+
+def _bars(name: str, title: str, rows: Mapping[str, float], scale: str = "log") -> str:
+    """Bars with their figures written at them; returns the file's name."""
+    figure, axes = pyplot.subplots(figsize=(8, 0.5 * len(rows) + 1.2))
+    colours = [_COLOURS.get(row, "#2f6f8f") for row in rows]
+    bars = axes.barh(list(rows), list(rows.values()), color=colours)
+    axes.bar_label(bars, [f"{value:,.0f}" if value >= 10 else f"{value:.2f}" for value in rows.values()], padding=4)
+    axes.set_xscale(scale)
+    axes.margins(x=0.15)
+    axes.invert_yaxis()
+    axes.set_title(title, loc="left")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(PICTURES / name, dpi=110)
+    pyplot.close(figure)
+    return name
+
+
+if __name__ == "__main__":
+    write(json.loads(RAW.read_text()))
