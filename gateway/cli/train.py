@@ -15,6 +15,7 @@ from rich.table import Table
 
 from postil.gateway.settings import read_settings
 from postil.registry.errors import RegistryError
+from postil.registry.tuning.options import Device
 
 if TYPE_CHECKING:
     from postil.registry.base.model import BaseModel
@@ -43,6 +44,7 @@ def train(
     noise: Annotated[float, typer.Option(help="Share of messages seen with typing accidents.")] = 0.0,
     parts: Annotated[int, typer.Option(help="Looks at the validation set per epoch.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed gives the same adapter.")] = 0,
+    device: Annotated[Device, typer.Option(help="Where: a GPU if there is one, unless told.")] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a former result.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -62,6 +64,7 @@ def evaluate(
     data: Annotated[Path, typer.Option(help="Examples that training never saw, JSONL as for training.")],
     base: Annotated[str | None, typer.Option(help="Folder or Hugging Face id; the gateway's base if left out.")] = None,
     reject: Annotated[str | None, typer.Option(help="The label of what belongs to no other.")] = None,
+    device: Annotated[Device, typer.Option(help="Where: a GPU if there is one, unless told.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Measure an adapter against the base and calibrate its confidence; kept in its training.json, and so published."""
@@ -70,7 +73,7 @@ def evaluate(
 
     try:
         with Count(Console(stderr=True)) as count:
-            found = measure(adapter, data, _prepared(base), reject=reject, onlooker=count)
+            found = measure(adapter, data, _prepared(base), reject=reject, device=device, onlooker=count)
     except RegistryError as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None

@@ -77,7 +77,8 @@ def _batch(
     here = run(decoder, embed(model, coder.shared), rows)
     depth = len(coder.lead)
     while True:
-        for walk, logits in zip(walks, head(model, here.states[:, -1]), strict=True):
+        # Looked at one by one: on a GPU each look would wait for it.
+        for walk, logits in zip(walks, head(model, here.states[:, -1]).cpu(), strict=True):
             walk.advance(logits, depth)
         depth += 1
         if all(walk.done(depth) for walk in walks):

@@ -14,6 +14,7 @@ from postil.registry.contents import REPORT
 from postil.registry.errors import DatasetError
 from postil.registry.preflight import preflight
 from postil.registry.tuning.dataset import Dataset, Example, load
+from postil.registry.tuning.options import Device
 from postil.registry.tuning.report import Evaluation, Judged, Metrics, about, findings, measure
 from postil.registry.tuning.train import check_libraries
 
@@ -32,7 +33,8 @@ class Onlooker(Protocol):
 
 
 def evaluate(
-    adapter: Path, data: Path, base: BaseModel, *, reject: str | None = None, onlooker: Onlooker | None = None
+    adapter: Path, data: Path, base: BaseModel, *, reject: str | None = None, device: Device = "auto",
+    onlooker: Onlooker | None = None,
 ) -> Evaluation:
     """Answer every example of ``data`` by ``adapter`` and by its base; the figures go into its ``training.json``.
 
@@ -45,7 +47,7 @@ def evaluate(
     check_libraries()
     reject = reject or known.get("reject") or (known.get("options") or {}).get("reject")
     labels = _labels(known, validation, reject)
-    metrics, judged = _answers(adapter, base, validation, labels, reject, onlooker)
+    metrics, judged = _answers(adapter, base, validation, labels, reject, device, onlooker)
     found = Evaluation(
         base=base.id, field=validation.field, labels=labels, reject=reject,
         instruction=validation.examples[0].instruction, validation=about(validation), base_metrics=metrics,
@@ -79,7 +81,7 @@ def _labels(known: Mapping[str, Any], validation: Dataset, reject: str | None) -
 
 
 def _answers(
-    adapter: Path, base: BaseModel, validation: Dataset, labels: Sequence[str], reject: str | None,
+    adapter: Path, base: BaseModel, validation: Dataset, labels: Sequence[str], reject: str | None, device: Device,
     onlooker: Onlooker | None,
 ) -> tuple[Metrics, list[Judged]]:
     """The base's figures, and the adapter's answers."""
@@ -89,7 +91,7 @@ def _answers(
     from postil.registry.tuning.model import load_base
     from postil.registry.tuning.prompts import Coder
 
-    model, tokenizer = load_base(base.path, seed=0)
+    model, tokenizer = load_base(base.path, 0, device)
     allowed = [*labels, reject] if reject is not None else labels
     coder = Coder(tokenizer, validation.field, [*validation.examples, *_one_each(validation.examples[0], allowed)])
     tell = onlooker.answered if onlooker else lambda more: None

@@ -35,7 +35,8 @@ def head(model: Any, states: Tensor) -> Tensor:
 
 def embed(model: Any, ids: Sequence[int]) -> Tensor:
     """Token embeddings, (length, width)."""
-    embedded: Tensor = model.get_input_embeddings()(torch.tensor(list(ids), dtype=torch.long))
+    table = model.get_input_embeddings()
+    embedded: Tensor = table(torch.tensor(list(ids), dtype=torch.long, device=table.weight.device))
     return embedded
 
 
@@ -47,9 +48,9 @@ def run(decoder: Any, shared: Tensor, rows: Sequence[Tensor]) -> Pass:
         cache.batch_repeat_interleave(len(rows))
     states = pad_sequence(list(rows), batch_first=True, padding_side="left")
     real = pad_sequence(
-        [torch.ones(len(row), dtype=torch.long) for row in rows], batch_first=True, padding_side="left"
+        [row.new_ones(len(row), dtype=torch.long) for row in rows], batch_first=True, padding_side="left"
     )
-    mask = torch.cat([torch.ones(len(rows), len(shared), dtype=torch.long), real], dim=1)
+    mask = torch.cat([real.new_ones(len(rows), len(shared)), real], dim=1)
     positions = len(shared) + (real.cumsum(1) - 1).clamp(min=0)
     return _pass(decoder, states, cache, mask, positions)
 

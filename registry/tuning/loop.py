@@ -87,7 +87,7 @@ class AnswerTrainer(Trainer):
         # The position before a token predicts it: answers end together, and the last position predicts nothing.
         before = [row[-n - 1 : -1] for row, n in zip(seen, lengths, strict=True)]
         wanted = [token for row, n in zip(rows, lengths, strict=True) for token in row[-n:]]
-        return cross_entropy(head(model, torch.cat(before)), torch.tensor(wanted))
+        return cross_entropy(head(model, torch.cat(before)), torch.tensor(wanted, device=seen.device))
 
 
 def _collect(examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -156,7 +156,7 @@ def fit(model: PeftModel, coder: Coder, examples: Sequence[Example], options: Tr
     rows: Any = Rows(coder, examples, options)
     lower = Lower(model, options.first_layer, coder.shared)
     trainer = AnswerTrainer(
-        lower, model=model, args=_arguments(options), train_dataset=rows, callbacks=[looks]
+        lower, model=model, args=_arguments(options, model), train_dataset=rows, callbacks=[looks]
     )
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
@@ -164,8 +164,8 @@ def fit(model: PeftModel, coder: Coder, examples: Sequence[Example], options: Tr
     looks.restore()
 
 
-def _arguments(options: TrainOptions) -> TrainingArguments:
-    return TrainingArguments(
+def _arguments(options: TrainOptions, model: PeftModel) -> TrainingArguments:
+    arguments = TrainingArguments(
         # Nothing is written during training: the folder is asked for and never made.
         output_dir=str(Path(options.out)),
         num_train_epochs=options.epochs,
@@ -182,6 +182,9 @@ def _arguments(options: TrainOptions) -> TrainingArguments:
         report_to=[],
         disable_tqdm=True,
         remove_unused_columns=False,
-        use_cpu=True,
+        use_cpu=model.device.type == "cpu",
         dataloader_pin_memory=False,
     )
+    # Of several GPUs, one: what is computed below the tuned layers lies there, and a batch is small.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments

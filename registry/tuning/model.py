@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from postil.registry.errors import BaseModelError
+from postil.registry.tuning.options import Device
 
 
-def load_base(folder: Path, seed: int) -> tuple[Any, Any]:
-    """Model (float32) and tokenizer, seeded before anything random is made. Raises BaseModelError."""
+def load_base(folder: Path, seed: int, device: Device = "auto") -> tuple[Any, Any]:
+    """Model (float32) and tokenizer, seeded before anything random is made. Raises BaseModelError.
+
+    On a ``device`` of its own choice, that is a GPU if torch sees one.
+    """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
     from transformers.utils import logging
@@ -28,4 +32,6 @@ def load_base(folder: Path, seed: int) -> tuple[Any, Any]:
         raise BaseModelError(f"{folder} cannot be loaded ({first}); fetch the base again") from error
     if not tokenizer.chat_template:
         raise BaseModelError(f"{folder} has no chat template; use an instruction-tuned base")
-    return model, tokenizer
+    if device == "cuda" and not torch.cuda.is_available():
+        raise BaseModelError("torch sees no GPU here; leave --device out, or check the driver with nvidia-smi")
+    return model.to("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"), tokenizer

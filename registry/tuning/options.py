@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[int, Field(gt=0)]
+Device = Literal["auto", "cpu", "cuda"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class TrainOptions(BaseModel):
     """Files, shape of the adapter, and the course of training; the defaults suit a small base on a CPU.
+
+    ``device`` is where: a GPU if torch sees one, unless it says otherwise. Equal seeds give equal adapters on one kind.
 
     ``reject`` is a label for what belongs to no other; a policy names it as its output's ``reject``. Having
     somewhere else to go, the model gives the real labels little probability on such messages, which the
@@ -28,6 +31,7 @@ class TrainOptions(BaseModel):
     out: Path
     base_id: str | None = None
     overwrite: bool = False
+    device: Device = "auto"
     reject: str | None = None
 
     rank: Positive = 8

@@ -83,7 +83,7 @@ def _tune(
     from postil.registry.tuning.prompts import Coder
 
     watcher.began()
-    model, tokenizer = load_base(options.base, options.seed)
+    model, tokenizer = load_base(options.base, options.seed, options.device)
     coder = Coder(tokenizer, training.field, [*training.examples, *validation.examples])
 
     # The base was never told of a reject label: it chooses among the real ones.
