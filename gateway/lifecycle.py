@@ -27,6 +27,7 @@ from postil.gateway.judge import Isolation
 from postil.gateway.payload import Ask
 from postil.gateway.pipeline import complete
 from postil.gateway.reconcile import Reconciler, Trouble, Wanted
+from postil.gateway.refusals import Refusals
 from postil.gateway.reviews import Reviews
 from postil.gateway.settings import Settings
 from postil.gateway.shadow import Shadows
@@ -42,7 +43,7 @@ from postil.registry.base.prepare import prepare
 from postil.registry.database import Database
 from postil.registry.names import AdapterName
 from postil.registry.releases import Registry
-from postil.registry.tenants import list_tenants
+from postil.registry.tenants import tenants_and_keys
 
 log = logging.getLogger(__name__)
 Tell = Callable[[str, str], None]
@@ -59,7 +60,8 @@ class Gateway:
         self._apart = Apart(plugins, settings.home / "logs")
         self.isolation: Isolation = self._apart
         self.extensions = Extensions(settings, plugins, self.isolation)
-        self.directory = Directory(admin_key(settings), demo=self.demo_keys)
+        self._admin_key = admin_key(settings)
+        self.directory = Directory(self._admin_key, demo=self.demo_keys)
         self.problem: str | None = None
         self.in_flight = 0
         # Changes to releases are made one at a time; no request for an answer ever waits for this.
@@ -74,6 +76,7 @@ class Gateway:
         self.alarms: asyncio.Queue[Alarm] = asyncio.Queue()
         self.monitor = Monitor(self.alarms.put_nowait, self._comparison)
         self.reviews = Reviews(lambda: self.registry().database, Webhooks(settings.webhook_secret))
+        self.refusals = Refusals(lambda: self.registry().database)
         self.shadows = Shadows(self._complete, self._keep_agreement)
         self._task: asyncio.Task[None] | None = None
         # Set when the registry has been read, up to the event of this number.
@@ -190,11 +193,11 @@ class Gateway:
             self._reconciler.wake()
 
     async def refresh_tenants(self) -> None:
-        """Take the tenants over from the registry."""
+        """Take the tenants and all keys over from the registry."""
         async with self._reading_tenants:  # One at a time: else an older list could take the place of a newer one.
-            tenants = await asyncio.to_thread(list_tenants, self.registry().database)
+            tenants, keys = await asyncio.to_thread(tenants_and_keys, self.registry().database)
             taken = [tenant for tenant in tenants if not (self.demo_keys and tenant.name in DEMO_TENANTS)]
-            self.directory = Directory(admin_key(self.settings), taken, demo=self.demo_keys)
+            self.directory = Directory(self._admin_key, taken, keys, demo=self.demo_keys)
 
     async def _run(self) -> None:
         try:
