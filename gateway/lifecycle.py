@@ -195,9 +195,12 @@ class Gateway:
     async def refresh_tenants(self) -> None:
         """Take the tenants and all keys over from the registry."""
         async with self._reading_tenants:  # One at a time: else an older list could take the place of a newer one.
-            tenants, keys = await asyncio.to_thread(tenants_and_keys, self.registry().database)
-            taken = [tenant for tenant in tenants if not (self.demo_keys and tenant.name in DEMO_TENANTS)]
-            self.directory = Directory(self._admin_key, taken, keys, demo=self.demo_keys)
+            self.directory = await asyncio.to_thread(self._read_directory)
+
+    def _read_directory(self) -> Directory:
+        tenants, keys = tenants_and_keys(self.registry().database)
+        taken = [tenant for tenant in tenants if not (self.demo_keys and tenant.name in DEMO_TENANTS)]
+        return Directory(self._admin_key, taken, keys, demo=self.demo_keys)
 
     async def _run(self) -> None:
         try:

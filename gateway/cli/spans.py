@@ -7,7 +7,7 @@ import re
 import typer
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
-_SPAN = re.compile(r"(\d{1,9})([smhdw])")
+_SPAN = re.compile(r"([0-9]{1,9})([smhdw])")
 
 
 def span(text: str) -> float:

@@ -20,6 +20,7 @@ from postil.gateway.app import create_app
 from postil.gateway.rights import RIGHTS, Right
 from postil.gateway.tenants import Caller
 from postil.registry.keys import OF_DOMAINS, Role
+from tests.fakes.http import serving
 from tests.gateway.conftest import FREE_TEXT, House, bearer
 
 # The document of the API alone is for everybody: it says nothing of what is served here.
@@ -233,7 +234,7 @@ async def test_a_route_that_declares_nothing_is_shut_even_for_the_admin(house: H
     for _, path, handler in routes(app):
         if path == "/api/status":
             handler.opt.clear()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://postil") as client:
+    async with serving(app, lifespan="off") as url, httpx.AsyncClient(base_url=url) as client:
         assert (await client.get("/api/status", headers=bearer(house.admin_key))).status_code == 403
         assert (await client.get("/api/adapters", headers=bearer(house.admin_key))).status_code == 200
 
