@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -31,7 +32,7 @@ from postil.gateway.refusals import Refusals
 from postil.gateway.reviews import Reviews
 from postil.gateway.settings import Settings
 from postil.gateway.shadow import Shadows
-from postil.gateway.tenants import DEMO_TENANTS, Caller, Directory, admin_key
+from postil.gateway.tenants import Caller, Directory, admin_key, read_directory
 from postil.gateway.trace import Trace
 from postil.gateway.unseen import Unseen
 from postil.gateway.webhooks import Webhooks
@@ -43,7 +44,6 @@ from postil.registry.base.prepare import prepare
 from postil.registry.database import Database
 from postil.registry.names import AdapterName
 from postil.registry.releases import Registry
-from postil.registry.tenants import tenants_and_keys
 
 log = logging.getLogger(__name__)
 Tell = Callable[[str, str], None]
@@ -67,6 +67,8 @@ class Gateway:
         # Changes to releases are made one at a time; no request for an answer ever waits for this.
         self.changing = asyncio.Lock()
         self._reading_tenants = asyncio.Lock()
+        # Of its own: a revoked key must not go on while all other threads are at work on something large.
+        self._keys_thread = ThreadPoolExecutor(1, "keys")
         self._tell = tell
         self._registry: Registry | None = None
         self._residency: Residency | None = None
@@ -154,6 +156,7 @@ class Gateway:
         if self._supervisor is not None:
             await self._supervisor.stop()
         await self.client.close()
+        self._keys_thread.shutdown(wait=False)
         if self._registry is not None:
             self._registry.database.close()
         shutil.rmtree(self._run_folder, ignore_errors=True)
@@ -195,12 +198,8 @@ class Gateway:
     async def refresh_tenants(self) -> None:
         """Take the tenants and all keys over from the registry."""
         async with self._reading_tenants:  # One at a time: else an older list could take the place of a newer one.
-            self.directory = await asyncio.to_thread(self._read_directory)
-
-    def _read_directory(self) -> Directory:
-        tenants, keys = tenants_and_keys(self.registry().database)
-        taken = [tenant for tenant in tenants if not (self.demo_keys and tenant.name in DEMO_TENANTS)]
-        return Directory(self._admin_key, taken, keys, demo=self.demo_keys)
+            read = partial(read_directory, self.registry().database, self._admin_key, demo=self.demo_keys)
+            self.directory = await asyncio.get_running_loop().run_in_executor(self._keys_thread, read)
 
     async def _run(self) -> None:
         try:

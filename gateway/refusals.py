@@ -17,7 +17,8 @@ from postil.registry.refused import Refused
 
 log = logging.getLogger(__name__)
 NOBODY = "nobody"
-# So many kinds are told apart in one minute; what comes beyond is counted as one.
+# So many kinds are told apart in one minute, of known keys and of unknown ones each: a flood from anywhere hides nobody
+# who has a key. What comes beyond is counted as one.
 KINDS = 16
 _PAUSE_SECONDS = 60.0
 
@@ -33,7 +34,10 @@ class Refusal:
     status: int
 
 
-_OTHERS = Refusal(NOBODY, None, "several", "several", 403)
+_OTHERS = {
+    False: Refusal(NOBODY, None, "several", "several", 401),
+    True: Refusal("several", "several", "several", "several", 403),
+}
 
 
 class Refusals:
@@ -47,8 +51,9 @@ class Refusals:
 
     def note(self, refusal: Refusal, times: int = 1) -> None:
         """Count an attempt."""
-        full = len(self._counts) >= KINDS and refusal not in self._counts
-        self._counts[_OTHERS if full else refusal] += times
+        if refusal not in self._counts and sum(_known(each) == _known(refusal) for each in self._counts) >= KINDS:
+            refusal = _OTHERS[_known(refusal)]
+        self._counts[refusal] += times
         self._news.set()
 
     async def run(self) -> None:
@@ -72,6 +77,10 @@ class Refusals:
             log.warning("refused attempts on the admin API are not in the log yet: %s", type(error).__name__)
             for refusal, times in counts.items():
                 self.note(refusal, times)
+
+
+def _known(refusal: Refusal) -> bool:
+    return refusal.owner != NOBODY
 
 
 def _event(refusal: Refusal, times: int) -> Refused:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from postil.gateway.errors import AuthenticationError, KeyForbiddenError, SettingsError
 from postil.gateway.rights import RIGHTS, Right
 from postil.gateway.settings import Settings
+from postil.registry.database import Database
 from postil.registry.files import write_private
 from postil.registry.keys import OF_DOMAINS, Role, new_secret, parts, salted, unsalted
 from postil.registry.models import Key, Tenant
+from postil.registry.tenants import tenants_and_keys
 
 DEMO_TENANTS: Mapping[str, str] = {
     "demo-clinic": "healthcare",
@@ -121,6 +123,13 @@ class Directory:
     def knows(self, name: str) -> bool:
         """Whether there is a tenant of that name."""
         return name in self._tenants
+
+
+def read_directory(database: Database, admin_key: str, *, demo: bool) -> Directory:
+    """The directory as the registry has it now. Where the demo's keys are in force, its tenants are nobody else."""
+    tenants, keys = tenants_and_keys(database)
+    taken = [tenant for tenant in tenants if not (demo and tenant.name in DEMO_TENANTS)]
+    return Directory(admin_key, taken, keys, demo=demo)
 
 
 def _caller(key: Key, tenants: Mapping[str, Tenant]) -> Caller | None:

@@ -118,6 +118,20 @@ async def test_many_sources_are_a_bounded_number_of_events_and_none_is_lost(data
     assert {event.details["origin"] for event in history.log(database)} >= {"several", "10.0.0.0"}
 
 
+async def test_a_flood_of_strangers_hides_nobody_who_has_a_key(database: Database) -> None:
+    refusals = Refusals(lambda: database, pause_seconds=3600)
+    for number in range(1000):
+        refusals.note(refusal(number))
+        refusals.note(Refusal("clinic", "3f2a", "10.0.0.1", f"GET /api/{number}", 403))
+    running = asyncio.create_task(refusals.run())
+    await until(lambda: len(times(database)) == 2 * (KINDS + 1))
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    told = [event for event in history.log(database) if event.actor == "clinic"]
+    assert len(told) == KINDS
+    assert sum(times(database)) == 2000
+
+
 async def test_while_the_database_is_away_they_are_counted_on(database: Database) -> None:
     away: list[Any] = [True]
 

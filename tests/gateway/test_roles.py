@@ -78,6 +78,14 @@ async def test_every_route_declares_what_it_asks_of_a_key_and_no_other_is_there(
     assert found == ROUTES
 
 
+async def test_without_a_key_no_route_says_anything_whatever_the_method(house: House) -> None:
+    for path in sorted({path for _, path in ROUTES}):
+        place = filled(path, "healthcare", "triage")
+        for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"):
+            response = await house.client.request(method, place)
+            assert response.status_code in (401, 405), (method, path, response.text)
+
+
 @dataclass(frozen=True)
 class Staff:
     """A key that works on the registry, and how its holder asks."""
