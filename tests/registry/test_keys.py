@@ -16,7 +16,7 @@ from postil.registry.database import Database
 from postil.registry.errors import ConflictError, KeyRefusedError, NameInvalidError, NotFoundError, TextError
 from postil.registry.keys import Role, Wanted, add_key, in_force, list_keys, parts, revoke_key, rotate_key, salted
 from postil.registry.models import Event, utcnow
-from postil.registry.tenants import add_tenant, tenants_and_keys
+from postil.registry.tenants import add_tenant, remove_tenant, tenants_and_keys
 
 DAY = timedelta(days=1)
 
@@ -194,6 +194,22 @@ def test_keys_from_before_are_kept_as_they_were(before: Database) -> None:
     old, new, _ = rotate_key(before, key.id, DAY, actor="root")
     assert old.id == key.id
     assert new.salt
+
+
+def test_what_was_kept_of_a_key_before_is_what_it_hashes_to() -> None:
+    assert keys.unsalted("psk-of-old") == hashlib.sha256(b"psk-of-old").hexdigest()
+
+
+def test_a_removed_tenants_keys_are_revoked_and_those_that_were_stay_so(database: Database) -> None:
+    _, first, _ = add_tenant(database, "clinic", ["healthcare"], actor="root")
+    second, _ = add_key(database, Wanted("clinic"), actor="root")
+    earlier = revoke_key(database, first.id, actor="root").revoked_at
+    staff, _ = add_key(database, Wanted("clinic", Role.VIEWER), actor="root")
+    remove_tenant(database, "clinic", actor="root")
+    left = {key.id: key.revoked_at for key in list_keys(database)}
+    assert left[first.id] == earlier
+    assert left[second.id] is not None
+    assert left[staff.id] is None, "called alike, and another"
 
 
 def test_going_back_keeps_the_keys_of_old_and_lets_no_other_in(before: Database) -> None:
