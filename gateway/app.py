@@ -25,6 +25,7 @@ from postil.gateway.errors import (
     StateConflictError,
 )
 from postil.gateway.following import follow_others
+from postil.gateway.following_keys import follow_keys
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.routes.admin import admin_router
 from postil.gateway.routes.completions import Shortcut, completion_routes
@@ -49,7 +50,8 @@ def make_litestar(gateway: Gateway) -> Litestar:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         gateway.start()
-        beside = [asyncio.create_task(work(gateway)) for work in (take_back_what_alarms, follow_others)]
+        works = (take_back_what_alarms(gateway), follow_others(gateway), follow_keys(gateway), gateway.refusals.run())
+        beside = [asyncio.create_task(work) for work in works]
         try:
             yield
         finally:

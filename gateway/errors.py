@@ -4,6 +4,7 @@ GatewayError
 ├── BadRequestError        400  the body cannot be understood, or asks for what the release forbids
 ├── AuthenticationError    401  no key, or one that nobody has
 ├── ForbiddenError         403  the tenant has no right to that domain
+│   └── KeyForbiddenError  403  the key is good for other things than this
 ├── UnknownModelError      404  no such model, adapter or release, or none of it is live
 ├── RefusedError           422  a publish, promote or rollback that cannot be done
 ├── StateConflictError     409  the registry is not in the state that the act supposes
@@ -57,6 +58,10 @@ class ForbiddenError(GatewayError):
     status = 403
     type = "permission_error"
     code = "model_forbidden"
+
+
+class KeyForbiddenError(ForbiddenError):
+    code = "key_forbidden"
 
 
 class UnknownModelError(GatewayError):

@@ -83,8 +83,7 @@ async def _again(gateway: Gateway, undone: set[str]) -> None:
 async def _taken_over(gateway: Gateway, subject: str) -> bool:
     try:
         name = parse_adapter(subject)
-    except NameInvalidError:  # A tenant.
-        await gateway.refresh_tenants()
+    except NameInvalidError:  # A tenant or a key, which following_keys takes over.
         return True
     return await take_over(gateway, name)
 

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
 
@@ -28,10 +29,11 @@ from postil.gateway.openings import Openings
 from postil.gateway.payload import Ask
 from postil.gateway.pipeline import complete
 from postil.gateway.reconcile import Reconciler, Trouble, Wanted
+from postil.gateway.refusals import Refusals
 from postil.gateway.reviews import Reviews
 from postil.gateway.settings import Settings
 from postil.gateway.shadow import Shadows
-from postil.gateway.tenants import DEMO_TENANTS, Caller, Directory, admin_key
+from postil.gateway.tenants import Caller, Directory, admin_key, read_directory
 from postil.gateway.trace import Trace
 from postil.gateway.unseen import Unseen
 from postil.gateway.webhooks import Webhooks
@@ -43,7 +45,6 @@ from postil.registry.base.prepare import prepare
 from postil.registry.database import Database
 from postil.registry.names import AdapterName
 from postil.registry.releases import Registry
-from postil.registry.tenants import list_tenants
 
 log = logging.getLogger(__name__)
 Tell = Callable[[str, str], None]
@@ -60,12 +61,15 @@ class Gateway:
         self._apart = Apart(plugins, settings.home / "logs")
         self.isolation: Isolation = self._apart
         self.extensions = Extensions(settings, plugins, self.isolation)
-        self.directory = Directory(admin_key(settings), demo=self.demo_keys)
+        self._admin_key = admin_key(settings)
+        self.directory = Directory(self._admin_key, demo=self.demo_keys)
         self.problem: str | None = None
         self.in_flight = 0
         # Changes to releases are made one at a time; no request for an answer ever waits for this.
         self.changing = asyncio.Lock()
         self._reading_tenants = asyncio.Lock()
+        # Of its own: a revoked key must not go on while all other threads are at work on something large.
+        self._keys_thread = ThreadPoolExecutor(1, "keys")
         self._tell = tell
         self._registry: Registry | None = None
         self._residency: Residency | None = None
@@ -76,6 +80,7 @@ class Gateway:
         self.monitor = Monitor(self.alarms.put_nowait, self._comparison)
         self.reviews = Reviews(lambda: self.registry().database, Webhooks(settings.webhook_secret))
         self.openings = Openings()
+        self.refusals = Refusals(lambda: self.registry().database)
         self.shadows = Shadows(self._complete, self._keep_agreement)
         self._task: asyncio.Task[None] | None = None
         # Set when the registry has been read, up to the event of this number.
@@ -154,6 +159,7 @@ class Gateway:
         if self._supervisor is not None:
             await self._supervisor.stop()
         await self.client.close()
+        self._keys_thread.shutdown(wait=False)
         if self._registry is not None:
             self._registry.database.close()
         shutil.rmtree(self._run_folder, ignore_errors=True)
@@ -193,11 +199,10 @@ class Gateway:
             self._reconciler.wake()
 
     async def refresh_tenants(self) -> None:
-        """Take the tenants over from the registry."""
+        """Take the tenants and all keys over from the registry."""
         async with self._reading_tenants:  # One at a time: else an older list could take the place of a newer one.
-            tenants = await asyncio.to_thread(list_tenants, self.registry().database)
-            taken = [tenant for tenant in tenants if not (self.demo_keys and tenant.name in DEMO_TENANTS)]
-            self.directory = Directory(admin_key(self.settings), taken, demo=self.demo_keys)
+            read = partial(read_directory, self.registry().database, self._admin_key, demo=self.demo_keys)
+            self.directory = await asyncio.get_running_loop().run_in_executor(self._keys_thread, read)
 
     async def _run(self) -> None:
         try:

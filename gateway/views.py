@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from postil.gateway.catalog import Servable
+from postil.gateway.catalog import Entry, Servable
 from postil.gateway.lifecycle import Gateway
+from postil.gateway.rights import Right
+from postil.gateway.tenants import Caller
 from postil.registry.channels import CANARY, SHADOW, STABLE
 from postil.registry.examples import last_message
-from postil.registry.models import Agreement, Event, Release, Review, Tenant
+from postil.registry.keys import Role, in_force
+from postil.registry.models import Agreement, Event, Key, Release, Review, Tenant, utcnow
 from postil.registry.releases import AdapterState
 
 
-def adapter(state: AdapterState, gateway: Gateway) -> dict[str, Any]:
+def adapter(state: AdapterState, gateway: Gateway, caller: Caller) -> dict[str, Any]:
     """An adapter with its releases, newest first, where its channels point, and what was done to it."""
     entry = gateway.catalog.entries.get(str(state.name))
     broken = entry.broken if entry else {}
@@ -32,7 +36,7 @@ def adapter(state: AdapterState, gateway: Gateway) -> dict[str, Any]:
             {**release(row), "live": row.number == state.live, "problem": broken.get(row.number)}
             for row in reversed(state.releases)
         ],
-        "events": [event(row) for row in state.events],
+        "events": events(state.events, caller),
     }
 
 
@@ -112,15 +116,27 @@ def release(row: Release) -> dict[str, Any]:
     }
 
 
-def event(row: Event) -> dict[str, Any]:
-    """One row of the log."""
+def events(rows: Iterable[Event], caller: Caller) -> list[dict[str, Any]]:
+    """The rows of the log that a key may see, each as far as it may."""
+    return [_event(row, caller) for row in rows if caller.may(Right.SEE, _domain(row))]
+
+
+def _domain(row: Event) -> str:
+    """The domain that an event is about, or none, which only those may see who see all."""
+    domain, slash, _ = row.subject.partition("/")
+    return domain if slash else ""
+
+
+def _event(row: Event, caller: Caller) -> dict[str, Any]:
+    """One row of the log. What a reviewer remarked may quote what was asked: it is for those who review."""
+    hidden = row.action.startswith("review-") and not caller.may(Right.REVIEW, _domain(row))
     return {
         "sequence": row.sequence,
         "at": _stamp(row.at),
         "by": row.actor,
         "action": row.action,
         "subject": row.subject,
-        "reason": row.reason,
+        "reason": "" if hidden else row.reason,
         "from": row.before,
         "to": row.after,
         "details": row.details,
@@ -132,19 +148,41 @@ def _stamp(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
 
 
-def tenant(row: Tenant) -> dict[str, Any]:
-    """A tenant, without what could be used as its key."""
+def tenant(row: Tenant, keys: Iterable[Key]) -> dict[str, Any]:
+    """A tenant, with the keys of it that are in force."""
+    now = utcnow()
     return {
         "name": row.name,
         "domains": row.domains,
         "default_domain": row.default_domain,
-        "key_prefix": row.key_prefix,
+        "keys": [key(each) for each in keys if each.owner == row.name and _tenants(each) and in_force(each, now)],
         "created": _stamp(row.created_at),
     }
 
 
-def status(gateway: Gateway) -> dict[str, Any]:
-    """What the gateway is doing, and what of each adapter is live and resident."""
+def _tenants(row: Key) -> bool:
+    return row.role == Role.TENANT
+
+
+def key(row: Key) -> dict[str, Any]:
+    """A key, without what could be used as one."""
+    state = "revoked" if row.revoked_at else "in force" if in_force(row, utcnow()) else "expired"
+    return {
+        "id": row.id,
+        "prefix": row.prefix,
+        "owner": row.owner,
+        "role": row.role,
+        "domains": row.domains,
+        "state": state,
+        "created": _stamp(row.created_at),
+        "expires": _stamp(row.expires_at) if row.expires_at else None,
+        "revoked": _stamp(row.revoked_at) if row.revoked_at else None,
+        "note": row.note,
+    }
+
+
+def status(gateway: Gateway, caller: Caller) -> dict[str, Any]:
+    """What the gateway is doing, and what of each adapter that the key may see is live and resident."""
     base = gateway.registry().base if gateway.started else None
     return {
         "engine": str(gateway.phase),
@@ -153,8 +191,12 @@ def status(gateway: Gateway) -> dict[str, Any]:
         "engine_restarts": gateway.engine_restarts,
         "base": base.id if base else None,
         "base_revision": base.revision if base else None,
-        "adapters": [_wanted(gateway, servable, why) for servable, why in gateway.catalog.wanted()] + _missed(gateway),
-        "watches": _watches(gateway),
+        "adapters": [
+            *(_wanted(gateway, servable, why) for servable, why in gateway.catalog.wanted()
+              if caller.may(Right.SEE, servable.ref.domain)),
+            *_missed(gateway, caller),
+        ],
+        "watches": _watches(gateway, caller),
     }
 
 
@@ -170,20 +212,26 @@ def _wanted(gateway: Gateway, servable: Servable, why: list[str]) -> dict[str, A
     }
 
 
-def _missed(gateway: Gateway) -> list[dict[str, Any]]:
+def _missed(gateway: Gateway, caller: Caller) -> list[dict[str, Any]]:
     """The releases that the engine should hold, but that cannot be served on this gateway."""
     return [
         {"release": str(entry.name.release(number)), "why": why, "resident": False, "problem": entry.broken[number],
          "attempts": 0}
-        for _, entry in sorted(gateway.catalog.entries.items())
+        for entry in _seen(gateway, caller)
         for number, why in sorted(entry.missed().items())
     ]
 
 
-def _watches(gateway: Gateway) -> list[dict[str, Any]]:
+def _seen(gateway: Gateway, caller: Caller) -> list[Entry]:
+    """The adapters that a key may see, by name."""
+    entries = gateway.catalog.entries
+    return [entries[name] for name in sorted(entries) if caller.may(Right.SEE, entries[name].name.domain)]
+
+
+def _watches(gateway: Gateway, caller: Caller) -> list[dict[str, Any]]:
     """What is compared with its predecessor, and the evidence so far."""
     found = []
-    for name in sorted(gateway.catalog.entries):
+    for name in (str(entry.name) for entry in _seen(gateway, caller)):
         watch = gateway.monitor.watch(name)
         if watch is not None:
             found.append(

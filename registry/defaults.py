@@ -4,3 +4,5 @@ from __future__ import annotations
 
 # So many of an adapter's newest releases keep their files in any case.
 KEEP = 10
+# How long a key goes on beside the one that takes its place.
+OVERLAP_SECONDS = 24 * 3600.0

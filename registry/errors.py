@@ -4,7 +4,8 @@ RegistryError
 ├── NameInvalidError      a domain, adapter or release name that cannot be one
 ├── TextError             a note, a reason or a name of a person that cannot be kept
 ├── WeightError           a share of the traffic that cannot be
-├── NotFoundError         no such adapter, release or tenant
+├── KeyRefusedError       a key that cannot be: its owner, domains or time
+├── NotFoundError         no such adapter, release, tenant or key
 ├── ConflictError         somebody else was faster, or there is nothing to do it to
 ├── PolicyError           a policy that cannot be in force
 ├── ArtifactError         files that cannot be an adapter, or no longer are what was published
@@ -32,6 +33,10 @@ class TextError(RegistryError):
 
 class WeightError(RegistryError):
     """A share of the traffic that is not within 0 and 100 per cent."""
+
+
+class KeyRefusedError(RegistryError):
+    """A key with an owner, domains or a time that it cannot have."""
 
 
 class NotFoundError(RegistryError):

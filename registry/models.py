@@ -91,14 +91,32 @@ class Agreement(SQLModel, table=True):
 
 
 class Tenant(SQLModel, table=True):
-    """Who calls: the domains it may ask, the one it gets where it names none, and the hash of its key."""
+    """Who calls: the domains it may ask, and the one it gets where it names none. Its keys stand in ``Key``."""
 
     name: str = Field(primary_key=True, max_length=64)
     domains: list[str] = Field(sa_column=Column(JSON, nullable=False))
     default_domain: str | None = Field(default=None, max_length=64)
-    key_hash: str = Field(max_length=64, unique=True)
-    key_prefix: str = Field(max_length=16)
     created_at: datetime = Field(default_factory=utcnow)
+
+
+class Key(SQLModel, table=True):
+    """A key without its secret: whose it is, what it is good for, and until when.
+
+    ``owner`` is the tenant, or the person or machine that works on the registry. ``prefix`` is how the key begins,
+    ``hash`` what is kept of it: HMAC-SHA256 with ``salt``, or plain SHA-256 (``salt`` is empty) from before 0005.
+    """
+
+    id: str = Field(primary_key=True, max_length=16)
+    owner: str = Field(max_length=64, index=True)
+    role: str = Field(max_length=16)
+    domains: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    prefix: str = Field(max_length=32)
+    salt: str = Field(max_length=32)
+    hash: str = Field(max_length=64)
+    note: str = ""
+    created_at: datetime = Field(default_factory=utcnow)
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
 
 
 class Review(SQLModel, table=True):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -69,15 +69,15 @@ def open_review(database: Database, opening: Opening) -> Review:
     return review
 
 
-def get(database: Database, wanted: str) -> Review:
-    """The review of that id, or of the one id that begins so. Raises NotFoundError."""
+def get(database: Database, wanted: str, domains: Collection[str] | None = None) -> Review:
+    """The review of that id, or of the one id that begins so, among those of ``domains``. Raises NotFoundError."""
     with database.transaction() as session:
-        return _found(session, wanted)
+        return _found(session, wanted, domains)
 
 
 def reviews(
     database: Database, *, status: str | None = None, domain: str | None = None, assigned_to: str | None = None,
-    limit: int = 100,
+    domains: Collection[str] | None = None, limit: int = 100,
 ) -> Sequence[Review]:
     """The newest ``limit`` reviews that fit, the newest first."""
     if status is not None and status not in STATUSES:
@@ -86,6 +86,8 @@ def reviews(
     for column, value in ((Review.status, status), (Review.domain, domain), (Review.assigned_to, assigned_to)):
         if value is not None:
             query = query.where(col(column) == value)
+    if domains is not None:
+        query = query.where(col(Review.domain).in_(domains))
     with database.transaction() as session:
         return session.exec(query).all()
 
@@ -167,10 +169,13 @@ def _output(session: Session, review: Review) -> Output | None:
     return policy_from(release.policy).output if release else None
 
 
-def _found(session: Session, wanted: str) -> Review:
+def _found(session: Session, wanted: str, domains: Collection[str] | None = None) -> Review:
     review = session.get(Review, wanted)
+    if review is not None and domains is not None and review.domain not in domains:
+        review = None
     if review is None and len(wanted) >= _SHORTEST and wanted.isalnum():
-        found = session.exec(select(Review).where(col(Review.id).startswith(wanted)).limit(2)).all()
+        query = select(Review).where(col(Review.id).startswith(wanted)).limit(2)
+        found = session.exec(query if domains is None else query.where(col(Review.domain).in_(domains))).all()
         if len(found) == 2:
             raise NotFoundError(f"more than one review begins with {wanted}; give more of its id")
         review = found[0] if found else None

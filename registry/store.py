@@ -9,7 +9,7 @@ from sqlalchemy import func, text
 from sqlmodel import Session, col, select
 
 from postil.registry import audit
-from postil.registry.models import Agreement, Channel, Domain, Event, Pin, Release, Tenant, utcnow
+from postil.registry.models import Agreement, Channel, Domain, Event, Key, Pin, Release, Tenant, utcnow
 from postil.registry.names import AdapterName
 from postil.registry.text import kept
 
@@ -110,6 +110,14 @@ def domains(session: Session) -> Sequence[Domain]:
 def tenants(session: Session) -> Sequence[Tenant]:
     """All tenants by name."""
     return session.exec(select(Tenant).order_by(col(Tenant.name))).all()
+
+
+def keys(session: Session, owner: str | None = None, role: str | None = None) -> Sequence[Key]:
+    """All keys, or those of one owner or role, the oldest first; those that are no longer in force too."""
+    query = select(Key).order_by(col(Key.created_at), col(Key.id))
+    if owner is not None:
+        query = query.where(Key.owner == owner)
+    return session.exec(query if role is None else query.where(Key.role == role)).all()
 
 
 def events(session: Session, subject: str | None = None, actions: Collection[str] | None = None) -> Sequence[Event]:

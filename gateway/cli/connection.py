@@ -1,4 +1,4 @@
-"""How commands reach a gateway: its address, the admin key, and its refusals as sentences."""
+"""How commands reach a gateway: its address, a key, and its refusals as sentences."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def connected() -> Iterator[httpx.Client]:
     """A client for the gateway that POSTIL_URL, or POSTIL_HOST and POSTIL_PORT, name. Raises CommandError."""
     settings = read_settings()
     url = os.environ.get("POSTIL_URL") or f"http://{_reachable(settings.host)}:{settings.port}"
-    headers = {"Authorization": f"Bearer {_admin_key(settings)}", "x-postil-actor": _actor()}
+    headers = {"Authorization": f"Bearer {_key(settings)}", "x-postil-actor": _actor()}
     with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
         try:
             yield client
@@ -60,8 +60,8 @@ def _refusal(response: httpx.Response) -> str:
         return f"{response.url} answered {response.status_code}, which is not a postil gateway's answer"
 
 
-def _admin_key(settings: Settings) -> str:
-    key = os.environ.get("POSTIL_ADMIN_KEY")
+def _key(settings: Settings) -> str:
+    key = os.environ.get("POSTIL_KEY") or os.environ.get("POSTIL_ADMIN_KEY")
     if key:
         return key
     try:
@@ -69,7 +69,7 @@ def _admin_key(settings: Settings) -> str:
     except OSError as error:
         raise CommandError(
             f"there is no admin key at {settings.admin_key_file}; run this where the gateway runs, with the same"
-            " POSTIL_HOME, or set POSTIL_ADMIN_KEY"
+            " POSTIL_HOME, or set POSTIL_KEY or POSTIL_ADMIN_KEY"
         ) from error
 
 

@@ -14,6 +14,7 @@ from postil.gateway.cli import (
     export,
     gc,
     history,
+    keys,
     plugins,
     policy,
     publish,
@@ -53,6 +54,7 @@ def make_cli() -> typer.Typer:
     cli.command()(train.train)
     cli.command()(train.evaluate)
     cli.add_typer(tenants.make_cli(), name="tenants")
+    cli.add_typer(keys.make_cli(), name="keys")
     cli.add_typer(policy.make_cli(), name="policy")
     cli.add_typer(reviews.make_cli(), name="reviews")
     cli.add_typer(reviews.make_data_cli(), name="data")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from postil.gateway.cli.connection import call, connected
+from postil.gateway.cli.keys import Expires
 from postil.gateway.cli.show import AsJson, console, print_json, print_table, short_time
 
 
@@ -20,19 +21,19 @@ def make_cli() -> typer.Typer:
 
 
 def list_tenants(as_json: AsJson = False) -> None:
-    """Show the tenants; of a key, only how it begins."""
+    """Show the tenants; of their keys, only how they begin."""
     with connected() as client:
         tenants = call(client, "GET", "/api/tenants")
     if as_json:
         print_json(tenants)
         return
     rows = [
-        (tenant["name"], ", ".join(tenant["domains"]), tenant["default_domain"], tenant["key_prefix"] + "...",
-         short_time(tenant["created"]))
+        (tenant["name"], ", ".join(tenant["domains"]), tenant["default_domain"],
+         ", ".join(key["prefix"] + "..." for key in tenant["keys"]), short_time(tenant["created"]))
         for tenant in tenants
     ]
     print_table(
-        ["tenant", "domains", "default", "key", "created (UTC)"], rows,
+        ["tenant", "domains", "default", "keys", "created (UTC)"], rows,
         empty="there are no tenants yet; add one with `postil tenants add NAME --domain healthcare`",
     )
 
@@ -41,10 +42,11 @@ def add(
     name: Annotated[str, typer.Argument(help="The tenant's name.")],
     domain: Annotated[list[str], typer.Option(help="A domain it may ask; give it several times for several.")],
     default: Annotated[str | None, typer.Option(help="The domain it gets where a request names no model.")] = None,
+    expires: Expires = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a tenant and print its key, this once: only a hash of it is kept."""
-    body = {"name": name, "domains": domain, "default_domain": default}
+    """Add a tenant and print its first key, this once: only a hash of it is kept. `postil keys` adds more."""
+    body = {"name": name, "domains": domain, "default_domain": default, "expires_in": expires}
     with connected() as client:
         tenant = call(client, "POST", "/api/tenants", json=body)
     if as_json:
@@ -53,8 +55,11 @@ def add(
         console().print(f"added {tenant['name']}; its key, shown only now:\n{tenant['key']}")
 
 
-def remove(name: Annotated[str, typer.Argument(help="The tenant's name.")]) -> None:
-    """Remove a tenant: its key is refused from now on."""
+def remove(name: Annotated[str, typer.Argument(help="The tenant's name.")], as_json: AsJson = False) -> None:
+    """Remove a tenant: all its keys are refused from now on."""
     with connected() as client:
         call(client, "DELETE", f"/api/tenants/{name}")
-    console().print(f"removed {name}")
+    if as_json:
+        print_json({"removed": name})
+    else:
+        console().print(f"removed {name}")

@@ -1,4 +1,4 @@
-"""``/api``: promote, roll back, tenants, status. For the admin key only."""
+"""``/api``: promote, roll back, the log, status; and all other routes of the admin API, behind one door."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import asyncio
 from typing import Any
 
 import msgspec
-from litestar import Router, delete, get, post
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
+from litestar import Router, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from postil.gateway import releasing, views
-from postil.gateway.errors import ForbiddenError
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.offers import offers
+from postil.gateway.rights import Right
 from postil.gateway.routes.channels import channel_routes
 from postil.gateway.routes.compare import compare_routes
+from postil.gateway.routes.door import allowed, door
 from postil.gateway.routes.export import export_routes
 from postil.gateway.routes.gc import gc_routes
-from postil.gateway.routes.parts import AnyRequest, actor, adapter_name
+from postil.gateway.routes.keys import key_routes
+from postil.gateway.routes.parts import AnyRequest, actor, adapter_name, caller_of
 from postil.gateway.routes.policy import policy_routes
 from postil.gateway.routes.publish import publish_routes
 from postil.gateway.routes.reviews import admin_review_routes
+from postil.gateway.routes.tenants import tenant_routes
 from postil.plugins import ReleaseRef
 from postil.registry import history
 from postil.registry.channels import Only
 from postil.registry.names import parse_adapter
-from postil.registry.tenants import add_tenant, list_tenants
 
 
 class PromoteBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -54,25 +54,11 @@ class RollbackBody(msgspec.Struct, forbid_unknown_fields=True):
     dry_run: bool = False
 
 
-class TenantBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A tenant to add."""
-
-    name: str
-    domains: list[str]
-    default_domain: str | None = None
-
-
 def admin_router(gateway: Gateway) -> Router:
-    """Every admin route over one gateway, behind one guard."""
-
-    def only_admin(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        caller = gateway.directory.identify(connection.headers.get("authorization"))
-        if not caller.admin:
-            raise ForbiddenError("this key is not the admin's; use the one in $POSTIL_HOME/admin.key")
-
+    """Every admin route over one gateway, behind one door."""
     return Router(
         "/api",
-        guards=[only_admin],
+        guards=[door(gateway)],
         route_handlers=[
             *_release_routes(gateway),
             *publish_routes(gateway),
@@ -84,28 +70,29 @@ def admin_router(gateway: Gateway) -> Router:
             *compare_routes(gateway),
             *policy_routes(gateway),
             *gc_routes(gateway),
-            *_tenant_routes(gateway),
+            *tenant_routes(gateway),
+            *key_routes(gateway),
             *_status_routes(gateway),
         ],
     )
 
 
 def _release_routes(gateway: Gateway) -> list[Any]:
-    @get("/adapters")
-    async def adapters() -> list[dict[str, Any]]:
-        states = await asyncio.to_thread(gateway.registry().adapters)
-        return [views.adapter(state, gateway) for state in states]
+    @get("/adapters", may=Right.SEE)
+    async def adapters(request: AnyRequest) -> list[dict[str, Any]]:
+        caller, states = caller_of(request), await asyncio.to_thread(gateway.registry().adapters)
+        return [views.adapter(state, gateway, caller) for state in states if caller.may(Right.SEE, state.name.domain)]
 
-    @get("/adapters/{domain:str}/{adapter:str}")
-    async def one_adapter(domain: FromPath[str], adapter: FromPath[str]) -> dict[str, Any]:
+    @get("/adapters/{domain:str}/{adapter:str}", may=Right.SEE)
+    async def one_adapter(request: AnyRequest, domain: FromPath[str], adapter: FromPath[str]) -> dict[str, Any]:
         state = await asyncio.to_thread(gateway.registry().state, adapter_name(domain, adapter))
-        return views.adapter(state, gateway)
+        return views.adapter(state, gateway, caller_of(request))
 
     return [adapters, one_adapter]
 
 
 def _move_routes(gateway: Gateway) -> list[Any]:
-    @post("/adapters/{domain:str}/{adapter:str}/promote", status_code=200)
+    @post("/adapters/{domain:str}/{adapter:str}/promote", status_code=200, may=Right.PUBLISH)
     async def promote(
         request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[PromoteBody]
     ) -> dict[str, Any]:
@@ -114,9 +101,9 @@ def _move_routes(gateway: Gateway) -> list[Any]:
             gateway, ref, reason=data.reason, actor=actor(request),
             only=Only(data.if_live, data.if_revision), dry_run=data.dry_run,
         )
-        return _moved(views.adapter(state, gateway), ref, data.dry_run)
+        return _moved(views.adapter(state, gateway, caller_of(request)), ref, data.dry_run)
 
-    @post("/adapters/{domain:str}/{adapter:str}/rollback", status_code=200)
+    @post("/adapters/{domain:str}/{adapter:str}/rollback", status_code=200, may=Right.PUBLISH)
     async def rollback(
         request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[RollbackBody]
     ) -> dict[str, Any]:
@@ -125,7 +112,7 @@ def _move_routes(gateway: Gateway) -> list[Any]:
             gateway, ref, reason=data.reason, actor=actor(request),
             only=Only(data.if_live, data.if_revision), dry_run=data.dry_run,
         )
-        return _moved(views.adapter(state, gateway), ref, data.dry_run)
+        return _moved(views.adapter(state, gateway, caller_of(request)), ref, data.dry_run)
 
     return [promote, rollback]
 
@@ -135,53 +122,34 @@ def _moved(state: dict[str, Any], ref: ReleaseRef, dry_run: bool) -> dict[str, A
 
 
 def _history_routes(gateway: Gateway) -> list[Any]:
-    @get("/events")
-    async def events(adapter: FromQuery[str | None] = None) -> list[dict[str, Any]]:
+    @get("/events", may=Right.SEE)
+    async def events(request: AnyRequest, adapter: FromQuery[str | None] = None) -> list[dict[str, Any]]:
         name = None if adapter is None else parse_adapter(adapter)
+        if name is not None:
+            allowed(gateway, request, Right.SEE, name.domain)
         found = await asyncio.to_thread(history.log, gateway.registry().database, name)
-        return [views.event(event) for event in found]
+        return views.events(found, caller_of(request))
 
-    @get("/audit")
+    @get("/audit", may=Right.AUDIT)
     async def audit() -> dict[str, Any]:
         report = await asyncio.to_thread(history.verify, gateway.registry().database)
         return {"events": report.events, "first_break": report.first_break}
 
-    @get("/live")
-    async def live(at: FromQuery[str]) -> dict[str, int]:
-        instant = history.parse_instant(at)
-        return history.live_at(await asyncio.to_thread(history.log, gateway.registry().database), instant)
+    @get("/live", may=Right.SEE)
+    async def live(request: AnyRequest, at: FromQuery[str]) -> dict[str, int]:
+        caller, instant = caller_of(request), history.parse_instant(at)
+        found = history.live_at(await asyncio.to_thread(history.log, gateway.registry().database), instant)
+        return {name: number for name, number in found.items() if caller.may(Right.SEE, parse_adapter(name).domain)}
 
     return [events, audit, live]
 
 
-def _tenant_routes(gateway: Gateway) -> list[Any]:
-    @get("/tenants")
-    async def tenants() -> list[dict[str, Any]]:
-        found = await asyncio.to_thread(list_tenants, gateway.registry().database)
-        return [views.tenant(tenant) for tenant in found]
-
-    @post("/tenants")
-    async def add(request: AnyRequest, data: JSONBody[TenantBody]) -> dict[str, Any]:
-        tenant, key = await asyncio.to_thread(
-            add_tenant, gateway.registry().database, data.name, data.domains,
-            default=data.default_domain, actor=actor(request),
-        )
-        await gateway.refresh_tenants()
-        return {**views.tenant(tenant), "key": key}
-
-    @delete("/tenants/{name:str}")
-    async def remove(request: AnyRequest, name: FromPath[str]) -> None:
-        await releasing.remove_tenant(gateway, name, actor=actor(request))
-
-    return [tenants, add, remove]
-
-
 def _status_routes(gateway: Gateway) -> list[Any]:
-    @get("/status", sync_to_thread=False)
-    def status() -> dict[str, Any]:
-        return views.status(gateway)
+    @get("/status", sync_to_thread=False, may=Right.SEE)
+    def status(request: AnyRequest) -> dict[str, Any]:
+        return views.status(gateway, caller_of(request))
 
-    @get("/plugins")
+    @get("/plugins", may=Right.LOOK)
     async def plugins() -> list[dict[str, Any]]:
         return await asyncio.to_thread(offers, gateway.plugins)
 

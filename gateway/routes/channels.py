@@ -12,7 +12,8 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from postil.gateway import releasing, views
 from postil.gateway.errors import NotFoundError
 from postil.gateway.lifecycle import Gateway
-from postil.gateway.routes.parts import AnyRequest, actor, adapter_name
+from postil.gateway.rights import Right
+from postil.gateway.routes.parts import AnyRequest, actor, adapter_name, caller_of
 from postil.registry import agreements
 from postil.registry.channels import CANARY, SHADOW, Only
 
@@ -34,12 +35,12 @@ class PinBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def channel_routes(gateway: Gateway) -> list[Any]:
-    """The routes over one gateway; the admin's guard is around them."""
+    """The routes over one gateway; the door is around them."""
     return [*_channel_routes(gateway), *_pin_routes(gateway)]
 
 
 def _channel_routes(gateway: Gateway) -> list[Any]:
-    @put("/adapters/{domain:str}/{adapter:str}/channels/{which:str}")
+    @put("/adapters/{domain:str}/{adapter:str}/channels/{which:str}", may=Right.PUBLISH)
     async def point(
         request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], which: FromPath[str],
         data: JSONBody[PointBody],
@@ -49,18 +50,18 @@ def _channel_routes(gateway: Gateway) -> list[Any]:
             gateway, ref, _channel(which), data.weight, reason=data.reason, actor=actor(request),
             only=Only(revision=data.if_revision),
         )
-        return views.adapter(state, gateway)
+        return views.adapter(state, gateway, caller_of(request))
 
-    @delete("/adapters/{domain:str}/{adapter:str}/channels/{which:str}", status_code=200)
+    @delete("/adapters/{domain:str}/{adapter:str}/channels/{which:str}", status_code=200, may=Right.PUBLISH)
     async def clear(
         request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], which: FromPath[str],
         reason: FromQuery[str] = "",
     ) -> dict[str, Any]:
         name = adapter_name(domain, adapter)
         state = await releasing.clear(gateway, name, _channel(which), reason=reason, actor=actor(request))
-        return views.adapter(state, gateway)
+        return views.adapter(state, gateway, caller_of(request))
 
-    @get("/adapters/{domain:str}/{adapter:str}/agreement")
+    @get("/adapters/{domain:str}/{adapter:str}/agreement", may=Right.SEE)
     async def agreement(domain: FromPath[str], adapter: FromPath[str]) -> list[dict[str, Any]]:
         await gateway.shadows.flush()
         name = adapter_name(domain, adapter)
@@ -71,23 +72,23 @@ def _channel_routes(gateway: Gateway) -> list[Any]:
 
 
 def _pin_routes(gateway: Gateway) -> list[Any]:
-    @put("/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}")
+    @put("/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}", may=Right.ADMINISTER)
     async def pin(
         request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], tenant: FromPath[str],
         data: JSONBody[PinBody],
     ) -> dict[str, Any]:
         ref = adapter_name(domain, adapter).release(data.release)
         state = await releasing.pin(gateway, tenant, ref, reason=data.reason, actor=actor(request))
-        return views.adapter(state, gateway)
+        return views.adapter(state, gateway, caller_of(request))
 
-    @delete("/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}", status_code=200)
+    @delete("/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}", status_code=200, may=Right.ADMINISTER)
     async def unpin(
         request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], tenant: FromPath[str],
         reason: FromQuery[str] = "",
     ) -> dict[str, Any]:
         name = adapter_name(domain, adapter)
         state = await releasing.unpin(gateway, tenant, name, reason=reason, actor=actor(request))
-        return views.adapter(state, gateway)
+        return views.adapter(state, gateway, caller_of(request))
 
     return [pin, unpin]
 

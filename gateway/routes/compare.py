@@ -12,6 +12,9 @@ from litestar.params import QueryParameter
 from postil.gateway import views
 from postil.gateway.errors import StateConflictError
 from postil.gateway.lifecycle import Gateway
+from postil.gateway.rights import Right
+from postil.gateway.routes.door import allowed
+from postil.gateway.routes.parts import AnyRequest
 from postil.plugins import ReleaseRef
 from postil.registry.diff import Fact, ReleaseDiff, diff
 from postil.registry.names import AdapterName, parse_release
@@ -23,13 +26,16 @@ from postil.registry.weights_diff import KindChange, ModuleChange, Norms
 def compare_routes(gateway: Gateway) -> list[Any]:
     """The routes that compare."""
 
-    @get("/diff")
+    @get("/diff", may=Right.SEE)
     async def compare(
+        request: AnyRequest,
         to: Annotated[str, QueryParameter()],
         from_: Annotated[str | None, QueryParameter(name="from")] = None,
     ) -> dict[str, Any]:
         after = parse_release(to)
         before = None if from_ is None else parse_release(from_)
+        for ref in filter(None, (before, after)):
+            allowed(gateway, request, Right.SEE, ref.domain)
         # Artifacts are hashed and tensors compared: nothing that the event loop may wait for.
         return _view(await asyncio.to_thread(_compare, gateway.registry(), before, after))
 

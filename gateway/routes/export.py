@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from postil.gateway.lifecycle import Gateway
+from postil.gateway.rights import Right
 from postil.gateway.routes.parts import adapter_name
 from postil.plugins import ReleaseRef
 from postil.registry.export import release_files
@@ -21,7 +22,7 @@ from postil.registry.tars import TarFile, tar_chunks, tar_size
 def export_routes(gateway: Gateway) -> list[Any]:
     """How releases go out: as a tar of the artifact, the policy and a model card."""
 
-    @get("/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact")
+    @get("/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact", may=Right.EXPORT)
     async def artifact(domain: FromPath[str], adapter: FromPath[str], number: FromPath[int]) -> Stream:
         ref = adapter_name(domain, adapter).release(number)
         files = await asyncio.to_thread(_files, gateway.registry(), ref)

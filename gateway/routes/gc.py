@@ -10,6 +10,7 @@ from litestar.params import JSONBody
 
 from postil.gateway.collecting import collect_garbage
 from postil.gateway.lifecycle import Gateway
+from postil.gateway.rights import Right
 from postil.gateway.routes.parts import AnyRequest, actor
 from postil.registry.collect import Garbage
 from postil.registry.defaults import KEEP
@@ -23,9 +24,9 @@ class CollectBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def gc_routes(gateway: Gateway) -> list[Any]:
-    """The route over one gateway; the admin's guard is around it."""
+    """The route over one gateway; the door is around it."""
 
-    @post("/gc", status_code=200)
+    @post("/gc", status_code=200, may=Right.ADMINISTER)
     async def gc(request: AnyRequest, data: JSONBody[CollectBody]) -> dict[str, Any]:
         found = await collect_garbage(gateway, keep=data.keep, actor=actor(request), dry_run=data.dry_run)
         return {

@@ -8,13 +8,14 @@ from typing import Any
 from litestar import get
 
 from postil.gateway.lifecycle import Gateway
+from postil.gateway.rights import Right
 from postil.registry.policy_schema import policy_schema
 
 
 def policy_routes(gateway: Gateway) -> list[Any]:
     """The routes about policies themselves."""
 
-    @get("/policy-schema")
+    @get("/policy-schema", may=Right.LOOK)
     async def schema() -> dict[str, Any]:
         return await asyncio.to_thread(policy_schema, gateway.plugins)
 

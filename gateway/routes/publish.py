@@ -17,6 +17,7 @@ from postil.gateway import publishing, views
 from postil.gateway.errors import BadRequestError, TooLargeError
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.publishing import Published, Take
+from postil.gateway.rights import Right
 from postil.gateway.routes.parts import AnyRequest, actor, adapter_name
 from postil.registry.hub.ref import parse_hub_ref
 from postil.registry.policy import Policy, parse_policy
@@ -37,6 +38,7 @@ def publish_routes(gateway: Gateway) -> list[Any]:
     @post(
         "/adapters/{domain:str}/{adapter:str}/releases",
         request_max_body_size=(gateway.settings.upload_limit_mib + 1) << 20,
+        may=Right.PUBLISH,
     )
     async def publish(request: AnyRequest, domain: FromPath[str], adapter: FromPath[str]) -> dict[str, Any]:
         name = adapter_name(domain, adapter)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,11 +15,14 @@ from postil.gateway import views
 from postil.gateway.errors import NotFoundError
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.reviews import told_of
-from postil.gateway.routes.parts import AnyRequest, actor, adapter_name
+from postil.gateway.rights import Right
+from postil.gateway.routes.door import allowed
+from postil.gateway.routes.parts import AnyRequest, actor, adapter_name, caller_of
 from postil.registry import examples, history, reviews
 from postil.registry.models import Review
 
 _LONGEST_WAIT = 60.0
+Act = Callable[..., Review]
 
 
 class AssignBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -52,27 +56,29 @@ def review_routes(gateway: Gateway) -> list[Any]:
 
 
 def admin_review_routes(gateway: Gateway) -> list[Any]:
-    """What those who decide may ask; the admin's guard is around it."""
+    """What those who decide may ask; the door is around it."""
     return [*_reading(gateway), *_deciding(gateway)]
 
 
 def _reading(gateway: Gateway) -> list[Any]:
-    @get("/reviews")
+    @get("/reviews", may=Right.REVIEW)
     async def listed(
-        status: FromQuery[str | None] = None, domain: FromQuery[str | None] = None,
+        request: AnyRequest, status: FromQuery[str | None] = None, domain: FromQuery[str | None] = None,
         assigned_to: FromQuery[str | None] = None, limit: FromQuery[int] = 100,
     ) -> list[dict[str, Any]]:
+        if domain is not None:
+            allowed(gateway, request, Right.REVIEW, domain)
         found = await asyncio.to_thread(
             reviews.reviews, gateway.registry().database, status=status, domain=domain, assigned_to=assigned_to,
-            limit=max(1, min(limit, 1000)),
+            domains=caller_of(request).scope, limit=max(1, min(limit, 1000)),
         )
         return [views.review(review) for review in found]
 
-    @get("/reviews/{review_id:str}")
-    async def shown(review_id: FromPath[str]) -> dict[str, Any]:
-        return views.review(await gateway.reviews.get(review_id))
+    @get("/reviews/{review_id:str}", may=Right.REVIEW)
+    async def shown(request: AnyRequest, review_id: FromPath[str]) -> dict[str, Any]:
+        return views.review(await _theirs(gateway, request, review_id))
 
-    @get("/adapters/{domain:str}/{adapter:str}/examples")
+    @get("/adapters/{domain:str}/{adapter:str}/examples", may=Right.REVIEW)
     async def labelled(
         domain: FromPath[str], adapter: FromPath[str], since: FromQuery[str | None] = None
     ) -> list[dict[str, str]]:
@@ -82,26 +88,33 @@ def _reading(gateway: Gateway) -> list[Any]:
     return [listed, shown, labelled]
 
 
+async def _theirs(gateway: Gateway, request: AnyRequest, review_id: str) -> Review:
+    """A review, if it is of a domain that the key reviews; else it is none for this key. Raises NotFoundError."""
+    return await asyncio.to_thread(reviews.get, gateway.registry().database, review_id, caller_of(request).scope)
+
+
 def _deciding(gateway: Gateway) -> list[Any]:
-    async def done(act: Callable[..., Review], *arguments: Any, **named: Any) -> dict[str, Any]:
-        review = await asyncio.to_thread(act, gateway.registry().database, *arguments, **named)
+    async def done(request: AnyRequest, review_id: str, act: Act, *arguments: str, **named: str) -> dict[str, Any]:
+        found = await _theirs(gateway, request, review_id)
+        decide = partial(act, gateway.registry().database, found.id, *arguments, actor=actor(request), **named)
+        review = await asyncio.to_thread(decide)
         gateway.reviews.heard()
         return views.review(review)
 
-    @post("/reviews/{review_id:str}/assign", status_code=200)
+    @post("/reviews/{review_id:str}/assign", status_code=200, may=Right.REVIEW)
     async def assign(request: AnyRequest, review_id: FromPath[str], data: JSONBody[AssignBody]) -> dict[str, Any]:
-        return await done(reviews.assign, review_id, data.person, actor=actor(request))
+        return await done(request, review_id, reviews.assign, data.person)
 
-    @post("/reviews/{review_id:str}/approve", status_code=200)
+    @post("/reviews/{review_id:str}/approve", status_code=200, may=Right.REVIEW)
     async def approve(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> dict[str, Any]:
-        return await done(reviews.approve, review_id, actor=actor(request), note=data.note)
+        return await done(request, review_id, reviews.approve, note=data.note)
 
-    @post("/reviews/{review_id:str}/edit", status_code=200)
+    @post("/reviews/{review_id:str}/edit", status_code=200, may=Right.REVIEW)
     async def edit(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> dict[str, Any]:
-        return await done(reviews.edit, review_id, data.answer or "", actor=actor(request), note=data.note)
+        return await done(request, review_id, reviews.edit, data.answer or "", note=data.note)
 
-    @post("/reviews/{review_id:str}/reject", status_code=200)
+    @post("/reviews/{review_id:str}/reject", status_code=200, may=Right.REVIEW)
     async def reject(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> dict[str, Any]:
-        return await done(reviews.reject, review_id, actor=actor(request), note=data.note)
+        return await done(request, review_id, reviews.reject, note=data.note)
 
     return [assign, approve, edit, reject]

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import MetaData, Table, column, insert, inspect, select, table
+from sqlalchemy import MetaData, String, Table, column, insert, inspect, select, table
+from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
 
 from postil.registry import agreements, channels, history, store
@@ -23,6 +24,7 @@ from postil.registry.tenants import list_tenants
 
 TRIAGE = AdapterName("healthcare", "triage")
 Rows = dict[str, list[dict[str, Any]]]
+_SINCE_GONE: dict[str, TypeEngine[Any]] = {"key_hash": String(64), "key_prefix": String(16)}
 _AT = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
 
@@ -35,8 +37,8 @@ def old(empty_url: str) -> Iterator[Database]:
         with database.engine.begin() as connection:
             for name, rows in _old_rows().items():
                 # The types of today's tables, the columns of those days.
-                today = SQLModel.metadata.tables[name].columns
-                connection.execute(insert(table(name, *(column(each, today[each].type) for each in rows[0]))), rows)
+                today = {each.name: each.type for each in SQLModel.metadata.tables[name].columns} | _SINCE_GONE
+                connection.execute(insert(table(name, *(column(each, today[each]) for each in rows[0]))), rows)
         yield database
     finally:
         database.close()
@@ -150,7 +152,7 @@ def test_events_that_0001_could_not_verify_are_not_cut_short(old: Database, act:
     with pytest.raises(RuntimeError) as caught:
         old.downgrade("0001")
     assert str(caught.value) == (
-        "the log has events of canaries, shadows or pins, which version 0001 cannot verify; go back by a backup"
+        "the log has events of canaries, shadows, pins or keys, which version 0001 cannot verify; go back by a backup"
     )
     assert contents(old) == before
     assert history.verify(old).first_break is None

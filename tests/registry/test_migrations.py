@@ -12,10 +12,9 @@ from sqlmodel import SQLModel
 from postil.registry import models, store
 from postil.registry.audit import first_break
 from postil.registry.database import Database, alembic_config
-from postil.registry.tenants import add_tenant
 from tests.registry.conftest import Publish
 
-TABLES = ["agreement", "channel", "domain", "event", "pin", "release", "review", "tenant"]
+TABLES = ["agreement", "channel", "domain", "event", "key", "pin", "release", "review", "tenant"]
 
 
 @pytest.fixture
@@ -52,16 +51,17 @@ def test_the_models_are_what_the_migrations_make(database: Database) -> None:
 
 def test_a_column_that_no_migration_makes_would_be_seen(database: Database) -> None:
     with database.engine.begin() as connection:
-        connection.execute(text("ALTER TABLE tenant DROP COLUMN key_prefix"))
+        connection.execute(text("ALTER TABLE key DROP COLUMN prefix"))
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         ((kind, _, table, column),) = compare_metadata(context, SQLModel.metadata)
-    assert (kind, table, column.name) == ("add_column", "tenant", "key_prefix")
+    assert (kind, table, column.name) == ("add_column", "key", "prefix")
 
 
 def test_a_database_in_use_goes_down_and_up_again(database: Database, publish: Publish) -> None:
     publish()
-    add_tenant(database, "clinic", ["healthcare"], actor="ann")
+    with database.transaction() as session:
+        session.add(models.Tenant(name="clinic", domains=["healthcare"]))
     database.downgrade("base")
     assert tables(database) == []
     database.migrate()

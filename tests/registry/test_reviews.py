@@ -51,6 +51,17 @@ def test_a_review_is_kept_as_it_was_opened(triage: Registry) -> None:
     assert kept.verdicts[0]["validator"] == "confidence"
 
 
+def test_among_other_domains_a_review_is_none(triage: Registry) -> None:
+    review = opened(triage)
+    for wanted in (review.id, review.id[:12]):
+        assert reviews.get(triage.database, wanted, ["healthcare", "legal"]).id == review.id
+        for domains in (["legal"], []):
+            with pytest.raises(NotFoundError, match="there is no review"):
+                reviews.get(triage.database, wanted, domains)
+    assert [row.id for row in reviews.reviews(triage.database, domains=["healthcare"])] == [review.id]
+    assert reviews.reviews(triage.database, domains=["legal"]) == []
+
+
 def test_an_id_may_be_cut_short_while_it_is_the_only_one(triage: Registry) -> None:
     review = opened(triage)
     assert reviews.get(triage.database, review.id[:12]).id == review.id

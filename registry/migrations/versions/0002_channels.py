@@ -40,7 +40,8 @@ def downgrade() -> None:
     """The channels and pins that version 0001 knows nothing of go. Events that it could not check are not cut short."""
     if op.get_bind().execute(sa.text("SELECT count(*) FROM event WHERE CAST(details AS VARCHAR) <> '{}'")).scalar():
         raise RuntimeError(
-            "the log has events of canaries, shadows or pins, which version 0001 cannot verify; go back by a backup"
+            "the log has events of canaries, shadows, pins or keys, which version 0001 cannot verify;"
+            " go back by a backup"
         )
     op.drop_table("agreement")
     op.drop_table("pin")

@@ -121,7 +121,8 @@ async def test_without_a_gateway_it_says_how_to_start_one(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "command",
     [(), ("serve",), ("publish",), ("export",), ("promote",), ("rollback",), ("releases",), ("train",), ("tenants",),
-     ("tenants", "add"), ("log",), ("audit", "verify"), ("status",), ("plugins",)],
+     ("tenants", "add"), ("keys",), ("keys", "add"), ("keys", "rotate"), ("log",), ("audit", "verify"),
+     ("status",), ("plugins",)],
 )
 async def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
     status, out, _ = await postil(None, *command, "--help")

@@ -1,0 +1,47 @@
+"""Follows what other gateways did to tenants and keys, beside everything else that is followed.
+
+A connection of its own: a revoked key must not go on while a release that somebody promoted is being loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing
+
+from postil.gateway.lifecycle import Gateway
+from postil.registry.errors import NameInvalidError
+from postil.registry.listen import ChangeFeed
+from postil.registry.names import parse_adapter
+
+log = logging.getLogger(__name__)
+# How often the log is looked at where nothing is announced: on SQLite, or through a pooler that loses announcements.
+_LOOK_SECONDS = 0.1
+_AGAIN_SECONDS = 0.2
+
+
+async def follow_keys(gateway: Gateway) -> None:
+    """Take every change over as it is heard of; until cancelled."""
+    await gateway.opened.wait()
+    feed = ChangeFeed(gateway.settings.database, after=gateway.opened_at, poll_seconds=_LOOK_SECONDS)
+    while True:
+        try:
+            await _follow(gateway, feed)
+        except Exception as error:  # The database may go at any moment; the feed hands out again what was not done.
+            log.warning("the keys could not be read again (%s); trying until they can", type(error).__name__)
+            await asyncio.sleep(_AGAIN_SECONDS)
+
+
+async def _follow(gateway: Gateway, feed: ChangeFeed) -> None:
+    async with aclosing(feed.changes()) as changes:
+        async for subjects in changes:
+            if not all(map(_is_adapter, subjects)):
+                await gateway.refresh_tenants()
+
+
+def _is_adapter(subject: str) -> bool:
+    try:
+        parse_adapter(subject)
+    except NameInvalidError:
+        return False
+    return True

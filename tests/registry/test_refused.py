@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+from postil.registry import history, refused
+from postil.registry.database import Database
+from postil.registry.history import AuditReport
+from postil.registry.refused import Refused
+
+
+def test_refused_attempts_are_events_of_the_chain(database: Database) -> None:
+    refused.record(database, [Refused("ann", {"times": 3}), Refused("nobody", {"times": 1})])
+    found = [(event.actor, event.action, event.subject, event.details) for event in history.log(database)]
+    assert found == [
+        ("ann", "refused", "admin-api", {"times": 3}), ("nobody", "refused", "admin-api", {"times": 1}),
+    ]
+    assert history.verify(database) == AuditReport(2, None)
