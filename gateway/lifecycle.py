@@ -24,6 +24,10 @@ from postil.gateway.health.sequential import Comparison
 from postil.gateway.home import hold, run_folder
 from postil.gateway.isolation.apart import Apart
 from postil.gateway.judge import Isolation
+from postil.gateway.limits.counts import Counts
+from postil.gateway.limits.ledger import Ledger
+from postil.gateway.limits.limiter import Limiter
+from postil.gateway.limits.metered import Meter
 from postil.gateway.payload import Ask
 from postil.gateway.pipeline import complete
 from postil.gateway.reconcile import Reconciler, Trouble, Wanted
@@ -74,6 +78,10 @@ class Gateway:
         self.alarms: asyncio.Queue[Alarm] = asyncio.Queue()
         self.monitor = Monitor(self.alarms.put_nowait, self._comparison)
         self.reviews = Reviews(lambda: self.registry().database, Webhooks(settings.webhook_secret))
+        counts = Counts()
+        self.limits = Limiter(counts)
+        self.ledger = Ledger(lambda: self.registry().database, counts, self._limited)
+        self.meter = Meter(self.ledger, self.limits)
         self.shadows = Shadows(self._complete, self._keep_agreement)
         self._task: asyncio.Task[None] | None = None
         # Set when the registry has been read, up to the event of this number.
@@ -152,6 +160,7 @@ class Gateway:
             await self._supervisor.stop()
         await self.client.close()
         if self._registry is not None:
+            await self.ledger.stop()
             self._registry.database.close()
         shutil.rmtree(self._run_folder, ignore_errors=True)
         os.close(self._lock_file)
@@ -202,7 +211,8 @@ class Gateway:
             assert self._supervisor is not None, "_open made it"
             assert self._reconciler is not None, "_open made it"
             async with asyncio.TaskGroup() as group:
-                beside = [group.create_task(part.run()) for part in (self._reconciler, self.shadows, self.reviews)]
+                parts = (self._reconciler, self.shadows, self.reviews, self.ledger)
+                beside = [group.create_task(part.run()) for part in parts]
                 await self._supervisor.run()
                 for task in beside:
                     task.cancel()
@@ -259,6 +269,9 @@ class Gateway:
             socket,
             self.settings.home / "logs" / "engine.log",
         )
+
+    def _limited(self) -> bool:
+        return self.directory.limited()
 
     def _wanted(self) -> Wanted:
         """What the engine has to hold now; the catalog is another one after every change."""

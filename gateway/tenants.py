@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from postil.gateway.errors import AuthenticationError
+from postil.gateway.limits.quota import Quota, quota
 from postil.gateway.settings import Settings
 from postil.registry.files import write_private
+from postil.registry.limits import of_tenant
 from postil.registry.models import Tenant
 from postil.registry.tenants import key_hash, new_key
 
@@ -27,6 +29,7 @@ class Caller:
     domains: frozenset[str]
     default_domain: str | None = None
     admin: bool = False
+    limits: Quota | None = None
 
     def may_ask(self, domain: str) -> bool:
         """Whether this caller may ask the adapters of a domain."""
@@ -39,7 +42,10 @@ class Directory:
     def __init__(self, admin_key: str, tenants: Iterable[Tenant] = (), *, demo: bool = False) -> None:
         self._admin_hash = key_hash(admin_key)
         self._callers = {
-            tenant.key_hash: Caller(tenant.name, frozenset(tenant.domains), tenant.default_domain)
+            tenant.key_hash: Caller(
+                tenant.name, frozenset(tenant.domains), tenant.default_domain,
+                limits=quota(tenant.name, of_tenant(tenant)),
+            )
             for tenant in tenants
         }
         if demo:
@@ -62,6 +68,10 @@ class Directory:
     def knows(self, name: str) -> bool:
         """Whether there is a tenant of that name."""
         return any(caller.name == name and not caller.admin for caller in self._callers.values())
+
+    def limited(self) -> bool:
+        """Whether there is a tenant with limits."""
+        return any(caller.limits for caller in self._callers.values())
 
     def is_admin(self, key: str) -> bool:
         """Whether a key is the admin's, compared in constant time."""

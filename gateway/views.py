@@ -139,6 +139,7 @@ def tenant(row: Tenant) -> dict[str, Any]:
         "domains": row.domains,
         "default_domain": row.default_domain,
         "key_prefix": row.key_prefix,
+        "limits": row.limits,
         "created": _stamp(row.created_at),
     }
 

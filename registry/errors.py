@@ -4,6 +4,7 @@ RegistryError
 ├── NameInvalidError      a domain, adapter or release name that cannot be one
 ├── TextError             a note, a reason or a name of a person that cannot be kept
 ├── WeightError           a share of the traffic that cannot be
+├── LimitError            a limit of a tenant that cannot be
 ├── NotFoundError         no such adapter, release or tenant
 ├── ConflictError         somebody else was faster, or there is nothing to do it to
 ├── PolicyError           a policy that cannot be in force
@@ -32,6 +33,10 @@ class TextError(RegistryError):
 
 class WeightError(RegistryError):
     """A share of the traffic that is not within 0 and 100 per cent."""
+
+
+class LimitError(RegistryError):
+    """A limit that is no whole number from 1 on."""
 
 
 class NotFoundError(RegistryError):

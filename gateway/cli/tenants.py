@@ -1,4 +1,4 @@
-"""``postil tenants list | add | remove``."""
+"""``postil tenants list | add | remove | limit``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from postil.gateway.cli.connection import call, connected
 from postil.gateway.cli.show import AsJson, console, print_json, print_table, short_time
+from postil.gateway.cli.usage import in_short, limit
 
 
 def make_cli() -> typer.Typer:
@@ -16,6 +17,7 @@ def make_cli() -> typer.Typer:
     cli.command("list")(list_tenants)
     cli.command("add")(add)
     cli.command("remove")(remove)
+    cli.command("limit")(limit)
     return cli
 
 
@@ -28,11 +30,11 @@ def list_tenants(as_json: AsJson = False) -> None:
         return
     rows = [
         (tenant["name"], ", ".join(tenant["domains"]), tenant["default_domain"], tenant["key_prefix"] + "...",
-         short_time(tenant["created"]))
+         in_short(tenant["limits"]), short_time(tenant["created"]))
         for tenant in tenants
     ]
     print_table(
-        ["tenant", "domains", "default", "key", "created (UTC)"], rows,
+        ["tenant", "domains", "default", "key", "limits", "created (UTC)"], rows,
         empty="there are no tenants yet; add one with `postil tenants add NAME --domain healthcare`",
     )
 

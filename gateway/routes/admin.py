@@ -19,6 +19,7 @@ from postil.gateway.routes.channels import channel_routes
 from postil.gateway.routes.compare import compare_routes
 from postil.gateway.routes.export import export_routes
 from postil.gateway.routes.gc import gc_routes
+from postil.gateway.routes.limits import limit_routes
 from postil.gateway.routes.parts import AnyRequest, actor, adapter_name
 from postil.gateway.routes.policy import policy_routes
 from postil.gateway.routes.publish import publish_routes
@@ -85,6 +86,7 @@ def admin_router(gateway: Gateway) -> Router:
             *policy_routes(gateway),
             *gc_routes(gateway),
             *_tenant_routes(gateway),
+            *limit_routes(gateway),
             *_status_routes(gateway),
         ],
     )
