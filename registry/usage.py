@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -66,7 +65,7 @@ class Batch:
     spent: Mapping[Window, int] = field(default_factory=dict)
 
 
-def add(database: Database, batch: Batch) -> None:
+def add(database: Database, batch: Batch, now: float) -> None:
     """Add a batch, unless it was added before: after a connection that broke, nobody knows, and asks again."""
     with database.transaction() as session:
         if not _is_new(session, batch):
@@ -76,7 +75,7 @@ def add(database: Database, batch: Batch) -> None:
         for window, amount in sorted(batch.spent.items()):
             _add(session, Spent, window._asdict(), {"amount": amount})
         if batch.number % _TIDY_EVERY == 1:
-            _tidy(session)
+            _tidy(session, now)
 
 
 def spent(database: Database, now: float) -> dict[Window, int]:
@@ -157,8 +156,8 @@ def _add(session: Session, table: type[SQLModel], key: Mapping[str, Any], counts
     session.execute(row.on_conflict_do_update(index_elements=list(key), set_=added))
 
 
-def _tidy(session: Session) -> None:
+def _tidy(session: Session, now: float) -> None:
     """Forget windows that count no more, and writers of which nothing was heard for a month."""
-    session.execute(delete(Spent).where((col(Spent.window) + 2) * col(Spent.seconds) <= int(time.time())))
-    long_ago = datetime.fromtimestamp(time.time() - 30 * 86400, UTC)
+    session.execute(delete(Spent).where((col(Spent.window) + 2) * col(Spent.seconds) <= int(now)))
+    long_ago = datetime.fromtimestamp(now - 30 * 86400, UTC)
     session.execute(delete(Writer).where(col(Writer.at) < long_ago))

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from postil.gateway.limits.counts import Counts, Place
@@ -17,8 +18,8 @@ from postil.registry.usage import Account, Batch, Used, Window
 log = logging.getLogger(__name__)
 _FLUSH_SECONDS = 1.0
 _DAY = 86400
-# So often the last batch is tried when the gateway ends.
-_LAST_TRIES = 5
+# So often the last batch is tried when the gateway ends, and so long.
+_LAST_TRIES, _LAST_SECONDS = 5, 10.0
 # Whose it is: the day since 1970, the tenant, the domain, the adapter, the release's number, the kind.
 Line = tuple[int, str, str, str, int, str]
 
@@ -86,11 +87,13 @@ class Ledger:
 
     async def stop(self) -> None:
         """Store the rest: what was taken before, and what has come since."""
-        for tried in range(_LAST_TRIES):
-            if await self.flush() and not self._lines:
-                return
-            await asyncio.sleep(0.1 * 2**tried)
-        log.error("the database does not answer: what was used in the last seconds is lost (%d rows)", len(self._lines))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_SECONDS):
+                for tried in range(_LAST_TRIES):
+                    if await self.flush() and not self._lines:
+                        return
+                    await asyncio.sleep(0.1 * 2**tried)
+        log.error("the database does not answer: what was used since it last did is lost")
 
     def _next(self) -> Batch:
         lines, self._lines = self._lines, {}
@@ -101,7 +104,7 @@ class Ledger:
     def _exchange(self, batch: Batch) -> dict[Place, int]:
         database = self._database()
         if batch.used or batch.spent:
-            usage.add(database, batch)
+            usage.add(database, batch, self._counts.clock())
         known = usage.spent(database, self._counts.clock())
         return {(key(what, tenant), seconds, n): amount for (tenant, what, seconds, n), amount in known.items()}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from limits import RateLimitItem
 from limits.strategies import SlidingWindowCounterRateLimiter
@@ -14,6 +15,14 @@ from postil.gateway.limits.quota import Quota
 
 _NOTHING: Mapping[str, str] = {}
 _SPAN = {60: "minute", 86400: "day"}
+
+
+class _State(NamedTuple):
+    """How it stands with one limit: ``reset`` is in how many seconds all of it is free, if nothing more is asked."""
+
+    limit: int
+    remaining: int
+    reset: float
 
 
 class Limiter:
@@ -36,13 +45,11 @@ class Limiter:
             raise RequestsLimitedError(
                 f"at most {quota.concurrent} requests at a time are allowed; wait for one to end", retry_after=1
             )
-        for item in quota.tokens:
-            if not self._windows.test(item, quota.tokens_key):
-                raise self._refused(TokensLimitedError, quota, item, quota.tokens_key)
+        tokens = self._tokens(quota)
         if quota.requests is not None and not self._windows.hit(quota.requests, quota.requests_key):
             raise self._refused(RequestsLimitedError, quota, quota.requests, quota.requests_key)
         self._busy[quota.tenant] = busy + 1
-        return self._headers(quota)
+        return self._headers(quota, tokens)
 
     def left(self, quota: Quota | None) -> None:
         """A request that was let in has ended."""
@@ -59,6 +66,23 @@ class Limiter:
             for item in quota.tokens:
                 self._counts.incr(quota.tokens_key, item.get_expiry(), tokens)
 
+    def _tokens(self, quota: Quota) -> _State | None:
+        """How it stands with the limit of which least is left. Raises TokensLimitedError if that is nothing."""
+        nearest: _State | None = None
+        for item in quota.tokens:
+            state = self._state(item, quota.tokens_key)
+            if not state.remaining:
+                raise self._refused(TokensLimitedError, quota, item, quota.tokens_key)
+            if nearest is None or state.remaining < nearest.remaining:
+                nearest = state
+        return nearest
+
+    def _state(self, item: RateLimitItem, key: str) -> _State:
+        seconds = item.get_expiry()
+        before, ends, now, gone = self._counts.get_sliding_window(key, seconds)
+        left = item.amount - int(before * ends / seconds + now)
+        return _State(item.amount, max(left, 0), gone if now else ends if before else 0.0)
+
     def _refused(
         self, kind: type[RequestsLimitedError | TokensLimitedError], quota: Quota, item: RateLimitItem, key: str
     ) -> RequestsLimitedError | TokensLimitedError:
@@ -68,33 +92,23 @@ class Limiter:
             f" try again in {duration(seconds)}",
             retry_after=math.floor(seconds) + 1,
         )
-        error.headers = self._headers(quota)
+        tokens = [self._state(each, quota.tokens_key) for each in quota.tokens]
+        error.headers = self._headers(quota, min(tokens, key=lambda state: state.remaining, default=None))
         return error
 
-    def _headers(self, quota: Quota) -> dict[str, str]:
+    def _headers(self, quota: Quota, tokens: _State | None) -> dict[str, str]:
+        """What is left, under the names that OpenAI gives it."""
         headers: dict[str, str] = {}
         if quota.requests is not None:
-            self._put(headers, "requests", quota.requests.amount, *self._left(quota.requests, quota.requests_key))
-        if quota.tokens:
-            # The one of which least is left.
-            remaining, reset, limit = min(
-                (*self._left(item, quota.tokens_key), item.amount) for item in quota.tokens
-            )
-            self._put(headers, "tokens", limit, remaining, reset)
+            requests = self._state(quota.requests, quota.requests_key)
+            headers["x-ratelimit-limit-requests"] = str(requests.limit)
+            headers["x-ratelimit-remaining-requests"] = str(requests.remaining)
+            headers["x-ratelimit-reset-requests"] = duration(requests.reset)
+        if tokens is not None:
+            headers["x-ratelimit-limit-tokens"] = str(tokens.limit)
+            headers["x-ratelimit-remaining-tokens"] = str(tokens.remaining)
+            headers["x-ratelimit-reset-tokens"] = duration(tokens.reset)
         return headers
-
-    def _left(self, item: RateLimitItem, key: str) -> tuple[int, float]:
-        """What is left now, and the seconds until all is again if nothing more is asked."""
-        seconds = item.get_expiry()
-        before, ends, now, gone = self._counts.get_sliding_window(key, seconds)
-        left = item.amount - math.floor(before * ends / seconds + now)
-        return max(left, 0), gone if now else ends if before else 0.0
-
-    @staticmethod
-    def _put(headers: dict[str, str], what: str, limit: int, remaining: int, reset: float) -> None:
-        headers[f"x-ratelimit-limit-{what}"] = str(limit)
-        headers[f"x-ratelimit-remaining-{what}"] = str(remaining)
-        headers[f"x-ratelimit-reset-{what}"] = duration(reset)
 
 
 def fits_in(window: tuple[int, float, int, float], limit: int, seconds: int) -> float:
@@ -108,13 +122,11 @@ def fits_in(window: tuple[int, float, int, float], limit: int, seconds: int) -> 
 
 
 def duration(seconds: float) -> str:
-    """As OpenAI writes how long something takes: ``17ms``, ``1.5s``, ``6m0s``, ``23h59m30s``."""
-    thousandths = math.ceil(seconds * 1000)
-    if thousandths < 1000:
-        return f"{thousandths}ms" if thousandths else "0s"
-    minutes, rest = divmod(thousandths, 60_000)
-    last = f"{rest / 1000:g}s"
-    if not minutes:
-        return last
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes}m{last}" if hours else f"{minutes}m{last}"
+    """As OpenAI writes how long something takes, up to the next second: ``1s``, ``6m0s``, ``23h59m30s``."""
+    whole = math.ceil(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    minutes, last = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}m{last}s"
+    return f"{minutes // 60}h{minutes % 60}m{last}s"

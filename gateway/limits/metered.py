@@ -63,9 +63,9 @@ class Metered:
         except (EngineRefusedError, EngineUnavailableError):
             raise
         except BaseException:  # The client has left. The engine has begun, and says nothing more.
-            self._note(None, request)
+            self.note(None, request)
             raise
-        self._note(of_answer(body), request)
+        self.note(of_answer(body), request)
         return body
 
     @asynccontextmanager
@@ -82,9 +82,10 @@ class Metered:
             try:
                 yield passing.through(chunks)
             finally:
-                self._note(passing.used(), request)
+                self.note(passing.used(), request)
 
-    def _note(self, used: tuple[int, int] | None, request: Mapping[str, Any]) -> None:
+    def note(self, used: tuple[int, int] | None, request: Mapping[str, Any]) -> None:
+        """Count one request; ``used`` are its prompt's and its answer's tokens, None where nobody knows."""
         prompt, completion = used or (0, 0)
         ref, meter = self._release, self._meter
         named = (ref.domain, ref.adapter, ref.number) if ref else ("", "", 0)

@@ -134,17 +134,18 @@ class Passing:
         return self._cleaned(event)
 
     def _note(self, event: bytes, count: bytes) -> None:
-        index = _INDEX.search(event)
-        if self._choices is None or index is None:
+        index = None if self._choices is None else _INDEX.search(event)
+        if index is None:
             self._last = count
         else:
             self._by_choice[int(index[1])] = count
 
     def _cleaned(self, event: bytes) -> bytes:
-        if self._wants_each:
+        found = None if self._wants_each else _USAGE.search(event)
+        if found is None:
             return event
         instead = (self._fingerprint.written or b"") if _FINISHED in event and not self._wants_total else b""
-        return _USAGE.sub(lambda _: instead, event)
+        return event[: found.start()] + instead + event[found.end() :]
 
     def _let_go(self) -> bytes:
         held, self._held = self._held, []

@@ -7,13 +7,14 @@ import importlib.util
 import json
 from pathlib import Path
 
-from tests.benchmarks import canary_simulation, hop, lora, rollback, windowed
+from tests.benchmarks import canary_simulation, hop, limits, lora, rollback, windowed
 
 
 def main() -> None:
     """Measure, show, keep."""
     raw = {"hop": asyncio.run(hop.main()), "rollback": asyncio.run(rollback.main())}
     raw |= {"windows": asyncio.run(windowed.main()), "law of windows": windowed.law(windowed.CASES)}
+    raw["limits"] = limits.main()
     canary_simulation.main(short=True)
     if importlib.util.find_spec("vllm"):
         raw["lora"] = lora.main(lora.SHORT)

@@ -32,6 +32,11 @@ def counts(entry: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(entry[name] for name in ("requests", "unknown", "prompt_tokens", "completion_tokens"))
 
 
+def add(database: Database, batch: Batch) -> None:
+    """Add a batch now."""
+    usage.add(database, batch, time.time())
+
+
 BASE = Account(DAY, "clinic", "", "", 0, ANSWER)
 
 
@@ -39,7 +44,7 @@ BASE = Account(DAY, "clinic", "", "", 0, ANSWER)
 def filled(database: Database) -> Database:
     """Some use of two tenants on two days."""
     later = DAY + timedelta(days=1)
-    usage.add(database, Batch("one", 1, {
+    add(database, Batch("one", 1, {
         account(): Used(2, 0, 20, 5), account(number=2): Used(1, 1, 0, 0), account("bank"): Used(4, 0, 40, 10),
         account(day=later): Used(1, 0, 7, 3), account(kind=AGAIN): Used(1, 0, 11, 4),
         account(kind=SHADOW): Used(3, 0, 30, 9), account(name="notes"): Used(1, 0, 1, 1), BASE: Used(1, 0, 100, 200),
@@ -80,7 +85,7 @@ def test_only_what_is_asked_for_counts(filled: Database, within: dict[str, Any],
 def test_a_batch_that_comes_again_counts_once(database: Database) -> None:
     batch = Batch("one", 1, {account(): Used(1, 0, 2, 3)}, {Window("clinic", "tokens", 60, int(time.time() // 60)): 5})
     for _ in range(3):
-        usage.add(database, batch)
+        add(database, batch)
     (entry,) = usage.report(database, "tenant")
     assert counts(entry) == (1, 0, 2, 3)
     assert [*usage.spent(database, time.time()).values()] == [5]
@@ -88,7 +93,7 @@ def test_a_batch_that_comes_again_counts_once(database: Database) -> None:
 
 def test_tokens_beyond_four_bytes_are_counted(database: Database) -> None:
     for number in (1, 2):
-        usage.add(database, Batch("one", number, {account(): Used(1, 0, 2**40, 2**41)}))
+        add(database, Batch("one", number, {account(): Used(1, 0, 2**40, 2**41)}))
     (entry,) = usage.report(database, "tenant")
     assert counts(entry) == (2, 0, 2**41, 2**42)
 
@@ -112,7 +117,7 @@ def test_sums_add_up_whatever_order_the_writers_flush_in(
         queue += [Batch(f"{writer}-{run}"[:32], number, used)] * times
     while any(queues.values()):
         writer = data.draw(st.sampled_from([writer for writer, queue in queues.items() if queue]))
-        usage.add(database, queues[writer].pop(0))
+        add(database, queues[writer].pop(0))
     expected = Counter(before)
     for _, used, _ in parts:
         for key, figures in used.items():
@@ -134,7 +139,7 @@ def test_many_gateways_at_once_lose_nothing(database: Database) -> None:
     def act(which: int) -> None:
         for number in range(1, 6):
             accounts = [account(), account("bank"), BASE]
-            usage.add(database, Batch(f"w{which}", number, {key: Used(1, 0, 2, 3) for key in accounts}, {window: 4}))
+            add(database, Batch(f"w{which}", number, {key: Used(1, 0, 2, 3) for key in accounts}, {window: 4}))
 
     at_once(act)
     bank, clinic = usage.report(database, "tenant")
@@ -148,7 +153,7 @@ def test_windows_that_count_no_more_are_forgotten(database: Database) -> None:
     now = time.time()
     minute = int(now // 60)
     windows = {Window("clinic", "tokens", 60, minute - back): 1 for back in range(4)}
-    usage.add(database, Batch("one", 1, {}, windows))
+    add(database, Batch("one", 1, {}, windows))
     assert {minute - window.window for window in usage.spent(database, now)} == {0, 1}
-    usage.add(database, Batch("one", 101, {account(): Used(1)}, {}))
+    add(database, Batch("one", 101, {account(): Used(1)}, {}))
     assert {minute - window.window for window in usage.spent(database, now - 60)} <= {0, 1}
