@@ -41,10 +41,6 @@ class Used(NamedTuple):
     prompt_tokens: int = 0
     completion_tokens: int = 0
 
-    def plus(self, other: Used) -> Used:
-        """Both together."""
-        return Used(*map(sum, zip(self, other, strict=True)))
-
 
 class Window(NamedTuple):
     """A window of time in which a tenant's ``requests`` or ``tokens`` are counted, the n-th since 1970."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.fakes.vllm import Reply
-from tests.gateway.conftest import FREE_TEXT, TRIAGE, House, bearer, until
+from postil.registry.database import Database
+from postil.registry.usage import report
+from tests.fakes.vllm import FakeVLLM, Reply
+from tests.gateway.conftest import FREE_TEXT, TRIAGE, House, bearer, running_house, until
 
 SCANNED = "validators: [{name: blocklist, config: {phrases: [secret]}, on_fail: stop}]"
 AGAIN = """
@@ -161,3 +164,17 @@ async def test_the_report_adds_up_with_what_the_answers_said(house: House, firm:
     said = [answer.json()["usage"] for answer in answers]
     entry = (await used(house, since="2026-01-01", tenant="firm"))["firm"]
     assert entry == counts(30, *(sum(one[name] for one in said) for name in ("prompt_tokens", "completion_tokens")))
+
+
+async def test_a_gateway_that_ends_has_stored_everything(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    async with running_house(tmp_path, *engine_at) as house:
+        await house.publish("legal/notes", FREE_TEXT)
+        key = await house.tenant("firm", "legal")
+        await asyncio.gather(*(house.ask(key) for _ in range(20)))
+        url = house.gateway.settings.database
+    database = Database(url)
+    (entry,) = report(database, "tenant")
+    database.close()
+    assert entry["requests"] == 20
