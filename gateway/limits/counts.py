@@ -41,7 +41,7 @@ class Counts(Storage, SlidingWindowCounterSupport):
         self._add((key, expiry, window), amount)
         return True
 
-    def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
+    def window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
         """The last window's count and for how long it still counts, and this window's."""
         number, place = divmod(self.clock(), expiry)
         window = int(number)
@@ -50,6 +50,10 @@ class Counts(Storage, SlidingWindowCounterSupport):
             self._counts.get((key, expiry, window - 1), 0), left,
             self._counts.get((key, expiry, window), 0), left + expiry,
         )
+
+    def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
+        """The same; the library wraps what is called like this, and each call costs more."""
+        return self.window(key, expiry)
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
         """Count what has been used already, whether or not it fits."""

@@ -79,14 +79,14 @@ class Limiter:
 
     def _state(self, item: RateLimitItem, key: str) -> _State:
         seconds = item.get_expiry()
-        before, ends, now, gone = self._counts.get_sliding_window(key, seconds)
+        before, ends, now, gone = self._counts.window(key, seconds)
         left = item.amount - int(before * ends / seconds + now)
         return _State(item.amount, max(left, 0), gone if now else ends if before else 0.0)
 
     def _refused(
         self, kind: type[RequestsLimitedError | TokensLimitedError], quota: Quota, item: RateLimitItem, key: str
     ) -> RequestsLimitedError | TokensLimitedError:
-        seconds = fits_in(self._counts.get_sliding_window(key, item.get_expiry()), item.amount, item.get_expiry())
+        seconds = fits_in(self._counts.window(key, item.get_expiry()), item.amount, item.get_expiry())
         error = kind(
             f"{item.amount} {kind.type} per {_SPAN[item.get_expiry()]} are allowed, and they are used;"
             f" try again in {duration(seconds)}",
@@ -113,7 +113,7 @@ class Limiter:
 
 def fits_in(window: tuple[int, float, int, float], limit: int, seconds: int) -> float:
     """The seconds after which one more fits, if nothing else comes: the last window fades over this one, this over the
-    next. ``window`` is what ``get_sliding_window`` gives, of windows that are so many seconds long.
+    next. ``window`` is what ``Counts.window`` gives, of windows that are so many seconds long.
     """
     before, ends, now, _ = window
     if now < limit:

@@ -74,7 +74,7 @@ class Passing:
         self._last: bytes | None = None
         self._by_choice: dict[int, bytes] = {}
         self._sum: bytes | None = None
-        self._held: list[bytes] = []
+        self._held: list[tuple[bytes, re.Match[bytes] | None]] = []
 
     async def through(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The client's bytes for the engine's, whole events, one write for each read."""
@@ -96,7 +96,7 @@ class Passing:
         """What of some whole events goes on to the client now."""
         if self._choices is None and not self._held and _FINISHED not in events and _TOTAL not in events:
             if self._wants_each:
-                self._last = events
+                self._last = events if b'"usage"' in events else self._last
                 return events
             found = _USAGE.search(events)
             if found is None:
@@ -106,32 +106,36 @@ class Passing:
                 return events[: found.start()] + events[found.end() :]
             self._last = _USAGE.findall(events)[-1]
             return _USAGE.sub(b"", events)
-        return b"".join(self._one(event + _END) for event in events.split(_END) if event)
+        if events.count(_END) == 1:
+            return self._one(events)
+        return b"".join([self._one(event + _END) for event in events.split(_END) if event])
 
     def used(self) -> tuple[int, int] | None:
-        """The prompt's and the answer's tokens so far, None if nothing was said of them."""
-        if self._sum is not None or not self._by_choice:
-            found = self._sum or self._last
-            return None if found is None else _read(found)
-        counts = {index: _read(found) for index, found in self._by_choice.items()}
+        """The prompt's and the answer's tokens so far, None if nothing can be read of them."""
+        try:
+            if self._sum is not None or not self._by_choice:
+                return _read(self._sum or self._last or b"")
+            counts = {index: _read(found) or (0, 0) for index, found in self._by_choice.items()}
+        except (msgspec.DecodeError, UnicodeDecodeError):  # Then it is no vLLM, and nobody's answer is to break.
+            return None
         prompts = {index // (self._choices or 1): prompt for index, (prompt, _) in counts.items()}
         return sum(prompts.values()), sum(completion for _, completion in counts.values())
 
     def _one(self, event: bytes) -> bytes:
         found = _USAGE.search(event)
-        if _TOTAL in event and found:
+        if found and _TOTAL in event:
             self._sum = found[1]
             named = _FINGERPRINT.search(event)
             self._fingerprint.written = named[0] if named else b""
             return self._let_go() + (event if self._wants_total else b"")
         if found:
             self._note(event, found[1])
-        if event.startswith(_DONE):
+        elif event.startswith(_DONE):
             return self._let_go() + event
-        if self._held or (_FINISHED in event and not self._wants_total and self._fingerprint.written is None and found):
-            self._held.append(event)  # The total comes next, and says what belongs into this.
+        if self._held or (found and not self._wants_total and self._fingerprint.written is None and _FINISHED in event):
+            self._held.append((event, found))  # The total comes next, and says what belongs into this.
             return b""
-        return self._cleaned(event)
+        return self._cleaned(event, found)
 
     def _note(self, event: bytes, count: bytes) -> None:
         index = None if self._choices is None else _INDEX.search(event)
@@ -140,23 +144,25 @@ class Passing:
         else:
             self._by_choice[int(index[1])] = count
 
-    def _cleaned(self, event: bytes) -> bytes:
-        found = None if self._wants_each else _USAGE.search(event)
-        if found is None:
+    def _cleaned(self, event: bytes, found: re.Match[bytes] | None) -> bytes:
+        """An event without its count, if the client did not ask for that, and as it would have been without it."""
+        if found is None or self._wants_each:
             return event
         instead = (self._fingerprint.written or b"") if _FINISHED in event and not self._wants_total else b""
         return event[: found.start()] + instead + event[found.end() :]
 
     def _let_go(self) -> bytes:
         held, self._held = self._held, []
-        return b"".join(map(self._cleaned, held))
+        return b"".join([self._cleaned(event, found) for event, found in held])
 
 
-def _read(found: bytes) -> tuple[int, int]:
+def _read(found: bytes) -> tuple[int, int] | None:
     """A count, or the last one in an event."""
     if not found.startswith(b"{"):
         counts = _USAGE.findall(found)
-        found = counts[-1] if counts else b"{}"
+        if not counts:
+            return None
+        found = counts[-1]
     count = _counts.decode(found)
     return count.prompt_tokens or 0, count.completion_tokens or 0
 

@@ -249,5 +249,5 @@ def test_a_gateway_that_is_killed_has_lost_no_more_than_what_came_since_its_last
     database.close()
     at = dict(said)
     # A second between flushes, and what a busy machine adds to one.
-    assert said[-1][1] - at[stored] < 2
+    assert said[-1][1] - at[stored] < 4
     assert stored <= said[-1][0] + 20

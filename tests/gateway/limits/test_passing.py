@@ -151,6 +151,21 @@ def test_an_engine_that_does_not_count_is_passed_on_as_it_is() -> None:
     assert passing.used() is None
 
 
+@pytest.mark.parametrize("usage", [{"prompt_tokens": "many"}, {"prompt_tokens": 1.5}])
+@pytest.mark.parametrize("wishes", [(False, False), (True, True)])
+def test_a_count_that_cannot_be_read_breaks_no_answer(usage: dict[str, Any], wishes: tuple[bool, bool]) -> None:
+    passing = Passing(Fingerprint(), total=wishes[0], each=wishes[1], choices=None)
+    asyncio.run(passed(passing, [event(choices=[{"index": 0}], usage=usage), DONE]))
+    assert passing.used() is None
+
+
+def test_an_engine_that_does_not_count_is_passed_on_to_who_asked_for_counts_too() -> None:
+    events = [event(choices=[{"index": 0, "delta": {"content": "a"}, "finish_reason": None}]), DONE]
+    passing = Passing(Fingerprint(), total=True, each=True, choices=None)
+    assert asyncio.run(passed(passing, events)) == events
+    assert passing.used() is None
+
+
 def test_counts_with_details_are_cut_out_whole() -> None:
     detailed = {**used(5, 1), "completion_tokens_details": {"reasoning_tokens": 1}, "prompt_tokens_details": None}
     choice = {"index": 0, "delta": {"content": "a"}, "finish_reason": None}
