@@ -24,10 +24,7 @@ from postil.gateway.health.sequential import Comparison
 from postil.gateway.home import hold, run_folder
 from postil.gateway.isolation.apart import Apart
 from postil.gateway.judge import Isolation
-from postil.gateway.limits.counts import Counts
-from postil.gateway.limits.ledger import Ledger
-from postil.gateway.limits.limiter import Limiter
-from postil.gateway.limits.metered import Meter
+from postil.gateway.limits.metered import metering
 from postil.gateway.payload import Ask
 from postil.gateway.pipeline import complete
 from postil.gateway.reconcile import Reconciler, Trouble, Wanted
@@ -78,10 +75,7 @@ class Gateway:
         self.alarms: asyncio.Queue[Alarm] = asyncio.Queue()
         self.monitor = Monitor(self.alarms.put_nowait, self._comparison)
         self.reviews = Reviews(lambda: self.registry().database, Webhooks(settings.webhook_secret))
-        counts = Counts()
-        self.limits = Limiter(counts)
-        self.ledger = Ledger(lambda: self.registry().database, counts, self._limited)
-        self.meter = Meter(self.ledger, self.limits)
+        self.limits, self.ledger, self.meter = metering(lambda: self.registry().database, self._limited)
         self.shadows = Shadows(self._complete, self._keep_agreement)
         self._task: asyncio.Task[None] | None = None
         # Set when the registry has been read, up to the event of this number.

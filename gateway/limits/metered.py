@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from copy import copy
 from typing import Any
 
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.errors import BadRequestError, EngineRefusedError, EngineUnavailableError
+from postil.gateway.limits.counts import Counts
 from postil.gateway.limits.ledger import Ledger
 from postil.gateway.limits.limiter import Limiter
 from postil.gateway.limits.passing import Fingerprint, Passing, asking, of_answer
 from postil.gateway.tenants import Caller
 from postil.plugins import ReleaseRef
+from postil.registry.database import Database
 from postil.registry.usage import ANSWER, SHADOW
 
 # Where nobody counted, a token is taken for so many bytes of the request.
@@ -93,6 +95,13 @@ class Metered:
         if meter.limiter is not None and self._caller.limits is not None:
             spent = len(str(request)) // _BYTES_A_TOKEN if used is None else prompt + completion
             meter.limiter.spend(self._caller.limits, spent)
+
+
+def metering(database: Callable[[], Database], limited: Callable[[], bool]) -> tuple[Limiter, Ledger, Meter]:
+    """All of it over one set of counts; ``limited`` says whether there is a tenant with limits."""
+    counts = Counts()
+    limiter, ledger = Limiter(counts), Ledger(database, counts, limited)
+    return limiter, ledger, Meter(ledger, limiter)
 
 
 def _wishes(request: Mapping[str, Any]) -> tuple[bool, bool]:
