@@ -30,6 +30,7 @@ from postil.gateway.lifecycle import Gateway
 from postil.gateway.routes.admin import admin_router
 from postil.gateway.routes.completions import Shortcut, completion_routes
 from postil.gateway.routes.health import health_routes
+from postil.gateway.routes.limits import usage_routes
 from postil.gateway.routes.models import model_routes
 from postil.gateway.routes.reviews import review_routes
 from postil.plugins.errors import PluginError
@@ -65,6 +66,7 @@ def make_litestar(gateway: Gateway) -> Litestar:
             *completion_routes(gateway),
             *model_routes(gateway),
             *review_routes(gateway),
+            *usage_routes(gateway),
             *health_routes(gateway),
             admin_router(gateway),
         ],
@@ -122,6 +124,7 @@ def translated(error: Exception) -> GatewayError:
         (registry_errors.NameInvalidError, BadRequestError),
         (registry_errors.TextError, BadRequestError),
         (registry_errors.WeightError, BadRequestError),
+        (registry_errors.LimitError, BadRequestError),
         (registry_errors.BaseModelError, EngineUnavailableError),
         (registry_errors.HubError, SourceUnavailableError),
     )

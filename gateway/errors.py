@@ -9,6 +9,8 @@ GatewayError
 ├── RefusedError           422  a publish, promote or rollback that cannot be done
 ├── StateConflictError     409  the registry is not in the state that the act supposes
 ├── TooLargeError          413  the body is over the limit
+├── RequestsLimitedError   429  the tenant has used up its requests, or has too many at a time
+├── TokensLimitedError     429  the tenant has used up its tokens
 ├── SourceUnavailableError 502  the hub that a release was to come from does not answer
 ├── UnvalidatedError       502  the answer failed validation and the policy has no fallback for it
 ├── EngineRefusedError     any  what the engine said of the request, passed on
@@ -19,6 +21,7 @@ SettingsError                   a setting that cannot be: the gateway does not s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -37,6 +40,8 @@ class GatewayError(Exception):
         super().__init__(message)
         self.param = param
         self.retry_after = retry_after
+        # What goes out beside it.
+        self.headers: Mapping[str, str] = {}
 
     def openai(self) -> dict[str, Any]:
         """The error in OpenAI's shape."""
@@ -89,6 +94,18 @@ class TooLargeError(GatewayError):
     status = 413
     type = "invalid_request_error"
     code = "body_too_large"
+
+
+class RequestsLimitedError(GatewayError):
+    status = 429
+    type = "requests"
+    code = "rate_limit_exceeded"
+
+
+class TokensLimitedError(GatewayError):
+    status = 429
+    type = "tokens"
+    code = "rate_limit_exceeded"
 
 
 class SourceUnavailableError(GatewayError):

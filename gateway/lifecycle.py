@@ -11,11 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
 
-from postil.gateway import demo
 from postil.gateway.catalog import Catalog, Entry, Servable, make_entry
-from postil.gateway.engine import command
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.engine.process import EngineProcess
 from postil.gateway.engine.residency import Residency
 from postil.gateway.engine.supervisor import Phase, Supervisor
 from postil.gateway.errors import EngineUnavailableError
@@ -25,6 +22,8 @@ from postil.gateway.health.sequential import Comparison
 from postil.gateway.home import hold, run_folder
 from postil.gateway.isolation.apart import Apart
 from postil.gateway.judge import Isolation
+from postil.gateway.launching import launcher, open_registry
+from postil.gateway.limits.metered import metering
 from postil.gateway.openings import Openings
 from postil.gateway.payload import Ask
 from postil.gateway.pipeline import complete
@@ -39,10 +38,7 @@ from postil.gateway.unseen import Unseen
 from postil.gateway.webhooks import Webhooks
 from postil.plugins.manager import PluginManager
 from postil.registry import agreements
-from postil.registry.artifacts import ArtifactStore
-from postil.registry.base.model import BaseModel
 from postil.registry.base.prepare import prepare
-from postil.registry.database import Database
 from postil.registry.names import AdapterName
 from postil.registry.releases import Registry
 
@@ -81,6 +77,7 @@ class Gateway:
         self.reviews = Reviews(lambda: self.registry().database, Webhooks(settings.webhook_secret))
         self.openings = Openings()
         self.refusals = Refusals(lambda: self.registry().database)
+        self.limits, self.ledger, self.meter = metering(lambda: self.registry().database, self._limited)
         self.shadows = Shadows(self._complete, self._keep_agreement)
         self._task: asyncio.Task[None] | None = None
         # Set when the registry has been read, up to the event of this number.
@@ -161,6 +158,7 @@ class Gateway:
         await self.client.close()
         self._keys_thread.shutdown(wait=False)
         if self._registry is not None:
+            await self.ledger.stop()
             self._registry.database.close()
         shutil.rmtree(self._run_folder, ignore_errors=True)
         os.close(self._lock_file)
@@ -210,7 +208,8 @@ class Gateway:
             assert self._supervisor is not None, "_open made it"
             assert self._reconciler is not None, "_open made it"
             async with asyncio.TaskGroup() as group:
-                beside = [group.create_task(part.run()) for part in (self._reconciler, self.shadows, self.reviews)]
+                parts = (self._reconciler, self.shadows, self.reviews, self.ledger)
+                beside = [group.create_task(part.run()) for part in parts]
                 await self._supervisor.run()
                 for task in beside:
                     task.cancel()
@@ -223,9 +222,9 @@ class Gateway:
     async def _open(self) -> None:
         self._tell("base", "preparing the base model")
         base = await asyncio.to_thread(prepare, self.settings.base_model, self.settings.home)
-        launch = None if self.settings.engine_url else self._launcher(base)
+        launch = None if self.settings.engine_url else launcher(self.settings, base, self._run_folder / "engine.sock")
         self._tell("registry", "opening the registry")
-        registry = await asyncio.to_thread(self._open_registry, base)
+        registry = await asyncio.to_thread(open_registry, self.settings, self.plugins, base)
         self._residency = Residency(self.client, registry.artifacts)
         self._registry = registry
         self.opened_at = await asyncio.to_thread(registry.newest_event)
@@ -248,25 +247,8 @@ class Gateway:
             start_seconds=self.settings.engine_start_seconds,
         )
 
-    def _open_registry(self, base: BaseModel) -> Registry:
-        database = Database(self.settings.database)
-        database.migrate()
-        artifacts = ArtifactStore(self.settings.artifact_folder)
-        artifacts.clear_incoming()
-        registry = Registry(database, artifacts, base, self.plugins, self.settings.max_lora_rank)
-        if self.settings.demo:
-            demo.seed(registry)
-        return registry
-
-    def _launcher(self, base: BaseModel) -> Callable[[], EngineProcess]:
-        cpu = command.on_cpu()
-        socket = self._run_folder / "engine.sock"
-        return lambda: EngineProcess(
-            command.command(self.settings, base.path.resolve(), socket, cpu=cpu),
-            command.environment(os.environ, cpu=cpu),
-            socket,
-            self.settings.home / "logs" / "engine.log",
-        )
+    def _limited(self) -> bool:
+        return self.directory.limited()
 
     def _wanted(self) -> Wanted:
         """What the engine has to hold now; the catalog is another one after every change."""

@@ -104,6 +104,14 @@ def held_whole(ask: Ask, release: Servable) -> bool:
     )
 
 
+def several(ask: Ask) -> int | None:
+    """How many choices each prompt gets, where there are several choices in all; else None."""
+    prompt, wanted = ask.body.get("prompt"), ask.body.get("n")
+    number = wanted if isinstance(wanted, int) and wanted > 0 else 1
+    prompts = isinstance(prompt, list) and not all(isinstance(token, int) for token in prompt)
+    return number if number > 1 or prompts else None
+
+
 def again(
     ask: Ask, release: Servable | None, first: Servable, how: AskAgain, tenant: str
 ) -> dict[str, Any]:
@@ -136,7 +144,7 @@ def _put_streaming(payload: dict[str, Any], ask: Ask, release: Servable) -> None
     payload["stream"] = not held_whole(ask, release)
     payload.pop("stream_options", None)
     if payload["stream"] and ask.include_usage:
-        # Where an answer is cut off, the count up to there is the last that the engine gives.
+        # Where an answer is cut off, the client gets the count up to there: the last that the engine gives.
         payload["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
 
 

@@ -20,12 +20,14 @@ from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.residency import LoadError, Residency
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError, UnvalidatedError
 from postil.gateway.extensions import Extensions
+from postil.gateway.limits.metered import Meter, Metered
 from postil.gateway.openings import Openings
 from postil.gateway.payload import Ask
 from postil.gateway.tenants import Caller
 from postil.gateway.trace import End, Trace
 from postil.gateway.windowed import streamed
 from postil.registry.channels import CANARY, STABLE
+from postil.registry.usage import AGAIN
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
@@ -48,6 +50,10 @@ class Running(Around, Protocol):
     @property
     def openings(self) -> Openings:
         """How label answers begin."""
+
+    @property
+    def meter(self) -> Meter:
+        """Counts what the engine is asked."""
 
     def engine(self) -> tuple[EngineClient, Residency]:
         """The engine. Raises EngineUnavailableError while it is not ready."""
@@ -78,7 +84,7 @@ async def complete(running: Running, caller: Caller, ask: Ask, open_streams: Asy
         model = await running.extensions.route(caller, ask.body, running.catalog.domains(caller)) or model
     route = running.catalog.resolve(model, caller, ask.user)
     if route is None:
-        client, _ = running.engine()
+        client = running.meter.on(running.engine()[0], caller, None)
         return await _pass_on(client, ask, payload.for_base(ask, caller.name), BASE, {_RELEASE: BASE}, open_streams)
     trace = Trace(route, caller, ask, running.ended, running.came)
     # However this goes on: a request that came has an end.
@@ -139,20 +145,21 @@ async def _answer(
 ) -> Answer:
     release, ask = trace.route.release, trace.ask
     request = payload.for_release(ask, release, trace.caller.name)
+    metered = running.meter.on(client, trace.caller, release.ref)
     if not reads_whole(release):
-        return await _pass_on(client, ask, request, release.engine_name, _headers(trace), open_streams, trace)
-    answering = Answering(running, trace, partial(_sent, client, residency, ask))
+        return await _pass_on(metered, ask, request, release.engine_name, _headers(trace), open_streams, trace)
+    answering = Answering(running, trace, partial(_sent, running, client, residency, trace))
     instead = await answering.checked()
     if instead is not None:
         return await _written(answering, answers.of_choice(instead, ask.kind), trace)
     if not payload.held_whole(ask, release):
         engine = await open_streams.enter_async_context(AsyncExitStack())
-        chunks = await engine.enter_async_context(client.stream(ask.kind.value, request))
+        chunks = await engine.enter_async_context(metered.stream(ask.kind.value, request, payload.several(ask)))
         headers = {**_headers(trace), **await answering.headers()}
         return Answer(headers, EVENTS, streamed(answering, trace, chunks, engine.aclose))
     opening = running.openings.of(client, release, ask, request)
     request = request if opening is None else opening.begin(request)
-    answer = msgspec.json.decode(await client.post(ask.kind.value, request))
+    answer = msgspec.json.decode(await metered.post(ask.kind.value, request))
     for choice in answer["choices"]:
         if opening is not None:
             opening.complete(choice)
@@ -169,7 +176,7 @@ async def _failed(running: Running, trace: Trace, error: EngineUnavailableError 
     if not falls_back_on_errors(trace.route.release):
         trace.end()
         raise error
-    answering = Answering(running, trace, partial(_sent_if_up, running, trace.ask))
+    answering = Answering(running, trace, partial(_sent_if_up, running, trace))
     try:
         choice = await answering.broken(error)
     except (GatewayError, EngineRefusedError):
@@ -179,19 +186,21 @@ async def _failed(running: Running, trace: Trace, error: EngineUnavailableError 
 
 
 async def _sent(
-    client: EngineClient, residency: Residency, ask: Ask, release: Servable | None, request: Mapping[str, Any]
+    running: Running, client: EngineClient, residency: Residency, trace: Trace, release: Servable | None,
+    request: Mapping[str, Any],
 ) -> bytes:
     """Ask another time, maybe another release."""
     if release is not None:
         await _resident(residency, release)
-    return await client.post(ask.kind.value, request)
+    metered = running.meter.on(client, trace.caller, release.ref if release else None, AGAIN)
+    return await metered.post(trace.ask.kind.value, request)
 
 
 async def _sent_if_up(
-    running: Running, ask: Ask, release: Servable | None, request: Mapping[str, Any]
+    running: Running, trace: Trace, release: Servable | None, request: Mapping[str, Any]
 ) -> bytes:
     client, residency = running.engine()
-    return await _sent(client, residency, ask, release, request)
+    return await _sent(running, client, residency, trace, release, request)
 
 
 async def _written(answering: Answering, answer: dict[str, Any], trace: Trace) -> Answer:
@@ -222,7 +231,7 @@ def _whole(headers: Mapping[str, str], content_type: str, body: bytes, trace: Tr
 
 
 async def _pass_on(
-    client: EngineClient,
+    client: Metered,
     ask: Ask,
     request: Mapping[str, Any],
     inside: str,
@@ -235,7 +244,9 @@ async def _pass_on(
     if not ask.stream:
         body = await client.post(ask.kind.value, request)
         return _whole(headers, JSON, _rename(body, inside, outside), trace)
-    chunks = await open_streams.enter_async_context(client.stream(ask.kind.value, request))
+    chunks = await open_streams.enter_async_context(
+        client.stream(ask.kind.value, request, payload.several(ask))
+    )
     if inside != outside:
         chunks = stream.renamed(chunks, inside, outside)
     return Answer(headers, EVENTS, stream.ended_cleanly(chunks, trace))

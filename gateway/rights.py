@@ -15,6 +15,7 @@ class Right(StrEnum):
     SEE = "see"  # Adapters, their releases, their channels, what was done to them.
     AUDIT = "audit"  # Whether the log is whole.
     SEE_KEYS = "see_keys"  # Who may call: tenants and keys, without secrets.
+    SEE_USAGE = "see_usage"  # Who used how much.
     EXPORT = "export"  # Weights, and what training wrote beside them, which quotes validation messages.
     PUBLISH = "publish"  # Publish, promote, roll back, canary, shadow.
     REVIEW = "review"  # What was asked and answered, and to decide on it.
@@ -25,6 +26,6 @@ RIGHTS: Mapping[Role, frozenset[Right]] = {
     Role.TENANT: frozenset(),
     Role.PUBLISHER: frozenset({Right.LOOK, Right.SEE, Right.EXPORT, Right.PUBLISH}),
     Role.REVIEWER: frozenset({Right.LOOK, Right.REVIEW}),
-    Role.VIEWER: frozenset({Right.LOOK, Right.SEE, Right.AUDIT, Right.SEE_KEYS}),
+    Role.VIEWER: frozenset({Right.LOOK, Right.SEE, Right.AUDIT, Right.SEE_KEYS, Right.SEE_USAGE}),
     Role.ADMIN: frozenset(Right),
 }

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from postil.gateway.errors import AuthenticationError, KeyForbiddenError, SettingsError
+from postil.gateway.limits.quota import Quota, quota
 from postil.gateway.rights import RIGHTS, Right
 from postil.gateway.settings import Settings
 from postil.registry.database import Database
 from postil.registry.files import write_private
 from postil.registry.keys import OF_DOMAINS, Role, new_secret, parts, salted, unsalted
+from postil.registry.limits import of_tenant
 from postil.registry.models import Key, Tenant
 from postil.registry.tenants import tenants_and_keys
 
@@ -41,6 +43,7 @@ class Caller:
     owner: str = ""
     key: str | None = None
     root: bool = False
+    limits: Quota | None = None
 
     def may_ask(self, domain: str) -> bool:
         """Whether this caller may ask the adapters of a domain."""
@@ -78,6 +81,7 @@ class Directory:
     ) -> None:
         known = {tenant.name: tenant for tenant in tenants}
         self._clock = clock
+        self._limited = any(tenant.limits for tenant in known.values())
         self._tenants = known.keys() | (DEMO_TENANTS.keys() if demo else set())
         self._salted: dict[str, _Held] = {}
         self._unsalted: dict[str, _Held] = {}
@@ -124,6 +128,10 @@ class Directory:
         """Whether there is a tenant of that name."""
         return name in self._tenants
 
+    def limited(self) -> bool:
+        """Whether there is a tenant with limits."""
+        return self._limited
+
 
 def read_directory(database: Database, admin_key: str, *, demo: bool) -> Directory:
     """The directory as the registry has it now. Where the demo's keys are in force, its tenants are nobody else."""
@@ -139,7 +147,10 @@ def _caller(key: Key, tenants: Mapping[str, Tenant]) -> Caller | None:
         tenant = tenants.get(key.owner)
         if tenant is None:
             return None
-        return Caller(tenant.name, frozenset(tenant.domains), tenant.default_domain, key=key.id, owner=key.owner)
+        return Caller(
+            tenant.name, frozenset(tenant.domains), tenant.default_domain, key=key.id, owner=key.owner,
+            limits=quota(tenant.name, of_tenant(tenant)),
+        )
     # Admins ask under the name of the key file's, which no tenant can have: what is kept by name is nobody else's.
     return Caller(
         "admin" if role is Role.ADMIN else "", frozenset(), admin=role is Role.ADMIN, role=role, key=key.id,

@@ -6,6 +6,7 @@ from postil.gateway.catalog import Catalog
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.residency import Residency
 from postil.gateway.extensions import Extensions
+from postil.gateway.limits.metered import Meter
 from postil.gateway.openings import Openings
 from postil.gateway.pipeline import Running
 from postil.gateway.trace import Trace
@@ -31,6 +32,7 @@ class Unseen:
         self._running = running
         self.isolation = running.isolation
         self.reviews = Unkept()
+        self._meter = running.meter.for_shadows()
 
     @property
     def catalog(self) -> Catalog:
@@ -46,6 +48,11 @@ class Unseen:
     def openings(self) -> Openings:
         """How label answers begin."""
         return self._running.openings
+
+    @property
+    def meter(self) -> Meter:
+        """Counts what the engine is asked, apart from what tenants asked."""
+        return self._meter
 
     def engine(self) -> tuple[EngineClient, Residency]:
         """The engine. Raises EngineUnavailableError while it is not ready."""

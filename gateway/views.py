@@ -156,6 +156,7 @@ def tenant(row: Tenant, keys: Iterable[Key]) -> dict[str, Any]:
         "domains": row.domains,
         "default_domain": row.default_domain,
         "keys": [key(each) for each in keys if each.owner == row.name and _tenants(each) and in_force(each, now)],
+        "limits": row.limits,
         "created": _stamp(row.created_at),
     }
 

@@ -5,6 +5,7 @@ RegistryError
 ├── TextError             a note, a reason or a name of a person that cannot be kept
 ├── WeightError           a share of the traffic that cannot be
 ├── KeyRefusedError       a key that cannot be: its owner, domains or time
+├── LimitError            a limit of a tenant that cannot be
 ├── NotFoundError         no such adapter, release, tenant or key
 ├── ConflictError         somebody else was faster, or there is nothing to do it to
 ├── PolicyError           a policy that cannot be in force
@@ -37,6 +38,10 @@ class WeightError(RegistryError):
 
 class KeyRefusedError(RegistryError):
     """A key with an owner, domains or a time that it cannot have."""
+
+
+class LimitError(RegistryError):
+    """A limit that is no whole number from 1 on."""
 
 
 class NotFoundError(RegistryError):

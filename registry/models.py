@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 
@@ -96,6 +96,8 @@ class Tenant(SQLModel, table=True):
     name: str = Field(primary_key=True, max_length=64)
     domains: list[str] = Field(sa_column=Column(JSON, nullable=False))
     default_domain: str | None = Field(default=None, max_length=64)
+    # What it may use: ``{"requests_per_minute": 60}``; what is not named is not limited.
+    limits: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     created_at: datetime = Field(default_factory=utcnow)
 
 
@@ -117,6 +119,46 @@ class Key(SQLModel, table=True):
     created_at: datetime = Field(default_factory=utcnow)
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
+
+
+class Usage(SQLModel, table=True):
+    """What a tenant used of a release on one day (UTC), as the engine counted it; ``number`` is 0 for the base.
+
+    ``kind`` is ``answer``, ``again`` (a policy asked once more) or ``shadow``. ``unknown`` are those of ``requests``
+    that ended before the engine had said what they took.
+    """
+
+    day: date = Field(primary_key=True)
+    tenant: str = Field(primary_key=True, max_length=64)
+    domain: str = Field(primary_key=True, max_length=64)
+    adapter: str = Field(primary_key=True, max_length=64)
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    kind: str = Field(primary_key=True, max_length=16)
+    requests: int = Field(default=0, sa_type=BigInteger)
+    unknown: int = Field(default=0, sa_type=BigInteger)
+    prompt_tokens: int = Field(default=0, sa_type=BigInteger)
+    completion_tokens: int = Field(default=0, sa_type=BigInteger)
+
+
+class Spent(SQLModel, table=True):
+    """What all gateways together let a tenant have of its ``requests`` or ``tokens`` in one window of time.
+
+    ``window`` counts the windows of ``seconds`` since 1970.
+    """
+
+    tenant: str = Field(primary_key=True, max_length=64)
+    what: str = Field(primary_key=True, max_length=16)
+    seconds: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    window: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})
+    amount: int = Field(sa_type=BigInteger)
+
+
+class Writer(SQLModel, table=True):
+    """A gateway process that adds to usage, and the last batch of it that was added: none is added twice."""
+
+    name: str = Field(primary_key=True, max_length=32)
+    batch: int = Field(sa_type=BigInteger)
+    at: datetime = Field(default_factory=utcnow)
 
 
 class Review(SQLModel, table=True):

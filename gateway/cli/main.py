@@ -24,6 +24,7 @@ from postil.gateway.cli import (
     status,
     tenants,
     train,
+    usage,
 )
 from postil.gateway.cli.connection import CommandError
 from postil.gateway.errors import SettingsError
@@ -55,6 +56,7 @@ def make_cli() -> typer.Typer:
     cli.command()(train.evaluate)
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(keys.make_cli(), name="keys")
+    cli.command()(usage.usage)
     cli.add_typer(policy.make_cli(), name="policy")
     cli.add_typer(reviews.make_cli(), name="reviews")
     cli.add_typer(reviews.make_data_cli(), name="data")

@@ -1,4 +1,4 @@
-"""``postil tenants list | add | remove``."""
+"""``postil tenants list | add | remove | limit``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import typer
 from postil.gateway.cli.connection import call, connected
 from postil.gateway.cli.keys import Expires
 from postil.gateway.cli.show import AsJson, console, print_json, print_table, short_time
+from postil.gateway.cli.usage import in_short, limit
 
 
 def make_cli() -> typer.Typer:
@@ -17,6 +18,7 @@ def make_cli() -> typer.Typer:
     cli.command("list")(list_tenants)
     cli.command("add")(add)
     cli.command("remove")(remove)
+    cli.command("limit")(limit)
     return cli
 
 
@@ -29,11 +31,12 @@ def list_tenants(as_json: AsJson = False) -> None:
         return
     rows = [
         (tenant["name"], ", ".join(tenant["domains"]), tenant["default_domain"],
-         ", ".join(key["prefix"] + "..." for key in tenant["keys"]), short_time(tenant["created"]))
+         ", ".join(key["prefix"] + "..." for key in tenant["keys"]), in_short(tenant["limits"]),
+         short_time(tenant["created"]))
         for tenant in tenants
     ]
     print_table(
-        ["tenant", "domains", "default", "keys", "created (UTC)"], rows,
+        ["tenant", "domains", "default", "keys", "limits", "created (UTC)"], rows,
         empty="there are no tenants yet; add one with `postil tenants add NAME --domain healthcare`",
     )
 

@@ -19,6 +19,7 @@ from postil.gateway.routes.door import allowed, door
 from postil.gateway.routes.export import export_routes
 from postil.gateway.routes.gc import gc_routes
 from postil.gateway.routes.keys import key_routes
+from postil.gateway.routes.limits import limit_routes
 from postil.gateway.routes.parts import AnyRequest, actor, adapter_name, caller_of
 from postil.gateway.routes.policy import policy_routes
 from postil.gateway.routes.publish import publish_routes
@@ -72,6 +73,7 @@ def admin_router(gateway: Gateway) -> Router:
             *gc_routes(gateway),
             *tenant_routes(gateway),
             *key_routes(gateway),
+            *limit_routes(gateway),
             *_status_routes(gateway),
         ],
     )

@@ -61,8 +61,12 @@ def _handler(gateway: Gateway, kind: Kind) -> ASGIApp:
 async def _respond(gateway: Gateway, kind: Kind, scope: Scope, receive: Receive, wire: Wire) -> None:
     try:
         caller = gateway.directory.identify(_authorization(scope))
-        ask = read_ask(kind, await _body(receive, gateway.settings.body_limit_mib << 20))
-        await _until_gone(_answer(gateway, caller, ask, wire), receive)
+        wire.told = gateway.limits.admit(caller.limits)
+        try:
+            ask = read_ask(kind, await _body(receive, gateway.settings.body_limit_mib << 20))
+            await _until_gone(_answer(gateway, caller, ask, wire), receive)
+        finally:
+            gateway.limits.left(caller.limits)
     except GatewayError as error:
         await wire.error(error)
     except EngineRefusedError as error:
@@ -127,6 +131,8 @@ class Wire:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._begun = False
+        # Headers for whatever the answer will be.
+        self.told: Mapping[str, str] = {}
 
     async def answer(self, answer: Answer) -> None:
         """Send an answer, whole or as it comes."""
@@ -141,7 +147,7 @@ class Wire:
 
     async def error(self, error: GatewayError, *, status: int | None = None) -> None:
         """Send an error in OpenAI's shape, unless an answer has begun: that one just ends."""
-        headers = {"content-type": JSON}
+        headers = {"content-type": JSON, **error.headers}
         if error.retry_after is not None:
             headers["retry-after"] = str(error.retry_after)
         await self.whole(status or error.status, headers, msgspec.json.encode(error.openai()))
@@ -155,5 +161,6 @@ class Wire:
 
     async def _begin(self, status: int, headers: Mapping[str, str]) -> None:
         self._begun = True
+        headers = {**headers, **self.told} if self.told else headers
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": raw})

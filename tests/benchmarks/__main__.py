@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.benchmarks import canary_simulation, hop, lora, results, rollback, start, windowed
+from tests.benchmarks import canary_simulation, hop, limits, lora, results, rollback, start, windowed
 
 Parts = dict[str, Callable[[], Any]]
 
@@ -22,6 +22,7 @@ def parts() -> Parts:
     found: Parts = {
         "hop": lambda: asyncio.run(hop.main()),
         "start": lambda: asyncio.run(start.main()),
+        "limits": limits.main,
         "rollback": lambda: asyncio.run(rollback.main()),
         "windows": lambda: asyncio.run(windowed.main()),
         "law of windows": lambda: windowed.law(windowed.CASES),

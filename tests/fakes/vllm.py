@@ -140,14 +140,21 @@ class FakeVLLM:
     async def _stream(self, body: Json, reply: Reply, chat: bool, send: Send) -> None:
         headers = [(b"content-type", b"text/event-stream")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
+        options = body.get("stream_options") or {}
+        total = bool(options.get("include_usage"))
+        each = total and bool(options.get("continuous_usage_stats"))
         for index, piece in enumerate(reply.pieces()):
             if self.break_off_after is not None and index >= self.break_off_after:
                 raise ConnectionError("the engine dies here")
             if self.pace_seconds:
                 await asyncio.sleep(self.pace_seconds)
             part = {"delta": {"content": piece}} if chat else {"text": piece}
-            chunk = {"id": "1", "model": body["model"], "choices": [{"index": 0, **part, "finish_reason": None}]}
+            choices = [{"index": 0, **part, "finish_reason": None}]
+            chunk = {"id": "1", "model": body["model"], "choices": choices, **(_usage(index + 1) if each else {})}
             await send({"type": "http.response.body", "body": _event(chunk), "more_body": True})
+        if total:
+            last = {"id": "1", "model": body["model"], "choices": [], **_usage(len(reply.pieces()))}
+            await send({"type": "http.response.body", "body": _event(last), "more_body": True})
         await send({"type": "http.response.body", "body": b"data: [DONE]\n\n", "more_body": False})
 
     async def _stream_raw(self, pieces: Iterable[bytes], receive: Receive, send: Send) -> None:
@@ -172,8 +179,11 @@ def _going_on(body: Json, reply: Reply) -> Reply:
 
 def _whole(body: Json, reply: Reply, chat: bool) -> Json:
     choices = [_choice(index, body, reply, chat) for index in range(body.get("n") or 1)]
-    usage = {"prompt_tokens": 3, "completion_tokens": len(reply.pieces()), "total_tokens": 3 + len(reply.pieces())}
-    return {"id": "1", "created": 1, "model": body["model"], "choices": choices, "usage": usage}
+    return {"id": "1", "created": 1, "model": body["model"], "choices": choices, **_usage(len(reply.pieces()))}
+
+
+def _usage(completion: int) -> Json:
+    return {"usage": {"prompt_tokens": 3, "completion_tokens": completion, "total_tokens": 3 + completion}}
 
 
 def _choice(index: int, body: Json, reply: Reply, chat: bool) -> Json:

@@ -16,7 +16,7 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from postil.gateway.app import create_app
+from postil.gateway.app import make_litestar
 from postil.gateway.rights import RIGHTS, Right
 from postil.gateway.tenants import Caller
 from postil.registry.keys import OF_DOMAINS, Role
@@ -58,6 +58,9 @@ ROUTES = {
     ("POST", "/api/keys"): Right.ADMINISTER,
     ("POST", "/api/keys/{key_id:str}/rotate"): Right.ADMINISTER,
     ("DELETE", "/api/keys/{key_id:str}"): Right.ADMINISTER,
+    ("GET", "/api/tenants/{name:str}/limits"): Right.SEE_KEYS,
+    ("PUT", "/api/tenants/{name:str}/limits"): Right.ADMINISTER,
+    ("GET", "/api/usage"): Right.SEE_USAGE,
     ("GET", "/api/status"): Right.SEE,
 }
 HEALTH, LEGAL = "/api/adapters/healthcare/triage", "/api/adapters/legal/clause"
@@ -74,7 +77,7 @@ def routes(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
 
 
 async def test_every_route_declares_what_it_asks_of_a_key_and_no_other_is_there(house: House) -> None:
-    found = {(method, path): handler.opt.get("may") for method, path, handler in routes(create_app(house.gateway))}
+    found = {(method, path): handler.opt.get("may") for method, path, handler in routes(make_litestar(house.gateway))}
     assert found == ROUTES
 
 
@@ -238,7 +241,7 @@ async def test_an_admins_key_may_ask_everything(both: House) -> None:
 
 
 async def test_a_route_that_declares_nothing_is_shut_even_for_the_admin(house: House) -> None:
-    app = create_app(house.gateway)
+    app = make_litestar(house.gateway)
     for _, path, handler in routes(app):
         if path == "/api/status":
             handler.opt.clear()

@@ -14,7 +14,9 @@ from postil.registry.audit import first_break
 from postil.registry.database import Database, alembic_config
 from tests.registry.conftest import Publish
 
-TABLES = ["agreement", "channel", "domain", "event", "key", "pin", "release", "review", "tenant"]
+TABLES = [
+    "agreement", "channel", "domain", "event", "key", "pin", "release", "review", "spent", "tenant", "usage", "writer"
+]  # fmt: skip
 
 
 @pytest.fixture

@@ -1,0 +1,173 @@
+"""A stream that passes through and is counted: the engine tells its count in every event, the client sees its wish.
+
+The engine is asked for ``continuous_usage_stats``, so that the count is known wherever the stream is cut off. Nothing
+is parsed for that while the stream runs: the last count is kept as bytes. What the client did not ask for is cut out
+again, and what it gets is to the byte what the engine would have sent without being asked. Inside a JSON text a quote
+stands behind a backslash, so what is looked for here cannot be part of an answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+
+_END = b"\n\n"
+# vLLM writes JSON without spaces. The object holds numbers and at most one layer of objects with more of them.
+_USAGE = re.compile(rb',"usage":(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
+_INDEX = re.compile(rb'"index":(\d+)')
+_FINGERPRINT = re.compile(rb',"system_fingerprint":"(?:[^"\\]|\\.)*"')
+_FINISHED = b'"finish_reason":"'
+_TOTAL = b'"choices":[]'
+_DONE = b"data: [DONE]"
+
+
+class Count(msgspec.Struct):
+    """The engine's count of tokens; it may leave out, or say null to, what it did not get to."""
+
+    prompt_tokens: int | None = 0
+    completion_tokens: int | None = 0
+
+
+class Counted(msgspec.Struct):
+    """Of an answer, its count."""
+
+    usage: Count | None = None
+
+
+_counts = msgspec.json.Decoder(Count)
+_answers = msgspec.json.Decoder(Counted)
+
+
+def of_answer(body: bytes) -> tuple[int, int] | None:
+    """The prompt's and the answer's tokens of a whole answer, None if it does not say."""
+    try:
+        usage = _answers.decode(body).usage
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return None if usage is None else (usage.prompt_tokens or 0, usage.completion_tokens or 0)
+
+
+class Fingerprint:
+    """What the engine calls itself, as it is written at the end of a choice; None until it has been seen.
+
+    The engine writes it there only where nobody asks for a count, and else into the event with the total.
+    """
+
+    def __init__(self) -> None:
+        self.written: bytes | None = None
+
+
+class Passing:
+    """One stream on its way. ``total`` and ``each`` say which counts the client asked for itself.
+
+    ``choices`` is how many choices a prompt has where there are several in all, else None.
+    """
+
+    def __init__(self, fingerprint: Fingerprint, *, total: bool, each: bool, choices: int | None) -> None:
+        self._fingerprint = fingerprint
+        self._wants_total = total
+        self._wants_each = total and each
+        self._choices = choices
+        self._last: bytes | None = None
+        self._by_choice: dict[int, bytes] = {}
+        self._sum: bytes | None = None
+        self._held: list[tuple[bytes, re.Match[bytes] | None]] = []
+
+    async def through(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The client's bytes for the engine's, whole events, one write for each read."""
+        rest = b""
+        async for chunk in chunks:
+            events = rest + chunk if rest else chunk
+            if events.endswith(_END):
+                rest = b""
+            else:
+                whole, end, rest = events.rpartition(_END)
+                events = whole + end
+            if events and (out := self.read(events)):
+                yield out
+        rest = self._let_go() + rest
+        if rest:
+            yield rest
+
+    def read(self, events: bytes) -> bytes:
+        """What of some whole events goes on to the client now."""
+        if self._choices is None and not self._held and _FINISHED not in events and _TOTAL not in events:
+            if self._wants_each:
+                self._last = events if b'"usage"' in events else self._last
+                return events
+            found = _USAGE.search(events)
+            if found is None:
+                return events
+            self._last = found[1]
+            if found.end() + 4 > len(events):  # One event, with its count at the end, as nearly always.
+                return events[: found.start()] + events[found.end() :]
+            self._last = _USAGE.findall(events)[-1]
+            return _USAGE.sub(b"", events)
+        if events.count(_END) == 1:
+            return self._one(events)
+        return b"".join([self._one(event + _END) for event in events.split(_END) if event])
+
+    def used(self) -> tuple[int, int] | None:
+        """The prompt's and the answer's tokens so far, None if nothing can be read of them."""
+        try:
+            if self._sum is not None or not self._by_choice:
+                return _read(self._sum or self._last or b"")
+            counts = {index: _read(found) or (0, 0) for index, found in self._by_choice.items()}
+        except (msgspec.DecodeError, UnicodeDecodeError):  # Then it is no vLLM, and nobody's answer is to break.
+            return None
+        prompts = {index // (self._choices or 1): prompt for index, (prompt, _) in counts.items()}
+        return sum(prompts.values()), sum(completion for _, completion in counts.values())
+
+    def _one(self, event: bytes) -> bytes:
+        found = _USAGE.search(event)
+        if found and _TOTAL in event:
+            self._sum = found[1]
+            named = _FINGERPRINT.search(event)
+            self._fingerprint.written = named[0] if named else b""
+            return self._let_go() + (event if self._wants_total else b"")
+        if found:
+            self._note(event, found[1])
+        elif event.startswith(_DONE):
+            return self._let_go() + event
+        if self._held or (found and not self._wants_total and self._fingerprint.written is None and _FINISHED in event):
+            self._held.append((event, found))  # The total comes next, and says what belongs into this.
+            return b""
+        return self._cleaned(event, found)
+
+    def _note(self, event: bytes, count: bytes) -> None:
+        index = None if self._choices is None else _INDEX.search(event)
+        if index is None:
+            self._last = count
+        else:
+            self._by_choice[int(index[1])] = count
+
+    def _cleaned(self, event: bytes, found: re.Match[bytes] | None) -> bytes:
+        """An event without its count, if the client did not ask for that, and as it would have been without it."""
+        if found is None or self._wants_each:
+            return event
+        instead = (self._fingerprint.written or b"") if _FINISHED in event and not self._wants_total else b""
+        return event[: found.start()] + instead + event[found.end() :]
+
+    def _let_go(self) -> bytes:
+        held, self._held = self._held, []
+        return b"".join([self._cleaned(event, found) for event, found in held])
+
+
+def _read(found: bytes) -> tuple[int, int] | None:
+    """A count, or the last one in an event."""
+    if not found.startswith(b"{"):
+        counts = _USAGE.findall(found)
+        if not counts:
+            return None
+        found = counts[-1]
+    count = _counts.decode(found)
+    return count.prompt_tokens or 0, count.completion_tokens or 0
+
+
+def asking(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of an engine's request for a stream, so that it counts all along."""
+    options = request.get("stream_options") or {}
+    return {**options, "include_usage": True, "continuous_usage_stats": True}
