@@ -42,6 +42,7 @@ from postil.registry.base.prepare import prepare
 from postil.registry.database import Database
 from postil.registry.names import AdapterName
 from postil.registry.releases import Registry
+from postil.registry.signatures import Clearance
 from postil.registry.tenants import list_tenants
 
 log = logging.getLogger(__name__)
@@ -218,7 +219,7 @@ class Gateway:
         launch = None if self.settings.engine_url else self._launcher(base)
         self._tell("registry", "opening the registry")
         registry = await asyncio.to_thread(self._open_registry, base)
-        self._residency = Residency(self.client, registry.artifacts)
+        self._residency = Residency(self.client, registry.artifacts, Clearance(registry.database).check)
         self._registry = registry
         self.opened_at = await asyncio.to_thread(registry.newest_event)
         states = await asyncio.to_thread(registry.adapters)

@@ -23,6 +23,7 @@ from postil.gateway.routes.parts import AnyRequest, actor, adapter_name
 from postil.gateway.routes.policy import policy_routes
 from postil.gateway.routes.publish import publish_routes
 from postil.gateway.routes.reviews import admin_review_routes
+from postil.gateway.routes.signing import signing_routes
 from postil.plugins import ReleaseRef
 from postil.registry import history
 from postil.registry.channels import Only
@@ -84,6 +85,7 @@ def admin_router(gateway: Gateway) -> Router:
             *compare_routes(gateway),
             *policy_routes(gateway),
             *gc_routes(gateway),
+            *signing_routes(gateway),
             *_tenant_routes(gateway),
             *_status_routes(gateway),
         ],

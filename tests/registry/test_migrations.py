@@ -15,7 +15,7 @@ from postil.registry.database import Database, alembic_config
 from postil.registry.tenants import add_tenant
 from tests.registry.conftest import Publish
 
-TABLES = ["agreement", "channel", "domain", "event", "pin", "release", "review", "tenant"]
+TABLES = ["agreement", "channel", "domain", "event", "pin", "release", "review", "signature", "signingkey", "tenant"]
 
 
 @pytest.fixture
