@@ -9,7 +9,7 @@ READY_DEV := $(VENV)/.ready-$(ENGINE)-dev
 TYPES := build/types/postil
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-fast coverage check bench clean
+.PHONY: help setup serve train test test-fast coverage check audit bench clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,11 +32,15 @@ test-fast: $(READY_DEV)  ## Run the tests that need neither torch nor vLLM
 coverage: $(READY_DEV)  ## Run the tests of plugins/ and registry/, and fail where a line or a branch of them is not run
 	$(BIN)/pytest -n 2 --dist worksteal -m "not engine" tests/plugins tests/registry --cov
 
-check: $(READY_DEV) $(TYPES)  ## Lint, types, and the direction of imports
+check: $(READY_DEV) $(TYPES)  ## Lint, types, the direction of imports, and known vulnerabilities of what is installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy -p postil.plugins -p postil.registry -p postil.gateway
 	$(BIN)/mypy tests
 	$(BIN)/lint-imports
+	@$(BIN)/python deploy/requirements/audit.py
+
+audit: $(READY_DEV)  ## Hold the pinned packages against known vulnerabilities (needs a network; says so without one)
+	@$(BIN)/python deploy/requirements/audit.py
 
 bench: $(READY_DEV)  ## Measure, and print what was measured
 	$(BIN)/python -m tests.benchmarks

@@ -119,7 +119,7 @@ async def _load(residency: Residency, entry: Entry, number: int) -> bool:
     """Whether a release is loaded, or is not the live one."""
     release = entry.releases[number]
     try:
-        await residency.ensure(release.engine_name, release.artifact)
+        await residency.ensure(release.engine_name, release.artifact, release.ref.domain)
     except (LoadError, EngineUnavailableError) as error:
         log.error("%s was changed elsewhere and cannot be loaded here: %s", release.ref, error)
         return number != entry.live

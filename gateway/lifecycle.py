@@ -41,6 +41,7 @@ from postil.registry import agreements
 from postil.registry.base.prepare import prepare
 from postil.registry.names import AdapterName
 from postil.registry.releases import Registry
+from postil.registry.signatures import Clearance
 
 log = logging.getLogger(__name__)
 Tell = Callable[[str, str], None]
@@ -225,7 +226,7 @@ class Gateway:
         launch = None if self.settings.engine_url else launcher(self.settings, base, self._run_folder / "engine.sock")
         self._tell("registry", "opening the registry")
         registry = await asyncio.to_thread(open_registry, self.settings, self.plugins, base)
-        self._residency = Residency(self.client, registry.artifacts)
+        self._residency = Residency(self.client, registry.artifacts, Clearance(registry.database).check)
         self._registry = registry
         self.opened_at = await asyncio.to_thread(registry.newest_event)
         states = await asyncio.to_thread(registry.adapters)

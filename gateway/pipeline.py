@@ -254,7 +254,7 @@ async def _pass_on(
 
 async def _resident(residency: Residency, release: Servable) -> None:
     try:
-        await residency.ensure(release.engine_name, release.artifact)
+        await residency.ensure(release.engine_name, release.artifact, release.ref.domain)
     except LoadError as error:
         raise EngineUnavailableError(f"{release.ref} cannot be loaded now") from error
 

@@ -125,7 +125,7 @@ class Reconciler:
     async def _load(self, release: Servable) -> bool:
         """Load a release and ask it once; whether both went well."""
         try:
-            await self._residency.ensure(release.engine_name, release.artifact)
+            await self._residency.ensure(release.engine_name, release.artifact, release.ref.domain)
         except Exception as error:  # Whatever it is, the others have to be loaded too.
             if not isinstance(error, LoadError | EngineUnavailableError):
                 log.exception("%s cannot be loaded", release.ref)

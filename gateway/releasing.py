@@ -127,7 +127,8 @@ async def _load(gateway: Gateway, ref: ReleaseRef) -> None:
     _, residency = gateway.engine()
     servable = await _servable(gateway, ref)
     try:
-        await residency.ensure(servable.engine_name, servable.artifact)
+        await residency.check(servable.artifact, ref.domain)
+        await residency.ensure(servable.engine_name, servable.artifact, ref.domain)
     except LoadError as error:
         raise RefusedError(f"{ref} was left as it is, because it cannot be loaded: {error}") from error
 

@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,12 @@ _HEX = re.compile("[0-9a-f]{64}")
 
 def folder_digest(folder: Path) -> str:
     """``sha256:`` over the sorted (file name, SHA-256 of its bytes) of a flat folder."""
-    listing = sorted((path.name, sha256_file(path)) for path in folder.iterdir())
-    return "sha256:" + hashlib.sha256(json.dumps(listing).encode()).hexdigest()
+    return listing_digest((path.name, sha256_file(path)) for path in folder.iterdir())
+
+
+def listing_digest(listing: Iterable[tuple[str, str]]) -> str:
+    """``sha256:`` over (file name, SHA-256 in hex), in any order."""
+    return "sha256:" + hashlib.sha256(json.dumps(sorted(listing)).encode()).hexdigest()
 
 
 class ArtifactStore:

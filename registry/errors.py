@@ -11,6 +11,7 @@ RegistryError
 ├── PolicyError           a policy that cannot be in force
 ├── ArtifactError         files that cannot be an adapter, or no longer are what was published
 │   ├── PreflightError    an adapter that this base cannot serve
+│   ├── SignatureError    an adapter without the signature that its domain asks for, or a key that is none
 │   └── SourceError       a place on a hub that holds no adapter, or none for us
 ├── HubError              the hub does not answer, or not as it should
 ├── DatasetError          training data that cannot be learned from
@@ -62,6 +63,10 @@ class ArtifactError(RegistryError):
 
 class PreflightError(ArtifactError):
     """An adapter that the base model of this gateway cannot serve."""
+
+
+class SignatureError(ArtifactError):
+    """A signature that is missing, false or of another key, or a key that cannot be used."""
 
 
 class SourceError(ArtifactError):

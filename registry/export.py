@@ -1,6 +1,7 @@
 """A release on its way out: the files of its artifact, its policy and a model card.
 
-Published again it is the same release: of what is added here, a publish takes the policy and leaves the card out.
+Published again it is the same release: of what is added here, a publish takes the policy and the
+signature, and leaves the card out.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import yaml
 
 from postil.registry.card import model_card
-from postil.registry.contents import CARD, POLICY
+from postil.registry.contents import CARD, POLICY, SIGNATURE
 from postil.registry.models import Release
 from postil.registry.tars import TarFile
 
@@ -33,9 +34,11 @@ class _Plain(yaml.SafeDumper):
         return super().represent_scalar(tag, value, style='"' if odd else style)
 
 
-def release_files(release: Release, artifact: Path) -> Sequence[TarFile]:
+def release_files(release: Release, artifact: Path, signature: str | None = None) -> Sequence[TarFile]:
     """What an export consists of; ``artifact`` is the verified folder of the release's artifact."""
     added = {POLICY: policy_text(release.policy), CARD: model_card(release, artifact)}
+    if signature is not None:
+        added[SIGNATURE] = signature
     own = [TarFile(path.name, path) for path in artifact.iterdir() if path.name not in added]
     return sorted([*own, *(TarFile(name, text.encode()) for name, text in added.items())], key=lambda file: file.name)
 

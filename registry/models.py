@@ -210,3 +210,26 @@ class Event(SQLModel, table=True):
     details: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     previous: str = Field(max_length=64)
     hash: str = Field(max_length=64)
+
+
+class SigningKey(SQLModel, table=True):
+    """A public key whose signatures a domain accepts. A domain that has one takes and loads signed adapters only."""
+
+    domain: str = Field(primary_key=True, max_length=64)
+    # SHA-256 of the key's PEM, in hex: by the same value a signature names the key that it was made with.
+    fingerprint: str = Field(primary_key=True, max_length=64)
+    pem: str
+    added_at: datetime = Field(default_factory=utcnow)
+
+
+class Signature(SQLModel, table=True):
+    """A signature over an artifact's files, as it was published in a domain; ``digest`` is the SHA-256 of ``bundle``.
+
+    It is no part of the artifact: the same files signed again, with another key, are the same release.
+    """
+
+    domain: str = Field(primary_key=True, max_length=64)
+    artifact: str = Field(primary_key=True, max_length=71)
+    digest: str = Field(primary_key=True, max_length=64)
+    bundle: str
+    added_at: datetime = Field(default_factory=utcnow)

@@ -12,7 +12,7 @@ from sqlmodel import Session
 from postil.plugins import Candidate, ReleaseRef
 from postil.plugins.manager import PluginManager
 from postil.registry import store
-from postil.registry.artifacts import ArtifactStore
+from postil.registry.artifacts import ArtifactStore, folder_digest
 from postil.registry.base.model import BaseModel
 from postil.registry.channels import (
     ANYHOW,
@@ -33,6 +33,7 @@ from postil.registry.models import Channel, Domain, Event, Release
 from postil.registry.names import AdapterName
 from postil.registry.policy import Policy, build, policy_from
 from postil.registry.preflight import preflight
+from postil.registry.signatures import keep, take_signature, vet
 from postil.registry.text import kept
 
 
@@ -84,9 +85,11 @@ class Registry:
         ``folder`` comes from ``artifacts.incoming()``; what in it is no part of the adapter is left out. ``source``
         says where it came from, if not from an upload. Without a ``policy``, the one that is live stays in force.
         The same files with the same policy are the same release; it is there again if its files had been collected.
-        Raises PreflightError or PolicyError, and then nothing has changed.
+        A ``model.sig`` among them is kept with the release. Raises PreflightError, SignatureError or
+        PolicyError, and then nothing has changed.
         """
         kept(note, "note")
+        signature = take_signature(folder)
         preflight(folder, self.base, self.max_rank)
         keep_the_adapter(folder)
         policy = policy or self._policy_in_force(name)
@@ -108,9 +111,12 @@ class Registry:
             actor=actor,
         )
         with self.artifacts.naming():
+            vetted = vet(self.database, name.domain, folder_digest(folder), signature)
             candidate.artifact = self.artifacts.add(folder)
             with self.database.transaction() as session:
-                return _publish(session, candidate, name)
+                release, new = _publish(session, candidate, name)
+                keep(session, release, vetted, actor=actor)
+                return release, new
 
     def promote(
         self, ref: ReleaseRef, *, reason: str, actor: str, only: Only = ANYHOW, dry_run: bool = False

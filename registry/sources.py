@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from postil.registry import tars, zips
+from postil.registry.contents import SIGNATURE
 from postil.registry.errors import ArtifactError
 from postil.registry.landing import Landing
 from postil.registry.tars import TarFile, tar_chunks
@@ -16,14 +17,17 @@ _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _TAR_MARK, _TAR_MARK_AT = b"ustar", 257
 
 
-def pack(folder: Path, into: IO[bytes]) -> None:
-    """Write the files of an adapter folder as an uncompressed tar. Raises ArtifactError.
+def pack(folder: Path, into: IO[bytes], signature: bytes | None = None) -> None:
+    """Write the files of an adapter folder as an uncompressed tar, with this ``signature`` of it. Raises ArtifactError.
 
     Times, owners and modes are left out: the same files always make the same tar.
     """
     if not folder.is_dir():
         raise ArtifactError(f"{folder} is not a folder; give the folder that holds adapter_config.json")
-    for chunk in tar_chunks(_packable(folder)):
+    files = _packable(folder)
+    if signature is not None:
+        files = [*(file for file in files if file.name != SIGNATURE), TarFile(SIGNATURE, signature)]
+    for chunk in tar_chunks(files):
         into.write(chunk)
 
 

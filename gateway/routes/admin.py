@@ -24,6 +24,7 @@ from postil.gateway.routes.parts import AnyRequest, actor, adapter_name, caller_
 from postil.gateway.routes.policy import policy_routes
 from postil.gateway.routes.publish import publish_routes
 from postil.gateway.routes.reviews import admin_review_routes
+from postil.gateway.routes.signing import signing_routes
 from postil.gateway.routes.tenants import tenant_routes
 from postil.plugins import ReleaseRef
 from postil.registry import history
@@ -74,6 +75,7 @@ def admin_router(gateway: Gateway) -> Router:
             *tenant_routes(gateway),
             *key_routes(gateway),
             *limit_routes(gateway),
+            *signing_routes(gateway),
             *_status_routes(gateway),
         ],
     )

@@ -16,6 +16,7 @@ from postil.gateway.routes.parts import adapter_name
 from postil.plugins import ReleaseRef
 from postil.registry.export import release_files
 from postil.registry.releases import Registry
+from postil.registry.signatures import signature_of
 from postil.registry.tars import TarFile, tar_chunks, tar_size
 
 
@@ -34,4 +35,5 @@ def export_routes(gateway: Gateway) -> list[Any]:
 
 def _files(registry: Registry, ref: ReleaseRef) -> Sequence[TarFile]:
     release = registry.release(ref)
-    return release_files(release, registry.artifacts.verified(release.artifact))
+    signature = signature_of(registry.database, release.domain, release.artifact)
+    return release_files(release, registry.artifacts.verified(release.artifact), signature)

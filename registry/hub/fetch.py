@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from postil.registry.contents import KEPT, POLICY
+from postil.registry.contents import KEPT, POLICY, SIGNATURE
 from postil.registry.errors import HubError, SourceError
 from postil.registry.hub.ref import COMMIT, HubRef
 from postil.registry.preflight import CONFIG, WEIGHTS
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _HERE = " where the gateway runs"
 # What a tokenizer adds to the vocabulary is checked, and then left out as in every publish.
-_FETCHED = KEPT | {POLICY, "added_tokens.json"}
+_FETCHED = KEPT | {POLICY, SIGNATURE, "added_tokens.json"}
 _SILENCE_SECONDS = 10.0
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 

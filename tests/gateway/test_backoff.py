@@ -163,7 +163,8 @@ async def test_a_release_that_is_loaded_but_does_not_answer_is_not_loaded_again_
 async def test_nothing_is_loaded_into_an_engine_that_is_not_ready(bench: Bench) -> None:
     bench.ready = False
     bench.want(0)
-    await bench.residency.ensure(bench.releases[1].engine_name, bench.releases[1].artifact)
+    release = bench.releases[1]
+    await bench.residency.ensure(release.engine_name, release.artifact, release.ref.domain)
     assert not bench.holds(0)
     bench.ready = True
     bench.reconciler.wake()

@@ -61,6 +61,8 @@ ROUTES = {
     ("GET", "/api/tenants/{name:str}/limits"): Right.SEE_KEYS,
     ("PUT", "/api/tenants/{name:str}/limits"): Right.ADMINISTER,
     ("GET", "/api/usage"): Right.SEE_USAGE,
+    ("GET", "/api/domains"): Right.SEE_KEYS,
+    ("PUT", "/api/domains/{domain:str}/signing-keys"): Right.ADMINISTER,
     ("GET", "/api/status"): Right.SEE,
 }
 HEALTH, LEGAL = "/api/adapters/healthcare/triage", "/api/adapters/legal/clause"

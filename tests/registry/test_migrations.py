@@ -15,7 +15,8 @@ from postil.registry.database import Database, alembic_config
 from tests.registry.conftest import Publish
 
 TABLES = [
-    "agreement", "channel", "domain", "event", "key", "pin", "release", "review", "spent", "tenant", "usage", "writer"
+    "agreement", "channel", "domain", "event", "key", "pin", "release", "review", "signature", "signingkey", "spent",
+    "tenant", "usage", "writer",
 ]  # fmt: skip
 
 

@@ -1,0 +1,136 @@
+"""What the time of an answer says of others' prompts: ``python -m tests.benchmarks.side_channel [ROUNDS]``.
+
+vLLM keeps what it computed for a prompt's beginning and uses it for whoever sends the same: a prompt that somebody has
+asked before answers sooner. So who guesses can learn what another asked. Through the gateway, tenants and releases have
+caches of their own. The table compares guesses that are right with guesses that are wrong, on both ways.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+
+from tests.engine.conftest import Served, start
+
+_COUNTER = re.compile(r"^vllm:prefix_cache_(queries|hits)_total\{[^}]*\} (\S+)$", re.MULTILINE)
+_WORDS = 500
+_PATIENCE_SECONDS = 60.0
+Ask = Callable[[str], httpx.Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """What the engine counted for one request: tokens looked up in its prefix cache, tokens found, and the seconds."""
+
+    looked_up: int
+    found: int
+    seconds: float
+
+
+def secret() -> str:
+    """A long prompt that nobody has asked before, from its first word on."""
+    return " ".join([uuid.uuid4().hex, *(f"word{number}" for number in range(_WORDS // 4))])
+
+
+def engine_of(served: Served) -> httpx.Client:
+    """A client of the vLLM behind a gateway, past the gateway: its socket is its owner's, who we are here."""
+    lines = [process.cmdline() for process in served.everybody()]
+    socket = next(line[line.index("--uds") + 1] for line in lines if "--uds" in line)
+    return httpx.Client(transport=httpx.HTTPTransport(uds=socket), base_url="http://engine", timeout=300)
+
+
+def plainly(engine: httpx.Client) -> Ask:
+    """Ask vLLM as it comes, without a salt."""
+    return lambda text: engine.post("/v1/chat/completions", json=body(text, "base"))
+
+
+def body(text: str, model: str, **more: Any) -> dict[str, Any]:
+    """A chat of one message, answered by one token."""
+    return {"model": model, "messages": [{"role": "user", "content": text}], "max_tokens": 1, **more}
+
+
+def measured(engine: httpx.Client, ask: Ask, text: str) -> Cached:
+    """Ask, while nobody else does, and read what the engine counted."""
+    before, began = _counters(engine), time.perf_counter()
+    response = ask(text)
+    seconds = time.perf_counter() - began
+    assert response.status_code == 200, response.text
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while (after := _counters(engine))["queries"] == before["queries"]:
+        assert time.monotonic() < deadline, "the engine did not count the request"
+    return Cached(int(after["queries"] - before["queries"]), int(after["hits"] - before["hits"]), seconds)
+
+
+def _counters(engine: httpx.Client) -> dict[str, float]:
+    found = {name: float(value) for name, value in _COUNTER.findall(engine.get("/metrics").text)}
+    assert set(found) == {"queries", "hits"}, "vLLM names its counters otherwise"
+    return found
+
+
+def compare(engine: httpx.Client, asker: Ask, guesser: Ask, rounds: int) -> dict[str, list[Cached]]:
+    """Guesses of a prompt that ``asker`` has just asked, and of one that nobody has, interleaved."""
+    found: dict[str, list[Cached]] = {"right": [], "wrong": []}
+    for _ in range(rounds):
+        text = secret()
+        measured(engine, asker, text)
+        found["right"].append(measured(engine, guesser, text))
+        found["wrong"].append(measured(engine, guesser, secret()))
+    return found
+
+
+def tenant(served: Served, name: str) -> Ask:
+    """A new tenant of the demo's domain, asking through the gateway."""
+    key = served.postil_json("tenants", "add", name, "--domain", "healthcare")["key"]
+    client = served.client(key)
+    return lambda text: client.post("/v1/chat/completions", json=body(text, "base"))
+
+
+def main(rounds: int) -> dict[str, Any]:
+    """Measure on a gateway of our own with the real vLLM, and print the table."""
+    with tempfile.TemporaryDirectory() as folder:
+        served = start(Path(folder) / "home")
+        try:
+            with engine_of(served) as engine:
+                plain = plainly(engine)
+                rows = {"vLLM alone": compare(engine, plain, plain, rounds)}
+                asker, guesser = tenant(served, "asks"), tenant(served, "guesses")
+                rows["through postil"] = compare(engine, asker, guesser, rounds)
+        finally:
+            served.stop()
+    _show(rows)
+    return {row: {kind: [vars_of(one) for one in made] for kind, made in kinds.items()} for row, kinds in rows.items()}
+
+
+def vars_of(one: Cached) -> dict[str, float]:
+    """As JSON."""
+    return {"looked_up": one.looked_up, "found": one.found, "seconds": one.seconds}
+
+
+def _show(rows: dict[str, dict[str, list[Cached]]]) -> None:
+    table = Table("", "guess", "p50 ms", "min ms", "max ms", "tokens", "of them cached", box=None)
+    for row, kinds in rows.items():
+        for kind, made in kinds.items():
+            times = [1000 * one.seconds for one in made]
+            figures = (statistics.median(times), min(times), max(times))
+            cached = statistics.mean(one.found for one in made)
+            table.add_row(row, kind, *(f"{ms:.0f}" for ms in figures), str(made[0].looked_up), f"{cached:.0f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    made = main(int(sys.argv[1]) if len(sys.argv) > 1 else 10)
+    Path("build").mkdir(exist_ok=True)
+    Path("build/side_channel.json").write_text(json.dumps(made, indent=2))
