@@ -209,6 +209,12 @@ class Catalog:
             found += [(str(release.ref), domain) for _, release in sorted(entry.releases.items())]
         return [*found, (BASE, "postil")]
 
+    def standing(self) -> list[Servable]:
+        """The live releases of the adapters that answer for their domain."""
+        entries = (self.entries[f"{domain}/{adapter}"] for domain, adapter in sorted(self.defaults.items()))
+        live = (entry.releases.get(entry.live) for entry in entries if entry.live is not None)
+        return [release for release in live if release is not None]
+
     def wanted(self) -> list[tuple[Servable, list[str]]]:
         """Every release that the engine has to hold, and why, in the order of their names."""
         return [

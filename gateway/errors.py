@@ -8,6 +8,8 @@ GatewayError
 ├── RefusedError           422  a publish, promote or rollback that cannot be done
 ├── StateConflictError     409  the registry is not in the state that the act supposes
 ├── TooLargeError          413  the body is over the limit
+├── QueueFullError         429  as many requests wait for the engine as may
+├── DeadlinePassedError    504  the request waited until its time was over, and was not sent to the engine
 ├── SourceUnavailableError 502  the hub that a release was to come from does not answer
 ├── UnvalidatedError       502  the answer failed validation and the policy has no fallback for it
 ├── EngineRefusedError     any  what the engine said of the request, passed on
@@ -84,6 +86,18 @@ class TooLargeError(GatewayError):
     status = 413
     type = "invalid_request_error"
     code = "body_too_large"
+
+
+class QueueFullError(GatewayError):
+    status = 429
+    type = "rate_limit_error"
+    code = "queue_full"
+
+
+class DeadlinePassedError(GatewayError):
+    status = 504
+    type = "timeout_error"
+    code = "deadline_passed"
 
 
 class SourceUnavailableError(GatewayError):

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from postil.gateway import demo
+from postil.gateway.admission.gate import make_admission
 from postil.gateway.catalog import Catalog, Entry, Servable, make_entry
 from postil.gateway.engine import command
 from postil.gateway.engine.client import EngineClient
@@ -80,6 +81,7 @@ class Gateway:
         self.opened = asyncio.Event()
         self.opened_at = 0
         self._run_folder = run_folder(self._lock_file)
+        self.admission = make_admission(settings)
         self.client = EngineClient(
             settings.engine_url or f"unix:{self._run_folder / 'engine.sock'}",
             timeout_seconds=settings.engine_timeout_seconds,
@@ -184,6 +186,7 @@ class Gateway:
         if entry == before and defaults == self.catalog.defaults:
             return
         self.catalog = self.catalog.with_adapter(entry, defaults)
+        self._pin()
         self.monitor.follow(entry, before)
         self._apart.make_ready(entry.releases[number] for number in entry.wanted())
         if self._reconciler is not None:
@@ -218,7 +221,9 @@ class Gateway:
         launch = None if self.settings.engine_url else self._launcher(base)
         self._tell("registry", "opening the registry")
         registry = await asyncio.to_thread(self._open_registry, base)
-        self._residency = Residency(self.client, registry.artifacts)
+        self._residency = Residency(
+            self.client, registry.artifacts, capacity=command.held(self.settings), busy=self.admission.runs
+        )
         self._registry = registry
         self.opened_at = await asyncio.to_thread(registry.newest_event)
         states = await asyncio.to_thread(registry.adapters)
@@ -229,11 +234,13 @@ class Gateway:
         for entry in entries:
             self.monitor.follow(entry, None)
             self._apart.make_ready(entry.releases[number] for number in entry.wanted())
+        self._pin()
         await self.refresh_tenants()
         self.opened.set()
         self._reconciler = Reconciler(
             self.client, self._residency, self._wanted,
             ready=lambda: self.phase is Phase.READY, tell=partial(self._tell, "adapter"),
+            at_once=self.settings.max_loras,
         )
         self._supervisor = Supervisor(
             self.client, launch, warm=self._reconciler.warm, tell=self._engine_tells,
@@ -260,9 +267,16 @@ class Gateway:
             self.settings.home / "logs" / "engine.log",
         )
 
+    def _pin(self) -> None:
+        """Keep in the engine what answers for a domain, as far as that leaves room for what is asked for besides."""
+        if self._residency is not None:
+            most = self._residency.capacity - self.settings.max_loras
+            self._residency.pinned = frozenset(release.engine_name for release in self.catalog.standing()[:most])
+
     def _wanted(self) -> Wanted:
         """What the engine has to hold now; the catalog is another one after every change."""
-        return self.catalog.wanted()
+        pinned = self._residency.pinned if self._residency else frozenset()
+        return sorted(self.catalog.wanted(), key=lambda each: each[0].engine_name not in pinned)
 
     def _engine_tells(self, phase: Phase, reason: str) -> None:
         if phase is Phase.DOWN and self._residency is not None:

@@ -12,6 +12,7 @@ from litestar.handlers import asgi
 from litestar.handlers.asgi_handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
+from postil.gateway.admission.deadline import timed
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.payload import Ask, Kind, read_ask
@@ -46,6 +47,7 @@ async def _respond(gateway: Gateway, kind: Kind, scope: Scope, receive: Receive,
     try:
         caller = gateway.directory.identify(_authorization(scope))
         ask = read_ask(kind, await _body(receive, gateway.settings.body_limit_mib << 20))
+        ask = timed(ask, scope["headers"])
         await _until_gone(_answer(gateway, caller, ask, wire), receive)
     except GatewayError as error:
         await wire.error(error)

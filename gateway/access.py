@@ -1,0 +1,88 @@
+"""The way of one request to the engine: a place there, the weights, the question."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+from postil.gateway.admission.gate import Admission, Place
+from postil.gateway.catalog import Servable
+from postil.gateway.engine.client import EngineClient
+from postil.gateway.engine.residency import LoadError, Residency
+from postil.gateway.errors import DeadlinePassedError, EngineUnavailableError, QueueFullError
+from postil.gateway.payload import Ask
+from postil.gateway.tenants import Caller
+
+
+class NotLoadedError(EngineUnavailableError):
+    """The weights cannot be loaded; nothing was asked."""
+
+
+class Access:
+    """Asks the engine for one caller, whose turn it waits for each time. ``release`` is None for the base.
+
+    A place is held as long as the engine works, and not while an answer is judged: who asks again waits anew, ahead of
+    its tenant's others. So nobody ever waits for a second place with one in hand.
+    """
+
+    __slots__ = ("_admission", "_ask", "_client", "_residency", "_tenant")
+
+    def __init__(
+        self, client: EngineClient, residency: Residency, admission: Admission, caller: Caller, ask: Ask
+    ) -> None:
+        self._client = client
+        self._residency = residency
+        self._admission = admission
+        self._tenant = caller.name
+        self._ask = ask
+
+    async def post(self, release: Servable | None, request: Mapping[str, Any], *, again: bool = False) -> bytes:
+        """The whole answer. Raises as EngineClient.post does; NotLoadedError, QueueFullError, DeadlinePassedError."""
+        async with self._place(release, again=again):
+            if release is not None:
+                await self._resident(release)
+            return await self._client.post(self._ask.kind.value, request)
+
+    async def again(self, release: Servable | None, request: Mapping[str, Any]) -> bytes:
+        """The whole answer to a request that had one before. Raises EngineUnavailableError if it has no turn, too."""
+        try:
+            return await self.post(release, request, again=True)
+        except (QueueFullError, DeadlinePassedError) as error:
+            raise EngineUnavailableError(str(error)) from error
+
+    async def stream(
+        self, release: Servable | None, request: Mapping[str, Any], open_streams: AsyncExitStack
+    ) -> tuple[AsyncIterator[bytes], Callable[[], Awaitable[None]]]:
+        """The answer as it comes, and what ends it before its time; at the latest ``open_streams`` does. Raises as
+        ``post`` does.
+        """
+        async with AsyncExitStack() as engine:
+            await engine.enter_async_context(self._place(release))
+            if release is not None:
+                await self._resident(release)
+            chunks = await engine.enter_async_context(self._client.stream(self._ask.kind.value, request))
+            kept = engine.pop_all()
+        open_streams.push_async_exit(kept)
+        return chunks, kept.aclose
+
+    def lost(self, release: Servable) -> None:
+        """The engine does not know a release that it was thought to hold."""
+        self._residency.forget(release.engine_name)
+
+    def _place(self, release: Servable | None, *, again: bool = False) -> Place:
+        if release is None:
+            return self._admission.place(self._tenant, None, deadline=self._ask.deadline, again=again)
+        meanwhile = partial(self._residency.prefetch, release.engine_name, release.artifact)
+        return self._admission.place(
+            self._tenant, release.engine_name, deadline=self._ask.deadline, again=again, meanwhile=meanwhile
+        )
+
+    async def _resident(self, release: Servable) -> None:
+        try:
+            await self._residency.ensure(release.engine_name, release.artifact)
+        except LoadError as error:
+            raise NotLoadedError(f"{release.ref} cannot be loaded now") from error
+        except EngineUnavailableError as error:
+            raise NotLoadedError(str(error)) from error
