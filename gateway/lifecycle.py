@@ -185,8 +185,10 @@ class Gateway:
         before = self.catalog.entries.get(str(entry.name))
         if entry == before and defaults == self.catalog.defaults:
             return
+        moved = defaults != self.catalog.defaults or defaults.get(entry.name.domain) == entry.name.adapter
         self.catalog = self.catalog.with_adapter(entry, defaults)
-        self._pin()
+        if moved:
+            self._pin()
         self.monitor.follow(entry, before)
         self._apart.make_ready(entry.releases[number] for number in entry.wanted())
         if self._reconciler is not None:

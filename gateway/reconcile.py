@@ -111,7 +111,7 @@ class Reconciler:
 
     async def _round(self) -> float:
         """Load what is missing and due. Returns in how many seconds to look again."""
-        for release, _ in self._wanted():
+        for release, _ in () if self._residency.full() else self._wanted():
             name = release.engine_name
             if self._residency.holds(name) or not (self._residency.has_room() or name in self._residency.pinned):
                 continue
@@ -124,6 +124,8 @@ class Reconciler:
 
     def _forget_the_rest(self) -> None:
         """What is loaded by now (a request may have done that), or is not wanted any more, is no trouble."""
+        if not self._trouble:
+            return
         wanted = {release.engine_name for release, _ in self._wanted()}
         self._trouble = {
             name: trouble

@@ -49,6 +49,10 @@ class Residency:
         """Whether another artifact can be loaded and none be unloaded for it."""
         return len(self._loaded) + len(self._loading) < self.capacity
 
+    def full(self) -> bool:
+        """Whether there is no room, and all that is pinned is there. However many are registered, a look at few."""
+        return not self.has_room() and all(name in self._loaded for name in self.pinned)
+
     def forget(self, name: str | None = None) -> None:
         """The engine lost one artifact, or (without a name) all of them."""
         for lost in [name] if name is not None else list(self._loaded):
