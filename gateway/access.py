@@ -14,6 +14,7 @@ from postil.gateway.engine.residency import LoadError, Residency
 from postil.gateway.errors import DeadlinePassedError, EngineUnavailableError, QueueFullError
 from postil.gateway.payload import Ask
 from postil.gateway.tenants import Caller
+from postil.gateway.trace import Trace
 
 
 class NotLoadedError(EngineUnavailableError):
@@ -27,20 +28,23 @@ class Access:
     its tenant's others. So nobody ever waits for a second place with one in hand.
     """
 
-    __slots__ = ("_admission", "_ask", "_client", "_residency", "_tenant")
+    __slots__ = ("_admission", "_ask", "_client", "_residency", "_tenant", "_trace")
 
     def __init__(
-        self, client: EngineClient, residency: Residency, admission: Admission, caller: Caller, ask: Ask
+        self, client: EngineClient, residency: Residency, admission: Admission, caller: Caller, ask: Ask,
+        trace: Trace | None = None,
     ) -> None:
         self._client = client
         self._residency = residency
         self._admission = admission
         self._tenant = caller.name
         self._ask = ask
+        self._trace = trace
 
     async def post(self, release: Servable | None, request: Mapping[str, Any], *, again: bool = False) -> bytes:
         """The whole answer. Raises as EngineClient.post does; NotLoadedError, QueueFullError, DeadlinePassedError."""
-        async with self._place(release, again=again):
+        async with self._place(release, again=again) as waited:
+            self._waited(waited)
             if release is not None:
                 await self._resident(release)
             return await self._client.post(self._ask.kind.value, request)
@@ -59,7 +63,7 @@ class Access:
         ``post`` does.
         """
         async with AsyncExitStack() as engine:
-            await engine.enter_async_context(self._place(release))
+            self._waited(await engine.enter_async_context(self._place(release)))
             if release is not None:
                 await self._resident(release)
             chunks = await engine.enter_async_context(self._client.stream(self._ask.kind.value, request))
@@ -78,6 +82,11 @@ class Access:
         return self._admission.place(
             self._tenant, release.engine_name, deadline=self._ask.deadline, again=again, meanwhile=meanwhile
         )
+
+    def _waited(self, seconds: float) -> None:
+        """Waiting is no fault of the release: it does not make its answers slow ones."""
+        if self._trace is not None:
+            self._trace.waited += seconds
 
     async def _resident(self, release: Servable) -> None:
         try:

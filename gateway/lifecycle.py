@@ -27,7 +27,7 @@ from postil.gateway.isolation.apart import Apart
 from postil.gateway.judge import Isolation
 from postil.gateway.payload import Ask
 from postil.gateway.pipeline import complete
-from postil.gateway.reconcile import Reconciler, Trouble, Wanted
+from postil.gateway.reconcile import Reconciler, Trouble, in_order
 from postil.gateway.reviews import Reviews
 from postil.gateway.settings import Settings
 from postil.gateway.shadow import Shadows
@@ -223,7 +223,7 @@ class Gateway:
         launch = None if self.settings.engine_url else self._launcher(base)
         self._tell("registry", "opening the registry")
         registry = await asyncio.to_thread(self._open_registry, base)
-        self._residency = Residency(
+        residency = self._residency = Residency(
             self.client, registry.artifacts, capacity=command.held(self.settings), busy=self.admission.runs
         )
         self._registry = registry
@@ -240,7 +240,8 @@ class Gateway:
         await self.refresh_tenants()
         self.opened.set()
         self._reconciler = Reconciler(
-            self.client, self._residency, self._wanted,
+            # The catalog is another one after every change.
+            self.client, residency, lambda: in_order(self.catalog.wanted(), residency.pinned),
             ready=lambda: self.phase is Phase.READY, tell=partial(self._tell, "adapter"),
             at_once=self.settings.max_loras,
         )
@@ -274,11 +275,6 @@ class Gateway:
         if self._residency is not None:
             most = self._residency.capacity - self.settings.max_loras
             self._residency.pinned = frozenset(release.engine_name for release in self.catalog.standing()[:most])
-
-    def _wanted(self) -> Wanted:
-        """What the engine has to hold now; the catalog is another one after every change."""
-        pinned = self._residency.pinned if self._residency else frozenset()
-        return sorted(self.catalog.wanted(), key=lambda each: each[0].engine_name not in pinned)
 
     def _engine_tells(self, phase: Phase, reason: str) -> None:
         if phase is Phase.DOWN and self._residency is not None:

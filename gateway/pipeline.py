@@ -106,7 +106,7 @@ async def complete(running: Running, caller: Caller, ask: Ask, open_streams: Asy
 
 async def _routed(running: Running, trace: Trace, open_streams: AsyncExitStack) -> Answer:
     """Answer by the release that the route names, or by the one that answers in its place."""
-    access = Access(*running.engine(), running.admission, trace.caller, trace.ask)
+    access = Access(*running.engine(), running.admission, trace.caller, trace.ask, trace)
     try:
         return await _asked(running, access, trace, open_streams)
     except NotLoadedError:
@@ -172,7 +172,7 @@ async def _failed(running: Running, trace: Trace, error: EngineUnavailableError 
 async def _again_if_up(
     running: Running, trace: Trace, release: Servable | None, request: Mapping[str, Any]
 ) -> bytes:
-    access = Access(*running.engine(), running.admission, trace.caller, trace.ask)
+    access = Access(*running.engine(), running.admission, trace.caller, trace.ask, trace)
     return await access.again(release, request)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 from postil.gateway import payload
@@ -27,6 +27,11 @@ class Trouble:
     reason: str
     attempts: int
     again_at: float
+
+
+def in_order(wanted: Wanted, pinned: Container[str]) -> Wanted:
+    """What is wanted, and first of it what is pinned."""
+    return sorted(wanted, key=lambda each: each[0].engine_name not in pinned)
 
 
 class Reconciler:

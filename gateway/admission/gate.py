@@ -119,7 +119,7 @@ def make_admission(settings: Settings) -> Admission:
 
 
 class Place:
-    """One request's place at the engine: entering waits for it, leaving gives it back."""
+    """One request's place at the engine: entering waits for it and says for how long; leaving gives it back."""
 
     __slots__ = ("_again", "_deadline", "_gate", "_meanwhile", "_ticket")
 
@@ -133,11 +133,11 @@ class Place:
         self._again = again
         self._meanwhile = meanwhile
 
-    async def __aenter__(self) -> None:
+    async def __aenter__(self) -> float:
         if self._deadline is not None and self._deadline <= time.monotonic():
             raise _too_late()
         if self._gate.enter(self._ticket, again=self._again):
-            return
+            return 0.0
         try:
             if self._meanwhile is not None:
                 self._meanwhile()
@@ -146,6 +146,7 @@ class Place:
             # Whether it was its turn already or not: nothing of it stays behind.
             self._gate.leave(self._ticket)
             raise
+        return time.monotonic() - self._ticket.arrived
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from postil.plugins import ReleaseRef
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.conftest import FREE_TEXT, House, bearer, running_house, until
 
@@ -95,6 +97,7 @@ async def test_a_full_queue_answers_429_at_once_in_openais_shape_and_the_other_t
         assert (error["type"], error["code"]) == ("rate_limit_error", "queue_full")
         other = say(house, bank)
         await until(lambda: waiting(house) == 3)
+        assert (await house.admin("GET", "/api/status")).json()["requests_waiting"] == 3
         house.engine.gate.set()
         assert {response.status_code for response in await asyncio.gather(*flood, other)} == {200}
 
@@ -111,6 +114,21 @@ async def test_a_deadline_passed_in_the_queue_is_answered_and_never_sent(tmp_pat
         await first
         assert (await say(house, bank, "in time", {"x-request-timeout": "20"})).status_code == 200
         assert texts(house) == ["hello", "in time"]
+
+
+async def test_waiting_for_its_turn_does_not_make_an_answer_a_slow_one(tmp_path: Path, engine_at: At) -> None:
+    """Else canaries, whose adapters are in flight less often, would be taken back for that."""
+    async with house_of(tmp_path, engine_at, max_in_flight=1) as (house, clinic, bank):
+        house.engine.gate.clear()
+        first = say(house, clinic)
+        await until(lambda: len(house.engine.requests) == 1)
+        began = time.perf_counter()
+        second = say(house, bank)
+        await until(lambda: waiting(house) == 1 and time.perf_counter() - began > 0.3)
+        house.engine.gate.set()
+        await asyncio.gather(first, second)
+        (seen,) = house.gateway.monitor._past[ReleaseRef("finance", "intent", 1)]
+        assert 0 < seen.seconds < time.perf_counter() - began - 0.25
 
 
 @pytest.mark.parametrize("value", ["soon", "0", "-1", "nan", "inf"])
