@@ -193,13 +193,18 @@ class Turns:
             self._look_at = -math.inf
 
     def _victim(self, now: float) -> Slot | None:
-        """The slot that was open the longest, and long enough."""
-        closable = [slot for slot in self._slots.values() if not slot.closing and slot.owes is None]
-        oldest = min(closable, key=lambda slot: slot.opened, default=None)
-        if oldest is not None and oldest.opened + self.limits.patience > now:
-            self._look_at = min(self._look_at, oldest.opened + self.limits.patience)
+        """The slot that was open the longest, and long enough; everybody who waits for it makes it younger."""
+        closable = [(adapter, slot) for adapter, slot in self._slots.items() if not slot.closing and slot.owes is None]
+        ripe = [found for found in closable if found[1].opened + self.limits.patience <= now]
+        if closable and not ripe:
+            self._look_at = min(slot.opened for _, slot in closable) + self.limits.patience
             return None
-        return oldest
+        return min(ripe, key=lambda found: found[1].opened + self._demand(found[0]), default=(None, None))[1]
+
+    def _demand(self, adapter: str) -> float:
+        """For how much longer a slot is kept open, for those who wait for it."""
+        queues = (flow.by_adapter.get(adapter, ()) for flow in self._backlog.values())
+        return self.limits.patience * sum(len(queue) for queue in queues)
 
     def _claim(self, now: float) -> tuple[Ticket, Flow] | None:
         """Who is promised the next slot: the oldest, out of patience, of the tenant whose last promise is oldest."""

@@ -124,6 +124,18 @@ def test_until_somebody_has_waited_too_long_then_the_slot_is_emptied_for_that_on
     assert turns.adapters() == ["b"]
 
 
+def test_the_slot_that_fewest_wait_for_is_emptied_but_many_keep_theirs_no_longer_than_their_number_says() -> None:
+    for late, emptied in ((1.2, "b"), (9.0, "a")):
+        turns = Turns(Limits(in_flight=2, adapters=2, patience=1.0))
+        turns.arrive(Ticket("t", "a"), 0.0)
+        turns.arrive(Ticket("t", "b"), late - 1.0)
+        for _ in range(3):
+            turns.arrive(Ticket("t", "a"), late - 0.5)
+        turns.arrive(Ticket("t", "c"), late - 0.5)
+        assert list(turns.grants(late + 0.5)) == []
+        assert not turns._is_open(emptied)
+
+
 def test_a_slot_is_not_emptied_for_who_has_left() -> None:
     turns = Turns(Limits(adapters=1, patience=1.0))
     first, other, late = Ticket("t", "a"), Ticket("t", "b"), Ticket("t", "a")
