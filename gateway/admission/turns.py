@@ -18,6 +18,9 @@ from itertools import count
 
 from postil.gateway.admission.tickets import Adapter, Flow, Limits, QueueIsFullError, Slot, State, Ticket
 
+# For how many times the patience a request keeps its adapter's slot from being emptied for others.
+_WORTH = 8
+
 
 class Turns:
     """Who is in flight, who waits, and who is next. ``weights`` are by tenant, 1 unless given."""
@@ -193,18 +196,18 @@ class Turns:
             self._look_at = -math.inf
 
     def _victim(self, now: float) -> Slot | None:
-        """The slot that was open the longest, and long enough; everybody who waits for it makes it younger."""
+        """The slot that was open the longest, and long enough; everybody who uses or wants it makes it younger."""
         closable = [(adapter, slot) for adapter, slot in self._slots.items() if not slot.closing and slot.owes is None]
         ripe = [found for found in closable if found[1].opened + self.limits.patience <= now]
         if closable and not ripe:
             self._look_at = min(slot.opened for _, slot in closable) + self.limits.patience
             return None
-        return min(ripe, key=lambda found: found[1].opened + self._demand(found[0]), default=(None, None))[1]
+        return min(ripe, key=lambda found: found[1].opened + self._demand(*found), default=(None, None))[1]
 
-    def _demand(self, adapter: str) -> float:
-        """For how much longer a slot is kept open, for those who wait for it."""
+    def _demand(self, adapter: str, slot: Slot) -> float:
+        """For how much longer a slot stays open for those who use or want it: what many ask for would be back soon."""
         queues = (flow.by_adapter.get(adapter, ()) for flow in self._backlog.values())
-        return self.limits.patience * sum(len(queue) for queue in queues)
+        return _WORTH * self.limits.patience * (slot.running - 1 + sum(len(queue) for queue in queues))
 
     def _claim(self, now: float) -> tuple[Ticket, Flow] | None:
         """Who is promised the next slot: the oldest, out of patience, of the tenant whose last promise is oldest."""

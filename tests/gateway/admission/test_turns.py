@@ -124,8 +124,8 @@ def test_until_somebody_has_waited_too_long_then_the_slot_is_emptied_for_that_on
     assert turns.adapters() == ["b"]
 
 
-def test_the_slot_that_fewest_wait_for_is_emptied_but_many_keep_theirs_no_longer_than_their_number_says() -> None:
-    for late, emptied in ((1.2, "b"), (9.0, "a")):
+def test_the_slot_that_fewest_want_is_emptied_but_many_keep_theirs_no_longer_than_their_number_says() -> None:
+    for late, emptied in ((1.2, "b"), (23.0, "b"), (30.0, "a")):
         turns = Turns(Limits(in_flight=2, adapters=2, patience=1.0))
         turns.arrive(Ticket("t", "a"), 0.0)
         turns.arrive(Ticket("t", "b"), late - 1.0)
