@@ -86,6 +86,12 @@ class Entry:
     shadow: Share | None = None
     pins: Mapping[str, int] = field(default_factory=dict)
     promoted: bool = False
+    # What the engine has to hold of it, and why: read after every change of any adapter, and so worked out once.
+    needs: Sequence[tuple[Servable, list[str]]] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        needs = [(self.releases[number], why) for number, why in sorted(self.wanted().items())]
+        object.__setattr__(self, "needs", needs)
 
     def route(self, number: int | None, caller: Caller, user: str | None) -> Route:
         """The way of one request. Raises UnknownModelError or EngineUnavailableError."""
@@ -210,13 +216,15 @@ class Catalog:
             found += [(str(release.ref), domain) for _, release in sorted(entry.releases.items())]
         return [*found, (BASE, "postil")]
 
+    def standing(self) -> list[Servable]:
+        """The live releases of the adapters that answer for their domain."""
+        entries = (self.entries[f"{domain}/{adapter}"] for domain, adapter in sorted(self.defaults.items()))
+        live = (entry.releases.get(entry.live) for entry in entries if entry.live is not None)
+        return [release for release in live if release is not None]
+
     def wanted(self) -> list[tuple[Servable, list[str]]]:
         """Every release that the engine has to hold, and why, in the order of their names."""
-        return [
-            (entry.releases[number], why)
-            for _, entry in sorted(self.entries.items())
-            for number, why in sorted(entry.wanted().items())
-        ]
+        return [need for name in sorted(self.entries) for need in self.entries[name].needs]
 
     def _name(self, model: str) -> tuple[AdapterName, int | None]:
         if model in self.defaults:

@@ -11,6 +11,8 @@ GatewayError
 ├── TooLargeError          413  the body is over the limit
 ├── RequestsLimitedError   429  the tenant has used up its requests, or has too many at a time
 ├── TokensLimitedError     429  the tenant has used up its tokens
+├── QueueFullError         429  as many requests wait for the engine as may
+├── DeadlinePassedError    504  the request waited until its time was over, and was not sent to the engine
 ├── SourceUnavailableError 502  the hub that a release was to come from does not answer
 ├── UnvalidatedError       502  the answer failed validation and the policy has no fallback for it
 ├── EngineRefusedError     any  what the engine said of the request, passed on
@@ -106,6 +108,18 @@ class TokensLimitedError(GatewayError):
     status = 429
     type = "tokens"
     code = "rate_limit_exceeded"
+
+
+class QueueFullError(GatewayError):
+    status = 429
+    type = "rate_limit_error"
+    code = "queue_full"
+
+
+class DeadlinePassedError(GatewayError):
+    status = 504
+    type = "timeout_error"
+    code = "deadline_passed"
 
 
 class SourceUnavailableError(GatewayError):

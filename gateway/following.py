@@ -99,7 +99,8 @@ async def take_over(gateway: Gateway, name: AdapterName) -> bool:
         except NotFoundError:
             return True
         before = gateway.catalog.entries.get(str(name))
-        loaded = await _loaded(gateway, entry)
+        # What was this gateway's own doing is served already: to load it again would push out what is asked for.
+        loaded = entry == before or await _loaded(gateway, entry)
         if not loaded and before is not None and before.live in entry.releases:
             entry = replace(entry, live=before.live)
         gateway.adopt(entry, defaults)

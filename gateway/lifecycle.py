@@ -11,7 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
 
+from postil.gateway.admission.gate import make_admission
 from postil.gateway.catalog import Catalog, Entry, Servable, make_entry
+from postil.gateway.engine import command
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.residency import Residency
 from postil.gateway.engine.supervisor import Phase, Supervisor
@@ -27,7 +29,7 @@ from postil.gateway.limits.metered import metering
 from postil.gateway.openings import Openings
 from postil.gateway.payload import Ask
 from postil.gateway.pipeline import complete
-from postil.gateway.reconcile import Reconciler, Trouble, Wanted
+from postil.gateway.reconcile import Reconciler, Trouble, in_order
 from postil.gateway.refusals import Refusals
 from postil.gateway.reviews import Reviews
 from postil.gateway.settings import Settings
@@ -85,6 +87,7 @@ class Gateway:
         self.opened = asyncio.Event()
         self.opened_at = 0
         self._run_folder = run_folder(self._lock_file)
+        self.admission = make_admission(settings)
         self.client = EngineClient(
             settings.engine_url or f"unix:{self._run_folder / 'engine.sock'}",
             timeout_seconds=settings.engine_timeout_seconds,
@@ -191,7 +194,10 @@ class Gateway:
         before = self.catalog.entries.get(str(entry.name))
         if entry == before and defaults == self.catalog.defaults:
             return
+        moved = defaults != self.catalog.defaults or defaults.get(entry.name.domain) == entry.name.adapter
         self.catalog = self.catalog.with_adapter(entry, defaults)
+        if moved:
+            self._pin()
         self.monitor.follow(entry, before)
         self._apart.make_ready(entry.releases[number] for number in entry.wanted())
         if self._reconciler is not None:
@@ -226,7 +232,10 @@ class Gateway:
         launch = None if self.settings.engine_url else launcher(self.settings, base, self._run_folder / "engine.sock")
         self._tell("registry", "opening the registry")
         registry = await asyncio.to_thread(open_registry, self.settings, self.plugins, base)
-        self._residency = Residency(self.client, registry.artifacts, Clearance(registry.database).check)
+        residency = self._residency = Residency(
+            self.client, registry.artifacts, capacity=command.held(self.settings), busy=self.admission.runs,
+            clear=Clearance(registry.database).check,
+        )
         self._registry = registry
         self.opened_at = await asyncio.to_thread(registry.newest_event)
         states = await asyncio.to_thread(registry.adapters)
@@ -237,11 +246,14 @@ class Gateway:
         for entry in entries:
             self.monitor.follow(entry, None)
             self._apart.make_ready(entry.releases[number] for number in entry.wanted())
+        self._pin()
         await self.refresh_tenants()
         self.opened.set()
         self._reconciler = Reconciler(
-            self.client, self._residency, self._wanted,
+            # The catalog is another one after every change.
+            self.client, residency, lambda: in_order(self.catalog.wanted(), residency.pinned),
             ready=lambda: self.phase is Phase.READY, tell=partial(self._tell, "adapter"),
+            at_once=self.settings.max_loras,
         )
         self._supervisor = Supervisor(
             self.client, launch, warm=self._reconciler.warm, tell=self._engine_tells,
@@ -251,9 +263,11 @@ class Gateway:
     def _limited(self) -> bool:
         return self.directory.limited()
 
-    def _wanted(self) -> Wanted:
-        """What the engine has to hold now; the catalog is another one after every change."""
-        return self.catalog.wanted()
+    def _pin(self) -> None:
+        """Keep in the engine what answers for a domain, as far as that leaves room for what is asked for besides."""
+        if self._residency is not None:
+            most = self._residency.capacity - self.settings.max_loras
+            self._residency.pinned = frozenset(release.engine_name for release in self.catalog.standing()[:most])
 
     def _engine_tells(self, phase: Phase, reason: str) -> None:
         if phase is Phase.DOWN and self._residency is not None:

@@ -29,7 +29,10 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request as the gateway understands it. ``body`` is what the client sent."""
+    """One request as the gateway understands it. ``body`` is what the client sent.
+
+    ``deadline`` is until when its client waits for its turn, by ``time.monotonic``, if it said so.
+    """
 
     kind: Kind
     body: Mapping[str, Any]
@@ -37,6 +40,7 @@ class Ask:
     stream: bool
     include_usage: bool
     user: str | None = None
+    deadline: float | None = None
 
 
 def read_ask(kind: Kind, raw: bytes) -> Ask:

@@ -1,6 +1,6 @@
 """The way of one completion. The only place that knows the order of things.
 
-Name the release, put its policy in force, have its weights ready, ask the engine, judge, fall back, answer.
+Name the release, put its policy in force, wait for a place, ask the engine, judge, fall back, answer.
 """
 
 from __future__ import annotations
@@ -14,20 +14,21 @@ from typing import Any, Protocol
 import msgspec
 
 from postil.gateway import answers, payload, stream
+from postil.gateway.access import Access, NotLoadedError
+from postil.gateway.admission.gate import Admission
 from postil.gateway.answering import Answering, Around, falls_back_on_errors, reads_whole
 from postil.gateway.catalog import AUTO, BASE, PIN, Catalog, Route, Servable
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.engine.residency import LoadError, Residency
+from postil.gateway.engine.residency import Residency
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError, UnvalidatedError
 from postil.gateway.extensions import Extensions
-from postil.gateway.limits.metered import Meter, Metered
+from postil.gateway.limits.metered import Meter
 from postil.gateway.openings import Openings
 from postil.gateway.payload import Ask
 from postil.gateway.tenants import Caller
 from postil.gateway.trace import End, Trace
 from postil.gateway.windowed import streamed
 from postil.registry.channels import CANARY, STABLE
-from postil.registry.usage import AGAIN
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
@@ -54,6 +55,10 @@ class Running(Around, Protocol):
     @property
     def meter(self) -> Meter:
         """Counts what the engine is asked."""
+
+    @property
+    def admission(self) -> Admission:
+        """Who goes to the engine, and when."""
 
     def engine(self) -> tuple[EngineClient, Residency]:
         """The engine. Raises EngineUnavailableError while it is not ready."""
@@ -84,8 +89,8 @@ async def complete(running: Running, caller: Caller, ask: Ask, open_streams: Asy
         model = await running.extensions.route(caller, ask.body, running.catalog.domains(caller)) or model
     route = running.catalog.resolve(model, caller, ask.user)
     if route is None:
-        client = running.meter.on(running.engine()[0], caller, None)
-        return await _pass_on(client, ask, payload.for_base(ask, caller.name), BASE, {_RELEASE: BASE}, open_streams)
+        access = _access(running, caller, ask)
+        return await _pass_on(access, ask, payload.for_base(ask, caller.name), {_RELEASE: BASE}, open_streams)
     trace = Trace(route, caller, ask, running.ended, running.came)
     # However this goes on: a request that came has an end.
     open_streams.callback(trace.end, End.LEFT)
@@ -111,55 +116,48 @@ async def complete(running: Running, caller: Caller, ask: Ask, open_streams: Asy
 
 async def _routed(running: Running, trace: Trace, open_streams: AsyncExitStack) -> Answer:
     """Answer by the release that the route names, or by the one that answers in its place."""
-    client, residency = running.engine()
-    await _ready(residency, trace)
+    access = _access(running, trace.caller, trace.ask, trace)
+    try:
+        return await _asked(running, access, trace, open_streams)
+    except NotLoadedError:
+        if trace.route.otherwise is None:
+            raise
+        # A canary that cannot even be loaded: the stable release goes on with the request.
+        trace.elsewhere(Route(trace.route.otherwise, STABLE))
+        return await _asked(running, access, trace, open_streams)
+
+
+async def _asked(running: Running, access: Access, trace: Trace, open_streams: AsyncExitStack) -> Answer:
     release = trace.route.release
     try:
-        return await _answer(running, client, residency, trace, open_streams)
+        return await _answer(running, access, trace, open_streams)
     except EngineRefusedError as error:
         if error.status != 404 or release.engine_name.encode() not in error.body:
             raise _renamed(error, release) from error
     # The engine has lost it since (it was restarted, or somebody unloaded it): nothing was answered yet.
-    residency.forget(release.engine_name)
-    await _ready(residency, trace)
+    access.lost(release)
     try:
-        return await _answer(running, client, residency, trace, open_streams)
+        return await _answer(running, access, trace, open_streams)
     except EngineRefusedError as error:
-        raise _renamed(error, trace.route.release) from error
+        raise _renamed(error, release) from error
 
 
-async def _ready(residency: Residency, trace: Trace) -> None:
-    """Have the weights loaded; the stable release goes on with the request if a canary cannot even be loaded."""
-    route = trace.route
-    try:
-        await _resident(residency, route.release)
-    except EngineUnavailableError:
-        if route.otherwise is None:
-            raise
-        trace.elsewhere(Route(route.otherwise, STABLE))
-        await _resident(residency, route.otherwise)
-
-
-async def _answer(
-    running: Running, client: EngineClient, residency: Residency, trace: Trace, open_streams: AsyncExitStack
-) -> Answer:
+async def _answer(running: Running, access: Access, trace: Trace, open_streams: AsyncExitStack) -> Answer:
     release, ask = trace.route.release, trace.ask
     request = payload.for_release(ask, release, trace.caller.name)
-    metered = running.meter.on(client, trace.caller, release.ref)
     if not reads_whole(release):
-        return await _pass_on(metered, ask, request, release.engine_name, _headers(trace), open_streams, trace)
-    answering = Answering(running, trace, partial(_sent, running, client, residency, trace))
+        return await _pass_on(access, ask, request, _headers(trace), open_streams, trace)
+    answering = Answering(running, trace, access.again)
     instead = await answering.checked()
     if instead is not None:
         return await _written(answering, answers.of_choice(instead, ask.kind), trace)
     if not payload.held_whole(ask, release):
-        engine = await open_streams.enter_async_context(AsyncExitStack())
-        chunks = await engine.enter_async_context(metered.stream(ask.kind.value, request, payload.several(ask)))
+        chunks, cancel = await access.stream(release, request, open_streams)
         headers = {**_headers(trace), **await answering.headers()}
-        return Answer(headers, EVENTS, streamed(answering, trace, chunks, engine.aclose))
-    opening = running.openings.of(client, release, ask, request)
+        return Answer(headers, EVENTS, streamed(answering, trace, chunks, cancel))
+    opening = running.openings.of(access.client, release, ask, request)
     request = request if opening is None else opening.begin(request)
-    answer = msgspec.json.decode(await metered.post(ask.kind.value, request))
+    answer = msgspec.json.decode(await access.post(release, request))
     for choice in answer["choices"]:
         if opening is not None:
             opening.complete(choice)
@@ -176,7 +174,7 @@ async def _failed(running: Running, trace: Trace, error: EngineUnavailableError 
     if not falls_back_on_errors(trace.route.release):
         trace.end()
         raise error
-    answering = Answering(running, trace, partial(_sent_if_up, running, trace))
+    answering = Answering(running, trace, partial(_again_if_up, running, trace))
     try:
         choice = await answering.broken(error)
     except (GatewayError, EngineRefusedError):
@@ -185,22 +183,15 @@ async def _failed(running: Running, trace: Trace, error: EngineUnavailableError 
     return await _written(answering, answers.of_choice(choice, trace.ask.kind), trace)
 
 
-async def _sent(
-    running: Running, client: EngineClient, residency: Residency, trace: Trace, release: Servable | None,
-    request: Mapping[str, Any],
-) -> bytes:
-    """Ask another time, maybe another release."""
-    if release is not None:
-        await _resident(residency, release)
-    metered = running.meter.on(client, trace.caller, release.ref if release else None, AGAIN)
-    return await metered.post(trace.ask.kind.value, request)
-
-
-async def _sent_if_up(
+async def _again_if_up(
     running: Running, trace: Trace, release: Servable | None, request: Mapping[str, Any]
 ) -> bytes:
-    client, residency = running.engine()
-    return await _sent(running, client, residency, trace, release, request)
+    return await _access(running, trace.caller, trace.ask, trace).again(release, request)
+
+
+def _access(running: Running, caller: Caller, ask: Ask, trace: Trace | None = None) -> Access:
+    """The way to the engine. Raises EngineUnavailableError while it is not ready."""
+    return Access(*running.engine(), running.admission, running.meter, caller, ask, trace)
 
 
 async def _written(answering: Answering, answer: dict[str, Any], trace: Trace) -> Answer:
@@ -231,32 +222,23 @@ def _whole(headers: Mapping[str, str], content_type: str, body: bytes, trace: Tr
 
 
 async def _pass_on(
-    client: Metered,
+    access: Access,
     ask: Ask,
     request: Mapping[str, Any],
-    inside: str,
     headers: Mapping[str, str],
     open_streams: AsyncExitStack,
     trace: Trace | None = None,
 ) -> Answer:
     """Nobody looks at the text, so nobody parses it: only the name is put right."""
-    outside = trace.route.release.ref.name if trace else inside
+    release = trace.route.release if trace else None
+    inside, outside = (release.engine_name, release.ref.name) if release else (BASE, BASE)
     if not ask.stream:
-        body = await client.post(ask.kind.value, request)
+        body = await access.post(release, request)
         return _whole(headers, JSON, _rename(body, inside, outside), trace)
-    chunks = await open_streams.enter_async_context(
-        client.stream(ask.kind.value, request, payload.several(ask))
-    )
+    chunks, _ = await access.stream(release, request, open_streams)
     if inside != outside:
         chunks = stream.renamed(chunks, inside, outside)
     return Answer(headers, EVENTS, stream.ended_cleanly(chunks, trace))
-
-
-async def _resident(residency: Residency, release: Servable) -> None:
-    try:
-        await residency.ensure(release.engine_name, release.artifact, release.ref.domain)
-    except LoadError as error:
-        raise EngineUnavailableError(f"{release.ref} cannot be loaded now") from error
 
 
 def _rename(body: bytes, inside: str, outside: str) -> bytes:

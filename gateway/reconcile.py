@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 from postil.gateway import payload
@@ -29,10 +29,18 @@ class Trouble:
     again_at: float
 
 
+def in_order(wanted: Wanted, pinned: Container[str]) -> Wanted:
+    """What is wanted, and first of it what is pinned."""
+    return sorted(wanted, key=lambda each: each[0].engine_name not in pinned)
+
+
 class Reconciler:
     """Loads what ``wanted`` names whenever the engine does not hold it; tries again, later each time, what fails.
 
-    ``ready`` says whether there is an engine to load into; ``tell`` hears of every release that was warmed. Between
+    ``wanted`` names the most important first. Those that the engine has no room for are loaded when somebody asks for
+    them; the first, of adapters that answer for their domain, are pinned, as far as they leave room for the others.
+    ``ready`` says whether there is an engine to load into; ``tell`` hears of every release that was warmed; as many as
+    ``at_once`` are loaded before the engine counts as ready, and the rest while it answers. Between
     tries it waits ``backoff`` seconds, the last of them again and again; every ``look`` seconds it asks the engine what
     that really holds.
     """
@@ -45,6 +53,7 @@ class Reconciler:
         *,
         ready: Callable[[], bool],
         tell: Callable[[str], None],
+        at_once: int,
         backoff: Sequence[float] = _BACKOFF_SECONDS,
         look: float = _LOOK_SECONDS,
     ) -> None:
@@ -53,6 +62,7 @@ class Reconciler:
         self._wanted = wanted
         self._ready = ready
         self._tell = tell
+        self._at_once = at_once
         self._backoff = backoff
         self._look = look
         self._wake = asyncio.Event()
@@ -67,14 +77,14 @@ class Reconciler:
         self._wake.set()
 
     async def warm(self) -> None:
-        """A new engine: load everything and ask each once, as a client would; compilers and caches start cold.
+        """A new engine: load what is wanted most and ask each once, as a client would: compilers and caches start cold.
 
         Raises EngineUnavailableError or EngineRefusedError if the base itself does not answer.
         """
         self._residency.forget()
         self._trouble.clear()
         await self._client.post(payload.Kind.CHAT.value, payload.warm_up_base())
-        for release, _ in self._wanted():
+        for release, _ in self._wanted()[: self._at_once]:
             # One adapter that cannot be loaded must not keep the others from answering.
             if await self._load(release):
                 self._tell(str(release.ref))
@@ -94,20 +104,24 @@ class Reconciler:
         """Notice what the engine lost: somebody may have unloaded it, or started another engine in its place."""
         if not self._ready():
             return
+        before = self._residency.names()
         try:
             held = await self._client.loaded()
         except (EngineRefusedError, EngineUnavailableError):
             return  # Whoever watches the engine's health sees to that.
-        for release, _ in self._wanted():
-            if release.engine_name not in held and self._residency.holds(release.engine_name):
-                log.warning("the engine has lost %s", release.ref)
-                self._residency.forget(release.engine_name)
+        for name in before:
+            if name not in held and self._residency.holds(name):
+                log.warning("the engine has lost %s", name)
+                self._residency.forget(name)
 
     async def _round(self) -> float:
         """Load what is missing and due. Returns in how many seconds to look again."""
-        for release, _ in self._wanted():
-            known = self._trouble.get(release.engine_name)
-            if not self._residency.holds(release.engine_name) and (known is None or known.again_at <= time.monotonic()):
+        for release, _ in () if self._residency.full() else self._wanted():
+            name = release.engine_name
+            if self._residency.holds(name) or not (self._residency.has_room() or name in self._residency.pinned):
+                continue
+            known = self._trouble.get(name)
+            if known is None or known.again_at <= time.monotonic():
                 await self._load(release)
         self._forget_the_rest()
         due = [trouble.again_at for trouble in self._trouble.values()]
@@ -115,6 +129,8 @@ class Reconciler:
 
     def _forget_the_rest(self) -> None:
         """What is loaded by now (a request may have done that), or is not wanted any more, is no trouble."""
+        if not self._trouble:
+            return
         wanted = {release.engine_name for release, _ in self._wanted()}
         self._trouble = {
             name: trouble

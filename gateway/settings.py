@@ -47,6 +47,12 @@ class Settings(BaseSettings):
     max_lora_rank: Annotated[int, Field(ge=1, le=512)] = 16
     max_loras: Annotated[int, Field(ge=1)] = 8
     max_cpu_loras: Annotated[int, Field(ge=1)] = 64
+    max_in_flight: Annotated[int, Field(ge=1)] = 256
+    queue_per_tenant: Annotated[int, Field(ge=1)] = 1024
+    queue_total: Annotated[int, Field(ge=1)] = 8192
+    queue_seconds: Annotated[float, Field(gt=0)] = 60.0
+    adapter_patience_seconds: Annotated[float, Field(ge=0)] = 0.25
+    tenant_weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
     plugins_dir: Path | None = None
     router: PluginUse | None = None
     gates: tuple[PluginUse, ...] = ()

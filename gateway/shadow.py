@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from postil.gateway.errors import EngineRefusedError, GatewayError
+from postil.gateway.errors import DeadlinePassedError, EngineRefusedError, GatewayError, QueueFullError
 from postil.gateway.payload import Ask, Kind
 from postil.gateway.tenants import Caller
 from postil.gateway.trace import End, Trace
@@ -79,6 +79,8 @@ class Shadows:
         try:
             theirs = said(copy.kind, await self._complete(trace.caller, copy))
             verdict = "agreed" if same(said(copy.kind, raw), theirs) else "differed"
+        except (QueueFullError, DeadlinePassedError):  # Nothing of the shadow's: it had no turn.
+            verdict = "skipped"
         except (GatewayError, EngineRefusedError):
             verdict = "failed"
         except Exception as error:  # Of the answer's form nothing is promised, and a shadow must not make noise.

@@ -28,7 +28,7 @@ class Trace:
 
     __slots__ = (
         "_began", "_came", "_tell", "arrival", "ask", "caller", "end_of_it", "engine_error", "failed_validation",
-        "fell_back", "raw", "route", "seconds",
+        "fell_back", "raw", "route", "seconds", "waited",
     )
 
     def __init__(
@@ -39,7 +39,7 @@ class Trace:
         self.ask = ask
         self._tell = tell
         self._came = came
-        self._began = 0.0
+        self._began = self.waited = 0.0
         self.end_of_it: End | None = None
         self._begin(route)
 
@@ -53,7 +53,7 @@ class Trace:
         """The answer is whole, or will not be. Only the first end counts."""
         if self.end_of_it is None:
             self.end_of_it = how
-            self.seconds = time.perf_counter() - self._began
+            self.seconds = time.perf_counter() - self._began - self.waited
             self._tell(self)
 
     def _begin(self, route: Route) -> None:
@@ -62,6 +62,8 @@ class Trace:
         self.fell_back = False
         self.engine_error = False
         self.seconds = 0.0
+        # For its turn at the engine; ``seconds`` is without.
+        self.waited = 0.0
         self.end_of_it = None
         # Where the monitor keeps its place in the order of requests.
         self.arrival: Any = None

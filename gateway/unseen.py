@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from postil.gateway.admission.gate import Admission
 from postil.gateway.catalog import Catalog
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.residency import Residency
@@ -38,6 +39,11 @@ class Unseen:
     def catalog(self) -> Catalog:
         """What can be asked for."""
         return self._running.catalog
+
+    @property
+    def admission(self) -> Admission:
+        """Who goes to the engine, and when."""
+        return self._running.admission
 
     @property
     def extensions(self) -> Extensions:

@@ -189,6 +189,7 @@ def status(gateway: Gateway, caller: Caller) -> dict[str, Any]:
         "engine": str(gateway.phase),
         "problem": gateway.problem,
         "requests_in_flight": gateway.in_flight,
+        "requests_waiting": gateway.admission.turns.waiting,
         "engine_restarts": gateway.engine_restarts,
         "base": base.id if base else None,
         "base_revision": base.revision if base else None,

@@ -163,7 +163,7 @@ class Registry:
     def serving(self, name: AdapterName) -> tuple[AdapterState, dict[str, str]]:
         """What a gateway needs to serve one adapter, read at once: its state, without events, and all defaults."""
         with self.database.transaction() as session:
-            return _state(session, name, existing(session, name)), _defaults(session)
+            return _state(session, name, existing(session, name)), store.default_adapters(session)
 
     def adapters(self) -> list[AdapterState]:
         """Every adapter, in the order of their names, without its events."""
@@ -173,7 +173,7 @@ class Registry:
     def default_adapters(self) -> dict[str, str]:
         """Each domain's default adapter: ``{"healthcare": "triage"}``."""
         with self.database.transaction() as session:
-            return _defaults(session)
+            return store.default_adapters(session)
 
     def candidate(self, ref: ReleaseRef) -> Candidate:
         """A release as gates see it, with what its training reported. Raises NotFoundError or ArtifactError."""
@@ -246,10 +246,6 @@ def _restored(session: Session, candidate: Release, number: int, name: AdapterNa
         details={"artifact": candidate.artifact},
     )
     return True
-
-
-def _defaults(session: Session) -> dict[str, str]:
-    return {domain.name: domain.default_adapter for domain in store.domains(session)}
 
 
 def _state(session: Session, name: AdapterName, releases: Sequence[Release]) -> AdapterState:

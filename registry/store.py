@@ -107,6 +107,11 @@ def domains(session: Session) -> Sequence[Domain]:
     return session.exec(select(Domain).order_by(col(Domain.name))).all()
 
 
+def default_adapters(session: Session) -> dict[str, str]:
+    """Each domain's default adapter. Read with every change of any adapter, so without an object for each row."""
+    return dict(session.exec(select(Domain.name, Domain.default_adapter)).all())
+
+
 def tenants(session: Session) -> Sequence[Tenant]:
     """All tenants by name."""
     return session.exec(select(Tenant).order_by(col(Tenant.name))).all()

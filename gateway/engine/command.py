@@ -39,7 +39,7 @@ def command(settings: Settings, model: Path, socket: Path, *, cpu: bool) -> list
         "--dtype": settings.dtype or ("float32" if cpu else "auto"),
         "--max-model-len": str(settings.max_model_len),
         "--max-loras": str(settings.max_loras),
-        "--max-cpu-loras": str(max(settings.max_cpu_loras, settings.max_loras)),
+        "--max-cpu-loras": str(held(settings)),
         "--max-lora-rank": str(_served_rank(settings.max_lora_rank)),
         "--tool-call-parser": "hermes",
     }
@@ -48,6 +48,11 @@ def command(settings: Settings, model: Path, socket: Path, *, cpu: bool) -> list
         flags.append("--enforce-eager")
     pairs = [part for pair in arguments.items() for part in pair]
     return [sys.executable, "-m", _SERVER, *pairs, *flags, *shlex.split(settings.engine_args)]
+
+
+def held(settings: Settings) -> int:
+    """How many adapters the engine holds in memory."""
+    return max(settings.max_cpu_loras, settings.max_loras)
 
 
 def environment(given: Mapping[str, str], *, cpu: bool) -> dict[str, str]:

@@ -13,6 +13,7 @@ from litestar.handlers import asgi
 from litestar.handlers.asgi_handlers import ASGIRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from postil.gateway.admission.deadline import timed
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.payload import Ask, Kind, read_ask
@@ -63,7 +64,7 @@ async def _respond(gateway: Gateway, kind: Kind, scope: Scope, receive: Receive,
         caller = gateway.directory.identify(_authorization(scope))
         wire.told = gateway.limits.admit(caller.limits)
         try:
-            ask = read_ask(kind, await _body(receive, gateway.settings.body_limit_mib << 20))
+            ask = timed(read_ask(kind, await _body(receive, gateway.settings.body_limit_mib << 20)), scope["headers"])
             await _until_gone(_answer(gateway, caller, ask, wire), receive)
         finally:
             gateway.limits.left(caller.limits)

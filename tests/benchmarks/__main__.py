@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.benchmarks import canary_simulation, hop, limits, lora, results, rollback, start, windowed
+from tests.benchmarks import canary_simulation, hop, limits, lora, many, many_engine, results, rollback, start, windowed
 
 Parts = dict[str, Callable[[], Any]]
 
@@ -23,12 +23,14 @@ def parts() -> Parts:
         "hop": lambda: asyncio.run(hop.main()),
         "start": lambda: asyncio.run(start.main()),
         "limits": limits.main,
+        "many": many.main,
         "rollback": lambda: asyncio.run(rollback.main()),
         "windows": lambda: asyncio.run(windowed.main()),
         "law of windows": lambda: windowed.law(windowed.CASES),
         "canary": lambda: canary_simulation.main(short=True),
     }
-    return found | ({"lora": lambda: lora.main(list(lora.ROWS))} if importlib.util.find_spec("vllm") else {})
+    engine: Parts = {"lora": lambda: lora.main(list(lora.ROWS)), "many, vLLM": many_engine.main}
+    return found | (engine if importlib.util.find_spec("vllm") else {})
 
 
 def main(names: list[str]) -> None:

@@ -24,14 +24,14 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def running(command: list[str], url: str, seconds: float = 60, /, **environment: str) -> AsyncIterator[int]:
-    """A server as a process, answering at ``url`` with 200; gives its process id."""
+async def running(command: list[str], url: str, within: float = 60, /, **environment: str) -> AsyncIterator[int]:
+    """A server as a process, answering at ``url`` with 200 ``within`` seconds; gives its process id."""
     quiet = subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
         *command, env={**os.environ, **environment}, stdout=quiet, stderr=quiet
     )
     try:
-        async with asyncio.timeout(seconds), aiohttp.ClientSession() as session:
+        async with asyncio.timeout(within), aiohttp.ClientSession() as session:
             while not await _answers(session, url):  # noqa: ASYNC110 - nobody over there can set an event
                 await asyncio.sleep(0.1)
         yield process.pid

@@ -53,6 +53,7 @@ class FakeVLLM:
     refuse_load: str | None = None
     refused: Callable[[Json], bool] = lambda body: True
     loads: int = 0
+    unloaded: list[str] = field(default_factory=list)
     break_off_after: int | None = None
     raw: Callable[[Json], Iterable[bytes]] | None = None
     healthy: bool = True
@@ -84,6 +85,8 @@ class FakeVLLM:
             await respond(send, 200, json.dumps({"data": models}).encode())
         elif path == "/v1/load_lora_adapter":
             await self._load(json.loads(await read_body(receive)), send)
+        elif path == "/v1/unload_lora_adapter":
+            await self._unload(json.loads(await read_body(receive)), send)
         elif path == "/tokenize" and self.template is not None:
             tokens = self.template(json.loads(await read_body(receive)))
             await respond(send, 200, json.dumps({"tokens": tokens, "count": len(tokens)}).encode())
@@ -102,6 +105,13 @@ class FakeVLLM:
         else:
             self.adapters[body["lora_name"]] = body["lora_path"]
             await respond(send, 200, b"Success")
+
+    async def _unload(self, body: Json, send: Send) -> None:
+        if self.adapters.pop(body["lora_name"], None) is None:
+            await respond(send, 404, _error(f"The lora adapter '{body['lora_name']}' cannot be found."))
+            return
+        self.unloaded.append(body["lora_name"])
+        await respond(send, 200, b"Success")
 
     async def _generate(self, path: str, body: Json, receive: Receive, send: Send) -> None:
         if self.forgets:

@@ -70,13 +70,14 @@ async def running(
             artifact = store.add(write_adapter(folder / "adapter", seed=seed))
         releases.append(replace(release, artifact=artifact, engine_name=engine_name(artifact)))
     client = EngineClient(url, timeout_seconds=5)
-    residency = Residency(client, store)
+    residency = Residency(client, store, capacity=64, busy=lambda name: False)
 
     def asked() -> Wanted:
         return list(wanted)
 
     reconciler = Reconciler(
-        client, residency, asked, ready=lambda: made.ready, tell=lambda text: None, backoff=backoff, look=look
+        client, residency, asked, ready=lambda: made.ready, tell=lambda text: None, at_once=8, backoff=backoff,
+        look=look,
     )
     made = Bench(engine, residency, reconciler, releases, wanted)
     task = asyncio.create_task(reconciler.run())

@@ -1,0 +1,80 @@
+"""What the rules of admission are about: requests, tenants, adapters, and the limits."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+Adapter = str | None  # None is the base: it needs no slot.
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How many requests and adapters may be in flight, and how many requests may wait."""
+
+    in_flight: int = 256
+    adapters: int = 8
+    tenant_queue: int = 1024
+    queue: int = 8192
+    patience: float = 0.25
+
+    @property
+    def drains(self) -> int:
+        """How many slots may be emptied at a time: the others go on with their work."""
+        return max(1, self.adapters // 2)
+
+
+class QueueIsFullError(Exception):
+    """As many wait as may."""
+
+
+class State(Enum):
+    """Where a request is."""
+
+    NEW = "new"
+    WAITING = "waiting"
+    RUNNING = "running"
+    GONE = "gone"
+
+
+class Ticket:
+    """One request. ``wake`` is its owner's."""
+
+    __slots__ = ("adapter", "arrived", "number", "started", "state", "tenant", "wake")
+
+    def __init__(self, tenant: str, adapter: Adapter) -> None:
+        self.tenant = tenant
+        self.adapter = adapter
+        self.state = State.NEW
+        self.number = 0
+        self.arrived = 0.0
+        self.started = 0.0
+        self.wake: Any = None
+
+
+class Flow:
+    """One tenant: what it holds, who waits, and its tags. ``promised`` is when it had its last promise."""
+
+    __slots__ = ("by_adapter", "held", "order", "promised", "tag", "weight")
+
+    def __init__(self, weight: float, promised: int) -> None:
+        self.weight = weight
+        self.held = 0
+        self.tag = 0.0
+        self.promised = promised
+        self.order: OrderedDict[Ticket, None] = OrderedDict()
+        self.by_adapter: dict[Adapter, OrderedDict[Ticket, None]] = {}
+
+
+class Slot:
+    """One adapter in flight. ``owes`` is who it was opened for, while that one has not gone in."""
+
+    __slots__ = ("closing", "opened", "owes", "running")
+
+    def __init__(self, opened: float, owes: Ticket | None) -> None:
+        self.opened = opened
+        self.owes = owes
+        self.running = 0
+        self.closing = False
