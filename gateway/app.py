@@ -14,6 +14,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from postil.gateway.automatic import take_back_what_alarms
+from postil.gateway.door.front import Front
+from postil.gateway.door.shapes import PROBLEM, problem
 from postil.gateway.errors import (
     BadRequestError,
     EngineUnavailableError,
@@ -52,7 +54,7 @@ def create_app(gateway: Gateway) -> Litestar:
             await asyncio.gather(*beside, return_exceptions=True)
             await gateway.stop()
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             *completion_routes(gateway),
             *model_routes(gateway),
@@ -72,6 +74,8 @@ def create_app(gateway: Gateway) -> Litestar:
         openapi_config=OpenAPIConfig("postil", "1", path="/api/docs", render_plugins=[JsonRenderPlugin()]),
         logging_config=None,
     )
+    app.asgi_handler = Front(app.asgi_handler)
+    return app
 
 
 def _gateway_error(request: AnyRequest, error: GatewayError) -> Response[Any]:
@@ -102,8 +106,7 @@ def _unexpected(request: AnyRequest, error: Exception) -> Response[Any]:
 
 
 def _problem(status: int, kind: str, detail: str, headers: dict[str, str]) -> Response[Any]:
-    content = {"type": f"about:blank#{kind}", "title": kind.replace("_", " "), "status": status, "detail": detail}
-    return Response(content, status_code=status, headers=headers, media_type="application/problem+json")
+    return Response(problem(status, kind, detail), status_code=status, headers=headers, media_type=PROBLEM)
 
 
 def translated(error: Exception) -> GatewayError:

@@ -9,6 +9,8 @@ GatewayError
 ├── StateConflictError     409  the registry is not in the state that the act supposes
 ├── TooLargeError          413  the body is over the limit
 ├── SourceUnavailableError 502  the hub that a release was to come from does not answer
+├── CrossSiteError         403  a browser asks for a page of another site
+├── NotJsonError           415  the admin API takes JSON
 ├── UnvalidatedError       502  the answer failed validation and the policy has no fallback for it
 ├── EngineRefusedError     any  what the engine said of the request, passed on
 └── EngineUnavailableError 503  the engine, or the gateway itself, is not ready; nothing was answered
@@ -84,6 +86,16 @@ class TooLargeError(GatewayError):
     status = 413
     type = "invalid_request_error"
     code = "body_too_large"
+
+
+class CrossSiteError(GatewayError):
+    status = 403
+    type = "cross_site"
+
+
+class NotJsonError(GatewayError):
+    status = 415
+    type = "unsupported_media_type"
 
 
 class SourceUnavailableError(GatewayError):
