@@ -10,10 +10,9 @@ from typing import Any
 
 from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
 from postil.gateway.automatic import take_back_what_alarms
+from postil.gateway.document import document_config
 from postil.gateway.door.front import Front
 from postil.gateway.door.shapes import PROBLEM, problem
 from postil.gateway.errors import (
@@ -70,8 +69,7 @@ def create_app(gateway: Gateway) -> Litestar:
             HTTPException: _http_error,
             Exception: _unexpected,
         },
-        # The document alone: the usual pages load their scripts from elsewhere.
-        openapi_config=OpenAPIConfig("postil", "1", path="/api/docs", render_plugins=[JsonRenderPlugin()]),
+        openapi_config=document_config(),
         logging_config=None,
     )
     app.asgi_handler = Front(app.asgi_handler)

@@ -17,7 +17,10 @@ from uvicorn.server import ServerState
 
 from postil.gateway.door.limits import Limits
 from postil.gateway.door.shapes import rendered
-from postil.gateway.errors import BadRequestError
+from postil.gateway.errors import BadRequestError, EngineUnavailableError
+
+_FRAMING = (b"content-length", b"transfer-encoding")
+_REFUSALS = {400: BadRequestError, 408: BadRequestError, 431: BadRequestError, 503: EngineUnavailableError}
 
 
 class Part(Enum):
@@ -48,6 +51,7 @@ class Door(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.url = b""
         self._part = Part.NOTHING
+        self._deaf = False
         self._chunk = self._head_bytes = self._body_bytes = 0
         self._refusal = (400, "this cannot be understood as HTTP/1.1; send a well-formed request")
         self._timer: asyncio.TimerHandle | None = None
@@ -70,6 +74,8 @@ class Door(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Count what comes, have it read, and see to it that the rest comes in time."""
+        if self._deaf:
+            return
         self._chunk = len(data)
         if self._part is Part.BODY:
             self._body_bytes += self._chunk
@@ -78,7 +84,7 @@ class Door(HttpToolsProtocol):
         super().data_received(data)
         if self._part is Part.HEAD and self._head_bytes > self.limits.head_bytes:
             self._refuse(431, self._too_large())
-        elif self._timer is None and not self.transport.is_closing():
+        elif self._timer is None and not self._deaf and not self.transport.is_closing():
             self._expect_more()
 
     def _expect_more(self) -> None:
@@ -101,6 +107,10 @@ class Door(HttpToolsProtocol):
             max(self._chunk, self._head_bytes) > self.limits.head_bytes and self._size() > self.limits.head_bytes
         ):
             self._refusal = (431, self._too_large())
+            raise BadRequestError(self._refusal[1])
+        if self.parser.should_upgrade() and any(name in _FRAMING for name, _ in self.headers):
+            # The parser takes what follows for the other protocol: the body would be lost.
+            self._refusal = (400, "HTTP/1.1 alone is spoken here; leave out the header Upgrade")
             raise BadRequestError(self._refusal[1])
         self._part = Part.BODY
         self._disarm()
@@ -162,18 +172,24 @@ class Door(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _refuse(self, status: int, text: str) -> None:
-        """Say why, if nothing else is being said, and close."""
+        """Say why, if nothing else is being said, and hear nothing more.
+
+        Closed at once, with something unread, a client would see its connection reset and no answer.
+        """
         silent = False
         if self._answering():
             silent = self._part is not Part.BODY or self.cycle.response_started or bool(self.pipeline)
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        if not silent and not self.transport.is_closing():
-            self.transport.write(_answer(status, self.url.decode("latin-1"), text))
+        self._deaf = True
         self._disarm()
-        self.transport.close()
-        # Closing waits until all that was written has been taken, and not everybody takes it.
-        self._arm(self.limits.linger_seconds, self.transport.abort)
+        if silent or self.transport.is_closing():
+            self.transport.close()
+        else:
+            self.transport.write(_answer(status, self.url.decode("latin-1"), text))
+            self.transport.write_eof()
+            self.flow.resume_reading()
+        self._arm(self.limits.linger_seconds, self._hang_up)
 
     def _hang_up(self) -> None:
         self._timer = None
@@ -196,7 +212,7 @@ class Door(HttpToolsProtocol):
 
 
 def _answer(status: int, path: str, text: str) -> bytes:
-    content_type, body = rendered(path, BadRequestError(text), status)
+    content_type, body = rendered(path, _REFUSALS[status](text), status)
     head = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: {content_type}\r\n"
         f"content-length: {len(body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
