@@ -12,10 +12,12 @@ from typing import Any, NoReturn
 import aiohttp
 import msgspec
 
-from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
+from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError
 
 log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
+# What vLLM says where it failed without a word of its own is plain text.
+_NOT_JSON = msgspec.json.encode(GatewayError("the engine failed on this request").openai())
 _HEADERS = {"Content-Type": "application/json"}
 # Shorter than the engine keeps idle connections, so that no request is written into a closing one.
 _KEEPALIVE_SECONDS = 30.0
@@ -131,7 +133,7 @@ class EngineClient:
             if health is Health.SICK:  # One that is silent may only be busy; whoever watches it will see.
                 self.on_sick()
             raise _unavailable(f"it said {response.status}")  # Its text may quote the request: logs carry none.
-        raise EngineRefusedError(response.status, body)
+        raise EngineRefusedError(response.status, body if body.startswith(b"{") else _NOT_JSON)
 
     def _open(self, *, fresh: bool = False) -> aiohttp.ClientSession:
         """A session, made on first use: it belongs to the loop that runs then. ``fresh`` ones keep no connection."""
