@@ -10,6 +10,7 @@ from typing import Any
 
 from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException
+from sqlalchemy.exc import DataError
 
 from postil.gateway.automatic import take_back_what_alarms
 from postil.gateway.document import document_config
@@ -36,6 +37,7 @@ from postil.registry import errors as registry_errors
 
 log = logging.getLogger(__name__)
 AnyRequest = Request[Any, Any, Any]
+_NOT_TO_BE_HELD = (UnicodeDecodeError, RecursionError, OverflowError, DataError)
 
 
 def create_app(gateway: Gateway) -> Litestar:
@@ -67,6 +69,7 @@ def create_app(gateway: Gateway) -> Litestar:
             registry_errors.RegistryError: _registry_error,
             PluginError: _registry_error,
             HTTPException: _http_error,
+            **dict.fromkeys(_NOT_TO_BE_HELD, _not_to_be_held),
             Exception: _unexpected,
         },
         openapi_config=document_config(),
@@ -96,6 +99,12 @@ def _http_error(request: AnyRequest, error: HTTPException) -> Response[Any]:
     extra = error.extra if isinstance(error.extra, list) else []
     details = "; ".join(f"{item.get('key', '')} {item.get('message', '')}".strip() for item in extra)
     return _problem(error.status_code, "invalid_request_error", details or error.detail, {})
+
+
+def _not_to_be_held(request: AnyRequest, error: Exception) -> Response[Any]:
+    """What litestar's decoder or a database stumbles over; logged by its kind, its text may quote the request."""
+    log.warning("%s %s was refused: %s", request.method, request.url.path, type(error).__name__)
+    return _gateway_error(request, BadRequestError("a value is too large, too deep or not UTF-8; send another"))
 
 
 def _unexpected(request: AnyRequest, error: Exception) -> Response[Any]:
