@@ -10,11 +10,13 @@ from typing import Any
 
 from litestar import Litestar, Request, Response
 from litestar.exceptions import HTTPException
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ASGIApp
+from sqlalchemy.exc import DataError
 
 from postil.gateway.automatic import take_back_what_alarms
+from postil.gateway.document import document_config
+from postil.gateway.door.front import Front
+from postil.gateway.door.shapes import PROBLEM, problem
 from postil.gateway.errors import (
     BadRequestError,
     EngineUnavailableError,
@@ -38,6 +40,7 @@ from postil.registry import errors as registry_errors
 
 log = logging.getLogger(__name__)
 AnyRequest = Request[Any, Any, Any]
+_NOT_TO_BE_HELD = (UnicodeDecodeError, RecursionError, OverflowError, DataError)
 
 
 def create_app(gateway: Gateway) -> ASGIApp:
@@ -61,7 +64,7 @@ def make_litestar(gateway: Gateway) -> Litestar:
             await asyncio.gather(*beside, return_exceptions=True)
             await gateway.stop()
 
-    return Litestar(
+    app = Litestar(
         route_handlers=[
             *completion_routes(gateway),
             *model_routes(gateway),
@@ -76,12 +79,14 @@ def make_litestar(gateway: Gateway) -> Litestar:
             registry_errors.RegistryError: _registry_error,
             PluginError: _registry_error,
             HTTPException: _http_error,
+            **dict.fromkeys(_NOT_TO_BE_HELD, _not_to_be_held),
             Exception: _unexpected,
         },
-        # The document alone: the usual pages load their scripts from elsewhere.
-        openapi_config=OpenAPIConfig("postil", "1", path="/api/docs", render_plugins=[JsonRenderPlugin()]),
+        openapi_config=document_config(),
         logging_config=None,
     )
+    app.asgi_handler = Front(app.asgi_handler)
+    return app
 
 
 def _gateway_error(request: AnyRequest, error: GatewayError) -> Response[Any]:
@@ -106,14 +111,19 @@ def _http_error(request: AnyRequest, error: HTTPException) -> Response[Any]:
     return _problem(error.status_code, "invalid_request_error", details or error.detail, {})
 
 
+def _not_to_be_held(request: AnyRequest, error: Exception) -> Response[Any]:
+    """What litestar's decoder or a database stumbles over; logged by its kind, its text may quote the request."""
+    log.warning("%s %s was refused: %s", request.method, request.url.path, type(error).__name__)
+    return _gateway_error(request, BadRequestError("a value is too large, too deep or not UTF-8; send another"))
+
+
 def _unexpected(request: AnyRequest, error: Exception) -> Response[Any]:
     log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
     return _gateway_error(request, GatewayError("the gateway failed on this request; its log says why"))
 
 
 def _problem(status: int, kind: str, detail: str, headers: dict[str, str]) -> Response[Any]:
-    content = {"type": f"about:blank#{kind}", "title": kind.replace("_", " "), "status": status, "detail": detail}
-    return Response(content, status_code=status, headers=headers, media_type="application/problem+json")
+    return Response(problem(status, kind, detail), status_code=status, headers=headers, media_type=PROBLEM)
 
 
 def translated(error: Exception) -> GatewayError:

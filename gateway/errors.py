@@ -14,6 +14,8 @@ GatewayError
 ├── QueueFullError         429  as many requests wait for the engine as may
 ├── DeadlinePassedError    504  the request waited until its time was over, and was not sent to the engine
 ├── SourceUnavailableError 502  the hub that a release was to come from does not answer
+├── CrossSiteError         403  a browser asks for a page of another site
+├── NotJsonError           415  the admin API takes JSON
 ├── UnvalidatedError       502  the answer failed validation and the policy has no fallback for it
 ├── EngineRefusedError     any  what the engine said of the request, passed on
 └── EngineUnavailableError 503  the engine, or the gateway itself, is not ready; nothing was answered
@@ -120,6 +122,16 @@ class DeadlinePassedError(GatewayError):
     status = 504
     type = "timeout_error"
     code = "deadline_passed"
+
+
+class CrossSiteError(GatewayError):
+    status = 403
+    type = "cross_site"
+
+
+class NotJsonError(GatewayError):
+    status = 415
+    type = "unsupported_media_type"
 
 
 class SourceUnavailableError(GatewayError):

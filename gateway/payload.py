@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from postil.gateway.catalog import Servable
+from postil.gateway.door import shape
 from postil.gateway.errors import BadRequestError
 from postil.plugins import AskAgain
 
@@ -48,12 +49,14 @@ def read_ask(kind: Kind, raw: bytes) -> Ask:
 
     Raises BadRequestError.
     """
+    opened = shape.brackets(raw)
     try:
         body = _decoder.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise BadRequestError(f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise BadRequestError("the body has to be a JSON object")
+    shape.check(body, opened)
     model = _typed(body, "model", str)
     stream = _typed(body, "stream", bool)
     options = _typed(body, "stream_options", dict) or {}

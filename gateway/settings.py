@@ -14,6 +14,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from postil.gateway.door.limits import Limits
 from postil.gateway.errors import SettingsError
 
 
@@ -63,6 +64,9 @@ class Settings(BaseSettings):
     hub_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
     upload_limit_mib: Annotated[int, Field(ge=1)] = 512
     body_limit_mib: Annotated[int, Field(ge=1)] = 8
+    connection_limit: Annotated[int, Field(ge=1)] = 2048
+    head_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
+    stall_timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
 
     @classmethod
     def settings_customise_sources(
@@ -90,6 +94,15 @@ class Settings(BaseSettings):
     def admin_key_file(self) -> Path:
         """Where the admin key is kept."""
         return self.home / "admin.key"
+
+    @property
+    def door(self) -> Limits:
+        """What one connection may do."""
+        return Limits(
+            self.connection_limit,
+            head_seconds=self.head_timeout_seconds,
+            stall_seconds=self.stall_timeout_seconds,
+        )
 
     @property
     def on_loopback(self) -> bool:

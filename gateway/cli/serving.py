@@ -15,6 +15,7 @@ from postil.gateway.app import create_app
 from postil.gateway.cli.connection import CommandError
 from postil.gateway.cli.progress import ServeProgress
 from postil.gateway.cli.repeats import Repeats
+from postil.gateway.door.protocol import bounded
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.settings import Settings
 from postil.plugins.manager import PluginManager
@@ -41,8 +42,9 @@ async def _serve(settings: Settings, listener: socket.socket) -> int:
     gateway = Gateway(settings, PluginManager(folder=settings.plugins_dir), tell=progress.tell)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(gateway), log_config=None, access_log=False, lifespan="on", ws="none",
-            timeout_graceful_shutdown=_DRAIN_SECONDS, server_header=False, date_header=False, proxy_headers=False,
+            create_app(gateway), http=bounded(settings.door), log_config=None, access_log=False, lifespan="on",
+            ws="none", timeout_graceful_shutdown=_DRAIN_SECONDS, server_header=False, date_header=False,
+            proxy_headers=False,
         )
     )
     progress.on_failure = lambda: setattr(server, "should_exit", True)

@@ -13,10 +13,12 @@ import msgspec
 
 from postil.gateway.engine.answer import Answer, BrokenError, SilentError
 from postil.gateway.engine.http import HttpClient
-from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
+from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError
 
 log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
+# What vLLM says where it failed without a word of its own is plain text.
+_NOT_JSON = msgspec.json.encode(GatewayError("the engine failed on this request").openai())
 # For questions to which an engine that is well knows the answer.
 _QUICK_SECONDS = 5.0
 _GONE = (BrokenError, SilentError, TimeoutError, OSError)
@@ -138,7 +140,7 @@ class EngineClient:
             if health is Health.SICK:  # One that is silent may only be busy; whoever watches it will see.
                 self.on_sick()
             raise _unavailable(f"it said {answer.status}")  # Its text may quote the request: logs carry none.
-        raise EngineRefusedError(answer.status, body)
+        raise EngineRefusedError(answer.status, body if body.startswith(b"{") else _NOT_JSON)
 
 
 async def _chunks(answer: Answer) -> AsyncIterator[bytes]:

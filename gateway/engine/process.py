@@ -40,8 +40,12 @@ class EngineProcess:
             self._guard = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "postil.gateway.engine.guard", *self._command,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
-                env=self._environment, start_new_session=True,
+                env=self._environment, start_new_session=True, umask=0o077,
             )
+
+    def close_door(self) -> None:
+        """Nobody but the gateway's own user may speak to it, whatever the engine thought of its socket."""
+        self._socket.chmod(0o600)
 
     async def ended(self) -> None:
         """Return when the engine has ended; what it started may still be ending."""

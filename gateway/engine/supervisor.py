@@ -133,6 +133,8 @@ class Supervisor:
             async with asyncio.timeout(self._start_seconds):
                 while not await self._client.healthy():  # noqa: ASYNC110 - nobody over there can set an event
                     await asyncio.sleep(_POLL_SECONDS)
+                if self.process is not None:
+                    self.process.close_door()
                 self._set(Phase.WARMING, "loading the live adapters")
                 await self._warm()
         except TimeoutError:

@@ -29,12 +29,14 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: Any, *, lifespan: str = "off") -> AsyncIterator[str]:
+async def serving(app: Any, *, lifespan: str = "off", http: Any = "auto") -> AsyncIterator[str]:
     """Serve ``app`` on a free port of 127.0.0.1; yields its URL."""
     # Told that it is TCP, asyncio turns Nagle's algorithm off: else each answer takes 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="critical", lifespan=lifespan, ws="none", timeout_graceful_shutdown=1)  # type: ignore[arg-type]
+    config = uvicorn.Config(
+        app, http=http, log_level="critical", lifespan=lifespan, ws="none", timeout_graceful_shutdown=1  # type: ignore[arg-type]
+    )
     server = _Server(config)
     task = asyncio.create_task(server._serve([listener]))
     try:

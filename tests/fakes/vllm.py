@@ -122,6 +122,9 @@ class FakeVLLM:
         if not isinstance(body.get("messages", body.get("prompt")), list | str):
             await respond(send, 400, _error("messages: Input should be a valid list"))
             return
+        if (number := body.get("n")) is not None and (not isinstance(number, int) or not 0 < number <= 128):
+            await respond(send, 400, _error("n: Input should be a valid integer"))
+            return
         self.requests.append(body)
         if self.held(body):
             await self._held_back(receive)

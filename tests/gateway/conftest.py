@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from postil.gateway.app import create_app
+from postil.gateway.door.protocol import bounded
 from postil.gateway.engine.supervisor import Phase
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.settings import Settings
@@ -117,7 +118,8 @@ async def running_house(
     loaded = PluginManager(plugins, entry_points=installed, folder=known.get("plugins_dir"))
     gateway = Gateway(Settings(**known), loaded)
     app = create_app(gateway)
-    async with serving(app, lifespan="on") as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+    door = bounded(gateway.settings.door)
+    async with serving(app, lifespan="on", http=door) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
         await until(lambda: gateway.phase in (Phase.READY, Phase.FAILED))
         assert gateway.phase is Phase.READY, gateway.problem
         engine.requests.clear()

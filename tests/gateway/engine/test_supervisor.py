@@ -73,6 +73,12 @@ async def supervised(folder: Path, behaviour: str = "") -> AsyncIterator[Watched
         await watched.client.close()
 
 
+async def test_nobody_else_can_reach_the_engines_socket(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as watched:
+        assert watched.socket.stat().st_mode & 0o777 == 0o600
+        assert watched.socket.parent.stat().st_mode & 0o777 == 0o700
+
+
 def gone(processes: list[psutil.Process]) -> bool:
     """Whether all have ended."""
     return not [one for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]

@@ -1,0 +1,67 @@
+"""The OpenAPI document: what litestar sees of the routes, and those that it cannot look into."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+_RELEASES = "/api/adapters/{domain}/{adapter}/releases"
+_ERROR = {"description": "An error, in OpenAI's shape", "content": {"application/json": {"schema": {
+    "type": "object", "required": ["error"],
+    "properties": {"error": {"type": "object", "required": ["message", "type", "param", "code"]}},
+}}}}  # fmt: skip
+_COMMON = {
+    "model": {"type": ["string", "null"], "description": "A domain, an adapter, a release, or base"},
+    "stream": {"type": ["boolean", "null"]},
+    "stream_options": {"type": ["object", "null"], "properties": {"include_usage": {"type": "boolean"}}},
+    "user": {"type": ["string", "null"]},
+}
+_MESSAGE = {"type": "object", "required": ["role"], "properties": {"role": {"type": "string"}}}
+_BODIES = {
+    "/v1/chat/completions": {"messages": {"type": "array", "maxItems": 2048, "items": _MESSAGE}},
+    "/v1/completions": {"prompt": {"type": ["string", "array"], "maxItems": 2048}},
+}
+_UPLOAD = {"type": "object", "properties": {
+    "artifact": {"type": "string", "format": "binary"}, "source": {"type": "string"},
+    "policy": {"type": "string"}, "note": {"type": "string"},
+}}  # fmt: skip
+_SOURCE = {"type": "object", "required": ["source"], "additionalProperties": False, "properties": {
+    "source": {"type": "string"}, "policy": {"type": ["string", "null"]}, "note": {"type": "string"},
+}}  # fmt: skip
+
+
+def document_config() -> OpenAPIConfig:
+    """The document alone: the usual pages load their scripts from elsewhere."""
+    return OpenAPIConfig(
+        "postil", "1", path="/api/docs", render_plugins=[_Document()],
+        components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
+        security=[{"key": []}],
+    )  # fmt: skip
+
+
+class _Document(JsonRenderPlugin):
+    """Adds the completions, which are raw ASGI, and the body of a publish, which is read by hand."""
+
+    def render(self, request: Any, openapi_schema: dict[str, Any]) -> bytes:
+        """The document as JSON."""
+        paths = {**openapi_schema["paths"], **{path: _completion(path) for path in _BODIES}}
+        forms = {"multipart/form-data": {"schema": _UPLOAD}, "application/json": {"schema": _SOURCE}}
+        publish = {**paths[_RELEASES]["post"], "requestBody": {"required": True, "content": forms}}
+        paths[_RELEASES] = {**paths[_RELEASES], "post": publish}
+        return super().render(request, {**openapi_schema, "paths": paths})
+
+
+def _completion(path: str) -> dict[str, Any]:
+    """One endpoint; the parameters that are not named here are vLLM's."""
+    own = _BODIES[path]
+    schema = {"type": "object", "required": list(own), "properties": {**own, **_COMMON}}
+    answered = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {"schema": {"type": "string"}}}
+    return {"post": {
+        "summary": "Complete a chat" if "chat" in path else "Complete a text",
+        "operationId": path.strip("/").replace("/", "_"),
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "responses": {"200": {"description": "The answer, whole or as events", "content": answered}, "default": _ERROR},
+    }}  # fmt: skip
