@@ -20,10 +20,12 @@ from postil.gateway.errors import (
     GatewayError,
     NotFoundError,
     RefusedError,
+    RegistryUnavailableError,
     SourceUnavailableError,
     StateConflictError,
 )
 from postil.gateway.following import follow_others
+from postil.gateway.going_back import go_back_from_damage
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.routes.admin import admin_router
 from postil.gateway.routes.completions import completion_routes
@@ -32,8 +34,10 @@ from postil.gateway.routes.models import model_routes
 from postil.gateway.routes.reviews import review_routes
 from postil.plugins.errors import PluginError
 from postil.registry import errors as registry_errors
+from postil.registry.outage import disk_trouble
 
 log = logging.getLogger(__name__)
+_BESIDE = (take_back_what_alarms, go_back_from_damage, follow_others)
 AnyRequest = Request[Any, Any, Any]
 
 
@@ -43,7 +47,7 @@ def create_app(gateway: Gateway) -> Litestar:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         gateway.start()
-        beside = [asyncio.create_task(work(gateway)) for work in (take_back_what_alarms, follow_others)]
+        beside = [asyncio.create_task(work(gateway)) for work in _BESIDE]
         try:
             yield
         finally:
@@ -66,6 +70,7 @@ def create_app(gateway: Gateway) -> Litestar:
             registry_errors.RegistryError: _registry_error,
             PluginError: _registry_error,
             HTTPException: _http_error,
+            OSError: _disk_error,
             Exception: _unexpected,
         },
         # The document alone: the usual pages load their scripts from elsewhere.
@@ -96,6 +101,14 @@ def _http_error(request: AnyRequest, error: HTTPException) -> Response[Any]:
     return _problem(error.status_code, "invalid_request_error", details or error.detail, {})
 
 
+def _disk_error(request: AnyRequest, error: OSError) -> Response[Any]:
+    said = disk_trouble(error)
+    if said is None:
+        return _unexpected(request, error)
+    log.error("%s %s: %s", request.method, request.url.path, error)
+    return _gateway_error(request, RegistryUnavailableError(said))
+
+
 def _unexpected(request: AnyRequest, error: Exception) -> Response[Any]:
     log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
     return _gateway_error(request, GatewayError("the gateway failed on this request; its log says why"))
@@ -116,6 +129,7 @@ def translated(error: Exception) -> GatewayError:
         (registry_errors.WeightError, BadRequestError),
         (registry_errors.BaseModelError, EngineUnavailableError),
         (registry_errors.HubError, SourceUnavailableError),
+        (registry_errors.UnavailableError, RegistryUnavailableError),
     )
     for kind, becomes in kinds:
         if isinstance(error, kind):

@@ -12,6 +12,7 @@ from functools import partial
 
 from postil.gateway import demo
 from postil.gateway.catalog import Catalog, Entry, Servable, make_entry
+from postil.gateway.damage import Damage
 from postil.gateway.engine import command
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.process import EngineProcess
@@ -24,7 +25,7 @@ from postil.gateway.health.sequential import Comparison
 from postil.gateway.home import hold, run_folder
 from postil.gateway.isolation.apart import Apart
 from postil.gateway.judge import Isolation
-from postil.gateway.payload import Ask
+from postil.gateway.payload import Ask, Kind, warm_up_base
 from postil.gateway.pipeline import complete
 from postil.gateway.reconcile import Reconciler, Trouble, Wanted
 from postil.gateway.reviews import Reviews
@@ -62,6 +63,8 @@ class Gateway:
         self.directory = Directory(admin_key(settings), demo=self.demo_keys)
         self.problem: str | None = None
         self.in_flight = 0
+        # Told to end: nobody new is to be sent here, whoever comes is answered for a while.
+        self.leaving = False
         # Changes to releases are made one at a time; no request for an answer ever waits for this.
         self.changing = asyncio.Lock()
         self._reading_tenants = asyncio.Lock()
@@ -72,6 +75,7 @@ class Gateway:
         self._reconciler: Reconciler | None = None
         # Releases found worse than their predecessors, for whoever takes them back.
         self.alarms: asyncio.Queue[Alarm] = asyncio.Queue()
+        self.damages: asyncio.Queue[Damage] = asyncio.Queue()
         self.monitor = Monitor(self.alarms.put_nowait, self._comparison)
         self.reviews = Reviews(lambda: self.registry().database, Webhooks(settings.webhook_secret))
         self.shadows = Shadows(self._complete, self._keep_agreement)
@@ -234,10 +238,12 @@ class Gateway:
         self._reconciler = Reconciler(
             self.client, self._residency, self._wanted,
             ready=lambda: self.phase is Phase.READY, tell=partial(self._tell, "adapter"),
+            damaged=lambda release, why: self.damages.put_nowait(Damage(release.ref, why)),
         )
         self._supervisor = Supervisor(
             self.client, launch, warm=self._reconciler.warm, tell=self._engine_tells,
-            start_seconds=self.settings.engine_start_seconds,
+            start_seconds=self.settings.engine_start_seconds, stall_seconds=self.settings.engine_stall_seconds,
+            probe=lambda: self.client.post(Kind.CHAT.value, warm_up_base()),
         )
 
     def _open_registry(self, base: BaseModel) -> Registry:

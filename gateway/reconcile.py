@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from postil.gateway import payload
 from postil.gateway.catalog import Servable
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.engine.residency import LoadError, Residency
+from postil.gateway.engine.residency import DamagedError, LoadError, Residency
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,8 @@ class Trouble:
 class Reconciler:
     """Loads what ``wanted`` names whenever the engine does not hold it; tries again, later each time, what fails.
 
-    ``ready`` says whether there is an engine to load into; ``tell`` hears of every release that was warmed. Between
+    ``ready`` says whether there is an engine to load into; ``tell`` hears of every release that was warmed,
+    ``damaged`` of every one whose files are not what was published, each time that is found. Between
     tries it waits ``backoff`` seconds, the last of them again and again; every ``look`` seconds it asks the engine what
     that really holds.
     """
@@ -45,6 +46,7 @@ class Reconciler:
         *,
         ready: Callable[[], bool],
         tell: Callable[[str], None],
+        damaged: Callable[[Servable, str], None] = lambda release, why: None,
         backoff: Sequence[float] = _BACKOFF_SECONDS,
         look: float = _LOOK_SECONDS,
     ) -> None:
@@ -53,6 +55,7 @@ class Reconciler:
         self._wanted = wanted
         self._ready = ready
         self._tell = tell
+        self._damaged = damaged
         self._backoff = backoff
         self._look = look
         self._wake = asyncio.Event()
@@ -130,6 +133,8 @@ class Reconciler:
             if not isinstance(error, LoadError | EngineUnavailableError):
                 log.exception("%s cannot be loaded", release.ref)
             self._failed(release, str(error) or type(error).__name__)
+            if isinstance(error, DamagedError):
+                self._damaged(release, str(error))
             return False
         self._trouble.pop(release.engine_name, None)
         try:

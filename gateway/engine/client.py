@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from enum import Enum
@@ -12,6 +13,7 @@ from typing import Any, NoReturn
 import aiohttp
 import msgspec
 
+from postil.gateway.engine.pulse import Pulse
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 
 log = logging.getLogger(__name__)
@@ -24,6 +26,7 @@ _QUICK = aiohttp.ClientTimeout(total=5)
 _GONE = (aiohttp.ClientError, asyncio.TimeoutError, OSError)
 # Pauses before a request is asked again whose connection broke before any of its answer was there.
 _AGAIN_SECONDS = (0.0, 0.1)
+_TOKENS = re.compile(rb"^vllm:(?:generation|prompt)_tokens_total\b\S* (\S+)$", re.MULTILINE)
 
 
 class Health(Enum):
@@ -46,6 +49,8 @@ class EngineClient:
         self._timeout = aiohttp.ClientTimeout(total=None, sock_read=timeout_seconds, sock_connect=10)
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self.on_sick: Callable[[], None] = lambda: None
+        self.pulse = Pulse()
+        self._cuts = 0
 
     async def post(self, path: str, payload: Mapping[str, Any]) -> bytes:
         """Send JSON and read the whole answer.
@@ -59,7 +64,7 @@ class EngineClient:
     async def stream(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
         """Send JSON and hand out the answer as it comes, as ``post`` does. Leaving early cancels it in the engine."""
         async with self._sent(path, payload) as response:
-            yield _chunks(response)
+            yield self._chunks(response)
 
     async def healthy(self) -> bool:
         """Whether the engine says that it is."""
@@ -91,6 +96,19 @@ class EngineClient:
         except _GONE as error:
             raise _unavailable(repr(error)) from error
 
+    async def tokens(self) -> bytes | None:
+        """What the engine says of the tokens that it has read and made, to be compared; None where it does not."""
+        try:
+            async with self._open().get(f"{self._root}/metrics", timeout=_QUICK) as response:
+                return b" ".join(_TOKENS.findall(await response.read())) or None
+        except _GONE:
+            return None
+
+    async def cut(self) -> None:
+        """Nobody waits any longer: whoever does gets EngineUnavailableError now, and is not asked for again."""
+        self._cuts += 1
+        await self.close()
+
     async def close(self) -> None:
         """Close every connection."""
         while self._sessions:
@@ -99,26 +117,34 @@ class EngineClient:
 
     @asynccontextmanager
     async def _sent(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
+        well = False
+        self.pulse.asked()
         try:
             async with await self._begun(path, _encoder.encode(payload)) as response:
+                self.pulse.heard()
                 if response.status >= 400:
                     await self._refuse(response)
                 yield response
+            well = True
         except _GONE as error:
             raise _unavailable(repr(error)) from error
+        finally:
+            self.pulse.done(well=well)
 
     async def _begun(self, path: str, body: bytes) -> aiohttp.ClientResponse:
         """Ask, and again where the connection broke before any answer: nobody has seen a byte of it yet.
 
         The other times on a connection of its own: what broke one that was kept may have broken all of them.
         """
-        session = self._open()
+        session, cuts = self._open(), self._cuts
         for pause in _AGAIN_SECONDS:
             try:
                 return await session.post(self._root + path, data=body, headers=_HEADERS)
             except aiohttp.SocketTimeoutError:
                 raise  # It was heard, and had all the time that there is.
             except aiohttp.ClientConnectionError as error:
+                if cuts != self._cuts:
+                    raise
                 log.warning("a connection to the engine broke before it answered (%r); asking again", error)
             await asyncio.sleep(pause)
             session = self._open(fresh=True)
@@ -147,13 +173,13 @@ class EngineClient:
             )
         return self._sessions[fresh]
 
-
-async def _chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in response.content.iter_any():
-            yield chunk
-    except _GONE as error:
-        raise _unavailable(repr(error)) from error
+    async def _chunks(self, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in response.content.iter_any():
+                self.pulse.heard()
+                yield chunk
+        except _GONE as error:
+            raise _unavailable(repr(error)) from error
 
 
 def _unavailable(why: str) -> EngineUnavailableError:

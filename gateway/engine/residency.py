@@ -14,6 +14,10 @@ class LoadError(Exception):
     """An artifact could not be loaded; the text says why, for the people who run the gateway."""
 
 
+class DamagedError(LoadError):
+    """The files of an artifact are gone, or are not what was published."""
+
+
 class Residency:
     """What was loaded since the engine last started."""
 
@@ -48,7 +52,9 @@ class Residency:
         try:
             folder = await asyncio.to_thread(self._artifacts.verified, artifact)
             await self._client.load_adapter(name, str(folder.resolve()))
-        except (ArtifactError, OSError) as error:
+        except ArtifactError as error:
+            raise DamagedError(str(error)) from error
+        except OSError as error:
             raise LoadError(str(error)) from error
         except EngineRefusedError as error:
             raise LoadError(f"the engine refused the adapter: {error.body.decode(errors='replace')[:500]}") from error

@@ -35,7 +35,8 @@ class Watched:
         self.warmed = 0
         self.client = EngineClient(f"unix:{self.socket}", timeout_seconds=5)
         self.supervisor = Supervisor(
-            self.client, self.launch, warm=self.warm, tell=lambda *told: self.told.append(told), start_seconds=30
+            self.client, self.launch, warm=self.warm, tell=lambda *told: self.told.append(told), start_seconds=30,
+            probe=self.probe, stall_seconds=0.2, probe_seconds=0.5,
         )
 
     def launch(self) -> EngineProcess:
@@ -43,6 +44,10 @@ class Watched:
         command = [sys.executable, "-m", "tests.fakes.engine_process", str(self.socket), self.behaviour]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         return EngineProcess(command, environment, self.socket, self.log)
+
+    async def probe(self) -> None:
+        """Ask for a token."""
+        await self.client.post("/v1/completions", {"model": "base", "prompt": "x"})
 
     async def warm(self) -> None:
         """Count."""
