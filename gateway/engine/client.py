@@ -51,6 +51,7 @@ class EngineClient:
         self.on_sick: Callable[[], None] = lambda: None
         self.pulse = Pulse()
         self._cuts = 0
+        self._answering: set[aiohttp.ClientResponse] = set()
 
     async def post(self, path: str, payload: Mapping[str, Any]) -> bytes:
         """Send JSON and read the whole answer.
@@ -107,6 +108,11 @@ class EngineClient:
     async def cut(self) -> None:
         """Nobody waits any longer: whoever does gets EngineUnavailableError now, and is not asked for again."""
         self._cuts += 1
+        for response in self._answering:
+            if response.connection is not None and response.connection.transport is not None:
+                response.connection.transport.abort()
+        # They are told of it when the loop comes round; closing a session tells only those who wait for a beginning.
+        await asyncio.sleep(0)
         await self.close()
 
     async def close(self) -> None:
@@ -117,12 +123,14 @@ class EngineClient:
 
     @asynccontextmanager
     async def _sent(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[aiohttp.ClientResponse]:
-        well = False
+        well, response = False, None
         self.pulse.asked()
         try:
-            async with await self._begun(path, _encoder.encode(payload)) as response:
+            response = await self._begun(path, _encoder.encode(payload))
+            async with response:
                 self.pulse.heard()
-                if response.status >= 400:
+                self._answering.add(response)
+                if well := response.status >= 400:
                     await self._refuse(response)
                 yield response
             well = True
@@ -130,6 +138,8 @@ class EngineClient:
             raise _unavailable(repr(error)) from error
         finally:
             self.pulse.done(well=well)
+            if response is not None:
+                self._answering.discard(response)
 
     async def _begun(self, path: str, body: bytes) -> aiohttp.ClientResponse:
         """Ask, and again where the connection broke before any answer: nobody has seen a byte of it yet.

@@ -17,6 +17,8 @@ class Pulse:
         self._clock = clock
         self._waiting = 0
         self._since: float | None = None
+        # How often something came back.
+        self.beats = 0
 
     @property
     def silent_seconds(self) -> float:
@@ -32,6 +34,7 @@ class Pulse:
     def heard(self) -> None:
         """Something came back, of whichever request."""
         self._since = self._clock()
+        self.beats += 1
 
     def done(self, *, well: bool) -> None:
         """A request has ended, with an answer or without."""

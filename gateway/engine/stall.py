@@ -17,13 +17,13 @@ async def moves(client: EngineClient, probe: Callable[[], Awaitable[object]], se
     Where its queue is full of long answers that are not streamed, the probe waits as the others do, and only the
     engine's own count of tokens tells that from one that is hung.
     """
-    tokens, silent = await client.tokens(), client.pulse.silent_seconds
+    tokens, beats = await client.tokens(), client.pulse.beats
     asked = asyncio.ensure_future(probe())
     try:
         async with asyncio.timeout(seconds):
             while not asked.done():
                 await asyncio.wait({asked}, timeout=_LOOK_SECONDS)
-                if client.pulse.silent_seconds < silent or (tokens is not None and await client.tokens() != tokens):
+                if client.pulse.beats != beats or (tokens is not None and await client.tokens() != tokens):
                     return True
         return not isinstance(asked.exception(), EngineUnavailableError)
     except TimeoutError:

@@ -20,6 +20,7 @@ _SILENT_POLLS = 3
 _BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 # One that was ready for less has to wait longer each time: it may be what it is asked that ends it.
 _STEADY_SECONDS = 60.0
+# How long it gets for one token; less where it is to be found hung sooner than that.
 _PROBE_SECONDS = 15.0
 # An engine that never came up will not come up the tenth time either.
 _FIRST_ATTEMPTS = 3
@@ -55,7 +56,6 @@ class Supervisor:
         start_seconds: float,
         probe: Callable[[], Awaitable[object]],
         stall_seconds: float,
-        probe_seconds: float = _PROBE_SECONDS,
     ) -> None:
         self._client = client
         self._launch = launch
@@ -64,7 +64,7 @@ class Supervisor:
         self._start_seconds = start_seconds
         self._probe = probe
         self._stall_seconds = stall_seconds
-        self._probe_seconds = probe_seconds
+        self._probe_seconds = min(stall_seconds or _PROBE_SECONDS, _PROBE_SECONDS)
         self.phase = Phase.STOPPED
         self.restarts = 0
         self._ready_at: float | None = None

@@ -7,7 +7,6 @@ prompt, and to what: whoever asked can tell an answer of another release, or to 
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import itertools
 import sys
@@ -17,7 +16,7 @@ from typing import Any
 
 import uvicorn
 
-from tests.fakes.http import Receive, Scope, Send
+from tests.fakes.hanging import Hanging
 from tests.fakes.vllm import FakeVLLM, Reply
 
 PACE_SECONDS = 0.01
@@ -35,24 +34,6 @@ def reply(body: dict[str, Any]) -> Reply:
     prompt = next((message["content"] for message in messages if message["role"] == "system"), "none")
     said = [mark(body["model"]), prompt, messages[-1]["content"], *(["and"] * WORDS), "end"]
     return Reply(" ".join(said), tokens=[f"{word} " for word in said])
-
-
-class Hanging:
-    """The application, which says nothing while the file is there."""
-
-    def __init__(self, app: FakeVLLM, file: Path) -> None:
-        self._app = app
-        self._file = file
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application."""
-
-        async def held(message: Any) -> None:
-            while self._file.exists() and scope["path"] != "/health":  # noqa: ASYNC110 - another process sets it
-                await asyncio.sleep(0.05)
-            await send(message)
-
-        await self._app(scope, receive, held)
 
 
 def main(arguments: list[str]) -> None:

@@ -46,7 +46,7 @@ async def hung(folder: Path, times: int) -> Row:
         await until(lambda: _more(town, before), 120, lambda: "a hung engine was not started again")
         town.tell_engine("hang", None)
 
-    return await _each(folder, Row("engine hung, health fine", times), strike, engine_stall_seconds="1")
+    return await _each(folder, Row("engine hung, health fine", times), strike, engine_stall_seconds="2")
 
 
 async def slow(folder: Path, times: int) -> Row:

@@ -158,7 +158,7 @@ async def gateway(folder: Path, **settings: str) -> AsyncIterator[Gateway]:
     """A gateway with its own engine, running and ready; ``settings`` are more of POSTIL_*."""
     _write_stub(folder / "vllm" / "entrypoints" / "openai")
     given = {
-        "base_model": str(write_base(folder / "base")), "engine_stall_seconds": "1", "leave_seconds": "1", **settings
+        "base_model": str(write_base(folder / "base")), "leave_seconds": "1", **settings
     }
     made = Gateway(
         folder, f"http://127.0.0.1:{free_port()}", {f"POSTIL_{name.upper()}": value for name, value in given.items()}

@@ -13,6 +13,8 @@ from rich.table import Table
 
 from tests.chaos.load import Load, Outcome
 
+_WIDTH = 112
+
 
 @dataclass
 class Row:
@@ -71,8 +73,9 @@ def show(rows: Sequence[Row], *, as_json: bool) -> None:
     for row in rows:
         figures = (row.times, row.sent, row.failed_cleanly, row.lost, row.wrong)
         table.add_row(row.fault, *(f"{figure:,}" for figure in figures), f"{row.seconds_to_recover:.1f} s")
-    out = Console(highlight=False, soft_wrap=True)
-    out.print(table, crop=False)
+    # A pipe has no width, and a figure that is cut off is none.
+    out = Console(highlight=False, soft_wrap=True, width=max(Console().width, _WIDTH))
+    out.print(table)
     for row in rows:
         for problem in row.problems[:5]:
             out.print(f"{row.fault}: {problem}", markup=False)
