@@ -25,7 +25,7 @@ class Fault:
 
 
 FAULTS: Mapping[str, Fault] = {
-    "killed": Fault(engine_faults.killed, 6, 2),
+    "killed": Fault(engine_faults.killed, 6, 1),
     "out-of-memory": Fault(engine_faults.out_of_memory, 3, 1),
     "hung": Fault(engine_faults.hung, 3, 1),
     "slow": Fault(engine_faults.slow, 2, 1),
@@ -38,7 +38,7 @@ FAULTS: Mapping[str, Fault] = {
     "clock": Fault(registry_faults.clock, 3, 1),
     "drained": Fault(leaving.drained, 3, 1),
     "rolling": Fault(leaving.rolling, 3, 1),
-    "soak": Fault(soak, 60, 15),
+    "soak": Fault(soak, 60, 8),
 }
 
 

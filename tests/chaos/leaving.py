@@ -56,21 +56,21 @@ async def rolling(folder: Path, times: int) -> Row:
     row = Row("rolling restart of two gateways", times)
     with postgres(folder) as server:
         shared = {"database_url": server.url, "artifacts": str(folder / "artifacts")}
-        async with gateway(folder / "one", **shared) as one, gateway(folder / "two", **shared) as two:
-            (two.home / "admin.key").write_text(one.key)
-            await two.stop()
-            await two.start()
-            async with _balanced((one, two)) as balancer:
-                load = Load(balancer.pick, one.key, await one.settle())
-                async with asking(load, _CLIENTS):
+        async with (
+            gateway(folder / "one", **shared) as one,
+            gateway(folder / "two", key=one.key, **shared) as two,
+            _balanced((one, two)) as balancer,
+        ):
+            load = Load(balancer.pick, one.key, await one.settle())
+            async with asking(load, _CLIENTS):
+                await load.steady(time.monotonic())
+                for town in [one, two] * times:
+                    struck = time.monotonic()
+                    row.check(await town.stop() == -signal.SIGTERM, "a gateway did not end as it was told to")
+                    await town.start()
                     await load.steady(time.monotonic())
-                    for town in [one, two] * times:
-                        struck = time.monotonic()
-                        row.check(await town.stop() == -signal.SIGTERM, "a gateway did not end as it was told to")
-                        await town.start()
-                        await load.steady(time.monotonic())
-                        row.recovered(load.recovered(struck))
-                row.add(load)
+                    row.recovered(load.recovered(struck))
+            row.add(load)
     row.check(load.count(Outcome.FAILED) == 0, "requests failed in a rolling restart")
     return row
 

@@ -51,7 +51,12 @@ class Gateway:
     @property
     def key(self) -> str:
         """Its admin key."""
-        return (self.home / "admin.key").read_text().strip()
+        return self.key_file.read_text().strip()
+
+    @property
+    def key_file(self) -> Path:
+        """Where that is kept."""
+        return self.home / "admin.key"
 
     @property
     def pid(self) -> int:
@@ -154,8 +159,8 @@ class Gateway:
 
 
 @asynccontextmanager
-async def gateway(folder: Path, **settings: str) -> AsyncIterator[Gateway]:
-    """A gateway with its own engine, running and ready; ``settings`` are more of POSTIL_*."""
+async def gateway(folder: Path, *, key: str | None = None, **settings: str) -> AsyncIterator[Gateway]:
+    """A gateway with its own engine, running and ready; ``settings`` are more of POSTIL_*, ``key`` is its admin key."""
     _write_stub(folder / "vllm" / "entrypoints" / "openai")
     given = {
         "base_model": str(write_base(folder / "base")), "leave_seconds": "1", **settings
@@ -163,6 +168,10 @@ async def gateway(folder: Path, **settings: str) -> AsyncIterator[Gateway]:
     made = Gateway(
         folder, f"http://127.0.0.1:{free_port()}", {f"POSTIL_{name.upper()}": value for name, value in given.items()}
     )
+    if key is not None:
+        made.home.mkdir()
+        made.key_file.touch(0o600)
+        made.key_file.write_text(key)
     try:
         await made.start()
         yield made

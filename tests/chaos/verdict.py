@@ -13,7 +13,7 @@ from rich.table import Table
 
 from tests.chaos.load import Load, Outcome
 
-_WIDTH = 112
+_WIDTH = 124
 
 
 @dataclass
