@@ -9,7 +9,7 @@ READY_DEV := $(VENV)/.ready-$(ENGINE)-dev
 TYPES := build/types/postil
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-fast coverage check audit bench clean
+.PHONY: help setup serve train test test-fast coverage check audit bench chaos clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ audit: $(READY_DEV)  ## Hold the pinned packages against known vulnerabilities (
 
 bench: $(READY_DEV)  ## Measure, and print what was measured
 	$(BIN)/python -m tests.benchmarks
+
+chaos: $(READY_DEV)  ## Break every part under load, and print what was lost (nothing) and what was wrong (nothing)
+	$(BIN)/python -m tests.chaos
 
 clean:  ## Remove what was built; .postil, your data, stays
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

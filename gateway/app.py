@@ -23,11 +23,13 @@ from postil.gateway.errors import (
     GatewayError,
     NotFoundError,
     RefusedError,
+    RegistryUnavailableError,
     SourceUnavailableError,
     StateConflictError,
 )
 from postil.gateway.following import follow_others
 from postil.gateway.following_keys import follow_keys
+from postil.gateway.going_back import go_back_from_damage
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.routes.admin import admin_router
 from postil.gateway.routes.completions import Shortcut, completion_routes
@@ -37,8 +39,10 @@ from postil.gateway.routes.models import model_routes
 from postil.gateway.routes.reviews import review_routes
 from postil.plugins.errors import PluginError
 from postil.registry import errors as registry_errors
+from postil.registry.outage import disk_trouble
 
 log = logging.getLogger(__name__)
+_BESIDE = (take_back_what_alarms, go_back_from_damage, follow_others, follow_keys)
 AnyRequest = Request[Any, Any, Any]
 _NOT_TO_BE_HELD = (UnicodeDecodeError, RecursionError, OverflowError, DataError)
 
@@ -54,7 +58,7 @@ def make_litestar(gateway: Gateway) -> Litestar:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         gateway.start()
-        works = (take_back_what_alarms(gateway), follow_others(gateway), follow_keys(gateway), gateway.refusals.run())
+        works = [*(work(gateway) for work in _BESIDE), gateway.refusals.run()]
         beside = [asyncio.create_task(work) for work in works]
         try:
             yield
@@ -80,6 +84,7 @@ def make_litestar(gateway: Gateway) -> Litestar:
             PluginError: _registry_error,
             HTTPException: _http_error,
             **dict.fromkeys(_NOT_TO_BE_HELD, _not_to_be_held),
+            OSError: _disk_error,
             Exception: _unexpected,
         },
         openapi_config=document_config(),
@@ -117,6 +122,14 @@ def _not_to_be_held(request: AnyRequest, error: Exception) -> Response[Any]:
     return _gateway_error(request, BadRequestError("a value is too large, too deep or not UTF-8; send another"))
 
 
+def _disk_error(request: AnyRequest, error: OSError) -> Response[Any]:
+    said = disk_trouble(error)
+    if said is None:
+        return _unexpected(request, error)
+    log.error("%s %s: %s", request.method, request.url.path, error)
+    return _gateway_error(request, RegistryUnavailableError(said))
+
+
 def _unexpected(request: AnyRequest, error: Exception) -> Response[Any]:
     log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
     return _gateway_error(request, GatewayError("the gateway failed on this request; its log says why"))
@@ -137,6 +150,7 @@ def translated(error: Exception) -> GatewayError:
         (registry_errors.LimitError, BadRequestError),
         (registry_errors.BaseModelError, EngineUnavailableError),
         (registry_errors.HubError, SourceUnavailableError),
+        (registry_errors.UnavailableError, RegistryUnavailableError),
     )
     for kind, becomes in kinds:
         if isinstance(error, kind):

@@ -11,7 +11,7 @@ from postil.gateway.errors import EngineUnavailableError, GatewayError
 from postil.gateway.health.monitor import Alarm
 from postil.gateway.lifecycle import Gateway
 from postil.registry.channels import CANARY, Only
-from postil.registry.errors import RegistryError
+from postil.registry.errors import RegistryError, UnavailableError
 from postil.registry.names import AdapterName
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,9 @@ async def take_back_what_alarms(gateway: Gateway) -> None:
             continue
         try:
             await take_back(gateway, alarm)
-        except EngineUnavailableError as error:
-            # It may be this very release that breaks the engine: what can be done is done as soon as it is up.
+        except (EngineUnavailableError, UnavailableError) as error:
+            # It may be this very release that breaks the engine, or the database is away: what can be done is done as
+            # soon as they are back.
             log.warning("%s cannot be taken back yet: %s", alarm.new, error)
             await asyncio.sleep(_AGAIN_SECONDS)
             gateway.alarms.put_nowait(alarm)

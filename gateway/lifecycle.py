@@ -13,6 +13,7 @@ from functools import partial
 
 from postil.gateway.admission.gate import make_admission
 from postil.gateway.catalog import Catalog, Entry, Servable, make_entry
+from postil.gateway.damage import Damage
 from postil.gateway.engine import command
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.residency import Residency
@@ -27,7 +28,7 @@ from postil.gateway.judge import Isolation
 from postil.gateway.launching import launcher, open_registry
 from postil.gateway.limits.metered import metering
 from postil.gateway.openings import Openings
-from postil.gateway.payload import Ask
+from postil.gateway.payload import Ask, Kind, warm_up_base
 from postil.gateway.pipeline import complete
 from postil.gateway.reconcile import Reconciler, Trouble, in_order
 from postil.gateway.refusals import Refusals
@@ -64,6 +65,8 @@ class Gateway:
         self.directory = Directory(self._admin_key, demo=self.demo_keys)
         self.problem: str | None = None
         self.in_flight = 0
+        # Told to end: nobody new is to be sent here, whoever comes is answered for a while.
+        self.leaving = False
         # Changes to releases are made one at a time; no request for an answer ever waits for this.
         self.changing = asyncio.Lock()
         self._reading_tenants = asyncio.Lock()
@@ -76,6 +79,7 @@ class Gateway:
         self._reconciler: Reconciler | None = None
         # Releases found worse than their predecessors, for whoever takes them back.
         self.alarms: asyncio.Queue[Alarm] = asyncio.Queue()
+        self.damages: asyncio.Queue[Damage] = asyncio.Queue()
         self.monitor = Monitor(self.alarms.put_nowait, self._comparison)
         self.reviews = Reviews(lambda: self.registry().database, Webhooks(settings.webhook_secret))
         self.openings = Openings()
@@ -254,10 +258,12 @@ class Gateway:
             self.client, residency, lambda: in_order(self.catalog.wanted(), residency.pinned),
             ready=lambda: self.phase is Phase.READY, tell=partial(self._tell, "adapter"),
             at_once=self.settings.max_loras,
+            damaged=lambda release, why: self.damages.put_nowait(Damage(release.ref, why)),
         )
         self._supervisor = Supervisor(
             self.client, launch, warm=self._reconciler.warm, tell=self._engine_tells,
-            start_seconds=self.settings.engine_start_seconds,
+            start_seconds=self.settings.engine_start_seconds, stall_seconds=self.settings.engine_stall_seconds,
+            probe=lambda: self.client.post(Kind.CHAT.value, warm_up_base()),
         )
 
     def _limited(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from postil.gateway import payload
 from postil.gateway.catalog import Servable
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.engine.residency import LoadError, Residency
+from postil.gateway.engine.residency import DamagedError, LoadError, Residency
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,8 @@ class Reconciler:
 
     ``wanted`` names the most important first. Those that the engine has no room for are loaded when somebody asks for
     them; the first, of adapters that answer for their domain, are pinned, as far as they leave room for the others.
-    ``ready`` says whether there is an engine to load into; ``tell`` hears of every release that was warmed; as many as
+    ``ready`` says whether there is an engine to load into; ``tell`` hears of every release that was warmed, ``damaged``
+    of every one whose files are not what was published, each time that is found. As many as
     ``at_once`` are loaded before the engine counts as ready, and the rest while it answers. Between
     tries it waits ``backoff`` seconds, the last of them again and again; every ``look`` seconds it asks the engine what
     that really holds.
@@ -54,6 +55,7 @@ class Reconciler:
         ready: Callable[[], bool],
         tell: Callable[[str], None],
         at_once: int,
+        damaged: Callable[[Servable, str], None] = lambda release, why: None,
         backoff: Sequence[float] = _BACKOFF_SECONDS,
         look: float = _LOOK_SECONDS,
     ) -> None:
@@ -63,6 +65,7 @@ class Reconciler:
         self._ready = ready
         self._tell = tell
         self._at_once = at_once
+        self._damaged = damaged
         self._backoff = backoff
         self._look = look
         self._wake = asyncio.Event()
@@ -146,6 +149,8 @@ class Reconciler:
             if not isinstance(error, LoadError | EngineUnavailableError):
                 log.exception("%s cannot be loaded", release.ref)
             self._failed(release, str(error) or type(error).__name__)
+            if isinstance(error, DamagedError):
+                self._damaged(release, str(error))
             return False
         self._trouble.pop(release.engine_name, None)
         try:

@@ -104,7 +104,7 @@ class Reviews:
             try:
                 for review in await asyncio.to_thread(kept.due, self._database(), utcnow()):
                     await self._tell(review)
-            except (SQLAlchemyError, EngineUnavailableError) as error:
+            except (SQLAlchemyError, RegistryError, EngineUnavailableError) as error:
                 log.warning("decisions could not be looked up for webhooks: %s", type(error).__name__)
             try:
                 async with asyncio.timeout(_OUTBOX_SECONDS):

@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     engine_args: str = ""
     engine_start_seconds: Annotated[float, Field(gt=0)] = 600.0
     engine_timeout_seconds: Annotated[float, Field(gt=0)] = 300.0
+    engine_stall_seconds: Annotated[float, Field(ge=0)] = 30.0
+    leave_seconds: Annotated[float, Field(ge=0)] = 5.0
+    drain_seconds: Annotated[float, Field(ge=0)] = 30.0
     dtype: str | None = None
     max_model_len: Annotated[int, Field(ge=16)] = 2048
     max_lora_rank: Annotated[int, Field(ge=1, le=512)] = 16

@@ -10,28 +10,44 @@ from typing import Any
 
 import alembic.command
 from alembic.config import Config
-from sqlalchemy import Engine, event
+from sqlalchemy import URL, Engine, event, make_url
 from sqlmodel import Session, create_engine
+
+from postil.registry.outage import LOST, unavailable
+
+# To connect, and to be heard at all: a machine that vanished closes no connection.
+_CONNECT_SECONDS = "5"
 
 
 class Database:
     """SQLite in WAL mode (``sqlite:///file``) or PostgreSQL (``postgresql+psycopg://...``)."""
 
     def __init__(self, url: str) -> None:
-        self.engine: Engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        self.engine: Engine = create_engine(url, **_options(make_url(url)))
         if self.engine.dialect.name == "sqlite":
             _as_wal(self.engine)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """One transaction: committed when the block ends, rolled back if it raises."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
-            yield session
+        """One transaction: committed when the block ends, rolled back if it raises.
+
+        Raises UnavailableError where the database does not answer, or takes nothing.
+        """
+        committing = False
+        try:
+            with Session(self.engine, expire_on_commit=False) as session, session.begin():
+                yield session
+                committing = True
+        except LOST as error:
+            raise unavailable(error, committing=committing) from error
 
     def migrate(self, revision: str = "head") -> None:
         """Bring the tables up to ``revision`` (or, with ``downgrade``, see Alembic) of the migrations shipped here."""
-        with self.engine.begin() as connection:
-            alembic.command.upgrade(alembic_config(connection), revision)
+        try:
+            with self.engine.begin() as connection:
+                alembic.command.upgrade(alembic_config(connection), revision)
+        except LOST as error:
+            raise unavailable(error, committing=False) from error
 
     def downgrade(self, revision: str) -> None:
         """Take the tables back to ``revision``; ``base`` empties the database."""
@@ -49,6 +65,13 @@ def alembic_config(connection: Any) -> Config:
     config.set_main_option("script_location", str(Path(str(resources.files("postil.registry"))) / "migrations"))
     config.attributes["connection"] = connection
     return config
+
+
+def _options(url: URL) -> dict[str, Any]:
+    if url.get_backend_name() == "sqlite":
+        return {}
+    patience = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
+    return {"pool_pre_ping": True, "connect_args": patience}
 
 
 def _as_wal(engine: Engine) -> None:

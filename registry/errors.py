@@ -14,6 +14,7 @@ RegistryError
 │   ├── SignatureError    an adapter without the signature that its domain asks for, or a key that is none
 │   └── SourceError       a place on a hub that holds no adapter, or none for us
 ├── HubError              the hub does not answer, or not as it should
+├── UnavailableError      the database does not answer now, or takes nothing
 ├── DatasetError          training data that cannot be learned from
 └── BaseModelError        the base model cannot be found or read
 """
@@ -75,6 +76,10 @@ class SourceError(ArtifactError):
 
 class HubError(RegistryError):
     """A hub that cannot be reached in time, or whose answers cannot be used."""
+
+
+class UnavailableError(RegistryError):
+    """A database that is gone, locked, full or read-only; what it held is as it was."""
 
 
 class DatasetError(RegistryError):

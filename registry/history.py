@@ -11,7 +11,7 @@ from sqlmodel import Session
 from postil.registry import audit, store
 from postil.registry.database import Database
 from postil.registry.errors import TextError
-from postil.registry.models import Event
+from postil.registry.models import Event, utcnow
 from postil.registry.names import AdapterName
 
 MOVES = ("promote", "rollback")
@@ -42,10 +42,19 @@ def verify(database: Database) -> AuditReport:
 def live_at(events: Iterable[Event], at: datetime) -> dict[str, int]:
     """The live release's number of every adapter at an instant: ``{"healthcare/triage": 2}``."""
     live: dict[str, int] = {}
-    for event in events:
-        if event.at <= at and event.action in MOVES and event.after is not None:
+    for event, happened in _in_time(list(events)):
+        if happened <= at and event.action in MOVES and event.after is not None:
             live[event.subject] = event.after
     return live
+
+
+def _in_time(events: Sequence[Event]) -> Iterable[tuple[Event, datetime]]:
+    """Each event with a time by which it had happened: where a clock was ahead, what came after it was earlier."""
+    latest, found = utcnow(), []
+    for event in reversed(events):
+        latest = min(latest, event.at)
+        found.append((event, latest))
+    return reversed(found)
 
 
 def live_history(events: Iterable[Event]) -> list[int]:

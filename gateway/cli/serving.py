@@ -16,12 +16,12 @@ from postil.gateway.cli.connection import CommandError
 from postil.gateway.cli.progress import ServeProgress
 from postil.gateway.cli.repeats import Repeats
 from postil.gateway.door.protocol import bounded
+from postil.gateway.leaving import Server, closing
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.settings import Settings
 from postil.plugins.manager import PluginManager
 
 _BACKLOG = 2048
-_DRAIN_SECONDS = 10
 
 
 def run(settings: Settings) -> int:
@@ -40,12 +40,12 @@ async def _serve(settings: Settings, listener: socket.socket) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
     progress = ServeProgress(console, settings, port=listener.getsockname()[1])
     gateway = Gateway(settings, PluginManager(folder=settings.plugins_dir), tell=progress.tell)
-    server = uvicorn.Server(
+    server = Server(
         uvicorn.Config(
-            create_app(gateway), http=bounded(settings.door), log_config=None, access_log=False, lifespan="on",
-            ws="none", timeout_graceful_shutdown=_DRAIN_SECONDS, server_header=False, date_header=False,
-            proxy_headers=False,
-        )
+            closing(gateway, create_app(gateway)), http=bounded(settings.door), log_config=None, access_log=False,
+            lifespan="on", ws="none", server_header=False, date_header=False, proxy_headers=False,
+        ),
+        gateway,
     )
     progress.on_failure = lambda: setattr(server, "should_exit", True)
     with progress:

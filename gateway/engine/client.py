@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from enum import Enum
@@ -13,6 +14,7 @@ import msgspec
 
 from postil.gateway.engine.answer import Answer, BrokenError, SilentError
 from postil.gateway.engine.http import HttpClient
+from postil.gateway.engine.pulse import Pulse
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError
 
 log = logging.getLogger(__name__)
@@ -24,6 +26,7 @@ _QUICK_SECONDS = 5.0
 _GONE = (BrokenError, SilentError, TimeoutError, OSError)
 # Pauses before a request is asked again whose connection broke before any of its answer was there.
 _AGAIN_SECONDS = (0.0, 0.1)
+_TOKENS = re.compile(rb"^vllm:(?:generation|prompt)_tokens_total\b\S* (\S+)$", re.MULTILINE)
 
 
 class Health(Enum):
@@ -43,36 +46,22 @@ class EngineClient:
     def __init__(self, address: str, *, timeout_seconds: float) -> None:
         self._http = HttpClient(address, timeout_seconds=timeout_seconds)
         self.on_sick: Callable[[], None] = lambda: None
+        self.pulse = Pulse()
+        self._cuts = 0
 
     async def post(self, path: str, payload: Mapping[str, Any]) -> bytes:
         """Send JSON and read the whole answer.
 
         Raises EngineRefusedError for a status of 400 and above, EngineUnavailableError if no whole answer came.
         """
-        try:
-            answer = await self._begun(path, _encoder.encode(payload))
-            try:
-                if answer.status >= 400:
-                    await self._refuse(answer)
-                return await answer.read()
-            finally:
-                answer.leave()
-        except _GONE as error:
-            raise _unavailable(repr(error)) from error
+        async with self._sent(path, payload) as answer:
+            return await answer.read()
 
     @asynccontextmanager
     async def stream(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
         """Send JSON and hand out the answer as it comes, as ``post`` does. Leaving early cancels it in the engine."""
-        try:
-            answer = await self._begun(path, _encoder.encode(payload))
-            try:
-                if answer.status >= 400:
-                    await self._refuse(answer)
-                yield _chunks(answer)
-            finally:
-                answer.leave()
-        except _GONE as error:
-            raise _unavailable(repr(error)) from error
+        async with self._sent(path, payload) as answer:
+            yield self._chunks(answer)
 
     async def healthy(self) -> bool:
         """Whether the engine says that it is."""
@@ -104,6 +93,19 @@ class EngineClient:
             raise EngineRefusedError(status, body)
         return {model["id"] for model in msgspec.json.decode(body)["data"]}
 
+    async def tokens(self) -> bytes | None:
+        """What the engine says of the tokens that it has read and made, to be compared; None where it does not."""
+        try:
+            status, body = await self._get("/metrics")
+        except _GONE:
+            return None
+        return b" ".join(_TOKENS.findall(body)) or None if status == 200 else None
+
+    async def cut(self) -> None:
+        """Nobody waits any longer: whoever does gets EngineUnavailableError now, and is not asked for again."""
+        self._cuts += 1
+        await self._http.close()
+
     async def close(self) -> None:
         """Close every connection."""
         await self._http.close()
@@ -116,17 +118,36 @@ class EngineClient:
             finally:
                 answer.leave()
 
+    @asynccontextmanager
+    async def _sent(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[Answer]:
+        well, answer = False, None
+        self.pulse.asked()
+        try:
+            answer = await self._begun(path, _encoder.encode(payload))
+            self.pulse.heard()
+            if well := answer.status >= 400:
+                await self._refuse(answer)
+            yield answer
+            well = True
+        except _GONE as error:
+            raise _unavailable(repr(error)) from error
+        finally:
+            self.pulse.done(well=well)
+            if answer is not None:
+                answer.leave()
+
     async def _begun(self, path: str, body: bytes) -> Answer:
         """Ask, and again where the connection broke before any answer: nobody has seen a byte of it yet.
 
         The other times on a connection of its own: what broke one that was kept may have broken all of them.
         """
-        where, fresh = path.encode(), False
+        where, fresh, cuts = path.encode(), False, self._cuts
         for pause in _AGAIN_SECONDS:
             try:
                 return await self._http.ask(b"POST", where, body, fresh=fresh)
             except (BrokenError, OSError) as error:
-                if isinstance(error, TimeoutError) or (isinstance(error, BrokenError) and error.begun):
+                begun = isinstance(error, BrokenError) and error.begun
+                if isinstance(error, TimeoutError) or begun or cuts != self._cuts:
                     raise
                 log.warning("a connection to the engine broke before it answered (%r); asking again", error)
             await asyncio.sleep(pause)
@@ -142,13 +163,13 @@ class EngineClient:
             raise _unavailable(f"it said {answer.status}")  # Its text may quote the request: logs carry none.
         raise EngineRefusedError(answer.status, body if body.startswith(b"{") else _NOT_JSON)
 
-
-async def _chunks(answer: Answer) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in answer.chunks():
-            yield chunk
-    except _GONE as error:
-        raise _unavailable(repr(error)) from error
+    async def _chunks(self, answer: Answer) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in answer.chunks():
+                self.pulse.heard()
+                yield chunk
+        except _GONE as error:
+            raise _unavailable(repr(error)) from error
 
 
 def _unavailable(why: str) -> EngineUnavailableError:

@@ -57,8 +57,8 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def close(self) -> None:
-        """Hang up."""
-        self._transport.close()
+        """Hang up at once, whatever was not written yet; whoever waits for an answer is told."""
+        self._transport.abort()
 
     # What the transport calls.
 
@@ -200,7 +200,7 @@ class HttpClient:
         self._open.discard(connection)
 
     async def close(self) -> None:
-        """Hang up everywhere."""
+        """Hang up everywhere. Whoever waits for an answer gets BrokenError."""
         for connection in [*self._open]:
             connection.close()
         self._idle.clear()

@@ -24,6 +24,10 @@ class LoadError(Exception):
     """An artifact could not be loaded; the text says why, for the people who run the gateway."""
 
 
+class DamagedError(LoadError):
+    """The files of an artifact are gone, or are not what was published."""
+
+
 class Residency:
     """What was loaded since the engine last started: at most ``capacity``, while no more than that are ``busy``.
 
@@ -117,7 +121,9 @@ class Residency:
             if name in self._unloading:
                 await asyncio.wait({self._unloading[name]})
             await self._client.load_adapter(name, str(folder.resolve()))
-        except (ArtifactError, OSError) as error:
+        except ArtifactError as error:
+            raise DamagedError(str(error)) from error
+        except OSError as error:
             raise LoadError(str(error)) from error
         except EngineRefusedError as error:
             raise LoadError(f"the engine refused the adapter: {error.body.decode(errors='replace')[:500]}") from error

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
 from postil.gateway.engine.client import EngineClient, Health
 from postil.gateway.engine.process import EngineProcess
+from postil.gateway.engine.stall import moves
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 
 log = logging.getLogger(__name__)
@@ -16,6 +18,10 @@ _POLL_SECONDS = 0.25
 _WATCH_SECONDS = 1.0
 _SILENT_POLLS = 3
 _BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+# One that was ready for less has to wait longer each time: it may be what it is asked that ends it.
+_STEADY_SECONDS = 60.0
+# How long it gets for one token; less where it is to be found hung sooner than that.
+_PROBE_SECONDS = 15.0
 # An engine that never came up will not come up the tenth time either.
 _FIRST_ATTEMPTS = 3
 
@@ -36,7 +42,8 @@ class Supervisor:
 
     ``launch`` makes a new process, or is None where the engine is somebody else's and only watched.
     ``warm`` is awaited each time the engine has become healthy, before it counts as ready; ``tell`` hears of
-    every change of phase, with a reason.
+    every change of phase, with a reason. Where requests wait and nothing has come for ``stall_seconds`` (0: for ever),
+    ``probe`` asks it for one token; an engine from which none comes is hung, whatever it says of its health.
     """
 
     def __init__(
@@ -47,15 +54,20 @@ class Supervisor:
         warm: Callable[[], Awaitable[None]],
         tell: Callable[[Phase, str], None],
         start_seconds: float,
+        probe: Callable[[], Awaitable[object]],
+        stall_seconds: float,
     ) -> None:
         self._client = client
         self._launch = launch
         self._warm = warm
         self._tell = tell
         self._start_seconds = start_seconds
+        self._probe = probe
+        self._stall_seconds = stall_seconds
+        self._probe_seconds = min(stall_seconds or _PROBE_SECONDS, _PROBE_SECONDS)
         self.phase = Phase.STOPPED
         self.restarts = 0
-        self._was_ready = False
+        self._ready_at: float | None = None
         self.process: EngineProcess | None = None
         self._alarm = asyncio.Event()
         client.on_sick = self._sick
@@ -64,16 +76,19 @@ class Supervisor:
         """Run until cancelled, or until an engine that was never ready has failed a few times."""
         failures, was_ready = 0, False
         while True:
-            self._was_ready = False
+            self._ready_at = None
             reason = await self._once()
-            was_ready = was_ready or self._was_ready
-            failures = 1 if self._was_ready else failures + 1
+            was_ready = was_ready or self._ready_at is not None
+            failures = 1 if self._was_steady() else failures + 1
             if not was_ready and self._launch and failures >= _FIRST_ATTEMPTS:
                 self._set(Phase.FAILED, reason)
                 return
             self._set(Phase.DOWN, reason)
             await asyncio.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS)) - 1])
             self.restarts += 1
+
+    def _was_steady(self) -> bool:
+        return self._ready_at is not None and time.monotonic() - self._ready_at >= _STEADY_SECONDS
 
     async def stop(self) -> None:
         """End the engine; ``run`` has been cancelled."""
@@ -118,8 +133,23 @@ class Supervisor:
                 health = await self._client.health()
             if health is Health.SICK:
                 return "the engine says that it is not healthy"
+            if health is Health.WELL and await self._hung():
+                return "the engine answers its health check, but no request"
             silent = silent + 1 if health is Health.SILENT else 0
         return "the engine does not answer its health check"
+
+    async def _goes_on(self) -> bool:
+        return self._launch is not None or await moves(self._client, self._probe, self._probe_seconds)
+
+    async def _hung(self) -> bool:
+        """Whether requests wait and no token comes; then nobody else is sent there, and who waits is told at once."""
+        if not 0 < self._stall_seconds <= self._client.pulse.silent_seconds:
+            return False
+        if await moves(self._client, self._probe, self._probe_seconds):
+            return False
+        self.phase = Phase.DOWN
+        await self._client.cut()
+        return True
 
     def _sick(self) -> None:
         """Somebody found the engine unable to go on: send nobody else there, and look after it."""
@@ -135,13 +165,16 @@ class Supervisor:
                     await asyncio.sleep(_POLL_SECONDS)
                 if self.process is not None:
                     self.process.close_door()
+                # One that is not ours may be hung still: one request at a time finds out, and nobody waits for it.
+                while not await self._goes_on():  # noqa: ASYNC110 - as above
+                    await asyncio.sleep(_POLL_SECONDS)
                 self._set(Phase.WARMING, "loading the live adapters")
                 await self._warm()
         except TimeoutError:
             return f"the engine was not ready after {self._start_seconds:.0f} seconds"
         except (EngineUnavailableError, EngineRefusedError) as error:
             return f"the engine could not be warmed: {error}"
-        self._was_ready = True
+        self._ready_at = time.monotonic()
         self._set(Phase.READY, "ready")
         return None
 

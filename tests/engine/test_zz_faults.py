@@ -111,6 +111,22 @@ def test_a_killed_vllm_is_a_clean_503_and_comes_back_with_its_adapters(served: S
     assert alive([one for one in everybody if one.pid != served.process.pid]) == []
 
 
+def test_a_hung_core_is_found_though_health_is_fine_and_comes_back_with_its_adapters(served: Served) -> None:
+    core = next(one for one in served.everybody() if "EngineCore" in " ".join(one.cmdline()))
+    restarts = served.postil_json("status")["engine_restarts"]
+    core.send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    status, body = long_answer(served)
+    assert (status, json.loads(body)["error"]["code"]) == (503, "engine_unavailable")
+    assert time.monotonic() - began < 120
+    again = served.ask("demo-clinic", "Is anybody there?")
+    assert (again.status_code, "retry-after" in again.headers) == (503, True)
+    wait_until(lambda: served.postil_json("status")["engine_restarts"] > restarts)
+    served.wait_until_ready()
+    assert served.ask("demo-clinic", "I have chest pain").headers["x-postil-release"].startswith("healthcare/triage")
+    assert not core.is_running()
+
+
 def long_answer(served: Served) -> tuple[int, bytes]:
     response = served.ask("demo-clinic", "Tell a long story.", model="base", max_tokens=1500, ignore_eos=True)
     return response.status_code, response.content

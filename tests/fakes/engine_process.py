@@ -1,7 +1,8 @@
 """Runs the fake vLLM as a program: ``python -m tests.fakes.engine_process SOCKET [how to behave]``, or ``--port PORT``.
 
 On a socket it starts, like the real one, a helper of its own, in a session of its own, whose process id it writes to
-SOCKET.pid. How to behave: ``dies`` ends at once, ``stubborn`` ignores requests to end.
+SOCKET.pid; while SOCKET.sick or SOCKET.hang is there, it is. How to behave: ``dies`` ends at once, ``stubborn`` ignores
+requests to end.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import uvicorn
 
+from tests.fakes.hanging import Hanging
 from tests.fakes.vllm import FakeVLLM
 
 
@@ -24,7 +26,7 @@ def main(socket: str, behaviour: str = "") -> None:
         return
     helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     Path(f"{socket}.pid").write_text(str(helper.pid))
-    engine = FakeVLLM(sick_while=Path(f"{socket}.sick"))
+    engine = Hanging(FakeVLLM(sick_while=Path(f"{socket}.sick")), Path(f"{socket}.hang"))
     if behaviour == "dies":
         sys.exit("ValueError: Error: this model cannot be loaded")
     server = uvicorn.Server(uvicorn.Config(engine, uds=socket, log_level="critical", lifespan="off", ws="none"))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from datetime import timedelta
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postil.registry.errors import ConflictError
-from postil.registry.history import live_history
+from postil.registry.history import live_at, live_history
 from postil.registry.models import Event, utcnow
 from postil.registry.names import AdapterName
 from postil.registry.releases import Registry
@@ -113,3 +114,13 @@ def attempt(registry: Registry, name: AdapterName, action: str, number: int) -> 
     except ConflictError:
         return False
     return True
+
+
+def test_a_clock_that_was_ahead_does_not_hide_what_was_live() -> None:
+    now = utcnow()
+    ahead, after, latest = event("promote", 1), event("promote", 2), event("promote", 3)
+    ahead.at, after.at, latest.at = now + timedelta(hours=1), now - timedelta(minutes=2), now + timedelta(days=1)
+    assert live_at([ahead, after], now) == {"": 2}
+    assert live_at([ahead, after], now - timedelta(minutes=1)) == {"": 2}
+    assert live_at([ahead, after], now - timedelta(minutes=3)) == {}
+    assert live_at([ahead, after, latest], utcnow() + timedelta(seconds=1)) == {"": 3}

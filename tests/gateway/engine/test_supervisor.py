@@ -29,13 +29,15 @@ class Watched:
     def __init__(self, folder: Path, behaviour: str = "") -> None:
         self.socket = folder / "run" / "engine.sock"
         self.sick = folder / "run" / "engine.sock.sick"
+        self.hang = folder / "run" / "engine.sock.hang"
         self.log = folder / "engine.log"
         self.behaviour = behaviour
         self.told: list[tuple[Phase, str]] = []
         self.warmed = 0
         self.client = EngineClient(f"unix:{self.socket}", timeout_seconds=5)
         self.supervisor = Supervisor(
-            self.client, self.launch, warm=self.warm, tell=lambda *told: self.told.append(told), start_seconds=30
+            self.client, self.launch, warm=self.warm, tell=lambda *told: self.told.append(told), start_seconds=30,
+            probe=self.probe, stall_seconds=0.5,
         )
 
     def launch(self) -> EngineProcess:
@@ -43,6 +45,10 @@ class Watched:
         command = [sys.executable, "-m", "tests.fakes.engine_process", str(self.socket), self.behaviour]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         return EngineProcess(command, environment, self.socket, self.log)
+
+    async def probe(self) -> None:
+        """Ask for a token."""
+        await self.client.post("/v1/completions", {"model": "base", "prompt": "x"})
 
     async def warm(self) -> None:
         """Count."""
@@ -164,3 +170,28 @@ async def test_an_engine_that_calls_itself_sick_is_started_again(tmp_path: Path)
         assert watched.supervisor.phase is not Phase.READY
         watched.sick.unlink()
         await until(lambda: watched.supervisor.restarts == 1 and watched.supervisor.phase is Phase.READY)
+
+
+async def test_an_engine_that_is_well_and_answers_nobody_is_started_again_at_once(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as watched:
+        watched.hang.touch()
+        with pytest.raises(EngineUnavailableError):
+            await watched.client.post("/v1/completions", {"model": "base", "prompt": "x"})
+        assert watched.supervisor.phase is Phase.DOWN
+        watched.hang.unlink()
+        await until(lambda: watched.supervisor.restarts == 1 and watched.supervisor.phase is Phase.READY)
+        assert "the engine answers its health check, but no request" in [reason for _, reason in watched.told]
+
+
+async def test_an_engine_that_is_ready_and_ends_again_and_again_is_waited_for_longer_each_time(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as watched:
+        pauses = []
+        for count in (1, 2):
+            watched.everybody[1].send_signal(signal.SIGKILL)
+            await until(lambda: watched.supervisor.phase is Phase.DOWN and watched.told[-1][0] is Phase.DOWN)
+            began = asyncio.get_running_loop().time()
+            await until(lambda wanted=count: watched.supervisor.restarts == wanted)  # type: ignore[misc]
+            pauses.append(asyncio.get_running_loop().time() - began)
+            await until(lambda: watched.supervisor.phase is Phase.READY)
+        assert pauses[0] >= 0.4
+        assert pauses[1] >= 0.9

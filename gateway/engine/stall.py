@@ -1,0 +1,33 @@
+"""Asks an engine from which nothing comes for a token: it may be busy with one long answer, or hung."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from postil.gateway.engine.client import EngineClient
+from postil.gateway.errors import EngineUnavailableError
+
+_LOOK_SECONDS = 0.5
+
+
+async def moves(client: EngineClient, probe: Callable[[], Awaitable[object]], seconds: float) -> bool:
+    """Whether it is at work: the probe is answered in time, or something else is, or it counts more tokens.
+
+    Where its queue is full of long answers that are not streamed, the probe waits as the others do, and only the
+    engine's own count of tokens tells that from one that is hung.
+    """
+    tokens, beats = await client.tokens(), client.pulse.beats
+    asked = asyncio.ensure_future(probe())
+    try:
+        async with asyncio.timeout(seconds):
+            while not asked.done():
+                await asyncio.wait({asked}, timeout=_LOOK_SECONDS)
+                if client.pulse.beats != beats or (tokens is not None and await client.tokens() != tokens):
+                    return True
+        return not isinstance(asked.exception(), EngineUnavailableError)
+    except TimeoutError:
+        return False
+    finally:
+        asked.cancel()
+        await asyncio.gather(asked, return_exceptions=True)

@@ -1,0 +1,50 @@
+"""What a database or a disk that takes nothing says, as one sentence with the remedy."""
+
+from __future__ import annotations
+
+import errno
+import logging
+
+from sqlalchemy import exc
+
+from postil.registry.errors import UnavailableError
+
+log = logging.getLogger(__name__)
+# A read-only PostgreSQL says "internal", SQLite and one that is gone "operational".
+LOST = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+_REASONS = (
+    ("is locked", "is locked by somebody else", "end what holds it"),
+    ("is full", "has no room left on its disk", "free some"),
+    ("no space left", "has no room left on its disk", "free some"),
+    ("disk i/o error", "cannot write to its disk", "see whether that is full or broken"),
+    ("readonly", "may only be read", "see who mounted it so, or owns its file"),
+    ("read-only", "may only be read", "see who mounted it so, or which server is the primary one"),
+)
+_DISK = {
+    errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "the largest size that a file may have here is reached", errno.EROFS: "the disk may only be read",
+    errno.EACCES: "the gateway may not write there", errno.EPERM: "the gateway may not write there",
+    errno.EIO: "the disk is broken",
+}  # fmt: skip
+
+
+def unavailable(error: Exception, *, committing: bool) -> UnavailableError:
+    """The error to raise for what the driver said; that goes to the log, it may name machines and users.
+
+    Where the connection broke while the end was written, only the database knows whether it was.
+    """
+    said = " ".join(str(error.orig if isinstance(error, exc.DBAPIError) else error).split())
+    log.warning("the registry's database failed: %s", said)
+    broken = isinstance(error, exc.DBAPIError) and error.connection_invalidated
+    what, remedy = next(
+        ((what, remedy) for sign, what, remedy in _REASONS if sign in said.lower()),
+        ("does not answer", "see that it runs"),
+    )
+    changed = "look whether this was done before you try" if committing and broken else "nothing was changed; try"
+    return UnavailableError(f"the registry's database {what}: {remedy}; {changed} again then")
+
+
+def disk_trouble(error: OSError) -> str | None:
+    """The sentence for a disk that takes nothing, or None for another error."""
+    what = _DISK.get(error.errno or 0)
+    return what and f"nothing was kept, because {what}; see to the disk of the gateway and try again"

@@ -1,0 +1,28 @@
+"""An engine that hangs: it says that it is well, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from tests.fakes.http import Receive, Scope, Send
+from tests.fakes.vllm import FakeVLLM
+
+
+class Hanging:
+    """The application, which answers nothing but ``/health`` while the file is there; streams stand still."""
+
+    def __init__(self, app: FakeVLLM, file: Path) -> None:
+        self._app = app
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+
+        async def held(message: Any) -> None:
+            while self._file.exists() and scope["path"] != "/health":  # noqa: ASYNC110 - another process sets it
+                await asyncio.sleep(0.05)
+            await send(message)
+
+        await self._app(scope, receive, held)
