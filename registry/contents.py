@@ -12,8 +12,6 @@ from postil.registry.preflight import CONFIG, WEIGHTS
 REPORT = "training.json"
 POLICY = "policy.yaml"
 CARD = "README.md"
-# Kept with a release and given away with it, and no part of the artifact: signed again, it is the same adapter.
-SIGNATURE = "model.sig"
 # An artifact is these and nothing else: a tokenizer or a model card beside them makes no other adapter.
 KEPT = frozenset({CONFIG, WEIGHTS, REPORT})
 _HOTTEST = 1e6

@@ -13,7 +13,7 @@ from alembic.config import Config
 from sqlalchemy import URL, Engine, event, make_url
 from sqlmodel import Session, create_engine
 
-from postil.registry.outage import LOST, unavailable
+from postil.registry.outage import LOST, is_outage, unavailable
 
 # To connect, and to be heard at all: a machine that vanished closes no connection.
 _CONNECT_SECONDS = "5"
@@ -39,6 +39,8 @@ class Database:
                 yield session
                 committing = True
         except LOST as error:
+            if not is_outage(error):
+                raise
             raise unavailable(error, committing=committing) from error
 
     def migrate(self, revision: str = "head") -> None:
@@ -47,6 +49,8 @@ class Database:
             with self.engine.begin() as connection:
                 alembic.command.upgrade(alembic_config(connection), revision)
         except LOST as error:
+            if not is_outage(error):
+                raise
             raise unavailable(error, committing=False) from error
 
     def downgrade(self, revision: str) -> None:

@@ -6,3 +6,5 @@ from __future__ import annotations
 KEEP = 10
 # How long a key goes on beside the one that takes its place.
 OVERLAP_SECONDS = 24 * 3600.0
+# Who vouches for an adapter: kept and given away with a release, and no part of its artifact.
+SIGNATURE = "model.sig"

@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from postil.registry.card import model_card
-from postil.registry.contents import CARD, POLICY, SIGNATURE
+from postil.registry.contents import CARD, POLICY
+from postil.registry.defaults import SIGNATURE
 from postil.registry.models import Release
 from postil.registry.tars import TarFile
 

@@ -28,6 +28,16 @@ _DISK = {
 }  # fmt: skip
 
 
+# SQLite has one name for a database that is away and for one that is not as it should be.
+_OURS = ("no such ", "already exists", "has no column", "syntax error", "duplicate column")
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether what the driver said is of the database being away, and not of what it was asked."""
+    said = str(error.orig if isinstance(error, exc.DBAPIError) else error)
+    return not any(sign in said for sign in _OURS)
+
+
 def unavailable(error: Exception, *, committing: bool) -> UnavailableError:
     """The error to raise for what the driver said; that goes to the log, it may name machines and users.
 

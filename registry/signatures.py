@@ -15,9 +15,9 @@ from sqlmodel import Session, col, select
 
 from postil.plugins import ReleaseRef
 from postil.registry import store
-from postil.registry.contents import SIGNATURE
 from postil.registry.database import Database
-from postil.registry.errors import ConflictError, SignatureError
+from postil.registry.defaults import SIGNATURE
+from postil.registry.errors import ConflictError, SignatureError, UnavailableError
 from postil.registry.models import Release, Signature, SigningKey
 from postil.registry.names import AdapterName, parse_domain
 from postil.registry.signing import MAX_SIGNATURE_BYTES, PublicKey, read_public_key, signed_artifact
@@ -162,7 +162,7 @@ class Clearance:
             with self._database.transaction() as session:
                 keys = _keys(session, domain)
                 bundles = _bundles(session, domain, artifact) if keys else []
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, UnavailableError) as error:
             if domain in self._free:
                 return
             raise SignatureError(

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from postil.registry.artifacts import listing_digest
-from postil.registry.contents import KEPT, SIGNATURE
+from postil.registry.contents import KEPT
+from postil.registry.defaults import SIGNATURE
 from postil.registry.errors import SignatureError
 
 MAX_SIGNATURE_BYTES = 64 << 10

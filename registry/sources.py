@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from postil.registry import tars, zips
-from postil.registry.contents import SIGNATURE
+from postil.registry.defaults import SIGNATURE
 from postil.registry.errors import ArtifactError
 from postil.registry.landing import Landing
 from postil.registry.tars import TarFile, tar_chunks

@@ -24,6 +24,7 @@ GRACE_SECONDS = 8.0
 def main(command: list[str]) -> int:
     """Run ``command`` until it ends or standard input closes; returns its exit status."""
     _adopt_orphans()
+    os.umask(0o077)  # The engine's socket, and all that it writes, are its owner's alone.
     # Stopping is asked for by closing standard input, so that it happens in one way only.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

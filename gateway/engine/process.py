@@ -40,7 +40,7 @@ class EngineProcess:
             self._guard = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "postil.gateway.engine.guard", *self._command,
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
-                env=self._environment, start_new_session=True, umask=0o077,
+                env=self._environment, start_new_session=True,
             )
 
     def close_door(self) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from postil.registry.contents import KEPT, POLICY, SIGNATURE
+from postil.registry.contents import KEPT, POLICY
+from postil.registry.defaults import SIGNATURE
 from postil.registry.errors import HubError, SourceError
 from postil.registry.hub.ref import COMMIT, HubRef
 from postil.registry.preflight import CONFIG, WEIGHTS

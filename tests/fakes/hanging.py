@@ -9,9 +9,12 @@ from typing import Any
 from tests.fakes.http import Receive, Scope, Send
 from tests.fakes.vllm import FakeVLLM
 
+# vLLM's front end is a process of its own.
+_ANSWERED = ("/health", "/metrics")
+
 
 class Hanging:
-    """The application, which answers nothing but ``/health`` while the file is there; streams stand still."""
+    """The application, which answers no request while the file is there; streams stand still."""
 
     def __init__(self, app: FakeVLLM, file: Path) -> None:
         self._app = app
@@ -21,7 +24,7 @@ class Hanging:
         """The ASGI application."""
 
         async def held(message: Any) -> None:
-            while self._file.exists() and scope["path"] != "/health":  # noqa: ASYNC110 - another process sets it
+            while self._file.exists() and scope["path"] not in _ANSWERED:  # noqa: ASYNC110 - another process sets it
                 await asyncio.sleep(0.05)
             await send(message)
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from postil.gateway.catalog import engine_name
-from postil.registry.contents import SIGNATURE
+from postil.registry.defaults import SIGNATURE
 from postil.registry.signing import sign
 from tests.fakes.adapters import write_adapter
 from tests.fakes.signing import KeyPair, key_pair, resigned

@@ -9,8 +9,8 @@ import pytest
 
 from postil.registry import channels, history, signatures, store
 from postil.registry.audit import first_break
-from postil.registry.contents import SIGNATURE
 from postil.registry.database import Database
+from postil.registry.defaults import SIGNATURE
 from postil.registry.errors import ConflictError, SignatureError
 from postil.registry.models import Release
 from postil.registry.names import AdapterName, parse_adapter
