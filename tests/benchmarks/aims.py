@@ -83,3 +83,36 @@ def rollback_aims(raw: Found) -> Iterator[Aim]:
 
 def _share(reference: list[float], taken: list[float]) -> float:
     return statistics.median(base / own for base, own in zip(reference, taken, strict=False))
+
+
+def many_aims(raw: Found) -> Iterator[Aim]:
+    """What grows with the adapters registered. Flat is less than half as much again: the noise of a small machine."""
+    counts = [count for count in raw if count != "restart"]
+    first, last = raw[counts[0]], raw[counts[-1]]
+    for what in ("publish", "promote", "models of one tenant", "ask, hot"):
+        growth = last[what]["cpu_ms"] / max(first[what]["cpu_ms"], 0.1)
+        figure = f"{first[what]['cpu_ms']:.1f} -> {last[what]['cpu_ms']:.1f} ms of CPU"
+        yield Aim(f"{what}, {counts[0]} to {counts[-1]} adapters", "flat", figure, growth < 1.5)
+    more = (last["gateway_mib"] - first["gateway_mib"]) / (int(counts[-1]) - int(counts[0])) * 1024
+    yield Aim("gateway's memory for each adapter registered", "-", f"{more:.0f} KiB", True)
+    yield Aim("adapters in the engine's memory", "those in reach", str(last["held_by_engine"]), True)
+
+
+def many_engine_aims(raw: Found) -> Iterator[Aim]:
+    """More adapters in use than slots, on the real vLLM."""
+    for row, ways in raw["load"].items():
+        pattern, _, adapters = row.partition(", ")
+        if adapters == f"{raw['slots']} adapters":
+            continue
+        fitting = raw["load"][f"{pattern}, {raw['slots']} adapters"]
+        shares = {way: _worst(seconds) / _worst(fitting[way]) for way, seconds in ways.items()}
+        yield Aim(f"{row} over {raw['slots']} slots: p99 to first token beside the fitting case", "3 times",
+                  f"{shares['postil']:.1f}", shares["postil"] <= 3, f"vLLM alone {shares['vLLM alone']:.1f}",
+                  "" if shares["postil"] <= 3 else "a slot that is emptied for another adapter is refilled late")
+    cold, warm = (statistics.median(raw["cold"][state]) for state in ("cold", "warm"))
+    later = 1000 * (cold - warm)
+    yield Aim("a cold adapter's first token later by", "150 ms", f"{later:.0f} ms", later <= 150)
+
+
+def _worst(seconds: list[float]) -> float:
+    return statistics.quantiles(seconds, n=100, method="inclusive")[98]

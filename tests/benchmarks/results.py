@@ -26,6 +26,8 @@ PARTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Iterator[Aim]]]] = 
     "hop": ("The hop", aims.hop_aims),
     "start": ("The gateway's process", aims.start_aims),
     "lora": ("Adapters on a CPU", aims.lora_aims),
+    "many": ("Many adapters registered", aims.many_aims),
+    "many, vLLM": ("Many adapters in use, on the real vLLM", aims.many_engine_aims),
     "rollback": ("Rollback under load", aims.rollback_aims),
 }
 _COLOURS = {"nginx": "#9aa5b1", "LiteLLM": "#c2572b"}
