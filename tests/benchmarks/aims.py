@@ -90,8 +90,8 @@ def many_aims(raw: Found) -> Iterator[Aim]:
     counts = [count for count in raw if count != "restart"]
     first, last = raw[counts[0]], raw[counts[-1]]
     for what in ("publish", "promote", "models of one tenant", "ask, hot"):
-        growth = last[what]["cpu_ms"] / max(first[what]["cpu_ms"], 0.1)
-        figure = f"{first[what]['cpu_ms']:.1f} -> {last[what]['cpu_ms']:.1f} ms of CPU"
+        before, after = (statistics.median(each[what]["ms"]) for each in (first, last))
+        growth, figure = after / before, f"{before:.1f} -> {after:.1f} ms"
         yield Aim(f"{what}, {counts[0]} to {counts[-1]} adapters", "flat", figure, growth < 1.5)
     more = (last["gateway_mib"] - first["gateway_mib"]) / (int(counts[-1]) - int(counts[0])) * 1024
     yield Aim("gateway's memory for each adapter registered", "-", f"{more:.0f} KiB", True)

@@ -56,9 +56,14 @@ def write(raw: Mapping[str, Any]) -> None:
             lines += [f"![{title}](results/{name})\n" for name in _pictures(part, raw[part])]
     missed = [aim for part, (_, found) in PARTS.items() if part in raw for aim in found(raw[part]) if not aim.met]
     lines += ["## What is missed", ""]
-    lines += [f"- {aim.what}: {aim.figure}, aimed at {aim.aim}. {aim.holds}".rstrip() for aim in missed] or ["Nothing."]
+    lines += [_missed(aim) for aim in missed] or ["Nothing."]
     PAGE.write_text("\n".join(lines).replace("\n\n\n", "\n\n") + "\n")
     (PICTURES / "bench.json").write_text(json.dumps(raw, indent=1) + "\n")
+
+
+def _missed(aim: Aim) -> str:
+    held = f" What holds it: {aim.holds}." if aim.holds else ""
+    return f"- {aim.what}: {aim.figure}, aimed at {aim.aim}.{held}"
 
 
 def _table(found: list[Aim]) -> list[str]:
