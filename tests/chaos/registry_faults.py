@@ -23,6 +23,8 @@ _CLIENTS = 8
 # Less than anything that is kept: a file that may not grow is a disk that is full.
 _NO_ROOM = 1
 _HOUR, _DAY = 3600, 86400
+# How long the registry is away the first of several times.
+_MINUTE = 60.0
 
 
 @asynccontextmanager
@@ -59,14 +61,26 @@ async def _refuses(row: Row, town: Gateway, says: str, number: int) -> None:
     row.sent += 1
 
 
+async def _away(row: Row, town: Gateway, says: str, seconds: float) -> None:
+    """For so long, and three times at least, a change is refused."""
+    until_then, refused = time.monotonic() + seconds, 0
+    while refused < 3 or time.monotonic() < until_then:
+        await _refuses(row, town, says, 2)
+        refused += 1
+        await asyncio.sleep(0.2)
+
+
 async def locked(folder: Path, times: int) -> Row:
     """Somebody else holds SQLite's lock for longer than anybody waits for it."""
     row = Row("SQLite locked by somebody else", times)
     async with gateway(folder) as town, _served(row, town):
-        for _ in range(times):
+        for turn in range(times):
             with closing(sqlite3.connect(town.home / "postil.db", isolation_level=None)) as holder:
                 holder.execute("BEGIN EXCLUSIVE")
-                await _refuses(row, town, "locked", 2)
+                if turn or times == 1:
+                    await _refuses(row, town, "locked", 2)
+                else:
+                    await _away(row, town, "locked", _MINUTE)
                 holder.execute("ROLLBACK")
             back = time.monotonic()
             row.keep(await town.live() == 1, "a refused promotion has happened")
@@ -83,8 +97,8 @@ async def gone(folder: Path, times: int) -> Row:
         async with (
             gateway(folder / "one", **shared) as town, gateway(folder / "other", **shared) as other, _served(row, town)
         ):
-            for _ in range(times):
-                await _stopped(row, server, town)
+            for turn in range(times):
+                await _stopped(row, server, town, 0.0 if turn or times == 1 else _MINUTE)
                 back = time.monotonic()
                 await _moves(row, town, back, 2)
                 await until(lambda: _answers(other, 2), 30, lambda: "the other gateway did not hear of it")
@@ -93,10 +107,9 @@ async def gone(folder: Path, times: int) -> Row:
     return row
 
 
-async def _stopped(row: Row, server: Postgres, town: Gateway) -> None:
+async def _stopped(row: Row, server: Postgres, town: Gateway, seconds: float) -> None:
     await asyncio.to_thread(server.stop)
-    for _ in range(3):
-        await _refuses(row, town, "does not answer", 2)
+    await _away(row, town, "does not answer", seconds)
     await asyncio.to_thread(server.start)
 
 
