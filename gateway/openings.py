@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from postil.gateway.catalog import Servable
+from postil.gateway.catalog import BASE, Servable
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 from postil.gateway.payload import Ask, Kind
@@ -102,9 +102,12 @@ class Openings:
 
     async def _learn(self, client: EngineClient, release: Servable, opening: Opening) -> None:
         try:
-            fits = await _agrees(client, release.engine_name, opening)
-        except (EngineUnavailableError, EngineRefusedError):
-            return  # It is asked again when another engine is there: until then all is generated.
+            fits = await _agrees(client, opening)
+        except EngineUnavailableError:
+            self._known.pop(release.ref, None)  # The next request asks again.
+            return
+        except EngineRefusedError:
+            return  # It has no such endpoint: all is generated, until another engine is there.
         if fits and release.ref in self._known:
             self._known[release.ref] = opening
         elif not fits:
@@ -123,27 +126,27 @@ def opening_of(release: Servable) -> Opening | None:
     return Opening(text, rests) if all(rest.find(_END) == len(rest) - len(_END) for rest in rests) else None
 
 
-async def _agrees(client: EngineClient, model: str, opening: Opening) -> bool:
+async def _agrees(client: EngineClient, opening: Opening) -> bool:
     """Whether a begun answer is to the model what it would have generated itself, token by token."""
-    asked = await _tokens(client, model, None)
-    begun = await _tokens(client, model, opening.text)
+    asked = await _tokens(client, None)
+    begun = await _tokens(client, opening.text)
     if begun[: len(asked)] != asked or len(begun) == len(asked):
         return False
     for rest in opening.rests:
-        whole = await _tokens(client, model, opening.text + rest)
+        whole = await _tokens(client, opening.text + rest)
         if whole[: len(begun)] != begun:
             return False
     return True
 
 
-async def _tokens(client: EngineClient, model: str, answer: str | None) -> list[int]:
-    """A short chat as the engine's tokens: up to where an answer begins, or with one begun like this."""
+async def _tokens(client: EngineClient, answer: str | None) -> list[int]:
+    """A short chat as the base's tokens, which adapters share: up to an answer, or with one begun like this."""
     messages = [{"role": "user", "content": "Hello"}]
     if answer is not None:
         messages.append({"role": "assistant", "content": answer})
     going_on = answer is not None
     payload = {
-        "model": model, "messages": messages, "add_generation_prompt": not going_on, "continue_final_message": going_on
+        "model": BASE, "messages": messages, "add_generation_prompt": not going_on, "continue_final_message": going_on
     }
     tokens: list[int] = msgspec.json.decode(await client.post("/tokenize", payload))["tokens"]
     return tokens

@@ -55,7 +55,7 @@ def publish(
     if as_json:
         print_json(made)
     else:
-        _say(made, promote)
+        _say(made, promote, signed=signature is not None)
 
 
 def _policy_field(path: Path | None) -> dict[str, str]:
@@ -120,9 +120,10 @@ def _opened(path: Path, signature: bytes | None) -> BinaryIO:
     return archive
 
 
-def _say(made: Mapping[str, Any], promoted: bool) -> None:
+def _say(made: Mapping[str, Any], promoted: bool, *, signed: bool) -> None:
     if not made["created"]:
-        console().print(f"{made['release']} is the same adapter with the same policy; nothing was published")
+        kept = "only its signature was kept" if signed else "nothing was published"
+        console().print(f"{made['release']} is the same adapter with the same policy; {kept}")
         return
     live = "it is live" if promoted else f"make it live with `postil promote {made['release']}`"
     policy = ", with the policy.yaml that lay beside it" if made["policy_from"] == "policy.yaml" else ""

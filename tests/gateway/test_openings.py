@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import zlib
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from postil.gateway.engine.client import EngineClient
+from postil.gateway.openings import Openings
+from postil.gateway.payload import Ask, Kind
 from tests.fakes.vllm import Reply
 from tests.gateway.conftest import TRIAGE, House, until
 
@@ -115,3 +119,16 @@ async def test_an_engine_that_was_started_again_is_asked_again(house: House, cli
     house.engine.template = thinking_template
     await begun(house, clinic)
     assert "continue_final_message" not in house.engine.requests[-1]
+
+
+async def test_an_engine_that_did_not_answer_that_question_is_asked_again(
+    house: House, clinic: str, tmp_path: Path
+) -> None:
+    house.engine.template = plain_template
+    openings, release = Openings(), house.gateway.catalog.named("healthcare/triage")
+    assert release is not None
+    ask = Ask(Kind.CHAT, {"messages": [{"role": "user", "content": "hello"}]}, None, False, False)
+    for client in (EngineClient(f"unix:{tmp_path / 'nobody'}", timeout_seconds=1), house.gateway.client):
+        assert openings.of(client, release, ask, ask.body) is None
+        await until(lambda: not openings._asking)
+    assert openings.of(house.gateway.client, release, ask, ask.body) is not None

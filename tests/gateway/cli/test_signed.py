@@ -44,6 +44,8 @@ async def test_a_folder_is_signed_published_exported_and_published_again(
     assert "model.sig" in out, complaints
     _, out, complaints = await postil(house, "publish", str(target), "--adapter", NAME)
     assert "is the same adapter" in out, complaints
+    _, out, _ = await postil(house, "publish", str(source), "--adapter", NAME, "--sign", str(ours.private))
+    assert out == f"{NAME}@1 is the same adapter with the same policy; only its signature was kept\n"
     _, out, complaints = await postil(house, "publish", str(target), "--adapter", "healthcare/other", "--json")
     assert json.loads(out)["created"] is True, complaints
     weights = target / "adapter_model.safetensors"
