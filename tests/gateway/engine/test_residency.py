@@ -106,3 +106,12 @@ async def test_loading_ahead_that_fails_is_told_to_who_needs_it_and_blocks_nobod
     bench.engine.refuse_load = None
     bench.residency.prefetch(bench.name(1), bench.artifacts[1], "healthcare")
     await bench.holds(1)
+
+
+async def test_loading_ahead_while_the_engine_is_away_takes_nobodys_place(bench: Bench) -> None:
+    bench.engine.refuse_load, bench.engine.healthy = "no", False
+    bench.residency.prefetch(bench.name(0), bench.artifacts[0], "healthcare")
+    await until(lambda: bench.engine.loads == 1 and not bench.residency._ahead)
+    bench.engine.refuse_load, bench.engine.healthy = None, True
+    bench.residency.prefetch(bench.name(1), bench.artifacts[1], "healthcare")
+    await bench.holds(1)
