@@ -42,7 +42,7 @@ def main(names: list[str]) -> None:
     results.RAW.parent.mkdir(exist_ok=True)
     raw = json.loads(results.RAW.read_text()) if names and results.RAW.exists() else {}
     for name in names or known:
-        raw |= {name: known[name](), "machine": results.machine()}
+        raw |= {name: known[name](), "where": {**raw.get("where", {}), name: results.where()}}
         results.RAW.write_text(json.dumps(raw, indent=2))  # One that fails takes none of the others with it.
     results.write(raw)
     print(f"written: {results.PAGE.relative_to(results.PAGE.parents[2])}")

@@ -30,15 +30,17 @@ PARTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Iterator[Aim]]]] = 
     "many, vLLM": ("Many adapters in use, on the real vLLM", aims.many_engine_aims),
     "rollback": ("Rollback under load", aims.rollback_aims),
 }
+_MET = {True: "yes", False: "no", None: ""}
 _COLOURS = {"nginx": "#9aa5b1", "LiteLLM": "#c2572b"}
 
 
-def machine() -> str:
-    """Where it was measured, in a sentence."""
+def where() -> str:
+    """When and where it is measured, in a sentence."""
     memory = psutil.virtual_memory().total / 2**30
     model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
                   if line.startswith("model name")), platform.processor())
-    return f"{psutil.cpu_count()} cores ({model}), {memory:.0f} GiB, Python {platform.python_version()}"
+    cores, version = psutil.cpu_count(), platform.python_version()
+    return f"{datetime.now(UTC):%Y-%m-%d}, {cores} cores ({model}), {memory:.0f} GiB, Python {version}."
 
 
 def write(raw: Mapping[str, Any]) -> None:
@@ -46,15 +48,14 @@ def write(raw: Mapping[str, Any]) -> None:
     PICTURES.mkdir(exist_ok=True)
     lines = [
         "# What was measured", "",
-        f"Made by `make bench` on {datetime.now(UTC):%Y-%m-%d}: {raw.get('machine', machine())}. Rows of a part are",
-        "interleaved in one run; figures are medians. [How to read them](README.md). The raw numbers are in",
-        "[results/bench.json](results/bench.json).", "",
+        "Made by `make bench`. What stands side by side was measured in turns in one run; figures are medians.",
+        "[How to read them](README.md). The raw numbers are in [results/bench.json](results/bench.json).", "",
     ]
     for part, (title, found) in PARTS.items():
         if part in raw:
-            lines += [f"## {title}", "", *_table(list(found(raw[part]))), ""]
+            lines += [f"## {title}", "", raw["where"][part], "", *_table(list(found(raw[part]))), ""]
             lines += [f"![{title}](results/{name})\n" for name in _pictures(part, raw[part])]
-    missed = [aim for part, (_, found) in PARTS.items() if part in raw for aim in found(raw[part]) if not aim.met]
+    missed = [aim for part, (_, found) in PARTS.items() if part in raw for aim in found(raw[part]) if aim.met is False]
     lines += ["## What is missed", ""]
     lines += [_missed(aim) for aim in missed] or ["Nothing."]
     PAGE.write_text("\n".join(lines).replace("\n\n\n", "\n\n") + "\n")
@@ -68,7 +69,7 @@ def _missed(aim: Aim) -> str:
 
 def _table(found: list[Aim]) -> list[str]:
     rows = [
-        f"| {aim.what} | {aim.aim} | **{aim.figure}** | {'yes' if aim.met else 'no'} | {aim.beside} |" for aim in found
+        f"| {aim.what} | {aim.aim} | **{aim.figure}** | {_MET[aim.met]} | {aim.beside} |" for aim in found
     ]
     return ["| | aim | measured | met | beside |", "| --- | --- | --: | --- | --- |", *rows]
 
