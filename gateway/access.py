@@ -30,14 +30,15 @@ class Access:
     its tenant's others. So nobody ever waits for a second place with one in hand.
     """
 
-    __slots__ = ("_admission", "_ask", "_caller", "_meter", "_residency", "_trace", "client")
+    __slots__ = ("_admission", "_ask", "_caller", "_engine", "_meter", "_residency", "_trace", "client")
 
     def __init__(
-        self, client: EngineClient, residency: Residency, admission: Admission, meter: Meter, caller: Caller,
+        self, engine: Callable[[], tuple[EngineClient, Residency]], admission: Admission, meter: Meter, caller: Caller,
         ask: Ask, trace: Trace | None = None,
     ) -> None:
-        self.client = client
-        self._residency = residency
+        """``engine`` raises EngineUnavailableError while it is not ready; it is asked now, and after each wait."""
+        self._engine = engine
+        self.client, self._residency = engine()
         self._admission = admission
         self._meter = meter
         self._caller = caller
@@ -85,17 +86,25 @@ class Access:
         self._residency.forget(release.engine_name)
 
     def _place(self, release: Servable | None, *, again: bool = False) -> Place:
+        """A client's deadline is for its first turn: what a policy asks again is not refused for that."""
+        deadline = None if again else self._ask.deadline
         if release is None:
-            return self._admission.place(self._caller.name, None, deadline=self._ask.deadline, again=again)
+            return self._admission.place(self._caller.name, None, deadline=deadline, again=again)
         meanwhile = partial(self._residency.prefetch, release.engine_name, release.artifact, release.ref.domain)
         return self._admission.place(
-            self._caller.name, release.engine_name, deadline=self._ask.deadline, again=again, meanwhile=meanwhile
+            self._caller.name, release.engine_name, deadline=deadline, again=again, meanwhile=meanwhile
         )
 
     def _waited(self, seconds: float) -> None:
-        """Waiting is no fault of the release: it does not make its answers slow ones."""
+        """Waiting is no fault of the release: it does not make its answers slow ones.
+
+        What has waited may find that the engine was given up meanwhile. Raises EngineUnavailableError.
+        """
+        if not seconds:
+            return
         if self._trace is not None:
             self._trace.waited += seconds
+        self._engine()
 
     async def _resident(self, release: Servable) -> None:
         try:

@@ -119,9 +119,9 @@ class Gateway:
         """Whether the registry is open."""
         return self._registry is not None
 
-    def holds(self, engine_name: str) -> bool:
-        """Whether the engine has an artifact loaded."""
-        return self._residency is not None and self._residency.holds(engine_name)
+    def serves(self, release: Servable) -> bool:
+        """Whether the engine has a release loaded, and it may be answered by."""
+        return self._residency is not None and self._residency.serves(release.engine_name, release.ref.domain)
 
     def trouble(self, release: Servable) -> Trouble | None:
         """What keeps a release from being loaded, if anything does."""
@@ -279,6 +279,7 @@ class Gateway:
         if phase is Phase.DOWN and self._residency is not None:
             self._residency.forget()
             self.openings.forget()
+            self.meter.fingerprint.written = None
         if phase is Phase.FAILED:
             self.problem = reason
         if phase is Phase.READY and self._reconciler is not None:

@@ -84,8 +84,10 @@ class Openings:
         return found if found is not None and _fits(ask, request) else None
 
     def forget(self) -> None:
-        """Another engine may have another template."""
+        """Another engine may have another template; what was asked of this one does not count."""
         self._known.clear()
+        for task in self._asking:
+            task.cancel()
 
     async def stop(self) -> None:
         """Ask no more."""
@@ -106,11 +108,11 @@ class Openings:
         except EngineUnavailableError:
             self._known.pop(release.ref, None)  # The next request asks again.
             return
-        except EngineRefusedError:
+        except (EngineRefusedError, msgspec.DecodeError, LookupError, TypeError):
             return  # It has no such endpoint: all is generated, until another engine is there.
-        if fits and release.ref in self._known:
+        if fits:
             self._known[release.ref] = opening
-        elif not fits:
+        else:
             log.info("the engine's template does not let answers of %s be begun; all of each is generated", release.ref)
 
 

@@ -191,7 +191,7 @@ async def _again_if_up(
 
 def _access(running: Running, caller: Caller, ask: Ask, trace: Trace | None = None) -> Access:
     """The way to the engine. Raises EngineUnavailableError while it is not ready."""
-    return Access(*running.engine(), running.admission, running.meter, caller, ask, trace)
+    return Access(running.engine, running.admission, running.meter, caller, ask, trace)
 
 
 async def _written(answering: Answering, answer: dict[str, Any], trace: Trace) -> Answer:

@@ -73,7 +73,7 @@ class Reconciler:
 
     def trouble(self, release: Servable) -> Trouble | None:
         """What keeps a release from being loaded, if anything does."""
-        return None if self._residency.holds(release.engine_name) else self._trouble.get(release.engine_name)
+        return None if self._served(release) else self._trouble.get(release.engine_name)
 
     def wake(self) -> None:
         """Something has changed: look now for what is new. What failed before is tried again when it is due."""
@@ -121,7 +121,8 @@ class Reconciler:
         """Load what is missing and due. Returns in how many seconds to look again."""
         for release, _ in () if self._residency.full() else self._wanted():
             name = release.engine_name
-            if self._residency.holds(name) or not (self._residency.has_room() or name in self._residency.pinned):
+            room = self._residency.has_room() or name in self._residency.pinned or self._residency.holds(name)
+            if self._served(release) or not room:
                 continue
             known = self._trouble.get(name)
             if known is None or known.again_at <= time.monotonic():
@@ -134,12 +135,11 @@ class Reconciler:
         """What is loaded by now (a request may have done that), or is not wanted any more, is no trouble."""
         if not self._trouble:
             return
-        wanted = {release.engine_name for release, _ in self._wanted()}
-        self._trouble = {
-            name: trouble
-            for name, trouble in self._trouble.items()
-            if name in wanted and not self._residency.holds(name)
-        }
+        missing = {release.engine_name for release, _ in self._wanted() if not self._served(release)}
+        self._trouble = {name: trouble for name, trouble in self._trouble.items() if name in missing}
+
+    def _served(self, release: Servable) -> bool:
+        return self._residency.serves(release.engine_name, release.ref.domain)
 
     async def _load(self, release: Servable) -> bool:
         """Load a release and ask it once; whether both went well."""

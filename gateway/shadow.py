@@ -75,7 +75,7 @@ class Shadows:
         await self.flush()
 
     async def _compare(self, trace: Trace, answered: ReleaseRef, shadow: ReleaseRef, raw: bytes) -> None:
-        copy = replace(trace.ask, model=str(shadow), stream=False, body=_whole(trace.ask.body))
+        copy = replace(trace.ask, model=str(shadow), stream=False, body=_whole(trace.ask.body), deadline=None)
         try:
             theirs = said(copy.kind, await self._complete(trace.caller, copy))
             verdict = "agreed" if same(said(copy.kind, raw), theirs) else "differed"

@@ -208,7 +208,7 @@ def _wanted(gateway: Gateway, servable: Servable, why: list[str]) -> dict[str, A
     return {
         "release": str(servable.ref),
         "why": why,
-        "resident": gateway.holds(servable.engine_name),
+        "resident": gateway.serves(servable),
         "problem": trouble.reason if trouble else None,
         "attempts": trouble.attempts if trouble else 0,
     }

@@ -84,7 +84,8 @@ class Admission:
     def _expire(self, ticket: Ticket) -> None:
         if ticket.state is State.WAITING:
             self.leave(ticket)
-            ticket.wake.set_result(False)
+            if not ticket.wake.done():  # Else its client leaves at this moment.
+                ticket.wake.set_result(False)
 
     def _go(self, now: float) -> None:
         """Wake everybody who may go, and come back when somebody's patience ends."""

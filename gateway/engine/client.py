@@ -24,6 +24,8 @@ _NOT_JSON = msgspec.json.encode(GatewayError("the engine failed on this request"
 # For questions to which an engine that is well knows the answer.
 _QUICK_SECONDS = 5.0
 _GONE = (BrokenError, SilentError, TimeoutError, OSError)
+# What needs the engine's core to be answered; all else tells only of its front end.
+_GENERATES = "/completions"
 # Pauses before a request is asked again whose connection broke before any of its answer was there.
 _AGAIN_SECONDS = (0.0, 0.1)
 _TOKENS = re.compile(rb"^vllm:(?:generation|prompt)_tokens_total\b\S* (\S+)$", re.MULTILINE)
@@ -55,7 +57,10 @@ class EngineClient:
         Raises EngineRefusedError for a status of 400 and above, EngineUnavailableError if no whole answer came.
         """
         async with self._sent(path, payload) as answer:
-            return await answer.read()
+            body = await answer.read()
+            if path.endswith(_GENERATES):
+                self.pulse.heard()
+            return body
 
     @asynccontextmanager
     async def stream(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -120,19 +125,21 @@ class EngineClient:
 
     @asynccontextmanager
     async def _sent(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[Answer]:
-        well, answer = False, None
-        self.pulse.asked()
+        """An answer whose status is good. That alone is no sign of life: vLLM's front end sends it without its core."""
+        well, answer, counts = False, None, path.endswith(_GENERATES)
+        if counts:
+            self.pulse.asked()
         try:
             answer = await self._begun(path, _encoder.encode(payload))
-            self.pulse.heard()
-            if well := answer.status >= 400:
+            if answer.status >= 400:
                 await self._refuse(answer)
             yield answer
-            well = True
+            well = answer.done  # One that was left before its end may have been left because nothing came.
         except _GONE as error:
             raise _unavailable(repr(error)) from error
         finally:
-            self.pulse.done(well=well)
+            if counts:
+                self.pulse.done(well=well)
             if answer is not None:
                 answer.leave()
 
@@ -151,6 +158,8 @@ class EngineClient:
                     raise
                 log.warning("a connection to the engine broke before it answered (%r); asking again", error)
             await asyncio.sleep(pause)
+            if cuts != self._cuts:
+                raise BrokenError("nobody is to wait for it any longer")
             fresh = True
         return await self._http.ask(b"POST", where, body, fresh=True)
 
@@ -166,7 +175,8 @@ class EngineClient:
     async def _chunks(self, answer: Answer) -> AsyncIterator[bytes]:
         try:
             async for chunk in answer.chunks():
-                self.pulse.heard()
+                if not chunk.startswith(b":"):  # A comment keeps connections open and tells of no token.
+                    self.pulse.heard()
                 yield chunk
         except _GONE as error:
             raise _unavailable(repr(error)) from error

@@ -33,7 +33,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
         self._answer: Answer | None = None
-        self._paused = False
+        self._paused = self._cut = False
         self.kept_at = 0.0
 
     def ask(self, request: bytes) -> Answer:
@@ -58,6 +58,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Hang up at once, whatever was not written yet; whoever waits for an answer is told."""
+        self._cut = True
         self._transport.abort()
 
     # What the transport calls.
@@ -92,7 +93,7 @@ class Connection(asyncio.Protocol):
         answer = self._answer
         if answer is None:
             return
-        if answer.status and not answer.framed:
+        if answer.status and not answer.framed and exc is None and not self._cut:
             answer.done = True
             answer.wake()
             return
@@ -173,6 +174,8 @@ class HttpClient:
         self._timeout = timeout_seconds
         self._open: set[Connection] = set()
         self._idle: dict[Connection, None] = {}
+        # How often all was hung up on: what was not connected by then is not to be.
+        self._closed = 0
 
     async def ask(self, method: bytes, path: bytes, body: bytes = b"", *, fresh: bool = False) -> Answer:
         """Send a request; returns its answer when the status is there. A ``fresh`` one gets a connection of its own.
@@ -201,6 +204,7 @@ class HttpClient:
 
     async def close(self) -> None:
         """Hang up everywhere. Whoever waits for an answer gets BrokenError."""
+        self._closed += 1
         for connection in [*self._open]:
             connection.close()
         self._idle.clear()
@@ -218,7 +222,7 @@ class HttpClient:
         return None
 
     async def _connected(self) -> Connection:
-        loop = asyncio.get_running_loop()
+        loop, closed = asyncio.get_running_loop(), self._closed
 
         def made() -> Connection:
             return Connection(self, self._timeout)
@@ -228,5 +232,8 @@ class HttpClient:
                 _, connection = await loop.create_unix_connection(made, self._socket)
             else:
                 _, connection = await loop.create_connection(made, self._host, self._port, ssl=self._tls)
+        if closed != self._closed:
+            connection.close()
+            raise BrokenError("it was hung up on while it was called")
         self._open.add(connection)
         return connection

@@ -59,6 +59,10 @@ class Residency:
         """Whether the engine has an artifact under this name. A look into memory."""
         return name in self._loaded
 
+    def serves(self, name: str, domain: str) -> bool:
+        """Whether it has, and a domain may be answered by it."""
+        return name in self._loaded and (name, domain) in self._cleared
+
     def has_room(self) -> bool:
         """Whether another artifact can be loaded and none be unloaded for it."""
         return len(self._loaded) + len(self._loading) < self.capacity
@@ -81,7 +85,7 @@ class Residency:
     async def ensure(self, name: str, artifact: str, domain: str) -> None:
         """Return when the engine holds the artifact, for this domain. Raises LoadError or EngineUnavailableError."""
         self._ahead.discard(name)
-        if name in self._loaded and (name, domain) in self._cleared:
+        if self.serves(name, domain):
             self._loaded.move_to_end(name)
             return
         # A caller who leaves must not take the load away from the others who wait for it.

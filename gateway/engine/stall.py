@@ -23,7 +23,10 @@ async def moves(client: EngineClient, probe: Callable[[], Awaitable[object]], se
         async with asyncio.timeout(seconds):
             while not asked.done():
                 await asyncio.wait({asked}, timeout=_LOOK_SECONDS)
-                if client.pulse.beats != beats or (tokens is not None and await client.tokens() != tokens):
+                if client.pulse.beats != beats:
+                    return True
+                # One that does not tell its count at this moment has not counted more.
+                if tokens is not None and (await client.tokens() or tokens) != tokens:
                     return True
         return not isinstance(asked.exception(), EngineUnavailableError)
     except TimeoutError:

@@ -84,7 +84,9 @@ class Metered:
             try:
                 yield passing.through(chunks)
             finally:
-                self.note(passing.used(), request)
+                used = passing.used()
+                if used is not None or not passing.broken:  # An engine that fails before its first word costs nobody.
+                    self.note(used, request)
 
     def note(self, used: tuple[int, int] | None, request: Mapping[str, Any]) -> None:
         """Count one request; ``used`` are its prompt's and its answer's tokens, None where nobody knows."""

@@ -14,6 +14,8 @@ from typing import Any
 
 import msgspec
 
+from postil.gateway.errors import EngineUnavailableError
+
 _END = b"\n\n"
 # vLLM writes JSON without spaces. The object holds numbers and at most one layer of objects with more of them.
 _USAGE = re.compile(rb',"usage":(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
@@ -71,6 +73,8 @@ class Passing:
         self._wants_total = total
         self._wants_each = total and each
         self._choices = choices
+        # Whether the engine broke off.
+        self.broken = False
         self._last: bytes | None = None
         self._by_choice: dict[int, bytes] = {}
         self._sum: bytes | None = None
@@ -79,15 +83,19 @@ class Passing:
     async def through(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The client's bytes for the engine's, whole events, one write for each read."""
         rest = b""
-        async for chunk in chunks:
-            events = rest + chunk if rest else chunk
-            if events.endswith(_END):
-                rest = b""
-            else:
-                whole, end, rest = events.rpartition(_END)
-                events = whole + end
-            if events and (out := self.read(events)):
-                yield out
+        try:
+            async for chunk in chunks:
+                events = rest + chunk if rest else chunk
+                if events.endswith(_END):
+                    rest = b""
+                else:
+                    whole, end, rest = events.rpartition(_END)
+                    events = whole + end
+                if events and (out := self.read(events)):
+                    yield out
+        except EngineUnavailableError:
+            self.broken = True
+            raise
         rest = self._let_go() + rest
         if rest:
             yield rest

@@ -11,10 +11,12 @@ from tests.fakes.vllm import FakeVLLM
 
 # vLLM's front end is a process of its own.
 _ANSWERED = ("/health", "/metrics")
+# It sends the head of a stream before its core has made anything.
+_EVENTS = b"text/event-stream"
 
 
 class Hanging:
-    """The application, which answers no request while the file is there; streams stand still."""
+    """The application, which answers no request while the file is there; streams begin, and stand still."""
 
     def __init__(self, app: FakeVLLM, file: Path) -> None:
         self._app = app
@@ -24,7 +26,8 @@ class Hanging:
         """The ASGI application."""
 
         async def held(message: Any) -> None:
-            while self._file.exists() and scope["path"] not in _ANSWERED:  # noqa: ASYNC110 - another process sets it
+            begins = message["type"] == "http.response.start" and (b"content-type", _EVENTS) in message["headers"]
+            while self._file.exists() and scope["path"] not in _ANSWERED and not begins:  # noqa: ASYNC110 - from outside
                 await asyncio.sleep(0.05)
             await send(message)
 

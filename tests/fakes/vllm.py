@@ -43,7 +43,7 @@ class FakeVLLM:
     ``raw`` writes a stream's body itself, piece by piece; after an empty piece it waits until the client has left.
     ``gate`` holds answers back until it is set, those to requests that ``held`` says; ``load_gate`` holds loads back.
     ``refuse_load`` is what it says to loads, to those that ``refused`` says. ``template`` makes the tokens of a chat;
-    without one it has no ``/tokenize``.
+    without one it has no ``/tokenize``. ``counts`` is what ``/metrics`` says, once each.
     While the file ``sick_while`` exists it behaves as vLLM does that has lost its core.
     """
 
@@ -58,6 +58,7 @@ class FakeVLLM:
     raw: Callable[[Json], Iterable[bytes]] | None = None
     healthy: bool = True
     sick_while: Path | None = None
+    counts: list[bytes] = field(default_factory=list)
     template: Callable[[Json], list[int]] | None = None
     cancelled: int = 0
     asked: int = 0
@@ -78,11 +79,8 @@ class FakeVLLM:
         if self.sick_while is not None and self.sick_while.exists():
             await respond(send, 503 if path == "/health" else 500, _error("EngineCore encountered an issue."))
             return
-        if path == "/health":
-            await respond(send, 200 if self.healthy else 503, b"")
-        elif path == "/v1/models":
-            models = [{"id": name} for name in ["base", *self.adapters]]
-            await respond(send, 200, json.dumps({"data": models}).encode())
+        if path in ("/health", "/v1/models", "/metrics"):
+            await respond(send, *self._told(path))
         elif path == "/v1/load_lora_adapter":
             await self._load(json.loads(await read_body(receive)), send)
         elif path == "/v1/unload_lora_adapter":
@@ -94,6 +92,15 @@ class FakeVLLM:
             await respond(send, 404, _error("Not Found"))
         else:
             await self._generate(path, json.loads(await read_body(receive)), receive, send)
+
+    def _told(self, path: str) -> tuple[int, bytes]:
+        """What it says of itself."""
+        if path == "/health":
+            return 200 if self.healthy else 503, b""
+        if path == "/metrics":
+            return (200, self.counts.pop(0)) if self.counts else (404, _error("Not Found"))
+        models = [{"id": name} for name in ["base", *self.adapters]]
+        return 200, json.dumps({"data": models}).encode()
 
     async def _load(self, body: Json, send: Send) -> None:
         self.loads += 1

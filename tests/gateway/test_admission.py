@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from postil.gateway.engine.supervisor import Phase
 from postil.plugins import ReleaseRef
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.conftest import FREE_TEXT, House, bearer, running_house, until
@@ -218,3 +219,34 @@ async def test_asking_again_takes_a_place_anew_and_never_waits_for_one_with_one_
         assert {answer.status_code for answer in answers} == {200}
         assert (running(house), waiting(house)) == (0, 0)
         assert len(house.engine.requests) == 6
+
+
+async def test_who_waits_while_the_engine_is_given_up_is_told_and_not_sent_there(tmp_path: Path, engine_at: At) -> None:
+    async with house_of(tmp_path, engine_at, max_in_flight=1) as (house, clinic, _):
+        house.engine.gate.clear()
+        first, second = say(house, clinic, "first"), say(house, clinic, "second")
+        await until(lambda: waiting(house) == 1 and texts(house) == ["first"])
+        # As the supervisor does that finds it hung.
+        supervisor = house.gateway._supervisor
+        assert supervisor is not None
+        supervisor.phase = Phase.DOWN
+        await house.gateway.client.cut()
+        assert [answer.status_code for answer in await asyncio.gather(first, second)] == [503, 503]
+        assert texts(house) == ["first"]
+        house.engine.gate.set()
+
+
+async def test_a_deadline_is_for_the_first_turn_and_not_for_being_asked_again(tmp_path: Path, engine_at: At) -> None:
+    async with house_of(tmp_path, engine_at) as (house, clinic, _):
+        await house.publish("healthcare/labels", RETRY)
+        house.engine.reply = lambda body: Reply('{"category": "billing"}' if len(house.engine.requests) > 1 else "none")
+        house.engine.requests.clear()
+        house.engine.gate.clear()
+        asked = say(house, clinic, "x", {"x-request-timeout": "0.2"}, model="healthcare/labels")
+        await until(lambda: len(house.engine.requests) == 1)
+        began = time.monotonic()
+        await until(lambda: time.monotonic() - began > 0.2)
+        house.engine.gate.set()
+        answer = await asked
+        assert (answer.status_code, len(house.engine.requests)) == (200, 2)
+        assert "ask_again" in answer.headers["x-postil-fallback"]

@@ -144,7 +144,9 @@ async def test_an_unsigned_release_that_is_loaded_cannot_be_made_live_or_canary(
 ) -> None:
     await house.publish(NAME, seed=1, live=False)
     await house.admin("PUT", f"/api/adapters/{NAME}/channels/canary", json={"release": 2, "weight": 1})
-    assert house.gateway.holds(engine_name(artifact(house, 2)))
+    loaded = house.gateway.catalog.named(f"{NAME}@2")
+    assert loaded is not None
+    assert house.gateway.serves(loaded)
     await demand(house, ours)
     refused = await promote(house, 2)
     assert refused.status_code == 422

@@ -74,3 +74,21 @@ async def test_an_engine_is_hung_if_nothing_comes(client: EngineClient, engine_a
     engine, _ = engine_at
     engine.gate.clear()
     assert not await moves(client, lambda: client.post(CHAT, ASKED), 0.5)
+
+
+async def test_one_whose_count_cannot_be_read_any_more_has_not_counted_more(
+    client: EngineClient, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    engine, _ = engine_at
+    engine.counts = [b"vllm:generation_tokens_total 7.0\n"]  # And then an error, each time.
+    engine.gate.clear()
+    assert not await moves(client, lambda: client.post(CHAT, ASKED), 2)
+    engine.gate.set()
+
+
+async def test_one_that_counts_more_tokens_is_at_work(client: EngineClient, engine_at: tuple[FakeVLLM, str]) -> None:
+    engine, _ = engine_at
+    engine.counts = [b"vllm:generation_tokens_total %d.0\n" % number for number in range(9)]
+    engine.gate.clear()
+    assert await moves(client, lambda: client.post(CHAT, ASKED), 20)
+    engine.gate.set()

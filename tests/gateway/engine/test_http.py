@@ -239,3 +239,21 @@ async def test_words_that_nobody_asked_for_end_the_connection(tmp_path: Path) ->
         async with asyncio.timeout(10):
             while client._idle:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.01)
+
+
+async def test_a_body_without_a_length_that_was_hung_up_on_is_not_whole(tmp_path: Path) -> None:
+    begun = asyncio.Event()
+
+    async def handler(peer: Peer) -> None:
+        await peer.heard()
+        await peer.say(UNTIL_CLOSED[:-3])
+        begun.set()
+        await peer.reader.read()
+
+    async with talking(tmp_path, handler) as client:
+        found = await client.ask(b"GET", b"/x")
+        reading = asyncio.ensure_future(found.read())
+        await begun.wait()
+        await client.close()
+        with pytest.raises(BrokenError):
+            await asyncio.wait_for(reading, 10)

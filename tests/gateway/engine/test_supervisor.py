@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -180,6 +180,24 @@ async def test_an_engine_that_is_well_and_answers_nobody_is_started_again_at_onc
         assert watched.supervisor.phase is Phase.DOWN
         watched.hang.unlink()
         await until(lambda: watched.supervisor.restarts == 1 and watched.supervisor.phase is Phase.READY)
+        assert "the engine answers its health check, but no request" in [reason for _, reason in watched.told]
+
+
+async def test_streams_that_begin_and_say_nothing_do_not_hide_an_engine_that_hangs(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as watched:
+        watched.hang.touch()
+        body = {"model": "base", "prompt": "x", "stream": True}
+
+        async def ask() -> None:
+            while watched.supervisor.phase is Phase.READY:
+                with suppress(EngineUnavailableError):
+                    async with watched.client.stream("/v1/completions", body):
+                        await asyncio.sleep(0.1)  # Its client leaves again.
+
+        await asyncio.wait_for(ask(), 20)
+        assert watched.supervisor.phase is Phase.DOWN
+        watched.hang.unlink()
+        await until(lambda: watched.supervisor.phase is Phase.READY)
         assert "the engine answers its health check, but no request" in [reason for _, reason in watched.told]
 
 
