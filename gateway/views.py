@@ -17,6 +17,7 @@ from postil.registry.examples import last_message
 from postil.registry.keys import Role, in_force
 from postil.registry.models import Agreement, Event, Key, Release, Review, Tenant, utcnow
 from postil.registry.releases import AdapterState
+from postil.registry.signatures import REQUIRE
 
 _TENANT = "tenant"
 
@@ -131,9 +132,12 @@ def events(rows: Iterable[Event], caller: Caller) -> list[dict[str, Any]]:
 
 
 def _domain(row: Event) -> str:
-    """The domain that an event is about, or none, which only those may see who see all."""
+    """The domain that an event is about, or none, which only those may see who see all.
+
+    Tenants may be called like domains: of the subjects without an adapter, only one of its own kind is a domain's.
+    """
     domain, slash, _ = row.subject.partition("/")
-    return domain if slash else ""
+    return domain if slash or row.action == REQUIRE else ""
 
 
 def _event(row: Event, caller: Caller) -> dict[str, Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from postil.registry.keys import Role
+from tests.fakes.signing import key_pair
 from tests.gateway.conftest import House
 from tests.gateway.test_roles import HEALTH, staff
 from tests.gateway.test_roles import both as both
@@ -28,3 +31,17 @@ async def test_a_publisher_does_not_learn_who_the_tenants_of_its_own_domain_are(
     assert [event["action"] for event in seen["events"]][-4:] == ["pin", "pin", "unpin", "pin"]
     held = {row["release"]: row["why"] for row in (await ann.ask("GET", "/api/status")).json()["adapters"]}
     assert held["healthcare/triage@2"] == ["pin of a tenant"]
+
+
+async def test_a_publisher_sees_what_signatures_its_own_domain_requires_in_the_log_and_no_tenant_called_like_it(
+    both: House, tmp_path: Path
+) -> None:
+    ann = await staff(both, Role.PUBLISHER, "healthcare")
+    await both.tenant("healthcare", "healthcare")
+    for domain in ("healthcare", "legal"):
+        body = {"keys": [key_pair(tmp_path, "ours").pem], "reason": "what answers is signed"}
+        assert (await both.admin("PUT", f"/api/domains/{domain}/signing-keys", json=body)).status_code == 200
+    seen = [event for event in (await ann.ask("GET", "/api/events")).json() if "/" not in event["subject"]]
+    assert [(event["action"], event["subject"], event["reason"]) for event in seen] == [
+        ("signature-require", "healthcare", "what answers is signed")
+    ]
