@@ -73,7 +73,10 @@ def rotate(
     expires: Expires = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put another key in the place of one, and print it; the old one goes on for a while, so nobody has to hurry."""
+    """Put another key in the place of one, and print it; the old one goes on for a while, so nobody has to hurry.
+
+    A key is replaced once: then rotate the one that took its place.
+    """
     with connected() as client:
         body = {"overlap": overlap, "expires_in": expires}
         _show_new(call(client, "POST", f"/api/keys/{_id(which)}/rotate", json=body), as_json)
