@@ -26,6 +26,7 @@ from postil.registry.names import parse_domain
 from postil.registry.text import kept
 
 _MARK = "postil"
+OLD_MARK = "psk-"
 _ROTATE = "key-rotate"
 _OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?")
 # Names that the log has for others: whoever holds the key file, the gateway itself, the demo, and who has no key.
@@ -77,6 +78,11 @@ def salted(salt: bytes, secret: str) -> bytes:
 def unsalted(key: str) -> str:
     """What was kept of a key before 0005, and is of the admin key file's: SHA-256 of all of it, in hex."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def id_of_old(key: str) -> str:
+    """The id that 0005 gave a key from before: a part of its hash, which tells nothing."""
+    return unsalted(key)[:12]
 
 
 def add_key(database: Database, wanted: Wanted, *, actor: str) -> tuple[Key, str]:
