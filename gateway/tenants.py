@@ -169,7 +169,7 @@ def _forever(caller: Caller) -> _Held:
 
 
 def admin_key(settings: Settings) -> str:
-    """Read the admin key, or make it, readable by its owner only. Raises SettingsError if it is short."""
+    """Read the admin key, or make it, readable by its owner only. Raises SettingsError if it is short, or as other keys are."""
     path = settings.admin_key_file
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,4 +177,6 @@ def admin_key(settings: Settings) -> str:
     key = path.read_text().strip()
     if len(key) < _SHORTEST_ADMIN_KEY:
         raise SettingsError(f"{path} holds no key that is hard to guess; delete it, and the next start makes one")
+    if parts(key) is not None:
+        raise SettingsError(f"{path} holds a key as `postil keys` makes them; write another there, not postil_..._...")
     return key
