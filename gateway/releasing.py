@@ -94,7 +94,7 @@ async def unpin(gateway: Gateway, tenant: str, name: AdapterName, *, reason: str
 
 
 async def remove_tenant(gateway: Gateway, name: str, *, actor: str) -> None:
-    """Remove a tenant: its key is refused at once, and its pins go. Raises NotFoundError."""
+    """Remove a tenant: its keys are refused at once, and its pins go. Raises NotFoundError."""
     await asyncio.to_thread(tenants.remove_tenant, gateway.registry().database, name, actor=actor)
     await gateway.refresh_tenants()
     async with gateway.changing:

@@ -169,7 +169,10 @@ def _forever(caller: Caller) -> _Held:
 
 
 def admin_key(settings: Settings) -> str:
-    """Read the admin key, or make it, readable by its owner only. Raises SettingsError if it is short, or as other keys are."""
+    """Read the admin key, or make it, readable by its owner only.
+
+    Raises SettingsError if it is short, or would be looked up as another.
+    """
     path = settings.admin_key_file
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)

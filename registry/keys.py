@@ -29,8 +29,9 @@ _MARK = "postil"
 OLD_MARK = "psk-"
 _ROTATE = "key-rotate"
 _OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?")
-# Names that the log has for others: whoever holds the key file, the gateway itself, the demo, and who has no key.
-TAKEN = frozenset({"admin", "postil", "demo", "nobody"})
+# Names that the log has for others: whoever holds the key file, the gateway itself, the demo, who has no key, and those
+# who were refused too often to be told apart.
+TAKEN = frozenset({"admin", "postil", "demo", "nobody", "several"})
 LONGEST = timedelta(days=3650)
 
 

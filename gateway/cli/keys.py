@@ -11,7 +11,7 @@ from postil.gateway.cli.connection import CommandError, call, connected
 from postil.gateway.cli.show import AsJson, console, print_json, print_table, short_time
 from postil.gateway.cli.spans import span
 
-Which = Annotated[str, typer.Argument(help="The id, how the key begins (postil_<id>), or the key: only the id is sent.")]
+Which = Annotated[str, typer.Argument(help="The id, how it begins (postil_<id>), or all of it; only the id is sent.")]
 Expires = Annotated[
     float | None, typer.Option("--expires", parser=span, metavar="SPAN", help="For how long it is good, such as 90d.")
 ]
