@@ -24,6 +24,7 @@ from postil.registry.releases import AdapterState
 BASE = "base"
 AUTO = "auto"
 NUMBER, PIN = "number", "pin"
+PIN_OF = "pin of "
 COLLECTED = "its files were collected; publish it again to serve it"
 
 
@@ -130,7 +131,7 @@ class Entry:
         for why, share in ((CANARY, self.canary), (SHADOW, self.shadow)):
             yield why, share.number if share else None
         for tenant, number in sorted(self.pins.items()):
-            yield f"pin of {tenant}", number
+            yield f"{PIN_OF}{tenant}", number
 
     def _share(self, share: Share | None) -> Servable | None:
         return self.releases.get(share.number) if share is not None else None

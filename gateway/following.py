@@ -83,7 +83,7 @@ async def _again(gateway: Gateway, undone: set[str]) -> None:
 async def _taken_over(gateway: Gateway, subject: str) -> bool:
     try:
         name = parse_adapter(subject)
-    except NameInvalidError:  # A tenant or a key, which following_keys takes over.
+    except NameInvalidError:  # A tenant, a key's owner, or a domain's signing keys: following_keys takes them over.
         return True
     return await take_over(gateway, name)
 

@@ -1,4 +1,4 @@
-"""Follows what other gateways did to tenants and keys, beside everything else that is followed.
+"""Follows what other gateways did to tenants, keys, and what signatures domains require, beside everything else.
 
 A connection of its own: a revoked key must not go on while a release that somebody promoted is being loaded.
 """
@@ -35,8 +35,13 @@ async def follow_keys(gateway: Gateway) -> None:
 async def _follow(gateway: Gateway, feed: ChangeFeed) -> None:
     async with aclosing(feed.changes()) as changes:
         async for subjects in changes:
-            if not all(map(_is_adapter, subjects)):
+            changed = {subject for subject in subjects if not _is_adapter(subject)}
+            if changed:
+                # Before anything that may fail: where keys were set, nothing unsigned is to be taken on trust.
+                trusted = gateway.clearance.forget(changed)
                 await gateway.refresh_tenants()
+                # A tenant may be called like a domain that needs no signatures as before.
+                await asyncio.to_thread(gateway.clearance.look_again, trusted)
 
 
 def _is_adapter(subject: str) -> bool:

@@ -84,6 +84,7 @@ class Gateway:
         self.reviews = Reviews(lambda: self.registry().database, Webhooks(settings.webhook_secret))
         self.openings = Openings()
         self.refusals = Refusals(lambda: self.registry().database)
+        self.clearance = Clearance(lambda: self.registry().database)
         self.limits, self.ledger, self.meter = metering(lambda: self.registry().database, self._limited)
         self.shadows = Shadows(self._complete, self._keep_agreement)
         self._task: asyncio.Task[None] | None = None
@@ -238,7 +239,7 @@ class Gateway:
         registry = await asyncio.to_thread(open_registry, self.settings, self.plugins, base)
         residency = self._residency = Residency(
             self.client, registry.artifacts, capacity=command.held(self.settings), busy=self.admission.runs,
-            clear=Clearance(registry.database).check,
+            clear=self.clearance.check,
         )
         self._registry = registry
         self.opened_at = await asyncio.to_thread(registry.newest_event)

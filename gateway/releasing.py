@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -11,11 +12,15 @@ from postil.gateway.catalog import Servable, make_servable
 from postil.gateway.engine.residency import LoadError
 from postil.gateway.errors import NotFoundError, RefusedError
 from postil.gateway.lifecycle import Gateway
+from postil.gateway.refreshing import refresh_keys
 from postil.plugins import Candidate, ReleaseRef
 from postil.registry import channels, tenants
 from postil.registry.channels import ANYHOW, Only
+from postil.registry.errors import UnavailableError
 from postil.registry.names import AdapterName
 from postil.registry.releases import AdapterState
+
+log = logging.getLogger(__name__)
 
 
 async def promote(
@@ -94,12 +99,15 @@ async def unpin(gateway: Gateway, tenant: str, name: AdapterName, *, reason: str
 
 
 async def remove_tenant(gateway: Gateway, name: str, *, actor: str) -> None:
-    """Remove a tenant: its key is refused at once, and its pins go. Raises NotFoundError."""
+    """Remove a tenant: its keys are refused at once, and its pins go. Raises NotFoundError."""
     await asyncio.to_thread(tenants.remove_tenant, gateway.registry().database, name, actor=actor)
-    await gateway.refresh_tenants()
+    await refresh_keys(gateway)
     async with gateway.changing:
         for entry in [entry for entry in gateway.catalog.entries.values() if name in entry.pins]:
-            await gateway.refresh(entry.name)
+            try:
+                await gateway.refresh(entry.name)
+            except UnavailableError:
+                log.warning("a removed tenant's pin of %s is gone here once the database answers", entry.name)
 
 
 def _check_known(gateway: Gateway, tenant: str) -> None:

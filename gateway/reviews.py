@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -73,12 +74,18 @@ class Reviews:
         self._sampling.add(task)
         task.add_done_callback(self._sampling.discard)
 
-    async def get(self, wanted: str, seconds: float = 0.0) -> Review:
-        """A review; if it is open, as it is once somebody decides, or after so many seconds. Raises NotFoundError."""
+    async def get(self, wanted: str, seconds: float = 0.0, *, tenant: str | None = None) -> Review:
+        """A review; if it is open, as it is once somebody decides, or after so many seconds.
+
+        For a tenant: one of its own, by its whole id. Raises NotFoundError.
+        """
+        find = partial(kept.get, wanted=wanted)
+        if tenant is not None:
+            find = partial(kept.of_tenant, wanted=wanted, tenant=tenant)
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
             news = self._news
-            review = await asyncio.to_thread(kept.get, self._database(), wanted)
+            review = await asyncio.to_thread(find, self._database())
             left = deadline - asyncio.get_running_loop().time()
             if review.status != kept.OPEN or left <= 0:
                 return review

@@ -14,12 +14,12 @@ class Right(StrEnum):
     LOOK = "look"  # What is installed here: plugins, the schema of policies.
     SEE = "see"  # Adapters, their releases, their channels, what was done to them.
     AUDIT = "audit"  # Whether the log is whole.
-    SEE_KEYS = "see_keys"  # Who may call: tenants and keys, without secrets.
+    SEE_KEYS = "see_keys"  # Who may call: tenants, keys (no secrets), limits; and signing keys.
     SEE_USAGE = "see_usage"  # Who used how much.
     EXPORT = "export"  # Weights, and what training wrote beside them, which quotes validation messages.
     PUBLISH = "publish"  # Publish, promote, roll back, canary, shadow.
     REVIEW = "review"  # What was asked and answered, and to decide on it.
-    ADMINISTER = "administer"  # Tenants, keys, pins, garbage collection.
+    ADMINISTER = "administer"  # Tenants, keys, limits, signing keys, pins, garbage collection.
 
 
 RIGHTS: Mapping[Role, frozenset[Right]] = {

@@ -13,7 +13,7 @@ from postil.gateway.rights import RIGHTS, Right
 from postil.gateway.settings import Settings
 from postil.registry.database import Database
 from postil.registry.files import write_private
-from postil.registry.keys import OF_DOMAINS, Role, new_secret, parts, salted, unsalted
+from postil.registry.keys import OF_DOMAINS, OLD_MARK, Role, new_secret, parts, salted, unsalted
 from postil.registry.limits import of_tenant
 from postil.registry.models import Key, Tenant
 from postil.registry.tenants import tenants_and_keys
@@ -169,12 +169,17 @@ def _forever(caller: Caller) -> _Held:
 
 
 def admin_key(settings: Settings) -> str:
-    """Read the admin key, or make it, readable by its owner only. Raises SettingsError if it is short."""
+    """Read the admin key, or make it, readable by its owner only.
+
+    Raises SettingsError if it is short, or would be looked up as another.
+    """
     path = settings.admin_key_file
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_private(path, f"psk-{new_secret()}\n")
+        write_private(path, f"{OLD_MARK}{new_secret()}\n")
     key = path.read_text().strip()
     if len(key) < _SHORTEST_ADMIN_KEY:
         raise SettingsError(f"{path} holds no key that is hard to guess; delete it, and the next start makes one")
+    if parts(key) is not None:
+        raise SettingsError(f"{path} holds a key as `postil keys` makes them; write another there, not postil_..._...")
     return key

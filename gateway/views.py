@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from postil.gateway.catalog import Entry, Servable
+from postil.gateway.catalog import PIN_OF, Entry, Servable
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.rights import Right
 from postil.gateway.tenants import Caller
@@ -16,6 +17,9 @@ from postil.registry.examples import last_message
 from postil.registry.keys import Role, in_force
 from postil.registry.models import Agreement, Event, Key, Release, Review, Tenant, utcnow
 from postil.registry.releases import AdapterState
+from postil.registry.signatures import REQUIRE
+
+_TENANT = "tenant"
 
 
 def adapter(state: AdapterState, gateway: Gateway, caller: Caller) -> dict[str, Any]:
@@ -31,13 +35,19 @@ def adapter(state: AdapterState, gateway: Gateway, caller: Caller) -> dict[str, 
         "default": state.default,
         "canary": _share(state, CANARY),
         "shadow": _share(state, SHADOW),
-        "pins": dict(state.pins),
+        "pins": _pins(state.pins, caller),
+        "pinned": {str(number): tenants for number, tenants in sorted(Counter(state.pins.values()).items())},
         "releases": [
             {**release(row), "live": row.number == state.live, "problem": broken.get(row.number)}
             for row in reversed(state.releases)
         ],
         "events": events(state.events, caller),
     }
+
+
+def _pins(pins: Mapping[str, int], caller: Caller) -> dict[str, int]:
+    """Which tenant keeps which release, for those who may know who the tenants are; ``pinned`` counts for everybody."""
+    return dict(pins) if caller.may(Right.SEE_KEYS) else {}
 
 
 def _share(state: AdapterState, which: str) -> dict[str, Any] | None:
@@ -122,24 +132,32 @@ def events(rows: Iterable[Event], caller: Caller) -> list[dict[str, Any]]:
 
 
 def _domain(row: Event) -> str:
-    """The domain that an event is about, or none, which only those may see who see all."""
+    """The domain that an event is about, or none, which only those may see who see all.
+
+    Tenants may be called like domains: of the subjects without an adapter, only one of its own kind is a domain's.
+    """
     domain, slash, _ = row.subject.partition("/")
-    return domain if slash else ""
+    return domain if slash or row.action == REQUIRE else ""
 
 
 def _event(row: Event, caller: Caller) -> dict[str, Any]:
-    """One row of the log. What a reviewer remarked may quote what was asked: it is for those who review."""
-    hidden = row.action.startswith("review-") and not caller.may(Right.REVIEW, _domain(row))
+    """One row of the log. What a reviewer remarked may quote what was asked: it is for those who review.
+
+    Whom a pin is for, and why, is for those who may know who the tenants are.
+    """
+    remark = row.action.startswith("review-") and not caller.may(Right.REVIEW, _domain(row))
+    whose = _TENANT in row.details and not caller.may(Right.SEE_KEYS)
+    details = {name: value for name, value in row.details.items() if not (whose and name == _TENANT)}
     return {
         "sequence": row.sequence,
         "at": _stamp(row.at),
         "by": row.actor,
         "action": row.action,
         "subject": row.subject,
-        "reason": "" if hidden else row.reason,
+        "reason": "" if remark or whose else row.reason,
         "from": row.before,
         "to": row.after,
-        "details": row.details,
+        "details": details,
     }
 
 
@@ -194,12 +212,19 @@ def status(gateway: Gateway, caller: Caller) -> dict[str, Any]:
         "base": base.id if base else None,
         "base_revision": base.revision if base else None,
         "adapters": [
-            *(_wanted(gateway, servable, why) for servable, why in gateway.catalog.wanted()
+            *(_wanted(gateway, servable, _why(why, caller)) for servable, why in gateway.catalog.wanted()
               if caller.may(Right.SEE, servable.ref.domain)),
             *_missed(gateway, caller),
         ],
         "watches": _watches(gateway, caller),
     }
+
+
+def _why(why: list[str], caller: Caller) -> list[str]:
+    """Why a release is held. Whose pin it is, is for those who may know who the tenants are."""
+    if caller.may(Right.SEE_KEYS):
+        return why
+    return list(dict.fromkeys(f"{PIN_OF}a tenant" if each.startswith(PIN_OF) else each for each in why))
 
 
 def _wanted(gateway: Gateway, servable: Servable, why: list[str]) -> dict[str, Any]:
@@ -217,8 +242,8 @@ def _wanted(gateway: Gateway, servable: Servable, why: list[str]) -> dict[str, A
 def _missed(gateway: Gateway, caller: Caller) -> list[dict[str, Any]]:
     """The releases that the engine should hold, but that cannot be served on this gateway."""
     return [
-        {"release": str(entry.name.release(number)), "why": why, "resident": False, "problem": entry.broken[number],
-         "attempts": 0}
+        {"release": str(entry.name.release(number)), "why": _why(why, caller), "resident": False,
+         "problem": entry.broken[number], "attempts": 0}
         for entry in _seen(gateway, caller)
         for number, why in sorted(entry.missed().items())
     ]

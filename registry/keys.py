@@ -26,9 +26,12 @@ from postil.registry.names import parse_domain
 from postil.registry.text import kept
 
 _MARK = "postil"
+OLD_MARK = "psk-"
+_ROTATE = "key-rotate"
 _OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?")
-# Names that the log has for others: whoever holds the key file, the gateway itself, the demo, and who has no key.
-TAKEN = frozenset({"admin", "postil", "demo", "nobody"})
+# Names that the log has for others: whoever holds the key file, the gateway itself, the demo, who has no key, and those
+# who were refused too often to be told apart.
+TAKEN = frozenset({"admin", "postil", "demo", "nobody", "several"})
 LONGEST = timedelta(days=3650)
 
 
@@ -78,6 +81,11 @@ def unsalted(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+def id_of_old(key: str) -> str:
+    """The id that 0005 gave a key from before: a part of its hash, which tells nothing."""
+    return unsalted(key)[:12]
+
+
 def add_key(database: Database, wanted: Wanted, *, actor: str) -> tuple[Key, str]:
     """Add a key; returns it with its text, which is not kept. Raises NotFoundError or KeyRefusedError."""
     with database.transaction() as session:
@@ -118,14 +126,16 @@ def rotate_key(
 ) -> tuple[Key, Key, str]:
     """Put another key in the place of one that goes on for ``overlap``: the old one, the new one and its text.
 
-    The new one is good for as long as the old one was, or for ``lifetime``. Raises NotFoundError, ConflictError if the
-    old one is no longer in force, or KeyRefusedError.
+    The new one is good for as long as the old one was, or for ``lifetime``. A key is replaced once: in its overlap it
+    is on its way out, and says no more how long it was good for. Raises NotFoundError, ConflictError if the old one is
+    no longer in force or was replaced, or KeyRefusedError.
     """
     if not timedelta(0) <= overlap <= LONGEST:
         raise KeyRefusedError("an overlap is neither negative nor longer than ten years; give one such as 24h")
     with database.transaction() as session:
         store.lock_for_writing(session)
         old = _in_force(session, wanted)
+        _check_not_replaced(session, old)
         if lifetime is None and old.expires_at is not None:
             lifetime = old.expires_at - old.created_at
         asked = Wanted(old.owner, Role(old.role), old.domains, lifetime, old.note)
@@ -136,7 +146,7 @@ def rotate_key(
         session.add(old)
         session.add(new)
         store.record(
-            session, actor=actor, action="key-rotate", subject=old.owner, reason="",
+            session, actor=actor, action=_ROTATE, subject=old.owner, reason="",
             details={**_told(new), "replaces": old.id, "until": old.expires_at.isoformat()},
         )
         return old, new, text
@@ -216,6 +226,12 @@ def _in_force(session: Session, wanted: str) -> Key:
     if not in_force(key, utcnow()):
         raise ConflictError(f"key {key.id} is no longer in force; add another one with `postil keys add`")
     return key
+
+
+def _check_not_replaced(session: Session, key: Key) -> None:
+    for event in store.events(session, key.owner, [_ROTATE]):
+        if event.details["replaces"] == key.id:
+            raise ConflictError(f"key {key.id} was replaced by {event.details['key']} already; rotate that one")
 
 
 def _minute(at: datetime) -> str:

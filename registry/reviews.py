@@ -75,6 +75,15 @@ def get(database: Database, wanted: str, domains: Collection[str] | None = None)
         return _found(session, wanted, domains)
 
 
+def of_tenant(database: Database, wanted: str, tenant: str) -> Review:
+    """A tenant's review of that very id. Raises NotFoundError, which says the same of every other id."""
+    with database.transaction() as session:
+        review = session.get(Review, wanted)
+    if review is None or review.tenant != tenant:
+        raise NotFoundError(f"there is no review {wanted[:40]!r}")
+    return review
+
+
 def reviews(
     database: Database, *, status: str | None = None, domain: str | None = None, assigned_to: str | None = None,
     domains: Collection[str] | None = None, limit: int = 100,

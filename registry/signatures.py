@@ -6,9 +6,10 @@ A domain without a key takes everything. One with keys takes and loads only what
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
@@ -146,20 +147,26 @@ def signature_of(database: Database, domain: str, artifact: str) -> str | None:
 
 
 class Clearance:
-    """Says before every load whether an artifact may be loaded for a domain."""
+    """Says before every load whether an artifact may be loaded for a domain. ``database`` raises while there is none.
 
-    def __init__(self, database: Database) -> None:
+    Whoever changes what a domain requires, or hears that somebody did, says so to ``forget``.
+    """
+
+    def __init__(self, database: Callable[[], Database]) -> None:
         self._database = database
-        # Those that asked for no signature when the database last answered.
+        # Those that asked for no signature when the database last answered. Another set after every change, so that a
+        # check which read before it adds to one that nobody looks at any more.
         self._free = set[str]()
+        self._forgetting = Lock()
 
     def check(self, domain: str, artifact: str) -> None:
         """Raise SignatureError unless the domain needs no signature, or the artifact has one that it accepts.
 
         A database that is away holds up nobody who needed none; where one is needed, nothing is taken on trust.
         """
+        free = self._free
         try:
-            with self._database.transaction() as session:
+            with self._database().transaction() as session:
                 keys = _keys(session, domain)
                 bundles = _bundles(session, domain, artifact) if keys else []
         except (SQLAlchemyError, UnavailableError) as error:
@@ -168,8 +175,24 @@ class Clearance:
             raise SignatureError(
                 f"the signature of {artifact[:19]} cannot be checked while the registry's database does not answer"
             ) from error
-        (self._free.discard if keys else self._free.add)(domain)
+        (free.discard if keys else free.add)(domain)
         _check(domain, artifact, bundles, keys)
+
+    def forget(self, domains: Collection[str]) -> list[str]:
+        """Take these on trust no longer; returns those that were. Needs no database, and waits for none."""
+        with self._forgetting:
+            before = self._free
+            self._free = before.difference(domains)
+        return sorted(before.intersection(domains))
+
+    def look_again(self, domains: Iterable[str]) -> None:
+        """Trust those of ``domains`` again that need no signature still. Raises UnavailableError."""
+        free = self._free
+        for domain in domains:
+            with self._database().transaction() as session:
+                keys = _keys(session, domain)
+            if not keys:
+                free.add(domain)
 
 
 def _keys(session: Session, domain: str) -> Sequence[SigningKey]:

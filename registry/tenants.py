@@ -52,12 +52,6 @@ def remove_tenant(database: Database, name: str, *, actor: str) -> None:
         store.record(session, actor=actor, action="tenant-remove", subject=name, reason="")
 
 
-def list_tenants(database: Database) -> Sequence[Tenant]:
-    """All tenants, by name."""
-    with database.transaction() as session:
-        return store.tenants(session)
-
-
 def tenants_and_keys(database: Database) -> tuple[Sequence[Tenant], Sequence[Key]]:
     """All tenants and all keys, as of one instant."""
     with database.transaction() as session:

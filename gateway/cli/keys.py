@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 import typer
 
-from postil.gateway.cli.connection import call, connected
+from postil.gateway.cli.connection import CommandError, call, connected
 from postil.gateway.cli.show import AsJson, console, print_json, print_table, short_time
 from postil.gateway.cli.spans import span
 
-Which = Annotated[str, typer.Argument(help="The key's id, or how it begins: postil_<id>.")]
+Which = Annotated[str, typer.Argument(help="The id, how it begins (postil_<id>), or all of it; only the id is sent.")]
 Expires = Annotated[
     float | None, typer.Option("--expires", parser=span, metavar="SPAN", help="For how long it is good, such as 90d.")
 ]
+_ID = re.compile("[0-9a-f]{12}")
 _ROLES = "tenant (asks), publisher or reviewer (of given domains), viewer, admin."
 
 
@@ -73,7 +75,10 @@ def rotate(
     expires: Expires = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put another key in the place of one, and print it; the old one goes on for a while, so nobody has to hurry."""
+    """Put another key in the place of one, and print it; the old one goes on for a while, so nobody has to hurry.
+
+    A key is replaced once: then rotate the one that took its place.
+    """
     with connected() as client:
         body = {"overlap": overlap, "expires_in": expires}
         _show_new(call(client, "POST", f"/api/keys/{_id(which)}/rotate", json=body), as_json)
@@ -106,4 +111,15 @@ def _show_new(key: dict[str, Any], as_json: bool) -> None:
 
 def _id(which: str) -> str:
     """The id alone: a secret that somebody pastes must not stand in an address, which proxies log."""
-    return which.removeprefix("postil_").partition("_")[0]
+    key = which.strip()
+    found = _id_of_old(key) if key.startswith("psk-") else key.removeprefix("postil_").partition("_")[0]
+    if not _ID.fullmatch(found):
+        raise CommandError("that is neither a key nor the id of one, and was not sent; see `postil keys list`")
+    return found
+
+
+def _id_of_old(key: str) -> str:
+    # Here: it brings the database's library, for which hardly any command need wait.
+    from postil.registry.keys import id_of_old
+
+    return id_of_old(key)

@@ -138,5 +138,8 @@ def _channels(state: dict[str, Any], release: dict[str, Any]) -> str:
         if state[which] and state[which]["release"] == number:
             found.append(f"{which} {state[which]['weight']:g} %")
     tenants = sorted(tenant for tenant, pinned in state["pins"].items() if pinned == number)
-    found += [f"pinned: {', '.join(tenants)}"] if tenants else []
+    pinned = state["pinned"].get(str(number), 0)
+    if pinned:
+        # Who they are is not for everybody.
+        found.append(f"pinned: {', '.join(tenants) or f'{pinned} tenant' + 's' * (pinned > 1)}")
     return "; ".join(found) or release["problem"] or ""

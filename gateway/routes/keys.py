@@ -11,6 +11,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from postil.gateway import views
 from postil.gateway.lifecycle import Gateway
+from postil.gateway.refreshing import refresh_keys
 from postil.gateway.rights import Right
 from postil.gateway.routes.parts import AnyRequest, actor, seconds
 from postil.registry import keys
@@ -56,7 +57,7 @@ def _changing(gateway: Gateway) -> list[Any]:
         key, text = await asyncio.to_thread(
             keys.add_key, gateway.registry().database, wanted, actor=actor(request)
         )
-        await gateway.refresh_tenants()
+        await refresh_keys(gateway)
         return {**views.key(key), "key": text}
 
     @post("/keys/{key_id:str}/rotate", may=Right.ADMINISTER)
@@ -67,7 +68,7 @@ def _changing(gateway: Gateway) -> list[Any]:
             keys.rotate_key, gateway.registry().database, key_id, overlap,
             lifetime=seconds(data.expires_in), actor=actor(request),
         )
-        await gateway.refresh_tenants()
+        await refresh_keys(gateway)
         return {**views.key(new), "key": text, "replaces": views.key(old)}
 
     @delete("/keys/{key_id:str}", status_code=200, may=Right.ADMINISTER)
@@ -75,7 +76,7 @@ def _changing(gateway: Gateway) -> list[Any]:
         key = await asyncio.to_thread(
             keys.revoke_key, gateway.registry().database, key_id, reason=reason, actor=actor(request)
         )
-        await gateway.refresh_tenants()
+        await refresh_keys(gateway)
         return views.key(key)
 
     return [add, rotate, revoke]

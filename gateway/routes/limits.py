@@ -13,6 +13,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from postil.gateway.errors import BadRequestError
 from postil.gateway.lifecycle import Gateway
+from postil.gateway.refreshing import refresh_keys
 from postil.gateway.rights import Right
 from postil.gateway.routes.parts import AnyRequest, actor
 from postil.registry import limits, usage
@@ -42,7 +43,7 @@ def limit_routes(gateway: Gateway) -> list[Any]:
         await asyncio.to_thread(
             limits.set_limits, gateway.registry().database, name, wanted, actor=actor(request)
         )
-        await gateway.refresh_tenants()
+        await refresh_keys(gateway)
         return asdict(wanted)
 
     @get("/usage", may=Right.SEE_USAGE)

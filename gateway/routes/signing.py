@@ -32,10 +32,17 @@ def signing_routes(gateway: Gateway) -> list[Any]:
 
     @put("/domains/{domain:str}/signing-keys", may=Right.ADMINISTER)
     async def signing_keys(request: AnyRequest, domain: FromPath[str], data: JSONBody[KeysBody]) -> dict[str, Any]:
-        database, by = gateway.registry().database, actor(request)
-        return _shown(await asyncio.to_thread(require, database, domain, data.keys, reason=data.reason, actor=by))
+        return _shown(await asyncio.to_thread(_change, gateway, domain, data, actor(request)))
 
     return [domains, signing_keys]
+
+
+def _change(gateway: Gateway, domain: str, data: KeysBody, by: str) -> Requirement:
+    try:
+        return require(gateway.registry().database, domain, data.keys, reason=data.reason, actor=by)
+    finally:
+        # Whatever came of it: a database that is lost while it commits may have the keys.
+        gateway.clearance.forget([domain])
 
 
 def _shown(found: Requirement) -> dict[str, Any]:

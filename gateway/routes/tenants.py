@@ -11,6 +11,7 @@ from litestar.params import FromPath, JSONBody
 
 from postil.gateway import releasing, views
 from postil.gateway.lifecycle import Gateway
+from postil.gateway.refreshing import refresh_keys
 from postil.gateway.rights import Right
 from postil.gateway.routes.parts import AnyRequest, actor, seconds
 from postil.registry.tenants import add_tenant, tenants_and_keys
@@ -39,7 +40,7 @@ def tenant_routes(gateway: Gateway) -> list[Any]:
             add_tenant, gateway.registry().database, data.name, data.domains,
             default=data.default_domain, lifetime=seconds(data.expires_in), actor=actor(request),
         )
-        await gateway.refresh_tenants()
+        await refresh_keys(gateway)
         return {**views.tenant(tenant, [key]), "key": text}
 
     @delete("/tenants/{name:str}", may=Right.ADMINISTER)

@@ -118,10 +118,15 @@ async def test_a_wait_that_nobody_ends_ends_with_the_review_open(unsure: House) 
 async def test_another_tenant_does_not_learn_that_there_is_such_a_review(unsure: House) -> None:
     key, review = await held(unsure)
     other = await unsure.tenant("other", "healthcare")
-    for who, which in ((other, review), (key, "f" * 32), (key, review[:10])):
+    assert (await unsure.ask(key)).headers["x-postil-review"] != review
+    # Such as nobody has; whole ids of others; how they begin, which would tell them digit by digit.
+    for who, which in (
+        (other, review), (key, "f" * 32), (key, review[:10]), (other, review[:10]), (other, review[:4]),
+        (other, "ffff"), (other, f"{review}0"), (other, review.upper() + "0"),
+    ):  # fmt: skip
         response = await mine(unsure, who, which)
         assert response.status_code == 404
-        assert "there is no review" in response.json()["error"]["message"]
+        assert response.json()["error"]["message"] == f"there is no review {which[:40]!r}"
     assert (await unsure.client.get(f"/v1/reviews/{review}")).status_code == 401
     assert (await unsure.client.get("/api/reviews", headers=bearer(key))).status_code == 403
 

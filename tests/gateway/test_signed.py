@@ -11,12 +11,16 @@ import httpx
 import pytest
 
 from postil.gateway.catalog import engine_name
+from postil.registry.database import Database
 from postil.registry.defaults import SIGNATURE
+from postil.registry.keys import Role
 from postil.registry.signing import sign
 from tests.fakes.adapters import write_adapter
 from tests.fakes.signing import KeyPair, key_pair, resigned
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import FREE_TEXT, House, bearer, running_house, until
+from tests.gateway.test_following import two_houses
+from tests.gateway.test_roles import staff
 
 NAME = "healthcare/triage"
 WEIGHTS = "adapter_model.safetensors"
@@ -173,12 +177,59 @@ async def test_a_gateway_that_starts_again_loads_only_what_is_signed(
         assert "this one has no signature" in status
 
 
-async def test_only_the_admin_sees_or_changes_what_a_domain_requires(house: House, clinic: str, ours: KeyPair) -> None:
-    for method, path in (("GET", "/api/domains"), ("PUT", "/api/domains/healthcare/signing-keys")):
-        body: dict[str, Any] = {} if method == "GET" else {"json": {"keys": [ours.pem]}}
-        assert (await house.client.request(method, path, headers=bearer(clinic), **body)).status_code == 403
-        assert (await house.client.request(method, path, **body)).status_code == 401
-    assert [one["signature_required"] for one in (await house.admin("GET", "/api/domains")).json()] == [False]
+def away(house: House) -> None:
+    """The database answers no load of this gateway any more."""
+    house.gateway.clearance._database = lambda: Database(f"sqlite:///{house.folder / 'nowhere' / 'gone.db'}")
+
+
+async def test_nothing_unsigned_is_loaded_without_the_database_where_signatures_were_required_since(
+    house: House, clinic: str, ours: KeyPair
+) -> None:
+    await house.publish("legal/notes", FREE_TEXT)
+    firm = await house.tenant("firm", "legal")
+    await demand(house, ours)
+    away(house)
+    await lost(house, 1)
+    loads = house.engine.loads
+    assert (await house.ask(clinic)).status_code == 503
+    assert house.engine.loads == loads
+    house.engine.adapters.clear()
+    assert house.gateway._residency is not None
+    house.gateway._residency.forget()
+    assert (await house.ask(firm)).status_code == 200, "a domain without keys is held up by nothing"
+
+
+async def test_another_gateway_hears_that_signatures_are_required_before_the_database_is_away(
+    tmp_path: Path, ours: KeyPair
+) -> None:
+    async with two_houses(tmp_path, f"sqlite:///{tmp_path / 'shared.db'}") as (one, two, _):
+        await one.publish(NAME, FREE_TEXT)
+        key = await one.tenant("clinic", "healthcare")
+        await until(lambda: NAME in two.gateway.catalog.entries and two.gateway.directory.knows("clinic"))
+        assert (await two.ask(key)).status_code == 200
+        assert "healthcare" in two.gateway.clearance._free
+        await demand(one, ours)
+        await until(lambda: "healthcare" not in two.gateway.clearance._free)
+        away(two)
+        await lost(two, 1)
+        assert (await two.ask(key)).status_code == 503
+
+
+async def test_only_an_admin_changes_what_a_domain_requires_and_a_viewer_sees_it(
+    house: House, clinic: str, ours: KeyPair
+) -> None:
+    see, change = ("GET", "/api/domains"), ("PUT", "/api/domains/healthcare/signing-keys")
+    publisher = await staff(house, Role.PUBLISHER, "healthcare")
+    viewer, admin = await staff(house, Role.VIEWER), await staff(house, Role.ADMIN, owner="eve")
+    body = {"keys": [ours.pem]}
+    for key, sees in ((clinic, 403), (publisher.key, 403), (viewer.key, 200)):
+        assert (await house.client.request(*see, headers=bearer(key))).status_code == sees
+        assert (await house.client.request(*change, headers=bearer(key), json=body)).status_code == 403
+    assert (await house.client.request(*see)).status_code == 401
+    assert (await house.client.request(*change, json=body)).status_code == 401
+    assert [one["signature_required"] for one in (await viewer.ask(*see)).json()] == [False]
+    assert (await admin.ask(*change, json=body)).status_code == 200
+    assert [one["signature_required"] for one in (await viewer.ask(*see)).json()] == [True]
 
 
 async def test_a_private_key_is_refused_and_not_repeated(house: House, ours: KeyPair) -> None:

@@ -140,3 +140,21 @@ def test_a_gateway_does_not_start_with_an_admin_key_that_can_be_guessed(tmp_path
     settings.admin_key_file.write_text(text)
     with pytest.raises(SettingsError, match="hard to guess"):
         admin_key(settings)
+
+
+@pytest.mark.parametrize("text", ["postil_0123456789ab_0123456789abcdef", "postil_x_y0123456789abcdef\n"])
+def test_a_gateway_does_not_start_with_an_admin_key_that_would_be_looked_up_as_another(
+    tmp_path: Path, text: str
+) -> None:
+    settings = Settings(home=tmp_path)
+    settings.admin_key_file.write_text(text)
+    with pytest.raises(SettingsError, match="holds a key as `postil keys` makes them") as caught:
+        admin_key(settings)
+    assert "0123456789" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["postil-0123456789abcdef", "postil_0123456789abcdef", "psk-0123_456789_abcdef"])
+def test_whatever_key_a_gateway_starts_with_is_the_admins(tmp_path: Path, text: str) -> None:
+    settings = Settings(home=tmp_path)
+    settings.admin_key_file.write_text(text)
+    assert who(Directory(admin_key(settings)), text).root

@@ -20,7 +20,6 @@ from postil.registry.channels import CANARY, SHADOW
 from postil.registry.database import Database
 from postil.registry.models import Event
 from postil.registry.names import AdapterName
-from postil.registry.tenants import list_tenants
 
 TRIAGE = AdapterName("healthcare", "triage")
 Rows = dict[str, list[dict[str, Any]]]
@@ -94,11 +93,11 @@ def test_what_was_there_before_is_there_after(old: Database) -> None:
     with old.transaction() as session:
         (stable,) = store.channels(session)
         releases, pins = store.releases(session, TRIAGE), store.pins(session)
+        assert [tenant.name for tenant in store.tenants(session)] == ["clinic"]
     assert (stable.name, stable.number, stable.revision, stable.weight) == ("stable", 2, 2, 100)
     kept = [(release.number, release.source, release.note) for release in releases]
     assert kept == [(1, "", "größer"), (2, "", "größer")]
     assert pins == []
-    assert [tenant.name for tenant in list_tenants(old)] == ["clinic"]
     assert agreements.of(old, TRIAGE) == []
 
 

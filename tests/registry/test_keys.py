@@ -116,6 +116,23 @@ def test_without_overlap_the_old_key_ends_at_once(database: Database) -> None:
         rotate_key(database, key.id, DAY, actor="root")
 
 
+def test_a_key_is_replaced_once(database: Database) -> None:
+    key, _ = add_key(database, publisher(), actor="root")
+    other, _ = add_key(database, publisher(), actor="root")
+    old, new, _ = rotate_key(database, key.id, DAY, actor="root")
+    for lifetime in (None, 90 * DAY):
+        with pytest.raises(ConflictError) as caught:
+            rotate_key(database, key.id, DAY, lifetime=lifetime, actor="root")
+        assert str(caught.value) == f"key {key.id} was replaced by {new.id} already; rotate that one"
+    assert {each.id: each.expires_at for each in list_keys(database)} == {
+        old.id: old.expires_at, other.id: None, new.id: None,
+    }
+    assert [event.action for event in events(database)] == ["key-add", "key-add", "key-rotate"]
+    _, newer, _ = rotate_key(database, new.id, DAY, actor="root")
+    assert newer.expires_at is None
+    rotate_key(database, other.id, DAY, actor="root")
+
+
 def test_a_key_is_revoked_once(database: Database) -> None:
     key, _ = add_key(database, publisher(), actor="root")
     assert not in_force(revoke_key(database, key.id, actor="root"), utcnow())

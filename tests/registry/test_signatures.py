@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlmodel import Session
 
 from postil.registry import channels, history, signatures, store
 from postil.registry.audit import first_break
@@ -58,7 +61,7 @@ def demand(registry: Registry, *keys: KeyPair) -> None:
 def cleared(registry: Registry, release: Release) -> str:
     """Why a release may not be loaded; empty if it may."""
     try:
-        Clearance(registry.database).check(release.domain, release.artifact)
+        Clearance(lambda: registry.database).check(release.domain, release.artifact)
     except SignatureError as error:
         return str(error)
     return ""
@@ -207,17 +210,73 @@ def test_a_link_is_no_signature(registry: Registry, tmp_path: Path, ours: KeyPai
     assert signatures.take_signature(tmp_path / "folder") is None
 
 
+def gone(folder: Path) -> Database:
+    """A database that is away."""
+    return Database(f"sqlite:///{folder / 'nowhere' / 'gone.db'}")
+
+
 def test_a_database_that_is_away_holds_up_only_who_needs_a_signature(
     registry: Registry, ours: KeyPair, tmp_path: Path
 ) -> None:
     demand(registry, ours)
     signed, free = publish(registry, key=ours), publish(registry, name="legal/triage")
-    gone = Database(f"sqlite:///{tmp_path / 'nowhere' / 'gone.db'}")
-    clearance = Clearance(registry.database)
+    now = [registry.database]
+    clearance = Clearance(lambda: now[-1])
     clearance.check("healthcare", signed.artifact)
     clearance.check("legal", free.artifact)
-    clearance._database = gone
+    now.append(gone(tmp_path))
     clearance.check("legal", free.artifact)
     for domain, release in (("healthcare", signed), ("finance", free)):
         with pytest.raises(SignatureError, match="while the registry's database does not answer"):
             clearance.check(domain, release.artifact)
+
+
+def test_a_domain_that_was_free_is_not_taken_on_trust_once_it_was_told_to_require_signatures(
+    registry: Registry, ours: KeyPair, tmp_path: Path
+) -> None:
+    unsigned, other = publish(registry), publish(registry, name="legal/triage")
+    now = [registry.database]
+    clearance = Clearance(lambda: now[-1])
+    clearance.check("healthcare", unsigned.artifact)
+    clearance.check("legal", other.artifact)
+    demand(registry, ours)
+    assert clearance.forget(["healthcare", "finance"]) == ["healthcare"]
+    clearance.look_again(["healthcare"])
+    now.append(gone(tmp_path))
+    with pytest.raises(SignatureError, match="while the registry's database does not answer"):
+        clearance.check("healthcare", unsigned.artifact)
+    clearance.check("legal", other.artifact)
+
+
+def test_a_domain_that_still_needs_no_signature_is_trusted_again(registry: Registry, tmp_path: Path) -> None:
+    release = publish(registry)
+    now = [registry.database]
+    clearance = Clearance(lambda: now[-1])
+    clearance.check("healthcare", release.artifact)
+    clearance.look_again(clearance.forget(["healthcare"]))
+    now.append(gone(tmp_path))
+    clearance.check("healthcare", release.artifact)
+
+
+def test_a_check_that_read_before_a_change_leaves_no_trust_behind(
+    registry: Registry, ours: KeyPair, tmp_path: Path
+) -> None:
+    release = publish(registry)
+    clearance: Clearance
+
+    class Slow(Database):
+        """Keys are set after a check has read that there are none, and before it has done anything with that."""
+
+        @contextmanager
+        def transaction(self) -> Iterator[Session]:
+            with registry.database.transaction() as session:
+                yield session
+            demand(registry, ours)
+            clearance.forget(["healthcare"])
+
+    now: list[Database] = [Slow("sqlite://")]
+    clearance = Clearance(lambda: now[-1])
+    clearance.check("healthcare", release.artifact)
+    now.append(gone(tmp_path))
+    with pytest.raises(SignatureError, match="does not answer"):
+        clearance.check("healthcare", release.artifact)

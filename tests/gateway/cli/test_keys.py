@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postil.gateway.cli.spans import span
+from postil.registry.keys import unsalted
+from postil.registry.models import Key
 from tests.gateway.cli.test_commands import postil
 from tests.gateway.conftest import FREE_TEXT, House
 
@@ -41,6 +43,27 @@ async def test_a_key_lives_its_life_through_the_command(house: House) -> None:
     _, out, _ = await postil(house, "keys", "revoke", key.rpartition("_")[0], "--reason", "lost")
     assert out == f"revoked {key.split('_')[1]} of firm\n"
     assert (await house.ask(key)).status_code == 401
+
+
+@pytest.mark.parametrize("act", ["revoke", "rotate"])
+async def test_a_key_from_before_that_is_pasted_is_found_by_its_id(house: House, act: str) -> None:
+    await house.tenant("firm", "legal")
+    old = "psk-9f_86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b8"
+    row = Key(
+        id=unsalted(old)[:12], owner="firm", role="tenant", domains=[], prefix=old[:8], salt="", hash=unsalted(old)
+    )
+    with house.gateway.registry().database.transaction() as session:
+        session.add(row)
+    status, out, complaints = await postil(house, "keys", act, f" {old} ")
+    assert (status, unsalted(old)[:12] in out) == (0, True), complaints
+
+
+@pytest.mark.parametrize("act", ["revoke", "rotate"])
+@pytest.mark.parametrize("pasted", ["nYc3-a-secret-of-some-kind", "nYc3_a_secret", "postil_nYc3", "PSK-nYc3", "nYc3"])
+async def test_what_is_no_key_is_not_sent_and_not_repeated(house: House, act: str, pasted: str) -> None:
+    # Where no gateway answers: one that was asked would be told of.
+    status, out, complaints = await postil(house, "keys", act, pasted, POSTIL_URL="http://127.0.0.1:9")
+    assert (status, "was not sent" in complaints, "nYc3" in out + complaints) == (1, True, False)
 
 
 async def test_every_act_on_keys_and_tenants_is_readable_by_programs(house: House) -> None:
