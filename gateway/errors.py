@@ -17,6 +17,7 @@ GatewayError
 ├── CrossSiteError         403  a browser asks for a page of another site
 ├── NotJsonError           415  the admin API takes JSON
 ├── UnvalidatedError       502  the answer failed validation and the policy has no fallback for it
+├── TooManyConnectionsError 503  as many connections are open as may be
 ├── RegistryUnavailableError 503  the registry, or the disk under it, takes nothing now; what is live is served on
 ├── EngineRefusedError     any  what the engine said of the request, passed on
 └── EngineUnavailableError 503  the engine, or the gateway itself, is not ready; nothing was answered
@@ -150,6 +151,15 @@ class EngineUnavailableError(GatewayError):
     status = 503
     type = "service_unavailable"
     code = "engine_unavailable"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after=5)
+
+
+class TooManyConnectionsError(GatewayError):
+    status = 503
+    type = "service_unavailable"
+    code = "too_many_connections"
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_after=5)

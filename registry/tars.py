@@ -14,6 +14,8 @@ from postil.registry.landing import Landing, Readable
 
 BROKEN = (tarfile.TarError, EOFError, ValueError, RecursionError, gzip.BadGzipFile)
 _CHUNK = 1 << 20
+# What is written at a time: a reader on a slow line shows by each that it goes on.
+_PIECE = 64 << 10
 # Names, owners and times: a header that needs more than this is made to fill the memory.
 _MAX_HEADER = 64 << 10
 # What may be in a tar beside the files: headers and padding.
@@ -41,7 +43,7 @@ class TarFile:
             yield self.content
             return
         with self.content.open("rb") as file:
-            while chunk := file.read(_CHUNK):
+            while chunk := file.read(_PIECE):
                 yield chunk
 
 

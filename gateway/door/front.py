@@ -17,7 +17,7 @@ _HEADERS = (
     (b"cross-origin-resource-policy", b"same-origin"),
 )
 _SAFE = ("GET", "HEAD", "OPTIONS")
-_ELSEWHERE = ("cross-site", "same-site")
+_ELSEWHERE = (b"cross-site", b"same-site")
 
 
 class Front:
@@ -53,8 +53,9 @@ def _refused(scope: Scope) -> GatewayError | None:
 
 def _cross_site(headers: dict[bytes, bytes]) -> bool:
     """Whether a browser says that a page of somebody else asks; keys would not travel by themselves anyway."""
-    if headers.get(b"sec-fetch-site", b"").decode("latin-1") in _ELSEWHERE:
-        return True
+    site = headers.get(b"sec-fetch-site")
+    if site is not None:  # It knows; a proxy on the way may have changed the Host.
+        return site in _ELSEWHERE
     origin = headers.get(b"origin")
     return origin is not None and origin.partition(b"://")[2] != headers.get(b"host", b"")
 
@@ -62,7 +63,7 @@ def _cross_site(headers: dict[bytes, bytes]) -> bool:
 def _json(path: str, headers: dict[bytes, bytes]) -> bool:
     """Whether a body is JSON, or there is none; an upload is a form."""
     empty = headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers
-    if empty or path.endswith("/releases"):
+    if empty or path.rstrip("/").endswith("/releases"):
         return True
     return headers.get(b"content-type", b"").split(b";")[0].strip().lower() == b"application/json"
 

@@ -17,10 +17,10 @@ from uvicorn.server import ServerState
 
 from postil.gateway.door.limits import Limits
 from postil.gateway.door.shapes import rendered
-from postil.gateway.errors import BadRequestError, EngineUnavailableError
+from postil.gateway.errors import BadRequestError, TooManyConnectionsError
 
 _FRAMING = (b"content-length", b"transfer-encoding")
-_REFUSALS = {400: BadRequestError, 408: BadRequestError, 431: BadRequestError, 503: EngineUnavailableError}
+_REFUSALS = {400: BadRequestError, 408: BadRequestError, 431: BadRequestError, 503: TooManyConnectionsError}
 
 
 class Part(Enum):
@@ -51,8 +51,8 @@ class Door(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.url = b""
         self._part = Part.NOTHING
-        self._deaf = False
-        self._chunk = self._head_bytes = self._body_bytes = 0
+        self._deaf = self._held_up = False
+        self._chunk = self._head_bytes = self._body_bytes = self._untaken = 0
         self._refusal = (400, "this cannot be understood as HTTP/1.1; send a well-formed request")
         self._timer: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
@@ -90,7 +90,7 @@ class Door(HttpToolsProtocol):
     def _expect_more(self) -> None:
         """A timer runs whenever the client has the word; none where a whole request came at once."""
         if self._part is Part.BODY:
-            self._body_bytes = 0
+            self._body_bytes, self._held_up = 0, False
             self._arm(self.limits.stall_seconds, self._body_late)
         elif self._part is Part.HEAD or not self._answering():
             self._arm(self.limits.head_seconds, self._head_late)
@@ -116,6 +116,11 @@ class Door(HttpToolsProtocol):
         self._disarm()
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """Some of the body."""
+        super().on_body(body)
+        self._held_up = self._held_up or self.flow.read_paused
+
     def on_message_complete(self) -> None:
         """The request is whole."""
         self._part = Part.NOTHING
@@ -126,7 +131,7 @@ class Door(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Answered. What was refused before its body had ended does not get to send it for ever."""
         super().on_response_complete()
-        if self._part is Part.BODY and not self.pipeline:
+        if self._part is Part.BODY and not self._answering():  # Else that body is the next request's, which has begun.
             self._disarm()
             self._arm(self.limits.linger_seconds, self._hang_up)
 
@@ -143,7 +148,7 @@ class Door(HttpToolsProtocol):
         """The client takes its answer slower than it is made."""
         super().pause_writing()
         if self._stalled is None:
-            self._stalled = self.loop.call_later(self.limits.stall_seconds, self._hang_up)
+            self._watch_the_reader()
 
     def resume_writing(self) -> None:
         """It has taken most of it."""
@@ -151,6 +156,17 @@ class Door(HttpToolsProtocol):
             self._stalled.cancel()
             self._stalled = None
         super().resume_writing()
+
+    def _watch_the_reader(self) -> None:
+        self._untaken = self.transport.get_write_buffer_size()
+        self._stalled = self.loop.call_later(self.limits.stall_seconds, self._answer_late)
+
+    def _answer_late(self) -> None:
+        """It has taken little. One that takes what a body would have to bring is slow, and no more."""
+        if self._untaken - self.transport.get_write_buffer_size() >= self.limits.stall_bytes:
+            self._watch_the_reader()
+        else:
+            self._hang_up()
 
     def _head_late(self) -> None:
         self._timer = None
@@ -163,7 +179,8 @@ class Door(HttpToolsProtocol):
 
     def _body_late(self) -> None:
         self._timer = None
-        if self.flow.read_paused or self._body_bytes >= self.limits.stall_bytes:
+        # An application that does not take the body is no fault of who sends it.
+        if self._held_up or self.flow.read_paused or self._body_bytes >= self.limits.stall_bytes:
             self._expect_more()
         else:
             self._refuse(408, "the request's body came too slowly, or not to its end; send it faster")
@@ -212,9 +229,11 @@ class Door(HttpToolsProtocol):
 
 
 def _answer(status: int, path: str, text: str) -> bytes:
-    content_type, body = rendered(path, _REFUSALS[status](text), status)
+    error = _REFUSALS[status](text)
+    content_type, body = rendered(path, error, status)
+    again = "" if error.retry_after is None else f"retry-after: {error.retry_after}\r\n"
     head = (
         f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: {content_type}\r\n"
-        f"content-length: {len(body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
+        f"content-length: {len(body)}\r\ncache-control: no-store\r\n{again}connection: close\r\n\r\n"
     )
     return head.encode("ascii") + body

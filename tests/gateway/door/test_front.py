@@ -53,6 +53,11 @@ async def test_a_page_of_its_own_may(house: House) -> None:
     assert answer.status_code == 201
 
 
+async def test_a_page_of_its_own_may_behind_a_proxy_that_changes_the_host(house: House) -> None:
+    headers = {"Sec-Fetch-Site": "same-origin", "Origin": "https://gateway.example:8443", "Host": "gateway.example"}
+    assert (await post(house, headers, json=TENANT)).status_code == 201
+
+
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
 )

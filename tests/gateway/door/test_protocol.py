@@ -17,6 +17,7 @@ from tests.fakes.http import Receive, Scope, Send, respond, serving
 from tests.gateway.conftest import until
 
 QUICK = Limits(head_seconds=0.3, stall_seconds=0.3, linger_seconds=0.3)
+LARGE = 24 << 20
 POST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n"
 
 
@@ -30,6 +31,9 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/early":
             await respond(send, 413, b"{}")
+            return
+        if scope["path"] == "/large":
+            await respond(send, 200, b"x" * LARGE)
             return
         if scope["path"] == "/much":
             await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -182,13 +186,38 @@ async def test_an_answer_that_nobody_takes_is_given_up() -> None:
         writer.close()
 
 
+async def test_an_answer_that_is_taken_slowly_and_steadily_is_given_to_its_end() -> None:
+    async with at(App()) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
+        writer.write(b"GET /large HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        size, began = 0, asyncio.get_running_loop().time()
+        while chunk := await reader.read(1 << 20):
+            size += len(chunk)
+            await asyncio.sleep(0.04)
+        assert size == LARGE
+        assert asyncio.get_running_loop().time() - began > 2 * QUICK.stall_seconds
+        writer.close()
+
+
+async def test_the_body_of_a_request_that_was_sent_ahead_has_its_own_time() -> None:
+    first = POST + b"content-length: 2\r\n\r\n{}"
+    second = POST + b"connection: close\r\ncontent-length: 200000\r\n\r\n"
+    limits = replace(QUICK, linger_seconds=0.2, stall_seconds=5, stall_bytes=1)
+    async with at(App(), limits) as port:
+        answer = await sent(port, first + second, *[b"x" * 20_000] * 10, pause=0.06)
+    assert answer.count(b"HTTP/1.1 200") == 2
+    assert b'{"got": 200000}' in answer
+
+
 async def test_one_connection_too_many_is_told_so_and_the_others_stay() -> None:
     async with at(App(), replace(QUICK, connections=2, head_seconds=10)) as port:
         held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
         for _, writer in held:
             writer.write(b"POST")
-        status, _, body = told(await sent(port))
-        assert (status, body["error"]["type"]) == (503, "service_unavailable")
+        status, headers, body = told(await sent(port))
+        assert (status, body["error"]["code"]) == (503, "too_many_connections")
+        assert int(headers["retry-after"]) > 0
         held[0][1].write(POST[4:] + b"connection: close\r\ncontent-length: 0\r\n\r\n")
         assert told(await held[0][0].read())[0] == 200
         for _, writer in held:
