@@ -6,13 +6,13 @@ import asyncio
 import itertools
 import signal
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.chaos.load import Load, Outcome, asking
 from tests.chaos.postgres import postgres
-from tests.chaos.town import ADAPTER, Gateway, gateway
+from tests.chaos.town import Gateway, gateway, until
 from tests.chaos.verdict import Row
 
 _CLIENTS = 8
@@ -76,39 +76,41 @@ async def rolling(folder: Path, times: int) -> Row:
 
 
 async def drained(folder: Path, times: int) -> Row:
-    """Told to end with requests in flight: they are answered, new ones too for a while, and what lasts is cut."""
+    """Told to end under load: who comes is answered for a while, and what lasts for too long is cut, and told so."""
     row = Row("SIGTERM with requests in flight", times)
-    async with gateway(folder, leave_seconds="0.5", drain_seconds="1") as town:
-        await town.settle()
+    async with gateway(folder, leave_seconds="3", drain_seconds="1") as town:
+        marks = await town.settle()
         for _ in range(times):
-            await _ended(row, town)
+            await _ended(row, town, marks)
             await town.start()
     return row
 
 
-async def _ended(row: Row, town: Gateway) -> None:
-    load = Load(lambda: town.url, town.key, await _marks(town))
-    town.tell_engine("hang")
+async def _ended(row: Row, town: Gateway, marks: Mapping[str, str]) -> None:
+    load = Load(lambda: town.url, town.key, marks)
     async with asking(load, _CLIENTS):
-        await _all_asked(town)
-        load.ending = True
+        await load.steady(time.monotonic())
         began = time.monotonic()
         stopping = asyncio.create_task(town.stop())
+        await until(lambda: _not_ready(town), 10, lambda: "it was told to end, and says that it is ready")
+        before = len(load.seen)
+        await until(lambda: _so_many(load, before + 4 * _CLIENTS), 10, lambda: "it answers nobody any more")
+        row.check(load.count(Outcome.FAILED) == 0, f"requests failed while it was leaving: {load.seen[-1]}")
+        # What is on its way now will not end by itself.
+        load.ending = True
+        town.tell_engine("hang")
         await stopping
         town.tell_engine("hang", None)
     row.recovered(time.monotonic() - began)
     row.add(load)
-    row.check(load.count(Outcome.FAILED) == _CLIENTS, "what could not end was not told so")
+    cut = [seen.why for seen in load.seen if seen.outcome is Outcome.FAILED]
+    row.check(0 < len(cut) <= _CLIENTS, f"{len(cut)} requests were told that they were cut")
+    row.check(any("error" in why for why in cut), f"no stream ended with an error event: {cut}")
 
 
-async def _all_asked(town: Gateway) -> None:
-    while True:
-        _, status = await town.api("GET", "/api/status")
-        if status["requests_in_flight"] == _CLIENTS:
-            return
-        await asyncio.sleep(0.02)
+async def _not_ready(town: Gateway) -> bool:
+    return not await town.ready()
 
 
-async def _marks(town: Gateway) -> dict[str, str]:
-    _, state = await town.api("GET", f"/api/adapters/{ADAPTER}")
-    return {row["release"]: "" for row in state["releases"]}
+async def _so_many(load: Load, wanted: int) -> bool:
+    return len(load.seen) >= wanted

@@ -47,6 +47,7 @@ async def _odd(session: aiohttp.ClientSession, town: Gateway, turn: int) -> None
     match turn % 6:
         case 0:  # A client that leaves in the middle.
             async with session.post(url, json={"model": ADAPTER, "stream": True, "messages": _MESSAGES}) as response:
+                assert response.status == 200
                 await response.content.readany()
                 response.close()
         case 1:
@@ -56,9 +57,11 @@ async def _odd(session: aiohttp.ClientSession, town: Gateway, turn: int) -> None
             async with session.post(url, json={"model": "chaos/nobody", "messages": _MESSAGES}) as response:
                 assert response.status == 404
         case 3:
-            await town.promote(turn // 6 % 3 + 1)
+            status, said = await town.promote(turn // 6 % 3 + 1)
+            assert status == 200 or "is live already" in said["detail"], said
         case 4:
-            await town.api("GET", "/api/adapters")
+            status, _ = await town.api("GET", "/api/adapters")
+            assert status == 200
         case _:
             async with session.get(f"{town.url}/v1/models", headers={"Connection": "close"}) as response:
                 assert response.status == 200
