@@ -80,7 +80,7 @@ class Gateway:
         # Releases found worse than their predecessors, for whoever takes them back.
         self.alarms: asyncio.Queue[Alarm] = asyncio.Queue()
         self.damages: asyncio.Queue[Damage] = asyncio.Queue()
-        self.monitor = Monitor(self.alarms.put_nowait, self._comparison)
+        self.monitor = Monitor(self.alarms.put_nowait, partial(Comparison, alpha=settings.auto_rollback_alpha))
         self.reviews = Reviews(lambda: self.registry().database, Webhooks(settings.webhook_secret))
         self.openings = Openings()
         self.refusals = Refusals(lambda: self.registry().database)
@@ -286,9 +286,6 @@ class Gateway:
         if phase is Phase.READY and self._reconciler is not None:
             self._reconciler.wake()
         self._tell(str(phase), reason)
-
-    def _comparison(self) -> Comparison:
-        return Comparison(alpha=self.settings.auto_rollback_alpha)
 
     async def _complete(self, caller: Caller, ask: Ask) -> bytes:
         async with AsyncExitStack() as open_streams:

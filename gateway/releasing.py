@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from postil.registry import channels, tenants
 from postil.registry.channels import ANYHOW, Only
 from postil.registry.errors import UnavailableError
 from postil.registry.names import AdapterName
+from postil.registry.outage import after_a_change
 from postil.registry.releases import AdapterState
 
 log = logging.getLogger(__name__)
@@ -127,8 +129,19 @@ async def _change(gateway: Gateway, name: AdapterName, act: Callable[[], Any]) -
 
 
 async def _changed(gateway: Gateway, name: AdapterName, act: Callable[[], Any]) -> AdapterState:
-    await gateway.refresh(name, act)
-    return await asyncio.to_thread(gateway.registry().state, name)
+    acted = False
+
+    def noted() -> None:
+        nonlocal acted
+        act()
+        acted = True
+
+    try:
+        await gateway.refresh(name, noted)
+        return await asyncio.to_thread(gateway.registry().state, name)
+    except UnavailableError:
+        with after_a_change() if acted else nullcontext():
+            raise
 
 
 async def _load(gateway: Gateway, ref: ReleaseRef) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sqlalchemy import exc
 
@@ -52,6 +54,16 @@ def unavailable(error: Exception, *, committing: bool) -> UnavailableError:
     )
     changed = "look whether this was done before you try" if committing and broken else "nothing was changed; try"
     return UnavailableError(f"the registry's database {what}: {remedy}; {changed} again then")
+
+
+@contextmanager
+def after_a_change() -> Iterator[None]:
+    """Around what only reads back what was changed: if the database goes meanwhile, that is done all the same."""
+    try:
+        yield
+    except UnavailableError as error:
+        what, _, _ = str(error).partition(";")
+        raise UnavailableError(f"it was done; but then {what}. It is in force when that answers") from error
 
 
 def disk_trouble(error: OSError) -> str | None:

@@ -21,6 +21,7 @@ from postil.registry.defaults import SIGNATURE
 from postil.registry.errors import ConflictError, SignatureError, UnavailableError
 from postil.registry.models import Release, Signature, SigningKey
 from postil.registry.names import AdapterName, parse_domain
+from postil.registry.outage import after_a_change
 from postil.registry.signing import MAX_SIGNATURE_BYTES, PublicKey, read_public_key, signed_artifact
 from postil.registry.text import kept
 
@@ -68,7 +69,8 @@ def require(database: Database, domain: str, pems: Sequence[str], *, reason: str
             session.add(SigningKey(domain=domain, fingerprint=new, pem=wanted[new].pem))
         details = {"keys": sorted(wanted), "before": sorted(before)}
         store.record(session, actor=actor, action=REQUIRE, subject=domain, reason=reason, details=details)
-    return requirement(database, domain)
+    with after_a_change():
+        return requirement(database, domain)
 
 
 def requirement(database: Database, domain: str) -> Requirement:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import event
 
 from postil.registry.database import Database
+from tests.fakes.signing import key_pair
 from tests.gateway.conftest import House, until
 from tests.gateway.test_keys import refused
 
@@ -92,3 +94,21 @@ async def test_a_database_that_is_away_before_the_change_is_still_told_of(house:
     response = await house.admin("POST", act, json=body)
     database.engine = real
     assert (response.status_code, "nothing was changed" in response.json()["detail"]) == (503, True)
+
+
+async def test_a_rollback_is_told_to_be_done_and_is_served_once_the_database_answers(house: House, clinic: str) -> None:
+    await house.publish("healthcare/triage", seed=2)
+    with lost_after_a_change(house):
+        response = await house.admin("POST", "/api/adapters/healthcare/triage/rollback", json={"reason": "worse"})
+        assert response.status_code == 503
+        assert response.json()["detail"].startswith("it was done; but then the registry's database does not answer")
+    await until(lambda: house.gateway.catalog.entries["healthcare/triage"].live == 1)
+    assert (await house.ask(clinic)).headers["x-postil-release"] == "healthcare/triage@1"
+
+
+async def test_new_signing_keys_are_told_to_be_in_force(house: House, clinic: str, tmp_path: Path) -> None:
+    keys = {"keys": [key_pair(tmp_path, "ours").public.read_text()]}
+    with lost_after_a_change(house):
+        response = await house.admin("PUT", "/api/domains/healthcare/signing-keys", json=keys)
+        assert (response.status_code, response.json()["detail"][:11]) == (503, "it was done")
+    assert (await house.admin("GET", "/api/domains")).json()[0]["signature_required"]
