@@ -127,7 +127,9 @@ def test_make_check_audits_all_that_is_pinned_and_vllm_under_its_own_name(tmp_pa
         asked.add(f"{query['package']['name']}=={query['version']}")
         return 200, {}
 
-    done = subprocess.run(["make", "--dry-run", "check"], cwd=ROOT, capture_output=True, text=True)
+    # Under `make test` this make is an inner one, which would say where it comes in and goes out.
+    steps = ["make", "--no-print-directory", "--dry-run", "check"]
+    done = subprocess.run(steps, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.rstrip().endswith("deploy/requirements/audit.py")
     with service(nothing) as url:
         environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "AUDIT_URL": url}
