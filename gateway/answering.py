@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from postil.gateway import answers, payload
-from postil.gateway.catalog import BASE, Catalog, Servable
+from postil.gateway.catalog import BASE, Catalog
 from postil.gateway.choices import HeldChoice
 from postil.gateway.choices import settle as settle_windows
 from postil.gateway.errors import (
@@ -23,6 +23,7 @@ from postil.gateway.errors import (
 from postil.gateway.judge import DidNotRunError, Isolation, Judgement, check, give, judge
 from postil.gateway.panel import Panel
 from postil.gateway.reviews import Keeper, ReviewNotKeptError
+from postil.gateway.servable import Servable
 from postil.gateway.trace import Trace
 from postil.plugins import AskAgain, Completion, Exchange, Fail, Fallback, Hold, Outcome, Verdict
 from postil.plugins.types import Substitute

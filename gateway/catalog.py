@@ -5,20 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from postil.gateway import sticky
 from postil.gateway.errors import BadRequestError, EngineUnavailableError, ForbiddenError, UnknownModelError
+from postil.gateway.servable import Servable, make_servable, recipe
 from postil.gateway.tenants import Caller
-from postil.plugins import FallbackRule, InputCheck, ReleaseRef, Validator
-from postil.plugins.contract import Component
 from postil.plugins.manager import PluginManager
 from postil.registry.base.model import BaseModel
 from postil.registry.channels import CANARY, SHADOW, STABLE
 from postil.registry.errors import NameInvalidError, PolicyError
-from postil.registry.models import Release
 from postil.registry.names import AdapterName, parse_adapter, parse_release
-from postil.registry.policy import CheckUse, FallbackUse, Policy, ValidatorUse, build, policy_from
 from postil.registry.releases import AdapterState
 
 BASE = "base"
@@ -26,28 +22,6 @@ AUTO = "auto"
 NUMBER, PIN = "number", "pin"
 PIN_OF = "pin of "
 COLLECTED = "its files were collected; publish it again to serve it"
-
-
-def engine_name(artifact: str) -> str:
-    """The name of an artifact inside the engine: from its digest, so that no name ever means two things."""
-    return "postil-" + artifact.removeprefix("sha256:")[:40]
-
-
-@dataclass(frozen=True, slots=True)
-class Servable:
-    """A release made ready: its plugins are instantiated, its constraint is built."""
-
-    ref: ReleaseRef
-    artifact: str
-    engine_name: str
-    policy: Policy
-    inputs: Sequence[tuple[CheckUse, InputCheck]]
-    validators: Sequence[tuple[ValidatorUse, Validator]]
-    fallbacks: Sequence[tuple[FallbackUse, FallbackRule]]
-    # Those of installed plugins: they run in a process of the domain's own.
-    isolated: frozenset[Component]
-    constraint: Mapping[str, Any] | None
-    needs_tokens: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +236,7 @@ def make_entry(
             broken[release.number] = f"made for another base ({release.base_id}, {release.base_revision[:19]})"
         else:
             try:
-                servable[release.number] = make_servable(release, plugins)
+                servable[release.number] = make_servable(recipe(release), plugins)
             except PolicyError as error:
                 broken[release.number] = str(error)
     shares = {which: _share(state, which) for which in (CANARY, SHADOW)}
@@ -275,21 +249,3 @@ def make_entry(
 def _share(state: AdapterState, which: str) -> Share | None:
     channel = state.channels.get(which)
     return Share(channel.number, channel.weight) if channel and channel.number else None
-
-
-def make_servable(release: Release, plugins: PluginManager) -> Servable:
-    """Instantiate the plugins of a release's policy. Raises PolicyError."""
-    policy = policy_from(release.policy)
-    built = build(policy, plugins, release.calibration)
-    return Servable(
-        ReleaseRef(release.domain, release.adapter, release.number),
-        release.artifact,
-        engine_name(release.artifact),
-        policy,
-        built.inputs,
-        built.validators,
-        built.fallbacks,
-        frozenset(part for _, part in built.all() if not plugins.trusts(type(part))),
-        policy.output.constraint() if policy.output else None,
-        any(validator.needs_tokens for _, validator in built.validators),
-    )

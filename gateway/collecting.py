@@ -6,6 +6,7 @@ import asyncio
 from functools import partial
 
 from postil.gateway.lifecycle import Gateway
+from postil.gateway.refreshing import refresh
 from postil.registry.collect import Garbage, collect
 from postil.registry.names import AdapterName
 
@@ -18,5 +19,5 @@ async def collect_garbage(gateway: Gateway, *, keep: int, actor: str, dry_run: b
         found = await asyncio.to_thread(act)
         if not dry_run:
             for name in {AdapterName(ref.domain, ref.adapter) for garbage in found for ref in garbage.releases}:
-                await gateway.refresh(name)
+                await refresh(gateway, name)
         return found

@@ -11,6 +11,7 @@ from postil.gateway.catalog import Entry
 from postil.gateway.engine.residency import LoadError, Residency
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.lifecycle import Gateway
+from postil.gateway.refreshing import read
 from postil.plugins import Happening
 from postil.registry.errors import NameInvalidError, NotFoundError
 from postil.registry.listen import ChangeFeed
@@ -95,7 +96,7 @@ async def take_over(gateway: Gateway, name: AdapterName) -> bool:
     """
     async with gateway.changing:
         try:
-            entry, defaults = await gateway.read(name)
+            entry, defaults = await read(gateway, name)
         except NotFoundError:
             return True
         before = gateway.catalog.entries.get(str(name))

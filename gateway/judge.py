@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
-from postil.gateway.catalog import Servable
+from postil.gateway.servable import Servable
 from postil.plugins import Completion, Exchange, FallbackRule, Outcome, Span, Substitute, Verdict
 from postil.plugins.contract import Component
 from postil.registry.policy import CheckUse, FallbackUse

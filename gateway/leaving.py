@@ -5,20 +5,30 @@ from __future__ import annotations
 import asyncio
 import signal
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import uvicorn
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from postil.gateway.crew import Crew, NoCrew
+from postil.gateway.engine.client import EngineClient
+from postil.gateway.settings import Settings
+
 if TYPE_CHECKING:
     import socket
-
-    from postil.gateway.lifecycle import Gateway
 
 _TICK_SECONDS = 0.05
 # Between the moment when the rest is cut and the one when uvicorn drops what has still not ended.
 _LAST_WORDS_SECONDS = 2
+
+
+class Leaver(Protocol):
+    """What leaves: a gateway, or a worker."""
+
+    leaving: bool
+    settings: Settings
+    client: EngineClient
 
 
 class Server(uvicorn.Server):
@@ -26,13 +36,14 @@ class Server(uvicorn.Server):
 
     Whoever balances asks ``/health/ready`` now and then, and sends requests until it has: a port that closes at once
     would refuse those. Each answer closes its connection meanwhile, so that none is idle when the port does close.
-    Ctrl-C, and a second signal, do not wait for that.
+    Ctrl-C, and a second signal, do not wait for that. A ``crew`` leaves first.
     """
 
-    def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
+    def __init__(self, config: uvicorn.Config, gateway: Leaver, crew: Crew | None = None) -> None:
         config.timeout_graceful_shutdown = int(gateway.settings.drain_seconds) + _LAST_WORDS_SECONDS
         super().__init__(config)
         self._gateway = gateway
+        self._crew = crew or NoCrew()
         self._signals: list[int] = []
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -43,10 +54,12 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say that it leaves, wait, close the port, let requests end, and cut what has not ended in time."""
         self._gateway.leaving = True
+        self._crew.hear_of_leaving()
         loop = asyncio.get_running_loop()
         until = loop.time() + self._gateway.settings.leave_seconds
         while self._signals == [signal.SIGTERM] and loop.time() < until:  # noqa: ASYNC110 - signals set no event
             await asyncio.sleep(_TICK_SECONDS)
+        await self._crew.leave()
         cutting = asyncio.create_task(self._cut())
         try:
             await super().shutdown(sockets)
@@ -59,7 +72,7 @@ class Server(uvicorn.Server):
         await self._gateway.client.cut()
 
 
-def closing(gateway: Gateway, app: ASGIApp) -> ASGIApp:
+def closing(gateway: Leaver, app: ASGIApp) -> ASGIApp:
     """The application, whose answers close their connections once the gateway leaves."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:

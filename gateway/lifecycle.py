@@ -12,7 +12,8 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from postil.gateway.admission.gate import make_admission
-from postil.gateway.catalog import Catalog, Entry, Servable, make_entry
+from postil.gateway.catalog import Catalog, Entry, make_entry
+from postil.gateway.crew import Crew, NoCrew
 from postil.gateway.damage import Damage
 from postil.gateway.engine import command
 from postil.gateway.engine.client import EngineClient
@@ -27,12 +28,15 @@ from postil.gateway.isolation.apart import Apart
 from postil.gateway.judge import Isolation
 from postil.gateway.launching import launcher, open_registry
 from postil.gateway.limits.metered import metering
+from postil.gateway.limits.quota import Quota
 from postil.gateway.openings import Openings
 from postil.gateway.payload import Ask, Kind, warm_up_base
 from postil.gateway.pipeline import complete
 from postil.gateway.reconcile import Reconciler, Trouble, in_order
 from postil.gateway.refusals import Refusals
 from postil.gateway.reviews import Reviews
+from postil.gateway.seats import LocalSeats
+from postil.gateway.servable import Servable
 from postil.gateway.settings import Settings
 from postil.gateway.shadow import Shadows
 from postil.gateway.tenants import Caller, Directory, admin_key, read_directory
@@ -42,7 +46,6 @@ from postil.gateway.webhooks import Webhooks
 from postil.plugins.manager import PluginManager
 from postil.registry import agreements
 from postil.registry.base.prepare import prepare
-from postil.registry.names import AdapterName
 from postil.registry.releases import Registry
 from postil.registry.signatures import Clearance
 
@@ -62,9 +65,11 @@ class Gateway:
         self.isolation: Isolation = self._apart
         self.extensions = Extensions(settings, plugins, self.isolation)
         self._admin_key = admin_key(settings)
-        self.directory = Directory(self._admin_key, demo=self.demo_keys)
+        self.directory = Directory(self._admin_key, whole=False)
         self.problem: str | None = None
         self.in_flight = 0
+        # The processes that answer in this one's place, if it was given any.
+        self.crew: Crew = NoCrew()
         # Told to end: nobody new is to be sent here, whoever comes is answered for a while.
         self.leaving = False
         # Changes to releases are made one at a time; no request for an answer ever waits for this.
@@ -91,12 +96,11 @@ class Gateway:
         # Set when the registry has been read, up to the event of this number.
         self.opened = asyncio.Event()
         self.opened_at = 0
-        self._run_folder = run_folder(self._lock_file)
+        self.run_folder = run_folder(self._lock_file)
         self.admission = make_admission(settings)
-        self.client = EngineClient(
-            settings.engine_url or f"unix:{self._run_folder / 'engine.sock'}",
-            timeout_seconds=settings.engine_timeout_seconds,
-        )
+        self.seats = LocalSeats(self.engine, self.admission)
+        self.engine_address = settings.engine_url or f"unix:{self.run_folder / 'engine.sock'}"
+        self.client = EngineClient(self.engine_address, timeout_seconds=settings.engine_timeout_seconds)
 
     @property
     def demo_keys(self) -> bool:
@@ -137,6 +141,19 @@ class Gateway:
         self.monitor.ended(trace)
         self.shadows.ended(trace)
 
+    @property
+    def body_limit(self) -> int:
+        """How many bytes a request for an answer may have."""
+        return self.settings.body_limit_mib << 20
+
+    async def admit(self, quota: Quota | None) -> Mapping[str, str]:
+        """Let a tenant's request in; see ``Limiter.admit``."""
+        return self.limits.admit(quota)
+
+    def left(self, quota: Quota | None) -> None:
+        """A request that was let in has ended."""
+        self.limits.left(quota)
+
     def registry(self) -> Registry:
         """The registry. Raises EngineUnavailableError until the base model has been prepared."""
         if self._registry is None:
@@ -158,6 +175,7 @@ class Gateway:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self.crew.stop()
         await self.shadows.stop()
         await self.openings.stop()
         await self._apart.stop()
@@ -169,30 +187,8 @@ class Gateway:
         if self._registry is not None:
             await self.ledger.stop()
             self._registry.database.close()
-        shutil.rmtree(self._run_folder, ignore_errors=True)
+        shutil.rmtree(self.run_folder, ignore_errors=True)
         os.close(self._lock_file)
-
-    async def refresh(self, name: AdapterName, act: Callable[[], object] = lambda: None) -> None:
-        """Take one adapter's state over from the registry, after ``act`` has changed it there."""
-        self.adopt(*await self.read(name, act))
-
-    async def read(
-        self, name: AdapterName, act: Callable[[], object] = lambda: None
-    ) -> tuple[Entry, Mapping[str, str]]:
-        """An adapter as the registry has it, after ``act``, and every domain's default adapter. Raises NotFoundError.
-
-        Both in one turn of one thread: while the loop is busy, each turn costs milliseconds in which the old release
-        still answers.
-        """
-        registry = self.registry()
-
-        def changed() -> tuple[Entry, Mapping[str, str]]:
-            act()
-            state, defaults = registry.serving(name)
-            # Its plugins are set up here, too: the loop must not wait for what they do meanwhile.
-            return make_entry(state, self.plugins, registry.base, self.catalog.entries.get(str(name))), defaults
-
-        return await asyncio.to_thread(changed)
 
     def adopt(self, entry: Entry, defaults: Mapping[str, str]) -> None:
         """Serve an adapter like this from the next request on."""
@@ -201,6 +197,7 @@ class Gateway:
             return
         moved = defaults != self.catalog.defaults or defaults.get(entry.name.domain) == entry.name.adapter
         self.catalog = self.catalog.with_adapter(entry, defaults)
+        self.crew.hear_of([entry], defaults)
         if moved:
             self._pin()
         self.monitor.follow(entry, before)
@@ -213,10 +210,13 @@ class Gateway:
         async with self._reading_tenants:  # One at a time: else an older list could take the place of a newer one.
             read = partial(read_directory, self.registry().database, self._admin_key, demo=self.demo_keys)
             self.directory = await asyncio.get_running_loop().run_in_executor(self._keys_thread, read)
+            self.crew.hear_who_calls()
 
     async def _run(self) -> None:
         try:
-            await self._open()
+            async with asyncio.TaskGroup() as coming:
+                coming.create_task(self.crew.start())
+                await self._open()
             assert self._supervisor is not None, "_open made it"
             assert self._reconciler is not None, "_open made it"
             async with asyncio.TaskGroup() as group:
@@ -229,12 +229,13 @@ class Gateway:
             first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
             self.problem = str(first) or type(first).__name__
             log.exception("the gateway could not come up")
+            self.crew.hear_of_the_engine()
             self._tell("failed", self.problem)
 
     async def _open(self) -> None:
         self._tell("base", "preparing the base model")
         base = await asyncio.to_thread(prepare, self.settings.base_model, self.settings.home)
-        launch = None if self.settings.engine_url else launcher(self.settings, base, self._run_folder / "engine.sock")
+        launch = None if self.settings.engine_url else launcher(self.settings, base, self.run_folder / "engine.sock")
         self._tell("registry", "opening the registry")
         registry = await asyncio.to_thread(open_registry, self.settings, self.plugins, base)
         residency = self._residency = Residency(
@@ -248,6 +249,7 @@ class Gateway:
         self.catalog = Catalog(
             {str(entry.name): entry for entry in entries}, await asyncio.to_thread(registry.default_adapters)
         )
+        self.crew.hear_of(entries, self.catalog.defaults)
         for entry in entries:
             self.monitor.follow(entry, None)
             self._apart.make_ready(entry.releases[number] for number in entry.wanted())
@@ -285,6 +287,7 @@ class Gateway:
             self.problem = reason
         if phase is Phase.READY and self._reconciler is not None:
             self._reconciler.wake()
+        self.crew.hear_of_the_engine()
         self._tell(str(phase), reason)
 
     async def _complete(self, caller: Caller, ask: Ask) -> bytes:

@@ -21,10 +21,11 @@ from typing import Any
 
 import msgspec
 
-from postil.gateway.catalog import BASE, Servable
+from postil.gateway.catalog import BASE
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 from postil.gateway.payload import Ask, Kind
+from postil.gateway.servable import Servable
 from postil.plugins import ReleaseRef
 
 log = logging.getLogger(__name__)

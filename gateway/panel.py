@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from postil.gateway.catalog import Servable
 from postil.gateway.holding import Rule
 from postil.gateway.judge import Isolation, judge
+from postil.gateway.servable import Servable
 from postil.plugins import Completion, Exchange, Verdict
 
 # A long text that fails everywhere takes many questions: others get their turn after so many.

@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from postil.gateway.catalog import Servable
 from postil.gateway.door import shape
 from postil.gateway.errors import BadRequestError
+from postil.gateway.servable import Servable
 from postil.plugins import AskAgain
 
 _decoder = msgspec.json.Decoder()

@@ -14,17 +14,16 @@ from typing import Any, Protocol
 import msgspec
 
 from postil.gateway import answers, payload, stream
-from postil.gateway.access import Access, NotLoadedError
-from postil.gateway.admission.gate import Admission
+from postil.gateway.access import Access
 from postil.gateway.answering import Answering, Around, falls_back_on_errors, reads_whole
-from postil.gateway.catalog import AUTO, BASE, PIN, Catalog, Route, Servable
-from postil.gateway.engine.client import EngineClient
-from postil.gateway.engine.residency import Residency
+from postil.gateway.catalog import AUTO, BASE, PIN, Catalog, Route
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError, UnvalidatedError
 from postil.gateway.extensions import Extensions
 from postil.gateway.limits.metered import Meter
 from postil.gateway.openings import Openings
 from postil.gateway.payload import Ask
+from postil.gateway.seats import NotLoadedError, Seats
+from postil.gateway.servable import Servable
 from postil.gateway.tenants import Caller
 from postil.gateway.trace import End, Trace
 from postil.gateway.windowed import streamed
@@ -57,11 +56,8 @@ class Running(Around, Protocol):
         """Counts what the engine is asked."""
 
     @property
-    def admission(self) -> Admission:
-        """Who goes to the engine, and when."""
-
-    def engine(self) -> tuple[EngineClient, Residency]:
-        """The engine. Raises EngineUnavailableError while it is not ready."""
+    def seats(self) -> Seats:
+        """Seats at the engine."""
 
     def came(self, trace: Trace) -> None:
         """A request is on its way to a release."""
@@ -191,7 +187,7 @@ async def _again_if_up(
 
 def _access(running: Running, caller: Caller, ask: Ask, trace: Trace | None = None) -> Access:
     """The way to the engine. Raises EngineUnavailableError while it is not ready."""
-    return Access(running.engine, running.admission, running.meter, caller, ask, trace)
+    return Access(running.seats, running.meter, caller, ask, trace)
 
 
 async def _written(answering: Answering, answer: dict[str, Any], trace: Trace) -> Answer:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from postil.gateway.lifecycle import Gateway
+from postil.gateway.refreshing import refresh
 from postil.registry.contents import policy_in
 from postil.registry.hub.fetch import Patience, fetch
 from postil.registry.hub.ref import HubRef
@@ -79,7 +80,7 @@ async def _made(gateway: Gateway, make: Callable[[], tuple[Release, bool]], name
     """Reading and keeping the files takes its time: who promotes or rolls back does not wait for it."""
     made = await asyncio.to_thread(make)
     async with gateway.changing:
-        await gateway.refresh(name)
+        await refresh(gateway, name)
     return made
 
 

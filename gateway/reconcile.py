@@ -9,10 +9,10 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 from postil.gateway import payload
-from postil.gateway.catalog import Servable
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.residency import DamagedError, LoadError, Residency
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
+from postil.gateway.servable import Servable
 
 log = logging.getLogger(__name__)
 _BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)

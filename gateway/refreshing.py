@@ -1,13 +1,41 @@
-"""Takes tenants and keys over after a change to them: the change is done, whatever becomes of the database then."""
+"""Takes over what a change has left in the registry: of one adapter, or of all tenants and keys."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Callable, Mapping
 
+from postil.gateway.catalog import Entry, make_entry
 from postil.gateway.lifecycle import Gateway
 from postil.registry.errors import UnavailableError
+from postil.registry.names import AdapterName
 
 log = logging.getLogger(__name__)
+
+
+async def refresh(gateway: Gateway, name: AdapterName, act: Callable[[], object] = lambda: None) -> None:
+    """Take one adapter's state over from the registry, after ``act`` has changed it there. Raises NotFoundError."""
+    gateway.adopt(*await read(gateway, name, act))
+
+
+async def read(
+    gateway: Gateway, name: AdapterName, act: Callable[[], object] = lambda: None
+) -> tuple[Entry, Mapping[str, str]]:
+    """An adapter as the registry has it, after ``act``, and every domain's default adapter. Raises NotFoundError.
+
+    Both in one turn of one thread: while the loop is busy, each turn costs milliseconds in which the old release
+    still answers.
+    """
+    registry = gateway.registry()
+
+    def changed() -> tuple[Entry, Mapping[str, str]]:
+        act()
+        state, defaults = registry.serving(name)
+        # Its plugins are set up here, too: the loop must not wait for what they do meanwhile.
+        return make_entry(state, gateway.plugins, registry.base, gateway.catalog.entries.get(str(name))), defaults
+
+    return await asyncio.to_thread(changed)
 
 
 async def refresh_keys(gateway: Gateway) -> None:

@@ -9,11 +9,11 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from postil.gateway.catalog import Servable, make_servable
 from postil.gateway.engine.residency import LoadError
 from postil.gateway.errors import NotFoundError, RefusedError
 from postil.gateway.lifecycle import Gateway
-from postil.gateway.refreshing import refresh_keys
+from postil.gateway.refreshing import refresh, refresh_keys
+from postil.gateway.servable import Servable, make_servable, recipe
 from postil.plugins import Candidate, ReleaseRef
 from postil.registry import channels, tenants
 from postil.registry.channels import ANYHOW, Only
@@ -107,7 +107,7 @@ async def remove_tenant(gateway: Gateway, name: str, *, actor: str) -> None:
     async with gateway.changing:
         for entry in [entry for entry in gateway.catalog.entries.values() if name in entry.pins]:
             try:
-                await gateway.refresh(entry.name)
+                await refresh(gateway, entry.name)
             except UnavailableError:
                 log.warning("a removed tenant's pin of %s is gone here once the database answers", entry.name)
 
@@ -137,7 +137,7 @@ async def _changed(gateway: Gateway, name: AdapterName, act: Callable[[], Any]) 
         acted = True
 
     try:
-        await gateway.refresh(name, noted)
+        await refresh(gateway, name, noted)
         return await asyncio.to_thread(gateway.registry().state, name)
     except UnavailableError:
         with after_a_change() if acted else nullcontext():
@@ -165,4 +165,4 @@ async def _servable(gateway: Gateway, ref: ReleaseRef) -> Servable:
         raise RefusedError(
             f"{ref} was made for another base ({release.base_id}); publish one trained on {registry.base.id}"
         )
-    return make_servable(release, gateway.plugins)
+    return make_servable(recipe(release), gateway.plugins)

@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     home: Path = Path(".postil")
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
     demo: bool = False
     base_model: str | None = None
     database_url: str | None = None

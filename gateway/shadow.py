@@ -50,6 +50,10 @@ class Shadows:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    def count(self, counts: Counts) -> None:
+        """Add what another process has compared."""
+        self._counts.update(counts)
+
     async def run(self) -> None:
         """Store the counts as they come; until cancelled."""
         while True:

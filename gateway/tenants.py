@@ -7,7 +7,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from postil.gateway.errors import AuthenticationError, KeyForbiddenError, SettingsError
+from postil.gateway.errors import (
+    AuthenticationError,
+    EngineUnavailableError,
+    GatewayError,
+    KeyForbiddenError,
+    SettingsError,
+)
 from postil.gateway.limits.quota import Quota, quota
 from postil.gateway.rights import RIGHTS, Right
 from postil.gateway.settings import Settings
@@ -66,22 +72,23 @@ class _Held:
 
 
 _NOBODY = _Held(bytes(16), bytes(32), Caller("", frozenset()), 0.0, True)
-_UNKNOWN = "this API key is not known here; ask whoever runs the gateway for one"
 
 
 class Directory:
     """All keys, by id; those without one (the admin's, the demo's, from before 0005) by hash.
 
-    Immutable: a change makes a new one. ``clock`` is what a key's time is held against, at each use.
+    Immutable: a change makes a new one. ``clock`` is what a key's time is held against, at each use. One that is not
+    ``whole`` is from before the registry has been read: it refuses nobody for good.
     """
 
     def __init__(
         self, admin_key: str, tenants: Iterable[Tenant] = (), keys: Iterable[Key] = (), *, demo: bool = False,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.time, whole: bool = True,
     ) -> None:
         known = {tenant.name: tenant for tenant in tenants}
         self._clock = clock
-        self._limited = any(tenant.limits for tenant in known.values())
+        self._whole = whole
+        self._quotas = {tenant.name: quota(tenant.name, of_tenant(tenant)) for tenant in known.values()}
         self._tenants = known.keys() | (DEMO_TENANTS.keys() if demo else set())
         self._salted: dict[str, _Held] = {}
         self._unsalted: dict[str, _Held] = {}
@@ -105,7 +112,7 @@ class Directory:
         return caller
 
     def known(self, authorization: str | None) -> Caller:
-        """Whoever has the key in an Authorization header. Raises AuthenticationError."""
+        """Whoever has the key in an Authorization header. Raises AuthenticationError or EngineUnavailableError."""
         scheme, _, key = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not (key := key.strip()):
             raise AuthenticationError("no API key was sent; add the header `Authorization: Bearer <key>`")
@@ -113,12 +120,12 @@ class Directory:
         if split is not None:
             held = self._salted.get(split[0], _NOBODY)
             if not hmac.compare_digest(salted(held.salt, split[1]), held.hash):
-                raise AuthenticationError(_UNKNOWN)
+                raise self._unknown()
         else:
             # Looked up by its hash: how long that takes says nothing about any key.
             held = self._unsalted.get(unsalted(key), _NOBODY)
             if held is _NOBODY:
-                raise AuthenticationError(_UNKNOWN)
+                raise self._unknown()
         if held.revoked or self._clock() >= held.until:
             why = "was revoked" if held.revoked else "has expired"
             raise AuthenticationError(f"this API key {why}; ask whoever runs the gateway for another")
@@ -130,7 +137,16 @@ class Directory:
 
     def limited(self) -> bool:
         """Whether there is a tenant with limits."""
-        return self._limited
+        return any(self._quotas.values())
+
+    def quota(self, tenant: str) -> Quota | None:
+        """A tenant's limits, if it has any."""
+        return self._quotas.get(tenant)
+
+    def _unknown(self) -> GatewayError:
+        if self._whole:
+            return AuthenticationError("this API key is not known here; ask whoever runs the gateway for one")
+        return EngineUnavailableError("the gateway is still starting; try again in a moment")
 
 
 def read_directory(database: Database, admin_key: str, *, demo: bool) -> Directory:

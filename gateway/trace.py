@@ -10,6 +10,7 @@ from typing import Any
 from postil.gateway.catalog import Route
 from postil.gateway.payload import Ask
 from postil.gateway.tenants import Caller
+from postil.plugins import ReleaseRef
 
 
 class End(Enum):
@@ -42,6 +43,16 @@ class Trace:
         self._began = self.waited = 0.0
         self.end_of_it: End | None = None
         self._begin(route)
+
+    @property
+    def why(self) -> str:
+        """Why this release answers."""
+        return self.route.why
+
+    @property
+    def ref(self) -> ReleaseRef:
+        """The release that answers."""
+        return self.route.release.ref
 
     def elsewhere(self, route: Route) -> None:
         """The engine could not even begin on this way: that is told, and the same request goes on by another."""

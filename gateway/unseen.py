@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from postil.gateway.admission.gate import Admission
 from postil.gateway.catalog import Catalog
-from postil.gateway.engine.client import EngineClient
-from postil.gateway.engine.residency import Residency
 from postil.gateway.extensions import Extensions
 from postil.gateway.limits.metered import Meter
 from postil.gateway.openings import Openings
 from postil.gateway.pipeline import Running
+from postil.gateway.seats import Seats
 from postil.gateway.trace import Trace
 from postil.registry.policy import ReviewRules
 from postil.registry.reviews import Opening
@@ -41,9 +39,9 @@ class Unseen:
         return self._running.catalog
 
     @property
-    def admission(self) -> Admission:
-        """Who goes to the engine, and when."""
-        return self._running.admission
+    def seats(self) -> Seats:
+        """Seats at the engine."""
+        return self._running.seats
 
     @property
     def extensions(self) -> Extensions:
@@ -59,10 +57,6 @@ class Unseen:
     def meter(self) -> Meter:
         """Counts what the engine is asked, apart from what tenants asked."""
         return self._meter
-
-    def engine(self) -> tuple[EngineClient, Residency]:
-        """The engine. Raises EngineUnavailableError while it is not ready."""
-        return self._running.engine()
 
     def came(self, trace: Trace) -> None:
         """Nobody is told."""

@@ -8,9 +8,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from postil.gateway.catalog import PIN_OF, Entry, Servable
+from postil.gateway.catalog import PIN_OF, Entry
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.rights import Right
+from postil.gateway.servable import Servable
 from postil.gateway.tenants import Caller
 from postil.registry.channels import CANARY, SHADOW, STABLE
 from postil.registry.examples import last_message
@@ -206,7 +207,9 @@ def status(gateway: Gateway, caller: Caller) -> dict[str, Any]:
     return {
         "engine": str(gateway.phase),
         "problem": gateway.problem,
-        "requests_in_flight": gateway.in_flight,
+        "requests_in_flight": gateway.in_flight + gateway.crew.in_flight,
+        "workers": gateway.settings.workers,
+        "workers_serving": gateway.crew.serving,
         "requests_waiting": gateway.admission.turns.waiting,
         "engine_restarts": gateway.engine_restarts,
         "base": base.id if base else None,

@@ -134,25 +134,36 @@ class Place:
         self._again = again
         self._meanwhile = meanwhile
 
-    async def __aenter__(self) -> float:
+    def at_once(self) -> bool:
+        """Whether it is had without waiting; if not, see ``wait``. Raises QueueFullError, DeadlinePassedError."""
         if self._deadline is not None and self._deadline <= time.monotonic():
             raise _too_late()
-        if self._gate.enter(self._ticket, again=self._again):
-            return 0.0
+        return self._gate.enter(self._ticket, again=self._again)
+
+    async def wait(self) -> None:
+        """Wait for what was not had at once. Raises DeadlinePassedError; then nothing of it stays behind."""
         try:
             if self._meanwhile is not None:
                 self._meanwhile()
             await self._gate.wait(self._ticket, self._deadline)
         except BaseException:
-            # Whether it was its turn already or not: nothing of it stays behind.
-            self._gate.leave(self._ticket)
+            self._gate.leave(self._ticket)  # Whether it was its turn already or not.
             raise
+
+    def leave(self) -> None:
+        """Give it back."""
+        self._gate.leave(self._ticket)
+
+    async def __aenter__(self) -> float:
+        if self.at_once():
+            return 0.0
+        await self.wait()
         return time.monotonic() - self._ticket.arrived
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._gate.leave(self._ticket)
+        self.leave()
 
 
 def _too_late() -> DeadlinePassedError:

@@ -63,6 +63,14 @@ class Residency:
         """Whether it has, and a domain may be answered by it."""
         return name in self._loaded and (name, domain) in self._cleared
 
+    def touch(self, name: str, domain: str) -> bool:
+        """Whether a domain may be answered by it, which is a use of it."""
+        if not self.serves(name, domain):
+            return False
+        self._ahead.discard(name)
+        self._loaded.move_to_end(name)
+        return True
+
     def has_room(self) -> bool:
         """Whether another artifact can be loaded and none be unloaded for it."""
         return len(self._loaded) + len(self._loading) < self.capacity
@@ -84,10 +92,9 @@ class Residency:
 
     async def ensure(self, name: str, artifact: str, domain: str) -> None:
         """Return when the engine holds the artifact, for this domain. Raises LoadError or EngineUnavailableError."""
-        self._ahead.discard(name)
-        if self.serves(name, domain):
-            self._loaded.move_to_end(name)
+        if self.touch(name, domain):
             return
+        self._ahead.discard(name)
         # A caller who leaves must not take the load away from the others who wait for it.
         await asyncio.shield(self._begun(name, artifact, domain))
 

@@ -6,13 +6,13 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, Protocol, cast
 
 from postil.gateway.catalog import Entry
 from postil.gateway.health.arrivals import Arrivals
 from postil.gateway.health.pace import Pace
 from postil.gateway.health.sequential import CALIBRATION, Comparison, Finding, Seen
-from postil.gateway.trace import End, Trace
+from postil.gateway.trace import End
 from postil.plugins import ReleaseRef
 from postil.registry.channels import CANARY, STABLE
 
@@ -20,6 +20,28 @@ from postil.registry.channels import CANARY, STABLE
 _KEPT = 2000
 # So many recorded requests of the predecessor are compared with each new one.
 _OLD_PER_NEW = 4
+
+
+class Watched(Protocol):
+    """What the monitor sees of a request: which release answers and why that one, and in the end how it went.
+
+    ``arrival`` is the monitor's own, None until it has seen the request come.
+    """
+
+    arrival: Any
+    failed_validation: bool
+    engine_error: bool
+    fell_back: bool
+    seconds: float
+    end_of_it: End | None
+
+    @property
+    def why(self) -> str:
+        """As in ``Route``."""
+
+    @property
+    def ref(self) -> ReleaseRef:
+        """The release."""
 
 
 @dataclass(slots=True)
@@ -88,21 +110,21 @@ class Monitor:
             self._watches.pop(name, None)
         self._forget(entry)
 
-    def came(self, trace: Trace) -> None:
+    def came(self, request: Watched) -> None:
         """A request is on its way. Only what stable or canary answers counts: nobody chose those by number."""
-        if trace.route.why in (STABLE, CANARY):
-            ref = trace.route.release.ref
+        if request.why in (STABLE, CANARY):
+            ref = request.ref
             arrivals, now = self._arrivals.setdefault(ref.name, Arrivals()), self._clock()
-            trace.arrival = arrivals.came(now, (trace.route.why, ref, self._pace.came(now)))
+            request.arrival = arrivals.came(now, (request.why, ref, self._pace.came(now)))
 
-    def ended(self, trace: Trace) -> None:
+    def ended(self, request: Watched) -> None:
         """It has ended. What was seen is counted in the order in which requests came: failures are often faster."""
-        if trace.arrival is None:
+        if request.arrival is None:
             return
-        arrivals, now = self._arrivals[trace.route.release.ref.name], self._clock()
-        pace = max(trace.arrival.which[2], self._pace.at(now))
-        seen = Seen(trace.failed_validation, trace.engine_error, trace.fell_back, trace.seconds, pace)
-        arrivals.ended(trace.arrival, None if trace.end_of_it is End.REFUSED else seen)
+        arrivals, now = self._arrivals[request.ref.name], self._clock()
+        pace = max(request.arrival.which[2], self._pace.at(now))
+        seen = Seen(request.failed_validation, request.engine_error, request.fell_back, request.seconds, pace)
+        arrivals.ended(request.arrival, None if request.end_of_it is End.REFUSED else seen)
         for which, ripe in arrivals.ripe(now):
             why, ref, pace = cast(tuple[str, ReleaseRef, int], which)
             # One that was not waited for to its end has no pace yet.

@@ -17,11 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from postil.gateway.catalog import Servable
 from postil.gateway.isolation.domain import Domain
 from postil.gateway.isolation.spawn import spawn
 from postil.gateway.isolation.wire import Needed
 from postil.gateway.judge import DidNotRunError
+from postil.gateway.servable import Servable
 from postil.plugins.contract import Component
 from postil.plugins.errors import UnknownPluginError
 from postil.plugins.manager import PluginManager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from copy import copy
-from typing import Any
+from typing import Any, Protocol
 
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.errors import BadRequestError, EngineRefusedError, EngineUnavailableError
@@ -13,6 +13,7 @@ from postil.gateway.limits.counts import Counts
 from postil.gateway.limits.ledger import Ledger
 from postil.gateway.limits.limiter import Limiter
 from postil.gateway.limits.passing import Fingerprint, Passing, asking, of_answer
+from postil.gateway.limits.quota import Quota
 from postil.gateway.tenants import Caller
 from postil.plugins import ReleaseRef
 from postil.registry.database import Database
@@ -22,13 +23,30 @@ from postil.registry.usage import ANSWER, SHADOW
 _BYTES_A_TOKEN = 4
 
 
+class Book(Protocol):
+    """Where it is noted."""
+
+    def add(
+        self, tenant: str, domain: str, adapter: str, number: int, kind: str, prompt: int, completion: int,
+        unknown: int = 0,
+    ) -> None:
+        """Note one request; see ``Ledger.add``."""
+
+
+class Purse(Protocol):
+    """Where a tenant's tokens are charged."""
+
+    def spend(self, quota: Quota | None, tokens: int) -> None:
+        """Charge tokens; see ``Limiter.spend``."""
+
+
 class Meter:
     """Counts what the engine is asked. Tokens are charged to the tenant's limits when the engine has said how many."""
 
-    def __init__(self, ledger: Ledger, limiter: Limiter) -> None:
+    def __init__(self, ledger: Book, limiter: Purse) -> None:
         self.ledger = ledger
         self.fingerprint = Fingerprint()
-        self.limiter: Limiter | None = limiter
+        self.limiter: Purse | None = limiter
         self._kind: str | None = None
 
     def on(

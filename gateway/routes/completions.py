@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
+from typing import Protocol
 
 import msgspec
 from litestar.enums import ScopeType
@@ -15,12 +16,32 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from postil.gateway.admission.deadline import timed
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
-from postil.gateway.lifecycle import Gateway
+from postil.gateway.limits.quota import Quota
 from postil.gateway.payload import Ask, Kind, read_ask
-from postil.gateway.pipeline import JSON, Answer, complete
-from postil.gateway.tenants import Caller
+from postil.gateway.pipeline import JSON, Answer, Running, complete
+from postil.gateway.tenants import Caller, Directory
 
 log = logging.getLogger(__name__)
+
+
+class Serving(Running, Protocol):
+    """What the two endpoints need of the gateway, or of the worker, that they are answered by."""
+
+    in_flight: int
+
+    @property
+    def body_limit(self) -> int:
+        """How many bytes a request may have."""
+
+    @property
+    def directory(self) -> Directory:
+        """Who calls. Raises EngineUnavailableError before that is known."""
+
+    async def admit(self, quota: Quota | None) -> Mapping[str, str]:
+        """Let a tenant's request in; the headers for its answer. Raises RequestsLimitedError, TokensLimitedError."""
+
+    def left(self, quota: Quota | None) -> None:
+        """A request that was let in has ended."""
 
 
 class Shortcut:
@@ -29,9 +50,9 @@ class Shortcut:
     What a framework does for each of its requests is a tenth of what such a request costs here.
     """
 
-    def __init__(self, gateway: Gateway, app: ASGIApp) -> None:
+    def __init__(self, serving: Serving, app: ASGIApp) -> None:
         self._app = app
-        self._hot: dict[str, ASGIApp] = {kind.value: _handler(gateway, kind) for kind in Kind}
+        self._hot: dict[str, ASGIApp] = {kind.value: _handler(serving, kind) for kind in Kind}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; or start and stop with the server."""
@@ -39,35 +60,35 @@ class Shortcut:
         await (hot or self._app)(scope, receive, send)
 
 
-def completion_routes(gateway: Gateway) -> list[ASGIRouteHandler]:
+def completion_routes(serving: Serving) -> list[ASGIRouteHandler]:
     """The two generation endpoints over one gateway, as routes of the framework."""
-    return [asgi(kind.value, copy_scope=False)(_handler(gateway, kind)) for kind in Kind]
+    return [asgi(kind.value, copy_scope=False)(_handler(serving, kind)) for kind in Kind]
 
 
-def _handler(gateway: Gateway, kind: Kind) -> ASGIApp:
+def _handler(serving: Serving, kind: Kind) -> ASGIApp:
     async def handler(scope: Scope, receive: Receive, send: Send) -> None:
         wire = Wire(send)
         if scope.get("method") != "POST":
             await wire.error(BadRequestError(f"{kind.value} takes POST"), status=405)
             return
-        gateway.in_flight += 1
+        serving.in_flight += 1
         try:
-            await _respond(gateway, kind, scope, receive, wire)
+            await _respond(serving, kind, scope, receive, wire)
         finally:
-            gateway.in_flight -= 1
+            serving.in_flight -= 1
 
     return handler
 
 
-async def _respond(gateway: Gateway, kind: Kind, scope: Scope, receive: Receive, wire: Wire) -> None:
+async def _respond(serving: Serving, kind: Kind, scope: Scope, receive: Receive, wire: Wire) -> None:
     try:
-        caller = gateway.directory.identify(_authorization(scope))
-        wire.told = gateway.limits.admit(caller.limits)
+        caller = serving.directory.identify(_authorization(scope))
+        wire.told = await serving.admit(caller.limits)
         try:
-            ask = timed(read_ask(kind, await _body(receive, gateway.settings.body_limit_mib << 20)), scope["headers"])
-            await _until_gone(_answer(gateway, caller, ask, wire), receive)
+            ask = timed(read_ask(kind, await _body(receive, serving.body_limit)), scope["headers"])
+            await _until_gone(_answer(serving, caller, ask, wire), receive)
         finally:
-            gateway.limits.left(caller.limits)
+            serving.left(caller.limits)
     except GatewayError as error:
         await wire.error(error)
     except EngineRefusedError as error:
@@ -77,9 +98,9 @@ async def _respond(gateway: Gateway, kind: Kind, scope: Scope, receive: Receive,
         await wire.error(GatewayError("the gateway failed on this request; its log says why"))
 
 
-async def _answer(gateway: Gateway, caller: Caller, ask: Ask, wire: Wire) -> None:
+async def _answer(serving: Serving, caller: Caller, ask: Ask, wire: Wire) -> None:
     async with AsyncExitStack() as open_streams:
-        await wire.answer(await complete(gateway, caller, ask, open_streams))
+        await wire.answer(await complete(serving, caller, ask, open_streams))
 
 
 async def _until_gone(work: Coroutine[None, None, None], receive: Receive) -> None:

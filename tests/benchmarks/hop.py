@@ -50,14 +50,17 @@ Raw = dict[str, dict[str, dict[str, list[float]]]]
 
 
 @asynccontextmanager
-async def gateway(engine: str, folder: Path) -> AsyncIterator[tuple[str, str, int]]:
+async def gateway(
+    engine: str, folder: Path, *, pinned: str = GATEWAY_CORE, workers: int = 1
+) -> AsyncIterator[tuple[str, str, int]]:
     """A gateway with the three releases live; gives its URL, a tenant's key, and its process."""
     url = f"http://127.0.0.1:{free_port()}"
     environment = {
         "POSTIL_HOME": str(folder / "home"), "POSTIL_BASE_MODEL": str(write_base(folder / "base")),
         "POSTIL_ENGINE_URL": engine, "POSTIL_PORT": url.rpartition(":")[2],
+        "POSTIL_WORKERS": str(workers),
     }
-    command = ["taskset", "-c", GATEWAY_CORE, str(Path(sys.executable).parent / "postil"), "serve"]
+    command = ["taskset", "-c", pinned, str(Path(sys.executable).parent / "postil"), "serve"]
     async with running(command, f"{url}/health/ready", **environment) as pid:
         key = (folder / "home" / "admin.key").read_text().strip()
         async with aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {key}"}) as admin:

@@ -73,11 +73,13 @@ def wrk() -> str:
     return found
 
 
-async def whole(target: Target, folder: Path, connections: int, seconds: int) -> dict[str, float]:
+async def whole(
+    target: Target, folder: Path, connections: int, seconds: int, *, pinned: str = LOAD_CORE
+) -> dict[str, float]:
     """Whole answers as fast as they come: requests a second, latency, and processor time of the target for each."""
     script = folder / "ask.lua"
     script.write_text(_SCRIPT % (target.key, target.body()))
-    command = ["taskset", "-c", LOAD_CORE, wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script),
+    command = ["taskset", "-c", pinned, wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script),
                f"{target.url}/v1/chat/completions"]
     before = target.cpu_seconds()
     seen = await _output(command)

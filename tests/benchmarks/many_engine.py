@@ -24,8 +24,8 @@ import aiohttp
 from rich.console import Console
 from rich.table import Table
 
-from postil.gateway.catalog import engine_name
 from postil.gateway.engine import command
+from postil.gateway.servable import engine_name
 from postil.gateway.settings import Settings
 from postil.registry.base.prepare import prepare
 from tests.benchmarks.lora_engine import write_adapter

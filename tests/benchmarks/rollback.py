@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from postil.gateway.catalog import engine_name
+from postil.gateway.servable import engine_name
 from tests.benchmarks.servers import free_port, publish, running
 from tests.fakes.adapters import write_adapter, write_base
 

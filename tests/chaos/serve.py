@@ -40,7 +40,7 @@ async def main() -> int:
     settings = read_settings()
     counting = asyncio.create_task(count(Path(os.environ["CHAOS_FOLDER"]) / "held"))
     try:
-        return await serving._serve(settings, serving._listen(settings))
+        return await serving._serve(settings, serving.take_port(settings))
     finally:
         counting.cancel()
 

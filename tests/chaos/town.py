@@ -18,7 +18,7 @@ from typing import Any
 import aiohttp
 import psutil
 
-from postil.gateway.catalog import engine_name
+from postil.gateway.servable import engine_name
 from tests.benchmarks.servers import free_port, publish
 from tests.chaos.engine import mark
 from tests.fakes.adapters import write_adapter, write_base

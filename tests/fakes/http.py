@@ -29,11 +29,15 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serving(app: Any, *, lifespan: str = "off", http: Any = "auto") -> AsyncIterator[str]:
-    """Serve ``app`` on a free port of 127.0.0.1; yields its URL."""
-    # Told that it is TCP, asyncio turns Nagle's algorithm off: else each answer takes 40 ms.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
+async def serving(
+    app: Any, *, lifespan: str = "off", http: Any = "auto", listener: socket.socket | None = None
+) -> AsyncIterator[str]:
+    """Serve ``app`` on a free port of 127.0.0.1, or at ``listener``; yields its URL."""
+    if listener is None:
+        # Told that it is TCP, asyncio turns Nagle's algorithm off: else each answer takes 40 ms.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listener.bind(("127.0.0.1", 0))
+    name = listener.getsockname()
     config = uvicorn.Config(
         app, http=http, log_level="critical", lifespan=lifespan, ws="none", timeout_graceful_shutdown=1  # type: ignore[arg-type]
     )
@@ -44,7 +48,7 @@ async def serving(app: Any, *, lifespan: str = "off", http: Any = "auto") -> Asy
         up.cancel()
         if task.done():
             await task
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"unix:{name}" if isinstance(name, str) else f"http://127.0.0.1:{name[1]}"
     finally:
         server.should_exit = True
         await task

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from postil.gateway.answering import Answering
-from postil.gateway.catalog import Catalog, Route, Servable
+from postil.gateway.catalog import Catalog, Route
 from postil.gateway.judge import Isolation
 from postil.gateway.payload import Ask, Kind
+from postil.gateway.servable import Servable
 from postil.gateway.tenants import Caller
 from postil.gateway.trace import Trace
 from postil.gateway.windowed import streamed

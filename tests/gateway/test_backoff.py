@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from postil.gateway.catalog import Servable, engine_name
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.residency import Residency
 from postil.gateway.reconcile import Reconciler, Wanted
+from postil.gateway.servable import Servable, engine_name
 from postil.registry.artifacts import ArtifactStore
 from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM, Reply

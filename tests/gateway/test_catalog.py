@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postil.gateway.catalog import Entry, Route, Servable, Share, make_servable
+from postil.gateway.catalog import Entry, Route, Share
 from postil.gateway.errors import EngineUnavailableError, UnknownModelError
+from postil.gateway.servable import Servable, make_servable, recipe
 from postil.gateway.tenants import Caller
 from postil.plugins.manager import PluginManager
 from postil.registry.models import Release
@@ -30,7 +31,7 @@ def servable(number: int) -> Servable:
         domain=TRIAGE.domain, adapter=TRIAGE.adapter, number=number, artifact=f"sha256:{number:064}", base_id="",
         base_revision="", policy={}, policy_digest="", validators={}, note="", actor="",
     )  # fmt: skip
-    return make_servable(release, PluginManager(entry_points=False))
+    return make_servable(recipe(release), PluginManager(entry_points=False))
 
 
 RELEASES = {number: servable(number) for number in (1, 2, 3, 4)}

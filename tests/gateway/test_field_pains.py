@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from postil.gateway.catalog import engine_name
+from postil.gateway.servable import engine_name
 from tests.fakes.vllm import Reply
 from tests.gateway.conftest import FREE_TEXT, TRIAGE, House, bearer, until
 

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from postil.gateway.catalog import engine_name
+from postil.gateway.servable import engine_name
 from postil.registry.database import Database
 from postil.registry.defaults import SIGNATURE
 from postil.registry.keys import Role

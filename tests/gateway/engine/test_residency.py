@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from postil.gateway.catalog import engine_name
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.residency import LoadError, Residency
+from postil.gateway.servable import engine_name
 from postil.registry.artifacts import ArtifactStore
 from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM

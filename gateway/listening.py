@@ -1,0 +1,55 @@
+"""The port, taken before anything else is done: an engine is slow to start and then to throw away."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from postil.gateway.errors import SettingsError
+
+_BACKLOG = 2048
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Listen alone. Raises SettingsError if something else does."""
+    listener = _bound(host, port, shared=False)
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def share(host: str, port: int) -> socket.socket:
+    """Listen beside others who do this. Connections go to one or the other, by the kernel's choice."""
+    listener = _bound(host, port, shared=True)
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def reserve(host: str, port: int) -> socket.socket:
+    """Take an address for others to ``share``, as long as this socket is open. Raises SettingsError."""
+    with _bound(host, port, shared=False) as alone:  # To share it with a stranger would not fail.
+        port = alone.getsockname()[1]
+    return _bound(host, port, shared=True)
+
+
+def listen_inside(path: Path) -> socket.socket:
+    """Listen at a unix socket, which is as private as its folder."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def _bound(host: str, port: int, *, shared: bool) -> socket.socket:
+    taken = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        if shared:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.bind((host, port))
+    except OSError as error:
+        taken.close()
+        raise SettingsError(
+            f"cannot listen on {host}:{port} ({error.strerror or error}); stop what does, or choose another address"
+            " with POSTIL_HOST or POSTIL_PORT"
+        ) from error
+    return taken

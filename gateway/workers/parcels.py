@@ -1,0 +1,60 @@
+"""Adapters as they travel: what releases are made ready from, and not what they were made into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from postil.gateway.catalog import Entry, Share
+from postil.gateway.servable import Recipe, Servable, make_servable
+from postil.plugins.manager import PluginManager
+from postil.registry.errors import PolicyError
+from postil.registry.names import AdapterName
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """An ``Entry``. ``recipes`` are there only for releases that whoever gets it does not know."""
+
+    name: AdapterName
+    numbers: frozenset[int]
+    recipes: Mapping[int, Recipe]
+    broken: Mapping[int, str]
+    live: int | None
+    previous: int | None
+    canary: Share | None
+    shadow: Share | None
+    pins: Mapping[str, int]
+    promoted: bool
+
+
+def packed(entry: Entry, known: frozenset[int] = frozenset()) -> Parcel:
+    """An entry for somebody who has these releases of it already: a release never changes."""
+    recipes = {number: _recipe(release) for number, release in entry.releases.items() if number not in known}
+    return Parcel(
+        entry.name, frozenset(entry.releases), recipes, entry.broken, entry.live, entry.previous, entry.canary,
+        entry.shadow, entry.pins, entry.promoted,
+    )
+
+
+def unpacked(parcel: Parcel, plugins: PluginManager, before: Entry | None) -> Entry:
+    """The entry; a release whose plugins cannot be set up here is one that cannot be served here."""
+    releases: dict[int, Servable] = {}
+    broken = dict(parcel.broken)
+    for number in sorted(parcel.numbers):
+        if before is not None and number in before.releases:
+            releases[number] = before.releases[number]
+            continue
+        try:
+            releases[number] = make_servable(parcel.recipes[number], plugins)
+        except PolicyError as error:
+            broken[number] = str(error)
+    return Entry(
+        parcel.name, releases, broken, parcel.live, parcel.previous, parcel.canary, parcel.shadow, parcel.pins,
+        parcel.promoted,
+    )
+
+
+def _recipe(release: Servable) -> Recipe:
+    assert release.recipe is not None, "all that is served was made from one"
+    return release.recipe

@@ -1,0 +1,157 @@
+"""What a worker has of a gateway: all that a request passes, and for what is shared, the way to the keeper."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import pickle
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+from postil.gateway.catalog import Catalog
+from postil.gateway.engine.client import EngineClient
+from postil.gateway.engine.supervisor import Phase
+from postil.gateway.errors import EngineUnavailableError
+from postil.gateway.extensions import Extensions
+from postil.gateway.isolation.apart import Apart
+from postil.gateway.judge import Isolation
+from postil.gateway.limits.metered import Meter
+from postil.gateway.limits.quota import Quota
+from postil.gateway.openings import Openings
+from postil.gateway.payload import Ask
+from postil.gateway.pipeline import complete
+from postil.gateway.reviews import Keeper
+from postil.gateway.shadow import Shadows
+from postil.gateway.tenants import Caller, Directory
+from postil.gateway.trace import Trace
+from postil.gateway.unseen import Unseen
+from postil.gateway.workers.link import Link
+from postil.gateway.workers.messages import Came, Ended, Known, News, Sick
+from postil.gateway.workers.news import ADAPTERS, CALLERS, ENGINE, LEAVING, Start
+from postil.gateway.workers.parcels import Parcel, unpacked
+from postil.gateway.workers.remote import RemoteLimits, RemotePulse, RemoteReviews, RemoteSeats, agreed
+from postil.plugins.manager import PluginManager
+from postil.registry.channels import CANARY, STABLE
+
+log = logging.getLogger(__name__)
+_WATCHED = (STABLE, CANARY)
+
+
+class Worker:
+    """One process's part of a gateway; what it knows comes as news, in their order."""
+
+    def __init__(self, start: Start, link: Link) -> None:
+        # Gates and listeners are asked by the keeper.
+        self.settings = start.settings.model_copy(update={"gates": (), "listeners": ()})
+        self._plugins = PluginManager(folder=self.settings.plugins_dir)
+        self._link = link
+        self._apart = Apart(self._plugins, self.settings.home / "logs")
+        self.isolation: Isolation = self._apart
+        self.extensions = Extensions(self.settings, self._plugins, self.isolation)
+        self.catalog = Catalog()
+        self.directory: Directory
+        self.in_flight = 0
+        self.leaving = False
+        self.openings = Openings()
+        self.reviews: Keeper = RemoteReviews(link)
+        self.client = EngineClient(start.engine, timeout_seconds=self.settings.engine_timeout_seconds)
+        self.client.pulse = RemotePulse(link)
+        self.client.on_sick = lambda: link.say(Sick())
+        self.seats = RemoteSeats(link, self._engine)
+        self._limits = RemoteLimits(link)
+        self.meter = Meter(self._limits, self._limits)
+        self.shadows = Shadows(self._complete, agreed(link, asyncio.get_running_loop()))
+        self._phase = Phase.STARTING
+        self._beside: list[asyncio.Task[None]] = []
+
+    @property
+    def body_limit(self) -> int:
+        """How many bytes a request may have."""
+        return self.settings.body_limit_mib << 20
+
+    async def admit(self, quota: Quota | None) -> Mapping[str, str]:
+        """Let a tenant's request in; see ``Limiter.admit``."""
+        return {} if quota is None else await self._limits.admit(quota)
+
+    def left(self, quota: Quota | None) -> None:
+        """A request that was let in has ended."""
+        if quota is not None:
+            self._limits.left(quota)
+
+    def came(self, trace: Trace) -> None:
+        """A request is on its way to a release."""
+        if trace.why in _WATCHED:
+            ref = trace.ref
+            trace.arrival = self._link.number()
+            self._link.say(Came(trace.arrival, trace.why, ref.domain, ref.adapter, ref.number))
+
+    def ended(self, trace: Trace) -> None:
+        """A request to a release has been answered, or has failed."""
+        if trace.arrival is not None and trace.end_of_it is not None:
+            self._link.say(
+                Ended(
+                    trace.arrival, trace.failed_validation, trace.engine_error, trace.fell_back, trace.seconds,
+                    trace.end_of_it.value,
+                )
+            )
+        self.shadows.ended(trace)
+
+    async def hear(self, news: News) -> None:
+        """Take news over, and say so."""
+        content = pickle.loads(news.content)  # noqa: S301 - the keeper's own
+        if news.what == ADAPTERS:
+            await self._take_over(*content)
+        elif news.what == CALLERS:
+            self.directory = content
+        elif news.what == ENGINE:
+            self._engine_is(content)
+        elif news.what == LEAVING:
+            self.leaving = True
+        self._link.say(Known(news.number))
+
+    def start(self) -> None:
+        """Begin what runs beside the requests."""
+        self._beside = [asyncio.create_task(self.shadows.run())]
+
+    async def stop(self) -> None:
+        """End it."""
+        for task in self._beside:
+            task.cancel()
+        await asyncio.gather(*self._beside, return_exceptions=True)
+        await self.shadows.stop()
+        await self.openings.stop()
+        await self._apart.stop()
+        await self.client.close()
+
+    async def _take_over(self, parcels: list[Parcel], defaults: Mapping[str, str]) -> None:
+        """Have plugins set up in a thread, and then serve all of it at once."""
+        before = self.catalog.entries
+        entries = await asyncio.to_thread(
+            lambda: [unpacked(parcel, self._plugins, before.get(str(parcel.name))) for parcel in parcels]
+        )
+        self.catalog = Catalog({**before, **{str(entry.name): entry for entry in entries}}, defaults)
+        for entry in entries:
+            self._apart.make_ready(entry.releases[number] for number in entry.wanted())
+
+    def _engine_is(self, phase: Phase) -> None:
+        self._phase = phase
+        if phase is Phase.DOWN:
+            self.openings.forget()
+            self.meter.fingerprint.written = None
+
+    def _engine(self) -> EngineClient:
+        if self._phase is not Phase.READY:
+            raise EngineUnavailableError(f"the engine is not ready ({self._phase}); try again in a moment")
+        return self.client
+
+    async def _complete(self, caller: Caller, ask: Ask) -> bytes:
+        async with AsyncExitStack() as open_streams:
+            answer = await complete(Unseen(self), caller, ask, open_streams)
+        assert isinstance(answer.body, bytes), "no stream was asked for"
+        return answer.body
+
+
+def end() -> None:
+    """End at once: there is no keeper any more, and nobody to be told."""
+    os._exit(1)
