@@ -44,8 +44,8 @@ def main(names: list[str]) -> None:
     for name in names or known:
         raw |= {name: known[name](), "where": {**raw.get("where", {}), name: results.where()}}
         results.RAW.write_text(json.dumps(raw, indent=2))  # One that fails takes none of the others with it.
-    results.write(raw)
-    print(f"written: {results.PAGE.relative_to(results.PAGE.parents[2])}")
+    page = results.write(raw)
+    print(f"written: {page.relative_to(page.parents[2])}")
 
 
 if __name__ == "__main__":

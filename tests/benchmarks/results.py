@@ -20,8 +20,9 @@ from tests.benchmarks.aims import Aim
 from tests.benchmarks.hop import medians
 
 RAW = Path("build/bench.json")
-PAGE = Path(__file__).with_name("RESULTS.md")
-PICTURES = Path(__file__).with_name("results")
+# The page is in this folder, with its pictures and the raw numbers in one beside it.
+HERE = Path(__file__).parent
+PAGE, BESIDE = "RESULTS.md", "results"
 PARTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Iterator[Aim]]]] = {
     "hop": ("The hop", aims.hop_aims),
     "start": ("The gateway's process", aims.start_aims),
@@ -43,9 +44,10 @@ def where() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d}, {cores} cores ({model}), {memory:.0f} GiB, Python {version}."
 
 
-def write(raw: Mapping[str, Any]) -> None:
-    """Write the page and the pictures of the parts that were measured."""
-    PICTURES.mkdir(exist_ok=True)
+def write(raw: Mapping[str, Any], folder: Path = HERE) -> Path:
+    """Write the page and the pictures of the parts that were measured into a folder; returns where the page is."""
+    page, beside = folder / PAGE, folder / BESIDE
+    beside.mkdir(exist_ok=True)
     lines = [
         "# What was measured", "",
         "Made by `make bench`. What stands side by side was measured in turns in one run; figures are medians.",
@@ -54,12 +56,13 @@ def write(raw: Mapping[str, Any]) -> None:
     for part, (title, found) in PARTS.items():
         if part in raw:
             lines += [f"## {title}", "", raw["where"][part], "", *_table(list(found(raw[part]))), ""]
-            lines += [f"![{title}](results/{name})\n" for name in _pictures(part, raw[part])]
+            lines += [f"![{title}](results/{name})\n" for name in _pictures(part, raw[part], beside)]
     missed = [aim for part, (_, found) in PARTS.items() if part in raw for aim in found(raw[part]) if aim.met is False]
     lines += ["## What is missed", ""]
     lines += [_missed(aim) for aim in missed] or ["Nothing."]
-    PAGE.write_text("\n".join(lines).replace("\n\n\n", "\n\n") + "\n")
-    (PICTURES / "bench.json").write_text(json.dumps(raw, indent=1) + "\n")
+    page.write_text("\n".join(lines).replace("\n\n\n", "\n\n") + "\n")
+    (beside / "bench.json").write_text(json.dumps(raw, indent=1) + "\n")
+    return page
 
 
 def _missed(aim: Aim) -> str:
@@ -74,18 +77,18 @@ def _table(found: list[Aim]) -> list[str]:
     return ["| | aim | measured | met | beside |", "| --- | --- | --: | --- | --- |", *rows]
 
 
-def _pictures(part: str, raw: Mapping[str, Any]) -> Iterator[str]:
+def _pictures(part: str, raw: Mapping[str, Any], beside: Path) -> Iterator[str]:
     if part == "hop":
         for which, what in (("whole", "whole answer"), ("streams", "streamed token")):
             rows = {row: one["cpu_us"] for row, one in medians(dict(raw), which).items() if row != "direct"}
-            yield _bars(f"hop-{which}.png", f"Processor time of a {what}, us", rows)
+            yield _bars(beside / f"hop-{which}.png", f"Processor time of a {what}, us", rows)
     if part == "lora":
         rows = {aim.what.removeprefix("LoRA, ").removesuffix(", share of the base's speed"): float(aim.figure)
                 for aim in aims.lora_aims(raw)}
-        yield _bars("lora.png", "Speed with adapters, as a share of the base's", rows, scale="linear")
+        yield _bars(beside / "lora.png", "Speed with adapters, as a share of the base's", rows, scale="linear")
 
 
-def _bars(name: str, title: str, rows: Mapping[str, float], scale: str = "log") -> str:
+def _bars(to: Path, title: str, rows: Mapping[str, float], scale: str = "log") -> str:
     """Bars with their figures written at them; returns the file's name."""
     figure, axes = pyplot.subplots(figsize=(8, 0.5 * len(rows) + 1.2))
     colours = [_COLOURS.get(row, "#2f6f8f") for row in rows]
@@ -97,9 +100,9 @@ def _bars(name: str, title: str, rows: Mapping[str, float], scale: str = "log") 
     axes.set_title(title, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
-    figure.savefig(PICTURES / name, dpi=110)
+    figure.savefig(to, dpi=110)
     pyplot.close(figure)
-    return name
+    return to.name
 
 
 if __name__ == "__main__":

@@ -1,0 +1,108 @@
+"""The short form of ``make bench``: every part that needs no real vLLM runs to its end. No figure is looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.benchmarks import hop, limits, lora, many, many_engine, results, rollback, start, windowed
+from tests.benchmarks.__main__ import parts
+from tests.benchmarks.load import GATEWAY_CORE, LOAD_CORE
+
+SHORT = hop.Extent(rounds=1, seconds=1, answers=1, alone=1)
+ROWS = {"whole": ("nginx", "labels"), "streams": ("direct", "windows")}
+# The gateway gets one core, and whatever asks it the other.
+CORES = {int(GATEWAY_CORE), int(LOAD_CORE)} <= os.sched_getaffinity(0)
+# As each part's numbers lie in build/bench.json; of each as few as its tables take.
+RAW: dict[str, Any] = {
+    "hop": {
+        "whole": {row: {"per_second": [900.0], "cpu_us": [90.0], "p50_ms": [0.5]} for row in hop.ROWS["whole"]},
+        "streams": {row: {"cpu_us": [9.0, 11.0], "first_ms": [6.0]} for row in hop.ROWS["streams"]},
+    },
+    "start": {"seconds": [1.5], "mib": [130.0]},
+    "lora": {
+        "unused": {phase: {"base": [1.0], "without": [1.0]} for phase in ("decode", "prefill")},
+        "16 adapters, q and v": {
+            phase: {"base": [1.0], "grouped": [1.5], "plain": [3.0]} for phase in ("decode", "prefill")
+        },
+    },
+    "many": {
+        count: {
+            **{what: {"ms": [1.0]} for what in ("publish", "promote", "models of one tenant", "ask, hot")},
+            "gateway_mib": 130.0, "held_by_engine": 64,
+        }
+        for count in ("10", "1000")
+    },
+    "many, vLLM": {
+        "slots": 4, "cold": {"cold": [0.3], "warm": [0.2]},
+        "load": {
+            f"Zipf, {adapters} adapters": {way: [0.1, 0.2] for way in ("postil", "vLLM alone")} for adapters in (4, 8)
+        },
+    },
+    "rollback": {"last_on_old_ms": [10.0, 300.0], "problems": [], "streams": 7},
+}
+
+
+@pytest.mark.skipif(not CORES, reason="the gateway and the load on it need a core each")
+@pytest.mark.parametrize("part", ROWS)
+def test_the_hop(part: str) -> None:
+    if part == "whole" and shutil.which("wrk") is None:
+        pytest.skip("wrk is not installed")
+    raw = asyncio.run(hop.measure(SHORT, {part: ROWS[part]}))
+    rows = [row for row in ROWS[part] if row != "nginx" or shutil.which("nginx")]
+    assert list(hop.medians(raw, part)) == rows
+
+
+def test_the_start_of_the_process() -> None:
+    assert {what: len(found) for what, found in asyncio.run(start.main(rounds=1)).items()} == {"seconds": 1, "mib": 1}
+
+
+def test_limits() -> None:
+    assert len(limits.main(rounds=1, calls=10, rests=1)) == 7
+
+
+def test_many_adapters() -> None:
+    raw = many.main([5, 10], rounds=2, settle=0)
+    assert list(raw) == ["5", "10", "restart"]
+    assert raw["10"]["held_by_engine"] == 12
+
+
+def test_a_rollback_under_load() -> None:
+    raw = asyncio.run(rollback.main(4, 3))
+    assert len(raw["command_ms"]) == 3
+    assert raw["streams"]
+    assert raw["problems"] == []
+
+
+def test_windows_and_their_law() -> None:
+    assert windowed.law(100)["cases"] >= 100
+    raw = asyncio.run(windowed.main(rounds=1, sequential=1))
+    assert {kind: len(raw[kind]) for kind in ("ms", "us")} == {"ms": 6, "us": 3}
+
+
+def test_the_page_has_every_part_with_its_pictures(tmp_path: Path) -> None:
+    where = dict.fromkeys(RAW, results.where())
+    page = results.write({**RAW, "where": where}, tmp_path)
+    text = page.read_text()
+    assert set(RAW) == set(results.PARTS)
+    for title, _ in results.PARTS.values():
+        assert f"\n## {title}\n" in text
+    pictures = {line.partition("](")[2].rstrip(")") for line in text.splitlines() if line.startswith("![")}
+    assert {f"results/{made.name}" for made in (tmp_path / "results").glob("*.png")} == pictures
+    assert all((tmp_path / picture).stat().st_size for picture in pictures)
+    assert "What holds it" in text
+
+
+def test_the_tables_of_what_the_short_form_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
+    for table, part in ((hop.show, "hop"), (lora.show, "lora"), (many_engine.show, "many, vLLM")):
+        table(RAW[part])
+        assert len(capsys.readouterr().out.splitlines()) > 4
+
+
+def test_every_part_of_the_page_can_be_measured_again() -> None:
+    assert set(results.PARTS) - {"lora", "many, vLLM"} <= set(parts())
