@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -10,9 +11,23 @@ from typing import Any
 
 import pytest
 
-from tests.benchmarks import hop, limits, lora, many, many_engine, results, rollback, start, windowed
+from tests.benchmarks import (
+    hop,
+    limits,
+    lora,
+    many,
+    many_engine,
+    phases,
+    results,
+    rollback,
+    start,
+    windowed,
+)
 from tests.benchmarks.__main__ import parts
 from tests.benchmarks.load import GATEWAY_CORE, LOAD_CORE
+from tests.fakes.adapters import write_adapter, write_base
+from tests.fakes.http import Receive, Scope, Send, respond, serving
+from tests.fakes.vllm import FakeVLLM
 
 SHORT = hop.Extent(rounds=1, seconds=1, answers=1, alone=1)
 ROWS = {"whole": ("nginx", "labels"), "streams": ("direct", "windows")}
@@ -43,6 +58,9 @@ RAW: dict[str, Any] = {
         "load": {
             f"Zipf, {adapters} adapters": {way: [0.1, 0.2] for way in ("postil", "vLLM alone")} for adapters in (4, 8)
         },
+    },
+    "phases": {
+        row: {phase: [0.5, 20.0, 30.0] for phase in phases.PHASES} for row in ("label answer", "streamed answer")
     },
     "rollback": {"last_on_old_ms": [10.0, 300.0], "problems": [], "streams": 7},
 }
@@ -85,6 +103,31 @@ def test_windows_and_their_law() -> None:
     assert {kind: len(raw[kind]) for kind in ("ms", "us")} == {"ms": 6, "us": 3}
 
 
+async def test_where_a_requests_time_goes(tmp_path: Path) -> None:
+    engine = FakeVLLM()
+
+    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/metrics":
+            names = [f"vllm:request_{phase}_time_seconds" for phase in ("queue", "prefill", "decode")]
+            lines = [f"{name}_sum {0.001 * engine.asked}\n{name}_count {len(engine.requests)}" for name in names]
+            await respond(send, 200, "\n".join(lines).encode())
+        else:
+            await engine(scope, receive, send)
+
+    kinds = {
+        "label answer": phases.label_answers(write_adapter(tmp_path / "labels")),
+        "streamed answer": phases.free_answers(write_adapter(tmp_path / "free", seed=1)),
+    }
+    base = str(write_base(tmp_path / "base"))
+    async with serving(counted) as url:
+        raw = await phases.measured(url, tmp_path / "home", kinds, rounds=1, POSTIL_BASE_MODEL=base)
+    phases.show(raw)
+    assert len(raw) == 4
+    assert all(set(row) == {*phases.PHASES} and all(map(len, row.values())) for row in raw.values())
+    judged = {row: found["validators"] for row, found in raw.items()}
+    assert all(bool(values[0]) == row.startswith("label") for row, values in judged.items())
+
+
 def test_the_page_has_every_part_with_its_pictures(tmp_path: Path) -> None:
     where = dict.fromkeys(RAW, results.where())
     page = results.write({**RAW, "where": where}, tmp_path)
@@ -99,10 +142,12 @@ def test_the_page_has_every_part_with_its_pictures(tmp_path: Path) -> None:
 
 
 def test_the_tables_of_what_the_short_form_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
-    for table, part in ((hop.show, "hop"), (lora.show, "lora"), (many_engine.show, "many, vLLM")):
+    tables = {"hop": hop.show, "lora": lora.show, "many, vLLM": many_engine.show}
+    for part, table in tables.items():
         table(RAW[part])
         assert len(capsys.readouterr().out.splitlines()) > 4
 
 
+@pytest.mark.skipif(importlib.util.find_spec("vllm") is None, reason="vLLM is not installed")
 def test_every_part_of_the_page_can_be_measured_again() -> None:
-    assert set(results.PARTS) - {"lora", "many, vLLM"} <= set(parts())
+    assert set(results.PARTS) <= set(parts())

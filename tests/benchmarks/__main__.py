@@ -12,7 +12,19 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.benchmarks import canary_simulation, hop, limits, lora, many, many_engine, results, rollback, start, windowed
+from tests.benchmarks import (
+    canary_simulation,
+    hop,
+    limits,
+    lora,
+    many,
+    many_engine,
+    phases,
+    results,
+    rollback,
+    start,
+    windowed,
+)
 
 Parts = dict[str, Callable[[], Any]]
 
@@ -29,7 +41,11 @@ def parts() -> Parts:
         "law of windows": lambda: windowed.law(windowed.CASES),
         "canary": lambda: canary_simulation.main(short=True),
     }
-    engine: Parts = {"lora": lambda: lora.main(list(lora.ROWS)), "many, vLLM": many_engine.main}
+    engine: Parts = {
+        "phases": lambda: asyncio.run(phases.main()),
+        "lora": lambda: lora.main(list(lora.ROWS)),
+        "many, vLLM": many_engine.main,
+    }
     return found | (engine if importlib.util.find_spec("vllm") else {})
 
 

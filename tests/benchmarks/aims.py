@@ -30,6 +30,11 @@ class Aim:
     holds: str = ""
 
 
+def none(raw: Found) -> Iterator[Aim]:
+    """What is only to be seen has a table, and no aim."""
+    yield from ()
+
+
 def hop_aims(raw: Found) -> Iterator[Aim]:
     """A gateway's hop. Answers a second are those of one core: what the processor time of each allows."""
     whole, streams = medians(dict(raw), "whole"), medians(dict(raw), "streams")

@@ -9,15 +9,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import psutil
-
-mpl.use("Agg")
-from matplotlib import pyplot
 
 from tests.benchmarks import aims
 from tests.benchmarks.aims import Aim
 from tests.benchmarks.hop import medians
+from tests.benchmarks.pictures import bars, stacked
+from tests.benchmarks.tables import TABLES
 
 RAW = Path("build/bench.json")
 # The page is in this folder, with its pictures and the raw numbers in one beside it.
@@ -25,6 +23,7 @@ HERE = Path(__file__).parent
 PAGE, BESIDE = "RESULTS.md", "results"
 PARTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Iterator[Aim]]]] = {
     "hop": ("The hop", aims.hop_aims),
+    "phases": ("Where a request's time goes", aims.none),
     "start": ("The gateway's process", aims.start_aims),
     "lora": ("Adapters on a CPU", aims.lora_aims),
     "many": ("Many adapters registered", aims.many_aims),
@@ -32,7 +31,6 @@ PARTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Iterator[Aim]]]] = 
     "rollback": ("Rollback under load", aims.rollback_aims),
 }
 _MET = {True: "yes", False: "no", None: ""}
-_COLOURS = {"nginx": "#9aa5b1", "LiteLLM": "#c2572b"}
 
 
 def where() -> str:
@@ -56,6 +54,7 @@ def write(raw: Mapping[str, Any], folder: Path = HERE) -> Path:
     for part, (title, found) in PARTS.items():
         if part in raw:
             lines += [f"## {title}", "", raw["where"][part], "", *_table(list(found(raw[part]))), ""]
+            lines += [*TABLES[part](raw[part]), ""] if part in TABLES else []
             lines += [f"![{title}](results/{name})\n" for name in _pictures(part, raw[part], beside)]
     missed = [aim for part, (_, found) in PARTS.items() if part in raw for aim in found(raw[part]) if aim.met is False]
     lines += ["## What is missed", ""]
@@ -71,6 +70,8 @@ def _missed(aim: Aim) -> str:
 
 
 def _table(found: list[Aim]) -> list[str]:
+    if not found:
+        return []
     rows = [
         f"| {aim.what} | {aim.aim} | **{aim.figure}** | {_MET[aim.met]} | {aim.beside} |" for aim in found
     ]
@@ -81,28 +82,13 @@ def _pictures(part: str, raw: Mapping[str, Any], beside: Path) -> Iterator[str]:
     if part == "hop":
         for which, what in (("whole", "whole answer"), ("streams", "streamed token")):
             rows = {row: one["cpu_us"] for row, one in medians(dict(raw), which).items() if row != "direct"}
-            yield _bars(beside / f"hop-{which}.png", f"Processor time of a {what}, us", rows)
+            yield bars(beside / f"hop-{which}.png", f"Processor time of a {what}, us", rows)
+    if part == "phases":
+        yield stacked(beside / "phases.png", "Where a request's time goes", raw)
     if part == "lora":
         rows = {aim.what.removeprefix("LoRA, ").removesuffix(", share of the base's speed"): float(aim.figure)
                 for aim in aims.lora_aims(raw)}
-        yield _bars(beside / "lora.png", "Speed with adapters, as a share of the base's", rows, scale="linear")
-
-
-def _bars(to: Path, title: str, rows: Mapping[str, float], scale: str = "log") -> str:
-    """Bars with their figures written at them; returns the file's name."""
-    figure, axes = pyplot.subplots(figsize=(8, 0.5 * len(rows) + 1.2))
-    colours = [_COLOURS.get(row, "#2f6f8f") for row in rows]
-    bars = axes.barh(list(rows), list(rows.values()), color=colours)
-    axes.bar_label(bars, [f"{value:,.0f}" if value >= 10 else f"{value:.2f}" for value in rows.values()], padding=4)
-    axes.set_xscale(scale)
-    axes.margins(x=0.15)
-    axes.invert_yaxis()
-    axes.set_title(title, loc="left")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
-    figure.savefig(to, dpi=110)
-    pyplot.close(figure)
-    return to.name
+        yield bars(beside / "lora.png", "Speed with adapters, as a share of the base's", rows, scale="linear")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,30 @@
+"""Tables of the page for what has no aim, and only wants to be seen."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from tests.benchmarks.phases import PHASES
+
+Found = Mapping[str, Any]
+
+
+def phases(raw: Found) -> list[str]:
+    """Milliseconds of each phase of a request."""
+    medians = [[statistics.median(row[phase]) for phase in PHASES] for row in raw.values()]
+    body = [[phase, *(f"{row[place]:,.2f}" for row in medians)] for place, phase in enumerate(PHASES)]
+    return _table(["ms", *raw], [*body, ["**together**", *(f"**{sum(row):,.2f}**" for row in medians)]])
+
+
+def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
+    """In Markdown; figures stand right."""
+    rows = [list(row) for row in body]
+    sides = ["--:" if cell.strip("*")[:1].isdigit() else "---" for cell in rows[0]]
+    return [f"| {' | '.join(row)} |" for row in [list(head), sides, *rows]]
+
+
+TABLES: Mapping[str, Callable[[Found], list[str]]] = {
+    "phases": phases,
+}
