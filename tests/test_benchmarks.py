@@ -13,6 +13,7 @@ import pytest
 
 from tests.benchmarks import (
     hop,
+    labels,
     limits,
     lora,
     many,
@@ -27,7 +28,7 @@ from tests.benchmarks.__main__ import parts
 from tests.benchmarks.load import GATEWAY_CORE, LOAD_CORE
 from tests.fakes.adapters import write_adapter, write_base
 from tests.fakes.http import Receive, Scope, Send, respond, serving
-from tests.fakes.vllm import FakeVLLM
+from tests.fakes.vllm import FakeVLLM, running_engine
 
 SHORT = hop.Extent(rounds=1, seconds=1, answers=1, alone=1)
 ROWS = {"whole": ("nginx", "labels"), "streams": ("direct", "windows")}
@@ -62,6 +63,7 @@ RAW: dict[str, Any] = {
     "phases": {
         row: {phase: [0.5, 20.0, 30.0] for phase in phases.PHASES} for row in ("label answer", "streamed answer")
     },
+    "labels": {"1 client": {way: {"ms": [100.0], "tokens": [3.0]} for way in labels.ways()}},
     "rollback": {"last_on_old_ms": [10.0, 300.0], "problems": [], "streams": 7},
 }
 
@@ -126,6 +128,15 @@ async def test_where_a_requests_time_goes(tmp_path: Path) -> None:
     assert all(set(row) == {*phases.PHASES} and all(map(len, row.values())) for row in raw.values())
     judged = {row: found["validators"] for row, found in raw.items()}
     assert all(bool(values[0]) == row.startswith("label") for row, values in judged.items())
+
+
+async def test_the_steps_of_labels() -> None:
+    async with running_engine() as (engine, url):
+        raw = await labels.measured(url, Path("nowhere"), rounds=1)
+    labels.show(raw)
+    assert [clients for clients, *_ in labels.medians(raw)] == ["1 client"] * 3 + ["8 clients"] * 3
+    begun = [request for request in engine.requests if request.get("continue_final_message")]
+    assert len(begun) == 2 * sum(request["max_tokens"] == 1 for request in engine.requests)
 
 
 def test_the_page_has_every_part_with_its_pictures(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from tests.benchmarks import (
     canary_simulation,
     hop,
+    labels,
     limits,
     lora,
     many,
@@ -43,6 +44,7 @@ def parts() -> Parts:
     }
     engine: Parts = {
         "phases": lambda: asyncio.run(phases.main()),
+        "labels": lambda: asyncio.run(labels.main()),
         "lora": lambda: lora.main(list(lora.ROWS)),
         "many, vLLM": many_engine.main,
     }

@@ -24,6 +24,7 @@ PAGE, BESIDE = "RESULTS.md", "results"
 PARTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Iterator[Aim]]]] = {
     "hop": ("The hop", aims.hop_aims),
     "phases": ("Where a request's time goes", aims.none),
+    "labels": ("What a label costs in steps of the engine", aims.none),
     "start": ("The gateway's process", aims.start_aims),
     "lora": ("Adapters on a CPU", aims.lora_aims),
     "many": ("Many adapters registered", aims.many_aims),

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from tests.benchmarks import labels
 from tests.benchmarks.phases import PHASES
 
 Found = Mapping[str, Any]
@@ -18,6 +19,12 @@ def phases(raw: Found) -> list[str]:
     return _table(["ms", *raw], [*body, ["**together**", *(f"**{sum(row):,.2f}**" for row in medians)]])
 
 
+def label_steps(raw: Found) -> list[str]:
+    """What a label answer takes in each way of asking for one."""
+    body = [(clients, way, f"{tokens:.0f}", f"{ms:,.0f} ms") for clients, way, tokens, ms in labels.medians(raw)]
+    return _table(["", "way", "tokens generated", "median"], body)
+
+
 def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
     """In Markdown; figures stand right."""
     rows = [list(row) for row in body]
@@ -26,5 +33,5 @@ def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
 
 
 TABLES: Mapping[str, Callable[[Found], list[str]]] = {
-    "phases": phases,
+    "phases": phases, "labels": label_steps,
 }
