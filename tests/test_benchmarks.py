@@ -18,6 +18,7 @@ from tests.benchmarks import (
     lora,
     many,
     many_engine,
+    many_zipf,
     phases,
     results,
     rollback,
@@ -59,6 +60,10 @@ RAW: dict[str, Any] = {
         "load": {
             f"Zipf, {adapters} adapters": {way: [0.1, 0.2] for way in ("postil", "vLLM alone")} for adapters in (4, 8)
         },
+    },
+    "Zipf": {
+        "adapters": 1000, "in_use": 90, "slots": 8, "held": 128, "published_seconds": 60.0,
+        "rates": {way: {"Zipf": [8.0], "fitting": [10.0]} for way in ("postil", "vLLM alone")},
     },
     "phases": {
         row: {phase: [0.5, 20.0, 30.0] for phase in phases.PHASES} for row in ("label answer", "streamed answer")
@@ -137,6 +142,17 @@ async def test_the_steps_of_labels() -> None:
     assert [clients for clients, *_ in labels.medians(raw)] == ["1 client"] * 3 + ["8 clients"] * 3
     begun = [request for request in engine.requests if request.get("continue_final_message")]
     assert len(begun) == 2 * sum(request["max_tokens"] == 1 for request in engine.requests)
+
+
+async def test_a_tenth_of_a_thousand_adapters(tmp_path: Path) -> None:
+    base = str(write_base(tmp_path / "base"))
+    async with running_engine() as (_, url):
+        raw = await many_zipf.measured(
+            url, tmp_path, adapters=100, rounds=1, write=lambda folder, number: write_adapter(folder, seed=number),
+            POSTIL_BASE_MODEL=base,
+        )
+    many_zipf.show(raw)
+    assert {len(rates) for found in raw["rates"].values() for rates in found.values()} == {1}
 
 
 def test_the_page_has_every_part_with_its_pictures(tmp_path: Path) -> None:

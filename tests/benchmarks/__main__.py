@@ -20,6 +20,7 @@ from tests.benchmarks import (
     lora,
     many,
     many_engine,
+    many_zipf,
     phases,
     results,
     rollback,
@@ -47,6 +48,7 @@ def parts() -> Parts:
         "labels": lambda: asyncio.run(labels.main()),
         "lora": lambda: lora.main(list(lora.ROWS)),
         "many, vLLM": many_engine.main,
+        "Zipf": lambda: asyncio.run(many_zipf.main()),
     }
     return found | (engine if importlib.util.find_spec("vllm") else {})
 

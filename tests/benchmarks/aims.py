@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from postil.gateway.settings import Settings
+from tests.benchmarks import many_zipf
 from tests.benchmarks.hop import medians
 
 Found = Mapping[str, Any]
@@ -131,6 +132,15 @@ def many_engine_aims(raw: Found) -> Iterator[Aim]:
     cold, warm = (statistics.median(raw["cold"][state]) for state in ("cold", "warm"))
     later = 1000 * (cold - warm)
     yield Aim("a cold adapter's first token later by", "150 ms", f"{later:.0f} ms", later <= 150)
+
+
+def zipf_aims(raw: Found) -> Iterator[Aim]:
+    """Many more adapters than slots, on the real vLLM."""
+    shares = {way: many_zipf.share(found) for way, found in raw["rates"].items()}
+    what = f"Zipf over {raw['adapters']:,} adapters, {raw['in_use']} of them asked: answers a second"
+    yield Aim(f"{what}, beside the same load on {raw['slots']}", "0.9 times", f"{shares['postil']:.2f}",
+              shares["postil"] >= 0.9, f"vLLM alone {shares['vLLM alone']:.2f}",
+              "" if shares["postil"] >= 0.9 else "a slot is filled anew for each adapter that has none")
 
 
 def _worst(seconds: list[float]) -> float:

@@ -29,6 +29,7 @@ PARTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Iterator[Aim]]]] = 
     "lora": ("Adapters on a CPU", aims.lora_aims),
     "many": ("Many adapters registered", aims.many_aims),
     "many, vLLM": ("Many adapters in use, on the real vLLM", aims.many_engine_aims),
+    "Zipf": ("A thousand adapters, on the real vLLM", aims.zipf_aims),
     "rollback": ("Rollback under load", aims.rollback_aims),
 }
 _MET = {True: "yes", False: "no", None: ""}
