@@ -22,6 +22,7 @@ from tests.benchmarks import (
     phases,
     results,
     rollback,
+    side_channel,
     start,
     windowed,
 )
@@ -69,6 +70,10 @@ RAW: dict[str, Any] = {
         row: {phase: [0.5, 20.0, 30.0] for phase in phases.PHASES} for row in ("label answer", "streamed answer")
     },
     "labels": {"1 client": {way: {"ms": [100.0], "tokens": [3.0]} for way in labels.ways()}},
+    "side channel": {
+        row: {guess: [{"looked_up": 500, "found": 0, "seconds": 0.5}] for guess in ("right", "wrong")}
+        for row in ("vLLM alone", "through postil")
+    },
     "rollback": {"last_on_old_ms": [10.0, 300.0], "problems": [], "streams": 7},
 }
 
@@ -169,7 +174,7 @@ def test_the_page_has_every_part_with_its_pictures(tmp_path: Path) -> None:
 
 
 def test_the_tables_of_what_the_short_form_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
-    tables = {"hop": hop.show, "lora": lora.show, "many, vLLM": many_engine.show}
+    tables = {"hop": hop.show, "lora": lora.show, "many, vLLM": many_engine.show, "side channel": side_channel.show}
     for part, table in tables.items():
         table(RAW[part])
         assert len(capsys.readouterr().out.splitlines()) > 4

@@ -24,6 +24,7 @@ from tests.benchmarks import (
     phases,
     results,
     rollback,
+    side_channel,
     start,
     windowed,
 )
@@ -49,6 +50,7 @@ def parts() -> Parts:
         "lora": lambda: lora.main(list(lora.ROWS)),
         "many, vLLM": many_engine.main,
         "Zipf": lambda: asyncio.run(many_zipf.main()),
+        "side channel": side_channel.main,
     }
     return found | (engine if importlib.util.find_spec("vllm") else {})
 

@@ -143,5 +143,12 @@ def zipf_aims(raw: Found) -> Iterator[Aim]:
               "" if shares["postil"] >= 0.9 else "a slot is filled anew for each adapter that has none")
 
 
+def side_channel_aims(raw: Found) -> Iterator[Aim]:
+    """What is found of another tenant's prompt, in the mean of the guesses that are right."""
+    found = {row: statistics.mean(one["found"] for one in kinds["right"]) for row, kinds in raw.items()}
+    yield Aim("tokens of another tenant's prompt that a right guess finds computed", "0",
+              f"{found['through postil']:.0f}", not found["through postil"], f"vLLM alone {found['vLLM alone']:.0f}")
+
+
 def _worst(seconds: list[float]) -> float:
     return statistics.quantiles(seconds, n=100, method="inclusive")[98]

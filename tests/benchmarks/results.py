@@ -31,6 +31,7 @@ PARTS: Mapping[str, tuple[str, Callable[[Mapping[str, Any]], Iterator[Aim]]]] = 
     "many, vLLM": ("Many adapters in use, on the real vLLM", aims.many_engine_aims),
     "Zipf": ("A thousand adapters, on the real vLLM", aims.zipf_aims),
     "rollback": ("Rollback under load", aims.rollback_aims),
+    "side channel": ("What answers tell of others' prompts", aims.side_channel_aims),
 }
 _MET = {True: "yes", False: "no", None: ""}
 

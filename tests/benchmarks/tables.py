@@ -25,6 +25,18 @@ def label_steps(raw: Found) -> list[str]:
     return _table(["", "way", "tokens generated", "median"], body)
 
 
+def side_channel(raw: Found) -> list[str]:
+    """How soon guesses of another's prompt are answered, and what of them the engine had in its cache."""
+    body = []
+    for row, kinds in raw.items():
+        for guess, made in kinds.items():
+            times = [1000 * one["seconds"] for one in made]
+            spread = f"{min(times):,.0f} to {max(times):,.0f} ms"
+            tokens, cached = (statistics.mean(one[name] for one in made) for name in ("looked_up", "found"))
+            body.append([row, guess, f"{statistics.median(times):,.0f} ms", spread, f"{tokens:.0f}", f"{cached:.0f}"])
+    return _table(["", "guess", "median", "from, to", "tokens", "of them cached"], body)
+
+
 def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
     """In Markdown; figures stand right."""
     rows = [list(row) for row in body]
@@ -33,5 +45,5 @@ def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
 
 
 TABLES: Mapping[str, Callable[[Found], list[str]]] = {
-    "phases": phases, "labels": label_steps,
+    "phases": phases, "labels": label_steps, "side channel": side_channel,
 }
