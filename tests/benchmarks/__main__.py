@@ -12,7 +12,23 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from tests.benchmarks import canary_simulation, hop, limits, lora, many, many_engine, results, rollback, start, windowed
+from tests.benchmarks import (
+    canary_simulation,
+    hop,
+    labels,
+    limits,
+    lora,
+    many,
+    many_engine,
+    many_zipf,
+    phases,
+    results,
+    rollback,
+    side_channel,
+    start,
+    windowed,
+    workers,
+)
 
 Parts = dict[str, Callable[[], Any]]
 
@@ -25,11 +41,19 @@ def parts() -> Parts:
         "limits": limits.main,
         "many": many.main,
         "rollback": lambda: asyncio.run(rollback.main()),
+        "workers": lambda: asyncio.run(workers.main()),
         "windows": lambda: asyncio.run(windowed.main()),
         "law of windows": lambda: windowed.law(windowed.CASES),
         "canary": lambda: canary_simulation.main(short=True),
     }
-    engine: Parts = {"lora": lambda: lora.main(list(lora.ROWS)), "many, vLLM": many_engine.main}
+    engine: Parts = {
+        "phases": lambda: asyncio.run(phases.main()),
+        "labels": lambda: asyncio.run(labels.main()),
+        "lora": lambda: lora.main(list(lora.ROWS)),
+        "many, vLLM": many_engine.main,
+        "Zipf": lambda: asyncio.run(many_zipf.main()),
+        "side channel": side_channel.main,
+    }
     return found | (engine if importlib.util.find_spec("vllm") else {})
 
 
@@ -44,8 +68,8 @@ def main(names: list[str]) -> None:
     for name in names or known:
         raw |= {name: known[name](), "where": {**raw.get("where", {}), name: results.where()}}
         results.RAW.write_text(json.dumps(raw, indent=2))  # One that fails takes none of the others with it.
-    results.write(raw)
-    print(f"written: {results.PAGE.relative_to(results.PAGE.parents[2])}")
+    page = results.write(raw)
+    print(f"written: {page.relative_to(page.parents[2])}")
 
 
 if __name__ == "__main__":

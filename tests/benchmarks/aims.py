@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from postil.gateway.settings import Settings
+from tests.benchmarks import many_zipf
 from tests.benchmarks.hop import medians
 
 Found = Mapping[str, Any]
@@ -28,6 +29,11 @@ class Aim:
     met: bool | None
     beside: str = ""
     holds: str = ""
+
+
+def none(raw: Found) -> Iterator[Aim]:
+    """What is only to be seen has a table, and no aim."""
+    yield from ()
 
 
 def hop_aims(raw: Found) -> Iterator[Aim]:
@@ -126,6 +132,22 @@ def many_engine_aims(raw: Found) -> Iterator[Aim]:
     cold, warm = (statistics.median(raw["cold"][state]) for state in ("cold", "warm"))
     later = 1000 * (cold - warm)
     yield Aim("a cold adapter's first token later by", "150 ms", f"{later:.0f} ms", later <= 150)
+
+
+def zipf_aims(raw: Found) -> Iterator[Aim]:
+    """Many more adapters than slots, on the real vLLM."""
+    shares = {way: many_zipf.share(found) for way, found in raw["rates"].items()}
+    what = f"Zipf over {raw['adapters']:,} adapters, {raw['in_use']} of them asked: answers a second"
+    yield Aim(f"{what}, beside the same load on {raw['slots']}", "0.9 times", f"{shares['postil']:.2f}",
+              shares["postil"] >= 0.9, f"vLLM alone {shares['vLLM alone']:.2f}",
+              "" if shares["postil"] >= 0.9 else "a slot is filled anew for each adapter that has none")
+
+
+def side_channel_aims(raw: Found) -> Iterator[Aim]:
+    """What is found of another tenant's prompt, in the mean of the guesses that are right."""
+    found = {row: statistics.mean(one["found"] for one in kinds["right"]) for row, kinds in raw.items()}
+    yield Aim("tokens of another tenant's prompt that a right guess finds computed", "0",
+              f"{found['through postil']:.0f}", not found["through postil"], f"vLLM alone {found['vLLM alone']:.0f}")
 
 
 def _worst(seconds: list[float]) -> float:

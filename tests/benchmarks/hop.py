@@ -7,8 +7,9 @@ import platform
 import statistics
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,8 @@ from tests.benchmarks.rivals import litellm, nginx
 from tests.benchmarks.servers import free_port, publish, running
 from tests.fakes.adapters import write_adapter, write_base
 
-ROUNDS = 5
-SECONDS = 2
-CONNECTIONS = 16
+CONNECTIONS, STREAMS = 16, 16
 PACE_SECONDS = 0.005
-STREAMS, ANSWERS = 16, 12
-# One after the other: where many are on their way, a first token waits for the others', and not for the hop.
-ALONE = 6
 POLICIES = {
     "release": "{system_prompt: Answer shortly., defaults: {temperature: 0}, sampling: {max_tokens: 64}}",
     "labels": """
@@ -44,9 +40,28 @@ fallback: [{name: fixed_answer, config: {content: '{"category": "needs_review"}'
     "windows": "{validators: [{name: blocklist, on_fail: stop, config: {phrases: [poison]}}, "
                "{name: pii, on_fail: redact}]}",
 }
-WHOLE = ("direct", "nginx", "base", "release", "labels", "LiteLLM")
-STREAMED = ("direct", "nginx", "base", "release", "windows", "LiteLLM")
+PACES = {"whole": 0.0, "streams": PACE_SECONDS}
+ROWS: Mapping[str, Sequence[str]] = {
+    "whole": ("direct", "nginx", "base", "release", "labels", "LiteLLM"),
+    "streams": ("direct", "nginx", "base", "release", "windows", "LiteLLM"),
+}
 Raw = dict[str, dict[str, dict[str, list[float]]]]
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is asked in each of the rounds: whole answers for so many seconds, and so many for each stream.
+
+    ``alone`` are one after the other: where many are on their way, a first token waits for them, and not for the hop.
+    """
+
+    rounds: int = 5
+    seconds: int = 2
+    answers: int = 12
+    alone: int = 6
+
+
+FULL = Extent()
 
 
 @asynccontextmanager
@@ -80,49 +95,47 @@ async def _done(admin: aiohttp.ClientSession, path: str, body: Mapping[str, Any]
 
 
 @asynccontextmanager
-async def targets(folder: Path, pace: float) -> AsyncIterator[dict[str, Target]]:
-    """Everything that is asked, by its row, over one upstream of that pace."""
+async def targets(folder: Path, pace: float, rows: Sequence[str]) -> AsyncIterator[dict[str, Target]]:
+    """What is asked, by its row, over one upstream of that pace. Only those rivals are started that are rows."""
     engine = f"http://127.0.0.1:{free_port()}"
     upstream = [sys.executable, "-m", "tests.benchmarks.upstream", engine.rpartition(":")[2], str(pace)]
     async with AsyncExitStack() as stack:
         pid = await stack.enter_async_context(running(["taskset", "-c", LOAD_CORE, *upstream], f"{engine}/health"))
         found = {"direct": Target(engine, "none", "base", pid)}
-        if (passing := await stack.enter_async_context(nginx(engine, folder))) is not None:
-            found["nginx"] = passing
+        for name, rival in (("nginx", nginx), ("LiteLLM", litellm)):
+            if name in rows and (passing := await stack.enter_async_context(rival(engine, folder))) is not None:
+                found[name] = passing
         url, key, pid = await stack.enter_async_context(gateway(engine, folder))
         found["base"] = Target(url, key, "base", pid)
         found |= {name: Target(url, key, f"bench/{name}", pid) for name in POLICIES}
-        if (rival := await stack.enter_async_context(litellm(engine, folder))) is not None:
-            found["LiteLLM"] = rival
         yield found
 
 
-async def measure(rounds: int) -> Raw:
-    """All rounds of all rows, interleaved."""
-    raw: Raw = {"whole": {}, "streams": {}}
+async def measure(extent: Extent, parts: Mapping[str, Sequence[str]] = ROWS) -> Raw:
+    """All rounds of all rows of the parts, interleaved."""
+    raw: Raw = {}
     with tempfile.TemporaryDirectory() as name, Progress(transient=True) as progress:
-        shown = progress.add_task("a hop", total=rounds * (len(WHOLE) + len(STREAMED)))
-        for part, pace, rows in (("whole", 0.0, WHOLE), ("streams", PACE_SECONDS, STREAMED)):
-            folder = Path(name) / part
+        shown = progress.add_task("a hop", total=extent.rounds * sum(map(len, parts.values())))
+        for part, rows in parts.items():
+            folder, of_part = Path(name) / part, raw.setdefault(part, {})
             folder.mkdir()
-            async with targets(folder, pace) as found:
-                for _ in range(rounds):
-                    for row in rows:
-                        if row in found:
-                            seen = await (_whole if part == "whole" else _streams)(found[row], folder)
-                            _keep(raw[part].setdefault(row, {}), seen)
-                        progress.advance(shown)
+            async with targets(folder, PACES[part], rows) as found:
+                for row in [*rows] * extent.rounds:
+                    if row in found:
+                        seen = await (_whole if part == "whole" else _streams)(found[row], folder, extent)
+                        _keep(of_part.setdefault(row, {}), seen)
+                    progress.advance(shown)
     return raw
 
 
-async def _whole(target: Target, folder: Path) -> dict[str, float]:
-    one = await load.whole(target, folder, 1, SECONDS)
-    many = await load.whole(target, folder, CONNECTIONS, SECONDS)
+async def _whole(target: Target, folder: Path, extent: Extent) -> dict[str, float]:
+    one = await load.whole(target, folder, 1, extent.seconds)
+    many = await load.whole(target, folder, CONNECTIONS, extent.seconds)
     return {name: (one if name in ("p50_ms", "p99_ms") else many)[name] for name in one}
 
 
-async def _streams(target: Target, folder: Path) -> dict[str, float]:
-    many, alone = await load.streams(target, STREAMS, ANSWERS), await load.streams(target, 1, ALONE)
+async def _streams(target: Target, folder: Path, extent: Extent) -> dict[str, float]:
+    many, alone = await load.streams(target, STREAMS, extent.answers), await load.streams(target, 1, extent.alone)
     return {"cpu_us": many["cpu_us"], "first_ms": alone["first_ms"]}
 
 
@@ -159,13 +172,13 @@ def _cost(row: str, one: Mapping[str, float]) -> str:
     return "-" if row == "direct" else f"{one['cpu_us']:.0f} us"
 
 
-async def main(rounds: int = ROUNDS) -> Raw:
+async def main(extent: Extent = FULL) -> Raw:
     """Bring everything up, measure, show; returns the raw numbers."""
     load.wrk()
-    raw = await measure(rounds)
+    raw = await measure(extent)
     show(raw)
     return raw
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS))
+    asyncio.run(main(Extent(*(int(given) for given in sys.argv[1:]))))

@@ -24,7 +24,7 @@ from postil.plugins import ReleaseRef
 from postil.registry.database import Database
 from postil.registry.limits import TenantLimits
 
-ROUNDS, CALLS = 7, 20_000
+ROUNDS, CALLS, RESTS = 7, 20_000, 100
 _USED = {"prompt_tokens": 30, "total_tokens": 150, "completion_tokens": 120}
 
 
@@ -42,15 +42,15 @@ PIECE, LAST = _event(None), _event("stop")
 TOTAL = b"data: " + _json(choices=[], usage=_USED, system_fingerprint="vllm-0.32.0") + b"\n\n"
 
 
-def microseconds(act: Callable[[], object]) -> float:
+def microseconds(act: Callable[[], object], rounds: int, calls: int) -> float:
     """The processor time of one call: the best of some rounds."""
-    return min(timeit.repeat(act, number=CALLS, repeat=ROUNDS, timer=time.process_time)) / CALLS * 1e6
+    return min(timeit.repeat(act, number=calls, repeat=rounds, timer=time.process_time)) / calls * 1e6
 
 
-def main() -> dict[str, float]:
+def main(rounds: int = ROUNDS, calls: int = CALLS, rests: int = RESTS) -> dict[str, float]:
     """Measure, show, and return microseconds by what was measured."""
-    found = {name: microseconds(act) for name, act in _cases().items()}
-    found["the package's own storage, a hit after 15 ms of rest"] = _rested()
+    found = {name: microseconds(act, rounds, calls) for name, act in _cases().items()}
+    found["the package's own storage, a hit after 15 ms of rest"] = _rested(rests)
     table = Table("us", "", box=None)
     for name, value in found.items():
         table.add_row(f"{value:.1f}", name)
@@ -101,15 +101,15 @@ def _ended() -> None:
     passing.used()
 
 
-def _rested() -> float:
+def _rested(rests: int) -> float:
     strategy, item = SlidingWindowCounterRateLimiter(MemoryStorage()), PerMinute(10**9)
     took = 0.0
-    for _ in range(100):
+    for _ in range(rests):
         time.sleep(0.015)
         began = time.perf_counter()
         strategy.hit(item, "clinic")
         took += time.perf_counter() - began
-    return took / 100 * 1e6
+    return took / rests * 1e6
 
 
 def _no_database() -> Database:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ DECODED = 16
 PROMPT = 64
 LAYERS = 30
 RANK = 8
+SMALL = ("self_attn.q_proj", "self_attn.v_proj")
 SHAPES = {  # outputs, inputs
     "self_attn.q_proj": (576, 576), "self_attn.k_proj": (192, 576), "self_attn.v_proj": (192, 576),
     "self_attn.o_proj": (576, 576), "mlp.gate_proj": (1536, 576), "mlp.up_proj": (1536, 576),
@@ -22,7 +24,7 @@ SHAPES = {  # outputs, inputs
 }  # fmt: skip
 
 
-def write_adapter(folder: Path, seed: int, modules: list[str]) -> Path:
+def write_adapter(folder: Path, seed: int, modules: Sequence[str] = SMALL, rank: int = RANK) -> Path:
     """An adapter of small random weights for the default base."""
     folder.mkdir(parents=True)
     chance = np.random.default_rng(seed)
@@ -30,12 +32,12 @@ def write_adapter(folder: Path, seed: int, modules: list[str]) -> Path:
     for layer in range(LAYERS):
         for module in modules:
             outputs, inputs = SHAPES[module]
-            for part, shape in (("lora_A", (RANK, inputs)), ("lora_B", (outputs, RANK))):
+            for part, shape in (("lora_A", (rank, inputs)), ("lora_B", (outputs, rank))):
                 name = f"base_model.model.model.layers.{layer}.{module}.{part}.weight"
                 tensors[name] = chance.normal(scale=0.02, size=shape).astype(np.float32)
     save_file(tensors, folder / "adapter_model.safetensors")
     targets = [module.rpartition(".")[2] for module in modules]
-    stated = {"peft_type": "LORA", "r": RANK, "lora_alpha": RANK, "target_modules": targets}
+    stated = {"peft_type": "LORA", "r": rank, "lora_alpha": rank, "target_modules": targets}
     (folder / "adapter_config.json").write_text(json.dumps(stated))
     return folder
 

@@ -29,6 +29,8 @@ from tests.fakes.vllm import FakeVLLM, running_engine
 COUNTS = [10, 100, 1000]
 # So many adapters a domain: what one tenant lists does not grow with what others publish.
 DOMAIN, ROUNDS = 10, 40
+# The gateway reads up on what was done from the log, up to a second later.
+SETTLE_SECONDS = 3.0
 # Where there is a place in memory: what a disk takes to be sure of a write differs more than all the rest.
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 POLICY = "system_prompt: Answer shortly.\n"
@@ -104,10 +106,9 @@ async def milliseconds(act: Act, turns: range, gateway: psutil.Process) -> dict[
     return {"ms": taken, "cpu_ms": 1000 * (sum(gateway.cpu_times()[:2]) - before) / len(turns)}
 
 
-async def measured(house: House, process: int) -> dict[str, Any]:
+async def measured(house: House, process: int, rounds: int, settle: float) -> dict[str, Any]:
     """Everything at this count; it grows by a few adapters by that."""
-    count, rounds, gateway = house.count, range(ROUNDS), psutil.Process(process)
-    fresh = range(count, count + ROUNDS)
+    gateway, fresh = psutil.Process(process), range(house.count, house.count + rounds)
     found: dict[str, Any] = {
         "publish": await milliseconds(house.publish, fresh, gateway),
         "promote": await milliseconds(house.promote, fresh, gateway),
@@ -116,17 +117,17 @@ async def measured(house: House, process: int) -> dict[str, Any]:
         "models of one tenant": house.list_own, "models, all": house.list_all, "one model": house.look_one_up,
         "ask, hot": house.ask_hot, "ask around": house.ask_around,
     }
-    await asyncio.sleep(3)  # The gateway reads up on what was done from the log, up to a second later.
+    await asyncio.sleep(settle)
     for what, act in acts.items():
         await act(0)
-        found[what] = await milliseconds(act, rounds, gateway)
-    house.count += ROUNDS
+        found[what] = await milliseconds(act, range(rounds), gateway)
+    house.count += rounds
     found["gateway_mib"] = gateway.memory_info().rss / 2**20
     found["held_by_engine"] = len(house.engine.adapters)
     return found
 
 
-async def registered(counts: list[int]) -> dict[str, Any]:
+async def registered(counts: list[int], rounds: int, settle: float) -> dict[str, Any]:
     """The first part: what grows with the number of adapters, and what does not."""
     with tempfile.TemporaryDirectory(dir=MEMORY) as kept:
         folder, url = Path(kept), f"http://127.0.0.1:{free_port()}"
@@ -144,7 +145,7 @@ async def registered(counts: list[int]) -> dict[str, Any]:
                 house.tenant = made["key"]
                 for count in counts:
                     await house.grow(count)
-                    raw[str(count)] = await measured(house, gateway)
+                    raw[str(count)] = await measured(house, gateway, rounds, settle)
             engine.adapters.clear()
             began = time.perf_counter()
             async with running(command, f"{url}/health/ready", **environment):
@@ -170,9 +171,9 @@ def show(raw: dict[str, Any]) -> None:
     print(f"restarted: ready after {restart['ready_seconds']:.1f} s, the engine holds {restart['held_by_engine']}")
 
 
-def main(counts: list[int] | None = None) -> dict[str, Any]:
+def main(counts: list[int] | None = None, rounds: int = ROUNDS, settle: float = SETTLE_SECONDS) -> dict[str, Any]:
     """Measure and show the first part."""
-    return asyncio.run(registered(counts or COUNTS))
+    return asyncio.run(registered(counts or COUNTS, rounds, settle))
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ token.
 from __future__ import annotations
 
 import asyncio
-import os
 import random
+import shutil
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,21 +22,19 @@ from typing import Any
 
 import aiohttp
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
-from postil.gateway.engine import command
 from postil.gateway.servable import engine_name
-from postil.gateway.settings import Settings
-from postil.registry.base.prepare import prepare
 from tests.benchmarks.lora_engine import write_adapter
-from tests.benchmarks.servers import free_port, publish, running
+from tests.benchmarks.servers import free_port, prepared, promote, publish, running, vllm
 
 SLOTS, CLIENTS, ROUNDS, TOKENS = 4, 8, 2, 8
 IN_USE = [4, 8, 16]
 PATTERNS = ["round robin", "Zipf"]
-MODULES = ["self_attn.q_proj", "self_attn.v_proj"]
 # How many the gateway keeps in the engine when cold ones are to be measured.
 FEW = 8
+Write = Callable[[Path, int], Path]
 
 
 @dataclass
@@ -96,43 +94,30 @@ async def cold_and_warm(way: Way) -> dict[str, list[float]]:
 
 
 @asynccontextmanager
-async def engine(model: Path) -> AsyncIterator[str]:
-    """A vLLM as the gateway would start it, but on a port."""
+async def gateway(
+    home: Path, engine_url: str, held: int, *, slots: int = SLOTS, adapters: int = IN_USE[-1], **more: str
+) -> AsyncIterator[Way]:
+    """A gateway that keeps so many adapters in the engine; ``more`` is of its environment."""
     url = f"http://127.0.0.1:{free_port()}"
-    settings = Settings(max_loras=SLOTS, max_cpu_loras=2 * IN_USE[-1], max_model_len=512)
-    arguments = command.command(settings, model, Path("unused"), cpu=command.on_cpu())
-    at = arguments.index("--uds")
-    arguments[at : at + 2] = ["--host", "127.0.0.1", "--port", url.rpartition(":")[2]]
-    environment = command.environment(os.environ, cpu=command.on_cpu())
-    async with running(arguments, f"{url}/health", 600, **environment):
-        yield url
-
-
-@asynccontextmanager
-async def gateway(home: Path, engine_url: str, held: int) -> AsyncIterator[Way]:
-    """A gateway that keeps so many adapters in the engine."""
-    url = f"http://127.0.0.1:{free_port()}"
-    environment = {
+    environment = more | {
         "POSTIL_HOME": str(home), "POSTIL_ENGINE_URL": engine_url, "POSTIL_PORT": url.rpartition(":")[2],
-        "POSTIL_MAX_LORAS": str(SLOTS), "POSTIL_MAX_CPU_LORAS": str(held), "POSTIL_AUTO_ROLLBACK": "false",
+        "POSTIL_MAX_LORAS": str(slots), "POSTIL_MAX_CPU_LORAS": str(held), "POSTIL_AUTO_ROLLBACK": "false",
     }
     serve = [str(Path(sys.executable).parent / "postil"), "serve"]
     async with running(serve, f"{url}/health/ready", 600, **environment):
         key = (home / "admin.key").read_text().strip()
-        yield Way(url, key, [f"bench/a{number}" for number in range(IN_USE[-1])])
+        yield Way(url, key, [f"bench/a{number}" for number in range(adapters)])
 
 
-async def publish_all(way: Way, folder: Path) -> list[str]:
-    """Publish and promote all adapters; returns what they are called in the engine."""
+async def publish_all(way: Way, folder: Path, write: Write = write_adapter) -> list[str]:
+    """Write, publish and promote all adapters; returns what they are called in the engine."""
     names = []
-    headers = {"Authorization": f"Bearer {way.key}"}
-    async with aiohttp.ClientSession(headers=headers) as session:
-        for number, name in enumerate(way.names):
-            source = write_adapter(folder / name, number, MODULES)
-            made = await publish(way.url, way.key, name, source, "defaults: {}\n")
-            names.append(engine_name(made["artifact"]))
-            async with session.post(f"{way.url}/api/adapters/{name}/promote", json={"release": 1}) as response:
-                response.raise_for_status()
+    for number, name in enumerate(track(way.names, f"publishing {len(way.names)} adapters", transient=True)):
+        source = write(folder / name, number)
+        made = await publish(way.url, way.key, name, source, "defaults: {}\n")
+        names.append(engine_name(made["artifact"]))
+        await promote(way.url, way.key, name)
+        shutil.rmtree(source)
     return names
 
 
@@ -175,19 +160,14 @@ async def measured(requests: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as kept:
         folder = Path(kept)
         home = folder / "home"
-        model = await asyncio.to_thread(_prepared, home)
-        async with engine(model) as url:
+        model = await asyncio.to_thread(prepared, home)
+        async with vllm(model, max_loras=SLOTS, max_cpu_loras=2 * IN_USE[-1], max_model_len=512) as url:
             async with gateway(home, url, 2 * IN_USE[-1]) as way:
                 direct = Way(url, "none", await publish_all(way, folder))
                 load = await under_load({"postil": way, "vLLM alone": direct}, requests)
             async with gateway(home, url, FEW) as way:
                 cold = await cold_and_warm(way)
     return {"slots": SLOTS, "clients": CLIENTS, "load": load, "cold": cold}
-
-
-def _prepared(home: Path) -> Path:
-    home.mkdir(parents=True)
-    return prepare(None, home).path.resolve()
 
 
 def main(requests: int = 40) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from typing import Any
 
 import aiohttp
 
+from postil.gateway.engine import command
+from postil.gateway.settings import Settings
+from postil.registry.base.prepare import prepare
 from postil.registry.sources import pack
 
 
@@ -48,6 +51,24 @@ async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
         return False
 
 
+def prepared(home: Path) -> Path:
+    """The default base, as a gateway with its data in ``home`` would prepare it; returns where it is."""
+    home.mkdir(parents=True)
+    return prepare(None, home).path.resolve()
+
+
+@asynccontextmanager
+async def vllm(model: Path, **settings: Any) -> AsyncIterator[str]:
+    """A vLLM as a gateway of these settings would start it, but on a port; gives its URL."""
+    url = f"http://127.0.0.1:{free_port()}"
+    arguments = command.command(Settings(**settings), model, Path("unused"), cpu=command.on_cpu())
+    at = arguments.index("--uds")
+    arguments[at : at + 2] = ["--host", "127.0.0.1", "--port", url.rpartition(":")[2]]
+    environment = command.environment(os.environ, cpu=command.on_cpu())
+    async with running(arguments, f"{url}/health", 600, **environment):
+        yield url
+
+
 async def publish(url: str, key: str, name: str, adapter: Path, policy: str) -> dict[str, Any]:
     """Publish a folder as the command does; returns the release."""
     with tempfile.TemporaryFile() as packed:
@@ -63,3 +84,12 @@ async def publish(url: str, key: str, name: str, adapter: Path, policy: str) -> 
         response.raise_for_status()
         made: dict[str, Any] = await response.json()
         return made
+
+
+async def promote(url: str, key: str, name: str) -> None:
+    """Make an adapter's first release live."""
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session,
+        session.post(f"{url}/api/adapters/{name}/promote", json={"release": 1}) as response,
+    ):
+        response.raise_for_status()

@@ -7,7 +7,6 @@ caches of their own. The table compares guesses that are right with guesses that
 
 from __future__ import annotations
 
-import json
 import re
 import statistics
 import sys
@@ -27,6 +26,7 @@ from tests.engine.conftest import Served, start
 
 _COUNTER = re.compile(r"^vllm:prefix_cache_(queries|hits)_total\{[^}]*\} (\S+)$", re.MULTILINE)
 _WORDS = 500
+ROUNDS = 10
 _PATIENCE_SECONDS = 60.0
 Ask = Callable[[str], httpx.Response]
 
@@ -98,7 +98,7 @@ def tenant(served: Served, name: str) -> Ask:
     return lambda text: client.post("/v1/chat/completions", json=body(text, "base"))
 
 
-def main(rounds: int) -> dict[str, Any]:
+def main(rounds: int = ROUNDS) -> dict[str, Any]:
     """Measure on a gateway of our own with the real vLLM, and print the table."""
     with tempfile.TemporaryDirectory() as folder:
         served = start(Path(folder) / "home")
@@ -110,8 +110,9 @@ def main(rounds: int) -> dict[str, Any]:
                 rows["through postil"] = compare(engine, asker, guesser, rounds)
         finally:
             served.stop()
-    _show(rows)
-    return {row: {kind: [vars_of(one) for one in made] for kind, made in kinds.items()} for row, kinds in rows.items()}
+    raw = {row: {kind: [vars_of(one) for one in made] for kind, made in kinds.items()} for row, kinds in rows.items()}
+    show(raw)
+    return raw
 
 
 def vars_of(one: Cached) -> dict[str, float]:
@@ -119,18 +120,17 @@ def vars_of(one: Cached) -> dict[str, float]:
     return {"looked_up": one.looked_up, "found": one.found, "seconds": one.seconds}
 
 
-def _show(rows: dict[str, dict[str, list[Cached]]]) -> None:
+def show(raw: dict[str, dict[str, list[dict[str, float]]]]) -> None:
+    """Print the table."""
     table = Table("", "guess", "p50 ms", "min ms", "max ms", "tokens", "of them cached", box=None)
-    for row, kinds in rows.items():
+    for row, kinds in raw.items():
         for kind, made in kinds.items():
-            times = [1000 * one.seconds for one in made]
+            times = [1000 * one["seconds"] for one in made]
             figures = (statistics.median(times), min(times), max(times))
-            cached = statistics.mean(one.found for one in made)
-            table.add_row(row, kind, *(f"{ms:.0f}" for ms in figures), str(made[0].looked_up), f"{cached:.0f}")
+            cached = statistics.mean(one["found"] for one in made)
+            table.add_row(row, kind, *(f"{ms:.0f}" for ms in figures), f"{made[0]['looked_up']:.0f}", f"{cached:.0f}")
     Console().print(table)
 
 
 if __name__ == "__main__":
-    made = main(int(sys.argv[1]) if len(sys.argv) > 1 else 10)
-    Path("build").mkdir(exist_ok=True)
-    Path("build/side_channel.json").write_text(json.dumps(made, indent=2))
+    main(*(int(given) for given in sys.argv[1:]))

@@ -16,7 +16,7 @@ from tests.fakes.adapters import write_base
 ROUNDS = 5
 
 
-async def main() -> dict[str, list[float]]:
+async def main(rounds: int = ROUNDS) -> dict[str, list[float]]:
     """Start it over an engine that is up; seconds to ready, and MiB resident then."""
     engine, url = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
     found: dict[str, list[float]] = {"seconds": [], "mib": []}
@@ -29,7 +29,7 @@ async def main() -> dict[str, list[float]]:
         }
         postil = [str(Path(sys.executable).parent / "postil"), "serve"]
         async with running(upstream, f"{engine}/health"):
-            for _ in range(ROUNDS):
+            for _ in range(rounds):
                 began = time.perf_counter()
                 async with running(postil, f"{url}/health/ready", **environment) as pid:
                     found["seconds"].append(time.perf_counter() - began)

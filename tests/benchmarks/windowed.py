@@ -144,22 +144,22 @@ async def seconds_of(session: aiohttp.ClientSession, request: dict[str, Any]) ->
     return seconds
 
 
-async def latency(requests: dict[str, dict[str, Any]]) -> dict[str, list[float]]:
+async def latency(requests: dict[str, dict[str, Any]], rounds: int, sequential: int) -> dict[str, list[float]]:
     """Milliseconds of a short answer, one after another: the median of each round, the rounds interleaved."""
     found: dict[str, list[float]] = {row: [] for row in requests}
     async with aiohttp.ClientSession() as session:
-        for _ in track(range(ROUNDS), description="latency", transient=True):
+        for _ in track(range(rounds), description="latency", transient=True):
             for row, request in requests.items():
-                seconds = [await seconds_of(session, request) for _ in range(SEQUENTIAL)]
+                seconds = [await seconds_of(session, request) for _ in range(sequential)]
                 found[row].append(1000 * statistics.median(seconds))
     return found
 
 
-async def processor(requests: dict[str, dict[str, Any]], pid: int) -> dict[str, list[float]]:
+async def processor(requests: dict[str, dict[str, Any]], pid: int, rounds: int) -> dict[str, list[float]]:
     """Microseconds of the gateway's processor time for a token, with STREAMS streams at a time."""
     process, found = psutil.Process(pid), {row: list[float]() for row in requests}
     async with aiohttp.ClientSession() as session:
-        for _ in track(range(ROUNDS), description="processor", transient=True):
+        for _ in track(range(rounds), description="processor", transient=True):
             for row, request in requests.items():
                 before = process.cpu_times()
                 await asyncio.gather(*(one_by_one(session, request) for _ in range(STREAMS)))
@@ -219,13 +219,14 @@ def show(found: dict[str, dict[str, list[float]]], held: dict[str, int]) -> None
                     f" is {held['window']}")
 
 
-async def main() -> dict[str, Any]:
+async def main(rounds: int = ROUNDS, sequential: int = SEQUENTIAL) -> dict[str, Any]:
     """What windows cost; returns the raw numbers."""
     held = await held_back()
     async with gateway(0) as (_, requests):
-        found = {"ms": await latency(requests)}
+        found = {"ms": await latency(requests, rounds, sequential)}
     async with gateway(PACE_SECONDS) as (pid, requests):
-        found["us"] = await processor({row: one for row, one in requests.items() if one["json"]["stream"]}, pid)
+        streams = {row: one for row, one in requests.items() if one["json"]["stream"]}
+        found["us"] = await processor(streams, pid, rounds)
     show(found, held)
     return {**found, **held}
 

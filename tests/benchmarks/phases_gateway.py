@@ -1,0 +1,206 @@
+"""A gateway that notes when a request reaches each seam: ``python -m tests.benchmarks.phases_gateway``.
+
+It is the product's own, with subclasses and stand-ins where it takes whatever it is given: nothing in the product knows
+of being watched. ``GET /marks`` gives what was noted since it was last asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import replace
+from time import perf_counter
+from typing import Any, cast
+
+import msgspec
+import uvicorn
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from postil.gateway.admission.gate import Admission, Place
+from postil.gateway.app import create_app
+from postil.gateway.catalog import Entry
+from postil.gateway.door.protocol import bounded
+from postil.gateway.engine.client import EngineClient
+from postil.gateway.lifecycle import Gateway
+from postil.gateway.seats import LocalSeats
+from postil.gateway.servable import Servable
+from postil.gateway.settings import Settings
+from postil.plugins.manager import PluginManager
+from tests.fakes.http import respond
+
+Marks = dict[str, float]
+
+
+class Watch:
+    """When each request under way was where; ``done`` are those that were answered by the engine, in milliseconds."""
+
+    def __init__(self) -> None:
+        self.done: list[Marks] = []
+        self._marks: ContextVar[Marks | None] = ContextVar("marks", default=None)
+
+    def begin(self) -> None:
+        """A request has come, in this task."""
+        self._marks.set({"came": perf_counter(), "checked": 0.0, "judged": 0.0})
+
+    def mark(self, what: str) -> None:
+        """It is at a seam now. What no request is behind, such as a warm-up, counts for nothing."""
+        if (marks := self._marks.get()) is not None:
+            marks[what] = perf_counter()
+
+    def judging(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A validator's or an input check's function, whose time counts to the request."""
+
+        def judged(*given: Any) -> Any:
+            began, marks = perf_counter(), self._marks.get()
+            try:
+                return function(*given)
+            finally:
+                if marks is not None:
+                    marks["judged" if "asked" in marks else "checked"] += perf_counter() - began
+
+        return judged
+
+    def end(self) -> None:
+        """The request has its answer."""
+        marks, now = self._marks.get(), perf_counter()
+        if marks is not None and "answered" in marks:
+            self.done.append({name: 1000 * value for name, value in _phases(marks, now).items()})
+
+
+def _phases(marks: Marks, ended: float) -> Marks:
+    """Seconds of each phase; they add up to the request's."""
+    return {
+        "gateway in": marks["wants"] - marks["came"] + marks["asked"] - marks["goes"] - marks["checked"],
+        "queue": marks["goes"] - marks["wants"],
+        "engine": marks["answered"] - marks["asked"],
+        "validators": marks["checked"] + marks["judged"],
+        "gateway out": ended - marks["answered"] - marks["judged"],
+    }
+
+
+class WatchedClient(EngineClient):
+    """Notes when the engine is asked, and when the last of its answer came."""
+
+    def __init__(self, address: str, timeout_seconds: float, watch: Watch) -> None:
+        super().__init__(address, timeout_seconds=timeout_seconds)
+        self._watch = watch
+
+    async def post(self, path: str, payload: Mapping[str, Any]) -> bytes:
+        self._watch.mark("asked")
+        body = await super().post(path, payload)
+        self._watch.mark("answered")
+        return body
+
+    @asynccontextmanager
+    async def stream(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
+        self._watch.mark("asked")
+        async with super().stream(path, payload) as chunks:
+            yield self._noted(chunks)
+
+    async def _noted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for chunk in chunks:
+            self._watch.mark("answered")
+            yield chunk
+
+
+class WatchedPlace:
+    """A place at the engine: notes when it is wanted and when it is there."""
+
+    def __init__(self, place: Place, watch: Watch) -> None:
+        self._place = place
+        self._watch = watch
+
+    def at_once(self) -> bool:
+        self._watch.mark("wants")
+        had = self._place.at_once()
+        if had:
+            self._watch.mark("goes")
+        return had
+
+    async def wait(self) -> None:
+        await self._place.wait()
+        self._watch.mark("goes")
+
+    def leave(self) -> None:
+        self._place.leave()
+
+
+class WatchedAdmission(Admission):
+    """Gives out such places."""
+
+    def __init__(self, like: Admission, settings: Settings, watch: Watch) -> None:
+        super().__init__(like.turns, settings.queue_seconds)
+        self._watch = watch
+
+    def place(self, *given: Any, **more: Any) -> Place:
+        return cast(Place, WatchedPlace(super().place(*given, **more), self._watch))
+
+
+class WatchedComponent:
+    """A validator or an input check whose time is counted."""
+
+    def __init__(self, component: object, watch: Watch) -> None:
+        self._component = component
+        self._watch = watch
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._component, name)
+        return self._watch.judging(found) if name in ("judge", "check") else found
+
+
+class WatchedGateway(Gateway):
+    """The gateway with all of these in their places."""
+
+    def __init__(self, settings: Settings, watch: Watch) -> None:
+        super().__init__(settings, PluginManager())
+        assert settings.engine_url, "it watches an engine that somebody else has started"
+        self._watch = watch
+        self.admission = WatchedAdmission(self.admission, settings, watch)
+        self.seats = LocalSeats(self.engine, self.admission)
+        self.client = WatchedClient(settings.engine_url, settings.engine_timeout_seconds, watch)
+
+    def adopt(self, entry: Entry, defaults: Mapping[str, str]) -> None:
+        releases = {number: self._watched(release) for number, release in entry.releases.items()}
+        super().adopt(replace(entry, releases=releases), defaults)
+
+    def _watched(self, release: Servable) -> Servable:
+        def all_of(uses: Sequence[tuple[Any, Any]]) -> Sequence[tuple[Any, Any]]:
+            return [
+                (use, one if isinstance(one, WatchedComponent) else WatchedComponent(one, self._watch))
+                for use, one in uses
+            ]
+
+        return replace(release, inputs=all_of(release.inputs), validators=all_of(release.validators))
+
+
+def watched(app: ASGIApp, watch: Watch) -> ASGIApp:
+    """An application whose completions are watched from their first line to their last byte."""
+
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if path == "/marks":
+            body, watch.done = msgspec.json.encode(watch.done), []
+            await respond(cast(Any, send), 200, body)
+        elif path.endswith("/completions"):
+            watch.begin()
+            await app(scope, receive, send)
+            watch.end()
+        else:
+            await app(scope, receive, send)
+
+    return handler
+
+
+def main() -> None:
+    """Serve until ended, with the settings of the environment."""
+    settings, watch = Settings(), Watch()
+    app = watched(create_app(WatchedGateway(settings, watch)), watch)
+    uvicorn.run(
+        app, port=settings.port, http=bounded(settings.door), log_level="critical", lifespan="on", ws="none",
+        loop="uvloop", server_header=False, date_header=False, proxy_headers=False,
+    )
+
+
+if __name__ == "__main__":
+    main()
