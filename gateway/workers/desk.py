@@ -66,7 +66,7 @@ class Desk(asyncio.Protocol):
         self._asked = 0
         self._does: Mapping[type, Callable[[Any], None]] = {
             said.Take: self._take, said.Leave: self._leave, said.Admit: self._admit, said.Left: self._left,
-            said.Used: self._used, said.Spent: self._spent, said.Asked: self._has_asked, said.Heard: self._heard,
+            said.Used: self._used, said.Spent: self._spent, said.Heard: self._heard,
             said.Done: self._done, said.Sick: self._sick, said.Lost: self._lost, said.Came: self._came,
             said.Ended: self._ended, said.Keep: self._keep, said.Sample: self._sample, said.Agreed: self._agreed,
             said.Known: self._knows,
@@ -138,8 +138,7 @@ class Desk(asyncio.Protocol):
             self._refuse(word.id, error, 0.0)
             return
         if had:
-            self._seats[word.id] = seat
-            self._say(said.Had(word.id, 0.0))
+            self._has(word.id, seat)
         else:
             task = self._waiting[word.id] = asyncio.create_task(self._wait(word.id, seat))
             task.add_done_callback(lambda _: self._waiting.pop(word.id, None))
@@ -153,13 +152,21 @@ class Desk(asyncio.Protocol):
             log.exception("a worker's request could not be seated")
             self._refuse(number, EngineUnavailableError("the gateway failed on this request; its log says why"), 0.0)
         else:
-            self._seats[number] = seat
-            self._say(said.Had(number, seat.waited))
+            self._has(number, seat)
+
+    def _has(self, number: int, seat: Seat) -> None:
+        """It asks the engine now: there is nothing else to do with a seat."""
+        self._seats[number] = seat
+        self._asked += 1
+        self._gateway.client.pulse.asked()
+        self._say(said.Had(number, seat.waited))
 
     def _leave(self, word: said.Leave) -> None:
         seat = self._seats.pop(word.id, None)
         if seat is not None:
             seat.leave()
+            if self._asked > len(self._seats):  # Its client has left before the engine was asked.
+                self._done(said.Done(well=False))
         elif (task := self._waiting.get(word.id)) is not None:
             task.cancel()
 
@@ -184,10 +191,6 @@ class Desk(asyncio.Protocol):
 
     def _spent(self, word: said.Spent) -> None:
         self._gateway.limits.spend(self._gateway.directory.quota(word.tenant), word.tokens)
-
-    def _has_asked(self, word: said.Asked) -> None:
-        self._asked += 1
-        self._gateway.client.pulse.asked()
 
     def _heard(self, word: said.Heard) -> None:
         self._gateway.client.pulse.heard()

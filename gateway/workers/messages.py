@@ -69,16 +69,12 @@ class Spent(Said, frozen=True, tag=6):
     tokens: int
 
 
-class Asked(Said, frozen=True, tag=7):
-    """A request is on its way to the engine."""
-
-
 class Heard(Said, frozen=True, tag=8):
     """Something has come from the engine, now or a moment ago."""
 
 
 class Done(Said, frozen=True, tag=9):
-    """A request to the engine has ended."""
+    """A request to the engine has ended; it was on its way since its seat was had."""
 
     well: bool
 
@@ -140,7 +136,7 @@ class Known(Said, frozen=True, tag=17):
 
 
 Word = (
-    Take | Leave | Admit | Left | Used | Spent | Asked | Heard | Done | Sick | Lost | Came | Ended | Keep | Sample
+    Take | Leave | Admit | Left | Used | Spent | Heard | Done | Sick | Lost | Came | Ended | Keep | Sample
     | Agreed | Known
 )
 

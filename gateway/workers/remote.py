@@ -134,8 +134,7 @@ class RemotePulse(Pulse):
         self._told = 0.0
 
     def asked(self) -> None:
-        """A request is on its way."""
-        self._link.say(said.Asked())
+        """A request is on its way: the keeper knows, since it gave the seat."""
 
     def heard(self) -> None:
         """Something came back; told now and then."""
