@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.benchmarks import (
@@ -163,11 +164,29 @@ async def test_the_steps_of_labels() -> None:
     assert len(begun) == 2 * sum(request["max_tokens"] == 1 for request in engine.requests)
 
 
-async def test_a_tenth_of_a_thousand_adapters(tmp_path: Path) -> None:
+async def test_guesses_at_others_prompts() -> None:
+    engine = FakeVLLM()
+
+    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/metrics":
+            asked = len(engine.requests)
+            lines = [f'vllm:prefix_cache_{what}_total{{engine="0"}} {asked}' for what in ("queries", "hits")]
+            await respond(send, 200, "\n".join(lines).encode())
+        else:
+            await engine(scope, receive, send)
+
+    async with serving(counted) as url:
+        with httpx.Client(base_url=url) as client:
+            plain = side_channel.plainly(client)
+            raw = await asyncio.to_thread(side_channel.compare, client, {"one": (plain, plain)}, 2)
+    assert {guess: len(made) for guess, made in raw["one"].items()} == {"right": 2, "wrong": 2}
+
+
+async def test_many_more_adapters_than_slots(tmp_path: Path) -> None:
     base = str(write_base(tmp_path / "base"))
     async with running_engine() as (_, url):
         raw = await many_zipf.measured(
-            url, tmp_path, adapters=100, rounds=1, write=lambda folder, number: write_adapter(folder, seed=number),
+            url, tmp_path, adapters=24, rounds=1, write=lambda folder, number: write_adapter(folder, seed=number),
             POSTIL_BASE_MODEL=base,
         )
     many_zipf.show(raw)

@@ -2,7 +2,7 @@
 
 vLLM keeps what it computed for a prompt's beginning and uses it for whoever sends the same: a prompt that somebody has
 asked before answers sooner. So who guesses can learn what another asked. Through the gateway, tenants and releases have
-caches of their own. The table compares guesses that are right with guesses that are wrong, on both ways.
+caches of their own. The table compares guesses that are right with guesses that are wrong, on both ways, in turns.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ _WORDS = 500
 ROUNDS = 10
 _PATIENCE_SECONDS = 60.0
 Ask = Callable[[str], httpx.Response]
+Raw = dict[str, dict[str, list[dict[str, float]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +81,20 @@ def _counters(engine: httpx.Client) -> dict[str, float]:
     return found
 
 
-def compare(engine: httpx.Client, asker: Ask, guesser: Ask, rounds: int) -> dict[str, list[Cached]]:
-    """Guesses of a prompt that ``asker`` has just asked, and of one that nobody has, interleaved."""
-    found: dict[str, list[Cached]] = {"right": [], "wrong": []}
-    for _ in range(rounds):
-        text = secret()
-        measured(engine, asker, text)
-        found["right"].append(measured(engine, guesser, text))
-        found["wrong"].append(measured(engine, guesser, secret()))
-    return found
+def compare(engine: httpx.Client, ways: Mapping[str, tuple[Ask, Ask]], rounds: int) -> Raw:
+    """Guesses of a prompt that somebody has just asked, and of one that nobody has; a way is who asks and who guesses.
+
+    Ways and guesses are interleaved, because machines drift.
+    """
+    raw: Raw = {way: {"right": [], "wrong": []} for way in ways}
+    for turn in range(rounds + 1):
+        for way, (asker, guesser) in ways.items():
+            text = secret()
+            measured(engine, asker, text)
+            for guess, guessed in (("right", text), ("wrong", secret())):
+                made = asdict(measured(engine, guesser, guessed))
+                raw[way][guess] += [made] if turn else []  # The first turn warms up.
+    return raw
 
 
 def tenant(served: Served, name: str) -> Ask:
@@ -98,29 +104,22 @@ def tenant(served: Served, name: str) -> Ask:
     return lambda text: client.post("/v1/chat/completions", json=body(text, "base"))
 
 
-def main(rounds: int = ROUNDS) -> dict[str, Any]:
+def main(rounds: int = ROUNDS) -> Raw:
     """Measure on a gateway of our own with the real vLLM, and print the table."""
     with tempfile.TemporaryDirectory() as folder:
         served = start(Path(folder) / "home")
         try:
             with engine_of(served) as engine:
                 plain = plainly(engine)
-                rows = {"vLLM alone": compare(engine, plain, plain, rounds)}
-                asker, guesser = tenant(served, "asks"), tenant(served, "guesses")
-                rows["through postil"] = compare(engine, asker, guesser, rounds)
+                ours = tenant(served, "asks"), tenant(served, "guesses")
+                raw = compare(engine, {"vLLM alone": (plain, plain), "through postil": ours}, rounds)
         finally:
             served.stop()
-    raw = {row: {kind: [vars_of(one) for one in made] for kind, made in kinds.items()} for row, kinds in rows.items()}
     show(raw)
     return raw
 
 
-def vars_of(one: Cached) -> dict[str, float]:
-    """As JSON."""
-    return {"looked_up": one.looked_up, "found": one.found, "seconds": one.seconds}
-
-
-def show(raw: dict[str, dict[str, list[dict[str, float]]]]) -> None:
+def show(raw: Raw) -> None:
     """Print the table."""
     table = Table("", "guess", "p50 ms", "min ms", "max ms", "tokens", "of them cached", box=None)
     for row, kinds in raw.items():
