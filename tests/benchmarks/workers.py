@@ -41,9 +41,9 @@ class Cores:
 
 
 def crews(most: int) -> Iterator[int]:
-    """How many processes answer: one, and twice as many, as long as as many cores are left for the load."""
+    """How many processes answer: one, and twice as many, as long as keeper and load have cores of their own."""
     count = 1
-    while count <= max(2, min(most, (os.cpu_count() or 1) // 2 - 1)):
+    while count <= max(2, min(most, (os.cpu_count() or 1) - 3)):
         yield count
         count *= 2
 
