@@ -91,9 +91,7 @@ def start(home: Path) -> Served:
         port = free.getsockname()[1]
     log = home / "serve.log"
     home.mkdir(parents=True, exist_ok=True)
-    # What answers is what the tests have moved to: beside a busy neighbour any release may seem to have become slow.
-    automatic = {"POSTIL_AUTO_ROLLBACK": "false"}
-    environment = {**os.environ, **automatic, "POSTIL_HOME": str(home), "POSTIL_PORT": str(port)}
+    environment = {**os.environ, "POSTIL_HOME": str(home), "POSTIL_PORT": str(port)}
     began = time.monotonic()
     with log.open("wb") as out:
         process = subprocess.Popen([str(POSTIL), "serve", "--demo"], env=environment, stdout=out, stderr=out, cwd=ROOT)
