@@ -11,8 +11,9 @@ import uvicorn
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from postil.gateway.crew import Crew, NoCrew
+from postil.gateway.door.protocol import bounded
 from postil.gateway.engine.client import EngineClient
+from postil.gateway.pool import Pool
 from postil.gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,14 +37,14 @@ class Server(uvicorn.Server):
 
     Whoever balances asks ``/health/ready`` now and then, and sends requests until it has: a port that closes at once
     would refuse those. Each answer closes its connection meanwhile, so that none is idle when the port does close.
-    Ctrl-C, and a second signal, do not wait for that. A ``crew`` leaves first.
+    Ctrl-C, and a second signal, do not wait for that. What is in its ``pool`` leaves first.
     """
 
-    def __init__(self, config: uvicorn.Config, gateway: Leaver, crew: Crew | None = None) -> None:
+    def __init__(self, config: uvicorn.Config, gateway: Leaver, pool: Pool | None = None) -> None:
         config.timeout_graceful_shutdown = int(gateway.settings.drain_seconds) + _LAST_WORDS_SECONDS
         super().__init__(config)
         self._gateway = gateway
-        self._crew = crew or NoCrew()
+        self._pool = pool or Pool()
         self._signals: list[int] = []
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -54,12 +55,12 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say that it leaves, wait, close the port, let requests end, and cut what has not ended in time."""
         self._gateway.leaving = True
-        self._crew.hear_of_leaving()
+        self._pool.tell_leaving()
         loop = asyncio.get_running_loop()
         until = loop.time() + self._gateway.settings.leave_seconds
         while self._signals == [signal.SIGTERM] and loop.time() < until:  # noqa: ASYNC110 - signals set no event
             await asyncio.sleep(_TICK_SECONDS)
-        await self._crew.leave()
+        await self._pool.leave()
         cutting = asyncio.create_task(self._cut())
         try:
             await super().shutdown(sockets)
@@ -70,6 +71,14 @@ class Server(uvicorn.Server):
         """After the time for draining: streams end with an error event, the others with a 503."""
         await asyncio.sleep(self._gateway.settings.drain_seconds)
         await self._gateway.client.cut()
+
+
+def configured(gateway: Leaver, app: ASGIApp) -> uvicorn.Config:
+    """How uvicorn serves an application, behind the door and with the way out."""
+    return uvicorn.Config(
+        closing(gateway, app), http=bounded(gateway.settings.door), log_config=None, access_log=False, lifespan="on",
+        ws="none", server_header=False, date_header=False, proxy_headers=False,
+    )
 
 
 def closing(gateway: Leaver, app: ASGIApp) -> ASGIApp:

@@ -8,12 +8,10 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
 from functools import partial
 
 from postil.gateway.admission.gate import make_admission
 from postil.gateway.catalog import Catalog, Entry, make_entry
-from postil.gateway.crew import Crew, NoCrew
 from postil.gateway.damage import Damage
 from postil.gateway.engine import command
 from postil.gateway.engine.client import EngineClient
@@ -30,8 +28,9 @@ from postil.gateway.launching import launcher, open_registry
 from postil.gateway.limits.metered import metering
 from postil.gateway.limits.quota import Quota
 from postil.gateway.openings import Openings
-from postil.gateway.payload import Ask, Kind, warm_up_base
-from postil.gateway.pipeline import complete
+from postil.gateway.payload import Kind, warm_up_base
+from postil.gateway.pipeline import answered
+from postil.gateway.pool import Pool
 from postil.gateway.reconcile import Reconciler, Trouble, in_order
 from postil.gateway.refusals import Refusals
 from postil.gateway.reviews import Reviews
@@ -39,7 +38,7 @@ from postil.gateway.seats import LocalSeats
 from postil.gateway.servable import Servable
 from postil.gateway.settings import Settings
 from postil.gateway.shadow import Shadows
-from postil.gateway.tenants import Caller, Directory, admin_key, read_directory
+from postil.gateway.tenants import Directory, admin_key, read_directory
 from postil.gateway.trace import Trace
 from postil.gateway.unseen import Unseen
 from postil.gateway.webhooks import Webhooks
@@ -69,7 +68,7 @@ class Gateway:
         self.problem: str | None = None
         self.in_flight = 0
         # The processes that answer in this one's place, if it was given any.
-        self.crew: Crew = NoCrew()
+        self.pool: Pool = Pool()
         # Told to end: nobody new is to be sent here, whoever comes is answered for a while.
         self.leaving = False
         # Changes to releases are made one at a time; no request for an answer ever waits for this.
@@ -91,7 +90,7 @@ class Gateway:
         self.refusals = Refusals(lambda: self.registry().database)
         self.clearance = Clearance(lambda: self.registry().database)
         self.limits, self.ledger, self.meter = metering(lambda: self.registry().database, self._limited)
-        self.shadows = Shadows(self._complete, self._keep_agreement)
+        self.shadows = Shadows(partial(answered, Unseen(self)), self._keep_agreement)
         self._task: asyncio.Task[None] | None = None
         # Set when the registry has been read, up to the event of this number.
         self.opened = asyncio.Event()
@@ -175,7 +174,7 @@ class Gateway:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await self.crew.stop()
+        await self.pool.stop()
         await self.shadows.stop()
         await self.openings.stop()
         await self._apart.stop()
@@ -197,7 +196,7 @@ class Gateway:
             return
         moved = defaults != self.catalog.defaults or defaults.get(entry.name.domain) == entry.name.adapter
         self.catalog = self.catalog.with_adapter(entry, defaults)
-        self.crew.hear_of([entry], defaults)
+        self.pool.tell_adapters([entry], defaults)
         if moved:
             self._pin()
         self.monitor.follow(entry, before)
@@ -210,12 +209,12 @@ class Gateway:
         async with self._reading_tenants:  # One at a time: else an older list could take the place of a newer one.
             read = partial(read_directory, self.registry().database, self._admin_key, demo=self.demo_keys)
             self.directory = await asyncio.get_running_loop().run_in_executor(self._keys_thread, read)
-            self.crew.hear_who_calls()
+            self.pool.tell_callers()
 
     async def _run(self) -> None:
         try:
             async with asyncio.TaskGroup() as coming:
-                coming.create_task(self.crew.start())
+                coming.create_task(self.pool.start())
                 await self._open()
             assert self._supervisor is not None, "_open made it"
             assert self._reconciler is not None, "_open made it"
@@ -229,7 +228,7 @@ class Gateway:
             first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
             self.problem = str(first) or type(first).__name__
             log.exception("the gateway could not come up")
-            self.crew.hear_of_the_engine()
+            self.pool.tell_engine()
             self._tell("failed", self.problem)
 
     async def _open(self) -> None:
@@ -249,7 +248,7 @@ class Gateway:
         self.catalog = Catalog(
             {str(entry.name): entry for entry in entries}, await asyncio.to_thread(registry.default_adapters)
         )
-        self.crew.hear_of(entries, self.catalog.defaults)
+        self.pool.tell_adapters(entries, self.catalog.defaults)
         for entry in entries:
             self.monitor.follow(entry, None)
             self._apart.make_ready(entry.releases[number] for number in entry.wanted())
@@ -266,7 +265,7 @@ class Gateway:
         self._supervisor = Supervisor(
             self.client, launch, warm=self._reconciler.warm, tell=self._engine_tells,
             start_seconds=self.settings.engine_start_seconds, stall_seconds=self.settings.engine_stall_seconds,
-            probe=lambda: self.client.post(Kind.CHAT.value, warm_up_base()),
+            probe=lambda: self.client.post(Kind.CHAT.value, warm_up_base()), moved=self.pool.tell_engine,
         )
 
     def _limited(self) -> bool:
@@ -287,14 +286,7 @@ class Gateway:
             self.problem = reason
         if phase is Phase.READY and self._reconciler is not None:
             self._reconciler.wake()
-        self.crew.hear_of_the_engine()
         self._tell(str(phase), reason)
-
-    async def _complete(self, caller: Caller, ask: Ask) -> bytes:
-        async with AsyncExitStack() as open_streams:
-            answer = await complete(Unseen(self), caller, ask, open_streams)
-        assert isinstance(answer.body, bytes), "no stream was asked for"
-        return answer.body
 
     def _keep_agreement(self, counts: Mapping[agreements.Compared, int]) -> None:
         agreements.add(self.registry().database, counts)

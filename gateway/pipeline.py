@@ -110,6 +110,14 @@ async def complete(running: Running, caller: Caller, ask: Ask, open_streams: Asy
         raise
 
 
+async def answered(running: Running, caller: Caller, ask: Ask) -> bytes:
+    """Answer one completion that is not to be streamed. Raises as ``complete`` does."""
+    async with AsyncExitStack() as open_streams:
+        answer = await complete(running, caller, ask, open_streams)
+    assert isinstance(answer.body, bytes), "no stream was asked for"
+    return answer.body
+
+
 async def _routed(running: Running, trace: Trace, open_streams: AsyncExitStack) -> Answer:
     """Answer by the release that the route names, or by the one that answers in its place."""
     access = _access(running, trace.caller, trace.ask, trace)

@@ -93,7 +93,7 @@ class Directory:
         self._salted: dict[str, _Held] = {}
         self._unsalted: dict[str, _Held] = {}
         for key in keys:
-            if (caller := _caller(key, known)) is not None:
+            if (caller := _caller(key, known, self._quotas)) is not None:
                 held = _held(key, caller)
                 if key.salt:
                     self._salted[key.id] = held
@@ -156,7 +156,7 @@ def read_directory(database: Database, admin_key: str, *, demo: bool) -> Directo
     return Directory(admin_key, taken, keys, demo=demo)
 
 
-def _caller(key: Key, tenants: Mapping[str, Tenant]) -> Caller | None:
+def _caller(key: Key, tenants: Mapping[str, Tenant], quotas: Mapping[str, Quota | None]) -> Caller | None:
     """Who calls with a key; None if it is a removed tenant's."""
     role = Role(key.role)
     if role is Role.TENANT:
@@ -165,7 +165,7 @@ def _caller(key: Key, tenants: Mapping[str, Tenant]) -> Caller | None:
             return None
         return Caller(
             tenant.name, frozenset(tenant.domains), tenant.default_domain, key=key.id, owner=key.owner,
-            limits=quota(tenant.name, of_tenant(tenant)),
+            limits=quotas[tenant.name],
         )
     # Admins ask under the name of the key file's, which no tenant can have: what is kept by name is nobody else's.
     return Caller(

@@ -207,9 +207,9 @@ def status(gateway: Gateway, caller: Caller) -> dict[str, Any]:
     return {
         "engine": str(gateway.phase),
         "problem": gateway.problem,
-        "requests_in_flight": gateway.in_flight + gateway.crew.in_flight,
+        "requests_in_flight": gateway.in_flight + gateway.pool.in_flight,
         "workers": gateway.settings.workers,
-        "workers_serving": gateway.crew.serving,
+        "workers_serving": gateway.pool.serving,
         "requests_waiting": gateway.admission.turns.waiting,
         "engine_restarts": gateway.engine_restarts,
         "base": base.id if base else None,

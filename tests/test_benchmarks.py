@@ -78,7 +78,7 @@ RAW: dict[str, Any] = {
     },
     "workers": {
         count: {
-            row: {"per_second": [900.0], "cpu_us": [90.0], "keeper_us": [30.0], "p50_ms": [0.5], "p99_ms": [1.0]}
+            row: {"per_second": [900.0], "cpu_us": [90.0], "primary_us": [30.0], "p50_ms": [0.5], "p99_ms": [1.0]}
             for row in workers.ROWS
         }
         for count in ("1", "2")

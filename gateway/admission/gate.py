@@ -6,7 +6,6 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from types import TracebackType
 
 from postil.gateway.admission.tickets import Adapter, Limits, QueueIsFullError, State, Ticket
 from postil.gateway.admission.turns import Turns
@@ -37,7 +36,7 @@ class Admission:
         again: bool = False,
         meanwhile: Callable[[], None] | None = None,
     ) -> Place:
-        """A place at the engine for one request, held while it is entered: ``async with admission.place(...)``.
+        """A place at the engine for one request, to be taken.
 
         ``deadline`` is by ``time.monotonic``. ``again`` is for who had one before and was answered: it goes ahead of
         its tenant's own, and is not turned away. ``meanwhile`` is called if there is a wait.
@@ -120,7 +119,7 @@ def make_admission(settings: Settings) -> Admission:
 
 
 class Place:
-    """One request's place at the engine: entering waits for it and says for how long; leaving gives it back."""
+    """One request's place at the engine: had at once or by waiting, and to be left by whoever has it."""
 
     __slots__ = ("_again", "_deadline", "_gate", "_meanwhile", "_ticket")
 
@@ -153,17 +152,6 @@ class Place:
     def leave(self) -> None:
         """Give it back."""
         self._gate.leave(self._ticket)
-
-    async def __aenter__(self) -> float:
-        if self.at_once():
-            return 0.0
-        await self.wait()
-        return time.monotonic() - self._ticket.arrived
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.leave()
 
 
 def _too_late() -> DeadlinePassedError:

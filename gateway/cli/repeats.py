@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 
+from rich.console import Console
+from rich.logging import RichHandler
+
 _SECONDS = 1.0
 _REMEMBERED = 1000
 
@@ -34,3 +37,10 @@ class Repeats(logging.Filter):
         if left_out:
             record.msg, record.args = f"{text} (and {left_out} times more)", None
         return True
+
+
+def log_to(console: Console) -> None:
+    """Have the log written on a terminal."""
+    handler = RichHandler(console=console)
+    handler.addFilter(Repeats())
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 
-import uvicorn
 import uvloop
 from rich.console import Console
-from rich.logging import RichHandler
 
 from postil.gateway.app import create_app
 from postil.gateway.cli.progress import ServeProgress
-from postil.gateway.cli.repeats import Repeats
-from postil.gateway.door.protocol import bounded
-from postil.gateway.leaving import Server, closing
+from postil.gateway.cli.repeats import log_to
+from postil.gateway.leaving import Server, configured
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.listening import listen, reserve
 from postil.gateway.settings import Settings
-from postil.gateway.workers.keeper import behind_workers
+from postil.gateway.workers.pool import behind_workers
 from postil.plugins.manager import PluginManager
 
 
@@ -39,22 +35,14 @@ def take_port(settings: Settings) -> socket.socket:
 
 async def _serve(settings: Settings, listener: socket.socket) -> int:
     console = Console(stderr=True, highlight=False)
-    handler = RichHandler(console=console)
-    handler.addFilter(Repeats())
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    log_to(console)
     address = listener.getsockname()
     progress = ServeProgress(console, settings, port=address[1])
     gateway = Gateway(settings, PluginManager(folder=settings.plugins_dir), tell=progress.tell)
     app = create_app(gateway)
     if settings.workers > 1:
         app, listener = behind_workers(gateway, app, address[:2])
-    server = Server(
-        uvicorn.Config(
-            closing(gateway, app), http=bounded(settings.door), log_config=None, access_log=False,
-            lifespan="on", ws="none", server_header=False, date_header=False, proxy_headers=False,
-        ),
-        gateway, gateway.crew,
-    )
+    server = Server(configured(gateway, app), gateway, gateway.pool)
     progress.on_failure = lambda: setattr(server, "should_exit", True)
     with progress:
         try:

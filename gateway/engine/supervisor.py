@@ -42,8 +42,9 @@ class Supervisor:
 
     ``launch`` makes a new process, or is None where the engine is somebody else's and only watched.
     ``warm`` is awaited each time the engine has become healthy, before it counts as ready; ``tell`` hears of
-    every change of phase, with a reason. Where requests wait and nothing has come for ``stall_seconds`` (0: for ever),
-    ``probe`` asks it for one token; an engine from which none comes is hung, whatever it says of its health.
+    every change of phase, with a reason, and ``moved`` as soon as ``phase`` is another one. Where requests wait and
+    nothing has come for ``stall_seconds`` (0: for ever), ``probe`` asks it for one token; an engine from which none
+    comes is hung, whatever it says of its health.
     """
 
     def __init__(
@@ -56,11 +57,13 @@ class Supervisor:
         start_seconds: float,
         probe: Callable[[], Awaitable[object]],
         stall_seconds: float,
+        moved: Callable[[], None] = lambda: None,
     ) -> None:
         self._client = client
         self._launch = launch
         self._warm = warm
         self._tell = tell
+        self._moved = moved
         self._start_seconds = start_seconds
         self._probe = probe
         self._stall_seconds = stall_seconds
@@ -110,7 +113,7 @@ class Supervisor:
             if life.done():
                 return life.result()
             # Known at once, so that nobody is sent to an engine that is no more while its remains are cleared away.
-            self.phase = Phase.DOWN
+            self._is(Phase.DOWN)
             status, words = await process.wait(), process.last_words()
             return f"the engine ended with status {status}{': ' + words if words else ''}"
         finally:
@@ -147,14 +150,14 @@ class Supervisor:
             return False
         if await moves(self._client, self._probe, self._probe_seconds):
             return False
-        self.phase = Phase.DOWN
+        self._is(Phase.DOWN)
         await self._client.cut()
         return True
 
     def _sick(self) -> None:
         """Somebody found the engine unable to go on: send nobody else there, and look after it."""
         if self.phase is Phase.READY:
-            self.phase = Phase.DOWN
+            self._is(Phase.DOWN)
             self._alarm.set()
 
     async def _bring_up(self) -> str | None:
@@ -178,7 +181,11 @@ class Supervisor:
         self._set(Phase.READY, "ready")
         return None
 
-    def _set(self, phase: Phase, reason: str) -> None:
+    def _is(self, phase: Phase) -> None:
         self.phase = phase
+        self._moved()
+
+    def _set(self, phase: Phase, reason: str) -> None:
+        self._is(phase)
         log.info("engine %s: %s", phase, reason)
         self._tell(phase, reason)

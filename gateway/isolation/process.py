@@ -15,6 +15,7 @@ from typing import Protocol
 
 import msgspec
 
+from postil.gateway.frames import FrameError
 from postil.gateway.isolation import wire
 from postil.gateway.isolation.calls import PendingCall
 from postil.gateway.isolation.places import Place, Places
@@ -164,7 +165,7 @@ class PluginProcess(asyncio.Protocol):
         try:
             for body in self._frames.feed(data):
                 self._heard(wire.read_reply(body))
-        except (wire.FrameError, msgspec.MsgspecError, RecursionError, UnicodeError, KeyError) as error:
+        except (FrameError, msgspec.MsgspecError, RecursionError, UnicodeError, KeyError) as error:
             log.warning("%s is ended: it said what makes no sense (%r)", self._label, error)
             self.kill()
 

@@ -7,15 +7,13 @@ that comes back is unpickled, because foreign code had its hands on it: it is da
 from __future__ import annotations
 
 import operator
-import struct
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
+from postil.gateway.frames import Frames, framed
 from postil.plugins.types import AskAgain, Fail, Fallback, Hold, Verdict
 
-_LENGTH = struct.Struct("!I")
 # The longest answer that a component may give: reading one of thousands of spans takes the gateway 2 ms.
 ANSWER_BYTES = 64 * 1024
 _MESSAGE_BYTES = 1 << 30
@@ -87,32 +85,6 @@ _replies = msgspec.msgpack.Decoder(Reply)
 _texts = msgspec.msgpack.Decoder(str)
 
 
-class FrameError(Exception):
-    """The other side says what is no message."""
-
-
-class Frames:
-    """Cuts what arrives into messages, of at most ``limit`` bytes each."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._held = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Every message that is whole by now. Raises FrameError."""
-        self._held += data
-        while len(self._held) >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(self._held)
-            if length > self._limit:
-                raise FrameError(f"a message of {length} bytes")
-            end = _LENGTH.size + length
-            if len(self._held) < end:
-                return
-            body = bytes(self._held[_LENGTH.size : end])
-            del self._held[:end]
-            yield body
-
-
 def message_frames() -> Frames:
     """For the process, which hears what the gateway sends."""
     return Frames(_MESSAGE_BYTES)
@@ -125,7 +97,7 @@ def reply_frames() -> Frames:
 
 def message(content: Message) -> bytes:
     """A message as it is sent."""
-    return _framed(msgspec.msgpack.encode(content))
+    return framed(msgspec.msgpack.encode(content))
 
 
 def read_message(body: bytes) -> Message:
@@ -135,7 +107,7 @@ def read_message(body: bytes) -> Message:
 
 def reply(number: int, what: str, text: str = "") -> bytes:
     """One of the words, as it is sent."""
-    return _framed(msgspec.msgpack.encode((number, what, text)))
+    return framed(msgspec.msgpack.encode((number, what, text)))
 
 
 def kind_of(result: object) -> str | None:
@@ -149,7 +121,7 @@ def answer(number: int, what: str, result: object) -> bytes:
         body = msgspec.msgpack.encode((number, what, result), enc_hook=_plain)
     except Exception:  # Its fields may hold anything.
         return reply(number, UNREADABLE, what)
-    return _framed(body) if len(body) <= ANSWER_BYTES else reply(number, LONG)
+    return framed(body) if len(body) <= ANSWER_BYTES else reply(number, LONG)
 
 
 def read_reply(body: bytes) -> Reply:
@@ -165,10 +137,6 @@ def value(found: Reply) -> Any:
 def text(found: Reply) -> str:
     """The text beside a word, cut to what fits a line. Raises MsgspecError."""
     return "".join(c if c.isprintable() else " " for c in _texts.decode(found.value)[:500])
-
-
-def _framed(body: bytes) -> bytes:
-    return _LENGTH.pack(len(body)) + body
 
 
 def _plain(found: object) -> object:

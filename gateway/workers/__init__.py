@@ -1,6 +1,6 @@
 """Processes that answer side by side on one port, and the one that keeps what they share.
 
-The keeper is the gateway as it always is: registry, engine, limits, turns, the watch over releases, the admin API. A
+The primary is the gateway as it always is: registry, engine, limits, turns, the watch over releases, the admin API. A
 worker reads requests, puts policies in force, asks the engine and judges what it says; whatever has to be the same for
-all of them it asks the keeper, over a socket between the two. See deploy/decisions/0017.
+all of them it asks the primary, over a socket between the two. See deploy/decisions/0017.
 """

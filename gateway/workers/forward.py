@@ -1,4 +1,4 @@
-"""What a worker does not answer by itself goes on to the keeper as it came, and so does what the keeper says."""
+"""What a worker does not answer by itself goes on to the primary as it came, and so does what the primary says."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from multidict import CIMultiDict
 from yarl import URL
 
-from postil.gateway.crew import Crew
 from postil.gateway.door.shapes import rendered
 from postil.gateway.errors import EngineUnavailableError
+from postil.gateway.pool import Pool
 
 log = logging.getLogger(__name__)
-# Who asked, for the keeper, whose own client is always a worker. It believes nobody else: its socket is private.
+# Who asked, for the primary, whose own client is always a worker. It believes nobody else: its socket is private.
 CLIENT = b"x-postil-client"
 # Of one connection, and no part of what is asked (RFC 9110, 7.6.1).
 _OF_A_CONNECTION = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade", CLIENT})
@@ -81,7 +81,7 @@ class Forward:
 
 
 def believing(app: ASGIApp) -> ASGIApp:
-    """The keeper's application, which takes a worker's word for who its client is."""
+    """The primary's application, which takes a worker's word for who its client is."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
@@ -92,15 +92,15 @@ def believing(app: ASGIApp) -> ASGIApp:
     return answer
 
 
-def in_force(crew: Crew, app: ASGIApp) -> ASGIApp:
-    """The keeper's application, which says of a change that it was made once it is in force with every worker."""
+def in_force(pool: Pool, app: ASGIApp) -> ASGIApp:
+    """The primary's application, which says of a change that it was made once it is in force with every worker."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         changes = scope["type"] == ScopeType.HTTP and scope["method"] not in _CHANGES_NOTHING
 
         async def sent(message: Message) -> None:
             if changes and message["type"] == "http.response.start":
-                await crew.caught_up()
+                await pool.caught_up()
             await send(message)
 
         await app(scope, receive, sent)

@@ -1,4 +1,4 @@
-"""A worker's way to its keeper."""
+"""A worker's way to its primary."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import cast
 
 from postil.gateway import errors
 from postil.gateway.errors import EngineUnavailableError, GatewayError
+from postil.gateway.frames import Frames
 from postil.gateway.seats import NotLoadedError
 from postil.gateway.workers import messages as said
 
@@ -21,13 +22,13 @@ _KINDS: dict[str, type[GatewayError]] = {
 
 
 class Link(asyncio.Protocol):
-    """Says words and waits for replies. ``hear`` gets the news in their order, ``lost`` is called when it is cut."""
+    """Says words and waits for replies. ``hear`` gets the updates in their order, ``lost`` is called when it is cut."""
 
-    def __init__(self, hear: Callable[[said.News], None], lost: Callable[[], None]) -> None:
+    def __init__(self, hear: Callable[[said.Update], None], lost: Callable[[], None]) -> None:
         self._hear = hear
         self._lost = lost
         self._transport: asyncio.Transport
-        self._frames = said.Frames()
+        self._frames = Frames()
         self._asked: dict[int, asyncio.Future[said.Reply]] = {}
         self._numbers = 0
 
@@ -38,7 +39,7 @@ class Link(asyncio.Protocol):
 
     def say(self, word: said.Word) -> None:
         """Say something that is not answered."""
-        self._transport.write(said.framed(word))
+        self._transport.write(said.packet(word))
 
     async def ask(self, number: int, word: said.Word) -> said.Reply:
         """Say something under a number; its answer, whatever that is."""
@@ -60,18 +61,18 @@ class Link(asyncio.Protocol):
         """Hand on what came to whoever waits for it; what nobody waits for any more is dropped."""
         for frame in self._frames.feed(data):
             reply = said.replies.decode(frame)
-            if isinstance(reply, said.News):
+            if isinstance(reply, said.Update):
                 self._hear(reply)
             elif (future := self._asked.get(reply.id)) is not None and not future.done():
                 future.set_result(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Without a keeper nothing can be answered."""
+        """Without a primary nothing can be answered."""
         self._lost()
 
 
 def refused(reply: said.Refused) -> GatewayError:
-    """The error that the keeper met."""
+    """The error that the primary met."""
     kind = _KINDS.get(reply.kind, EngineUnavailableError)
     error = kind(reply.text)
     error.retry_after, error.headers = reply.retry_after, reply.headers

@@ -1,74 +1,69 @@
-"""A worker's process: ``python -m postil.gateway.workers.main DESCRIPTOR``, started by the keeper with its socket."""
+"""A worker's process: ``python -m postil.gateway.workers.main DESCRIPTOR``, started by the primary with its socket."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import pickle
 import socket
 import sys
 from typing import Any
 
-import uvicorn
 import uvloop
 from litestar.enums import ScopeType
-from litestar.types import Receive, Scope, Send
+from litestar.types import ASGIApp, Receive, Scope, Send
 from rich.console import Console
-from rich.logging import RichHandler
 
-from postil.gateway.cli.repeats import Repeats
-from postil.gateway.door.protocol import bounded
-from postil.gateway.leaving import Server, closing
+from postil.gateway.cli.repeats import log_to
+from postil.gateway.leaving import Server, configured
 from postil.gateway.listening import share
 from postil.gateway.routes.completions import Shortcut
 from postil.gateway.workers.forward import Forward
 from postil.gateway.workers.link import Link
-from postil.gateway.workers.messages import Known, News
-from postil.gateway.workers.news import END, Start
+from postil.gateway.workers.messages import Known, Update
+from postil.gateway.workers.updates import END, SERVE, Start
 from postil.gateway.workers.worker import Worker, end
-
-log = logging.getLogger(__name__)
 
 
 def main(descriptor: int) -> int:
-    """Answer until the keeper says that it is enough, or is no more; returns the exit status."""
+    """Answer until the primary says that it is enough, or is no more; returns the exit status."""
     os.set_inheritable(descriptor, False)
-    handler = RichHandler(console=Console(stderr=True, highlight=False))
-    handler.addFilter(Repeats())
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    log_to(Console(stderr=True, highlight=False))
     return uvloop.run(_work(socket.socket(fileno=descriptor)))
 
 
 async def _work(channel: socket.socket) -> int:
-    heard: asyncio.Queue[News] = asyncio.Queue()
+    heard: asyncio.Queue[Update] = asyncio.Queue()
     link = Link(heard.put_nowait, end)
     await asyncio.get_running_loop().create_unix_connection(lambda: link, sock=channel)
     first = await heard.get()
-    start: Start = pickle.loads(first.content)  # noqa: S301 - the keeper's own
+    start: Start = pickle.loads(first.content)  # noqa: S301 - the primary's own
     worker, forward = Worker(start, link), Forward(start.front)
     link.say(Known(first.number))
-    server, listener = Server(_config(worker, forward), worker), share(*start.address)
-    # Connections wait until it knows all of that.
-    for _ in range(start.news):
-        await worker.hear(await heard.get())
+    server = Server(configured(worker, _application(worker, forward)), worker)
+    listener: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as beside:
-        hearing = beside.create_task(_hear(worker, heard, server))
-        await server.serve(sockets=[listener])
+        hearing = beside.create_task(_hear(worker, heard, server, start.address, listener))
+        await server.serve(sockets=[await listener])
         hearing.cancel()
     return 0 if server.started else 1
 
 
-async def _hear(worker: Worker, heard: asyncio.Queue[News], server: Server) -> None:
-    """Take over what comes, one after the other."""
+async def _hear(
+    worker: Worker, heard: asyncio.Queue[Update], server: Server, address: tuple[str, int],
+    listener: asyncio.Future[socket.socket],
+) -> None:
+    """Take over what comes, one after the other. Nobody connects before it is told that it knows enough."""
     while True:
-        news = await heard.get()
-        if news.what == END:
+        update = await heard.get()
+        if update.what == END:
             server.should_exit = True
-        await worker.hear(news)
+        if update.what in (SERVE, END) and not listener.done():
+            listener.set_result(share(*address))
+        await worker.hear(update)
 
 
-def _config(worker: Worker, forward: Forward) -> uvicorn.Config:
+def _application(worker: Worker, forward: Forward) -> ASGIApp:
     async def others(scope: Scope, receive: Receive, send: Send) -> None:
         await (forward if scope["type"] == ScopeType.HTTP else lifespan)(scope, receive, send)
 
@@ -81,10 +76,7 @@ def _config(worker: Worker, forward: Forward) -> uvicorn.Config:
         await forward.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    return uvicorn.Config(
-        closing(worker, Shortcut(worker, others)), http=bounded(worker.settings.door), log_config=None,
-        access_log=False, lifespan="on", ws="none", server_header=False, date_header=False, proxy_headers=False,
-    )
+    return Shortcut(worker, others)
 
 
 if __name__ == "__main__":

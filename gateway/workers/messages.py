@@ -1,19 +1,17 @@
-"""What the keeper and a worker say to each other.
+"""What the primary and a worker say to each other.
 
 Both are postil's own; but a worker reads what strangers send, so nothing that it says is ever unpickled.
 """
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
+from postil.gateway.frames import framed
 from postil.registry.agreements import Compared
 from postil.registry.reviews import Opening
-
-_LENGTH = struct.Struct("!I")
 
 
 class Said(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -130,7 +128,7 @@ class Agreed(Said, frozen=True, tag=16):
 
 
 class Known(Said, frozen=True, tag=17):
-    """The news up to this number are in force."""
+    """The updates up to this number are in force."""
 
     number: int
 
@@ -173,7 +171,7 @@ class Kept(Said, frozen=True, tag=4):
     review: str | None
 
 
-class News(Said, frozen=True, tag=5):
+class Update(Said, frozen=True, tag=5):
     """Something that every worker has to know, pickled."""
 
     number: int
@@ -181,7 +179,7 @@ class News(Said, frozen=True, tag=5):
     content: bytes
 
 
-Reply = Had | Admitted | Refused | Kept | News
+Reply = Had | Admitted | Refused | Kept | Update
 
 _encoder = msgspec.msgpack.Encoder()
 words: msgspec.msgpack.Decoder[Word] = msgspec.msgpack.Decoder(Word)
@@ -190,27 +188,6 @@ replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
 openings = msgspec.json.Decoder(Opening)
 
 
-def framed(message: Said) -> bytes:
-    """A message as it is sent: its length, and itself."""
-    body = _encoder.encode(message)
-    return _LENGTH.pack(len(body)) + body
-
-
-class Frames:
-    """Cuts what arrives into messages."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        """Every message that is whole by now."""
-        data = self._rest + data if self._rest else data
-        at, end = 0, len(data)
-        while end - at >= _LENGTH.size:
-            (length,) = _LENGTH.unpack_from(data, at)
-            if end - at - _LENGTH.size < length:
-                break
-            at += _LENGTH.size
-            yield data[at : at + length]
-            at += length
-        self._rest = data[at:]
+def packet(message: Said) -> bytes:
+    """A message as it is sent."""
+    return framed(_encoder.encode(message))

@@ -1,4 +1,4 @@
-"""What a worker has in place of what the keeper keeps: each asks there, or tells it."""
+"""What a worker has in place of what the primary keeps: each asks there, or tells it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from postil.gateway.workers.link import Link, refused
 from postil.registry.policy import ReviewRules
 from postil.registry.reviews import Opening
 
-# The keeper has to know that something comes, and not how much.
+# The primary has to know that something comes, and not how much.
 _HEARD_SECONDS = 0.1
 
 
 class RemoteSeats:
-    """Seats at the engine, given out by the keeper. ``engine`` raises EngineUnavailableError while it is not ready."""
+    """Seats at the engine, given out by the primary. ``engine`` raises EngineUnavailableError while it is not ready."""
 
     def __init__(self, link: Link, engine: Callable[[], EngineClient]) -> None:
         self._link = link
@@ -126,7 +126,7 @@ class RemoteLimits:
 
 
 class RemotePulse(Pulse):
-    """Whether the engine lives, as the keeper sees it for all."""
+    """Whether the engine lives, as the primary sees it for all."""
 
     def __init__(self, link: Link) -> None:
         super().__init__()
@@ -134,7 +134,7 @@ class RemotePulse(Pulse):
         self._told = 0.0
 
     def asked(self) -> None:
-        """A request is on its way: the keeper knows, since it gave the seat."""
+        """A request is on its way: the primary knows, since it gave the seat."""
 
     def heard(self) -> None:
         """Something came back; told now and then."""
@@ -149,7 +149,7 @@ class RemotePulse(Pulse):
 
 
 class RemoteReviews:
-    """Reviews, kept by the keeper."""
+    """Reviews, kept by the primary."""
 
     def __init__(self, link: Link) -> None:
         self._link = link
@@ -168,7 +168,7 @@ class RemoteReviews:
 
 
 def agreed(link: Link, loop: asyncio.AbstractEventLoop) -> Callable[[Counts], None]:
-    """Has the keeper store how shadows compared; called in another thread."""
+    """Has the primary store how shadows compared; called in another thread."""
 
     def keep(counts: Counts) -> None:
         loop.call_soon_threadsafe(link.say, said.Agreed([*counts.items()]))

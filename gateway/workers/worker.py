@@ -1,4 +1,4 @@
-"""What a worker has of a gateway: all that a request passes, and for what is shared, the way to the keeper."""
+"""What a worker has of a gateway: all that a request passes, and for what is shared, the way to the primary."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import os
 import pickle
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from functools import partial
 
 from postil.gateway.catalog import Catalog
 from postil.gateway.engine.client import EngineClient
@@ -19,18 +19,17 @@ from postil.gateway.judge import Isolation
 from postil.gateway.limits.metered import Meter
 from postil.gateway.limits.quota import Quota
 from postil.gateway.openings import Openings
-from postil.gateway.payload import Ask
-from postil.gateway.pipeline import complete
+from postil.gateway.pipeline import answered
 from postil.gateway.reviews import Keeper
 from postil.gateway.shadow import Shadows
-from postil.gateway.tenants import Caller, Directory
+from postil.gateway.tenants import Directory
 from postil.gateway.trace import Trace
 from postil.gateway.unseen import Unseen
 from postil.gateway.workers.link import Link
-from postil.gateway.workers.messages import Came, Ended, Known, News, Sick
-from postil.gateway.workers.news import ADAPTERS, CALLERS, ENGINE, LEAVING, Start
-from postil.gateway.workers.parcels import Parcel, unpacked
+from postil.gateway.workers.messages import Came, Ended, Known, Sick, Update
 from postil.gateway.workers.remote import RemoteLimits, RemotePulse, RemoteReviews, RemoteSeats, agreed
+from postil.gateway.workers.snapshots import EntrySnapshot, restored
+from postil.gateway.workers.updates import ADAPTERS, CALLERS, ENGINE, LEAVING, Start
 from postil.plugins.manager import PluginManager
 from postil.registry.channels import CANARY, STABLE
 
@@ -39,11 +38,10 @@ _WATCHED = (STABLE, CANARY)
 
 
 class Worker:
-    """One process's part of a gateway; what it knows comes as news, in their order."""
+    """One process's part of a gateway; what it knows comes as updates, in their order."""
 
     def __init__(self, start: Start, link: Link) -> None:
-        # Gates and listeners are asked by the keeper.
-        self.settings = start.settings.model_copy(update={"gates": (), "listeners": ()})
+        self.settings = start.settings
         self._plugins = PluginManager(folder=self.settings.plugins_dir)
         self._link = link
         self._apart = Apart(self._plugins, self.settings.home / "logs")
@@ -61,7 +59,7 @@ class Worker:
         self.seats = RemoteSeats(link, self._engine)
         self._limits = RemoteLimits(link)
         self.meter = Meter(self._limits, self._limits)
-        self.shadows = Shadows(self._complete, agreed(link, asyncio.get_running_loop()))
+        self.shadows = Shadows(partial(answered, Unseen(self)), agreed(link, asyncio.get_running_loop()))
         self._phase = Phase.STARTING
         self._beside: list[asyncio.Task[None]] = []
 
@@ -97,18 +95,18 @@ class Worker:
             )
         self.shadows.ended(trace)
 
-    async def hear(self, news: News) -> None:
-        """Take news over, and say so."""
-        content = pickle.loads(news.content)  # noqa: S301 - the keeper's own
-        if news.what == ADAPTERS:
+    async def hear(self, update: Update) -> None:
+        """Take an update over, and say so."""
+        content = pickle.loads(update.content)  # noqa: S301 - the primary's own
+        if update.what == ADAPTERS:
             await self._take_over(*content)
-        elif news.what == CALLERS:
+        elif update.what == CALLERS:
             self.directory = content
-        elif news.what == ENGINE:
-            self._engine_is(content)
-        elif news.what == LEAVING:
+        elif update.what == ENGINE:
+            await self._engine_is(content)
+        elif update.what == LEAVING:
             self.leaving = True
-        self._link.say(Known(news.number))
+        self._link.say(Known(update.number))
 
     def start(self) -> None:
         """Begin what runs beside the requests."""
@@ -124,34 +122,30 @@ class Worker:
         await self._apart.stop()
         await self.client.close()
 
-    async def _take_over(self, parcels: list[Parcel], defaults: Mapping[str, str]) -> None:
+    async def _take_over(self, taken: list[EntrySnapshot], defaults: Mapping[str, str]) -> None:
         """Have plugins set up in a thread, and then serve all of it at once."""
         before = self.catalog.entries
         entries = await asyncio.to_thread(
-            lambda: [unpacked(parcel, self._plugins, before.get(str(parcel.name))) for parcel in parcels]
+            lambda: [restored(each, self._plugins, before.get(str(each.name))) for each in taken]
         )
         self.catalog = Catalog({**before, **{str(entry.name): entry for entry in entries}}, defaults)
         for entry in entries:
             self._apart.make_ready(entry.releases[number] for number in entry.wanted())
 
-    def _engine_is(self, phase: Phase) -> None:
+    async def _engine_is(self, phase: Phase) -> None:
         self._phase = phase
         if phase is Phase.DOWN:
             self.openings.forget()
             self.meter.fingerprint.written = None
+            # Who waits for an engine that was given up is told at once, as with the primary's own.
+            await self.client.cut()
 
     def _engine(self) -> EngineClient:
         if self._phase is not Phase.READY:
             raise EngineUnavailableError(f"the engine is not ready ({self._phase}); try again in a moment")
         return self.client
 
-    async def _complete(self, caller: Caller, ask: Ask) -> bytes:
-        async with AsyncExitStack() as open_streams:
-            answer = await complete(Unseen(self), caller, ask, open_streams)
-        assert isinstance(answer.body, bytes), "no stream was asked for"
-        return answer.body
-
 
 def end() -> None:
-    """End at once: there is no keeper any more, and nobody to be told."""
+    """End at once: there is no primary any more, and nobody to be told."""
     os._exit(1)

@@ -43,9 +43,9 @@ def crews(raw: Found) -> list[str]:
     for row in workers.ROWS:
         for count, rows in raw.items():
             one = {what: statistics.median(values) for what, values in rows[row].items()}
-            keeper = "-" if count == "1" else f"{one['keeper_us']:.0f} us"
-            body.append([row, count, f"{one['per_second']:,.0f}", f"{one['cpu_us']:.0f} us", keeper])
-    return _table(["", "processes that answer", "answers/s", "processor time of each", "of it the keeper's"], body)
+            primary = "-" if count == "1" else f"{one['primary_us']:.0f} us"
+            body.append([row, count, f"{one['per_second']:,.0f}", f"{one['cpu_us']:.0f} us", primary])
+    return _table(["", "processes that answer", "answers/s", "processor time of each", "of it the primary's"], body)
 
 
 def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:

@@ -41,7 +41,7 @@ class Cores:
 
 
 def crews(most: int) -> Iterator[int]:
-    """How many processes answer: one, and twice as many, as long as keeper and load have cores of their own."""
+    """How many processes answer: one, and twice as many, as long as primary and load have cores of their own."""
     count = 1
     while count <= max(2, min(most, (os.cpu_count() or 1) - 3)):
         yield count
@@ -49,7 +49,7 @@ def crews(most: int) -> Iterator[int]:
 
 
 def cores(count: int) -> Cores:
-    """The keeper has a core, too. Where there are too few, all share all."""
+    """The primary has a core, too. Where there are too few, all share all."""
     known = os.cpu_count() or 1
     needed = 1 if count == 1 else count + 1
     if known - needed < 1:
@@ -89,13 +89,13 @@ async def measure(most: int, seconds: int, rounds: int) -> Raw:
 
 
 async def _asked(target: Target, folder: Path, count: int, seconds: int) -> dict[str, float]:
-    """Answers a second, the processor time of each, and the keeper's part of that."""
-    keeper = psutil.Process(target.pid)
-    before = sum(keeper.cpu_times()[:2])
+    """Answers a second, the processor time of each, and the primary's part of that."""
+    primary = psutil.Process(target.pid)
+    before = sum(primary.cpu_times()[:2])
     seen = await load.whole(target, folder, CONNECTIONS, seconds, pinned=cores(count).rest)
-    kept = (sum(keeper.cpu_times()[:2]) - before) / (seen["per_second"] * seconds)
+    kept = (sum(primary.cpu_times()[:2]) - before) / (seen["per_second"] * seconds)
     return {
-        "per_second": seen["per_second"], "cpu_us": seen["cpu_us"], "keeper_us": kept * 1e6, "p50_ms": seen["p50_ms"],
+        "per_second": seen["per_second"], "cpu_us": seen["cpu_us"], "primary_us": kept * 1e6, "p50_ms": seen["p50_ms"],
         "p99_ms": seen["p99_ms"],
     }
 
@@ -103,16 +103,16 @@ async def _asked(target: Target, folder: Path, count: int, seconds: int) -> dict
 def show(raw: Raw) -> None:
     """Print the table."""
     table = Table(title=f"processes that answer; {os.cpu_count()} cores, {CONNECTIONS} connections")
-    for column in ("row", "processes", "answers/s", "to one", "CPU each", "of it the keeper's", "p50", "p99"):
+    for column in ("row", "processes", "answers/s", "to one", "CPU each", "of it the primary's", "p50", "p99"):
         table.add_column(column, justify="left" if column == "row" else "right")
     for row in ROWS:
         for count, rows in raw.items():
             one = {what: statistics.median(values) for what, values in rows[row].items()}
             first = statistics.median(raw["1"][row]["per_second"])
-            keeper = "-" if count == "1" else f"{one['keeper_us']:.0f} us"
+            primary = "-" if count == "1" else f"{one['primary_us']:.0f} us"
             table.add_row(
                 row, count, f"{one['per_second']:,.0f}", f"{one['per_second'] / first:.2f}", f"{one['cpu_us']:.0f} us",
-                keeper, f"{one['p50_ms']:.2f} ms", f"{one['p99_ms']:.2f} ms",
+                primary, f"{one['p50_ms']:.2f} ms", f"{one['p99_ms']:.2f} ms",
             )
     Console().print(table)
 

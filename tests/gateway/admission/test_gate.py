@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 import timeit
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from postil.gateway.admission.gate import Admission
+from postil.gateway.admission.gate import Admission, Place
 from postil.gateway.admission.tickets import Limits
 from postil.gateway.admission.turns import Turns
 from postil.gateway.errors import DeadlinePassedError, QueueFullError
@@ -20,27 +21,38 @@ def admission(in_flight: int = 1, queue_seconds: float = 60.0, tenant_queue: int
     return Admission(Turns(Limits(in_flight, 2, tenant_queue, patience=0.01)), queue_seconds)
 
 
+@asynccontextmanager
+async def held(place: Place) -> AsyncIterator[None]:
+    """Take a place, as a request does, and leave it."""
+    if not place.at_once():
+        await place.wait()
+    try:
+        yield
+    finally:
+        place.leave()
+
+
 async def hold(gate: Admission, adapter: str | None, done: asyncio.Event, got: list[str], name: str) -> None:
-    async with gate.place("t", adapter):
+    async with held(gate.place("t", adapter)):
         got.append(name)
         await done.wait()
 
 
-async def test_a_place_is_free_when_it_was_left_however_that_went() -> None:
+async def test_a_place_is_free_when_it_was_left() -> None:
     gate = admission()
     place = gate.place("t", "a")
-    await place.__aenter__()
+    assert place.at_once()
     assert gate.runs("a")
-    await place.__aexit__(ZeroDivisionError, ZeroDivisionError(), None)
+    place.leave()
     assert not gate.runs("a")
-    async with gate.place("t", "b"):
+    async with held(gate.place("t", "b")):
         assert gate.turns.running == 1
     assert gate.turns.running == 0
 
 
 async def test_who_leaves_the_queue_is_gone_at_once() -> None:
     gate, done, got = admission(), asyncio.Event(), list[str]()
-    async with gate.place("t", None):
+    async with held(gate.place("t", None)):
         waiting = [asyncio.create_task(hold(gate, None, done, got, name)) for name in "abc"]
         await until(lambda: gate.turns.waiting == 3)
         waiting[0].cancel()
@@ -54,7 +66,7 @@ async def test_who_leaves_the_queue_is_gone_at_once() -> None:
 
 async def test_who_leaves_at_the_moment_of_its_turn_hands_it_on() -> None:
     gate, done, got = admission(), asyncio.Event(), list[str]()
-    async with gate.place("t", None):
+    async with held(gate.place("t", None)):
         first, second = [asyncio.create_task(hold(gate, None, done, got, name)) for name in "ab"]
         await until(lambda: gate.turns.waiting == 2)
     first.cancel()  # Its turn has come, but it has not heard of it yet.
@@ -66,9 +78,9 @@ async def test_who_leaves_at_the_moment_of_its_turn_hands_it_on() -> None:
 
 async def test_a_deadline_ends_the_waiting_the_clients_own_or_everybodys() -> None:
     for gate, deadline in ((admission(), time.monotonic() + 0.02), (admission(queue_seconds=0.02), None)):
-        async with gate.place("t", None):
+        async with held(gate.place("t", None)):
             with pytest.raises(DeadlinePassedError, match="until its time was over"):
-                async with gate.place("t", None, deadline=deadline):
+                async with held(gate.place("t", None, deadline=deadline)):
                     raise AssertionError("nobody gets here")
             assert gate.turns.waiting == 0
         assert gate.turns.running == 0
@@ -76,17 +88,17 @@ async def test_a_deadline_ends_the_waiting_the_clients_own_or_everybodys() -> No
 
 async def test_a_deadline_that_is_over_is_over_though_a_place_is_free() -> None:
     with pytest.raises(DeadlinePassedError):
-        async with admission().place("t", None, deadline=time.monotonic()):
+        async with held(admission().place("t", None, deadline=time.monotonic())):
             raise AssertionError("nobody gets here")
 
 
 async def test_a_full_queue_says_so_at_once_and_when_to_come_back() -> None:
     gate, done, got = admission(tenant_queue=1), asyncio.Event(), list[str]()
-    async with gate.place("t", None):
+    async with held(gate.place("t", None)):
         waiting = asyncio.create_task(hold(gate, None, done, got, "a"))
         await until(lambda: gate.turns.waiting == 1)
         with pytest.raises(QueueFullError) as told:
-            await gate.place("t", None).__aenter__()
+            gate.place("t", None).at_once()
         assert told.value.retry_after == 1
     done.set()
     await waiting
@@ -96,7 +108,7 @@ async def test_patience_ends_without_anybodys_coming_or_leaving() -> None:
     gate, done, got = admission(in_flight=9), asyncio.Event(), list[str]()
     async with AsyncExitStack() as places:
         for adapter in ("a", "b"):
-            await places.enter_async_context(gate.place("t", adapter))
+            await places.enter_async_context(held(gate.place("t", adapter)))
         waiting = asyncio.create_task(hold(gate, "c", done, got, "c"))
         await until(lambda: gate.turns.waiting == 1)
         # A slot is emptied for it: nobody else gets in there.
@@ -108,11 +120,12 @@ async def test_patience_ends_without_anybodys_coming_or_leaving() -> None:
 
 async def test_what_is_to_be_done_meanwhile_is_done_only_if_there_is_a_wait() -> None:
     gate, called = admission(), list[int]()
-    async with gate.place("t", None, meanwhile=lambda: called.append(1)):
+    async with held(gate.place("t", None, meanwhile=lambda: called.append(1))):
         assert called == []
         other = gate.place("t", None, deadline=time.monotonic() + 0.01, meanwhile=lambda: called.append(2))
         with pytest.raises(DeadlinePassedError):
-            await other.__aenter__()
+            async with held(other):
+                raise AssertionError("nobody gets here")
     assert called == [2]
 
 
@@ -123,8 +136,9 @@ def cost(rounds: int = 20_000) -> float:
     async def many() -> float:
         began = timeit.default_timer()
         for _ in range(rounds):
-            async with gate.place("tenant", "adapter"):
-                pass
+            place = gate.place("tenant", "adapter")
+            assert place.at_once()
+            place.leave()
         return (timeit.default_timer() - began) / rounds
 
     return asyncio.run(many())

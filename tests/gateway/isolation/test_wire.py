@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postil.gateway.frames import FrameError
 from postil.gateway.isolation import wire
 from postil.plugins import AskAgain, Fail, Fallback, Hold, Outcome, Span, Verdict
 
@@ -45,7 +46,7 @@ def test_what_is_no_reply_is_refused_by_an_error_that_is_known(body: bytes) -> N
 
 
 def test_no_more_is_held_than_an_answer_may_be_long() -> None:
-    with pytest.raises(wire.FrameError):
+    with pytest.raises(FrameError):
         list(wire.reply_frames().feed(b"\xff\xff\xff\xff"))
 
 

@@ -1,4 +1,4 @@
-"""A whole gateway with workers: the keeper in this process, the workers in theirs, over a fake engine."""
+"""A whole gateway with workers: the primary in this process, the workers in theirs, over a fake engine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from postil.gateway.engine.supervisor import Phase
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.listening import reserve
 from postil.gateway.settings import Settings
-from postil.gateway.workers.keeper import behind_workers
+from postil.gateway.workers.pool import behind_workers
 from postil.plugins.manager import PluginManager
 from tests.fakes.adapters import write_base
 from tests.fakes.http import serving
@@ -27,7 +27,7 @@ WORKERS = 2
 
 
 @asynccontextmanager
-async def running_crew(folder: Path, engine: FakeVLLM, engine_url: str, **settings: Any) -> AsyncIterator[House]:
+async def running_pool(folder: Path, engine: FakeVLLM, engine_url: str, **settings: Any) -> AsyncIterator[House]:
     """A gateway with two workers, ready to answer."""
     known = {
         "home": folder / "home", "base_model": str(write_base(folder / "base")), "engine_url": engine_url,
@@ -46,9 +46,9 @@ async def running_crew(folder: Path, engine: FakeVLLM, engine_url: str, **settin
 
 
 @pytest.fixture
-async def crew(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> AsyncIterator[House]:
+async def pooled(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> AsyncIterator[House]:
     """A gateway with two workers."""
-    async with running_crew(tmp_path, *engine_at) as running:
+    async with running_pool(tmp_path, *engine_at) as running:
         yield running
 
 
@@ -70,7 +70,7 @@ async def everybody(house: House) -> AsyncIterator[list[httpx.AsyncClient]]:
 
     The kernel chooses who gets a connection, so new ones are opened until there is one to everybody.
     """
-    await until(lambda: house.gateway.crew.serving == WORKERS)
+    await until(lambda: house.gateway.pool.serving == WORKERS)
     clients: dict[int, httpx.AsyncClient] = {}
     spare: list[httpx.AsyncClient] = []
     try:

@@ -73,7 +73,7 @@ async def test_what_is_on_its_way_is_answered_before_a_gateway_with_workers_ends
         assert not [each for each in crew if each.is_running()]
 
 
-async def test_no_worker_outlives_a_keeper_that_was_killed(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:
+async def test_no_worker_outlives_a_primary_that_was_killed(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:
     async with served(tmp_path, engine_at[1]) as (process, _, _):
         crew = [each for each in process.children() if "postil.gateway.workers.main" in " ".join(each.cmdline())]
         assert len(crew) == 2
@@ -81,7 +81,7 @@ async def test_no_worker_outlives_a_keeper_that_was_killed(tmp_path: Path, engin
         await until(lambda: not any(each.is_running() for each in crew))
 
 
-async def test_ctrl_c_is_for_the_keeper_and_ends_all_of_it(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:
+async def test_ctrl_c_is_for_the_primary_and_ends_all_of_it(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:
     async with served(tmp_path, engine_at[1]) as (process, _, _):
         crew = process.children(recursive=True)
         process.send_signal(signal.SIGINT)

@@ -10,10 +10,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from postil.gateway.crew import CrewError
+from postil.gateway.engine.supervisor import Phase
+from postil.gateway.workers.updates import without_secrets
+from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.conftest import TRIAGE, House, bearer, until
-from tests.gateway.workers.conftest import WORKERS, everybody, running_crew, workers
+from tests.gateway.workers.conftest import WORKERS, everybody, running_pool, workers
 
 NAME = "healthcare/triage"
 ASKED = {"model": "healthcare", "messages": [{"role": "user", "content": "my head hurts"}]}
@@ -31,9 +33,9 @@ async def opened(house: House) -> str:
     return await house.tenant("clinic", "healthcare")
 
 
-async def test_every_worker_answers_whole_and_streamed_and_passes_the_rest_on(crew: House) -> None:
-    key = await opened(crew)
-    async with everybody(crew) as clients:
+async def test_every_worker_answers_whole_and_streamed_and_passes_the_rest_on(pooled: House) -> None:
+    key = await opened(pooled)
+    async with everybody(pooled) as clients:
         for client in clients:
             answer = await ask(client, key)
             assert answer.status_code == 200
@@ -45,34 +47,34 @@ async def test_every_worker_answers_whole_and_streamed_and_passes_the_rest_on(cr
             assert (await ask(client, "nobody's")).status_code == 401
             assert (await ask(client, key, model="legal")).status_code == 404
             assert (await client.get("/health/ready")).status_code == 200
-    status = (await crew.admin("GET", "/api/status")).json()
+    status = (await pooled.admin("GET", "/api/status")).json()
     assert status["workers"] == status["workers_serving"] == WORKERS
 
 
-async def test_a_move_is_in_force_with_every_worker_when_it_is_answered(crew: House) -> None:
-    key = await opened(crew)
-    async with everybody(crew) as clients:
+async def test_a_move_is_in_force_with_every_worker_when_it_is_answered(pooled: House) -> None:
+    key = await opened(pooled)
+    async with everybody(pooled) as clients:
         for move in range(20):
             number = 2 - move % 2
-            moved = await crew.admin("POST", f"/api/adapters/{NAME}/promote", json={"release": number})
+            moved = await pooled.admin("POST", f"/api/adapters/{NAME}/promote", json={"release": number})
             assert moved.status_code == 200
             answers = await asyncio.gather(*(ask(client, key) for client in clients))
             assert {answer.headers["x-postil-release"] for answer in answers} == {f"{NAME}@{number}"}
 
 
-async def test_a_revoked_key_is_refused_by_every_worker_when_that_is_answered(crew: House) -> None:
-    key = await opened(crew)
-    async with everybody(crew) as clients:
+async def test_a_revoked_key_is_refused_by_every_worker_when_that_is_answered(pooled: House) -> None:
+    key = await opened(pooled)
+    async with everybody(pooled) as clients:
         assert {(await ask(client, key)).status_code for client in clients} == {200}
-        assert (await crew.admin("DELETE", f"/api/keys/{key.split('_')[1]}")).is_success
+        assert (await pooled.admin("DELETE", f"/api/keys/{key.split('_')[1]}")).is_success
         assert {(await ask(client, key)).status_code for client in clients} == {401}
 
 
-async def test_limits_are_those_of_all_workers_together(crew: House) -> None:
-    key = await opened(crew)
-    limits = await crew.admin("PUT", "/api/tenants/clinic/limits", json={"requests_per_minute": 5})
+async def test_limits_are_those_of_all_workers_together(pooled: House) -> None:
+    key = await opened(pooled)
+    limits = await pooled.admin("PUT", "/api/tenants/clinic/limits", json={"requests_per_minute": 5})
     assert limits.is_success, limits.text
-    async with everybody(crew) as clients:
+    async with everybody(pooled) as clients:
         answers = [await ask(clients[turn % WORKERS], key) for turn in range(8)]
     assert sum(answer.status_code == 200 for answer in answers) in range(5, 7)  # A minute may have turned.
     refused = next(answer for answer in answers if answer.status_code == 429)
@@ -81,15 +83,15 @@ async def test_limits_are_those_of_all_workers_together(crew: House) -> None:
     assert refused.headers["x-ratelimit-limit-requests"] == "5"
 
 
-async def test_what_is_used_is_counted_once_whoever_answered(crew: House) -> None:
-    key = await opened(crew)
-    async with everybody(crew) as clients:
+async def test_what_is_used_is_counted_once_whoever_answered(pooled: House) -> None:
+    key = await opened(pooled)
+    async with everybody(pooled) as clients:
         for client in clients:
             await ask(client, key)
             await ask(client, key, stream=True)
 
     async def counted() -> int:
-        rows = (await crew.admin("GET", "/api/usage")).json()
+        rows = (await pooled.admin("GET", "/api/usage")).json()
         return int(rows[0]["requests"]) if rows else 0
 
     async with asyncio.timeout(20):
@@ -101,82 +103,82 @@ async def test_what_is_used_is_counted_once_whoever_answered(crew: House) -> Non
 async def test_no_more_are_at_the_engine_than_may_be_and_who_leaves_makes_room(
     tmp_path: Path, engine_at: tuple[FakeVLLM, str]
 ) -> None:
-    async with running_crew(tmp_path, *engine_at, max_in_flight=1) as crew:
-        key = await opened(crew)
-        crew.engine.requests.clear()
-        crew.engine.gate.clear()
-        async with everybody(crew) as (one, other):
+    async with running_pool(tmp_path, *engine_at, max_in_flight=1) as pooled:
+        key = await opened(pooled)
+        pooled.engine.requests.clear()
+        pooled.engine.gate.clear()
+        async with everybody(pooled) as (one, other):
             first = asyncio.create_task(ask(one, key))
-            await until(lambda: len(crew.engine.requests) == 1)
+            await until(lambda: len(pooled.engine.requests) == 1)
             second = asyncio.create_task(ask(other, key))
-            await until(lambda: crew.gateway.admission.turns.waiting == 1)
+            await until(lambda: pooled.gateway.admission.turns.waiting == 1)
             late = await other.post(
                 "/v1/chat/completions", headers={**bearer(key), "x-request-timeout": "0.05"}, json=ASKED
             )
             assert late.status_code == 504
-            assert len(crew.engine.requests) == 1
+            assert len(pooled.engine.requests) == 1
             first.cancel()  # Its client hangs up; the seat goes to whoever waits at the other worker.
-            crew.engine.gate.set()
+            pooled.engine.gate.set()
             assert (await second).status_code == 200
-        await until(lambda: crew.gateway.admission.turns.running == 0)
+        await until(lambda: pooled.gateway.admission.turns.running == 0)
 
 
-async def test_a_worker_that_is_killed_takes_nothing_with_it_and_is_replaced(crew: House) -> None:
-    key = await opened(crew)
-    crew.engine.gate.clear()
-    crew.engine.requests.clear()
-    async with everybody(crew) as clients:
+async def test_a_worker_that_is_killed_takes_nothing_with_it_and_is_replaced(pooled: House) -> None:
+    key = await opened(pooled)
+    pooled.engine.gate.clear()
+    pooled.engine.requests.clear()
+    async with everybody(pooled) as clients:
         asked = [asyncio.create_task(ask(client, key)) for client in clients]
-        await until(lambda: crew.gateway.admission.turns.running == WORKERS)
+        await until(lambda: pooled.gateway.admission.turns.running == WORKERS)
         before = {worker.pid for worker in workers()}
         os.kill(min(before), signal.SIGKILL)  # The first client's: they are in the order of their workers.
         with pytest.raises(httpx.TransportError):
             await asked[0]
-        await until(lambda: crew.gateway.admission.turns.running == 1)
-        crew.engine.gate.set()
+        await until(lambda: pooled.gateway.admission.turns.running == 1)
+        pooled.engine.gate.set()
         assert (await asked[1]).status_code == 200
     await until(lambda: min(before) not in {worker.pid for worker in workers()})
-    async with everybody(crew) as clients:
+    async with everybody(pooled) as clients:
         assert {(await ask(client, key)).status_code for client in clients} == {200}
 
 
-async def test_a_worker_that_hears_nothing_is_ended_so_that_a_move_is_in_force(crew: House) -> None:
-    key = await opened(crew)
+async def test_a_worker_that_hears_nothing_is_ended_so_that_a_move_is_in_force(pooled: House) -> None:
+    key = await opened(pooled)
     deaf = workers()[0]
     deaf.suspend()
-    # To the keeper itself: the kernel might choose the one that is stopped.
-    transport = httpx.AsyncHTTPTransport(uds=str(crew.gateway.run_folder / "front.sock"))
-    async with httpx.AsyncClient(transport=transport, base_url="http://postil", timeout=30) as keeper:
-        moved = await keeper.post(
-            f"/api/adapters/{NAME}/promote", headers=bearer(crew.admin_key), json={"release": 2}
+    # To the primary itself: the kernel might choose the one that is stopped.
+    transport = httpx.AsyncHTTPTransport(uds=str(pooled.gateway.run_folder / "front.sock"))
+    async with httpx.AsyncClient(transport=transport, base_url="http://postil", timeout=30) as primary:
+        moved = await primary.post(
+            f"/api/adapters/{NAME}/promote", headers=bearer(pooled.admin_key), json={"release": 2}
         )
     assert moved.status_code == 200
     await until(lambda: deaf.pid not in {worker.pid for worker in workers()})
-    async with everybody(crew) as clients:
+    async with everybody(pooled) as clients:
         answers = [await ask(client, key) for client in clients]
     assert {answer.headers["x-postil-release"] for answer in answers} == {f"{NAME}@2"}
 
 
-async def test_weights_that_the_engine_lost_are_loaded_again_once_for_all(crew: House) -> None:
-    key = await opened(crew)
-    async with everybody(crew) as clients:
-        crew.engine.adapters.clear()
-        loads = crew.engine.loads
+async def test_weights_that_the_engine_lost_are_loaded_again_whoever_finds_out(pooled: House) -> None:
+    key = await opened(pooled)
+    async with everybody(pooled) as clients:
+        pooled.engine.adapters.clear()
+        loads = pooled.engine.loads
         answers = await asyncio.gather(*(ask(client, key) for client in clients))
     assert {answer.status_code for answer in answers} == {200}
-    assert crew.engine.loads in (loads + 1, loads + 2)
+    assert pooled.engine.loads in (loads + 1, loads + 2)
 
 
-async def test_a_review_is_kept_by_whichever_worker_answered(crew: House) -> None:
+async def test_a_review_is_kept_by_whichever_worker_answered(pooled: House) -> None:
     held = TRIAGE.partition("fallback:")[0] + "fallback: [{name: review, config: {content: a person looks at it}}]"
-    await crew.publish(NAME, held)
-    key = await crew.tenant("clinic", "healthcare")
-    crew.engine.reply = lambda body: Reply(logprob=-3.0)
-    async with everybody(crew) as clients:
+    await pooled.publish(NAME, held)
+    key = await pooled.tenant("clinic", "healthcare")
+    pooled.engine.reply = lambda body: Reply(logprob=-3.0)
+    async with everybody(pooled) as clients:
         for client in clients:
             answer = await ask(client, key, seed=2**70)
             assert answer.status_code == 200, answer.text
-    assert len((await crew.admin("GET", "/api/reviews")).json()) == WORKERS
+    assert len((await pooled.admin("GET", "/api/reviews")).json()) == WORKERS
 
 
 async def test_workers_that_do_not_come_up_are_said_so(
@@ -184,6 +186,83 @@ async def test_workers_that_do_not_come_up_are_said_so(
 ) -> None:
     monkeypatch.setenv("PYTHONHOME", "/nowhere")
     with pytest.raises(AssertionError, match="a worker ended before it took requests"):
-        async with running_crew(tmp_path, *engine_at):
+        async with running_pool(tmp_path, *engine_at):
             pass
-    assert issubclass(CrewError, Exception)
+
+
+async def test_an_engine_that_hangs_is_found_behind_workers_and_who_waits_is_told_at_once(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    async with running_pool(tmp_path, *engine_at, engine_stall_seconds=0.3) as pooled:
+        key = await opened(pooled)
+        pooled.engine.requests.clear()
+        pooled.engine.gate.clear()
+        async with everybody(pooled) as (one, other):
+            waiting = [asyncio.create_task(ask(client, key, stream=client is other)) for client in (one, other)]
+            answers = await asyncio.gather(*waiting)
+            assert {answer.status_code for answer in answers} == {503}
+            assert {answer.headers["retry-after"] for answer in answers} == {"5"}
+            late = [await ask(client, key) for client in (one, other)]
+            assert {answer.status_code for answer in late} == {503}
+            pooled.engine.gate.set()
+            await until(lambda: pooled.gateway.phase is Phase.READY)
+            assert {(await ask(client, key)).status_code for client in (one, other)} == {200}
+
+
+async def test_what_is_too_large_or_wrong_is_told_by_the_primary_through_a_worker(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    async with running_pool(tmp_path, *engine_at, upload_limit_mib=1) as pooled:
+        folder = write_adapter(tmp_path / "large")
+        (folder / "README.md").write_text("x" * (3 << 20))
+        large = await pooled.upload(NAME, folder)
+        assert large.status_code == 413, large.text
+        wrong = await pooled.client.post(
+            f"/api/adapters/{NAME}/promote", headers=bearer(pooled.admin_key), content=b"{", timeout=30
+        )
+        assert wrong.status_code in (400, 415)
+        nobody = await pooled.client.get("/api/status", headers={**bearer("nobody"), "x-postil-client": "192.0.2.1"})
+        assert nobody.status_code == 401
+        await pooled.gateway.refusals._write()
+        (refused,) = [
+            event for event in (await pooled.admin("GET", "/api/events")).json() if event["action"] == "refused"
+        ]
+        assert refused["details"]["origin"] == "127.0.0.1"
+
+
+async def test_a_release_goes_in_and_out_through_a_worker(pooled: House) -> None:
+    await pooled.publish(NAME)
+    async with pooled.client.stream(
+        "GET", f"/api/adapters/{NAME}/releases/1/artifact", headers=bearer(pooled.admin_key)
+    ) as exported:
+        assert exported.status_code == 200
+        assert len(await exported.aread()) > 1000
+
+
+async def test_a_worker_is_given_none_of_the_primarys_secrets(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTIL_WEBHOOK_SECRET", "not for strangers")
+    monkeypatch.setenv("POSTIL_PLUGIN_TOKEN", "for plugins")
+    async with running_pool(tmp_path, *engine_at, webhook_secret="not for strangers") as pooled:
+        assert without_secrets(pooled.gateway.settings).webhook_secret is None
+        for worker in workers():
+            known = {name: text for name, text in worker.environ().items() if name.startswith("POSTIL_")}
+            assert known == {"POSTIL_PLUGIN_TOKEN": "for plugins"}
+
+
+async def test_a_change_does_not_wait_for_a_worker_that_still_starts(pooled: House) -> None:
+    key = await opened(pooled)
+    before = {worker.pid for worker in workers()}
+    os.kill(min(before), signal.SIGKILL)
+    await until(lambda: bool({worker.pid for worker in workers()} - before))
+    (new,) = (worker for worker in workers() if worker.pid not in before)
+    new.suspend()
+    async with asyncio.timeout(4):  # Sooner than one would be ended for being deaf.
+        moved = await pooled.admin("POST", f"/api/adapters/{NAME}/promote", json={"release": 2})
+    assert moved.status_code == 200
+    new.resume()
+    async with everybody(pooled) as clients:
+        assert new.pid in {worker.pid for worker in workers()}
+        answers = [await ask(client, key) for client in clients]
+    assert {answer.headers["x-postil-release"] for answer in answers} == {f"{NAME}@2"}

@@ -13,7 +13,7 @@ from postil.registry.names import AdapterName
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class EntrySnapshot:
     """An ``Entry``. ``recipes`` are there only for releases that whoever gets it does not know."""
 
     name: AdapterName
@@ -28,30 +28,30 @@ class Parcel:
     promoted: bool
 
 
-def packed(entry: Entry, known: frozenset[int] = frozenset()) -> Parcel:
+def snapshot(entry: Entry, known: frozenset[int] = frozenset()) -> EntrySnapshot:
     """An entry for somebody who has these releases of it already: a release never changes."""
     recipes = {number: _recipe(release) for number, release in entry.releases.items() if number not in known}
-    return Parcel(
+    return EntrySnapshot(
         entry.name, frozenset(entry.releases), recipes, entry.broken, entry.live, entry.previous, entry.canary,
         entry.shadow, entry.pins, entry.promoted,
     )
 
 
-def unpacked(parcel: Parcel, plugins: PluginManager, before: Entry | None) -> Entry:
+def restored(taken: EntrySnapshot, plugins: PluginManager, before: Entry | None) -> Entry:
     """The entry; a release whose plugins cannot be set up here is one that cannot be served here."""
     releases: dict[int, Servable] = {}
-    broken = dict(parcel.broken)
-    for number in sorted(parcel.numbers):
+    broken = dict(taken.broken)
+    for number in sorted(taken.numbers):
         if before is not None and number in before.releases:
             releases[number] = before.releases[number]
             continue
         try:
-            releases[number] = make_servable(parcel.recipes[number], plugins)
+            releases[number] = make_servable(taken.recipes[number], plugins)
         except PolicyError as error:
             broken[number] = str(error)
     return Entry(
-        parcel.name, releases, broken, parcel.live, parcel.previous, parcel.canary, parcel.shadow, parcel.pins,
-        parcel.promoted,
+        taken.name, releases, broken, taken.live, taken.previous, taken.canary, taken.shadow, taken.pins,
+        taken.promoted,
     )
 
 

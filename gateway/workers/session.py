@@ -1,4 +1,4 @@
-"""The keeper's side of one worker: what it asks is answered, and what it held is given back when it has ended."""
+"""The primary's side of one worker: what it asks is answered, and what it held is given back when it has ended."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from postil.gateway.errors import EngineUnavailableError, GatewayError
+from postil.gateway.frames import Frames
 from postil.gateway.lifecycle import Gateway
 from postil.gateway.limits.quota import Quota
 from postil.gateway.reviews import ReviewNotKeptError
@@ -45,18 +46,19 @@ class Seen:
     end_of_it: End | None = None
 
 
-class Desk(asyncio.Protocol):
-    """One worker, over its socket. ``known`` is the number of the last news that are in force with it; ``serves`` says
-    whether it takes requests.
+class WorkerSession(asyncio.Protocol):
+    """One worker, over its socket. ``known`` is the number of the last update that is in force with it.
+
+    ``serves`` from when it was told to take requests, ``listens`` from when it does.
     """
 
     def __init__(self, gateway: Gateway) -> None:
         self.known = self.sent = 0
-        self.gone = self.serves = False
+        self.gone = self.serves = self.listens = False
         self._moved = asyncio.Event()
         self._gateway = gateway
         self._transport: asyncio.Transport
-        self._frames = said.Frames()
+        self._frames = Frames()
         self._seats: dict[int, Seat] = {}
         self._waiting: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -78,12 +80,12 @@ class Desk(asyncio.Protocol):
         return len(self._seats) + len(self._waiting)
 
     def tell(self, number: int, frame: bytes) -> None:
-        """Send news, framed already."""
+        """Send an update, framed already."""
         self.sent = number
         self._transport.write(frame)
 
     async def caught_up(self, number: int) -> None:
-        """Return when the news of this number are in force with it, or it has ended."""
+        """Return when the update of this number is in force with it, or it has ended."""
         while not self.gone and self.known < number:
             self._moved.clear()
             await self._moved.wait()
@@ -109,7 +111,7 @@ class Desk(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The worker has ended: nothing of what it held stays taken."""
-        self.gone = True
+        self.gone, self.listens = True, False
         self._moved.set()
         for task in self._waiting.values():
             task.cancel()
@@ -248,7 +250,7 @@ class Desk(asyncio.Protocol):
 
     def _say(self, reply: said.Reply) -> None:
         if not self.gone:
-            self._transport.write(said.framed(reply))
+            self._transport.write(said.packet(reply))
 
 
 def _opening(sent: bytes) -> tuple[Opening, ReviewRules]:
