@@ -17,7 +17,10 @@ def status(as_json: AsJson = False) -> None:
         return
     out = console()
     out.print(f"engine: {state['engine']}" + (f" ({state['problem']})" if state["problem"] else ""))
-    out.print(f"base:   {state['base'] or 'not prepared yet'}\n")
+    out.print(f"base:   {state['base'] or 'not prepared yet'}")
+    if state["workers"] > 1:
+        out.print(f"workers: {state['workers_serving']} of {state['workers']} take requests")
+    out.print()
     rows = [
         (row["release"], ", ".join(row["why"]), "yes" if row["resident"] else "no", _problem(row))
         for row in state["adapters"]

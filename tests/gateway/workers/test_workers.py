@@ -14,6 +14,7 @@ from postil.gateway.engine.supervisor import Phase
 from postil.gateway.workers.updates import without_secrets
 from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM, Reply
+from tests.gateway.cli.test_commands import postil
 from tests.gateway.conftest import TRIAGE, House, bearer, until
 from tests.gateway.workers.conftest import WORKERS, everybody, running_pool, workers
 
@@ -49,6 +50,8 @@ async def test_every_worker_answers_whole_and_streamed_and_passes_the_rest_on(po
             assert (await client.get("/health/ready")).status_code == 200
     status = (await pooled.admin("GET", "/api/status")).json()
     assert status["workers"] == status["workers_serving"] == WORKERS
+    _, shown, _ = await postil(pooled, "status")
+    assert f"workers: {WORKERS} of {WORKERS} take requests" in shown
 
 
 async def test_a_move_is_in_force_with_every_worker_when_it_is_answered(pooled: House) -> None:
