@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from postil.gateway.door.shapes import rendered
+from postil.gateway.door.shapes import tell
 from postil.gateway.errors import BadRequestError, CrossSiteError, GatewayError, NotJsonError
 
 # Pages of postil's own, once there are any, loosen what they need for themselves.
@@ -36,7 +36,7 @@ class Front:
         if error is None:
             await self._app(scope, receive, guarded)
         else:
-            await _answer(scope["path"], error, guarded)
+            await tell(error, scope["path"], guarded)
 
 
 def _refused(scope: Scope) -> GatewayError | None:
@@ -77,10 +77,3 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return guarded
-
-
-async def _answer(path: str, error: GatewayError, send: Send) -> None:
-    content_type, body = rendered(path, error)
-    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from litestar.types import Send
 
 from postil.gateway.errors import GatewayError
 
@@ -20,3 +21,13 @@ def rendered(path: str, error: GatewayError, status: int | None = None) -> tuple
 def problem(status: int, kind: str, detail: str) -> dict[str, object]:
     """Problem details."""
     return {"type": f"about:blank#{kind}", "title": kind.replace("_", " "), "status": status, "detail": detail}
+
+
+async def tell(error: GatewayError, path: str, send: Send) -> None:
+    """Answer a request by an error alone."""
+    content_type, body = rendered(path, error)
+    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
+    if error.retry_after is not None:
+        headers.append((b"retry-after", str(error.retry_after).encode()))
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

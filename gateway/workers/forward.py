@@ -12,15 +12,17 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from multidict import CIMultiDict
 from yarl import URL
 
-from postil.gateway.door.shapes import rendered
-from postil.gateway.errors import EngineUnavailableError
+from postil.gateway.door.shapes import tell
+from postil.gateway.errors import EngineUnavailableError, GatewayError
 from postil.gateway.pool import Pool
 
 log = logging.getLogger(__name__)
 # Who asked, for the primary, whose own client is always a worker. It believes nobody else: its socket is private.
 CLIENT = b"x-postil-client"
-# Of one connection, and no part of what is asked (RFC 9110, 7.6.1).
-_OF_A_CONNECTION = frozenset({b"connection", b"keep-alive", b"proxy-connection", b"te", b"upgrade", CLIENT})
+# Of one connection, and no part of what is asked (RFC 9110, 7.6.1). A body in chunks is cut into others.
+_OF_A_CONNECTION = frozenset(
+    {b"connection", b"expect", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade", CLIENT}
+)
 _CHANGES_NOTHING = ("GET", "HEAD", "OPTIONS")
 _OF_AN_ANSWER = frozenset({b"connection", b"keep-alive"})
 
@@ -45,10 +47,14 @@ class Forward:
             await self._pass_on(scope, receive, noted)
         except (aiohttp.ClientError, OSError) as error:
             log.warning("the gateway's own process does not answer (%s)", type(error).__name__)
-            if not begun:
-                await _unavailable(scope["path"], send)
-            else:
+            if begun:
                 raise
+            await tell(EngineUnavailableError("the gateway is not answering; try again"), scope["path"], send)
+        except Exception:
+            if begun:
+                raise
+            log.exception("%s %s could not be passed on", scope.get("method"), scope["path"])
+            await tell(GatewayError("the gateway failed on this request; its log says why"), scope["path"], send)
 
     async def close(self) -> None:
         """Hang up."""
@@ -57,7 +63,7 @@ class Forward:
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         query = scope["query_string"].decode("latin-1")
-        path = scope["raw_path"].decode("latin-1")
+        path = "/" + scope["raw_path"].decode("latin-1").removeprefix("/")  # `OPTIONS *` has none.
         async with self._open().request(
             scope["method"],  # type: ignore[typeddict-item]  # Nothing but requests comes here.
             URL(f"http://postil{path}{'?' if query else ''}{query}", encoded=True),
@@ -128,13 +134,3 @@ async def _body(receive: Receive) -> AsyncIterator[bytes]:
         yield message["body"]
         if not message["more_body"]:
             return
-
-
-async def _unavailable(path: str, send: Send) -> None:
-    error = EngineUnavailableError("the gateway is not answering at the moment; try again")
-    content_type, body = rendered(path, error)
-    headers = [
-        (b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode()), (b"retry-after", b"5"),
-    ]
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})

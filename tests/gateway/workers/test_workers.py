@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx
@@ -269,3 +270,29 @@ async def test_a_change_does_not_wait_for_a_worker_that_still_starts(pooled: Hou
         assert new.pid in {worker.pid for worker in workers()}
         answers = [await ask(client, key) for client in clients]
     assert {answer.headers["x-postil-release"] for answer in answers} == {f"{NAME}@2"}
+
+
+async def test_a_body_that_comes_in_chunks_goes_on_as_it_comes(pooled: House) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"name": "firm", '
+        yield b'"domains": ["legal"]}'
+
+    headers = {**bearer(pooled.admin_key), "content-type": "application/json"}
+    made = await pooled.client.post("/api/tenants", headers=headers, content=body())
+    assert made.status_code == 201, made.text
+    assert made.json()["name"] == "firm"
+
+
+async def test_odd_addresses_are_answered_as_the_primary_answers_them(pooled: House) -> None:
+    host, _, port = pooled.url.removeprefix("http://").partition(":")
+
+    async def status(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: bytes) -> bytes:
+        writer.write(line + b" HTTP/1.1\r\nhost: postil\r\nconnection: close\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        return answer.partition(b"\r\n")[0]
+
+    for line in (b"OPTIONS *", b"GET //x//y", b"GET /%2e%2e/%00?a=%zz&b", b"HEAD /health/live"):
+        inside = await status(*await asyncio.open_unix_connection(pooled.gateway.run_folder / "front.sock"), line)
+        assert await status(*await asyncio.open_connection(host, int(port)), line) == inside
+        assert b" 500 " not in inside
