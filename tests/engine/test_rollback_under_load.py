@@ -160,7 +160,7 @@ def taken_back(served: Served, adapter: str) -> list[float]:
     shift = time.monotonic() - time.time()
     return [
         datetime.fromisoformat(event["at"]).timestamp() + shift
-        for event in served.postil_json("log", adapter) if event["actor"] == "postil" and event["action"] == "rollback"
+        for event in served.postil_json("log", adapter) if event["by"] == "postil" and event["action"] == "rollback"
     ]  # fmt: skip
 
 
