@@ -10,13 +10,13 @@ from operator import itemgetter
 
 NO_ADAPTER = -1
 
-# Fitted to one decoding step of a model of 135M parameters (one thread, AVX2, float32) for batches of 1 to 64 adapters,
-# each way timed by itself; `tests/benchmarks/lora_kernels.py` times what is chosen.
-# They need to be right in proportion, not on every machine: near the crossing both ways cost about the same.
-CALL_NS = 3000.0  # one torch operation on tensors so small that it costs nothing else
-ALONE_NS = (0.30, 0.025)  # per weight of the adapter: reading it, and each row multiplied by it
-TOGETHER_NS = (0.35, 0.060)  # the same in a batched product, where rows are padded to the longest group
-BRIDGED = 2  # unused slots that are computed along rather than starting another batched product
+# Fitted to the layers of a model of 135M parameters (one thread, AVX2, float32), ranks 8 and 32, 1 to 1024 rows of an
+# adapter, each way timed by itself; `tests/benchmarks/lora_kernels.py` times what is chosen. They need to be right in
+# proportion, not on every machine: near the crossing both ways cost about the same.
+CALL_NS = 7500.0  # one torch operation on tensors so small that it costs nothing else, and the views it is given
+ALONE_NS = (0.30, 0.0225)  # per weight of the adapter: reading it, and each row multiplied by it
+OUTPUT_NS = 0.66  # per output of a row: torch goes through all of them again to add a product of few ranks
+BY_ROW_NS = (0.18, 0.065)  # per weight, as above, in the compiled loops, which need no call of their own for each group
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Shape:
 
 @dataclass(frozen=True)
 class Division:
-    """``alone``: groups with products of their own. ``together``: stretches of slots, each one batched product."""
+    """``alone``: groups with products of their own. ``by_row``: those that the compiled loops do, in order of slots."""
 
     alone: tuple[Group, ...]
-    together: tuple[tuple[Group, ...], ...]
+    by_row: tuple[Group, ...]
 
 
 def groups(slots: Sequence[int]) -> tuple[Group, ...]:
@@ -65,41 +65,22 @@ def groups(slots: Sequence[int]) -> tuple[Group, ...]:
     return tuple(Group(slot, tuple(runs[slot])) for slot in sorted(runs))
 
 
-def divide(of: Iterable[Group], shape: Shape) -> Division:
-    """The cheapest division. The longest groups are the first to stand alone: the others would be padded to them."""
-    longest_first = sorted(of, key=lambda group: group.rows, reverse=True)
-    best: tuple[float, int] | None = None
-    spent = 0.0
-    for alone in range(len(longest_first) + 1):
-        rest = stretches(longest_first[alone:])
-        cost = spent + sum(_together_ns(stretch, shape) for stretch in rest)
-        if best is None or cost < best[0]:
-            best = (cost, alone)
-        if alone < len(longest_first):
-            spent += _alone_ns(longest_first[alone], shape)
-    count = best[1] if best else 0
-    return Division(tuple(longest_first[:count]), stretches(longest_first[count:]))
-
-
-def stretches(of: Iterable[Group]) -> tuple[tuple[Group, ...], ...]:
-    """The groups whose slots lie beside each other or nearly so: their weights are one view, without a copy."""
-    found: list[list[Group]] = []
-    for group in sorted(of, key=lambda group: group.slot):
-        if found and group.slot - found[-1][-1].slot <= BRIDGED + 1:
-            found[-1].append(group)
-        else:
-            found.append([group])
-    return tuple(tuple(stretch) for stretch in found)
+def divide(of: Iterable[Group], shape: Shape, *, loops: bool = True) -> Division:
+    """The cheapest way for each group; without ``loops`` all stand alone."""
+    alone: list[Group] = []
+    by_row: list[Group] = []
+    for group in of:
+        long = not loops or _alone_ns(group, shape) < _by_row_ns(group, shape)
+        (alone if long else by_row).append(group)
+    return Division(tuple(alone), tuple(by_row))
 
 
 def _alone_ns(group: Group, shape: Shape) -> float:
     read, multiply = ALONE_NS
-    calls = len(group.runs) * (1 + shape.slices) * CALL_NS
-    return calls + shape.weights * (read * len(group.runs) + multiply * group.rows)
+    each = CALL_NS * (1 + shape.slices) + shape.weights * read
+    return len(group.runs) * each + group.rows * (shape.weights * multiply + shape.outputs * OUTPUT_NS)
 
 
-def _together_ns(stretch: Sequence[Group], shape: Shape) -> float:
-    read, multiply = TOGETHER_NS
-    longest = max(group.rows for group in stretch)
-    slots = stretch[-1].slot - stretch[0].slot + 1
-    return (2 + 3 * shape.slices) * CALL_NS + slots * shape.weights * (read + multiply * longest)
+def _by_row_ns(group: Group, shape: Shape) -> float:
+    read, multiply = BY_ROW_NS
+    return shape.weights * (read + multiply * group.rows)

@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import os
 import re
+from importlib.util import find_spec
 from typing import Any
 
 KNOWN = re.compile(r"0\.32\.\d+(\+.*)?")
@@ -41,6 +42,8 @@ def install(platform: Any, version: str, off: str) -> str | None:
         return f"{OFF} is set"
     if not KNOWN.fullmatch(version):
         return f"vLLM {version} is not known to postil"
+    if find_spec("numba") is None:
+        return "numba, which vLLM asks for, is not installed"
     now = platform.get_punica_wrapper()
     if now == REPLACEMENT:
         return None

@@ -13,10 +13,13 @@ from typing import Any
 import torch
 from vllm.lora.punica_wrapper.punica_cpu import PunicaWrapperCPU
 
+from postil.gateway.engine.inside.kernel import kernel
 from postil.gateway.engine.inside.layout import Group, Shape, groups
 from postil.gateway.engine.inside.pack import Pack, Stacks
-from postil.gateway.engine.inside.products import Plan, Update, updates
+from postil.gateway.engine.inside.products import Plan, Products
+from postil.gateway.engine.inside.shortcut import shorten
 
+Slices = tuple[int, ...] | None
 _TYPES = (torch.float32, torch.bfloat16)
 
 
@@ -32,30 +35,39 @@ class Mapping:
         self.groups: tuple[Group, ...] = groups(slots)
         self.slots = frozenset(group.slot for group in self.groups)
         self.layers: dict[tuple[int, int], Layer] = {}
-        self._plans: dict[tuple[frozenset[int], Shape], Plan] = {}
+        self._plans: dict[tuple[frozenset[int], Shape, bool], Plan] = {}
 
-    def plan(self, slots: frozenset[int], shape: Shape) -> Plan:
+    def plan(self, slots: frozenset[int], shape: Shape, *, loops: bool) -> Plan:
         """The plan for a layer of that shape which only the adapters in ``slots`` change."""
-        key = (slots, shape)
+        key = (slots, shape, loops)
         if key not in self._plans:
-            self._plans[key] = Plan.of([group for group in self.groups if group.slot in slots], shape, self.rows)
+            self._plans[key] = Plan.of([group for group in self.groups if group.slot in slots], shape, loops=loops)
         return self._plans[key]
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer as it is computed for one batch, as long as its stacks stay as they are. No ``plan``: nothing to add."""
+    """A layer as it is computed for one batch, as long as its stacks stay as they are. No ``products``: none to add."""
 
+    a_stacks: Stacks
+    b_stacks: Stacks
+    slices: Slices
     pack: Pack
-    plan: Plan | None
+    edition: int
     inputs: int
-    widths: list[int]
+    products: Products | None
+
+    def holds(self, a_stacks: Stacks, b_stacks: Stacks, slices: Slices) -> bool:
+        """Whether it is still so, for these stacks."""
+        same = (a_stacks is self.a_stacks and b_stacks is self.b_stacks) or self.pack.belongs_to(a_stacks, b_stacks)
+        return same and slices == self.slices and self.pack.unchanged(self.edition, a_stacks, b_stacks)
 
 
 class GroupedLoRA(PunicaWrapperCPU):
     """Rows are grouped by adapter; rows without one are left alone. Whatever is unexpected is left to vLLM's own.
 
     ``plain`` is set when something here has failed: from then on vLLM's own do everything. Benchmarks set it too.
+    ``idle``: no row of the present batch has an adapter.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -63,10 +75,17 @@ class GroupedLoRA(PunicaWrapperCPU):
         self._mappings: dict[str, Mapping] = {}
         self._packs: dict[int, Pack] = {}
         self.plain = False
+        self.idle = False
+        try:
+            kernel()
+            shorten(GroupedLoRA)
+        except Exception:
+            self._give_up()
 
     def _update_base_metadata(self, *args: Any, **kwargs: Any) -> None:
         self._mappings = {}
         super()._update_base_metadata(*args, **kwargs)
+        self.idle = not self._mapping("token").slots
 
     def add_lora_linear(
         self,
@@ -81,8 +100,8 @@ class GroupedLoRA(PunicaWrapperCPU):
         **kwargs: Any,
     ) -> None:
         """Add to ``y``, slice by slice, ``x @ A.T @ B.T * scale`` of each row's adapter."""
-        usual = buffer is None and not kwargs and all(map(_as_wide, lora_b_stacked, output_slices))
-        if not usual or not self._add("token", y, x, lora_a_stacked, lora_b_stacked, scale):
+        usual = buffer is None and not kwargs
+        if not usual or not self._add("token", y, x, lora_a_stacked, lora_b_stacked, scale, output_slices):
             super().add_lora_linear(y, x, lora_a_stacked, lora_b_stacked, scale, output_slices, buffer=buffer, **kwargs)
 
     def add_lora_embedding(
@@ -110,43 +129,47 @@ class GroupedLoRA(PunicaWrapperCPU):
             super().add_lora_logits(y, x, lora_a_stacked, lora_b_stacked, scale, buffer=buffer, **kwargs)
 
     def _add(
-        self, rows: str, y: torch.Tensor, x: torch.Tensor, a_stacks: Stacks, b_stacks: Stacks, scale: float
-    ) -> bool:
+        self, rows: str, y: torch.Tensor, x: torch.Tensor, a_stacks: Stacks, b_stacks: Stacks, scale: float,
+        slices: Slices = None,
+    ) -> bool:  # fmt: skip
         """Whether it was done here."""
         # A compiler would freeze this batch's grouping into the graph.
         if self.plain or torch.compiler.is_compiling():
             return False
         try:
-            found = self._updates(rows, y, x, a_stacks, b_stacks, scale)
+            products = self._products(rows, y, x, a_stacks, b_stacks, slices)
+            if products is not None:
+                products.add(y, x, scale)
         except UnsuitedError:
             return False
         except Exception:
-            self.plain = True
-            logging.getLogger("vllm.postil").exception("vLLM's own LoRA operations take over from postil's")
+            self._give_up()
             return False
-        for update in found:
-            update.apply(y)
         return True
 
-    def _updates(
-        self, rows: str, y: torch.Tensor, x: torch.Tensor, a_stacks: Stacks, b_stacks: Stacks, scale: float
-    ) -> list[Update]:
+    def _give_up(self) -> None:
+        self.plain = True
+        logging.getLogger("vllm.postil").exception("vLLM's own LoRA operations take over from postil's")
+
+    def _products(
+        self, rows: str, y: torch.Tensor, x: torch.Tensor, a_stacks: Stacks, b_stacks: Stacks, slices: Slices
+    ) -> Products | None:
         mapping = self._mapping(rows)
         if not mapping.slots:
-            return []
+            return None
         if not (x.dim() == y.dim() == 2 and x.size(0) == y.size(0) == mapping.rows):
             raise UnsuitedError
         key = (id(b_stacks[0]), y.size(1))
         layer = mapping.layers.get(key)
-        if layer is None or not layer.pack.current(a_stacks, b_stacks):
-            layer = mapping.layers[key] = self._layer(mapping, y.size(1), a_stacks, b_stacks)
-        if layer.plan is None:
-            return []
-        if x.size(1) != layer.inputs or not (_known(x) and _known(y)):
+        if layer is None or not layer.holds(a_stacks, b_stacks, slices):
+            layer = mapping.layers[key] = self._layer(mapping, y.size(1), a_stacks, b_stacks, slices)
+        if layer.products is not None and (x.size(1) != layer.inputs or not (_known(x) and _known(y))):
             raise UnsuitedError
-        return updates(x, layer.pack, layer.plan, layer.widths, scale)
+        return layer.products
 
-    def _layer(self, mapping: Mapping, outputs: int, a_stacks: Stacks, b_stacks: Stacks) -> Layer:
+    def _layer(self, mapping: Mapping, outputs: int, a_stacks: Stacks, b_stacks: Stacks, slices: Slices) -> Layer:
+        if slices is not None and not all(map(_as_wide, b_stacks, slices)):
+            raise UnsuitedError
         pack = self._pack(a_stacks, b_stacks)
         slots = pack.prepare(a_stacks, b_stacks, mapping.slots)
         inputs = (*a_stacks, *b_stacks)[0].size(3)
@@ -155,7 +178,12 @@ class GroupedLoRA(PunicaWrapperCPU):
         if sum(widths) > outputs:
             raise UnsuitedError
         shape = Shape(len(widths), inputs if a_stacks else 0, sum(widths), pack.rank)
-        return Layer(pack, mapping.plan(slots, shape) if slots else None, inputs, widths)
+        products = None
+        if slots:
+            # The loops begin with A, and go through all of B.
+            loops = pack.weights is not None and widths[0] == b_stacks[0].size(2)
+            products = Products(pack, mapping.plan(slots, shape, loops=loops), widths)
+        return Layer(a_stacks, b_stacks, slices, pack, pack.edition, inputs, products)
 
     def _mapping(self, rows: str) -> Mapping:
         if rows not in self._mappings:
@@ -177,7 +205,7 @@ class GroupedLoRA(PunicaWrapperCPU):
 
 
 def _known(tensor: torch.Tensor) -> bool:
-    return tensor.dtype in _TYPES and tensor.device.type == "cpu"
+    return tensor.dtype in _TYPES and bool(tensor.is_cpu)
 
 
 def _as_wide(stack: torch.Tensor, width: int) -> bool:

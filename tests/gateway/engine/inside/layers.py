@@ -9,6 +9,7 @@ import torch
 from vllm.lora.layers import LoRAMapping
 from vllm.lora.punica_wrapper.punica_cpu import PunicaWrapperCPU
 
+from postil.gateway.engine.inside.shortcut import shortened
 from postil.gateway.engine.inside.wrapper import GroupedLoRA
 from tests.gateway.engine.inside.cases import INPUTS, MOST_ROWS, Case
 
@@ -85,3 +86,46 @@ def tell(made: PunicaWrapperCPU, slots: int, rows: Sequence[int]) -> None:
     identities = tuple(slot + 1 for slot in rows)
     mapping = LoRAMapping(identities, identities, is_prefill=True)
     made.update_metadata(mapping, [slot + 1 for slot in range(slots)], slots + 1, 100)
+
+
+class Base(torch.nn.Module):  # type: ignore[misc]
+    """A linear layer that answers as vLLM's do: with or without its bias beside it."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.weight = torch.randn(outputs, INPUTS)
+        self.bias = torch.randn(outputs)
+        self.return_bias = False
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
+        """The answer, in memory of its own."""
+        output = torch.nn.functional.linear(x, self.weight)
+        return (output, self.bias) if self.return_bias else output
+
+
+class Wrapped(torch.nn.Module):  # type: ignore[misc]
+    """As vLLM wraps a linear layer."""
+
+    def __init__(self, layer: Layer, operations: PunicaWrapperCPU) -> None:
+        super().__init__()
+        self.base_layer: Base | None = Base(sum(layer.widths))
+        self.punica_wrapper = operations
+        self.tp_size = 1
+        self.lora_a_stacked, self.lora_b_stacked, self.output_slices = layer.a, layer.b, layer.widths
+
+    def shorter(self, x: torch.Tensor) -> object:
+        """postil's way through it."""
+        return shortened(lambda layer, given: layer.longer(given), GroupedLoRA)(self, x)
+
+    def longer(self, x: torch.Tensor) -> object:
+        """vLLM's way through it."""
+        return self(x)
+
+    def forward(self, x: torch.Tensor) -> object:
+        """vLLM's way through it."""
+        assert self.base_layer is not None
+        output = torch.nn.functional.linear(x, self.base_layer.weight)
+        self.punica_wrapper.add_lora_linear(
+            output, x, self.lora_a_stacked, self.lora_b_stacked, 1.0, self.output_slices
+        )
+        return (output, self.base_layer.bias) if self.base_layer.return_bias else output

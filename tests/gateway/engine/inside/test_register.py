@@ -54,6 +54,14 @@ def test_stands_aside_where_something_else_has_taken_the_place(platform: type[Pl
     assert platform.get_punica_wrapper() == "another.Wrapper"
 
 
+def test_stands_aside_where_what_compiles_its_loops_is_missing(
+    platform: type[Platform], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("postil.gateway.engine.inside.register.find_spec", lambda name: None)
+    assert install(platform, "0.32.0", "") == "numba, which vLLM asks for, is not installed"
+    assert platform.get_punica_wrapper() == REPLACED
+
+
 def test_says_nothing_on_a_gpu_where_there_is_nothing_to_replace(platform: type[Platform]) -> None:
     platform.cpu = False
     assert install(platform, "0.99", "") is None
