@@ -114,7 +114,7 @@ def show(raw: Raw) -> None:
                 row, count, f"{one['per_second']:,.0f}", f"{one['per_second'] / first:.2f}", f"{one['cpu_us']:.0f} us",
                 primary, f"{one['p50_ms']:.2f} ms", f"{one['p99_ms']:.2f} ms",
             )
-    Console().print(table)
+    Console(width=110).print(table)
 
 
 async def main(most: int = MOST, seconds: int = SECONDS, rounds: int = ROUNDS) -> Any:
