@@ -30,6 +30,7 @@ from postil.gateway.workers.updates import (
     END,
     ENGINE,
     LEAVING,
+    LOOK,
     SERVE,
     START,
     Start,
@@ -41,6 +42,8 @@ log = logging.getLogger(__name__)
 _MAIN = "postil.gateway.workers.main"
 # One that has not taken a change over by then would answer by what was taken back.
 _HEAR_SECONDS = 5.0
+# How often each is looked after, and when one that says nothing counts as hung: the kernel goes on sending it clients.
+_LOOK_SECONDS, _SILENT_SECONDS = 5.0, 10.0
 _START_SECONDS = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE, _LASTS = 0.1, 5.0, 30.0
 # Beyond the time for draining.
@@ -128,14 +131,23 @@ class WorkerPool(Pool):
             life.cancel()
         await asyncio.gather(*self._lives, return_exceptions=True)
 
-    async def _caught_up(self, session: WorkerSession, number: int) -> None:
+    async def _caught_up(self, session: WorkerSession, number: int, seconds: float = _HEAR_SECONDS) -> None:
         try:
-            async with asyncio.timeout(_HEAR_SECONDS):
+            async with asyncio.timeout(seconds):
                 await session.caught_up(number)
         except TimeoutError:
-            log.error("a worker has not taken a change over after %g s; it is ended", _HEAR_SECONDS)
+            log.error("a worker has not answered for %g s; it is ended", seconds)
             if (process := self._sessions.get(session)) is not None:
                 process.kill()
+
+    async def _look_after(self, session: WorkerSession) -> None:
+        """End one that hangs, though nothing changes that it would have to take over."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if session.gone or self._ending:
+                return
+            session.tell(*self._update(LOOK, None))
+            await self._caught_up(session, session.sent, _SILENT_SECONDS)
 
     async def _kept(self, number: int) -> None:
         """One worker after the other."""
@@ -175,7 +187,10 @@ class WorkerPool(Pool):
                 await process.wait()
 
     async def _greet(self, session: WorkerSession, process: Process, up: asyncio.Future[None]) -> None:
-        """Tell a new worker all that there is to know; when it knows that, and what was told meanwhile, it serves."""
+        """Tell a new worker all that there is to know; when it knows that, and what was told meanwhile, it serves.
+
+        From then on it is looked after.
+        """
         gateway = self._gateway
         start = Start(without_secrets(gateway.settings), self._address, gateway.engine_address, str(self._front))
         entries = [snapshot(entry) for entry in gateway.catalog.entries.values()]
@@ -194,6 +209,7 @@ class WorkerPool(Pool):
         session.listens = not session.gone
         if session.listens and not up.done():
             up.set_result(None)
+        await self._look_after(session)
 
     def _tell(self, what: str, content: Any) -> None:
         if self._sessions:

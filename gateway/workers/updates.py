@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from postil.gateway.settings import Settings
 
-START, SERVE, ADAPTERS, CALLERS, ENGINE, LEAVING, END = (
-    "start", "serve", "adapters", "callers", "engine", "leaving", "end"
+START, SERVE, ADAPTERS, CALLERS, ENGINE, LEAVING, END, LOOK = (
+    "start", "serve", "adapters", "callers", "engine", "leaving", "end", "look"
 )
 # A worker reads what strangers send, and has no use for what opens other doors.
 _SECRETS = ("database_url", "webhook_secret", "engine_args")

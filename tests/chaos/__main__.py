@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos import engine_faults, leaving, registry_faults
+from tests.chaos import engine_faults, leaving, registry_faults, worker_faults
 from tests.chaos.soak import soak
 from tests.chaos.verdict import Row, show
 
@@ -36,8 +36,11 @@ FAULTS: Mapping[str, Fault] = {
     "full": Fault(registry_faults.full, 3, 1),
     "read-only": Fault(registry_faults.read_only, 3, 1),
     "clock": Fault(registry_faults.clock, 3, 1),
+    "worker-killed": Fault(worker_faults.killed, 6, 1),
+    "worker-hung": Fault(worker_faults.hung, 3, 1),
     "drained": Fault(leaving.drained, 3, 1),
     "rolling": Fault(leaving.rolling, 3, 1),
+    "rolling-workers": Fault(leaving.rolling_workers, 2, 1),
     "soak": Fault(soak, 60, 8),
 }
 

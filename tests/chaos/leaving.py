@@ -53,9 +53,17 @@ async def _balanced(towns: Sequence[Gateway]) -> AsyncIterator[Balancer]:
 
 async def rolling(folder: Path, times: int) -> Row:
     """No request fails, whether its gateway is being ended or not, and no process is left of the one that was."""
-    row = Row("rolling restart of two gateways", times)
+    return await _rolled(folder, Row("rolling restart of two gateways", times))
+
+
+async def rolling_workers(folder: Path, times: int) -> Row:
+    """The same where each of them has two workers."""
+    return await _rolled(folder, Row("rolling restart, two workers each", times), workers="2")
+
+
+async def _rolled(folder: Path, row: Row, **settings: str) -> Row:
     with postgres(folder) as server:
-        shared = {"database_url": server.url, "artifacts": str(folder / "artifacts")}
+        shared = {"database_url": server.url, "artifacts": str(folder / "artifacts"), **settings}
         async with (
             gateway(folder / "one", **shared) as one,
             gateway(folder / "two", key=one.key, **shared) as two,
@@ -64,7 +72,7 @@ async def rolling(folder: Path, times: int) -> Row:
             load = Load(balancer.pick, one.key, await one.settle())
             async with asking(load, _CLIENTS):
                 await load.steady(time.monotonic())
-                for town in [one, two] * times:
+                for town in [one, two] * row.times:
                     struck = time.monotonic()
                     row.check(await town.stop() == -signal.SIGTERM, "a gateway did not end as it was told to")
                     await town.start()

@@ -43,7 +43,10 @@ class Seen:
 
 @dataclass
 class Load:
-    """So many clients of what ``pick`` says; ``marks`` is what answers have to say, by release."""
+    """So many clients of what ``pick`` says; ``marks`` is what answers have to say, by release.
+
+    ``breaks``: the process at the other end is killed, so that a broken connection is all that can tell a client.
+    """
 
     pick: Callable[[], str]
     key: str
@@ -51,6 +54,7 @@ class Load:
     streams: Callable[[int], bool] = lambda number: number % 2 == 0
     seen: list[Seen] = field(default_factory=list)
     ending: bool = False
+    breaks: bool = False
     numbers: Any = field(default_factory=itertools.count)
 
     def count(self, outcome: Outcome) -> int:
@@ -98,7 +102,8 @@ class Load:
                 text = await response.text()
                 return self._judged(response, text, number, stream)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            return Outcome.LOST, repr(error)
+            broken = self.breaks and not isinstance(error, TimeoutError)
+            return Outcome.FAILED if broken else Outcome.LOST, repr(error)
 
     def _judged(self, response: aiohttp.ClientResponse, text: str, number: int, stream: bool) -> tuple[Outcome, str]:
         if response.status != 200:

@@ -12,7 +12,7 @@ from tests.chaos.load import Load, Outcome, Seen
 from tests.chaos.verdict import Row
 
 # The others take their time by their nature: `make chaos` does those.
-SHORT = ("killed", "hung", "damaged", "gone", "full", "rolling", "soak")
+SHORT = ("killed", "hung", "damaged", "gone", "full", "worker-killed", "worker-hung", "rolling", "soak")
 
 
 @pytest.mark.parametrize("name", SHORT)

@@ -22,6 +22,7 @@ from postil.gateway.servable import engine_name
 from tests.benchmarks.servers import free_port, publish
 from tests.chaos.engine import mark
 from tests.fakes.adapters import write_adapter, write_base
+from tests.fakes.processes import GUARD, WORKER, runs
 
 ROOT = Path(__file__).parents[2]
 ADAPTER = "chaos/rollout"
@@ -70,12 +71,15 @@ class Gateway:
 
     def engine(self) -> psutil.Process:
         """Its engine's process."""
-        named = ((one, " ".join(one.cmdline())) for one in self.everybody())
-        return next(one for one, line in named if "vllm.entrypoints" in line and "engine.guard" not in line)
+        return next(one for one in self.everybody() if runs(one, "vllm.entrypoints") and not runs(one, GUARD))
 
     def guard(self) -> psutil.Process:
         """The process between the two."""
-        return next(one for one in self.everybody() if "postil.gateway.engine.guard" in " ".join(one.cmdline()))
+        return next(one for one in self.everybody() if runs(one, GUARD))
+
+    def workers(self) -> list[psutil.Process]:
+        """The processes that answer in its place, if it has some."""
+        return [one for one in self.everybody() if runs(one, WORKER)]
 
     def tell_engine(self, what: str, value: str | None = "") -> None:
         """Have the engine go wrong in this way, or (None) no longer."""

@@ -20,10 +20,13 @@ from postil.gateway.workers.pool import behind_workers
 from postil.plugins.manager import PluginManager
 from tests.fakes.adapters import write_base
 from tests.fakes.http import serving
+from tests.fakes.processes import WORKER, runs
 from tests.fakes.vllm import FakeVLLM
-from tests.gateway.conftest import House, until
+from tests.gateway.conftest import TRIAGE, House, bearer, until
 
 WORKERS = 2
+NAME = "healthcare/triage"
+ASKED = {"model": "healthcare", "messages": [{"role": "user", "content": "my head hurts"}]}
 
 
 @asynccontextmanager
@@ -54,14 +57,7 @@ async def pooled(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> AsyncIterat
 
 def workers() -> list[psutil.Process]:
     """The workers that this process keeps."""
-    return [child for child in psutil.Process().children() if _is_worker(child)]
-
-
-def _is_worker(process: psutil.Process) -> bool:
-    try:
-        return "postil.gateway.workers.main" in " ".join(process.cmdline())
-    except psutil.Error:  # It has just ended.
-        return False
+    return [child for child in psutil.Process().children() if runs(child, WORKER)]
 
 
 @asynccontextmanager
@@ -97,3 +93,15 @@ def _answering(client: httpx.AsyncClient) -> set[int]:
         worker.pid for worker in workers()
         for each in worker.net_connections() if each.raddr and each.raddr.port == port
     }  # fmt: skip
+
+
+async def ask(client: httpx.AsyncClient, key: str, **body: object) -> httpx.Response:
+    """One chat completion over a client's own connection."""
+    return await client.post("/v1/chat/completions", headers=bearer(key), json={**ASKED, **body})
+
+
+async def opened(house: House) -> str:
+    """Two releases, the first of them live; the key of a tenant that may ask."""
+    await house.publish(NAME)
+    await house.publish(NAME, TRIAGE, seed=1, live=False)
+    return await house.tenant("clinic", "healthcare")

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from postil.gateway.engine.supervisor import Phase
@@ -17,22 +14,7 @@ from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.cli.test_commands import postil
 from tests.gateway.conftest import TRIAGE, House, bearer, until
-from tests.gateway.workers.conftest import WORKERS, everybody, running_pool, workers
-
-NAME = "healthcare/triage"
-ASKED = {"model": "healthcare", "messages": [{"role": "user", "content": "my head hurts"}]}
-
-
-async def ask(client: httpx.AsyncClient, key: str, **body: object) -> httpx.Response:
-    """One chat completion over a client's own connection."""
-    return await client.post("/v1/chat/completions", headers=bearer(key), json={**ASKED, **body})
-
-
-async def opened(house: House) -> str:
-    """Two releases, the first of them live; the key of a tenant that may ask."""
-    await house.publish(NAME)
-    await house.publish(NAME, TRIAGE, seed=1, live=False)
-    return await house.tenant("clinic", "healthcare")
+from tests.gateway.workers.conftest import ASKED, NAME, WORKERS, ask, everybody, opened, running_pool, workers
 
 
 async def test_every_worker_answers_whole_and_streamed_and_passes_the_rest_on(pooled: House) -> None:
@@ -127,42 +109,6 @@ async def test_no_more_are_at_the_engine_than_may_be_and_who_leaves_makes_room(
         await until(lambda: pooled.gateway.admission.turns.running == 0)
 
 
-async def test_a_worker_that_is_killed_takes_nothing_with_it_and_is_replaced(pooled: House) -> None:
-    key = await opened(pooled)
-    pooled.engine.gate.clear()
-    pooled.engine.requests.clear()
-    async with everybody(pooled) as clients:
-        asked = [asyncio.create_task(ask(client, key)) for client in clients]
-        await until(lambda: pooled.gateway.admission.turns.running == WORKERS)
-        before = {worker.pid for worker in workers()}
-        os.kill(min(before), signal.SIGKILL)  # The first client's: they are in the order of their workers.
-        with pytest.raises(httpx.TransportError):
-            await asked[0]
-        await until(lambda: pooled.gateway.admission.turns.running == 1)
-        pooled.engine.gate.set()
-        assert (await asked[1]).status_code == 200
-    await until(lambda: min(before) not in {worker.pid for worker in workers()})
-    async with everybody(pooled) as clients:
-        assert {(await ask(client, key)).status_code for client in clients} == {200}
-
-
-async def test_a_worker_that_hears_nothing_is_ended_so_that_a_move_is_in_force(pooled: House) -> None:
-    key = await opened(pooled)
-    deaf = workers()[0]
-    deaf.suspend()
-    # To the primary itself: the kernel might choose the one that is stopped.
-    transport = httpx.AsyncHTTPTransport(uds=str(pooled.gateway.run_folder / "front.sock"))
-    async with httpx.AsyncClient(transport=transport, base_url="http://postil", timeout=30) as primary:
-        moved = await primary.post(
-            f"/api/adapters/{NAME}/promote", headers=bearer(pooled.admin_key), json={"release": 2}
-        )
-    assert moved.status_code == 200
-    await until(lambda: deaf.pid not in {worker.pid for worker in workers()})
-    async with everybody(pooled) as clients:
-        answers = [await ask(client, key) for client in clients]
-    assert {answer.headers["x-postil-release"] for answer in answers} == {f"{NAME}@2"}
-
-
 async def test_weights_that_the_engine_lost_are_loaded_again_whoever_finds_out(pooled: House) -> None:
     key = await opened(pooled)
     async with everybody(pooled) as clients:
@@ -183,15 +129,6 @@ async def test_a_review_is_kept_by_whichever_worker_answered(pooled: House) -> N
             answer = await ask(client, key, seed=2**70)
             assert answer.status_code == 200, answer.text
     assert len((await pooled.admin("GET", "/api/reviews")).json()) == WORKERS
-
-
-async def test_workers_that_do_not_come_up_are_said_so(
-    tmp_path: Path, engine_at: tuple[FakeVLLM, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PYTHONHOME", "/nowhere")
-    with pytest.raises(AssertionError, match="a worker ended before it took requests"):
-        async with running_pool(tmp_path, *engine_at):
-            pass
 
 
 async def test_an_engine_that_hangs_is_found_behind_workers_and_who_waits_is_told_at_once(
@@ -253,23 +190,6 @@ async def test_a_worker_is_given_none_of_the_primarys_secrets(
         for worker in workers():
             known = {name: text for name, text in worker.environ().items() if name.startswith("POSTIL_")}
             assert known == {"POSTIL_PLUGIN_TOKEN": "for plugins"}
-
-
-async def test_a_change_does_not_wait_for_a_worker_that_still_starts(pooled: House) -> None:
-    key = await opened(pooled)
-    before = {worker.pid for worker in workers()}
-    os.kill(min(before), signal.SIGKILL)
-    await until(lambda: bool({worker.pid for worker in workers()} - before))
-    (new,) = (worker for worker in workers() if worker.pid not in before)
-    new.suspend()
-    async with asyncio.timeout(4):  # Sooner than one would be ended for being deaf.
-        moved = await pooled.admin("POST", f"/api/adapters/{NAME}/promote", json={"release": 2})
-    assert moved.status_code == 200
-    new.resume()
-    async with everybody(pooled) as clients:
-        assert new.pid in {worker.pid for worker in workers()}
-        answers = [await ask(client, key) for client in clients]
-    assert {answer.headers["x-postil-release"] for answer in answers} == {f"{NAME}@2"}
 
 
 async def test_a_body_that_comes_in_chunks_goes_on_as_it_comes(pooled: House) -> None:
