@@ -7,7 +7,7 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 from postil.gateway.servable import Servable
@@ -111,7 +111,7 @@ def _ask(
         )
         return _waited(use, component, release, made)
     function = getattr(component, method)
-    if inspect.iscoroutinefunction(function):
+    if _is_awaited(type(component), method):
         return _waited(use, component, release, partial(_timed, partial(function, *arguments), seconds))
     if getattr(component, "blocking", False):
         threaded = partial(asyncio.to_thread, function, *arguments)
@@ -122,6 +122,12 @@ def _ask(
         return _did_not_run(use, component, release, str(error))
     except (Exception, SystemExit) as error:
         return _did_not_run(use, component, release, f"raised {type(error).__name__}")
+
+
+@lru_cache(maxsize=1024)
+def _is_awaited(kind: type[Component], method: str) -> bool:
+    """Asked for each validator and each token of a stream."""
+    return inspect.iscoroutinefunction(getattr(kind, method))
 
 
 async def _waited(

@@ -93,9 +93,14 @@ def label_probability(completion: Completion, field: str = "category") -> float 
 def _span(text: str, field: str, value: str) -> tuple[int, int] | None:
     """Where ``value`` stands in ``text``, with the quote that ends it, however the model escaped it."""
     for pair in reversed(list(_PAIR.finditer(text))):
-        if json.loads(pair[1]) == field and json.loads(pair[2]) == value:
+        if _read(pair[1]) == field and _read(pair[2]) == value:
             return pair.start(2) + 1, pair.end(2)
     return None
+
+
+def _read(quoted: str) -> str:
+    """A JSON string; most have nothing in them that stands for something else."""
+    return str(json.loads(quoted)) if "\\" in quoted else quoted[1:-1]
 
 
 def _probability(tokens: Sequence[Token], start: int, end: int) -> float | None:

@@ -34,9 +34,13 @@ class Labels(Validator):
     def __init__(self, config: LabelsConfig) -> None:
         super().__init__(config)
         self._allowed = frozenset((*config.labels, config.reject) if config.reject else config.labels)
+        # How nearly all answers are spelt; to find one among them is quicker than to read it.
+        self._usual = frozenset(json.dumps({config.field: label}) for label in self._allowed)
 
     def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
         """Fail an answer that is not JSON, has other keys, or a value outside the set."""
+        if completion.text in self._usual:
+            return Verdict.passed()
         try:
             answer = json.loads(completion.text, object_pairs_hook=_once)
         except (ValueError, RecursionError):  # The second: more brackets than it would follow.

@@ -55,9 +55,10 @@ _IBAN = re.compile(r"(?<!\w)[a-z]{2}\d\d(?:[ \u00a0]?[a-z\d]){11,30}", re.ASCII 
 _IPV4 = re.compile(r"(?<![\w.])(?=((?:\d{1,3}\.){3}\d{1,3})(?!\w))", re.ASCII)
 _IPV6 = re.compile(r"(?<![\w:.])(?=([\da-f:]{6,39})(?![\w:]))", re.ASCII | re.IGNORECASE)
 _PEOPLES = tuple(map(ipaddress.IPv6Network, ("2000::/3", "fc00::/7", "fe80::/10")))
+_DIGIT = re.compile(r"\d", re.ASCII)
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _PHONE_GAP = re.compile(rf"\)?{_BETWEEN}?\(?")
-_LONGEST_PHONE = 24
+_LONGEST_PHONE, _FEWEST_IN_A_PHONE = 24, 7
 # What a number is part of, or an amount of, if it stands beside it.
 _NO_PHONE_BEFORE = re.compile(r"[\w+$€£#.,/\-]")
 _NO_PHONE_AFTER = re.compile(r"[\w%€$£/\-]")
@@ -85,10 +86,19 @@ class PiiConfig(Config):
 
 @dataclass(frozen=True, slots=True)
 class _Search:
-    """How to find one kind, and the most characters that show it."""
+    """How to find one kind, the most characters that show it, and what no text that holds one can be without.
+
+    A ``mark``, or so many ``digits``: most texts have neither, and a stream is looked at with each of its tokens.
+    """
 
     find: Find
     longest: int
+    digits: int = 0
+    mark: str = ""
+
+    def may_be_in(self, text: str, digits: int) -> bool:
+        """Whether it is worth looking in a text with so many digits."""
+        return 0 < self.digits <= digits or (self.mark != "" and self.mark in text)
 
 
 class Pii(Validator):
@@ -116,18 +126,22 @@ class Pii(Validator):
         return Verdict.passed()
 
     def _found(self, text: str, low: int, high: int) -> Mapping[Kind, Sequence[Hit]]:
-        found = {kind: list(search.find(text, low, high)) for kind, search in self._searches.items()}
+        digits = len(_DIGIT.findall(text))
+        found = {
+            kind: list(search.find(text, low, high)) for kind, search in self._searches.items()
+            if search.may_be_in(text, digits)
+        }
         return {kind: hits for kind, hits in found.items() if hits}
 
 
 def _searches(regions: Sequence[str]) -> Mapping[Kind, _Search]:
     return {
-        "email": _Search(_emails, 66),
-        "phone": _Search(_Phones(regions), _LONGEST_PHONE),
-        "card": _Search(_cards, 23),
-        "iban": _Search(_ibans, 64),
-        "ssn": _Search(_ssns, 11),
-        "ip": _Search(_addresses, 39),
+        "email": _Search(_emails, 66, mark="@"),
+        "phone": _Search(_Phones(regions), _LONGEST_PHONE, _FEWEST_IN_A_PHONE),
+        "card": _Search(_cards, 23, 14),
+        "iban": _Search(_ibans, 64, 2),
+        "ssn": _Search(_ssns, 11, 9),
+        "ip": _Search(_addresses, 39, 5, mark=":"),
     }
 
 
@@ -213,7 +227,7 @@ class _Phones:
 
     def _is_number(self, text: str) -> bool:
         digits = sum(len(run) for run in _DIGITS.findall(text))
-        if not 7 <= digits <= 15 or text.isdigit():
+        if not _FEWEST_IN_A_PHONE <= digits <= 15 or text.isdigit():
             return False
         if "+" in text:
             return _is_international(text, digits)
