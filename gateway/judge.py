@@ -111,7 +111,7 @@ def _ask(
         )
         return _waited(use, component, release, made)
     function = getattr(component, method)
-    if _is_awaited(type(component), method):
+    if _is_awaited(function):
         return _waited(use, component, release, partial(_timed, partial(function, *arguments), seconds))
     if getattr(component, "blocking", False):
         threaded = partial(asyncio.to_thread, function, *arguments)
@@ -124,10 +124,13 @@ def _ask(
         return _did_not_run(use, component, release, f"raised {type(error).__name__}")
 
 
-@lru_cache(maxsize=1024)
-def _is_awaited(kind: type[Component], method: str) -> bool:
-    """Asked for each validator and each token of a stream."""
-    return inspect.iscoroutinefunction(getattr(kind, method))
+def _is_awaited(function: Callable[..., Any]) -> bool:
+    """Whether it is asynchronous. Asked for each validator and each token of a stream, so methods are known again."""
+    method = getattr(function, "__func__", None)
+    return inspect.iscoroutinefunction(function) if method is None else _is_coroutine_function(method)
+
+
+_is_coroutine_function = lru_cache(maxsize=1024)(inspect.iscoroutinefunction)
 
 
 async def _waited(

@@ -101,12 +101,14 @@ class _Phrase:
 
     def __init__(self, text: str, config: BlocklistConfig) -> None:
         edges = "".join({one for one in text if one.isspace() or _is_hidden(one)})
-        self._folded = _fold(text.strip(edges), case_sensitive=config.case_sensitive)[0]
+        shown = text.strip(edges)
+        self._folded = _fold(shown, case_sensitive=config.case_sensitive)[0]
         if not self._folded:
             raise ConfigError(f"blocklist: the phrase {text!r} has no character that can be seen; leave it out")
         self._left = config.whole_words and _bounded(self._folded[0])
         self._right = config.whole_words and _bounded(self._folded[-1])
-        self.longest = len(self._folded) + _SLACK
+        # Never less than it is itself, with the hidden characters that it was given with.
+        self.longest = max(len(self._folded), len(shown)) + _SLACK
 
     def hits(self, text: str, folded: str, origins: Sequence[int], low: int, high: int) -> Iterator[Hit]:
         """Where it stands in ``text``, at ``low`` or after and up to ``high``."""

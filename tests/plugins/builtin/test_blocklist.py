@@ -180,6 +180,7 @@ def test_phrases_keep_the_promise_of_a_window(
 
 
 @given(ODD, ODD, ODD)
+@example("1   \u200b\u200b\ufe0f1", "", "")
 @settings(deadline=None, max_examples=200)
 def test_no_phrase_is_missed_that_stands_between_spaces(phrase: str, before: str, after: str) -> None:
     try:
