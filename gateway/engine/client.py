@@ -24,6 +24,8 @@ _NOT_JSON = msgspec.json.encode(GatewayError("the engine failed on this request"
 # For questions to which an engine that is well knows the answer.
 _QUICK_SECONDS = 5.0
 _GONE = (BrokenError, SilentError, TimeoutError, OSError)
+# Nobody listens at its address: one that is only busy would let a connection wait.
+_NOBODY = (ConnectionRefusedError, FileNotFoundError)
 # What needs the engine's core to be answered; all else tells only of its front end.
 _GENERATES = "/completions"
 # Pauses before a request is asked again whose connection broke before any of its answer was there.
@@ -32,7 +34,7 @@ _TOKENS = re.compile(rb"^vllm:(?:generation|prompt)_tokens_total\b\S* (\S+)$", r
 
 
 class Health(Enum):
-    """What an engine says of itself; ``SILENT`` is no answer, ``SICK`` one that it cannot go on."""
+    """What an engine says of itself; ``SILENT`` is no answer, ``SICK`` one that it cannot go on, or nobody there."""
 
     WELL = "well"
     SICK = "sick"
@@ -76,6 +78,8 @@ class EngineClient:
         """What the engine says of itself, within five seconds."""
         try:
             status, _ = await self._get("/health")
+        except _NOBODY:
+            return Health.SICK
         except _GONE:
             return Health.SILENT
         return Health.WELL if status == 200 else Health.SICK
@@ -136,6 +140,8 @@ class EngineClient:
             yield answer
             well = answer.done  # One that was left before its end may have been left because nothing came.
         except _GONE as error:
+            if isinstance(error, _NOBODY):
+                self.on_sick()
             raise _unavailable(repr(error)) from error
         finally:
             if counts:

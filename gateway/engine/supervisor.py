@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.25
 _WATCH_SECONDS = 1.0
 _SILENT_POLLS = 3
+# One that was found unable to go on mostly ends by itself; what it ended with says more than who found it.
+_LAST_SECONDS = 2.0
 _BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 # One that was ready for less has to wait longer each time: it may be what it is asked that ends it.
 _STEADY_SECONDS = 60.0
@@ -110,7 +112,9 @@ class Supervisor:
         ended, life = asyncio.create_task(process.ended()), asyncio.create_task(self._live())
         try:
             await asyncio.wait({ended, life}, return_when=asyncio.FIRST_COMPLETED)
-            if life.done():
+            if self._alarm.is_set():
+                await asyncio.wait({ended}, timeout=_LAST_SECONDS)
+            if not ended.done():
                 return life.result()
             # Known at once, so that nobody is sent to an engine that is no more while its remains are cleared away.
             self._is(Phase.DOWN)
@@ -131,11 +135,11 @@ class Supervisor:
             try:
                 async with asyncio.timeout(_WATCH_SECONDS):
                     await self._alarm.wait()
-                return "the engine lost its core"
+                return "the engine lost its core, or listens no more"
             except TimeoutError:
                 health = await self._client.health()
             if health is Health.SICK:
-                return "the engine says that it is not healthy"
+                return "the engine says that it is not healthy, or listens no more"
             if health is Health.WELL and await self._hung():
                 return "the engine answers its health check, but no request"
             silent = silent + 1 if health is Health.SILENT else 0

@@ -14,6 +14,7 @@ from postil.gateway.errors import EngineUnavailableError
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 WHOLE = HEAD + b"content-length: 2\r\nconnection: close\r\n\r\n{}"
+FAILED = b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 KEPT = HEAD + b"content-length: 2\r\n\r\n{}"
 
 
@@ -118,3 +119,33 @@ async def test_an_answer_that_breaks_off_is_not_asked_for_again(tmp_path: Path) 
         with pytest.raises(EngineUnavailableError):
             await client.post("/v1/chat/completions", {})
     assert server.asked == 1
+
+
+@pytest.mark.parametrize("last_word", [True, False])
+async def test_an_engine_that_listens_no_more_is_known_to_be_gone_before_whoever_asked_is_told(
+    tmp_path: Path, last_word: bool
+) -> None:
+    server, found = Breaking(FAILED), list[str]()
+    async with talking_to(server, tmp_path) as client:
+        client.on_sick = lambda: found.append("gone")
+        (tmp_path / "engine.sock").rename(tmp_path / "was.sock")
+        if last_word:  # As vLLM does whose core has died: a 500 for those who wait, and then it closes its socket.
+            (tmp_path / "engine.sock").symlink_to(tmp_path / "was.sock")
+            asking = asyncio.create_task(client.post("/v1/chat/completions", {}))
+            while not server.handlers:  # noqa: ASYNC110 - the connection sets no event
+                await asyncio.sleep(0)
+            (tmp_path / "engine.sock").unlink()
+        else:
+            asking = asyncio.create_task(client.post("/v1/chat/completions", {}))
+        with pytest.raises(EngineUnavailableError):
+            await asking
+        assert found == ["gone"]
+
+
+async def test_an_engine_that_hangs_up_but_listens_is_not_taken_for_gone(tmp_path: Path) -> None:
+    server, found = Breaking(b"", b"", b""), list[str]()
+    async with talking_to(server, tmp_path) as client:
+        client.on_sick = lambda: found.append("gone")
+        with pytest.raises(EngineUnavailableError):
+            await client.post("/v1/chat/completions", {})
+    assert not found

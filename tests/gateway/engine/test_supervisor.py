@@ -172,6 +172,16 @@ async def test_an_engine_that_calls_itself_sick_is_started_again(tmp_path: Path)
         await until(lambda: watched.supervisor.restarts == 1 and watched.supervisor.phase is Phase.READY)
 
 
+async def test_nobody_is_sent_to_an_engine_that_listens_no_more_though_it_still_runs(tmp_path: Path) -> None:
+    async with supervised(tmp_path) as watched:
+        await watched.client.cut()  # No connection from before leads there.
+        watched.socket.unlink()
+        with pytest.raises(EngineUnavailableError):
+            await watched.client.post("/v1/completions", {"model": "base", "prompt": "x"})
+        assert watched.supervisor.phase is Phase.DOWN
+        await until(lambda: watched.supervisor.restarts == 1 and watched.supervisor.phase is Phase.READY)
+
+
 async def test_an_engine_that_is_well_and_answers_nobody_is_started_again_at_once(tmp_path: Path) -> None:
     async with supervised(tmp_path) as watched:
         watched.hang.touch()
