@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from postil.plugins import Completion, Exchange, Fallback, FallbackRule, Validator, Verdict, hookimpl
+from postil.plugins.contract import Config
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import House, running_house
 
@@ -35,6 +36,23 @@ class Rubbish(Validator):
         return True  # type: ignore[return-value]
 
 
+class Attribute(Validator):
+    """A validator whose judge is chosen when it is set up, as its other part is a coroutine."""
+
+    name = "attribute"
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self.judge = self._later  # type: ignore[assignment, method-assign]
+
+    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+        """Not asked."""
+        return Verdict.passed()
+
+    async def _later(self, exchange: Exchange, completion: Completion) -> Verdict:
+        return Verdict.failed("asked later")
+
+
 class Breaking(FallbackRule):
     """A fallback rule with a fault."""
 
@@ -52,7 +70,7 @@ async def faulty(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> AsyncIterat
     class Plugin(SimpleNamespace):
         @hookimpl
         def postil_validators(self) -> list[type[Validator]]:
-            return [Raises, Rubbish]
+            return [Raises, Rubbish, Attribute]
 
         @hookimpl
         def postil_fallback_rules(self) -> list[type[FallbackRule]]:
@@ -77,6 +95,11 @@ async def test_a_validator_that_did_not_run_has_not_passed(faulty: House, name: 
     assert (status, said) == (200, "held")
     assert reason.startswith(f"fixed_answer ({name}: did not run, {why}")
     assert "secret" not in reason
+
+
+async def test_a_validator_may_choose_how_it_judges_when_it_is_set_up(faulty: House) -> None:
+    status, said, reason = await ask(faulty, "validators: [{name: attribute}]\n" + FALLBACK)
+    assert (status, said, reason) == (200, "held", "fixed_answer (attribute: asked later)")
 
 
 async def test_a_policy_may_say_that_not_having_run_is_no_matter(faulty: House) -> None:

@@ -165,6 +165,18 @@ def test_it_keeps_the_promise_for_anything_that_looks_like_numbers(text: str, cu
     assert_promise(ALL, text, cuts)
 
 
+@given(
+    st.one_of(
+        st.lists(st.sampled_from(PIECES), max_size=6).map("".join),
+        st.text(alphabet="0123456789 .-+()@:axDE\u0663", max_size=90),
+    )
+)
+@settings(deadline=None, max_examples=500)
+def test_nothing_is_passed_over_that_a_closer_look_would_find(text: str) -> None:
+    looked = {kind: list(search.find(text, 0, len(text))) for kind, search in ALL._searches.items()}
+    assert ALL._found(text, 0, len(text)) == {kind: hits for kind, hits in looked.items() if hits}
+
+
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
