@@ -1,7 +1,8 @@
-"""The entry point that vLLM calls in each of its processes: puts postil's LoRA products in the place of vLLM's own.
+"""The entry point that vLLM calls in each of its processes. On CPUs, and only there, it changes two things.
 
-It stands aside, and says so once, on a vLLM that it does not know and where something else has taken that place
-already; on platforms other than the CPU there is nothing to replace. ``POSTIL_PLAIN_LORA=1`` keeps vLLM's own.
+postil's LoRA products take the place of vLLM's own, and processes that wait for each other nap where they would spin
+(``waiting``). It stands aside, and says so once, on a vLLM that it does not know and where something else has taken
+the place of the products already. ``POSTIL_PLAIN_LORA=1`` keeps vLLM's own products.
 """
 
 from __future__ import annotations
@@ -10,28 +11,54 @@ import logging
 import multiprocessing
 import os
 import re
+from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
+
+from postil.gateway.engine.inside.waiting import nap
 
 KNOWN = re.compile(r"0\.32\.\d+(\+.*)?")
 OFF = "POSTIL_PLAIN_LORA"
 REPLACED = "vllm.lora.punica_wrapper.punica_cpu.PunicaWrapperCPU"
 REPLACEMENT = "postil.gateway.engine.inside.wrapper.GroupedLoRA"
+QUEUE = "vllm.distributed.device_communicators.shm_broadcast"
 
 
 def register() -> None:
     """Called by vLLM, possibly more than once in a process. Never raises: without it vLLM serves too, only slower."""
-    try:
-        import vllm
-        from vllm.platforms import current_platform
+    _try("vLLM's own LoRA operations stay in place", _products)
+    _try("vLLM's processes spin while they wait for each other", _waiting)
 
-        reason = install(type(current_platform), str(vllm.__version__), os.environ.get(OFF, ""))
+
+def _try(what: str, change: Callable[[], str | None]) -> None:
+    try:
+        reason = change()
     except Exception as error:  # whatever vLLM has become, it must start
         reason = f"{type(error).__name__}: {error}"
     # One line, not one for each process: the others are children of the first.
     if reason and multiprocessing.parent_process() is None:
         # Below "vllm", whose handler is the one that is set up.
-        logging.getLogger("vllm.postil").warning("vLLM's own LoRA operations stay in place: %s", reason)
+        logging.getLogger("vllm.postil").warning("%s: %s", what, reason)
+
+
+def _products() -> str | None:
+    import vllm
+    from vllm.platforms import current_platform
+
+    return install(type(current_platform), str(vllm.__version__), os.environ.get(OFF, ""))
+
+
+def _waiting() -> str | None:
+    import vllm
+    from vllm.platforms import current_platform
+
+    if not current_platform.is_cpu():
+        return None
+    if unknown := _unknown(str(vllm.__version__)):
+        return unknown
+    nap(import_module(QUEUE))
+    return None
 
 
 def install(platform: Any, version: str, off: str) -> str | None:
@@ -40,8 +67,8 @@ def install(platform: Any, version: str, off: str) -> str | None:
         return None
     if off not in ("", "0"):
         return f"{OFF} is set"
-    if not KNOWN.fullmatch(version):
-        return f"vLLM {version} is not known to postil"
+    if unknown := _unknown(version):
+        return unknown
     if find_spec("numba") is None:
         return "numba, which vLLM asks for, is not installed"
     now = platform.get_punica_wrapper()
@@ -51,3 +78,7 @@ def install(platform: Any, version: str, off: str) -> str | None:
         return f"{now} has taken their place"
     platform.get_punica_wrapper = classmethod(lambda cls: REPLACEMENT)
     return None
+
+
+def _unknown(version: str) -> str | None:
+    return None if KNOWN.fullmatch(version) else f"vLLM {version} is not known to postil"
