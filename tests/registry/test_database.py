@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from postil.registry.database import Database
 from postil.registry.models import Domain, Event, Release, utcnow
@@ -35,6 +35,12 @@ def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
 
     with pytest.raises(KeyError):
         act()
+    assert names(database) == []
+
+
+def test_a_table_that_is_not_there_is_no_outage(database: Database) -> None:
+    with pytest.raises(DBAPIError), database.transaction() as session:
+        session.connection().exec_driver_sql("SELECT * FROM nowhere")
     assert names(database) == []
 
 

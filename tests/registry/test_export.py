@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from postil.registry.contents import policy_in
+from postil.registry.defaults import SIGNATURE
 from postil.registry.export import policy_text, release_files
 from postil.registry.models import Release
 from postil.registry.names import parse_adapter
@@ -66,6 +67,12 @@ def test_an_export_is_the_artifact_with_its_policy_and_a_card(registry: Registry
         "README.md", "adapter_config.json", "adapter_model.safetensors", "policy.yaml", "training.json",
     ]  # fmt: skip
     assert all(files[path.name] == path.read_bytes() for path in artifact.iterdir())
+
+
+def test_a_signature_goes_with_it(registry: Registry) -> None:
+    release = publish(registry, Policy())
+    files = release_files(release, registry.artifacts.verified(release.artifact), "the signature")
+    assert [b"".join(file.chunks()) for file in files if file.name == SIGNATURE] == [b"the signature"]
 
 
 def test_the_same_release_is_always_exported_to_the_same_bytes(registry: Registry) -> None:

@@ -217,6 +217,12 @@ def test_what_was_kept_of_a_key_before_is_what_it_hashes_to() -> None:
     assert keys.unsalted("psk-of-old") == hashlib.sha256(b"psk-of-old").hexdigest()
 
 
+def test_a_key_from_before_is_found_by_the_id_that_it_was_given(before: Database) -> None:
+    before.migrate()
+    (key,) = list_keys(before)
+    assert keys.id_of_old("psk-of-old") == key.id
+
+
 def test_a_removed_tenants_keys_are_revoked_and_those_that_were_stay_so(database: Database) -> None:
     _, first, _ = add_tenant(database, "clinic", ["healthcare"], actor="root")
     second, _ = add_key(database, Wanted("clinic"), actor="root")

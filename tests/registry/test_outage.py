@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from postil.registry.database import Database
 from postil.registry.errors import UnavailableError
-from postil.registry.outage import disk_trouble, unavailable
+from postil.registry.outage import after_a_change, disk_trouble, unavailable
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,13 @@ def test_what_the_driver_says_becomes_a_sentence(driver: str, says: str) -> None
 def test_where_the_connection_breaks_while_the_end_is_written_nothing_is_promised() -> None:
     error = OperationalError("COMMIT", {}, Exception("server closed the connection"), connection_invalidated=True)
     assert "look whether this was done" in str(unavailable(error, committing=True))
+
+
+def test_what_fails_only_when_it_is_read_back_was_done_all_the_same() -> None:
+    with pytest.raises(UnavailableError) as caught, after_a_change():
+        raise UnavailableError("the database does not answer: see that it runs; nothing was changed; try again")
+    said = "it was done; but then the database does not answer: see that it runs. It is in force when that answers"
+    assert str(caught.value) == said
 
 
 def test_a_locked_file_is_no_traceback_and_works_again_afterwards(tmp_path: object) -> None:

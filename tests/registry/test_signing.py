@@ -146,6 +146,14 @@ def test_what_cannot_sign_is_refused(tmp_path: Path, keys: KeyPair) -> None:
         assert says in str(caught.value)
 
 
+def test_a_link_in_the_folder_is_not_signed(tmp_path: Path, keys: KeyPair) -> None:
+    adapter = write_adapter(tmp_path / "adapter")
+    (adapter / WEIGHTS).rename(tmp_path / WEIGHTS)
+    (adapter / WEIGHTS).symlink_to(tmp_path / WEIGHTS)
+    with pytest.raises(SignatureError, match="cannot be signed"):
+        sign(adapter, keys.private)
+
+
 def test_who_neither_signs_nor_checks_pays_for_nothing(tmp_path: Path) -> None:
     heavy = ("model_signing", "sigstore", "OpenSSL")
     code = f"import sys, postil.gateway.app, postil.gateway.cli.main; print([m for m in {heavy} if m in sys.modules])"

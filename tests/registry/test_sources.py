@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from postil.registry.defaults import SIGNATURE
 from postil.registry.errors import ArtifactError
 from postil.registry.landing import MAX_FILES
 from postil.registry.sources import is_archive, pack, unpack
@@ -82,6 +83,12 @@ def test_a_tar_says_nothing_of_who_made_it(tmp_path: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(packed(fill(tmp_path / "a", {"x": b"1"})))) as tar:
         (member,) = tar.getmembers()
     assert (member.mtime, member.uid, member.gid, member.uname, member.gname) == (0, 0, 0, "", "")
+
+
+def test_the_signature_that_is_given_stands_for_the_one_that_lies_there(tmp_path: Path) -> None:
+    folder, tar = fill(tmp_path / "folder", {"adapter_config.json": b"{}", SIGNATURE: b"of before"}), io.BytesIO()
+    pack(folder, tar, b"given")
+    assert unpacked(tar.getvalue(), tmp_path / "there") == {"adapter_config.json": b"{}", SIGNATURE: b"given"}
 
 
 def test_a_tar_made_by_the_command_line_is_taken(tmp_path: Path) -> None:
