@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 from postil.gateway.servable import Servable
 from postil.plugins import Completion, Exchange, FallbackRule, Outcome, Span, Substitute, Verdict
@@ -70,7 +70,7 @@ async def give(
             found = await isolation.call(
                 release.ref.domain, "fallback rule", use.name, config, "answer", arguments, _RULE_SECONDS
             )
-        elif inspect.iscoroutinefunction(function):
+        elif _is_awaited(function):
             found = await _timed(partial(function, *arguments), _RULE_SECONDS)
         else:
             found = function(*arguments)
@@ -124,7 +124,7 @@ def _ask(
         return _did_not_run(use, component, release, f"raised {type(error).__name__}")
 
 
-def _is_awaited(function: Callable[..., Any]) -> bool:
+def _is_awaited(function: Callable[..., Any]) -> TypeGuard[Callable[..., Awaitable[Any]]]:
     """Whether it is asynchronous. Asked for each validator and each token of a stream, so methods are known again."""
     method = getattr(function, "__func__", None)
     return inspect.iscoroutinefunction(function) if method is None else _is_coroutine_function(method)

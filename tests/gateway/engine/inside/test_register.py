@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-from postil.gateway.engine.inside.register import REPLACED, REPLACEMENT, install
+from postil.gateway.engine.inside.register import REPLACED, REPLACEMENT, calm, install
 
 
 class Platform:
@@ -41,6 +41,15 @@ def test_takes_the_place_of_vllms_own_operations_however_often_it_is_called(
 def test_stands_aside_on_a_vllm_that_it_does_not_know(platform: type[Platform], version: str) -> None:
     assert install(platform, version, "") == f"vLLM {version} is not known to postil"
     assert platform.get_punica_wrapper() == REPLACED
+
+
+def test_goes_on_spinning_on_a_vllm_that_it_does_not_know_and_says_nothing_of_it_on_a_gpu(
+    platform: type[Platform], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("postil.gateway.engine.inside.register.QUEUE", "a.module.that.is.not.there")
+    assert calm(platform, "0.33.0") == "vLLM 0.33.0 is not known to postil"
+    platform.cpu = False
+    assert calm(platform, "0.32.0") is None
 
 
 def test_stands_aside_where_it_is_switched_off(platform: type[Platform]) -> None:
