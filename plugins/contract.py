@@ -15,17 +15,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from postil.plugins.errors import ConfigError
-from postil.plugins.types import (
-    FINAL,
-    Candidate,
-    Completion,
-    Exchange,
-    Happening,
-    Question,
-    Scope,
-    Substitute,
-    Verdict,
-)
+from postil.plugins.types import FINAL, Candidate, Completion, Exchange, Happening, Question, Scope, Substitute, Verdict
 
 
 class Config(BaseModel):

@@ -55,9 +55,7 @@ class PluginManager:
     if one cannot be imported, has a hook that does not exist, or offers a name that another one offers already.
     """
 
-    def __init__(
-        self, extra: Iterable[object] = (), *, entry_points: bool = True, folder: Path | None = None
-    ) -> None:
+    def __init__(self, extra: Iterable[object] = (), *, entry_points: bool = True, folder: Path | None = None) -> None:
         self._pm = pluggy.PluginManager(hookspecs.PROJECT)
         self._pm.add_hookspecs(hookspecs)
         self.folder = folder
@@ -211,13 +209,10 @@ def _check_component(component: object, base: type[Component]) -> None:
     if not (isinstance(component, type) and issubclass(component, base)):
         raise PluginLoadError(f"{component!r} is offered, but is not a subclass of {base.__name__}")
     if not isinstance(getattr(component, "name", None), str) or not component.name:
-        raise PluginLoadError(f"{component.__qualname__} has no name; give the class `name = \"...\"`")
+        raise PluginLoadError(f'{component.__qualname__} has no name; give the class `name = "..."`')
     if inspect.isabstract(component):
         raise PluginLoadError(f"{component.name} lacks {', '.join(component.__abstractmethods__)}")
 
 
 def _offers(kind: str, offered: Mapping[str, type[Component]]) -> list[Offer]:
-    return [
-        Offer(kind, c.name, c.version, c.__module__, c.Config.model_json_schema())
-        for c in offered.values()
-    ]
+    return [Offer(kind, c.name, c.version, c.__module__, c.Config.model_json_schema()) for c in offered.values()]

@@ -18,16 +18,7 @@ from postil.plugins.conformance.promises import BrokenPromiseError, broken, show
 from postil.plugins.conformance.reading import check_model, check_substitute, check_verdict
 from postil.plugins.conformance.windows import WindowCheck
 from postil.plugins.contract import Component, FallbackRule, Gate, InputCheck, Listener, Router, Validator
-from postil.plugins.types import (
-    Candidate,
-    Completion,
-    Happening,
-    Outcome,
-    Question,
-    Scope,
-    Substitute,
-    Verdict,
-)
+from postil.plugins.types import Candidate, Completion, Happening, Outcome, Question, Scope, Substitute, Verdict
 
 __all__ = [
     "BrokenPromiseError",
@@ -44,8 +35,13 @@ Request = str | Mapping[str, Any]
 
 
 def check_validator(
-    component: type[Validator], config: Config | None = None, *, passes: Sequence[str | Completion],
-    fails: Sequence[str | Completion], bad: Sequence[Config] = (), seconds: float = 1.0,
+    component: type[Validator],
+    config: Config | None = None,
+    *,
+    passes: Sequence[str | Completion],
+    fails: Sequence[str | Completion],
+    bad: Sequence[Config] = (),
+    seconds: float = 1.0,
 ) -> None:
     """Check a validator that has to pass and to fail these answers, made with ``config``.
 
@@ -71,8 +67,13 @@ def check_validator(
 
 
 def check_input_check(
-    component: type[InputCheck], config: Config | None = None, *, passes: Sequence[Request],
-    fails: Sequence[Request] = (), bad: Sequence[Config] = (), seconds: float = 1.0,
+    component: type[InputCheck],
+    config: Config | None = None,
+    *,
+    passes: Sequence[Request],
+    fails: Sequence[Request] = (),
+    bad: Sequence[Config] = (),
+    seconds: float = 1.0,
 ) -> None:
     """Check an input check that has to pass and to fail these requests; a text is what a user says in a chat.
 
@@ -87,9 +88,13 @@ def check_input_check(
 
 
 def check_fallback_rule(
-    component: type[FallbackRule], config: Config | None = None, *,
-    answers: Sequence[tuple[str | Completion, Substitute | None]] = (), failed_by: str = "a-validator",
-    bad: Sequence[Config] = (), seconds: float = 1.0,
+    component: type[FallbackRule],
+    config: Config | None = None,
+    *,
+    answers: Sequence[tuple[str | Completion, Substitute | None]] = (),
+    failed_by: str = "a-validator",
+    bad: Sequence[Config] = (),
+    seconds: float = 1.0,
 ) -> None:
     """Check a fallback rule; ``answers`` are answers that the validator ``failed_by`` failed.
 
@@ -101,7 +106,8 @@ def check_fallback_rule(
     unrun = Verdict(Outcome.DID_NOT_RUN, "did not run, raised KeyError", (), failed_by, "1")
     calls: list[tuple[Any, ...]] = [
         (samples.exchange(), answer, (verdict,))
-        for verdict in (failed, unrun) for answer in (*given, *samples.completions())
+        for verdict in (failed, unrun)
+        for answer in (*given, *samples.completions())
     ]
 
     def read(found: object, arguments: tuple[Any, ...]) -> Substitute | None:
@@ -116,8 +122,13 @@ def check_fallback_rule(
 
 
 def check_router(
-    component: type[Router], config: Config | None = None, *, routes: Sequence[tuple[Request, str | None]],
-    domains: Sequence[str] | None = None, bad: Sequence[Config] = (), seconds: float = 0.2,
+    component: type[Router],
+    config: Config | None = None,
+    *,
+    routes: Sequence[tuple[Request, str | None]],
+    domains: Sequence[str] | None = None,
+    bad: Sequence[Config] = (),
+    seconds: float = 0.2,
 ) -> None:
     """Check a router; ``routes`` are requests, each with the model that it has to go to (None: the router is unsure).
 
@@ -141,8 +152,13 @@ def check_router(
 
 
 def check_gate(
-    component: type[Gate], config: Config | None = None, *, passes: Sequence[tuple[Candidate, Candidate | None]],
-    fails: Sequence[tuple[Candidate, Candidate | None]], bad: Sequence[Config] = (), seconds: float = 30.0,
+    component: type[Gate],
+    config: Config | None = None,
+    *,
+    passes: Sequence[tuple[Candidate, Candidate | None]],
+    fails: Sequence[tuple[Candidate, Candidate | None]],
+    bad: Sequence[Config] = (),
+    seconds: float = 30.0,
 ) -> None:
     """Check a gate that has to let these through and to hold those back: pairs of a candidate and what is live."""
     made = _made(component, Gate, config, bad)
@@ -155,8 +171,12 @@ def check_gate(
 
 
 def check_listener(
-    component: type[Listener], config: Config | None = None, *, happenings: Sequence[Happening] = (),
-    bad: Sequence[Config] = (), seconds: float = 60.0,
+    component: type[Listener],
+    config: Config | None = None,
+    *,
+    happenings: Sequence[Happening] = (),
+    bad: Sequence[Config] = (),
+    seconds: float = 60.0,
 ) -> None:
     """Check a listener. It hears of each of ``happenings`` once, and of some others."""
     made = _made(component, Listener, config, bad)
@@ -197,9 +217,7 @@ def _check_scope(component: type[Validator], made: Validator) -> None:
         broken(component.name, f"has the scope {scope} and, made once more with the same configuration, {again}")
 
 
-def _check_expected(
-    name: str, passes: Sequence[object], fails: Sequence[object], verdicts: Sequence[Verdict]
-) -> None:
+def _check_expected(name: str, passes: Sequence[object], fails: Sequence[object], verdicts: Sequence[Verdict]) -> None:
     for at, given in enumerate((*passes, *fails)):
         if verdicts[at].ok and at >= len(passes):
             broken(name, f"passes {shown(given)}, which is among those that fail")

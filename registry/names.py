@@ -44,9 +44,7 @@ def parse_release(text: str) -> ReleaseRef:
     """Read ``domain/adapter@number``. Raises NameInvalidError."""
     match = _RELEASE.fullmatch(text)
     if not match:
-        raise NameInvalidError(
-            f"{text!r} is not a release; write domain/adapter@number, such as healthcare/triage@4"
-        )
+        raise NameInvalidError(f"{text!r} is not a release; write domain/adapter@number, such as healthcare/triage@4")
     return ReleaseRef(match[1], match[2], int(match[3]))
 
 

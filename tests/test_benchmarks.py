@@ -54,18 +54,24 @@ RAW: dict[str, Any] = {
     "many": {
         count: {
             **{what: {"ms": [1.0]} for what in ("publish", "promote", "models of one tenant", "ask, hot")},
-            "gateway_mib": 130.0, "held_by_engine": 64,
+            "gateway_mib": 130.0,
+            "held_by_engine": 64,
         }
         for count in ("10", "1000")
     },
     "many, vLLM": {
-        "slots": 4, "cold": {"cold": [0.3], "warm": [0.2]},
+        "slots": 4,
+        "cold": {"cold": [0.3], "warm": [0.2]},
         "load": {
             f"Zipf, {adapters} adapters": {way: [0.1, 0.2] for way in ("postil", "vLLM alone")} for adapters in (4, 8)
         },
     },
     "Zipf": {
-        "adapters": 1000, "in_use": 90, "slots": 8, "held": 128, "published_seconds": 60.0,
+        "adapters": 1000,
+        "in_use": 90,
+        "slots": 8,
+        "held": 128,
+        "published_seconds": 60.0,
         "rates": {way: {"Zipf": [8.0], "fitting": [10.0]} for way in ("postil", "vLLM alone")},
     },
     "phases": {
@@ -186,7 +192,11 @@ async def test_many_more_adapters_than_slots(tmp_path: Path) -> None:
     base = str(write_base(tmp_path / "base"))
     async with running_engine() as (_, url):
         raw = await many_zipf.measured(
-            url, tmp_path, adapters=24, rounds=1, write=lambda folder, number: write_adapter(folder, seed=number),
+            url,
+            tmp_path,
+            adapters=24,
+            rounds=1,
+            write=lambda folder, number: write_adapter(folder, seed=number),
             POSTIL_BASE_MODEL=base,
         )
     many_zipf.show(raw)

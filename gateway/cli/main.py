@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from postil.gateway.cli import (
+from postil.gateway.cli.api_client import CommandError
+from postil.gateway.cli.commands import (
     channels,
     diff,
     domains,
@@ -27,7 +28,6 @@ from postil.gateway.cli import (
     train,
     usage,
 )
-from postil.gateway.cli.connection import CommandError
 from postil.gateway.errors import SettingsError
 from postil.plugins.errors import PluginError
 from postil.registry.errors import RegistryError

@@ -11,7 +11,7 @@ from pathlib import Path
 from string import Template
 
 from postil import plugins as contract
-from postil.gateway.cli.connection import CommandError
+from postil.gateway.cli.api_client import CommandError
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9]|[-_](?=[a-z0-9])){0,62}")
 # What every package has, whatever its plugin does: the file, and its template.
@@ -55,7 +55,7 @@ def _names(name: str, kind: Kind) -> dict[str, str]:
         )
     if keyword.iskeyword(module) or module in sys.stdlib_module_names or module in ("plugins", "postil", "tests"):
         raise CommandError(f"{name!r} is taken by Python, postil or the tests; choose another name")
-    from postil.plugins.manager import PluginManager  # Slow to import, and not needed by any other command.
+    from postil.plugins.manager import PluginManager
 
     used = name.removeprefix("postil-")
     words = re.split(r"[-_]", used)
@@ -66,8 +66,13 @@ def _names(name: str, kind: Kind) -> dict[str, str]:
     if used in taken:
         raise CommandError(f"postil has a plugin called {used!r} itself; choose another name")
     return {
-        "name": name, "module": module, "used": used, "class_name": class_name, "a_kind": _with_article(kind),
-        "title": " ".join(words).capitalize(), "postil": metadata.version("postil"),
+        "name": name,
+        "module": module,
+        "used": used,
+        "class_name": class_name,
+        "a_kind": _with_article(kind),
+        "title": " ".join(words).capitalize(),
+        "postil": metadata.version("postil"),
     }
 
 
@@ -79,7 +84,9 @@ def _files(names: dict[str, str], kind: Kind) -> dict[str, str]:
     """The files, by their paths in the package."""
     source = f"src/{names['module']}"
     templates = {
-        **_COMMON, f"{source}/__init__.py": f"{kind}-module", f"tests/test_{names['module']}.py": f"{kind}-test",
+        **_COMMON,
+        f"{source}/__init__.py": f"{kind}-module",
+        f"tests/test_{names['module']}.py": f"{kind}-test",
     }
     use = Template(_template(f"{kind}-use")).substitute(names).rstrip()
     written = {path: Template(_template(name)).substitute(names, use=use) for path, name in templates.items()}

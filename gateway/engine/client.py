@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from postil.gateway.engine.answer import Answer, BrokenError, SilentError
-from postil.gateway.engine.http import HttpClient
-from postil.gateway.engine.pulse import Pulse
+from postil.gateway.engine.health.activity import Pulse
+from postil.gateway.engine.transport.http1 import HttpClient
+from postil.gateway.engine.transport.response import Answer, BrokenError, SilentError
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
 from postil.gateway.engine.client import EngineClient, Health
-from postil.gateway.engine.process import EngineProcess
-from postil.gateway.engine.stall import moves
+from postil.gateway.engine.health.hang_probe import moves
+from postil.gateway.engine.process.child import EngineProcess
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 
 log = logging.getLogger(__name__)

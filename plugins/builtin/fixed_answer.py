@@ -21,9 +21,7 @@ class FixedAnswer(FallbackRule):
     name = "fixed_answer"
     Config = FixedAnswerConfig
 
-    def answer(
-        self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]
-    ) -> Fallback | None:
+    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> Fallback | None:
         """Return the configured content, whatever failed."""
         return Fallback(self.config.content)
 

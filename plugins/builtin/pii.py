@@ -128,7 +128,8 @@ class Pii(Validator):
     def _found(self, text: str, low: int, high: int) -> Mapping[Kind, Sequence[Hit]]:
         digits = len(_DIGIT.findall(text))
         found = {
-            kind: list(search.find(text, low, high)) for kind, search in self._searches.items()
+            kind: list(search.find(text, low, high))
+            for kind, search in self._searches.items()
             if search.may_be_in(text, digits)
         }
         return {kind: hits for kind, hits in found.items() if hits}

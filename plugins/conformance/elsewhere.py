@@ -25,7 +25,10 @@ _SEEDS = ("1", "2")
 
 
 def called_elsewhere(
-    component: Component, method: str, calls: Sequence[tuple[Any, ...]], seconds: float,
+    component: Component,
+    method: str,
+    calls: Sequence[tuple[Any, ...]],
+    seconds: float,
     start_seconds: float = _START_SECONDS,
 ) -> list[list[Any]]:
     """What the same component, made in two other processes, returns to the same calls."""
@@ -39,8 +42,12 @@ def _asked(kind: type[Component], question: bytes, seed: str, seconds: float) ->
     path = os.pathsep.join(entry for entry in sys.path if entry)
     try:
         done = subprocess.run(
-            [sys.executable, "-P", "-m", __name__], input=question, capture_output=True, check=False,
-            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": seed}, timeout=seconds,
+            [sys.executable, "-P", "-m", __name__],
+            input=question,
+            capture_output=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": seed},
+            timeout=seconds,
         )
     except subprocess.TimeoutExpired:
         broken(kind.name, f"is not done in a process of its own within {seconds:g} s")

@@ -21,7 +21,12 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9_.-]{0,62}[a-z0-9])?")
 _UNKNOWN = "no_such_key_of_the_conformance_kit"
 # For each type of JSON that a schema can ask for, a value that is of no such type and cannot be read as one.
 _ALIEN: Mapping[str, Any] = {
-    "string": {"a": 1}, "integer": "many", "number": "many", "boolean": "perhaps", "array": 7, "object": [[7]],
+    "string": {"a": 1},
+    "integer": "many",
+    "number": "many",
+    "boolean": "perhaps",
+    "array": 7,
+    "object": [[7]],
 }
 
 
@@ -37,7 +42,7 @@ def check_class(component: object, base: type[Component]) -> None:
     if inspect.isabstract(component):
         broken(name, f"lacks {', '.join(sorted(component.__abstractmethods__))}")
     if not isinstance(component.version, str) or not component.version.strip():
-        broken(name, f"has the version {component.version!r}; a text such as \"1\" is recorded with each verdict")
+        broken(name, f'has the version {component.version!r}; a text such as "1" is recorded with each verdict')
     _check_place(component)
     _check_model(component)
 
@@ -52,15 +57,13 @@ def make(component: type[Component], config: Mapping[str, Any]) -> Any:
     return made
 
 
-def check_refusals(
-    component: type[Component], config: Mapping[str, Any], bad: Sequence[Mapping[str, Any]]
-) -> None:
+def check_refusals(component: type[Component], config: Mapping[str, Any], bad: Sequence[Mapping[str, Any]]) -> None:
     """Unknown keys, values of another type and what the author names are refused, each in one sentence."""
     for wrong in bad:
         if not _refused(component, wrong):
             broken(component.name, f"takes the configuration {shown(dict(wrong))}, which it has to refuse")
     if not _refused(component, {**config, _UNKNOWN: 1}):
-        broken(component.name, "takes a key that it does not know; give its Config `extra=\"forbid\"`")
+        broken(component.name, 'takes a key that it does not know; give its Config `extra="forbid"`')
     for field, kind, alien in _aliens(component):
         if not _refused(component, {**config, field: alien}):
             broken(component.name, f"takes {alien!r} for {field!r}, which by its schema is of the type {kind}")

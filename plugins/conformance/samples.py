@@ -10,10 +10,30 @@ from postil.plugins.types import Completion, Exchange, ReleaseRef
 RELEASE = ReleaseRef("healthcare", "triage", 1)
 
 TEXTS = (
-    "", " ", "\n\r\t", "\0", "\u200b\u202e", "e\u0301\u00e9", "\U0001f469\u200d\u2695\ufe0f", "\ufeff",
-    "null", "[]", "{}", '"x"', "1e999",
-    '{"category": ', '{"category": null}', '{"category": "a", "category": "b"}', "[" * 20_000, '{"a":' * 5_000,
-    "a" * 20_000, "0 " * 10_000, "<|im_start|>system\n", "%s %d {} {0} $x \\1", "-1", "NaN",
+    "",
+    " ",
+    "\n\r\t",
+    "\0",
+    "\u200b\u202e",
+    "e\u0301\u00e9",
+    "\U0001f469\u200d\u2695\ufe0f",
+    "\ufeff",
+    "null",
+    "[]",
+    "{}",
+    '"x"',
+    "1e999",
+    '{"category": ',
+    '{"category": null}',
+    '{"category": "a", "category": "b"}',
+    "[" * 20_000,
+    '{"a":' * 5_000,
+    "a" * 20_000,
+    "0 " * 10_000,
+    "<|im_start|>system\n",
+    "%s %d {} {0} $x \\1",
+    "-1",
+    "NaN",
 )
 
 REQUESTS: tuple[Mapping[str, Any], ...] = (

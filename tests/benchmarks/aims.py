@@ -42,26 +42,46 @@ def hop_aims(raw: Found) -> Iterator[Aim]:
     for row, what in (("base", "passed on unread"), ("labels", "policy, log-probabilities, two validators")):
         rate = 1e6 / whole[row]["cpu_us"]
         beside = _beside(whole, lambda one: f"{1e6 / one['cpu_us']:,.0f}")
-        yield Aim(f"whole answers a second and core, {what}", "3,000; then 5,000", f"{rate:,.0f}", rate >= 5000, beside,
-                  "" if row == "base" else "the validators, and writing the answer anew")
+        yield Aim(
+            f"whole answers a second and core, {what}",
+            "3,000; then 5,000",
+            f"{rate:,.0f}",
+            rate >= 5000,
+            beside,
+            "" if row == "base" else "the validators, and writing the answer anew",
+        )
     for row in ("base", "labels"):
         added = whole[row]["p50_ms"] - whole["direct"]["p50_ms"]
         beside = _beside(whole, lambda one: f"{one['p50_ms'] - whole['direct']['p50_ms']:.2f} ms")
-        yield Aim(f"added to an answer at the median, one connection, {row}", "0.5 ms", f"{added:.2f} ms", added <= 0.5,
-                  beside)
+        yield Aim(
+            f"added to an answer at the median, one connection, {row}",
+            "0.5 ms",
+            f"{added:.2f} ms",
+            added <= 0.5,
+            beside,
+        )
     for row, most in (("release", 80), ("windows", 120)):
         cost, found = streams[row]["cpu_us"], raw["streams"][row]["cpu_us"]
         what = "no validator" if row == "release" else "validators with windows"
         spread = " to ".join(f"{value:.0f}" for value in (min(found), max(found)))
         figure = f"{cost:.0f} us ({spread})"
-        yield Aim(f"processor time of a streamed token, {what}", f"{most} us", figure, cost <= most,
-                  _beside(streams, lambda one: f"{one['cpu_us']:,.0f} us"))
+        yield Aim(
+            f"processor time of a streamed token, {what}",
+            f"{most} us",
+            figure,
+            cost <= most,
+            _beside(streams, lambda one: f"{one['cpu_us']:,.0f} us"),
+        )
     for row in ("release", "windows"):
         later = streams[row]["first_ms"] - streams["direct"]["first_ms"]
         held = row == "windows"  # A window holds text back until it is full: that is what it is for.
-        yield Aim(f"first token of a stream later by, {row}", "-" if held else "1 ms", f"{later:.2f} ms",
-                  None if held else later < 1,
-                  _beside(streams, lambda one: f"{one['first_ms'] - streams['direct']['first_ms']:.2f} ms"))
+        yield Aim(
+            f"first token of a stream later by, {row}",
+            "-" if held else "1 ms",
+            f"{later:.2f} ms",
+            None if held else later < 1,
+            _beside(streams, lambda one: f"{one['first_ms'] - streams['direct']['first_ms']:.2f} ms"),
+        )
 
 
 def _beside(rows: Mapping[str, Mapping[str, float]], figure: Callable[[Mapping[str, float]], str]) -> str:
@@ -94,8 +114,14 @@ def lora_aims(raw: Found) -> Iterator[Aim]:
             share = _share(reference, ours)
             beside = f"vLLM's own {_share(reference, seconds['plain']):.2f}" if "plain" in seconds else ""
             holds = _PREFILL_HOLDS if phase == "prefill" else _DECODE_HOLDS
-            yield Aim(f"LoRA, {row}: {phase}, share of the base's speed", f"{least}", f"{share:.2f}", share >= least,
-                      beside, "" if share >= least else holds)
+            yield Aim(
+                f"LoRA, {row}: {phase}, share of the base's speed",
+                f"{least}",
+                f"{share:.2f}",
+                share >= least,
+                beside,
+                "" if share >= least else holds,
+            )
 
 
 def rollback_aims(raw: Found) -> Iterator[Aim]:
@@ -133,9 +159,14 @@ def many_engine_aims(raw: Found) -> Iterator[Aim]:
             continue
         fitting = raw["load"][f"{pattern}, {raw['slots']} adapters"]
         shares = {way: _worst(seconds) / _worst(fitting[way]) for way, seconds in ways.items()}
-        yield Aim(f"{row} over {raw['slots']} slots: p99 to first token beside the fitting case", "3 times",
-                  f"{shares['postil']:.1f}", shares["postil"] <= 3, f"vLLM alone {shares['vLLM alone']:.1f}",
-                  "" if shares["postil"] <= 3 else "a slot that is emptied for another adapter is refilled late")
+        yield Aim(
+            f"{row} over {raw['slots']} slots: p99 to first token beside the fitting case",
+            "3 times",
+            f"{shares['postil']:.1f}",
+            shares["postil"] <= 3,
+            f"vLLM alone {shares['vLLM alone']:.1f}",
+            "" if shares["postil"] <= 3 else "a slot that is emptied for another adapter is refilled late",
+        )
     cold, warm = (statistics.median(raw["cold"][state]) for state in ("cold", "warm"))
     later = 1000 * (cold - warm)
     yield Aim("a cold adapter's first token later by", "150 ms", f"{later:.0f} ms", later <= 150)
@@ -145,16 +176,26 @@ def zipf_aims(raw: Found) -> Iterator[Aim]:
     """Many more adapters than slots, on the real vLLM."""
     shares = {way: many_zipf.share(found) for way, found in raw["rates"].items()}
     what = f"Zipf over {raw['adapters']:,} adapters, {raw['in_use']} of them asked: answers a second"
-    yield Aim(f"{what}, beside the same load on {raw['slots']}", "0.9 times", f"{shares['postil']:.2f}",
-              shares["postil"] >= 0.9, f"vLLM alone {shares['vLLM alone']:.2f}",
-              "" if shares["postil"] >= 0.9 else "a slot is filled anew for each adapter that has none")
+    yield Aim(
+        f"{what}, beside the same load on {raw['slots']}",
+        "0.9 times",
+        f"{shares['postil']:.2f}",
+        shares["postil"] >= 0.9,
+        f"vLLM alone {shares['vLLM alone']:.2f}",
+        "" if shares["postil"] >= 0.9 else "a slot is filled anew for each adapter that has none",
+    )
 
 
 def side_channel_aims(raw: Found) -> Iterator[Aim]:
     """What is found of another tenant's prompt, in the mean of the guesses that are right."""
     found = {row: statistics.mean(one["found"] for one in kinds["right"]) for row, kinds in raw.items()}
-    yield Aim("tokens of another tenant's prompt that a right guess finds computed", "0",
-              f"{found['through postil']:.0f}", not found["through postil"], f"vLLM alone {found['vLLM alone']:.0f}")
+    yield Aim(
+        "tokens of another tenant's prompt that a right guess finds computed",
+        "0",
+        f"{found['through postil']:.0f}",
+        not found["through postil"],
+        f"vLLM alone {found['vLLM alone']:.0f}",
+    )
 
 
 def _worst(seconds: list[float]) -> float:

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from postil.gateway.health.proportions import Tolerance
-from postil.gateway.health.sequential import ALPHA, SIGNALS, TOLERANCE
+from postil.gateway.control.analysis.betting import Tolerance
+from postil.gateway.control.analysis.comparison import ALPHA, SIGNALS, TOLERANCE
 from tests.benchmarks.canary_runs import STRICT, Counts, Floats, Many, Peeking, World, bounds, simulate
 
 RATES = (0.001, 0.01, 0.05, 0.2, 0.5)

@@ -22,8 +22,8 @@ from rich.table import Table
 from tests.benchmarks import load
 from tests.benchmarks.load import GATEWAY_CORE, LOAD_CORE, Target
 from tests.benchmarks.rivals import litellm, nginx
-from tests.benchmarks.servers import free_port, publish, running
 from tests.fakes.adapters import write_adapter, write_base
+from tests.support.servers import free_port, publish, running
 
 CONNECTIONS, STREAMS = 16, 16
 PACE_SECONDS = 0.005
@@ -38,7 +38,7 @@ validators: [{name: labels}, {name: confidence}]
 fallback: [{name: fixed_answer, config: {content: '{"category": "needs_review"}'}}]
 """,
     "windows": "{validators: [{name: blocklist, on_fail: stop, config: {phrases: [poison]}}, "
-               "{name: pii, on_fail: redact}]}",
+    "{name: pii, on_fail: redact}]}",
 }
 PACES = {"whole": 0.0, "streams": PACE_SECONDS}
 ROWS: Mapping[str, Sequence[str]] = {
@@ -71,8 +71,10 @@ async def gateway(
     """A gateway with the three releases live; gives its URL, a tenant's key, and its process."""
     url = f"http://127.0.0.1:{free_port()}"
     environment = {
-        "POSTIL_HOME": str(folder / "home"), "POSTIL_BASE_MODEL": str(write_base(folder / "base")),
-        "POSTIL_ENGINE_URL": engine, "POSTIL_PORT": url.rpartition(":")[2],
+        "POSTIL_HOME": str(folder / "home"),
+        "POSTIL_BASE_MODEL": str(write_base(folder / "base")),
+        "POSTIL_ENGINE_URL": engine,
+        "POSTIL_PORT": url.rpartition(":")[2],
         "POSTIL_WORKERS": str(workers),
     }
     command = ["taskset", "-c", pinned, str(Path(sys.executable).parent / "postil"), "serve"]

@@ -22,13 +22,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from postil.gateway.isolation.apart import Apart
+from postil.gateway.plugin_host.host import Apart
 from postil.plugins import Completion, Exchange, ReleaseRef
 from postil.plugins.manager import PluginManager
-from tests.benchmarks.servers import free_port, publish, running
 from tests.fakes.adapters import write_adapter, write_base
+from tests.support.paths import FAULTY_PLUGINS
+from tests.support.servers import free_port, publish, running
 
-FOLDER = Path(__file__).parents[1] / "gateway" / "isolation" / "folder"
+FOLDER = FAULTY_PLUGINS
 CALLS = 3000
 SECONDS, PAUSE_SECONDS = 3.0, 2.0
 MEASURED_EVERY, BESIDE_EVERY = 0.01, 0.025
@@ -142,8 +143,11 @@ async def main(rounds: int = 5) -> dict[str, Any]:
         folder = Path(name)
         alone = await round_trip(folder)
         environment = {
-            "POSTIL_HOME": str(folder / "home"), "POSTIL_BASE_MODEL": str(write_base(folder / "base")),
-            "POSTIL_ENGINE_URL": engine, "POSTIL_PORT": url.rpartition(":")[2], "POSTIL_PLUGINS_DIR": str(FOLDER),
+            "POSTIL_HOME": str(folder / "home"),
+            "POSTIL_BASE_MODEL": str(write_base(folder / "base")),
+            "POSTIL_ENGINE_URL": engine,
+            "POSTIL_PORT": url.rpartition(":")[2],
+            "POSTIL_PLUGINS_DIR": str(FOLDER),
         }
         server = [sys.executable, "-m", "tests.fakes.engine_process", "--port", engine.rpartition(":")[2]]
         gateway = [str(Path(sys.executable).parent / "postil"), "serve"]

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from tests.fakes.vllm import running_engine
-from tests.gateway.killed.rounds import Figures, kill_again_and_again
+from tests.gateway.crash.rounds import Figures, kill_again_and_again
 
 KILLS = 100
 

@@ -23,14 +23,14 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from postil.gateway import payload
-from postil.gateway.openings import Opening, opening_of
-from postil.gateway.payload import Ask, Kind
-from postil.gateway.servable import Servable, make_servable, recipe
+from postil.gateway.inference import request as payload
+from postil.gateway.inference.label_prefill import Opening, opening_of
+from postil.gateway.inference.request import Ask, Kind
+from postil.gateway.inference.routing.release import Servable, make_servable, recipe
 from postil.plugins.manager import PluginManager
-from postil.registry.models import Release
+from postil.registry.db.tables import Release
 from tests.benchmarks.phases import DEMO
-from tests.benchmarks.servers import prepared, vllm
+from tests.support.servers import prepared, vllm
 
 ROUNDS, EACH = 6, 3
 CLIENTS = (1, 8)
@@ -42,8 +42,17 @@ def release() -> Servable:
     """The demo's, with its policy in force."""
     policy = yaml.safe_load((DEMO / "policy.yaml").read_text())
     made = Release(
-        domain="healthcare", adapter="triage", number=2, artifact="sha256:" + 64 * "0", base_id="", base_revision="",
-        policy=policy, policy_digest="", validators={}, note="", actor="",
+        domain="healthcare",
+        adapter="triage",
+        number=2,
+        artifact="sha256:" + 64 * "0",
+        base_id="",
+        base_revision="",
+        policy=policy,
+        policy_digest="",
+        validators={},
+        note="",
+        actor="",
     )
     return make_servable(recipe(made), PluginManager())
 
@@ -53,7 +62,8 @@ def ways() -> dict[str, Callable[[Request], Request]]:
     opening = opening_of(release())
     assert opening is not None, "the demo's labels can be begun"
     return {
-        "all generated": lambda request: request, "begun, stop string": opening.begin,
+        "all generated": lambda request: request,
+        "begun, stop string": opening.begin,
         "one token": lambda request: one_token(opening, request),
     }
 

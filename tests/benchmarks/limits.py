@@ -13,16 +13,16 @@ from rich.console import Console
 from rich.table import Table
 
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.limits.counts import Counts
-from postil.gateway.limits.ledger import Ledger
-from postil.gateway.limits.limiter import Limiter
-from postil.gateway.limits.metered import Meter, Metered
-from postil.gateway.limits.passing import Fingerprint, Passing, of_answer
-from postil.gateway.limits.quota import PerMinute, Quota, quota
-from postil.gateway.tenants import Caller
+from postil.gateway.inference.metering import Meter, Metered
+from postil.gateway.inference.streaming.usage_filter import Fingerprint, Passing, of_answer
+from postil.gateway.tenancy.directory import Caller
+from postil.gateway.tenancy.quota import PerMinute, Quota, quota
+from postil.gateway.tenancy.rate_limiter import Limiter
+from postil.gateway.tenancy.usage_ledger import Ledger
+from postil.gateway.tenancy.window_counts import Counts
 from postil.plugins import ReleaseRef
-from postil.registry.database import Database
-from postil.registry.limits import TenantLimits
+from postil.registry.accounts.limits import TenantLimits
+from postil.registry.db.database import Database
 
 ROUNDS, CALLS, RESTS = 7, 20_000, 100
 _USED = {"prompt_tokens": 30, "total_tokens": 150, "completion_tokens": 120}

@@ -79,23 +79,46 @@ async def whole(
     """Whole answers as fast as they come: requests a second, latency, and processor time of the target for each."""
     script = folder / "ask.lua"
     script.write_text(_SCRIPT % (target.key, target.body()))
-    command = ["taskset", "-c", pinned, wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(script),
-               f"{target.url}/v1/chat/completions"]
+    command = [
+        "taskset",
+        "-c",
+        pinned,
+        wrk(),
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds}s",
+        "-s",
+        str(script),
+        f"{target.url}/v1/chat/completions",
+    ]
     before = target.cpu_seconds()
     seen = await _output(command)
     if seen["failed"]:
         raise SystemExit(f"{target.url}: {seen['failed']} requests of {seen['requests']} failed")
     each = (target.cpu_seconds() - before) / max(seen["requests"], 1)
     return {
-        "per_second": seen["requests"] / seen["microseconds"] * 1e6, "p50_ms": seen["p50_us"] / 1000,
-        "p99_ms": seen["p99_us"] / 1000, "cpu_us": each * 1e6,
+        "per_second": seen["requests"] / seen["microseconds"] * 1e6,
+        "p50_ms": seen["p50_us"] / 1000,
+        "p99_ms": seen["p99_us"] / 1000,
+        "cpu_us": each * 1e6,
     }
 
 
 async def streams(target: Target, at_once: int, answers: int) -> dict[str, float]:
     """So many streams at once, each of so many answers: time to the first token, processor time for a token."""
-    command = ["taskset", "-c", LOAD_CORE, sys.executable, "-m", "tests.benchmarks.load", target.url, target.key,
-               target.model, str(at_once), str(answers)]
+    command = [
+        "taskset",
+        "-c",
+        LOAD_CORE,
+        sys.executable,
+        "-m",
+        "tests.benchmarks.load",
+        target.url,
+        target.key,
+        target.model,
+        str(at_once),
+        str(answers),
+    ]
     before = target.cpu_seconds()
     seen = await _output(command)
     cpu = target.cpu_seconds() - before

@@ -17,7 +17,7 @@ from rich.table import Table
 from vllm.lora.layers import LoRAMapping
 from vllm.lora.punica_wrapper.punica_cpu import PunicaWrapperCPU
 
-from postil.gateway.engine.inside.wrapper import GroupedLoRA
+from postil.gateway.engine.vllm_plugin.punica_wrapper import GroupedLoRA
 
 LAYERS = 30
 ROUNDS = 15

@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from tests.benchmarks.servers import free_port, publish, running
 from tests.fakes.adapters import write_adapter, write_base
 from tests.fakes.vllm import FakeVLLM, running_engine
+from tests.support.servers import free_port, publish, running
 
 COUNTS = [10, 100, 1000]
 # So many adapters a domain: what one tenant lists does not grow with what others publish.
@@ -114,8 +114,11 @@ async def measured(house: House, process: int, rounds: int, settle: float) -> di
         "promote": await milliseconds(house.promote, fresh, gateway),
     }
     acts = {
-        "models of one tenant": house.list_own, "models, all": house.list_all, "one model": house.look_one_up,
-        "ask, hot": house.ask_hot, "ask around": house.ask_around,
+        "models of one tenant": house.list_own,
+        "models, all": house.list_all,
+        "one model": house.look_one_up,
+        "ask, hot": house.ask_hot,
+        "ask around": house.ask_around,
     }
     await asyncio.sleep(settle)
     for what, act in acts.items():
@@ -133,8 +136,10 @@ async def registered(counts: list[int], rounds: int, settle: float) -> dict[str,
         folder, url = Path(kept), f"http://127.0.0.1:{free_port()}"
         async with running_engine() as (engine, engine_url), aiohttp.ClientSession() as session:
             environment = {
-                "POSTIL_HOME": str(folder / "home"), "POSTIL_BASE_MODEL": str(write_base(folder / "base")),
-                "POSTIL_ENGINE_URL": engine_url, "POSTIL_PORT": url.rpartition(":")[2],
+                "POSTIL_HOME": str(folder / "home"),
+                "POSTIL_BASE_MODEL": str(write_base(folder / "base")),
+                "POSTIL_ENGINE_URL": engine_url,
+                "POSTIL_PORT": url.rpartition(":")[2],
             }
             command = [str(Path(sys.executable).parent / "postil"), "serve"]
             raw: dict[str, Any] = {}

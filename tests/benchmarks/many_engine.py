@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from postil.gateway.servable import engine_name
+from postil.gateway.inference.routing.release import engine_name
 from tests.benchmarks.lora_engine import write_adapter
-from tests.benchmarks.servers import free_port, prepared, promote, publish, running, vllm
+from tests.support.servers import free_port, prepared, promote, publish, running, vllm
 
 SLOTS, CLIENTS, ROUNDS, TOKENS = 4, 8, 2, 8
 IN_USE = [4, 8, 16]
@@ -48,7 +48,11 @@ class Way:
     async def first_token(self, session: aiohttp.ClientSession, adapter: int, text: str) -> float:
         """Seconds to the first token of an answer, which is read to its end."""
         body = {
-            "model": self.names[adapter], "stream": True, "max_tokens": TOKENS, "temperature": 0, "ignore_eos": True,
+            "model": self.names[adapter],
+            "stream": True,
+            "max_tokens": TOKENS,
+            "temperature": 0,
+            "ignore_eos": True,
             "messages": [{"role": "user", "content": text}],
         }
         began, first = time.perf_counter(), 0.0
@@ -100,8 +104,12 @@ async def gateway(
     """A gateway that keeps so many adapters in the engine; ``more`` is of its environment."""
     url = f"http://127.0.0.1:{free_port()}"
     environment = more | {
-        "POSTIL_HOME": str(home), "POSTIL_ENGINE_URL": engine_url, "POSTIL_PORT": url.rpartition(":")[2],
-        "POSTIL_MAX_LORAS": str(slots), "POSTIL_MAX_CPU_LORAS": str(held), "POSTIL_AUTO_ROLLBACK": "false",
+        "POSTIL_HOME": str(home),
+        "POSTIL_ENGINE_URL": engine_url,
+        "POSTIL_PORT": url.rpartition(":")[2],
+        "POSTIL_MAX_LORAS": str(slots),
+        "POSTIL_MAX_CPU_LORAS": str(held),
+        "POSTIL_AUTO_ROLLBACK": "false",
     }
     serve = [str(Path(sys.executable).parent / "postil"), "serve"]
     async with running(serve, f"{url}/health/ready", 600, **environment):

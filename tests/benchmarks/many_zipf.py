@@ -23,7 +23,7 @@ from rich.table import Table
 from postil.gateway.settings import Settings
 from tests.benchmarks.lora_engine import write_adapter
 from tests.benchmarks.many_engine import Way, Write, gateway, loaded, order, publish_all
-from tests.benchmarks.servers import prepared, vllm
+from tests.support.servers import prepared, vllm
 
 ADAPTERS, ROUNDS, REQUESTS = 1000, 3, 80
 HELD, SLOTS = 128, Settings.model_fields["max_loras"].default
@@ -56,7 +56,12 @@ async def rates(ways: Mapping[str, Way], loads: Mapping[str, list[int]], rounds:
 
 
 async def measured(
-    engine: str, folder: Path, *, adapters: int = ADAPTERS, rounds: int = ROUNDS, write: Write = small,
+    engine: str,
+    folder: Path,
+    *,
+    adapters: int = ADAPTERS,
+    rounds: int = ROUNDS,
+    write: Write = small,
     **environment: str,
 ) -> dict[str, Any]:
     """Publish, and measure, over an engine at a URL; the gateway's data are in ``folder``."""
@@ -68,7 +73,11 @@ async def measured(
         published = time.perf_counter() - began
         found = await rates({"postil": way, "vLLM alone": direct}, loads, rounds)
     return {
-        "adapters": adapters, "in_use": len({*loads["Zipf"]}), "slots": SLOTS, "held": HELD, "rates": found,
+        "adapters": adapters,
+        "in_use": len({*loads["Zipf"]}),
+        "slots": SLOTS,
+        "held": HELD,
+        "rates": found,
         "published_seconds": published,
     }
 

@@ -25,13 +25,22 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tests.benchmarks.lora_engine import write_adapter
-from tests.benchmarks.servers import free_port, prepared, promote, publish, running, vllm
+from tests.support.paths import ROOT
+from tests.support.servers import free_port, prepared, promote, publish, running, vllm
 
 ROUNDS, PLACES, TOKENS = 10, 4, 32
 AT_ONCE = (1, 8)
-PHASES = ("gateway in", "queue", "engine: prefill", "engine: decode", "engine: its front end", "validators",
-          "gateway out", "connection")
-DEMO = Path(__file__).parents[2] / "deploy" / "demo" / "healthcare" / "triage"
+PHASES = (
+    "gateway in",
+    "queue",
+    "engine: prefill",
+    "engine: decode",
+    "engine: its front end",
+    "validators",
+    "gateway out",
+    "connection",
+)
+DEMO = ROOT / "deploy" / "demo" / "healthcare" / "triage"
 FREE = f"system_prompt: Answer shortly.\ndefaults: {{temperature: 0}}\nsampling: {{max_tokens: {TOKENS}}}\n"
 _SUMS = re.compile(r"^vllm:request_(queue|prefill|decode)_time_seconds_(sum|count)(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 _PATIENCE_SECONDS = 60.0
@@ -109,9 +118,13 @@ def _put_together(total: float, marks: Sequence[Mapping[str, float]], engine: To
     mean = {name: statistics.mean(one[name] for one in marks) for name in marks[0]}
     prefill = engine["queue"] + engine["prefill"]
     return {
-        "gateway in": mean["gateway in"], "queue": mean["queue"], "engine: prefill": prefill,
-        "engine: decode": engine["decode"], "engine: its front end": mean["engine"] - prefill - engine["decode"],
-        "validators": mean["validators"], "gateway out": mean["gateway out"],
+        "gateway in": mean["gateway in"],
+        "queue": mean["queue"],
+        "engine: prefill": prefill,
+        "engine: decode": engine["decode"],
+        "engine: its front end": mean["engine"] - prefill - engine["decode"],
+        "validators": mean["validators"],
+        "gateway out": mean["gateway out"],
         "connection": total - sum(mean.values()),
     }
 
@@ -122,8 +135,11 @@ async def measured(
     """All kinds, alone and several at once, on a gateway of our own over an engine at a URL; rounds are interleaved."""
     url = f"http://127.0.0.1:{free_port()}"
     environment |= {
-        "POSTIL_HOME": str(home), "POSTIL_ENGINE_URL": engine, "POSTIL_PORT": url.rpartition(":")[2],
-        "POSTIL_MAX_IN_FLIGHT": str(PLACES), "POSTIL_AUTO_ROLLBACK": "false",
+        "POSTIL_HOME": str(home),
+        "POSTIL_ENGINE_URL": engine,
+        "POSTIL_PORT": url.rpartition(":")[2],
+        "POSTIL_MAX_IN_FLIGHT": str(PLACES),
+        "POSTIL_AUTO_ROLLBACK": "false",
     }
     command = [sys.executable, "-m", "tests.benchmarks.phases_gateway"]
     async with running(command, f"{url}/health/ready", 600, **environment):
@@ -136,9 +152,7 @@ async def measured(
             return await _rounds(Watching(session, url, engine), kinds, models, rounds)
 
 
-async def _rounds(
-    watching: Watching, kinds: Mapping[str, Asked], models: Mapping[str, str], rounds: int
-) -> Raw:
+async def _rounds(watching: Watching, kinds: Mapping[str, Asked], models: Mapping[str, str], rounds: int) -> Raw:
     raw: Raw = {}
     with Progress(transient=True) as progress:
         shown = progress.add_task("where time goes", total=(rounds + 1) * len(kinds) * len(AT_ONCE))

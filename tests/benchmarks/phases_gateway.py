@@ -17,14 +17,14 @@ import msgspec
 import uvicorn
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from postil.gateway.admission.gate import Admission, Place
-from postil.gateway.app import create_app
-from postil.gateway.catalog import Entry
-from postil.gateway.door.protocol import bounded
+from postil.gateway.control.runtime import Gateway
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.lifecycle import Gateway
-from postil.gateway.seats import LocalSeats
-from postil.gateway.servable import Servable
+from postil.gateway.engine.lease import LocalSeats
+from postil.gateway.engine.scheduler.scheduler import Admission, Place
+from postil.gateway.inference.routing.catalog import Entry
+from postil.gateway.inference.routing.release import Servable
+from postil.gateway.server.app import create_app
+from postil.gateway.server.http_protocol import bounded
 from postil.gateway.settings import Settings
 from postil.plugins.manager import PluginManager
 from tests.fakes.http import respond
@@ -197,8 +197,16 @@ def main() -> None:
     settings, watch = Settings(), Watch()
     app = watched(create_app(WatchedGateway(settings, watch)), watch)
     uvicorn.run(
-        app, port=settings.port, http=bounded(settings.door), log_level="critical", lifespan="on", ws="none",
-        loop="uvloop", server_header=False, date_header=False, proxy_headers=False,
+        app,
+        port=settings.port,
+        http=bounded(settings.door),
+        log_level="critical",
+        lifespan="on",
+        ws="none",
+        loop="uvloop",
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
     )
 
 

@@ -16,8 +16,14 @@ _RIVALS = {"nginx": "#9aa5b1", "LiteLLM": "#c2572b"}
 _OURS = "#2f6f8f"
 # The gateway's phases are blue, the engine's grey, what neither can help is pale.
 _PHASES = {
-    "gateway in": "#2f6f8f", "queue": "#e3c567", "engine: prefill": "#6b7580", "engine: decode": "#9aa5b1",
-    "engine: its front end": "#c9d0d6", "validators": "#c2572b", "gateway out": "#7fb3cc", "connection": "#e9e4d8",
+    "gateway in": "#2f6f8f",
+    "queue": "#e3c567",
+    "engine: prefill": "#6b7580",
+    "engine: decode": "#9aa5b1",
+    "engine: its front end": "#c9d0d6",
+    "validators": "#c2572b",
+    "gateway out": "#7fb3cc",
+    "connection": "#e9e4d8",
 }
 
 

@@ -40,8 +40,14 @@ _MET = {True: "yes", False: "no", None: ""}
 def where() -> str:
     """When and where it is measured, in a sentence."""
     memory = psutil.virtual_memory().total / 2**30
-    model = next((line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                  if line.startswith("model name")), platform.processor())
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
     cores, version = psutil.cpu_count(), platform.python_version()
     return f"{datetime.now(UTC):%Y-%m-%d}, {cores} cores ({model}), {memory:.0f} GiB, Python {version}."
 
@@ -51,9 +57,11 @@ def write(raw: Mapping[str, Any], folder: Path = HERE) -> Path:
     page, beside = folder / PAGE, folder / BESIDE
     beside.mkdir(exist_ok=True)
     lines = [
-        "# What was measured", "",
+        "# What was measured",
+        "",
         "Made by `make bench`. What stands side by side was measured in turns in one run; figures are medians.",
-        "[How to read them](README.md). The raw numbers are in [results/bench.json](results/bench.json).", "",
+        "[How to read them](README.md). The raw numbers are in [results/bench.json](results/bench.json).",
+        "",
     ]
     for part, (title, found) in PARTS.items():
         if part in raw:
@@ -76,9 +84,7 @@ def _missed(aim: Aim) -> str:
 def _table(found: list[Aim]) -> list[str]:
     if not found:
         return []
-    rows = [
-        f"| {aim.what} | {aim.aim} | **{aim.figure}** | {_MET[aim.met]} | {aim.beside} |" for aim in found
-    ]
+    rows = [f"| {aim.what} | {aim.aim} | **{aim.figure}** | {_MET[aim.met]} | {aim.beside} |" for aim in found]
     return ["| | aim | measured | met | beside |", "| --- | --- | --: | --- | --- |", *rows]
 
 
@@ -90,8 +96,10 @@ def _pictures(part: str, raw: Mapping[str, Any], beside: Path) -> Iterator[str]:
     if part == "phases":
         yield stacked(beside / "phases.png", "Where a request's time goes", raw)
     if part == "lora":
-        rows = {aim.what.removeprefix("LoRA, ").removesuffix(", share of the base's speed"): float(aim.figure)
-                for aim in aims.lora_aims(raw)}
+        rows = {
+            aim.what.removeprefix("LoRA, ").removesuffix(", share of the base's speed"): float(aim.figure)
+            for aim in aims.lora_aims(raw)
+        }
         yield bars(beside / "lora.png", "Speed with adapters, as a share of the base's", rows, scale="linear")
 
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from tests.benchmarks.load import GATEWAY_CORE, Target
-from tests.benchmarks.servers import free_port, running
+from tests.support.servers import free_port, running
 
 LITELLM = "litellm[proxy]==1.108.7"
 _KEY = "sk-bench-0123456789"
@@ -67,8 +67,20 @@ async def litellm(engine: str, folder: Path) -> AsyncIterator[Target | None]:
     config, port = folder / "litellm.yaml", free_port()
     config.write_text(_CONFIG.format(engine=engine, key=_KEY))
     url = f"http://127.0.0.1:{port}"
-    started = ["taskset", "-c", GATEWAY_CORE, command, "--config", str(config), "--port", str(port),
-               "--host", "127.0.0.1", "--num_workers", "1"]
+    started = [
+        "taskset",
+        "-c",
+        GATEWAY_CORE,
+        command,
+        "--config",
+        str(config),
+        "--port",
+        str(port),
+        "--host",
+        "127.0.0.1",
+        "--num_workers",
+        "1",
+    ]
     async with running(started, f"{url}/health/liveliness", 180) as pid:
         yield Target(url, _KEY, "base", pid)
 

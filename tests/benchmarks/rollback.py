@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from postil.gateway.servable import engine_name
-from tests.benchmarks.servers import free_port, publish, running
+from postil.gateway.inference.routing.release import engine_name
 from tests.fakes.adapters import write_adapter, write_base
+from tests.support.servers import free_port, publish, running
 
 CLIENTS, MOVES, PROBES = 64, 200, 2
 ADAPTER = "bench/rollout"
@@ -164,8 +164,11 @@ async def main(clients: int = CLIENTS, count: int = MOVES) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         environment = {
-            "POSTIL_HOME": str(folder / "home"), "POSTIL_BASE_MODEL": str(write_base(folder / "base")),
-            "POSTIL_ENGINE_URL": engine, "POSTIL_PORT": url.rpartition(":")[2], "POSTIL_AUTO_ROLLBACK": "false",
+            "POSTIL_HOME": str(folder / "home"),
+            "POSTIL_BASE_MODEL": str(write_base(folder / "base")),
+            "POSTIL_ENGINE_URL": engine,
+            "POSTIL_PORT": url.rpartition(":")[2],
+            "POSTIL_AUTO_ROLLBACK": "false",
         }
         server = [sys.executable, "-m", "tests.benchmarks.echo", engine.rpartition(":")[2], "0.02", "20"]
         gateway = [str(Path(sys.executable).parent / "postil"), "serve"]

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from tests.benchmarks.servers import free_port, running
 from tests.fakes.adapters import write_base
+from tests.support.servers import free_port, running
 
 ROUNDS = 5
 
@@ -24,8 +24,10 @@ async def main(rounds: int = ROUNDS) -> dict[str, list[float]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         environment = {
-            "POSTIL_HOME": str(folder / "home"), "POSTIL_BASE_MODEL": str(write_base(folder / "base")),
-            "POSTIL_ENGINE_URL": engine, "POSTIL_PORT": url.rpartition(":")[2],
+            "POSTIL_HOME": str(folder / "home"),
+            "POSTIL_BASE_MODEL": str(write_base(folder / "base")),
+            "POSTIL_ENGINE_URL": engine,
+            "POSTIL_PORT": url.rpartition(":")[2],
         }
         postil = [str(Path(sys.executable).parent / "postil"), "serve"]
         async with running(upstream, f"{engine}/health"):

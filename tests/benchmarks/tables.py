@@ -56,6 +56,8 @@ def _table(head: Sequence[str], body: Iterable[Sequence[str]]) -> list[str]:
 
 
 TABLES: Mapping[str, Callable[[Found], list[str]]] = {
-    "phases": phases, "labels": label_steps, "side channel": side_channel,
+    "phases": phases,
+    "labels": label_steps,
+    "side channel": side_channel,
     "workers": crews,
 }

@@ -20,21 +20,34 @@ _LABEL = '{"category": "symptoms"}'
 
 
 def _whole(model: str, content: str, logprobs: bool) -> bytes:
-    tokens = [{"token": part, "logprob": -0.01, "bytes": list(part.encode()), "top_logprobs": []} for part in
-              ('{"', "category", '":', ' "', "symptoms", '"}')]
+    tokens = [
+        {"token": part, "logprob": -0.01, "bytes": list(part.encode()), "top_logprobs": []}
+        for part in ('{"', "category", '":', ' "', "symptoms", '"}')
+    ]
     choice = {
-        "index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop",
+        "index": 0,
+        "message": {"role": "assistant", "content": content},
+        "finish_reason": "stop",
         "logprobs": {"content": tokens} if logprobs else None,
     }
     usage = {"prompt_tokens": 20, "completion_tokens": TOKENS, "total_tokens": 20 + TOKENS}
-    answer = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": model, "choices": [choice],
-              "usage": usage}
+    answer = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": model,
+        "choices": [choice],
+        "usage": usage,
+    }
     return msgspec.json.encode(answer)
 
 
 def _event(model: str, delta: dict[str, Any], finish: str | None = None, usage: bool = False) -> bytes:
     chunk: dict[str, Any] = {
-        "id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": model,
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": model,
         "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}],
     }
     if usage:
@@ -45,8 +58,14 @@ def _event(model: str, delta: dict[str, Any], finish: str | None = None, usage: 
 def _counts(model: str) -> bytes:
     """The event after the last, for those who asked for the count of tokens."""
     usage = {"prompt_tokens": 20, "completion_tokens": TOKENS, "total_tokens": 20 + TOKENS}
-    chunk = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": model, "choices": [],
-             "usage": usage}
+    chunk = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": model,
+        "choices": [],
+        "usage": usage,
+    }
     return b"data: " + msgspec.json.encode(chunk) + b"\n\n"
 
 

@@ -27,20 +27,20 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from postil.gateway.app import create_app
-from postil.gateway.lifecycle import Gateway
-from postil.gateway.payload import Kind
+from postil.gateway.control.runtime import Gateway
+from postil.gateway.inference.request import Kind
+from postil.gateway.inference.shadow import said
+from postil.gateway.inference.streaming.guarded import streamed
+from postil.gateway.server.app import create_app
 from postil.gateway.settings import Settings
-from postil.gateway.shadow import said
-from postil.gateway.windowed import streamed
 from postil.plugins import Completion, Exchange, Span, Validator, Verdict, hookimpl, window
 from postil.plugins.manager import PluginManager
-from tests.benchmarks.servers import free_port, publish, running
 from tests.fakes.adapters import write_adapter, write_base
 from tests.fakes.sse import engine_stream
 from tests.fakes.windows import Cases, ban, rule_for
 from tests.fakes.windows_law import check
 from tests.fakes.windows_path import Finding, Way
+from tests.support.servers import free_port, publish, running
 
 CASES = 1_000_000
 ROUNDS, SEQUENTIAL, STREAMS, ANSWERS = 7, 100, 16, 5
@@ -182,23 +182,31 @@ async def gateway(pace: float) -> AsyncIterator[tuple[int, dict[str, dict[str, A
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         environment = {
-            "POSTIL_HOME": str(folder / "home"), "POSTIL_BASE_MODEL": str(write_base(folder / "base")),
-            "POSTIL_ENGINE_URL": engine, "POSTIL_PORT": url.rpartition(":")[2],
+            "POSTIL_HOME": str(folder / "home"),
+            "POSTIL_BASE_MODEL": str(write_base(folder / "base")),
+            "POSTIL_ENGINE_URL": engine,
+            "POSTIL_PORT": url.rpartition(":")[2],
         }
         port = engine.rpartition(":")[2]
         echo = [sys.executable, "-m", "tests.benchmarks.echo", port, str(pace), str(WORDS)]
         itself = [sys.executable, "-m", "tests.benchmarks.windowed", "serve"]
         async with running(echo, f"{engine}/health"), running(itself, f"{url}/health/ready", **environment) as pid:
             key = (folder / "home" / "admin.key").read_text().strip()
-            yield pid, {
-                f"{row}, {'streamed' if streams else 'whole'}": {
-                    "url": f"{url}/v1/chat/completions", "headers": {"Authorization": f"Bearer {key}"},
-                    "json": {"model": f"bench/row{at}@1", "stream": streams, "messages": MESSAGES},
-                }
-                for at, (row, policy) in enumerate(POLICIES.items())
-                if await publish(url, key, f"bench/row{at}", write_adapter(folder / f"adapter{at}", seed=at), policy)
-                for streams in (True, False)
-            }
+            yield (
+                pid,
+                {
+                    f"{row}, {'streamed' if streams else 'whole'}": {
+                        "url": f"{url}/v1/chat/completions",
+                        "headers": {"Authorization": f"Bearer {key}"},
+                        "json": {"model": f"bench/row{at}@1", "stream": streams, "messages": MESSAGES},
+                    }
+                    for at, (row, policy) in enumerate(POLICIES.items())
+                    if await publish(
+                        url, key, f"bench/row{at}", write_adapter(folder / f"adapter{at}", seed=at), policy
+                    )
+                    for streams in (True, False)
+                },
+            )
 
 
 def show(found: dict[str, dict[str, list[float]]], held: dict[str, int]) -> None:
@@ -215,8 +223,10 @@ def show(found: dict[str, dict[str, list[float]]], held: dict[str, int]) -> None
             cells += [f"{medians['us'][row]:.0f} us", f"{medians['us'][row] - medians['us'][none]:.0f} us"]
         table.add_row(row, *cells)
     Console().print(table)
-    Console().print(f"of an answer that comes by characters at most {held['held']} are held back; the largest window"
-                    f" is {held['window']}")
+    Console().print(
+        f"of an answer that comes by characters at most {held['held']} are held back; the largest window"
+        f" is {held['window']}"
+    )
 
 
 async def main(rounds: int = ROUNDS, sequential: int = SEQUENTIAL) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from tests.benchmarks import hop, load
 from tests.benchmarks.load import Target
-from tests.benchmarks.servers import free_port, running
+from tests.support.servers import free_port, running
 
 ROUNDS, SECONDS, MOST = 3, 2, 8
 CONNECTIONS = 64
@@ -95,7 +95,10 @@ async def _asked(target: Target, folder: Path, count: int, seconds: int) -> dict
     seen = await load.whole(target, folder, CONNECTIONS, seconds, pinned=cores(count).rest)
     kept = (sum(primary.cpu_times()[:2]) - before) / (seen["per_second"] * seconds)
     return {
-        "per_second": seen["per_second"], "cpu_us": seen["cpu_us"], "primary_us": kept * 1e6, "p50_ms": seen["p50_ms"],
+        "per_second": seen["per_second"],
+        "cpu_us": seen["cpu_us"],
+        "primary_us": kept * 1e6,
+        "p50_ms": seen["p50_ms"],
         "p99_ms": seen["p99_ms"],
     }
 
@@ -111,8 +114,14 @@ def show(raw: Raw) -> None:
             first = statistics.median(raw["1"][row]["per_second"])
             primary = "-" if count == "1" else f"{one['primary_us']:.0f} us"
             table.add_row(
-                row, count, f"{one['per_second']:,.0f}", f"{one['per_second'] / first:.2f}", f"{one['cpu_us']:.0f} us",
-                primary, f"{one['p50_ms']:.2f} ms", f"{one['p99_ms']:.2f} ms",
+                row,
+                count,
+                f"{one['per_second']:,.0f}",
+                f"{one['per_second'] / first:.2f}",
+                f"{one['cpu_us']:.0f} us",
+                primary,
+                f"{one['p50_ms']:.2f} ms",
+                f"{one['p99_ms']:.2f} ms",
             )
     Console(width=110).print(table)
 

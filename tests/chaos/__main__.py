@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos import engine_faults, leaving, registry_faults, worker_faults
+from tests.chaos import engine_faults, registry_faults, worker_faults
+from tests.chaos import shutdown as leaving
 from tests.chaos.soak import soak
 from tests.chaos.verdict import Row, show
 

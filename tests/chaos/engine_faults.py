@@ -9,9 +9,9 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from postil.registry.artifacts import folder_digest
+from postil.registry.artifacts.local_store import folder_digest
 from tests.chaos.load import Load, asking
-from tests.chaos.town import ADAPTER, Gateway, gateway, until
+from tests.chaos.scenario import ADAPTER, Gateway, gateway, until
 from tests.chaos.verdict import Row
 
 _CLIENTS = 8
@@ -69,9 +69,7 @@ async def crash_loop(folder: Path, times: int) -> Row:
     return await _each(folder, Row("engine in a crash loop", times), strike)
 
 
-async def _each(
-    folder: Path, row: Row, strike: Strike, *, streams: bool | None = None, **settings: str
-) -> Row:
+async def _each(folder: Path, row: Row, strike: Strike, *, streams: bool | None = None, **settings: str) -> Row:
     """Strike so often, under load, each time when all is well again; every time the engine has to be another one."""
     async with gateway(folder, **settings) as town:
         load = Load(lambda: town.url, town.key, await town.settle())

@@ -14,7 +14,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.chaos.town import ADAPTER
+from tests.chaos.scenario import ADAPTER
 
 # What a client may be told when it cannot be answered: come again.
 _CLEAN = (429, 503)

@@ -16,7 +16,7 @@ import psutil
 
 from tests.chaos.load import Load, Outcome, asking
 from tests.chaos.postgres import Postgres, postgres
-from tests.chaos.town import ADAPTER, Gateway, gateway, until
+from tests.chaos.scenario import ADAPTER, Gateway, gateway, until
 from tests.chaos.verdict import Row
 
 _CLIENTS = 8
@@ -95,7 +95,9 @@ async def gone(folder: Path, times: int) -> Row:
     with postgres(folder) as server:
         shared = {"database_url": server.url, "artifacts": str(folder / "artifacts")}
         async with (
-            gateway(folder / "one", **shared) as town, gateway(folder / "other", **shared) as other, _served(row, town)
+            gateway(folder / "one", **shared) as town,
+            gateway(folder / "other", **shared) as other,
+            _served(row, town),
         ):
             for turn in range(times):
                 await _stopped(row, server, town, 0.0 if turn or times == 1 else _MINUTE)

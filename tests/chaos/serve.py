@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import uvloop
 
-from postil.gateway.cli import serving
+from postil.gateway.cli import run_server as serving
 from postil.gateway.settings import read_settings
-from postil.registry import models
+from postil.registry.db import tables as models
 
 _SAMPLE_SECONDS = 0.25
 

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 
 from tests.chaos.load import Load, Outcome, asking
-from tests.chaos.town import ADAPTER, Gateway, gateway
+from tests.chaos.scenario import ADAPTER, Gateway, gateway
 from tests.chaos.verdict import Row
 
 _CLIENTS = 12

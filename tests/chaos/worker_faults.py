@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 
 from tests.chaos.load import Load, Outcome, asking
-from tests.chaos.town import Gateway, gateway, until
+from tests.chaos.scenario import Gateway, gateway, until
 from tests.chaos.verdict import Row
 
 _CLIENTS = 8

@@ -18,7 +18,8 @@ import httpx
 import psutil
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 POSTIL = Path(sys.executable).parent / "postil"
 START_SECONDS = 420
 

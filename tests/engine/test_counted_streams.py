@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from postil.gateway.limits.passing import Fingerprint, Passing
+from postil.gateway.inference.streaming.usage_filter import Fingerprint, Passing
 
 pytestmark = [
     pytest.mark.engine,

@@ -13,7 +13,8 @@ import httpx
 import openai
 import pytest
 
-from tests.engine.conftest import ROOT, Served
+from tests.engine.conftest import Served
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.engine
 

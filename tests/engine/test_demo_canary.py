@@ -7,7 +7,8 @@ from collections import Counter
 
 import pytest
 
-from tests.engine.conftest import ROOT, Served
+from tests.engine.conftest import Served
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.engine
 
@@ -25,8 +26,14 @@ def messages() -> list[str]:
 def test_a_bad_adapter_as_canary_is_gone_by_itself(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
     """Somebody published the lawyers' adapter where the clinic's belongs."""
     made = served.postil_json(
-        "publish", str(DEMO / "legal" / "clause" / "1"), "--adapter", ADAPTER,
-        "--policy", str(DEMO / ADAPTER / "policy.yaml"), "--note", "the wrong folder",
+        "publish",
+        str(DEMO / "legal" / "clause" / "1"),
+        "--adapter",
+        ADAPTER,
+        "--policy",
+        str(DEMO / ADAPTER / "policy.yaml"),
+        "--note",
+        "the wrong folder",
     )
     served.postil_json("canary", made["release"], "--weight", "50", "--reason", "try it")
     texts, answered = messages(), Counter[str]()

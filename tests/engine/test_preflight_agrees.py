@@ -23,13 +23,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from postil.registry.base.model import BaseModel, read_base
-from postil.registry.base.prepare import DEFAULT_ID
+from postil.registry.base_model.model import BaseModel, read_base
+from postil.registry.base_model.prepare import DEFAULT_ID
 from postil.registry.errors import PreflightError
-from postil.registry.preflight import preflight
-from tests.engine.conftest import ROOT, Served
+from postil.registry.preflight.preflight import preflight
+from tests.engine.conftest import Served
 from tests.fakes.adapter_cases import CASES
 from tests.fakes.adapter_draft import Case
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.engine
 
@@ -129,9 +130,7 @@ def verdicts(
         asked = pool.submit(ask_peft, base, [folders[name] for name in answered])
         said = {name: engine.try_adapter(folder) for name, folder in folders.items()}
         peft = dict(zip(answered, asked.result(), strict=True))
-    return [
-        Verdicts(case, refusal(folders[case.name], base), said[case.name], peft.get(case.name)) for case in CASES
-    ]
+    return [Verdicts(case, refusal(folders[case.name], base), said[case.name], peft.get(case.name)) for case in CASES]
 
 
 def refusal(folder: Path, base: BaseModel) -> str | None:

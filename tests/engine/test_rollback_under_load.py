@@ -12,7 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.engine.conftest import ROOT, Served
+from tests.engine.conftest import Served
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.engine
 
@@ -113,8 +114,14 @@ def test_a_rollback_under_load_drops_nothing_and_mixes_nothing(
     adapter = "rollout/live"
     for number, source in SOURCES.items():
         made = served.postil_json(
-            "publish", str(ROOT / "deploy" / "demo" / source), "--adapter", adapter,
-            "--policy", str(policy(tmp_path, WORDS[number])), "--note", WORDS[number],
+            "publish",
+            str(ROOT / "deploy" / "demo" / source),
+            "--adapter",
+            adapter,
+            "--policy",
+            str(policy(tmp_path, WORDS[number])),
+            "--note",
+            WORDS[number],
         )
         assert made["number"] == number
     served.postil_json("promote", f"{adapter}@1")
@@ -164,9 +171,7 @@ def taken_back(served: Served, adapter: str) -> list[float]:
     ]  # fmt: skip
 
 
-def last_on_old(
-    load: Load, moves: list[tuple[float, float, str]], at: int, by_itself: list[float]
-) -> float | None:
+def last_on_old(load: Load, moves: list[tuple[float, float, str]], at: int, by_itself: list[float]) -> float | None:
     """When the last request began that the old release still answered, counting from this move to the next."""
     began, done, old = moves[at]
     following = [moves[at + 1][0]] if at + 1 < len(moves) else []

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from postil.gateway.payload import cache_salt
+from postil.gateway.inference.request import cache_salt
 from tests.benchmarks.side_channel import Ask, body, engine_of, measured, plainly, secret
 from tests.engine.conftest import Served
 

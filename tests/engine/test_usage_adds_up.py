@@ -61,7 +61,8 @@ def test_usage_adds_up_with_what_vllm_counted(served: Served, engine: httpx.Clie
     # Of several answers to one prompt, vLLM's counter has the prompt each time, and what it tells its clients once.
     more = sum(
         answer.json()["usage"]["prompt_tokens"] * (body["n"] - 1)
-        for answer, (_, body) in zip(answers, ASKED, strict=True) if "n" in body
+        for answer, (_, body) in zip(answers, ASKED, strict=True)
+        if "n" in body
     )
     until = time.monotonic() + 30  # vLLM counts the last step a moment after it has answered.
     while (seen := since(before, engine, more)) != used(served):

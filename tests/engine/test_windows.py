@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.engine.conftest import ROOT, Served
+from tests.engine.conftest import Served
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.engine
 

@@ -16,7 +16,8 @@ import psutil
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from tests.engine.conftest import ROOT, Served, start
+from tests.engine.conftest import Served, start
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.engine
 

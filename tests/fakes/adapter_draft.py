@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from postil.registry.base.model import BaseModel, read_base
+from postil.registry.base_model.model import BaseModel, read_base
 
 Array = npt.NDArray[Any]
 # As safetensors names the type, and an array with the same number of bytes for each value.

@@ -39,7 +39,12 @@ async def serving(
         listener.bind(("127.0.0.1", 0))
     name = listener.getsockname()
     config = uvicorn.Config(
-        app, http=http, log_level="critical", lifespan=lifespan, ws="none", timeout_graceful_shutdown=1  # type: ignore[arg-type]
+        app,
+        http=http,
+        log_level="critical",
+        lifespan=lifespan,  # type: ignore[arg-type]
+        ws="none",
+        timeout_graceful_shutdown=1,
     )
     server = _Server(config)
     task = asyncio.create_task(server._serve([listener]))

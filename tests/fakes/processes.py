@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import psutil
 
-WORKER = "postil.gateway.workers.main"
-GUARD = "postil.gateway.engine.guard"
+WORKER = "postil.gateway.server.workers.main"
+GUARD = "postil.gateway.engine.process.reaper"
 
 
 def runs(process: psutil.Process, what: str) -> bool:

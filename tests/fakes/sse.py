@@ -22,8 +22,13 @@ def event(choices: Sequence[Json], *, chat: bool = True, model: str = INSIDE, **
 
 
 def engine_stream(
-    said: Iterable[tuple[int, str | Json]], *, chat: bool = True, n: int = 1, finish: str = "stop",
-    usage: bool = False, done: bool = True,
+    said: Iterable[tuple[int, str | Json]],
+    *,
+    chat: bool = True,
+    n: int = 1,
+    finish: str = "stop",
+    usage: bool = False,
+    done: bool = True,
 ) -> list[bytes]:
     """The events of an answer: (choice, its text or its delta) in their order, between a beginning and an end."""
     counts = dict.fromkeys(range(n), 0)

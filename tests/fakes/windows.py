@@ -7,9 +7,9 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from postil.gateway.holding import Rule
+from postil.gateway.inference.guardrails.holdback import Rule
 from postil.plugins import Completion, Outcome, Span, Verdict
-from postil.registry.policy import ValidatorUse
+from postil.registry.policy.policy import ValidatorUse
 
 T = TypeVar("T")
 Spans = list[tuple[int, int]]
@@ -153,8 +153,11 @@ class Cases:
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
         self._uses = [
-            [ValidatorUse(name=str(at), on_fail=on_fail, replacement=text)
-             for on_fail in ("stop", "redact", "replace") for text in ("", "#", "[+]")]
+            [
+                ValidatorUse(name=str(at), on_fail=on_fail, replacement=text)
+                for on_fail in ("stop", "redact", "replace")
+                for text in ("", "#", "[+]")
+            ]
             for at in range(3)
         ]
 
@@ -167,9 +170,7 @@ class Cases:
             at = pick.choice((pick.randrange(len(text) + 1), len(text)))
             text = text[:at] + phrase + pick.choice(("", "", phrase, phrase[1:])) + text[at:]
         cuts = (tuple(range(1, len(text))), *(self._cuts(text) for _ in range(3)))
-        rules = tuple(
-            Rule(at, pick.choice(self._uses[at]), finder.size) for at, finder in enumerate(finders)
-        )
+        rules = tuple(Rule(at, pick.choice(self._uses[at]), finder.size) for at, finder in enumerate(finders))
         return Case(text, cuts, finders, rules)
 
     def _cuts(self, text: str) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from postil.gateway.holding import Holder, Rule
+from postil.gateway.inference.guardrails.holdback import Holder, Rule
 from tests.fakes.windows import Case, Finder, Judges, Spans, at_once, occurrences, pieces
 
 Marks = dict[int, set[Rule]]

@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from postil.gateway.answering import Answering
-from postil.gateway.catalog import Catalog, Route
-from postil.gateway.judge import Isolation
-from postil.gateway.payload import Ask, Kind
-from postil.gateway.servable import Servable
-from postil.gateway.tenants import Caller
-from postil.gateway.trace import Trace
-from postil.gateway.windowed import streamed
+from postil.gateway.inference.guardrails.enforcer import Answering
+from postil.gateway.inference.guardrails.evaluate import Isolation
+from postil.gateway.inference.record import Trace
+from postil.gateway.inference.request import Ask, Kind
+from postil.gateway.inference.routing.catalog import Catalog, Route
+from postil.gateway.inference.routing.release import Servable
+from postil.gateway.inference.streaming.guarded import streamed
+from postil.gateway.tenancy.directory import Caller
 from postil.plugins import Completion, Exchange, ReleaseRef, Span, Validator, Verdict, window
-from postil.registry.policy import Policy, ReviewRules, ValidatorUse
-from postil.registry.reviews import Opening
+from postil.registry.policy.policy import Policy, ReviewRules, ValidatorUse
+from postil.registry.reviews.reviews import Opening
 from tests.fakes.sse import Stream, heard
 from tests.fakes.windows import Finder, ban, rule_for
 
@@ -63,7 +63,13 @@ class Apart:
     """No plugin runs apart here."""
 
     async def call(
-        self, domain: str, kind: str, name: str, config: Mapping[str, Any], method: str, arguments: Sequence[Any],
+        self,
+        domain: str,
+        kind: str,
+        name: str,
+        config: Mapping[str, Any],
+        method: str,
+        arguments: Sequence[Any],
         seconds: float,
     ) -> Any:
         """Never asked."""
@@ -83,12 +89,25 @@ class Way:
     """One request to a release with these validators in force."""
 
     def __init__(
-        self, validators: Sequence[tuple[ValidatorUse, Validator]], *, kind: Kind = Kind.CHAT, shadow: bool = False,
-        policy: Policy | None = None, **body: Any,
+        self,
+        validators: Sequence[tuple[ValidatorUse, Validator]],
+        *,
+        kind: Kind = Kind.CHAT,
+        shadow: bool = False,
+        policy: Policy | None = None,
+        **body: Any,
     ) -> None:
         release = Servable(
-            ReleaseRef("legal", "notes", 1), "sha256:0", "postil-0", policy or Policy(), (), validators, (),
-            frozenset(), None, False,
+            ReleaseRef("legal", "notes", 1),
+            "sha256:0",
+            "postil-0",
+            policy or Policy(),
+            (),
+            validators,
+            (),
+            frozenset(),
+            None,
+            False,
         )
         options = body.get("stream_options") or {}
         ask = Ask(kind, {"stream": True, **body}, MODEL, True, bool(options.get("include_usage")))

@@ -14,13 +14,13 @@ from typing import Any
 import httpx
 import pytest
 
-from postil.gateway.app import create_app
-from postil.gateway.door.protocol import bounded
+from postil.gateway.control.runtime import Gateway
 from postil.gateway.engine.supervisor import Phase
-from postil.gateway.lifecycle import Gateway
+from postil.gateway.server.app import create_app
+from postil.gateway.server.http_protocol import bounded
 from postil.gateway.settings import Settings
 from postil.plugins.manager import PluginManager
-from postil.registry.sources import pack
+from postil.registry.artifacts.archives.pack import pack
 from tests.fakes.adapters import write_adapter, write_base
 from tests.fakes.http import serving
 from tests.fakes.vllm import FakeVLLM, running_engine
@@ -107,7 +107,12 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def running_house(
-    folder: Path, engine: FakeVLLM, engine_url: str, plugins: Iterable[object] = (), *, installed: bool = False,
+    folder: Path,
+    engine: FakeVLLM,
+    engine_url: str,
+    plugins: Iterable[object] = (),
+    *,
+    installed: bool = False,
     **settings: Any,
 ) -> AsyncIterator[House]:
     """A gateway with its data in ``folder``, ready to answer; with the plugins that are ``installed``, if told so."""

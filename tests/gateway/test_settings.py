@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from postil.gateway.control.runtime import Gateway
 from postil.gateway.errors import SettingsError
-from postil.gateway.lifecycle import Gateway
 from postil.gateway.settings import Settings, read_settings
-from postil.gateway.tenants import admin_key
+from postil.gateway.tenancy.directory import admin_key
 from postil.plugins.manager import PluginManager
 
 
@@ -27,9 +27,7 @@ def test_the_environment_wins_over_the_file_and_what_is_passed_over_both(
 @pytest.mark.parametrize(
     ("name", "value", "says"), [("POSTIL_PORT", "many", "POSTIL_PORT"), ("POSTIL_MAX_LORAS", "0", "greater than")]
 )
-def test_a_setting_that_cannot_be_is_named(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str
-) -> None:
+def test_a_setting_that_cannot_be_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=says):
         read_settings()
@@ -37,8 +35,16 @@ def test_a_setting_that_cannot_be_is_named(
 
 @pytest.mark.parametrize(
     ("host", "loopback"),
-    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False),
-     ("10.1.2.3", False), ("::", False), ("example.org", False)],
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("10.1.2.3", False),
+        ("::", False),
+        ("example.org", False),
+    ],
 )
 def test_loopback_is_known(host: str, loopback: bool) -> None:
     assert Settings(host=host).on_loopback is loopback

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "plugins" / "examples" / "postil-legal-citations"
+from tests.support.paths import EXAMPLE_PLUGIN
+
+EXAMPLE = EXAMPLE_PLUGIN
 
 
 def copied(folder: Path) -> Path:
@@ -20,7 +22,9 @@ def install(source: Path, target: Path) -> Path:
     options = ["--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "--quiet"]
     done = subprocess.run(
         [sys.executable, "-m", "pip", "install", *options, "--target", str(target), str(source)],
-        capture_output=True, text=True, check=False,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return target

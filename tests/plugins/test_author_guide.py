@@ -17,9 +17,10 @@ from postil.gateway.settings import Settings
 from postil.plugins import hookspecs
 from postil.plugins.contract import Component
 from postil.plugins.manager import PluginManager
-from postil.registry.policy import build, parse_policy
+from postil.registry.policy.policy import build, parse_policy
+from tests.support.paths import ROOT
 
-GUIDE = (Path(__file__).resolve().parents[2] / "plugins" / "README.md").read_text(encoding="utf-8")
+GUIDE = (ROOT / "plugins" / "README.md").read_text(encoding="utf-8")
 FILES = {
     block.partition("\n")[0].removeprefix("# "): block
     for block in re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
@@ -62,7 +63,7 @@ def test_its_tests_pass(guide: Path, name: str) -> None:
 
 def test_its_policy_is_taken(plugins: PluginManager) -> None:
     (policy,) = blocks("yaml")
-    (_, validator), = build(parse_policy(policy), plugins).validators
+    ((_, validator),) = build(parse_policy(policy), plugins).validators
     assert (validator.name, validator.scope.window) == ("hedging", len("it depends"))
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.plugins.installed import EXAMPLE, copied, install
+from tests.support.paths import ROOT
 
 BIN = Path(sys.executable).parent
-ROOT = Path(__file__).resolve().parents[2]
 ASK = """
 import json
 from postil.plugins.manager import PluginManager

@@ -153,8 +153,11 @@ def test_nothing_is_seen_without_an_answer_that_fails() -> None:
 
 def test_a_label_is_checked() -> None:
     check_validator(
-        Labels, {"labels": ["symptoms", "billing"]}, passes=['{"category": "billing"}'],
-        fails=['{"category": "other"}', "billing"], bad=[{}, {"labels": []}],
+        Labels,
+        {"labels": ["symptoms", "billing"]},
+        passes=['{"category": "billing"}'],
+        fails=['{"category": "other"}', "billing"],
+        bad=[{}, {"labels": []}],
     )
 
 

@@ -14,15 +14,15 @@ import pytest
 from sqlalchemy import make_url
 
 from postil.plugins.manager import PluginManager
-from postil.registry.artifacts import ArtifactStore
-from postil.registry.base.model import BaseModel, read_base
-from postil.registry.database import Database
+from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.base_model.model import BaseModel, read_base
+from postil.registry.db.database import Database
 from postil.registry.errors import PreflightError
 from postil.registry.names import parse_adapter
-from postil.registry.preflight import preflight
-from postil.registry.releases import Registry
+from postil.registry.preflight.preflight import preflight
+from postil.registry.releases.service import Registry
 from tests.fakes.adapters import BASE_ID, write_adapter, write_base
-from tests.registry.adapters import good_config, good_tensors, write
+from tests.registry.preflight.bad_adapters import good_config, good_tensors, write
 
 Publish = Callable[..., int]
 Refusal = Callable[[Path], str]
@@ -157,6 +157,7 @@ def registry(database: Database, base: BaseModel, plugins: PluginManager, tmp_pa
 @pytest.fixture
 def publish(registry: Registry, tmp_path: Path) -> Publish:
     """``publish(name, seed=..., policy=..., note=...)`` publishes a good adapter and returns its number."""
+
     def act(name: str = "healthcare/triage", *, seed: int = 0, policy: Any = None, note: str = "") -> int:
         with registry.artifacts.incoming() as folder:
             made = write_adapter(folder / "adapter", seed=seed)

@@ -58,9 +58,7 @@ def test_what_is_no_adapter_is_refused_with_an_example(junk: str) -> None:
 def test_what_is_no_release_is_refused_with_an_example(junk: str) -> None:
     with pytest.raises(NameInvalidError) as caught:
         parse_release(junk)
-    assert str(caught.value) == (
-        f"{junk!r} is not a release; write domain/adapter@number, such as healthcare/triage@4"
-    )
+    assert str(caught.value) == (f"{junk!r} is not a release; write domain/adapter@number, such as healthcare/triage@4")
 
 
 @pytest.mark.parametrize("junk", ["", "Health", "a/b", "-a", "a-", "base", "auto", "a\n", "x" * 65])

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.engine.stall import moves
+from postil.gateway.engine.health.hang_probe import moves
 from postil.gateway.errors import EngineUnavailableError
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import until

@@ -15,12 +15,11 @@ import psutil
 import pytest
 
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.engine.process import EngineProcess
+from postil.gateway.engine.process.child import EngineProcess
 from postil.gateway.engine.supervisor import Phase, Supervisor
 from postil.gateway.errors import EngineUnavailableError
 from tests.gateway.conftest import until
-
-ROOT = Path(__file__).parents[3]
+from tests.support.paths import ROOT
 
 
 class Watched:
@@ -36,8 +35,13 @@ class Watched:
         self.warmed = 0
         self.client = EngineClient(f"unix:{self.socket}", timeout_seconds=5)
         self.supervisor = Supervisor(
-            self.client, self.launch, warm=self.warm, tell=lambda *told: self.told.append(told), start_seconds=30,
-            probe=self.probe, stall_seconds=0.5,
+            self.client,
+            self.launch,
+            warm=self.warm,
+            tell=lambda *told: self.told.append(told),
+            start_seconds=30,
+            probe=self.probe,
+            stall_seconds=0.5,
         )
 
     def launch(self) -> EngineProcess:

@@ -129,7 +129,7 @@ def test_the_reason_does_not_repeat_what_may_not_leave() -> None:
     assert judged(blocklist("poison"), Completion("poison")).reason == "it holds what the blocklist names"
 
 
-@pytest.mark.parametrize("arguments", ['{"q": "po\\u0069son"}', '{"deep": [{"poison": 1}]}', 'not JSON: poison'])
+@pytest.mark.parametrize("arguments", ['{"q": "po\\u0069son"}', '{"deep": [{"poison": 1}]}', "not JSON: poison"])
 def test_tool_calls_are_read_too(arguments: str) -> None:
     calls = [{"type": "function", "function": {"name": "search", "arguments": arguments}}]
     verdict = judged(blocklist("poison"), Completion("", tool_calls=calls))

@@ -52,9 +52,7 @@ def test_a_label_of_the_set_passes(labels: Labels, exchange: Exchange, label: st
         ('{"category": ["symptoms"]}', "the label is not one of the set"),
     ],
 )
-def test_anything_else_fails_with_its_reason(
-    labels: Labels, exchange: Exchange, text: str, reason: str
-) -> None:
+def test_anything_else_fails_with_its_reason(labels: Labels, exchange: Exchange, text: str, reason: str) -> None:
     verdict = labels.judge(exchange, Completion(text))
     assert not verdict.ok
     assert verdict.reason == reason

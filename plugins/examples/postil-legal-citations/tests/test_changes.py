@@ -20,8 +20,10 @@ def test_it_keeps_the_contract(tmp_path: Path) -> None:
 def test_it_tells_of_its_own_domain_what_is_in_force(tmp_path: Path) -> None:
     listener = Changes.from_mapping({"file": str(tmp_path / "changes.md")})
     for told in (
-        happening("publish", "legal/clause"), happening("promote", "legal/clause"),
-        happening("promote", "finance/intent"), happening("rollback", "legal/clause", ""),
+        happening("publish", "legal/clause"),
+        happening("promote", "legal/clause"),
+        happening("promote", "finance/intent"),
+        happening("rollback", "legal/clause", ""),
     ):
         listener.hear(told)
     assert (tmp_path / "changes.md").read_text(encoding="utf-8").splitlines() == [

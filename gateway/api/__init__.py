@@ -1,0 +1,1 @@
+"""Every HTTP shape: routes, errors as they are shown, and the OpenAPI document."""

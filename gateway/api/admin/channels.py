@@ -1,0 +1,117 @@
+"""``/api/adapters/.../canary | shadow | pins``: releases that are tried out, and tenants that keep theirs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from litestar import delete, get, put
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from postil.gateway.api.admin import schemas as views
+from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
+from postil.gateway.control import releases as releasing
+from postil.gateway.control.runtime import Gateway
+from postil.gateway.errors import NotFoundError
+from postil.gateway.tenancy.permissions import Right
+from postil.registry.releases import shadow_agreement as agreements
+from postil.registry.releases.channels import CANARY, SHADOW, Only
+
+
+class PointBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Which release, its share of the traffic in per cent, and why; with ``if_revision``, only if nobody moved it."""
+
+    release: int
+    weight: float
+    reason: str = ""
+    if_revision: int | None = None
+
+
+class PinBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Which release a tenant gets, and why."""
+
+    release: int
+    reason: str = ""
+
+
+def channel_routes(gateway: Gateway) -> list[Any]:
+    """The routes over one gateway; the door is around them."""
+    return [*_channel_routes(gateway), *_pin_routes(gateway)]
+
+
+def _channel_routes(gateway: Gateway) -> list[Any]:
+    @put("/adapters/{domain:str}/{adapter:str}/channels/{which:str}", may=Right.PUBLISH)
+    async def point(
+        request: AnyRequest,
+        domain: FromPath[str],
+        adapter: FromPath[str],
+        which: FromPath[str],
+        data: JSONBody[PointBody],
+    ) -> dict[str, Any]:
+        ref = adapter_name(domain, adapter).release(data.release)
+        state = await releasing.point(
+            gateway,
+            ref,
+            _channel(which),
+            data.weight,
+            reason=data.reason,
+            actor=actor(request),
+            only=Only(revision=data.if_revision),
+        )
+        return views.adapter(state, gateway, caller_of(request))
+
+    @delete("/adapters/{domain:str}/{adapter:str}/channels/{which:str}", status_code=200, may=Right.PUBLISH)
+    async def clear(
+        request: AnyRequest,
+        domain: FromPath[str],
+        adapter: FromPath[str],
+        which: FromPath[str],
+        reason: FromQuery[str] = "",
+    ) -> dict[str, Any]:
+        name = adapter_name(domain, adapter)
+        state = await releasing.clear(gateway, name, _channel(which), reason=reason, actor=actor(request))
+        return views.adapter(state, gateway, caller_of(request))
+
+    @get("/adapters/{domain:str}/{adapter:str}/agreement", may=Right.SEE)
+    async def agreement(domain: FromPath[str], adapter: FromPath[str]) -> list[dict[str, Any]]:
+        await gateway.shadows.flush()
+        name = adapter_name(domain, adapter)
+        found = await asyncio.to_thread(agreements.of, gateway.registry().database, name)
+        return [views.agreement(row) for row in found]
+
+    return [point, clear, agreement]
+
+
+def _pin_routes(gateway: Gateway) -> list[Any]:
+    @put("/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}", may=Right.ADMINISTER)
+    async def pin(
+        request: AnyRequest,
+        domain: FromPath[str],
+        adapter: FromPath[str],
+        tenant: FromPath[str],
+        data: JSONBody[PinBody],
+    ) -> dict[str, Any]:
+        ref = adapter_name(domain, adapter).release(data.release)
+        state = await releasing.pin(gateway, tenant, ref, reason=data.reason, actor=actor(request))
+        return views.adapter(state, gateway, caller_of(request))
+
+    @delete("/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}", status_code=200, may=Right.ADMINISTER)
+    async def unpin(
+        request: AnyRequest,
+        domain: FromPath[str],
+        adapter: FromPath[str],
+        tenant: FromPath[str],
+        reason: FromQuery[str] = "",
+    ) -> dict[str, Any]:
+        name = adapter_name(domain, adapter)
+        state = await releasing.unpin(gateway, tenant, name, reason=reason, actor=actor(request))
+        return views.adapter(state, gateway, caller_of(request))
+
+    return [pin, unpin]
+
+
+def _channel(which: str) -> str:
+    if which not in (CANARY, SHADOW):
+        raise NotFoundError(f"there is no channel {which[:20]!r} to set; there are {CANARY} and {SHADOW}")
+    return which

@@ -1,0 +1,39 @@
+"""``/api``: take a release out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from litestar import get
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from postil.gateway.api.admin.params import adapter_name
+from postil.gateway.control.runtime import Gateway
+from postil.gateway.tenancy.permissions import Right
+from postil.plugins import ReleaseRef
+from postil.registry.artifacts.archives.tar import TarFile, tar_chunks, tar_size
+from postil.registry.artifacts.export import release_files
+from postil.registry.releases.service import Registry
+from postil.registry.signing.requirements import signature_of
+
+
+def export_routes(gateway: Gateway) -> list[Any]:
+    """How releases go out: as a tar of the artifact, the policy and a model card."""
+
+    @get("/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact", may=Right.EXPORT)
+    async def artifact(domain: FromPath[str], adapter: FromPath[str], number: FromPath[int]) -> Stream:
+        ref = adapter_name(domain, adapter).release(number)
+        files = await asyncio.to_thread(_files, gateway.registry(), ref)
+        headers = {"content-length": str(tar_size(files)), "x-postil-release": str(ref)}
+        return Stream(tar_chunks(files), media_type="application/x-tar", headers=headers)
+
+    return [artifact]
+
+
+def _files(registry: Registry, ref: ReleaseRef) -> Sequence[TarFile]:
+    release = registry.release(ref)
+    signature = signature_of(registry.database, release.domain, release.artifact)
+    return release_files(release, registry.artifacts.verified(release.artifact), signature)

@@ -1,0 +1,48 @@
+"""``/api/gc``: delete the files of releases that nobody points to."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import post
+from litestar.params import JSONBody
+
+from postil.gateway.api.admin.params import AnyRequest, actor
+from postil.gateway.control.garbage import collect_garbage
+from postil.gateway.control.runtime import Gateway
+from postil.gateway.tenancy.permissions import Right
+from postil.registry.defaults import KEEP
+from postil.registry.releases.garbage import Garbage
+
+
+class CollectBody(msgspec.Struct, forbid_unknown_fields=True):
+    """How many of each adapter's newest releases keep their files in any case; ``dry_run`` changes nothing."""
+
+    keep: Annotated[int, msgspec.Meta(ge=0)] = KEEP
+    dry_run: bool = False
+
+
+def gc_routes(gateway: Gateway) -> list[Any]:
+    """The route over one gateway; the door is around it."""
+
+    @post("/gc", status_code=200, may=Right.ADMINISTER)
+    async def gc(request: AnyRequest, data: JSONBody[CollectBody]) -> dict[str, Any]:
+        found = await collect_garbage(gateway, keep=data.keep, actor=actor(request), dry_run=data.dry_run)
+        return {
+            "dry_run": data.dry_run,
+            "keep": data.keep,
+            "garbage": [_view(garbage) for garbage in found],
+            "bytes": sum(garbage.bytes for garbage in found),
+        }
+
+    return [gc]
+
+
+def _view(garbage: Garbage) -> dict[str, Any]:
+    return {
+        "artifact": garbage.artifact,
+        "releases": [str(ref) for ref in garbage.releases],
+        "why": garbage.why,
+        "bytes": garbage.bytes,
+    }

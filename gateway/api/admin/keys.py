@@ -1,0 +1,84 @@
+"""``/api/keys``: several for each tenant, and those of the people and machines that work on the registry."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from litestar import delete, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from postil.gateway.api.admin import schemas as views
+from postil.gateway.api.admin.params import AnyRequest, actor, seconds
+from postil.gateway.control.catalog_sync import refresh_keys
+from postil.gateway.control.runtime import Gateway
+from postil.gateway.tenancy.permissions import Right
+from postil.registry.accounts import keys
+from postil.registry.accounts.keys import Role, Wanted
+from postil.registry.defaults import OVERLAP_SECONDS
+
+
+class KeyBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A key to add: whose, what for, in which domains (publishers, reviewers), and for how many seconds."""
+
+    owner: str
+    role: Role = Role.TENANT
+    domains: list[str] = []
+    expires_in: float | None = None
+    note: str = ""
+
+
+class RotateBody(msgspec.Struct, forbid_unknown_fields=True):
+    """For how many seconds the old key goes on, and the new one is good (as long as the old one was, if left out)."""
+
+    overlap: float = OVERLAP_SECONDS
+    expires_in: float | None = None
+
+
+def key_routes(gateway: Gateway) -> list[Any]:
+    """The routes over one gateway; the door is around them."""
+    return [_listing(gateway), *_changing(gateway)]
+
+
+def _listing(gateway: Gateway) -> Any:
+    @get("/keys", may=Right.SEE_KEYS)
+    async def listed(owner: FromQuery[str | None] = None) -> list[dict[str, Any]]:
+        found = await asyncio.to_thread(keys.list_keys, gateway.registry().database, owner)
+        return [views.key(key) for key in found]
+
+    return listed
+
+
+def _changing(gateway: Gateway) -> list[Any]:
+    @post("/keys", may=Right.ADMINISTER)
+    async def add(request: AnyRequest, data: JSONBody[KeyBody]) -> dict[str, Any]:
+        wanted = Wanted(data.owner, data.role, data.domains, seconds(data.expires_in), data.note)
+        key, text = await asyncio.to_thread(keys.add_key, gateway.registry().database, wanted, actor=actor(request))
+        await refresh_keys(gateway)
+        return {**views.key(key), "key": text}
+
+    @post("/keys/{key_id:str}/rotate", may=Right.ADMINISTER)
+    async def rotate(request: AnyRequest, key_id: FromPath[str], data: JSONBody[RotateBody]) -> dict[str, Any]:
+        overlap = seconds(data.overlap)
+        assert overlap is not None, "it has a default"
+        old, new, text = await asyncio.to_thread(
+            keys.rotate_key,
+            gateway.registry().database,
+            key_id,
+            overlap,
+            lifetime=seconds(data.expires_in),
+            actor=actor(request),
+        )
+        await refresh_keys(gateway)
+        return {**views.key(new), "key": text, "replaces": views.key(old)}
+
+    @delete("/keys/{key_id:str}", status_code=200, may=Right.ADMINISTER)
+    async def revoke(request: AnyRequest, key_id: FromPath[str], reason: FromQuery[str] = "") -> dict[str, Any]:
+        key = await asyncio.to_thread(
+            keys.revoke_key, gateway.registry().database, key_id, reason=reason, actor=actor(request)
+        )
+        await refresh_keys(gateway)
+        return views.key(key)
+
+    return [add, rotate, revoke]

@@ -1,0 +1,104 @@
+"""``/api/tenants/NAME/limits`` and ``/api/usage``; and ``/v1/usage``, where a tenant sees its own."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import msgspec
+from litestar import Request, get, put
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from postil.gateway.api.admin.params import AnyRequest, actor
+from postil.gateway.control.catalog_sync import refresh_keys
+from postil.gateway.control.runtime import Gateway
+from postil.gateway.errors import BadRequestError
+from postil.gateway.tenancy.permissions import Right
+from postil.registry.accounts import limits, usage
+from postil.registry.accounts.limits import TenantLimits
+from postil.registry.names import parse_adapter
+
+
+class LimitsBody(msgspec.Struct, forbid_unknown_fields=True):
+    """All limits that are to be in force; what is left out is not limited."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    tokens_per_day: int | None = None
+    concurrent: int | None = None
+
+
+def limit_routes(gateway: Gateway) -> list[Any]:
+    """What the admin sets and sees; the door is around it."""
+
+    @get("/tenants/{name:str}/limits", may=Right.SEE_KEYS)
+    async def shown(name: FromPath[str]) -> dict[str, Any]:
+        return asdict(await asyncio.to_thread(limits.limits_of, gateway.registry().database, name))
+
+    @put("/tenants/{name:str}/limits", may=Right.ADMINISTER)
+    async def put_limits(request: AnyRequest, name: FromPath[str], data: JSONBody[LimitsBody]) -> dict[str, Any]:
+        wanted = TenantLimits(**msgspec.structs.asdict(data))
+        await asyncio.to_thread(limits.set_limits, gateway.registry().database, name, wanted, actor=actor(request))
+        await refresh_keys(gateway)
+        return asdict(wanted)
+
+    @get("/usage", may=Right.SEE_USAGE)
+    async def used(
+        tenant: FromQuery[str | None] = None,
+        adapter: FromQuery[str | None] = None,
+        since: FromQuery[str | None] = None,
+        until: FromQuery[str | None] = None,
+        by: FromQuery[str] = "tenant",
+    ) -> list[dict[str, Any]]:
+        return await _report(gateway, by, tenant, adapter, since, until)
+
+    return [shown, put_limits, used]
+
+
+def usage_routes(gateway: Gateway) -> list[Any]:
+    """What a tenant may ask: of itself."""
+
+    @get("/v1/usage")
+    async def mine(
+        request: Request[Any, Any, Any],
+        adapter: FromQuery[str | None] = None,
+        since: FromQuery[str | None] = None,
+        until: FromQuery[str | None] = None,
+        by: FromQuery[str] = "adapter",
+    ) -> dict[str, Any]:
+        caller = gateway.directory.identify(request.headers.get("authorization"))
+        data = await _report(gateway, by, caller.name, adapter, since, until)
+        # What was tried out on copies of its requests is no use of a tenant's.
+        seen = [{name: value for name, value in entry.items() if name != usage.SHADOW} for entry in data]
+        return {"object": "list", "data": [entry for entry in seen if entry["requests"] or usage.AGAIN in entry]}
+
+    return [mine]
+
+
+async def _report(
+    gateway: Gateway, by: str, tenant: str | None, adapter: str | None, since: str | None, until: str | None
+) -> list[dict[str, Any]]:
+    if by not in usage.GROUPS:
+        raise BadRequestError(f"by cannot be {by[:20]!r}; it is one of {', '.join(usage.GROUPS)}")
+    asked = None if adapter is None else _adapter(adapter)
+    first, last = (None if text is None else _day(text) for text in (since, until))
+    await gateway.ledger.flush()
+    return await asyncio.to_thread(
+        usage.report, gateway.registry().database, by, tenant=tenant, adapter=asked, since=first, until=last
+    )
+
+
+def _adapter(text: str) -> tuple[str, str]:
+    if text == "base":
+        return "", ""
+    name = parse_adapter(text)
+    return name.domain, name.adapter
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadRequestError(f"{text[:40]!r} is not a day; write one such as 2026-11-01") from None

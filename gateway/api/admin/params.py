@@ -1,0 +1,39 @@
+"""What the routes of the admin API share."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from litestar import Request
+
+from postil.gateway.errors import BadRequestError
+from postil.gateway.tenancy.directory import Caller
+from postil.registry.names import AdapterName, parse_adapter
+
+AnyRequest = Request[Any, Any, Any]
+
+
+def adapter_name(domain: str, adapter: str) -> AdapterName:
+    """The adapter that a path names. Raises NameInvalidError."""
+    return parse_adapter(f"{domain}/{adapter}")
+
+
+def seconds(number: float | None) -> timedelta | None:
+    """A span of time. Raises BadRequestError at one that no calendar holds."""
+    try:
+        return None if number is None else timedelta(seconds=number)
+    except (OverflowError, ValueError) as error:
+        raise BadRequestError("that many seconds cannot be; a key's time is at most ten years") from error
+
+
+def caller_of(request: AnyRequest) -> Caller:
+    """Who the door let through."""
+    caller: Caller = request.user
+    return caller
+
+
+def actor(request: AnyRequest) -> str:
+    """Who did it: the key's owner. Of the admin key file, which many may share, who they themselves say they are."""
+    caller = caller_of(request)
+    return request.headers.get("x-postil-actor", caller.owner)[:200] if caller.root else caller.owner

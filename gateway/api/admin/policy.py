@@ -1,0 +1,22 @@
+"""``/api/policy-schema``: what a policy may say on this gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from litestar import get
+
+from postil.gateway.control.runtime import Gateway
+from postil.gateway.tenancy.permissions import Right
+from postil.registry.policy.schema import policy_schema
+
+
+def policy_routes(gateway: Gateway) -> list[Any]:
+    """The routes about policies themselves."""
+
+    @get("/policy-schema", may=Right.LOOK)
+    async def schema() -> dict[str, Any]:
+        return await asyncio.to_thread(policy_schema, gateway.plugins)
+
+    return [schema]

@@ -1,0 +1,117 @@
+"""``/api``: publish a release, from an upload or from a hub."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import msgspec
+from litestar import post
+from litestar.datastructures import UploadFile
+from litestar.exceptions import ClientException
+from litestar.params import FromPath
+from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
+
+from postil.gateway.api.admin import schemas as views
+from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name
+from postil.gateway.control import publish as publishing
+from postil.gateway.control.publish import Published, Take
+from postil.gateway.control.runtime import Gateway
+from postil.gateway.errors import BadRequestError, TooLargeError
+from postil.gateway.tenancy.permissions import Right
+from postil.registry.artifacts.hub.ref import parse_hub_ref
+from postil.registry.policy.policy import Policy, parse_policy
+
+
+class SourceBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Where on a hub the adapter lies (``hf://org/name@revision``), how it answers (YAML), and why."""
+
+    source: str
+    policy: str | None = None
+    note: str = ""
+
+
+def publish_routes(gateway: Gateway) -> list[Any]:
+    """How adapters come in: as an archive in the form field ``artifact``, or as ``source`` in a form or in JSON."""
+
+    # A mebibyte more than the adapter itself: the policy, the note and the form around them.
+    @post(
+        "/adapters/{domain:str}/{adapter:str}/releases",
+        request_max_body_size=(gateway.settings.upload_limit_mib + 1) << 20,
+        may=Right.PUBLISH,
+    )
+    async def publish(request: AnyRequest, domain: FromPath[str], adapter: FromPath[str]) -> dict[str, Any]:
+        name = adapter_name(domain, adapter)
+        take, policy, note = await _asked(request, gateway.settings.upload_limit_mib)
+        work = publishing.publish(gateway, take, name, policy, note=note, actor=actor(request))
+        made = await _while_wanted(request, work)
+        return {
+            **views.release(made.release), "created": made.created,
+            "policy_from": "policy.yaml" if made.policy_found else "request" if policy else "in force",
+        }  # fmt: skip
+
+    return [publish]
+
+
+async def _asked(request: AnyRequest, limit_mib: int) -> tuple[Take, Policy | None, str]:
+    try:
+        if request.content_type[0] == "application/json":
+            body = msgspec.json.decode(await request.body(), type=SourceBody)
+            return _take(None, body.source), _policy(body.policy), body.note
+        form = await request.form()
+    except ClientException as error:
+        if error.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
+            raise TooLargeError(
+                f"the upload is larger than {limit_mib} MiB; publish only the adapter itself, or raise"
+                " POSTIL_UPLOAD_LIMIT_MIB"
+            ) from error
+        raise BadRequestError(f"the body is not a whole form ({error.detail}); send it again") from error
+    except msgspec.MsgspecError as error:
+        raise BadRequestError(f"the body cannot be understood: {error}") from error
+    policy = form.get("policy")
+    return (
+        _take(form.get("artifact"), await _text(form.get("source"))),
+        _policy(None if policy is None else await _text(policy)),
+        await _text(form.get("note")),
+    )
+
+
+def _take(upload: object, source: str) -> Take:
+    if isinstance(upload, UploadFile) and not source:
+        return publishing.uploaded(upload.file)
+    if upload is None and source:
+        return publishing.from_hub(parse_hub_ref(source))
+    raise BadRequestError(
+        "send the adapter as a tar, tar.gz or zip in the form field `artifact`, or its place on a hub in `source`",
+        param="artifact",
+    )
+
+
+def _policy(text: str | None) -> Policy | None:
+    return None if text is None else parse_policy(text)
+
+
+async def _while_wanted(request: AnyRequest, work: Coroutine[Any, Any, Published]) -> Published:
+    """Do the work, unless the client leaves before it is done."""
+    task, gone = asyncio.create_task(work), asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise BadRequestError("the client left before the release was made; nothing was published")
+        return task.result()
+    finally:
+        for pending in (task, gone):
+            pending.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _gone(request: AnyRequest) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _text(value: object) -> str:
+    if isinstance(value, UploadFile):
+        return (await value.read()).decode(errors="replace")
+    return "" if value is None else str(value)

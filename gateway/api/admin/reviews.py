@@ -1,0 +1,127 @@
+"""``GET /v1/reviews/{id}`` for the tenant whose answer it is, and ``/api/reviews`` for those who decide."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+from litestar import Request, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from postil.gateway.api.admin import schemas as views
+from postil.gateway.api.admin.auth import allowed
+from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
+from postil.gateway.control.reviews import told_of
+from postil.gateway.control.runtime import Gateway
+from postil.gateway.tenancy.permissions import Right
+from postil.registry.db.tables import Review
+from postil.registry.releases import history
+from postil.registry.reviews import export_examples as examples
+from postil.registry.reviews import reviews
+
+_LONGEST_WAIT = 60.0
+Act = Callable[..., Review]
+
+
+class AssignBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Who is to decide."""
+
+    person: str
+
+
+class DecideBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A remark, and for an edit the answer that stands."""
+
+    note: str = ""
+    answer: str | None = None
+
+
+def review_routes(gateway: Gateway) -> list[Any]:
+    """What a tenant may ask."""
+
+    @get("/v1/reviews/{review_id:str}")
+    async def mine(
+        request: Request[Any, Any, Any], review_id: FromPath[str], wait: FromQuery[float] = 0.0
+    ) -> dict[str, Any]:
+        caller = gateway.directory.identify(request.headers.get("authorization"))
+        seconds = min(max(wait, 0.0), _LONGEST_WAIT) if wait == wait else 0.0
+        tenant = None if caller.admin else caller.name
+        return told_of(await gateway.reviews.get(review_id, seconds, tenant=tenant))
+
+    return [mine]
+
+
+def admin_review_routes(gateway: Gateway) -> list[Any]:
+    """What those who decide may ask; the door is around it."""
+    return [*_reading(gateway), *_deciding(gateway)]
+
+
+def _reading(gateway: Gateway) -> list[Any]:
+    @get("/reviews", may=Right.REVIEW)
+    async def listed(
+        request: AnyRequest,
+        status: FromQuery[str | None] = None,
+        domain: FromQuery[str | None] = None,
+        assigned_to: FromQuery[str | None] = None,
+        limit: FromQuery[int] = 100,
+    ) -> list[dict[str, Any]]:
+        if domain is not None:
+            allowed(gateway, request, Right.REVIEW, domain)
+        found = await asyncio.to_thread(
+            reviews.reviews,
+            gateway.registry().database,
+            status=status,
+            domain=domain,
+            assigned_to=assigned_to,
+            domains=caller_of(request).scope,
+            limit=max(1, min(limit, 1000)),
+        )
+        return [views.review(review) for review in found]
+
+    @get("/reviews/{review_id:str}", may=Right.REVIEW)
+    async def shown(request: AnyRequest, review_id: FromPath[str]) -> dict[str, Any]:
+        return views.review(await _theirs(gateway, request, review_id))
+
+    @get("/adapters/{domain:str}/{adapter:str}/examples", may=Right.REVIEW)
+    async def labelled(
+        domain: FromPath[str], adapter: FromPath[str], since: FromQuery[str | None] = None
+    ) -> list[dict[str, str]]:
+        instant = None if since is None else history.parse_instant(since)
+        return await asyncio.to_thread(examples.examples, gateway.registry(), adapter_name(domain, adapter), instant)
+
+    return [listed, shown, labelled]
+
+
+async def _theirs(gateway: Gateway, request: AnyRequest, review_id: str) -> Review:
+    """A review, if it is of a domain that the key reviews; else it is none for this key. Raises NotFoundError."""
+    return await asyncio.to_thread(reviews.get, gateway.registry().database, review_id, caller_of(request).scope)
+
+
+def _deciding(gateway: Gateway) -> list[Any]:
+    async def done(request: AnyRequest, review_id: str, act: Act, *arguments: str, **named: str) -> dict[str, Any]:
+        found = await _theirs(gateway, request, review_id)
+        decide = partial(act, gateway.registry().database, found.id, *arguments, actor=actor(request), **named)
+        review = await asyncio.to_thread(decide)
+        gateway.reviews.heard()
+        return views.review(review)
+
+    @post("/reviews/{review_id:str}/assign", status_code=200, may=Right.REVIEW)
+    async def assign(request: AnyRequest, review_id: FromPath[str], data: JSONBody[AssignBody]) -> dict[str, Any]:
+        return await done(request, review_id, reviews.assign, data.person)
+
+    @post("/reviews/{review_id:str}/approve", status_code=200, may=Right.REVIEW)
+    async def approve(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> dict[str, Any]:
+        return await done(request, review_id, reviews.approve, note=data.note)
+
+    @post("/reviews/{review_id:str}/edit", status_code=200, may=Right.REVIEW)
+    async def edit(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> dict[str, Any]:
+        return await done(request, review_id, reviews.edit, data.answer or "", note=data.note)
+
+    @post("/reviews/{review_id:str}/reject", status_code=200, may=Right.REVIEW)
+    async def reject(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> dict[str, Any]:
+        return await done(request, review_id, reviews.reject, note=data.note)
+
+    return [assign, approve, edit, reject]

@@ -1,0 +1,56 @@
+"""``/api/tenants``: who may ask, and what."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from litestar import delete, get, post
+from litestar.params import FromPath, JSONBody
+
+from postil.gateway.api.admin import schemas as views
+from postil.gateway.api.admin.params import AnyRequest, actor, seconds
+from postil.gateway.control import releases as releasing
+from postil.gateway.control.catalog_sync import refresh_keys
+from postil.gateway.control.runtime import Gateway
+from postil.gateway.tenancy.permissions import Right
+from postil.registry.accounts.tenants import add_tenant, tenants_and_keys
+
+
+class TenantBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A tenant to add, with its first key, which expires in so many seconds if that is said."""
+
+    name: str
+    domains: list[str]
+    default_domain: str | None = None
+    expires_in: float | None = None
+
+
+def tenant_routes(gateway: Gateway) -> list[Any]:
+    """The routes over one gateway; the door is around them."""
+
+    @get("/tenants", may=Right.SEE_KEYS)
+    async def tenants() -> list[dict[str, Any]]:
+        found, keys = await asyncio.to_thread(tenants_and_keys, gateway.registry().database)
+        return [views.tenant(tenant, keys) for tenant in found]
+
+    @post("/tenants", may=Right.ADMINISTER)
+    async def add(request: AnyRequest, data: JSONBody[TenantBody]) -> dict[str, Any]:
+        tenant, key, text = await asyncio.to_thread(
+            add_tenant,
+            gateway.registry().database,
+            data.name,
+            data.domains,
+            default=data.default_domain,
+            lifetime=seconds(data.expires_in),
+            actor=actor(request),
+        )
+        await refresh_keys(gateway)
+        return {**views.tenant(tenant, [key]), "key": text}
+
+    @delete("/tenants/{name:str}", may=Right.ADMINISTER)
+    async def remove(request: AnyRequest, name: FromPath[str]) -> None:
+        await releasing.remove_tenant(gateway, name, actor=actor(request))
+
+    return [tenants, add, remove]

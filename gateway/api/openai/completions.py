@@ -1,0 +1,188 @@
+"""``POST /v1/chat/completions`` and ``POST /v1/completions``: the hot path, as raw ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Mapping
+from contextlib import AsyncExitStack
+from typing import Protocol
+
+import msgspec
+from litestar.enums import ScopeType
+from litestar.handlers import asgi
+from litestar.handlers.asgi_handlers import ASGIRouteHandler
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
+from postil.gateway.inference.deadline import timed
+from postil.gateway.inference.pipeline import JSON, Answer, Running, complete
+from postil.gateway.inference.request import Ask, Kind, read_ask
+from postil.gateway.tenancy.directory import Caller, Directory
+from postil.gateway.tenancy.quota import Quota
+
+log = logging.getLogger(__name__)
+
+
+class Serving(Running, Protocol):
+    """What the two endpoints need of the gateway, or of the worker, that they are answered by."""
+
+    in_flight: int
+
+    @property
+    def body_limit(self) -> int:
+        """How many bytes a request may have."""
+
+    @property
+    def directory(self) -> Directory:
+        """Who calls. Raises EngineUnavailableError before that is known."""
+
+    async def admit(self, quota: Quota | None) -> Mapping[str, str]:
+        """Let a tenant's request in; the headers for its answer. Raises RequestsLimitedError, TokensLimitedError."""
+
+    def left(self, quota: Quota | None) -> None:
+        """A request that was let in has ended."""
+
+
+class Shortcut:
+    """An application in which the two generation endpoints are reached without anybody else on the way.
+
+    What a framework does for each of its requests is a tenth of what such a request costs here.
+    """
+
+    def __init__(self, serving: Serving, app: ASGIApp) -> None:
+        self._app = app
+        self._hot: dict[str, ASGIApp] = {kind.value: _handler(serving, kind) for kind in Kind}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; or start and stop with the server."""
+        hot = self._hot.get(scope["path"]) if scope["type"] == ScopeType.HTTP else None  # A lifespan has no path.
+        await (hot or self._app)(scope, receive, send)
+
+
+def completion_routes(serving: Serving) -> list[ASGIRouteHandler]:
+    """The two generation endpoints over one gateway, as routes of the framework."""
+    return [asgi(kind.value, copy_scope=False)(_handler(serving, kind)) for kind in Kind]
+
+
+def _handler(serving: Serving, kind: Kind) -> ASGIApp:
+    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
+        wire = Wire(send)
+        if scope.get("method") != "POST":
+            await wire.error(BadRequestError(f"{kind.value} takes POST"), status=405)
+            return
+        serving.in_flight += 1
+        try:
+            await _respond(serving, kind, scope, receive, wire)
+        finally:
+            serving.in_flight -= 1
+
+    return handler
+
+
+async def _respond(serving: Serving, kind: Kind, scope: Scope, receive: Receive, wire: Wire) -> None:
+    try:
+        caller = serving.directory.identify(_authorization(scope))
+        wire.told = await serving.admit(caller.limits)
+        try:
+            ask = timed(read_ask(kind, await _body(receive, serving.body_limit)), scope["headers"])
+            await _until_gone(_answer(serving, caller, ask, wire), receive)
+        finally:
+            serving.left(caller.limits)
+    except GatewayError as error:
+        await wire.error(error)
+    except EngineRefusedError as error:
+        await wire.whole(error.status, {"content-type": JSON}, error.body)
+    except Exception:
+        log.exception("a request failed")
+        await wire.error(GatewayError("the gateway failed on this request; its log says why"))
+
+
+async def _answer(serving: Serving, caller: Caller, ask: Ask, wire: Wire) -> None:
+    async with AsyncExitStack() as open_streams:
+        await wire.answer(await complete(serving, caller, ask, open_streams))
+
+
+async def _until_gone(work: Coroutine[None, None, None], receive: Receive) -> None:
+    """Do the work until it is done or the client has left: then it is cancelled, and the engine stops too."""
+    task, left = asyncio.current_task(), False
+    assert task is not None, "a coroutine runs in one"
+
+    async def watch() -> None:
+        nonlocal left
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        left = True
+        task.cancel()
+
+    watching = asyncio.create_task(watch())
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not left or task.uncancel():  # Somebody else wants it to end, too.
+            raise
+    finally:
+        watching.cancel()
+
+
+async def _body(receive: Receive, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise BadRequestError("the client left before its request was whole")
+        parts.append(message["body"])
+        size += len(message["body"])
+        if size > limit:
+            raise TooLargeError(f"the body is larger than {limit >> 20} MiB; send less")
+        if not message["more_body"]:
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _authorization(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return value.decode("latin-1")
+    return None
+
+
+class Wire:
+    """The way back to one client. What has begun is not begun again."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._begun = False
+        # Headers for whatever the answer will be.
+        self.told: Mapping[str, str] = {}
+
+    async def answer(self, answer: Answer) -> None:
+        """Send an answer, whole or as it comes."""
+        headers = {"content-type": answer.content_type, **answer.headers}
+        if isinstance(answer.body, bytes):
+            await self.whole(200, headers, answer.body)
+            return
+        await self._begin(200, {**headers, "cache-control": "no-cache"})
+        async for chunk in answer.body:
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def error(self, error: GatewayError, *, status: int | None = None) -> None:
+        """Send an error in OpenAI's shape, unless an answer has begun: that one just ends."""
+        headers = {"content-type": JSON, **error.headers}
+        if error.retry_after is not None:
+            headers["retry-after"] = str(error.retry_after)
+        await self.whole(status or error.status, headers, msgspec.json.encode(error.openai()))
+
+    async def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Send everything at once."""
+        if self._begun:
+            return
+        await self._begin(status, {**headers, "content-length": str(len(body))})
+        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _begin(self, status: int, headers: Mapping[str, str]) -> None:
+        self._begun = True
+        headers = {**headers, **self.told} if self.told else headers
+        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})

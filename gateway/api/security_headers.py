@@ -1,0 +1,79 @@
+"""What holds for every answer but a completion's: security headers, and no requests by a browser for somebody else."""
+
+from __future__ import annotations
+
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from postil.gateway.api.error_responses import tell
+from postil.gateway.errors import BadRequestError, CrossSiteError, GatewayError, NotJsonError
+
+# Pages of postil's own, once there are any, loosen what they need for themselves.
+_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_ELSEWHERE = (b"cross-site", b"same-site")
+
+
+class Front:
+    """Stands before the application; what is under ``/v1`` passes it untouched."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        if scope["path"].startswith("/v1/"):
+            await self._app(scope, receive, send)
+            return
+        guarded = _with_headers(send)
+        error = _refused(scope)
+        if error is None:
+            await self._app(scope, receive, guarded)
+        else:
+            await tell(error, scope["path"], guarded)
+
+
+def _refused(scope: Scope) -> GatewayError | None:
+    """Why a request is not even looked at, if so."""
+    if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+        return BadRequestError("the address holds a NUL character; leave it out")
+    if scope.get("method") in _SAFE:
+        return None
+    headers = dict(scope["headers"])
+    if _cross_site(headers):
+        return CrossSiteError("this was asked by a page of another site; the admin API answers none")
+    return None if _json(scope["path"], headers) else NotJsonError("send JSON, with `Content-Type: application/json`")
+
+
+def _cross_site(headers: dict[bytes, bytes]) -> bool:
+    """Whether a browser says that a page of somebody else asks; keys would not travel by themselves anyway."""
+    site = headers.get(b"sec-fetch-site")
+    if site is not None:  # It knows; a proxy on the way may have changed the Host.
+        return site in _ELSEWHERE
+    origin = headers.get(b"origin")
+    return origin is not None and origin.partition(b"://")[2] != headers.get(b"host", b"")
+
+
+def _json(path: str, headers: dict[bytes, bytes]) -> bool:
+    """Whether a body is JSON, or there is none; an upload is a form."""
+    empty = headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers
+    if empty or path.rstrip("/").endswith("/releases"):
+        return True
+    return headers.get(b"content-type", b"").split(b";")[0].strip().lower() == b"application/json"
+
+
+def _with_headers(send: Send) -> Send:
+    async def guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            given = [*message["headers"]]
+            names = {name for name, _ in given}
+            message["headers"] = [*given, *(pair for pair in _HEADERS if pair[0] not in names)]
+        await send(message)
+
+    return guarded

@@ -1,0 +1,1 @@
+"""The commands of ``postil``: one file a command."""

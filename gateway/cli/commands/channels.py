@@ -1,0 +1,118 @@
+"""``postil canary | shadow | pin | unpin | agreement``: try releases out, and let tenants keep theirs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from postil.gateway.cli.api_client import call, connected
+from postil.gateway.cli.commands.releases import Reason
+from postil.gateway.cli.output import AsJson, console, print_json, print_table
+from postil.registry.names import AdapterName, parse_adapter, parse_release
+
+What = Annotated[str, typer.Argument(help="domain/adapter@number; with --end, domain/adapter.")]
+End = Annotated[bool, typer.Option("--end", help="End it.")]
+TenantName = Annotated[str, typer.Argument(help="The tenant's name.")]
+
+
+def canary(
+    what: What,
+    weight: Annotated[float, typer.Option(help="Its share of the answers, in per cent.")] = 10.0,
+    end: End = False,
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let a release answer a share of the requests; the same users always get it. If it is worse, it is taken back."""
+    _set("canary", what, weight, end, reason, as_json)
+
+
+def shadow(
+    what: What,
+    weight: Annotated[float, typer.Option(help="The share of the requests it gets a copy of, in per cent.")] = 100.0,
+    end: End = False,
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Send a release copies of requests; nobody sees its answers. `postil agreement` shows how they compare."""
+    _set("shadow", what, weight, end, reason, as_json)
+
+
+def pin(
+    tenant: TenantName,
+    release: Annotated[str, typer.Argument(help="Which: domain/adapter@number.")],
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Give a tenant one release, whatever is live."""
+    ref = parse_release(release)
+    with connected() as client:
+        state = call(
+            client, "PUT", f"/api/adapters/{ref.name}/pins/{tenant}", json={"release": ref.number, "reason": reason}
+        )
+    _say(state, f"{tenant} gets {ref} from now on", as_json)
+
+
+def unpin(
+    tenant: TenantName,
+    adapter: Annotated[str, typer.Argument(help="Which: domain/adapter.")],
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let a tenant follow what is live again."""
+    name = parse_adapter(adapter)
+    with connected() as client:
+        state = call(client, "DELETE", f"/api/adapters/{name}/pins/{tenant}", params={"reason": reason})
+    _say(state, f"{tenant} gets what is live of {name}", as_json)
+
+
+def agreement(adapter: Annotated[str, typer.Argument(help="Which: domain/adapter.")], as_json: AsJson = False) -> None:
+    """Show how often shadows said what the release that answered said."""
+    with connected() as client:
+        rows = call(client, "GET", f"/api/adapters/{parse_adapter(adapter)}/agreement")
+    if as_json:
+        print_json(rows)
+        return
+    table = [
+        (
+            row["shadow"],
+            row["answered"],
+            row["compared"],
+            f"{row['agreed'] / row['compared']:.1%}" if row["compared"] else "",
+            row["failed"],
+            row["skipped"],
+        )
+        for row in rows
+    ]
+    print_table(
+        ["shadow", "beside", "compared", "agreed", "failed", "skipped"],
+        table,
+        empty="no shadow has been compared yet; begin with `postil shadow domain/adapter@number`",
+    )
+
+
+def _set(which: str, what: str, weight: float, end: bool, reason: str, as_json: bool) -> None:
+    if end:
+        name = parse_adapter(what.partition("@")[0])
+        with connected() as client:
+            state = call(client, "DELETE", _path(name, which), params={"reason": reason})
+        _say(state, f"{name} has no {which} any more", as_json)
+        return
+    ref = parse_release(what)
+    name = AdapterName(ref.domain, ref.adapter)
+    body: dict[str, Any] = {"release": ref.number, "weight": weight, "reason": reason}
+    with connected() as client:
+        state = call(client, "PUT", _path(name, which), json=body)
+    part = "answers" if which == "canary" else "gets a copy of"
+    _say(state, f"{ref} is the {which}: it {part} {weight:g} % of the requests", as_json)
+
+
+def _path(name: AdapterName, which: str) -> str:
+    return f"/api/adapters/{name}/channels/{which}"
+
+
+def _say(state: dict[str, Any], sentence: str, as_json: bool) -> None:
+    if as_json:
+        print_json(state)
+    else:
+        console().print(sentence)

@@ -1,0 +1,86 @@
+"""``postil domains list | require-signature``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from postil.gateway.cli.api_client import CommandError, call, connected
+from postil.gateway.cli.commands.releases import Reason
+from postil.gateway.cli.output import AsJson, console, print_json, print_table
+
+
+def make_cli() -> typer.Typer:
+    """The group of commands."""
+    cli = typer.Typer(help="What domains ask of their adapters.", no_args_is_help=True)
+    cli.command("list")(list_domains)
+    cli.command("require-signature")(require_signature)
+    return cli
+
+
+def list_domains(as_json: AsJson = False) -> None:
+    """Show the domains, the keys that their adapters are signed with, and what they serve unsigned all the same."""
+    with connected() as client:
+        found = call(client, "GET", "/api/domains")
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            one["domain"],
+            ", ".join(key["fingerprint"][:16] for key in one["keys"]) or "none needed",
+            ", ".join(one["unsigned"]),
+        )
+        for one in found
+    ]
+    print_table(["domain", "signing keys", "unsigned"], rows, empty="there are no domains yet; publish an adapter")
+
+
+def require_signature(
+    domain: Annotated[str, typer.Argument(help="The domain.")],
+    key: Annotated[
+        list[Path] | None, typer.Option(help="A public key (PEM); give it several times to accept several.")
+    ] = None,
+    none: Annotated[bool, typer.Option("--none", help="Ask for no signatures any more.")] = False,
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Let a domain take and load only adapters signed with one of these keys, and with no others from now on.
+
+    What it serves already goes on answering, and is named here if it is not signed: it cannot be promoted, or loaded
+    again, until the same adapter is published with a signature.
+    """
+    if none == bool(key):
+        raise CommandError("give either --key PUBLIC.pem (once or more) or --none")
+    body = {"keys": [_read(path) for path in key or []], "reason": reason}
+    with connected() as client:
+        made = call(client, "PUT", f"/api/domains/{domain}/signing-keys", json=body)
+    if as_json:
+        print_json(made)
+    else:
+        _say(made)
+
+
+def _read(path: Path) -> str:
+    # Slow to import. It looks before anything is sent, so that a private key never leaves this machine.
+    from postil.registry.signing.bundles import read_public_key
+
+    try:
+        return read_public_key(path.read_text()).pem
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"the key {path} cannot be read: {error}") from error
+
+
+def _say(made: dict[str, Any]) -> None:
+    if not made["keys"]:
+        console().print(f"{made['domain']} takes adapters without a signature")
+        return
+    keys = ", ".join(key["fingerprint"][:16] for key in made["keys"])
+    console().print(f"{made['domain']} takes and loads only adapters signed with {keys}")
+    if made["unsigned"]:
+        console().print(
+            f"not signed so, and not loaded again until they are: {', '.join(made['unsigned'])}"
+            " (publish the same folders with --sign)"
+        )

@@ -1,0 +1,44 @@
+"""``postil gc``: make room on the disk, and take from nobody what they may still ask for."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.filesize import decimal
+
+from postil.gateway.cli.api_client import call, connected
+from postil.gateway.cli.output import AsJson, console, print_json, print_table
+from postil.registry.defaults import KEEP
+
+
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    keep: Annotated[int, typer.Option(min=0, help="How many of an adapter's newest releases stay in any case.")] = KEEP,
+    as_json: AsJson = False,
+) -> None:
+    """Delete the files of releases out of reach: never live, on no channel, not pinned, and not among the newest.
+
+    They stay in the history; publish the same files again to serve one. What an interrupted publish left goes as well.
+    """
+    with connected() as client:
+        report = call(client, "POST", "/api/gc", json={"dry_run": dry_run, "keep": keep})
+    if as_json:
+        print_json(report)
+    else:
+        _show(report)
+
+
+def _show(report: dict[str, Any]) -> None:
+    rows = [
+        (", ".join(row["releases"]) or "none", row["artifact"][:19], row["why"], decimal(row["bytes"]))
+        for row in report["garbage"]
+    ]
+    print_table(["release", "artifact", "why", "size"], rows, empty="there is nothing to collect")
+    if rows:
+        would = "would be freed; nothing was deleted" if report["dry_run"] else "freed"
+        console().print(f"\n{_count(rows)}, {decimal(report['bytes'])} {would}")
+
+
+def _count(rows: list[Any]) -> str:
+    return "1 artifact" if len(rows) == 1 else f"{len(rows)} artifacts"

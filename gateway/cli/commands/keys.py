@@ -1,0 +1,135 @@
+"""``postil keys list | add | rotate | revoke``."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+import typer
+
+from postil.gateway.cli.api_client import CommandError, call, connected
+from postil.gateway.cli.durations import span
+from postil.gateway.cli.output import AsJson, console, print_json, print_table, short_time
+
+Which = Annotated[str, typer.Argument(help="The id, how it begins (postil_<id>), or all of it; only the id is sent.")]
+Expires = Annotated[
+    float | None, typer.Option("--expires", parser=span, metavar="SPAN", help="For how long it is good, such as 90d.")
+]
+_ID = re.compile("[0-9a-f]{12}")
+_ROLES = "tenant (asks), publisher or reviewer (of given domains), viewer, admin."
+
+
+def make_cli() -> typer.Typer:
+    """The group of commands."""
+    cli = typer.Typer(help="Keys: of tenants, and of those who work on the registry.", no_args_is_help=True)
+    cli.command("list")(list_keys)
+    for command in (add, rotate, revoke):
+        cli.command()(command)
+    return cli
+
+
+def list_keys(
+    owner: Annotated[str | None, typer.Option(help="Only those of a tenant, person or machine.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Also those that expired or were revoked.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the keys: of each, only how it begins."""
+    with connected() as client:
+        keys = call(client, "GET", "/api/keys", params={} if owner is None else {"owner": owner})
+    keys = [key for key in keys if all_ or key["state"] == "in force"]
+    if as_json:
+        print_json(keys)
+        return
+    rows = [
+        (
+            key["id"],
+            key["prefix"] + "...",
+            key["owner"],
+            key["role"],
+            ", ".join(key["domains"]),
+            key["state"],
+            short_time(key["created"]),
+            short_time(key["expires"]),
+            key["note"],
+        )
+        for key in keys
+    ]
+    print_table(
+        ["id", "begins", "owner", "role", "domains", "state", "created (UTC)", "expires (UTC)", "note"],
+        rows,
+        empty="there are no such keys; add one with `postil keys add OWNER`, or a tenant with `postil tenants add`",
+    )
+
+
+def add(
+    owner: Annotated[str, typer.Argument(help="Whose: a tenant, or with another role a person or a machine.")],
+    role: Annotated[str, typer.Option(help=_ROLES)] = "tenant",
+    domain: Annotated[
+        list[str] | None, typer.Option(help="A domain that a publisher or reviewer works on; several times for more.")
+    ] = None,
+    expires: Expires = None,
+    note: Annotated[str, typer.Option(help="What it is for; it is kept.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Add a key and print it, this once: only a hash of it is kept."""
+    body = {"owner": owner, "role": role, "domains": domain or [], "expires_in": expires, "note": note}
+    with connected() as client:
+        _show_new(call(client, "POST", "/api/keys", json=body), as_json)
+
+
+def rotate(
+    which: Which,
+    overlap: Annotated[
+        float, typer.Option(parser=span, metavar="SPAN", help="For how long the old key goes on, such as 24h or 0s.")
+    ] = "24h",  # type: ignore[assignment]  # The parser reads the default too.
+    expires: Expires = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put another key in the place of one, and print it; the old one goes on for a while, so nobody has to hurry.
+
+    A key is replaced once: then rotate the one that took its place.
+    """
+    with connected() as client:
+        body = {"overlap": overlap, "expires_in": expires}
+        _show_new(call(client, "POST", f"/api/keys/{_id(which)}/rotate", json=body), as_json)
+
+
+def revoke(
+    which: Which,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the log.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Take a key out of force at once, on every gateway."""
+    with connected() as client:
+        key = call(client, "DELETE", f"/api/keys/{_id(which)}", params={"reason": reason})
+    if as_json:
+        print_json(key)
+    else:
+        console().print(f"revoked {key['id']} of {key['owner']}")
+
+
+def _show_new(key: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(key)
+        return
+    until = f", good until {short_time(key['expires'])} UTC" if key["expires"] else ""
+    console().print(f"added {key['id']}, a {key['role']}'s key of {key['owner']}{until}")
+    if old := key.get("replaces"):
+        console().print(f"{old['id']} goes on until {short_time(old['expires'])} UTC")
+    console().print(f"the key, shown only now:\n{key['key']}")
+
+
+def _id(which: str) -> str:
+    """The id alone: a secret that somebody pastes must not stand in an address, which proxies log."""
+    key = which.strip()
+    found = _id_of_old(key) if key.startswith("psk-") else key.removeprefix("postil_").partition("_")[0]
+    if not _ID.fullmatch(found):
+        raise CommandError("that is neither a key nor the id of one, and was not sent; see `postil keys list`")
+    return found
+
+
+def _id_of_old(key: str) -> str:
+    # Here: it brings the database's library, for which hardly any command need wait.
+    from postil.registry.accounts.keys import id_of_old
+
+    return id_of_old(key)

@@ -1,0 +1,73 @@
+"""``postil plugins`` and ``postil plugins new``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from postil.gateway.cli.api_client import call, connected
+from postil.gateway.cli.output import AsJson, console, print_json, print_table
+from postil.gateway.cli.scaffold import Kind, write_plugin
+
+
+def make_cli() -> typer.Typer:
+    """The group of commands; without one of them, the list."""
+    cli = typer.Typer(help="The plugins that the gateway has, and how to begin a new one.", invoke_without_command=True)
+    cli.callback()(list_plugins)
+    cli.command()(new)
+    return cli
+
+
+def list_plugins(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show the installed plugins, or begin one of your own with `new`."""
+    if context.invoked_subcommand is not None:
+        return
+    with connected() as client:
+        offers = call(client, "GET", "/api/plugins")
+    if as_json:
+        print_json(offers)
+        return
+    rows = [
+        (
+            offer["kind"],
+            offer["name"],
+            offer["version"],
+            _source(offer),
+            "apart" if offer["runs_apart"] else "here",
+            _sees(offer),
+            ", ".join(offer["config_schema"].get("properties", {})),
+        )
+        for offer in offers
+    ]
+    columns = ["kind", "name", "version", "plugin", "runs", "sees", "configuration"]
+    print_table(columns, rows, empty="no plugins are installed")
+
+
+def new(
+    name: Annotated[str, typer.Argument(help="Of the package, such as legal-citations.")],
+    kind: Annotated[Kind, typer.Option(help="What the plugin does.")] = Kind.VALIDATOR,
+    folder: Annotated[Path, typer.Option("--dir", help="Where to make the package's folder.")] = Path(),
+) -> None:
+    """Make an installable package with a plugin, its tests and a README. Needs no gateway."""
+    made = write_plugin(name, kind, folder)
+    console().print(Text(f"made {made}; now `cd {made}`, `pip install -e .` and `pytest`"))
+
+
+def _source(offer: Mapping[str, Any]) -> str:
+    """The module, and what was installed to have it."""
+    if offer["distribution"] is None:
+        return str(offer["plugin"])
+    return f"{offer['plugin']} ({offer['distribution']} {offer['distribution_version']})"
+
+
+def _sees(offer: Mapping[str, Any]) -> str:
+    """How much of a stream a validator has to see at once."""
+    if "window" not in offer:
+        return ""
+    if offer["window_by_configuration"]:
+        return "by configuration"
+    return "the whole answer" if offer["window"] is None else f"{offer['window']} characters"

@@ -1,0 +1,131 @@
+"""``postil publish``."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, cast
+
+import httpx
+import typer
+from rich.console import Console
+from rich.progress import wrap_file
+
+from postil.gateway.cli.api_client import CommandError, call, connected
+from postil.gateway.cli.output import AsJson, console, print_json
+from postil.registry.artifacts.archives.pack import is_archive, pack
+from postil.registry.artifacts.hub.ref import SCHEME, parse_hub_ref
+from postil.registry.names import parse_adapter
+
+_PATIENT = httpx.Timeout(30.0, read=None)
+
+
+def publish(
+    path: Annotated[
+        str, typer.Argument(help="An adapter's folder, a tar, tar.gz or zip of it, or hf://org/name@revision.")
+    ],
+    adapter: Annotated[str, typer.Option(help="Where it belongs: domain/adapter.")],
+    policy: Annotated[
+        Path | None,
+        typer.Option(help="How it answers; without it, policy.yaml beside the adapter, else the live one's policy."),
+    ] = None,
+    sign: Annotated[
+        Path | None, typer.Option(help="Sign the folder with this private key (PEM, elliptic curve).")
+    ] = None,
+    note: Annotated[str, typer.Option(help="Why; it is kept in the log.")] = "",
+    promote: Annotated[bool, typer.Option("--promote", help="Make it live at once.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish an adapter as a new release. It is not live until it is promoted.
+
+    Kept are adapter_config.json, adapter_model.safetensors and training.json; what else lies beside them is left out.
+    A model.sig beside them, or that of --sign, is kept with the release; the key never leaves this machine.
+    A place on a hub is fetched by the gateway, with its HF_TOKEN and HF_ENDPOINT.
+    """
+    name = parse_adapter(adapter)
+    fields = {"note": note} | _policy_field(policy)
+    signature = None if sign is None else _signature(path, sign)
+    with connected() as client:
+        made = _send(client, f"/api/adapters/{name}/releases", path, fields, signature, quiet=as_json)
+        if promote:
+            body = {"release": made["number"], "reason": note}
+            call(client, "POST", f"/api/adapters/{name}/promote", json=body)
+    if as_json:
+        print_json(made)
+    else:
+        _say(made, promote, signed=signature is not None)
+
+
+def _policy_field(path: Path | None) -> dict[str, str]:
+    """The policy's text; what is wrong with its form is said before anything is sent."""
+    if path is None:
+        return {}
+    from postil.registry.policy.policy import parse_policy
+
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"the policy {path} cannot be read: {error}") from error
+    parse_policy(text)
+    return {"policy": text}
+
+
+def _signature(path: str, key: Path) -> bytes:
+    from postil.registry.signing.bundles import sign
+
+    if path.startswith(SCHEME):
+        raise CommandError(f"{path} is not here to be signed; export or download it, and publish the folder")
+    return sign(Path(path), key)
+
+
+def _send(
+    client: httpx.Client, route: str, path: str, fields: Mapping[str, str], signature: bytes | None, *, quiet: bool
+) -> Any:
+    screen = Console(stderr=True)
+    hidden = quiet or not screen.is_terminal
+    if path.startswith(SCHEME):
+        source = parse_hub_ref(path)
+        screen.quiet = hidden
+        with screen.status(f"the gateway fetches {source}"):
+            return call(client, "POST", route, json={**fields, "source": str(source)}, timeout=_PATIENT)
+    with (
+        _opened(Path(path), signature) as archive,
+        wrap_file(
+            archive, os.fstat(archive.fileno()).st_size, description="uploading", transient=True, disable=hidden,
+            console=screen,
+        ) as upload,
+    ):  # fmt: skip
+        return call(client, "POST", route, data=fields, files={"artifact": ("adapter", upload)})
+
+
+def _opened(path: Path, signature: bytes | None) -> BinaryIO:
+    """An archive as it is, or a folder packed."""
+    if path.is_dir():
+        packed = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
+        pack(path, packed, signature)
+        packed.seek(0)
+        return packed
+    try:
+        archive = path.open("rb")
+    except OSError as error:
+        raise CommandError(
+            f"{path} is not a folder or an archive that can be read ({error.strerror});"
+            " give an adapter's folder, a tar, tar.gz or zip of it, or hf://org/name"
+        ) from error
+    if not is_archive(archive):
+        archive.close()
+        raise CommandError(f"{path} is no tar, tar.gz or zip; give such an archive, or the adapter's folder")
+    return archive
+
+
+def _say(made: Mapping[str, Any], promoted: bool, *, signed: bool) -> None:
+    if not made["created"]:
+        kept = "only its signature was kept" if signed else "nothing was published"
+        console().print(f"{made['release']} is the same adapter with the same policy; {kept}")
+        return
+    live = "it is live" if promoted else f"make it live with `postil promote {made['release']}`"
+    policy = ", with the policy.yaml that lay beside it" if made["policy_from"] == "policy.yaml" else ""
+    source = f" from {made['source']}" if made["source"] else ""
+    console().print(f"published {made['release']}{source}{policy}; {live}")

@@ -1,0 +1,166 @@
+"""``postil reviews list | show | assign | approve | edit | reject`` and ``postil data export``."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from postil.gateway.cli.api_client import CommandError, call, connected
+from postil.gateway.cli.output import AsJson, console, print_json, print_table, short_time
+from postil.registry.names import parse_adapter
+
+Which = Annotated[str, typer.Argument(help="The review's id, or how it begins.")]
+Note = Annotated[str, typer.Option("--note", help="A remark; it is kept.")]
+
+
+def make_cli() -> typer.Typer:
+    """The group of commands."""
+    cli = typer.Typer(help="Answers that wait for a person.", no_args_is_help=True)
+    cli.command("list")(list_reviews)
+    for command in (show, assign, approve, edit, reject):
+        cli.command()(command)
+    return cli
+
+
+def make_data_cli() -> typer.Typer:
+    """The group of commands about training data."""
+    cli = typer.Typer(help="Training data from what people decided.", no_args_is_help=True)
+    cli.callback()(lambda: None)
+    cli.command()(export)
+    return cli
+
+
+def list_reviews(
+    status: Annotated[str | None, typer.Option(help="open, approved, edited, rejected, or all.")] = "open",
+    domain: Annotated[str | None, typer.Option(help="Only those of a domain.")] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="Only those that are assigned to you.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the reviews, the newest first."""
+    wanted = {
+        "status": None if status == "all" else status,
+        "domain": domain,
+        "assigned_to": getpass.getuser() if mine else None,
+    }
+    params = {name: value for name, value in wanted.items() if value is not None}
+    with connected() as client:
+        found = call(client, "GET", "/api/reviews", params=params)
+    if as_json:
+        print_json(found)
+        return
+    rows = [
+        (
+            row["id"][:8],
+            row["status"],
+            short_time(row["created"]),
+            row["release"],
+            row["assigned_to"],
+            _cut(row["asked"]),
+            _cut(row["answer"]),
+            _cut(row["reason"]),
+        )
+        for row in found
+    ]
+    print_table(
+        ["id", "status", "since (UTC)", "release", "for", "asked", "answer", "why"],
+        rows,
+        empty="no review is open" if status == "open" else "there are no such reviews",
+    )
+
+
+def show(which: Which, as_json: AsJson = False) -> None:
+    """Show all of one review."""
+    with connected() as client:
+        review = call(client, "GET", f"/api/reviews/{which}")
+    if as_json:
+        print_json(review)
+        return
+    shown = (
+        "id",
+        "status",
+        "release",
+        "tenant",
+        "created",
+        "reason",
+        "asked",
+        "answer",
+        "holding",
+        "assigned_to",
+        "decided_by",
+        "decided",
+        "final",
+        "note",
+        "webhook",
+    )
+    print_table(["", ""], [(name.replace("_", " "), review[name]) for name in shown if review[name]], empty="")
+
+
+def assign(
+    which: Which, person: Annotated[str, typer.Argument(help="Who is to decide.")], as_json: AsJson = False
+) -> None:
+    """Give a review to somebody."""
+    _say(_act(which, "assign", {"person": person}), f"is for {person} to decide", as_json)
+
+
+def approve(which: Which, note: Note = "", as_json: AsJson = False) -> None:
+    """The model's answer stands."""
+    _say(_act(which, "approve", {"note": note}), "is approved", as_json)
+
+
+def edit(
+    which: Which,
+    answer: Annotated[str, typer.Argument(help="The answer that stands: a label, or all of the text.")],
+    note: Note = "",
+    as_json: AsJson = False,
+) -> None:
+    """Another answer stands."""
+    review = _act(which, "edit", {"answer": answer, "note": note})
+    _say(review, f"is answered with {review['final']}", as_json)
+
+
+def reject(which: Which, note: Note = "", as_json: AsJson = False) -> None:
+    """No answer stands."""
+    _say(_act(which, "reject", {"note": note}), "is rejected", as_json)
+
+
+def export(
+    adapter: Annotated[str, typer.Option(help="Which: domain/adapter.")],
+    since: Annotated[str | None, typer.Option(help="Only decisions since then, such as 2026-11-01 (UTC).")] = None,
+    out: Annotated[Path | None, typer.Option(help="A file; without it, standard output.")] = None,
+) -> None:
+    """Write what people decided as labelled examples, in the format that `postil train` reads."""
+    params = {} if since is None else {"since": since}
+    with connected() as client:
+        rows = call(client, "GET", f"/api/adapters/{parse_adapter(adapter)}/examples", params=params)
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    if out is None:
+        sys.stdout.write(text)
+        return
+    try:
+        out.write_text(text)
+    except OSError as error:
+        raise CommandError(f"{out} cannot be written: {error.strerror or error}") from error
+    console().print(f"{len(rows)} examples in {out}")
+
+
+def _act(which: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
+    with connected() as client:
+        review: dict[str, Any] = call(client, "POST", f"/api/reviews/{which}/{action}", json=body)
+    return review
+
+
+def _say(review: dict[str, Any], what: str, as_json: bool) -> None:
+    if as_json:
+        print_json(review)
+    else:
+        console().print(f"review {review['id'][:8]} {what}")
+
+
+def _cut(text: str, length: int = 40) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= length else line[: length - 3] + "..."

@@ -1,0 +1,74 @@
+"""``postil tenants list | add | remove | limit``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from postil.gateway.cli.api_client import call, connected
+from postil.gateway.cli.commands.keys import Expires
+from postil.gateway.cli.commands.usage import in_short, limit
+from postil.gateway.cli.output import AsJson, console, print_json, print_table, short_time
+
+
+def make_cli() -> typer.Typer:
+    """The group of commands."""
+    cli = typer.Typer(help="Who may call: tenants, their domains and their keys.", no_args_is_help=True)
+    cli.command("list")(list_tenants)
+    cli.command("add")(add)
+    cli.command("remove")(remove)
+    cli.command("limit")(limit)
+    return cli
+
+
+def list_tenants(as_json: AsJson = False) -> None:
+    """Show the tenants; of their keys, only how they begin."""
+    with connected() as client:
+        tenants = call(client, "GET", "/api/tenants")
+    if as_json:
+        print_json(tenants)
+        return
+    rows = [
+        (
+            tenant["name"],
+            ", ".join(tenant["domains"]),
+            tenant["default_domain"],
+            ", ".join(key["prefix"] + "..." for key in tenant["keys"]),
+            in_short(tenant["limits"]),
+            short_time(tenant["created"]),
+        )
+        for tenant in tenants
+    ]
+    print_table(
+        ["tenant", "domains", "default", "keys", "limits", "created (UTC)"],
+        rows,
+        empty="there are no tenants yet; add one with `postil tenants add NAME --domain healthcare`",
+    )
+
+
+def add(
+    name: Annotated[str, typer.Argument(help="The tenant's name.")],
+    domain: Annotated[list[str], typer.Option(help="A domain it may ask; give it several times for several.")],
+    default: Annotated[str | None, typer.Option(help="The domain it gets where a request names no model.")] = None,
+    expires: Expires = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a tenant and print its first key, this once: only a hash of it is kept. `postil keys` adds more."""
+    body = {"name": name, "domains": domain, "default_domain": default, "expires_in": expires}
+    with connected() as client:
+        tenant = call(client, "POST", "/api/tenants", json=body)
+    if as_json:
+        print_json(tenant)
+    else:
+        console().print(f"added {tenant['name']}; its key, shown only now:\n{tenant['key']}")
+
+
+def remove(name: Annotated[str, typer.Argument(help="The tenant's name.")], as_json: AsJson = False) -> None:
+    """Remove a tenant: all its keys are refused from now on."""
+    with connected() as client:
+        call(client, "DELETE", f"/api/tenants/{name}")
+    if as_json:
+        print_json({"removed": name})
+    else:
+        console().print(f"removed {name}")

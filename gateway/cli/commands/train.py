@@ -1,0 +1,151 @@
+"""``postil train | evaluate``: make an adapter from labelled messages, and say how good one is.
+
+What is slow to import is imported where it is used: no other command should wait for it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from postil.gateway.settings import read_settings
+from postil.registry.errors import RegistryError
+from postil.registry.training.options import Device
+
+if TYPE_CHECKING:
+    from postil.registry.base_model.model import BaseModel
+    from postil.registry.training.calibration import Calibration
+    from postil.registry.training.report import Evaluation, Metrics, TrainReport
+
+
+def train(
+    data: Annotated[Path, typer.Option(help="Training examples, JSONL of instruction, input and output.")],
+    validation: Annotated[Path, typer.Option(help="Validation examples, of other messages.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the adapter to.")],
+    base: Annotated[str | None, typer.Option(help="Folder or Hugging Face id; the gateway's base if left out.")] = None,
+    base_id: Annotated[str | None, typer.Option(help="The base's id, for a folder; its name if left out.")] = None,
+    reject: Annotated[str | None, typer.Option(help="The label of what belongs to no other.")] = None,
+    rank: Annotated[int, typer.Option(help="Rank of the LoRA.")] = 8,
+    alpha: Annotated[int, typer.Option(help="Scale of the LoRA, over its rank.")] = 16,
+    targets: Annotated[str, typer.Option(help="Modules to adapt, with commas between.")] = "q_proj,v_proj",
+    first_layer: Annotated[int, typer.Option(help="Leave the layers below this one alone: faster.")] = 0,
+    dropout: Annotated[float, typer.Option(help="Dropout in the LoRA.")] = 0.0,
+    half: Annotated[bool, typer.Option("--half", help="Store the weights as float16.")] = False,
+    epochs: Annotated[float, typer.Option(help="Looks at every example.")] = 3,
+    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 2e-3,
+    batch_size: Annotated[int, typer.Option(help="Examples per step.")] = 8,
+    warmup: Annotated[float, typer.Option(help="Share of the steps that warm up.")] = 0.06,
+    weight_decay: Annotated[float, typer.Option(help="Weight decay.")] = 0.0,
+    noise: Annotated[float, typer.Option(help="Share of messages seen with typing accidents.")] = 0.0,
+    parts: Annotated[int, typer.Option(help="Looks at the validation set per epoch.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same adapter.")] = 0,
+    device: Annotated[Device, typer.Option(help="Where: a GPU if there is one, unless told.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a former result.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Train an adapter and measure it against the base."""
+    values = {key: value for key, value in locals().items() if key != "json"}
+    report = _run(values | {"targets": tuple(targets.split(","))} | _base(base, base_id))
+    if json:
+        typer.echo(report.model_dump_json(indent=2))
+    else:
+        _show(report)
+        console = Console()
+        console.print(f"{out}: {report.bytes:,} bytes, {report.seconds:.0f} s", soft_wrap=True, highlight=False)
+
+
+def evaluate(
+    adapter: Annotated[Path, typer.Argument(help="Folder of a LoRA adapter, trained here or elsewhere.")],
+    data: Annotated[Path, typer.Option(help="Examples that training never saw, JSONL as for training.")],
+    base: Annotated[str | None, typer.Option(help="Folder or Hugging Face id; the gateway's base if left out.")] = None,
+    reject: Annotated[str | None, typer.Option(help="The label of what belongs to no other.")] = None,
+    device: Annotated[Device, typer.Option(help="Where: a GPU if there is one, unless told.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+) -> None:
+    """Measure an adapter against the base and calibrate its confidence; kept in its training.json, and so published."""
+    from postil.registry.training.evaluate import evaluate as measure
+    from postil.registry.training.progress import Count
+
+    try:
+        with Count(Console(stderr=True)) as count:
+            found = measure(adapter, data, _prepared(base), reject=reject, device=device, onlooker=count)
+    except RegistryError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    if json:
+        typer.echo(found.model_dump_json(indent=2))
+    else:
+        _show(found)
+
+
+def _prepared(wanted: str | None) -> BaseModel:
+    """The base that ``postil serve`` would serve, unless another is wanted."""
+    from postil.registry.base_model.prepare import prepare
+
+    settings = read_settings()
+    return prepare(wanted or settings.base_model, settings.home)
+
+
+def _base(wanted: str | None, base_id: str | None) -> dict[str, object]:
+    found = _prepared(wanted)
+    return {"base": found.path, "base_id": base_id or found.id}
+
+
+def _run(values: dict[str, object]) -> TrainReport:
+    """Train with a bar on standard error, so that standard output is the report's alone."""
+    from postil.registry.training.options import TrainOptions
+    from postil.registry.training.progress import Bar
+    from postil.registry.training.train import train as run
+
+    try:
+        options = TrainOptions.model_validate(values)
+        with Bar(Console(stderr=True)) as bar:
+            return run(options, bar)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]).replace("_", "-")
+        typer.echo(f"error: --{name}: {first['msg']}; see postil train --help", err=True)
+    except RegistryError as error:
+        typer.echo(f"error: {error}", err=True)
+    raise typer.Exit(1)
+
+
+def _show(report: Evaluation) -> None:
+    console = Console()
+    table = Table("label", "examples", "base", "adapter", "mostly taken for")
+    for label, adapter in report.adapter_metrics.labels.items():
+        base = report.base_metrics.labels[label]
+        wrong = [f"{name} {count}" for name, count in adapter.answered.items() if name != label]
+        figures = (str(adapter.examples), f"{base.accuracy:.1%}", f"{adapter.accuracy:.1%}")
+        table.add_row(label, *figures, ", ".join(wrong[:2]))
+    table.add_row("all", *_totals(report.base_metrics, report.adapter_metrics), "", style="bold")
+    console.print(table)
+    console.print(_calibration(report.calibration), soft_wrap=True, highlight=False)
+    advice = report.confidence
+    console.print(
+        f"A confidence minimum of {advice.minimum:.2f} would hold back {advice.right_below} right and"
+        f" {advice.wrong_below} wrong answers"
+        + (f", and {advice.rejects_below} of {advice.rejects} rejects." if advice.rejects else "."),
+        soft_wrap=True,
+    )
+
+
+def _calibration(found: Calibration) -> str:
+    if found.error is None:
+        return f"{found.answers} answers are too few to calibrate the confidence; give more examples."
+    change = (
+        f"on answers left out of its fit, the expected error goes from {found.raw_error:.1%} to {found.error:.1%},"
+        f" log-loss from {found.raw_log_loss:.3f} to {found.log_loss:.3f}"
+    )
+    if found.temperature == 1:
+        return f"The confidence is left as it is: no temperature improves it ({change})."
+    return f"The confidence is calibrated by a temperature of {found.temperature:.2f}: {change}."
+
+
+def _totals(base: Metrics, adapter: Metrics) -> tuple[str, str, str]:
+    return str(adapter.examples), f"{base.accuracy:.1%}", f"{adapter.accuracy:.1%}"

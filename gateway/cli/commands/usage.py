@@ -1,0 +1,91 @@
+"""``postil usage`` and ``postil tenants limit``."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Any
+
+import typer
+
+from postil.gateway.cli.api_client import call, connected
+from postil.gateway.cli.output import AsJson, console, print_json, print_table
+
+_SHORT = {
+    "requests_per_minute": "requests/min",
+    "tokens_per_minute": "tokens/min",
+    "tokens_per_day": "tokens/day",
+    "concurrent": "at a time",
+}
+_COUNTS = ("requests", "prompt_tokens", "completion_tokens")
+
+
+class By(Enum):
+    """What usage is added up by."""
+
+    TENANT = "tenant"
+    ADAPTER = "adapter"
+    RELEASE = "release"
+    DAY = "day"
+
+
+def usage(
+    tenant: Annotated[str | None, typer.Option(help="Only what this tenant used.")] = None,
+    adapter: Annotated[str | None, typer.Option(help="Only of this adapter, or of `base`.")] = None,
+    since: Annotated[str | None, typer.Option(help="From this day on (UTC), such as 2026-11-01.")] = None,
+    until: Annotated[str | None, typer.Option(help="Up to this day, with it.")] = None,
+    by: Annotated[By, typer.Option(help="What to add up by.")] = By.TENANT,
+    as_json: AsJson = False,
+) -> None:
+    """Show what was used, as the engine counted it: answers, what policies asked again, and copies for shadows."""
+    asked = {"tenant": tenant, "adapter": adapter, "since": since, "until": until, "by": by.value}
+    with connected() as client:
+        params = {name: value for name, value in asked.items() if value is not None}
+        entries = call(client, "GET", "/api/usage", params=params)
+    if as_json:
+        print_json(entries)
+        return
+    print_table(
+        [by.value, "requests", "unknown", "prompt", "completion", "again", "again tokens", "shadow", "shadow tokens"],
+        [_row(by.value, entry) for entry in entries],
+        empty="nothing was used in that time",
+    )
+
+
+def _row(by: str, entry: dict[str, Any]) -> list[object]:
+    row: list[object] = [entry[by], entry["requests"], entry["unknown"] or "", *(entry[name] for name in _COUNTS[1:])]
+    for kind in ("again", "shadow"):
+        counts = entry.get(kind)
+        row += [counts["requests"], counts["prompt_tokens"] + counts["completion_tokens"]] if counts else ["", ""]
+    return row
+
+
+def limit(
+    name: Annotated[str, typer.Argument(help="The tenant's name.")],
+    requests_per_minute: Annotated[int | None, typer.Option(help="How many requests in a minute.")] = None,
+    tokens_per_minute: Annotated[int | None, typer.Option(help="Prompts' and answers' tokens in a minute.")] = None,
+    tokens_per_day: Annotated[int | None, typer.Option(help="The same in a day.")] = None,
+    concurrent: Annotated[int | None, typer.Option(help="How many requests at a time, on each gateway.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="What is not given is not limited any more.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Limit what a tenant may use, or show its limits; what is not given stays as it is."""
+    given = {
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "tokens_per_day": tokens_per_day,
+        "concurrent": concurrent,
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    with connected() as client:
+        limits = call(client, "GET", f"/api/tenants/{name}/limits")
+        if given or clear:
+            limits = call(client, "PUT", f"/api/tenants/{name}/limits", json={**({} if clear else limits), **given})
+    if as_json:
+        print_json(limits)
+    else:
+        console().print(f"{name}: {in_short(limits) or 'no limits'}")
+
+
+def in_short(limits: dict[str, int | None]) -> str:
+    """Limits in one line."""
+    return ", ".join(f"{limits[key]} {short}" for key, short in _SHORT.items() if limits.get(key) is not None)

@@ -1,0 +1,52 @@
+"""What ``postil serve`` runs: the gateway behind its port, with its progress on the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import uvloop
+from rich.console import Console
+
+from postil.gateway.cli.startup_display import ServeProgress
+from postil.gateway.control.runtime import Gateway
+from postil.gateway.server.app import create_app
+from postil.gateway.server.shutdown import Server, configured
+from postil.gateway.server.sockets import listen, reserve
+from postil.gateway.server.workers.pool import behind_workers
+from postil.gateway.settings import Settings
+from postil.gateway.telemetry.logging import log_to
+from postil.plugins.manager import PluginManager
+
+
+def run(settings: Settings) -> int:
+    """Serve until Ctrl-C; returns the exit status. Raises SettingsError if the port is taken."""
+    listener = take_port(settings)
+    try:
+        return uvloop.run(_serve(settings, listener))
+    except KeyboardInterrupt:
+        return 0  # Ctrl-C is how it is meant to end; by now everything has.
+
+
+def take_port(settings: Settings) -> socket.socket:
+    """The port, listened at by this process, or reserved for workers. Raises SettingsError."""
+    return (listen if settings.workers == 1 else reserve)(settings.host, settings.port)
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> int:
+    console = Console(stderr=True, highlight=False)
+    log_to(console)
+    address = listener.getsockname()
+    progress = ServeProgress(console, settings, port=address[1])
+    gateway = Gateway(settings, PluginManager(folder=settings.plugins_dir), tell=progress.tell)
+    app = create_app(gateway)
+    if settings.workers > 1:
+        app, listener = behind_workers(gateway, app, address[:2])
+    server = Server(configured(gateway, app), gateway, gateway.pool)
+    progress.on_failure = lambda: setattr(server, "should_exit", True)
+    with progress:
+        try:
+            await server.serve(sockets=[listener])
+        except asyncio.CancelledError:
+            pass  # A second Ctrl-C: the lifespan has ended the engine all the same.
+    return 1 if progress.failed or not server.started else 0

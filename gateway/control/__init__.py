@@ -1,0 +1,1 @@
+"""The control plane: releases, reconciliation, changes, reviews, webhooks and background tasks."""

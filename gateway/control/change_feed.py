@@ -1,0 +1,128 @@
+"""Follows what other gateways, or commands without one, did to the same registry: loads first, then takes it over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing
+from dataclasses import replace
+
+from postil.gateway.control.catalog_sync import read
+from postil.gateway.control.runtime import Gateway
+from postil.gateway.engine.adapter_cache import LoadError, Residency
+from postil.gateway.errors import EngineUnavailableError
+from postil.gateway.inference.routing.catalog import Entry
+from postil.plugins import Happening
+from postil.registry.db.change_feed import ChangeFeed
+from postil.registry.db.tables import Event
+from postil.registry.errors import NameInvalidError, NotFoundError
+from postil.registry.names import AdapterName, parse_adapter
+
+log = logging.getLogger(__name__)
+_AGAIN_SECONDS = 5.0
+
+
+async def follow_others(gateway: Gateway) -> None:
+    """Take over every change as it is heard of; until cancelled."""
+    await gateway.opened.wait()
+    feed = ChangeFeed(gateway.settings.database, after=gateway.opened_at)
+    news, undone = asyncio.Event(), set[str]()
+    async with asyncio.TaskGroup() as beside, aclosing(feed.changes()) as changes:
+        if gateway.extensions.listens:
+            beside.create_task(_tell(gateway, news))
+        beside.create_task(_again(gateway, undone))
+        async for subjects in changes:
+            for subject in sorted(subjects):
+                await _follow(gateway, subject, undone)
+            gateway.reviews.heard()
+            news.set()
+
+
+async def _follow(gateway: Gateway, subject: str, undone: set[str]) -> None:
+    """Take over one subject of the log; what cannot be done now is undone, and tried again."""
+    try:
+        done = await _taken_over(gateway, subject)
+    except Exception:  # The database may go at any moment.
+        log.exception("what was done to %s could not be taken over; trying again", subject)
+        done = False
+    if done:
+        undone.discard(subject)
+    else:
+        undone.add(subject)
+
+
+async def _tell(gateway: Gateway, news: asyncio.Event) -> None:
+    """Tell the listeners of every event, those of this gateway's own acts too, in their order; until cancelled."""
+    told = gateway.opened_at
+    while True:
+        await news.wait()
+        news.clear()
+        try:
+            events = await asyncio.to_thread(gateway.registry().events_after, told)
+        except Exception:  # The database may go at any moment; the next news brings these events too.
+            log.exception("the listeners could not be told what was done; they will be with the next event")
+            continue
+        for event in events:
+            await gateway.extensions.tell(_happening(event))
+            told = event.sequence
+
+
+def _happening(event: Event) -> Happening:
+    return Happening(
+        event.action, event.subject, event.actor, event.reason, event.at, event.before, event.after, event.details
+    )
+
+
+async def _again(gateway: Gateway, undone: set[str]) -> None:
+    """Try what is undone every few seconds; until cancelled."""
+    while True:
+        await asyncio.sleep(_AGAIN_SECONDS)
+        for subject in sorted(undone):
+            await _follow(gateway, subject, undone)
+
+
+async def _taken_over(gateway: Gateway, subject: str) -> bool:
+    try:
+        name = parse_adapter(subject)
+    except NameInvalidError:  # A tenant, a key's owner, or a domain's signing keys: following_keys takes them over.
+        return True
+    return await take_over(gateway, name)
+
+
+async def take_over(gateway: Gateway, name: AdapterName) -> bool:
+    """Serve an adapter as the registry has it now; False if its live release cannot be loaded here.
+
+    Then the one that was live before goes on answering here.
+    """
+    async with gateway.changing:
+        try:
+            entry, defaults = await read(gateway, name)
+        except NotFoundError:
+            return True
+        before = gateway.catalog.entries.get(str(name))
+        # What was this gateway's own doing is served already: to load it again would push out what is asked for.
+        loaded = entry == before or await _loaded(gateway, entry)
+        if not loaded and before is not None and before.live in entry.releases:
+            entry = replace(entry, live=before.live)
+        gateway.adopt(entry, defaults)
+        return loaded
+
+
+async def _loaded(gateway: Gateway, entry: Entry) -> bool:
+    """Load what the entry wants; whether its live release is there. Without an engine, the next one loads it."""
+    try:
+        _, residency = gateway.engine()
+    except EngineUnavailableError:
+        return True
+    return all([await _load(residency, entry, number) for number in entry.wanted()])
+
+
+async def _load(residency: Residency, entry: Entry, number: int) -> bool:
+    """Whether a release is loaded, or is not the live one."""
+    release = entry.releases[number]
+    try:
+        await residency.ensure(release.engine_name, release.artifact, release.ref.domain)
+    except (LoadError, EngineUnavailableError) as error:
+        log.error("%s was changed elsewhere and cannot be loaded here: %s", release.ref, error)
+        return number != entry.live
+    return True

@@ -1,0 +1,95 @@
+"""Publish on a running gateway: take the files in, check them, make the release, then the snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from postil.gateway.control.catalog_sync import refresh
+from postil.gateway.control.runtime import Gateway
+from postil.registry.artifacts.archives.pack import unpack
+from postil.registry.artifacts.contents import policy_in
+from postil.registry.artifacts.hub.fetch import Patience, fetch
+from postil.registry.artifacts.hub.ref import HubRef
+from postil.registry.db.tables import Release
+from postil.registry.names import AdapterName
+from postil.registry.policy.policy import Policy
+
+T = TypeVar("T")
+# Puts an adapter's files into a folder, and says where exactly they came from ("" for an upload).
+Take = Callable[[Path, Patience], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A release, whether it is new, and whether its policy is the ``policy.yaml`` that lay with the adapter."""
+
+    release: Release
+    created: bool
+    policy_found: bool
+
+
+def uploaded(archive: IO[bytes]) -> Take:
+    """The files of an uploaded tar, tar.gz or zip."""
+
+    def take(folder: Path, patience: Patience) -> str:
+        unpack(archive, folder, patience.limit)
+        return ""
+
+    return take
+
+
+def from_hub(ref: HubRef) -> Take:
+    """The files of an adapter on a hub."""
+
+    def take(folder: Path, patience: Patience) -> str:
+        return str(fetch(ref, folder, patience))
+
+    return take
+
+
+async def publish(
+    gateway: Gateway, take: Take, name: AdapterName, policy: Policy | None, *, note: str, actor: str
+) -> Published:
+    """Make a release of what ``take`` brings. A refusal changes nothing, nor does being cancelled meanwhile.
+
+    Without a ``policy``, the ``policy.yaml`` beside the adapter is taken, else the one in force.
+    """
+    registry = gateway.registry()
+    with registry.artifacts.incoming() as folder:
+        source = await _taken(gateway, take, folder)
+        found = policy_in(folder) if policy is None else None
+        make = partial(registry.publish, folder, name, policy or found, note=note, actor=actor, source=source)
+        release, created = await _finished(_made(gateway, make, name))
+        return Published(release, created, found is not None)
+
+
+async def _taken(gateway: Gateway, take: Take, folder: Path) -> str:
+    """Only who asked waits for this: changes to other releases go on meanwhile."""
+    settings, stop = gateway.settings, threading.Event()
+    patience = Patience(settings.upload_limit_mib << 20, settings.hub_timeout_seconds, stop)
+    return await _finished(asyncio.to_thread(take, folder, patience), on_cancel=stop.set)
+
+
+async def _made(gateway: Gateway, make: Callable[[], tuple[Release, bool]], name: AdapterName) -> tuple[Release, bool]:
+    """Reading and keeping the files takes its time: who promotes or rolls back does not wait for it."""
+    made = await asyncio.to_thread(make)
+    async with gateway.changing:
+        await refresh(gateway, name)
+    return made
+
+
+async def _finished(work: Coroutine[Any, Any, T], *, on_cancel: Callable[[], None] = lambda: None) -> T:
+    """Do the work to its end: a thread cannot be cancelled, and what it works on must not be taken from it."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        on_cancel()
+        await asyncio.wait({task})
+        raise

@@ -1,0 +1,168 @@
+"""Closes the difference between the releases that are wanted and those that the engine holds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
+
+from postil.gateway.engine.adapter_cache import DamagedError, LoadError, Residency
+from postil.gateway.engine.client import EngineClient
+from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
+from postil.gateway.inference import request as payload
+from postil.gateway.inference.routing.release import Servable
+
+log = logging.getLogger(__name__)
+_BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+_LOOK_SECONDS = 10.0
+Wanted = Sequence[tuple[Servable, list[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A release that could not be loaded: why, how often it was tried, and when it is tried again (monotonic)."""
+
+    reason: str
+    attempts: int
+    again_at: float
+
+
+def in_order(wanted: Wanted, pinned: Container[str]) -> Wanted:
+    """What is wanted, and first of it what is pinned."""
+    return sorted(wanted, key=lambda each: each[0].engine_name not in pinned)
+
+
+class Reconciler:
+    """Loads what ``wanted`` names whenever the engine does not hold it; tries again, later each time, what fails.
+
+    ``wanted`` names the most important first. Those that the engine has no room for are loaded when somebody asks for
+    them; the first, of adapters that answer for their domain, are pinned, as far as they leave room for the others.
+    ``ready`` says whether there is an engine to load into; ``tell`` hears of every release that was warmed, ``damaged``
+    of every one whose files are not what was published, each time that is found. As many as
+    ``at_once`` are loaded before the engine counts as ready, and the rest while it answers. Between
+    tries it waits ``backoff`` seconds, the last of them again and again; every ``look`` seconds it asks the engine what
+    that really holds.
+    """
+
+    def __init__(
+        self,
+        client: EngineClient,
+        residency: Residency,
+        wanted: Callable[[], Wanted],
+        *,
+        ready: Callable[[], bool],
+        tell: Callable[[str], None],
+        at_once: int,
+        damaged: Callable[[Servable, str], None] = lambda release, why: None,
+        backoff: Sequence[float] = _BACKOFF_SECONDS,
+        look: float = _LOOK_SECONDS,
+    ) -> None:
+        self._client = client
+        self._residency = residency
+        self._wanted = wanted
+        self._ready = ready
+        self._tell = tell
+        self._at_once = at_once
+        self._damaged = damaged
+        self._backoff = backoff
+        self._look = look
+        self._wake = asyncio.Event()
+        self._trouble: dict[str, Trouble] = {}
+
+    def trouble(self, release: Servable) -> Trouble | None:
+        """What keeps a release from being loaded, if anything does."""
+        return None if self._served(release) else self._trouble.get(release.engine_name)
+
+    def wake(self) -> None:
+        """Something has changed: look now for what is new. What failed before is tried again when it is due."""
+        self._wake.set()
+
+    async def warm(self) -> None:
+        """A new engine: load what is wanted most and ask each once, as a client would: compilers and caches start cold.
+
+        Raises EngineUnavailableError or EngineRefusedError if the base itself does not answer.
+        """
+        self._residency.forget()
+        self._trouble.clear()
+        await self._client.post(payload.Kind.CHAT.value, payload.warm_up_base())
+        for release, _ in self._wanted()[: self._at_once]:
+            # One adapter that cannot be loaded must not keep the others from answering.
+            if await self._load(release):
+                self._tell(str(release.ref))
+
+    async def run(self) -> None:
+        """Look after every change, now and then, and whenever something that failed is due again; until cancelled."""
+        while True:
+            self._wake.clear()
+            pause = await self._round() if self._ready() else self._look
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            except TimeoutError:
+                await self._see()
+
+    async def _see(self) -> None:
+        """Notice what the engine lost: somebody may have unloaded it, or started another engine in its place."""
+        if not self._ready():
+            return
+        before = self._residency.names()
+        try:
+            held = await self._client.loaded()
+        except (EngineRefusedError, EngineUnavailableError):
+            return  # Whoever watches the engine's health sees to that.
+        for name in before:
+            if name not in held and self._residency.holds(name):
+                log.warning("the engine has lost %s", name)
+                self._residency.forget(name)
+
+    async def _round(self) -> float:
+        """Load what is missing and due. Returns in how many seconds to look again."""
+        for release, _ in () if self._residency.full() else self._wanted():
+            name = release.engine_name
+            room = self._residency.has_room() or name in self._residency.pinned or self._residency.holds(name)
+            if self._served(release) or not room:
+                continue
+            known = self._trouble.get(name)
+            if known is None or known.again_at <= time.monotonic():
+                await self._load(release)
+        self._forget_the_rest()
+        due = [trouble.again_at for trouble in self._trouble.values()]
+        return max(0.0, min([*due, time.monotonic() + self._look]) - time.monotonic())
+
+    def _forget_the_rest(self) -> None:
+        """What is loaded by now (a request may have done that), or is not wanted any more, is no trouble."""
+        if not self._trouble:
+            return
+        missing = {release.engine_name for release, _ in self._wanted() if not self._served(release)}
+        self._trouble = {name: trouble for name, trouble in self._trouble.items() if name in missing}
+
+    def _served(self, release: Servable) -> bool:
+        return self._residency.serves(release.engine_name, release.ref.domain)
+
+    async def _load(self, release: Servable) -> bool:
+        """Load a release and ask it once; whether both went well."""
+        try:
+            await self._residency.ensure(release.engine_name, release.artifact, release.ref.domain)
+        except Exception as error:  # Whatever it is, the others have to be loaded too.
+            if not isinstance(error, LoadError | EngineUnavailableError):
+                log.exception("%s cannot be loaded", release.ref)
+            self._failed(release, str(error) or type(error).__name__)
+            if isinstance(error, DamagedError):
+                self._damaged(release, str(error))
+            return False
+        self._trouble.pop(release.engine_name, None)
+        try:
+            await self._client.post(payload.Kind.CHAT.value, payload.warm_up(release))
+        except (EngineRefusedError, EngineUnavailableError) as error:
+            log.warning("%s is loaded, but does not answer: %s", release.ref, error)
+            return False
+        return True
+
+    def _failed(self, release: Servable, reason: str) -> None:
+        before = self._trouble.get(release.engine_name)
+        attempts = before.attempts + 1 if before else 1
+        pause = self._backoff[min(attempts, len(self._backoff)) - 1]
+        self._trouble[release.engine_name] = Trouble(reason, attempts, time.monotonic() + pause)
+        log.error("%s cannot be loaded, next try in %.0f s: %s", release.ref, pause, reason)

@@ -1,0 +1,267 @@
+"""The rules of admission. No loop and no clock: whoever uses them says what time it is.
+
+Between tenants: the one that holds the fewest places for its weight goes first (max-min fairness of what is held:
+nobody knows beforehand how long an answer takes). Among equals, start-time fair queueing: P. Goyal, H. Vin, H. Cheng,
+"Start-time Fair Queueing", SIGCOMM 1996, each request counting as 1.
+
+Between adapters: no more of them are in flight than the engine has slots, and requests for those in flight go first.
+Who has waited for another one longer than ``patience`` has a slot promised: one that was open for as long takes nobody
+new, and goes over when it is empty. Such promises go round the tenants, so that none can crowd out the others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from itertools import count
+
+from postil.gateway.engine.scheduler.types import Adapter, Flow, Limits, QueueIsFullError, Slot, State, Ticket
+
+# For how many times the patience a request keeps its adapter's slot from being emptied for others.
+_WORTH = 8
+
+
+class Turns:
+    """Who is in flight, who waits, and who is next. ``weights`` are by tenant, 1 unless given."""
+
+    def __init__(self, limits: Limits, weights: Mapping[str, float] | None = None) -> None:
+        self.limits = limits
+        self.running = 0
+        self.waiting = 0
+        self._weights = weights or {}
+        self._flows: dict[str, Flow] = {}
+        self._backlog: dict[str, Flow] = {}
+        self._slots: dict[str, Slot] = {}
+        # Adapters that get the next free slots, and who waited so long for each.
+        self._promised: dict[str, Ticket] = {}
+        self._virtual_time = 0.0
+        self._numbers = count()
+        self._promises = 0
+        # Before this instant nobody's patience ends.
+        self._look_at = math.inf
+
+    def runs(self, adapter: str) -> bool:
+        """Whether an adapter is in flight."""
+        return adapter in self._slots
+
+    def waits_for(self, tenant: str) -> int:
+        """How many requests of a tenant wait."""
+        flow = self._backlog.get(tenant)
+        return len(flow.order) if flow else 0
+
+    def adapters(self) -> list[str]:
+        """The adapters in flight."""
+        return list(self._slots)
+
+    def arrive(self, ticket: Ticket, now: float, *, ahead: bool = False) -> bool:
+        """Take a request in; whether it may go at once. Else it waits: see ``grants``.
+
+        One that was in before goes ``ahead`` of its tenant's own, and is never one too many. Raises QueueIsFullError.
+        """
+        flow = self._flows.get(ticket.tenant)
+        if flow is None:
+            weight = self._weights.get(ticket.tenant, 1.0)
+            flow = self._flows[ticket.tenant] = Flow(weight, self._promises)
+        if not self.waiting and self.running < self.limits.in_flight and self._is_open(ticket.adapter):
+            self._start(ticket, flow, now)
+            return True
+        full = self.waiting >= self.limits.queue or len(flow.order) >= self.limits.tenant_queue
+        if full and not ahead:
+            raise QueueIsFullError
+        self._enqueue(ticket, flow, now, ahead=ahead)
+        return False
+
+    def grants(self, now: float) -> Iterator[Ticket]:
+        """Everybody who may go now, one after the other; then see whose patience is at its end."""
+        while self.waiting and self.running < self.limits.in_flight:
+            found = self._next()
+            if found is None:
+                break
+            ticket, flow = found
+            self._dequeue(ticket, flow)
+            self._start(ticket, flow, now)
+            yield ticket
+        self._promise(now)
+
+    def leave(self, ticket: Ticket, now: float) -> None:
+        """A request has its answer, or does not want one any more, wherever it is."""
+        state, ticket.state = ticket.state, State.GONE
+        flow = self._flows[ticket.tenant]
+        if state is State.WAITING:
+            self._dequeue(ticket, flow)
+            self._withdraw(ticket)
+        elif state is State.RUNNING:
+            self.running -= 1
+            flow.held -= 1
+            self._vacate(ticket.adapter)
+
+    def look_at(self) -> float | None:
+        """When to call ``grants`` again though nobody came or left; None if there is nothing to wait for."""
+        waits = self.waiting and self._look_at < math.inf and self._closing() < self.limits.drains
+        return self._look_at if waits else None
+
+    def _free(self) -> int:
+        return self.limits.adapters - len(self._slots)
+
+    def _closing(self) -> int:
+        return sum(slot.closing for slot in self._slots.values())
+
+    def _is_open(self, adapter: Adapter) -> bool:
+        """Whether a request for this adapter may go, as far as slots are concerned."""
+        if adapter is None:
+            return True
+        slot = self._slots.get(adapter)
+        if slot is not None:
+            return not slot.closing
+        free = self._free()
+        return free > 0 and (adapter in self._promised or free > len(self._promised))
+
+    def _start(self, ticket: Ticket, flow: Flow, now: float) -> None:
+        ticket.state, ticket.started = State.RUNNING, now
+        self.running += 1
+        flow.held += 1
+        # A tenant that was passed over catches up by one turn, not by all that it missed.
+        self._virtual_time = max(self._virtual_time, flow.tag)
+        flow.tag = self._virtual_time + 1 / flow.weight
+        adapter = ticket.adapter
+        if adapter is None:
+            return
+        slot = self._slots.get(adapter)
+        if slot is None:
+            slot = self._slots[adapter] = Slot(now, self._promised.pop(adapter, None) if self._promised else None)
+            self._look_at = -math.inf
+        slot.running += 1
+        if slot.owes is ticket:
+            slot.owes = None
+
+    def _enqueue(self, ticket: Ticket, flow: Flow, now: float, *, ahead: bool) -> None:
+        ticket.state, ticket.arrived, ticket.number = State.WAITING, now, next(self._numbers)
+        if not flow.order:
+            flow.tag = max(flow.tag, self._virtual_time)
+            self._backlog[ticket.tenant] = flow
+        queue = flow.by_adapter.setdefault(ticket.adapter, OrderedDict())
+        flow.order[ticket] = queue[ticket] = None
+        if ahead:
+            ticket.number = -ticket.number
+            flow.order.move_to_end(ticket, last=False)
+            queue.move_to_end(ticket, last=False)
+        self.waiting += 1
+        self._look_at = min(self._look_at, now + self.limits.patience)
+
+    def _dequeue(self, ticket: Ticket, flow: Flow) -> None:
+        del flow.order[ticket]
+        queue = flow.by_adapter[ticket.adapter]
+        del queue[ticket]
+        if not queue:
+            del flow.by_adapter[ticket.adapter]
+        if not flow.order:
+            del self._backlog[ticket.tenant]
+        self.waiting -= 1
+
+    def _next(self) -> tuple[Ticket, Flow] | None:
+        """Of those whose adapters are open, the first of the tenant whose turn it is."""
+        opened = self._open_adapters()
+        best: tuple[Ticket, Flow] | None = None
+        least = (math.inf, math.inf)
+        for flow in self._backlog.values():
+            turn = (flow.held / flow.weight, flow.tag)
+            if turn < least and (ticket := _first(flow, opened)) is not None:
+                best, least = (ticket, flow), turn
+        return best
+
+    def _open_adapters(self) -> list[Adapter] | None:
+        """The adapters whose requests may go; None if all may."""
+        free = self._free()
+        if free > len(self._promised):
+            return None
+        opened: list[Adapter] = [None]
+        opened += [adapter for adapter, slot in self._slots.items() if not slot.closing]
+        return opened + list(self._promised) if free > 0 else opened
+
+    def _promise(self, now: float) -> None:
+        """Promise slots to those whose patience is at its end, while there are slots to be emptied for them."""
+        while self.waiting and self._look_at <= now and self._closing() < self.limits.drains:
+            self._look_at = math.inf
+            victim = self._victim(now)
+            claim = self._claim(now)
+            if victim is None or claim is None:
+                return
+            ticket, flow = claim
+            assert ticket.adapter is not None, "the base waits for no slot"
+            self._promises += 1
+            flow.promised = self._promises
+            self._promised[ticket.adapter] = ticket
+            victim.closing = True
+            self._look_at = -math.inf
+
+    def _victim(self, now: float) -> Slot | None:
+        """The slot that was open the longest, and long enough; everybody who uses or wants it makes it younger."""
+        closable = [(adapter, slot) for adapter, slot in self._slots.items() if not slot.closing and slot.owes is None]
+        ripe = [found for found in closable if found[1].opened + self.limits.patience <= now]
+        if closable and not ripe:
+            self._look_at = min(slot.opened for _, slot in closable) + self.limits.patience
+            return None
+        return min(ripe, key=lambda found: found[1].opened + self._demand(*found), default=(None, None))[1]
+
+    def _demand(self, adapter: str, slot: Slot) -> float:
+        """For how much longer a slot stays open for those who use or want it: what many ask for would be back soon."""
+        queues = (flow.by_adapter.get(adapter, ()) for flow in self._backlog.values())
+        return _WORTH * self.limits.patience * (slot.running - 1 + sum(len(queue) for queue in queues))
+
+    def _claim(self, now: float) -> tuple[Ticket, Flow] | None:
+        """Who is promised the next slot: the oldest, out of patience, of the tenant whose last promise is oldest."""
+        best: tuple[Ticket, Flow] | None = None
+        least: tuple[float, ...] = (math.inf,)
+        for flow in self._backlog.values():
+            for adapter, queue in flow.by_adapter.items():
+                if adapter in self._promised or adapter in self._slots or self._is_open(adapter):
+                    continue
+                ticket = next(iter(queue))
+                due = ticket.arrived + self.limits.patience
+                rank = (flow.promised, flow.held / flow.weight, ticket.number)
+                if due > now:
+                    self._look_at = min(self._look_at, due)
+                elif rank < least:
+                    best, least = (ticket, flow), rank
+        return best
+
+    def _withdraw(self, ticket: Ticket) -> None:
+        """Nothing is owed to who has left the queue."""
+        if ticket.adapter is None:
+            return
+        slot = self._slots.get(ticket.adapter)
+        if slot is not None and slot.owes is ticket:
+            slot.owes = None
+        if self._promised.get(ticket.adapter) is ticket:
+            del self._promised[ticket.adapter]
+            self._reopen()
+
+    def _vacate(self, adapter: Adapter) -> None:
+        if adapter is None:
+            return
+        slot = self._slots[adapter]
+        slot.running -= 1
+        if not slot.running:
+            del self._slots[adapter]
+            self._look_at = -math.inf
+            if slot.owes is not None:
+                self._promised[adapter] = slot.owes
+            if self._promised:
+                self._reopen()
+
+    def _reopen(self) -> None:
+        """Empty no more slots than are promised."""
+        self._look_at = -math.inf
+        needed = max(0, len(self._promised) - self._free())
+        closing = [slot for slot in self._slots.values() if slot.closing]
+        for slot in closing[needed:]:
+            slot.closing = False
+
+
+def _first(flow: Flow, opened: list[Adapter] | None) -> Ticket | None:
+    """The oldest of a tenant's requests that may go."""
+    if opened is None:
+        return next(iter(flow.order))
+    queues = (flow.by_adapter[adapter] for adapter in opened if adapter in flow.by_adapter)
+    return min((next(iter(queue)) for queue in queues), key=lambda ticket: ticket.number, default=None)

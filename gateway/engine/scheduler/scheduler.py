@@ -1,0 +1,165 @@
+"""The rules of admission put to work: requests wait here for their place at the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+
+from postil.gateway.engine.scheduler.fair_queue import Turns
+from postil.gateway.engine.scheduler.types import Adapter, Limits, QueueIsFullError, State, Ticket
+from postil.gateway.errors import DeadlinePassedError, QueueFullError
+from postil.gateway.settings import Settings
+
+_MOST_RETRY_SECONDS = 60
+
+
+class Admission:
+    """Lets requests through to the engine by the turns of ``Turns``; nobody waits longer than ``queue_seconds``.
+
+    While nobody waits, going in and out is arithmetic: no task, no timer, no turn of the loop.
+    """
+
+    def __init__(self, turns: Turns, queue_seconds: float) -> None:
+        self.turns = turns
+        self._queue_seconds = queue_seconds
+        self._held_seconds = 0.0
+        self._look: asyncio.TimerHandle | None = None
+
+    def place(
+        self,
+        tenant: str,
+        adapter: Adapter,
+        *,
+        deadline: float | None = None,
+        again: bool = False,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Place:
+        """A place at the engine for one request, to be taken.
+
+        ``deadline`` is by ``time.monotonic``. ``again`` is for who had one before and was answered: it goes ahead of
+        its tenant's own, and is not turned away. ``meanwhile`` is called if there is a wait.
+        """
+        return Place(self, Ticket(tenant, adapter), deadline, again, meanwhile)
+
+    def runs(self, adapter: str) -> bool:
+        """Whether an adapter is in flight."""
+        return self.turns.runs(adapter)
+
+    def enter(self, ticket: Ticket, *, again: bool) -> bool:
+        """Whether a request may go at once. Raises QueueFullError."""
+        try:
+            return self.turns.arrive(ticket, time.monotonic(), ahead=again)
+        except QueueIsFullError:
+            raise QueueFullError(
+                "too many requests wait already; send fewer at a time", retry_after=self._retry_after(ticket.tenant)
+            ) from None
+
+    def leave(self, ticket: Ticket) -> None:
+        """A request has had its answer, or does not want one any more."""
+        now = time.monotonic()
+        if ticket.state is State.RUNNING:
+            self._held_seconds += (now - ticket.started - self._held_seconds) / 16
+        self.turns.leave(ticket, now)
+        if self.turns.waiting:
+            self._go(now)
+
+    async def wait(self, ticket: Ticket, deadline: float | None) -> None:
+        """Wait for the turn of who could not go at once. Raises DeadlinePassedError."""
+        loop = asyncio.get_running_loop()
+        ticket.wake = loop.create_future()
+        self._go(time.monotonic())
+        until = ticket.arrived + self._queue_seconds
+        if deadline is not None:
+            until = min(until, deadline)
+        timer = loop.call_later(until - time.monotonic(), self._expire, ticket)
+        try:
+            if not await ticket.wake:
+                raise _too_late()
+        finally:
+            timer.cancel()
+
+    def _expire(self, ticket: Ticket) -> None:
+        if ticket.state is State.WAITING:
+            self.leave(ticket)
+            if not ticket.wake.done():  # Else its client leaves at this moment.
+                ticket.wake.set_result(False)
+
+    def _go(self, now: float) -> None:
+        """Wake everybody who may go, and come back when somebody's patience ends."""
+        for ticket in self.turns.grants(now):
+            if not ticket.wake.done():  # Else it is being cancelled at this moment, and leaves by itself.
+                ticket.wake.set_result(True)
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+        at = self.turns.look_at()
+        if at is not None:
+            pause = max(0.0, at - now)
+            self._look = asyncio.get_running_loop().call_later(pause, self._looked)
+
+    def _looked(self) -> None:
+        self._look = None
+        self._go(time.monotonic())
+
+    def _retry_after(self, tenant: str) -> int:
+        """In how many seconds about what this tenant has waiting will be through."""
+        ahead = max(self.turns.waits_for(tenant), 1) * self._held_seconds / self.turns.limits.in_flight
+        return min(max(1, math.ceil(ahead)), _MOST_RETRY_SECONDS)
+
+
+def make_admission(settings: Settings) -> Admission:
+    """What the settings say of who may go and who may wait."""
+    limits = Limits(
+        settings.max_in_flight,
+        settings.max_loras,
+        settings.queue_per_tenant,
+        settings.queue_total,
+        settings.adapter_patience_seconds,
+    )
+    return Admission(Turns(limits, settings.tenant_weights), settings.queue_seconds)
+
+
+class Place:
+    """One request's place at the engine: had at once or by waiting, and to be left by whoever has it."""
+
+    __slots__ = ("_again", "_deadline", "_gate", "_meanwhile", "_ticket")
+
+    def __init__(
+        self,
+        gate: Admission,
+        ticket: Ticket,
+        deadline: float | None,
+        again: bool,
+        meanwhile: Callable[[], None] | None,
+    ) -> None:
+        self._gate = gate
+        self._ticket = ticket
+        self._deadline = deadline
+        self._again = again
+        self._meanwhile = meanwhile
+
+    def at_once(self) -> bool:
+        """Whether it is had without waiting; if not, see ``wait``. Raises QueueFullError, DeadlinePassedError."""
+        if self._deadline is not None and self._deadline <= time.monotonic():
+            raise _too_late()
+        return self._gate.enter(self._ticket, again=self._again)
+
+    async def wait(self) -> None:
+        """Wait for what was not had at once. Raises DeadlinePassedError; then nothing of it stays behind."""
+        try:
+            if self._meanwhile is not None:
+                self._meanwhile()
+            await self._gate.wait(self._ticket, self._deadline)
+        except BaseException:
+            self._gate.leave(self._ticket)  # Whether it was its turn already or not.
+            raise
+
+    def leave(self) -> None:
+        """Give it back."""
+        self._gate.leave(self._ticket)
+
+
+def _too_late() -> DeadlinePassedError:
+    return DeadlinePassedError("the request waited for its turn until its time was over; ask again later")

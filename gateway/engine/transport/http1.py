@@ -1,0 +1,237 @@
+"""HTTP/1.1 for the one server that is asked all the time: connections that are kept, answers as they come.
+
+Every request goes through here, so it does what that takes and no more: no redirects, no cookies, no proxies, no
+compression. What a general client costs beside it stands in deploy/decisions/0016.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import cast
+from urllib.parse import urlsplit
+
+import httptools
+
+from postil.gateway.engine.transport.response import Answer, BrokenError, SilentError
+
+# Shorter than the engine keeps idle connections, so that no request is written into a closing one.
+_KEEPALIVE_SECONDS = 30.0
+_CONNECT_SECONDS = 10.0
+# What may lie here of an answer whose client reads slower than the engine writes.
+_MOST_BUFFERED = 1 << 20
+
+
+class Connection(asyncio.Protocol):
+    """One connection, which carries one request at a time."""
+
+    def __init__(self, client: HttpClient, timeout_seconds: float) -> None:
+        self._client = client
+        self._timeout = timeout_seconds
+        self.loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._transport: asyncio.Transport
+        self._parser = httptools.HttpResponseParser(self)
+        self._answer: Answer | None = None
+        self._paused = self._cut = False
+        self.kept_at = 0.0
+
+    def ask(self, request: bytes) -> Answer:
+        """Send a whole request, head and body."""
+        answer = self._answer = Answer(self, self.loop.time())
+        if self._timer is None:
+            self._timer = self.loop.call_later(self._timeout, self._look_at_the_clock)
+        self._transport.write(request)
+        return answer
+
+    def resume(self) -> None:
+        """Read on, if the reader was too slow."""
+        if self._paused and self._answer is not None:
+            self._paused = False
+            self._answer.heard = self.loop.time()
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Hang up in the middle of an answer that nobody waits for."""
+        self._answer = None
+        self._transport.abort()
+
+    def close(self) -> None:
+        """Hang up at once, whatever was not written yet; whoever waits for an answer is told."""
+        self._cut = True
+        self._transport.abort()
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; whoever waits is woken once for all that came."""
+        answer = self._answer
+        if answer is None:
+            self._transport.abort()  # Nobody has asked for anything.
+            return
+        answer.heard = self.loop.time()
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(BrokenError(f"what came is not HTTP: {error}", begun=True))
+            self._transport.abort()
+            return
+        if answer.size > _MOST_BUFFERED and not (self._paused or answer.done):
+            self._paused = True
+            self._transport.pause_reading()
+        answer.wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End: for a body without a length that is how it ends, for all else it is a fault."""
+        self._client.lost(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        answer = self._answer
+        if answer is None:
+            return
+        if answer.status and not answer.framed and exc is None and not self._cut:
+            answer.done = True
+            answer.wake()
+            return
+        why = "it hung up" if exc is None else f"{type(exc).__name__}: {exc}"
+        self._fail(BrokenError(why, begun=bool(answer.status)))
+
+    # What the parser calls.
+
+    def on_message_begin(self) -> None:
+        """Nobody has asked for a second answer: what else would come here cannot be trusted to be the next one's."""
+        if self._answer is None:
+            self._transport.abort()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Notice whether the answer says how long it is."""
+        framing = len(name) in (14, 17) and name.lower() in (b"content-length", b"transfer-encoding")
+        if framing and self._answer is not None:
+            self._answer.framed = True
+
+    def on_headers_complete(self) -> None:
+        """The status is known; an interim one (RFC 9110, 15.2) is not the answer's."""
+        status = self._parser.get_status_code()
+        if status >= 200 and self._answer is not None:
+            self._answer.status = status
+
+    def on_body(self, body: bytes) -> None:
+        """Keep it for the reader."""
+        if self._answer is not None:
+            self._answer.take(body)
+
+    def on_message_complete(self) -> None:
+        """The answer is whole, and the connection free for the next."""
+        answer = self._answer
+        if answer is None or not answer.status:
+            return
+        answer.done = True
+        self._answer = None
+        if self._parser.should_keep_alive():
+            self.kept_at = self.loop.time()
+            self._client.keep(self)
+        else:
+            self._transport.close()
+
+    def _fail(self, error: Exception) -> None:
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer.error = error
+            answer.wake()
+
+    def _look_at_the_clock(self) -> None:
+        """One timer a connection, and not one a read."""
+        self._timer = None
+        answer = self._answer
+        if answer is None:
+            return
+        now = self.loop.time()
+        left = self._timeout if self._paused else answer.heard + self._timeout - now  # Or it is the reader who is slow.
+        if left > 0:
+            self._timer = self.loop.call_later(left, self._look_at_the_clock)
+            return
+        self._fail(SilentError(f"nothing came for {self._timeout:g} s"))
+        self._transport.abort()
+
+
+class HttpClient:
+    """All connections to one server: ``unix:/path/to/socket``, ``http://host:port`` or ``https://host``."""
+
+    def __init__(self, address: str, *, timeout_seconds: float) -> None:
+        self._socket = address.removeprefix("unix:") if address.startswith("unix:") else None
+        parts = urlsplit("http://engine" if self._socket else address)
+        self._host, self._port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._prefix = parts.path.rstrip("/").encode()
+        self._rest = (
+            f" HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\ncontent-type: application/json\r\n"
+            "content-length: "
+        ).encode()
+        self._timeout = timeout_seconds
+        self._open: set[Connection] = set()
+        self._idle: dict[Connection, None] = {}
+        # How often all was hung up on: what was not connected by then is not to be.
+        self._closed = 0
+
+    async def ask(self, method: bytes, path: bytes, body: bytes = b"", *, fresh: bool = False) -> Answer:
+        """Send a request; returns its answer when the status is there. A ``fresh`` one gets a connection of its own.
+
+        Raises BrokenError, SilentError, TimeoutError (nobody answers at that address) or OSError.
+        """
+        connection = (None if fresh else self._kept()) or await self._connected()
+        answer = connection.ask(b"%b %b%b%b%d\r\n\r\n%b" % (method, self._prefix, path, self._rest, len(body), body))
+        try:
+            await answer.head()
+        except asyncio.CancelledError:
+            answer.leave()
+            raise
+        return answer
+
+    def keep(self, connection: Connection) -> None:
+        """This connection can be asked again."""
+        self._idle[connection] = None
+
+    def lost(self, connection: Connection) -> None:
+        """This one cannot."""
+        self._idle.pop(connection, None)
+        self._open.discard(connection)
+
+    async def close(self) -> None:
+        """Hang up everywhere. Whoever waits for an answer gets BrokenError."""
+        self._closed += 1
+        for connection in [*self._open]:
+            connection.close()
+        self._idle.clear()
+
+    def _kept(self) -> Connection | None:
+        """The one that was used last: those that are not needed get old, and go."""
+        if not self._idle:
+            return None
+        connection, _ = self._idle.popitem()
+        if connection.loop.time() - connection.kept_at < _KEEPALIVE_SECONDS:
+            return connection
+        for old in [connection, *self._idle]:  # All others have been here for longer.
+            old.close()
+        self._idle.clear()
+        return None
+
+    async def _connected(self) -> Connection:
+        loop, closed = asyncio.get_running_loop(), self._closed
+
+        def made() -> Connection:
+            return Connection(self, self._timeout)
+
+        async with asyncio.timeout(_CONNECT_SECONDS):
+            if self._socket is not None:
+                _, connection = await loop.create_unix_connection(made, self._socket)
+            else:
+                _, connection = await loop.create_connection(made, self._host, self._port, ssl=self._tls)
+        if closed != self._closed:
+            connection.close()
+            raise BrokenError("it was hung up on while it was called")
+        self._open.add(connection)
+        return connection

@@ -1,0 +1,1 @@
+"""Validators and fallbacks: what is evaluated, and what is served when it fails."""

@@ -1,0 +1,228 @@
+"""One choice of an answer behind its windows: its texts are held apart, because clients put them together apart.
+
+A choice has several texts: what it says, what it thought before, and the arguments of each tool call. Each is judged
+by itself and leaves in its own time; the last characters of all of them leave when the choice ends, because nobody
+but the engine knows whether more of one will come.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from postil.gateway.errors import EngineUnavailableError
+from postil.gateway.inference import responses as answers
+from postil.gateway.inference.guardrails.holdback import Holder, Rule
+from postil.gateway.inference.guardrails.tool_arguments import Arguments
+from postil.gateway.inference.guardrails.window_validators import Panel
+from postil.gateway.inference.request import Kind
+from postil.gateway.inference.streaming.sse_reader import Call, Said
+from postil.plugins import Token
+
+FILTERED = "content_filter"
+_TEXTS = (*answers.BESIDE, "content")
+# Made by the engine, of random digits. Any other id may be of the model's making, and is judged as its words are.
+_MINTED = re.compile(r"(chatcmpl-tool-|call_)[0-9a-f]+")
+Part = dict[str, Any]
+
+
+class HeldChoice:
+    """One choice on its way out. ``ended`` once its last part has left; ``cut`` if that was not the engine's doing.
+
+    ``said`` is what has left of its main text, and ``acts`` what was done to any of its texts, and why.
+    """
+
+    def __init__(self, index: int, kind: Kind, panel: Panel, tokens: Sequence[Token] = ()) -> None:
+        self.index = index
+        self.panel = panel
+        self.ended = False
+        self.cut = False
+        self.acts: dict[str, None] = {}
+        self.said = ""
+        self._chat = kind is Kind.CHAT
+        self._main: Hashable = "content" if self._chat else "text"
+        self._tokens = tokens
+        self._holders: dict[Hashable, Holder] = {}
+        self._names: dict[int, str] = {}
+        self._ids: dict[int, str] = {}
+        self._beginning: list[int] = []  # Tool calls that have a name and that the client knows nothing of yet.
+        self._last: Said | None = None
+        self._begun = not self._chat
+
+    def take(self, said: Said) -> None:
+        """Keep what came. Raises EngineUnavailableError at what no engine should send."""
+        if not self._chat:
+            self._hold("text", said.text)
+        elif said.delta is not None:
+            for key in _TEXTS:
+                self._hold(key, getattr(said.delta, key))
+            for call in said.delta.tool_calls or ():
+                self._take_call(call)
+        if said.finish_reason is not None:
+            self._last = said
+
+    def finish(self) -> None:
+        """No more of this choice will come."""
+        if self._last is None:
+            self._last = Said(self.index, finish_reason="stop")
+
+    async def let_go(self) -> list[Part]:
+        """What may leave now, as parts of events; the last one has a finish reason."""
+        if self.ended:
+            return []
+        parts = [] if self._begun else [self._part({"role": "assistant", "content": ""})]
+        self._begun = True
+        if self._last is not None and not (self._holders or self._names):
+            self._holders[self._main] = self._holder(self._main)  # To say nothing is to say something.
+        over = await self._release(parts)
+        return parts if over is None and self._last is None else [*parts, *self._end(over)]
+
+    async def _release(self, parts: list[Part]) -> Rule | None:
+        """Texts first, then one tool call after the other. Returns the rule at which the choice ends, if it does."""
+        ends = self._last is not None
+        over = await self._drain(parts, [key for key in self._holders if not isinstance(key, tuple)], ends=ends)
+        while over is None and self._beginning:
+            over = await self._begin_call(parts) or await self._drain(parts, self._arguments(), ends=ends)
+        return over or await self._drain(parts, self._arguments(), ends=ends)
+
+    async def _drain(self, parts: list[Part], keys: Sequence[Hashable], *, ends: bool) -> Rule | None:
+        """Let each of these texts go as far as it may."""
+        for key in keys:
+            holder = self._holders[key]
+            text = await holder.let_go(self._last.finish_reason if self._last else None, ends=ends)
+            self.acts |= holder.acts
+            if text:
+                parts.append(self._text(key, text))
+            if holder.over is not None:
+                return _strictest(holder.over, await self._drain(parts, self._before(key), ends=True))
+        return None
+
+    def _before(self, key: Hashable) -> list[Hashable]:
+        """The texts that began before this one: of them, the rest is still due where the choice ends."""
+        known, begun = [*self._holders], self._arguments()
+        before = known[: known.index(key) if key in known else None]
+        return [one for one in before if one in begun or not isinstance(one, tuple)]
+
+    def _arguments(self) -> list[Hashable]:
+        """Those of the tool calls that the client knows of."""
+        return [key for key in self._holders if isinstance(key, tuple) and key[1] not in self._beginning]
+
+    async def _begin_call(self, parts: list[Part]) -> Rule | None:
+        """A new tool call: its name leaves whole, as clients need it."""
+        index = self._beginning[0]
+        known, name = self._ids.get(index), Holder(self.panel.rules, self.panel.ask)
+        made = Holder(() if known and _MINTED.fullmatch(known) else self.panel.rules, self.panel.ask)
+        name.take(self._names[index])
+        made.take(known or "")
+        called = {"name": await name.let_go(ends=True), "arguments": ""}
+        call = {"index": index, "id": await made.let_go(ends=True) if known else None, "type": "function"}
+        self.acts |= {**name.acts, **made.acts}
+        over = _strictest(name.over, made.over)
+        if over is not None:
+            return _strictest(over, await self._drain(parts, self._before(("arguments", index)), ends=True))
+        parts.append(self._part({"tool_calls": [{**call, "function": called}]}))
+        del self._beginning[0]
+        return None
+
+    def _take_call(self, call: Call) -> None:
+        if call.id:
+            self._ids.setdefault(call.index, call.id)
+        if call.function is None:
+            return
+        name = call.function.name
+        if name and call.index not in self._names:
+            self._beginning.append(call.index)
+        if name and self._names.setdefault(call.index, name) != name:
+            raise EngineUnavailableError("the engine sent one tool call under two names; ask again")
+        self._hold(("arguments", call.index), call.function.arguments)
+
+    def _hold(self, key: Hashable, text: str | None) -> None:
+        if text:
+            if key not in self._holders:
+                self._holders[key] = self._holder(key)
+            self._holders[key].take(text)
+
+    def _holder(self, key: Hashable) -> Holder:
+        if isinstance(key, tuple):
+            return Arguments(self.panel.rules, self.panel.ask)
+        return Holder(self.panel.rules, self.panel.ask, self._tokens if key == self._main else ())
+
+    def _end(self, over: Rule | None) -> list[Part]:
+        self.ended, self.cut = True, over is not None
+        last = self._part({})
+        if over is None:
+            assert self._last is not None, "an end has a cause"
+            last["finish_reason"] = self._last.finish_reason
+            if self._last.stop_reason is not None:
+                last["stop_reason"] = self._last.stop_reason
+            return [last]
+        last["finish_reason"] = FILTERED
+        replaces = over.use.on_fail == "replace" and over.use.replacement
+        return [self._text(self._main, over.use.replacement), last] if replaces else [last]
+
+    def _text(self, key: Hashable, text: str) -> Part:
+        if key == self._main:
+            self.said += text
+        if isinstance(key, tuple):
+            return self._part({"tool_calls": [{"index": key[1], "function": {"arguments": text}}]})
+        return self._part({key: text})
+
+    def _part(self, said: Mapping[Hashable, Any]) -> Part:
+        part = {"delta": dict(said)} if self._chat else {"text": said.get("text", "")}
+        return {"index": self.index, **part, "logprobs": None, "finish_reason": None}
+
+
+async def settle(panel: Panel, choice: dict[str, Any], kind: Kind) -> HeldChoice:
+    """Judge a whole choice as if it had been streamed, and rewrite it in place if anything of it fails."""
+    held = HeldChoice(choice["index"], kind, panel, answers.completion(choice, kind).tokens)
+    held.take(_said(choice))
+    held.finish()
+    parts = await held.let_go()
+    if held.acts:
+        _rewrite(choice, parts, kind)
+    return held
+
+
+def _said(choice: Mapping[str, Any]) -> Said:
+    message = dict(choice.get("message") or {})
+    message["tool_calls"] = [{**call, "index": at} for at, call in enumerate(message.get("tool_calls") or ())]
+    try:
+        return msgspec.convert({**choice, "delta": message}, Said)
+    except msgspec.ValidationError:
+        raise EngineUnavailableError("the engine sent an answer that cannot be read; ask again") from None
+
+
+def _rewrite(choice: dict[str, Any], parts: Sequence[Part], kind: Kind) -> None:
+    """Put parts together to a choice, as a client would; nothing else of what was there stays."""
+    for key in choice:
+        if key != "index":
+            choice[key] = None
+    choice["finish_reason"] = parts[-1]["finish_reason"]
+    if kind is Kind.TEXT:
+        choice["text"] = "".join(part["text"] for part in parts)
+    else:
+        choice["message"] = _message([part["delta"] for part in parts])
+
+
+def _message(deltas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": None}
+    calls: dict[int, dict[str, Any]] = {}
+    for delta in deltas:
+        for key in _TEXTS:
+            if delta.get(key):
+                message[key] = (message.get(key) or "") + delta[key]
+        for call in delta.get("tool_calls", ()):
+            known = calls.setdefault(call["index"], {"function": {"arguments": ""}})
+            arguments = known["function"]["arguments"] + call["function"]["arguments"]
+            function = {**known["function"], **call["function"], "arguments": arguments}
+            known |= {**call, "function": function}
+    for call in calls.values():
+        del call["index"]
+    return message | ({"tool_calls": list(calls.values())} if calls else {})
+
+
+def _strictest(*rules: Rule | None) -> Rule | None:
+    return max((rule for rule in rules if rule is not None), key=lambda rule: rule.rank, default=None)

@@ -1,0 +1,290 @@
+"""From the engine's answer to what may leave: judged whole, and the policy's fallbacks tried one after the other."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import msgspec
+
+from postil.gateway.control.reviews import Keeper, ReviewNotKeptError
+from postil.gateway.errors import BadRequestError, EngineRefusedError, EngineUnavailableError, UnvalidatedError
+from postil.gateway.inference import request as payload
+from postil.gateway.inference import responses as answers
+from postil.gateway.inference.guardrails.choice import HeldChoice
+from postil.gateway.inference.guardrails.choice import settle as settle_windows
+from postil.gateway.inference.guardrails.evaluate import DidNotRunError, Isolation, Judgement, check, give, judge
+from postil.gateway.inference.guardrails.window_validators import Panel
+from postil.gateway.inference.record import Trace
+from postil.gateway.inference.routing.catalog import BASE, Catalog
+from postil.gateway.inference.routing.release import Servable
+from postil.plugins import AskAgain, Completion, Exchange, Fail, Fallback, Hold, Outcome, Verdict
+from postil.plugins.types import Substitute
+from postil.registry.policy.policy import DID_NOT_RUN, ENGINE_ERROR, FallbackUse
+from postil.registry.reviews.reviews import Opening
+
+log = logging.getLogger(__name__)
+# So often a request may be asked again in all, whatever its policy says.
+_AGAIN = 3
+Choice = dict[str, Any]
+
+
+class Around(Protocol):
+    """What judging needs of the gateway around it."""
+
+    isolation: Isolation
+
+    @property
+    def catalog(self) -> Catalog:
+        """What can be asked for."""
+
+    @property
+    def reviews(self) -> Keeper:
+        """Where answers wait for a person."""
+
+
+class Answering:
+    """One request to a release, from its input checks to the answer.
+
+    ``send`` asks the engine: an engine's request for a release (None: the base) in, its bytes out.
+    """
+
+    def __init__(
+        self, around: Around, trace: Trace, send: Callable[[Servable | None, Mapping[str, Any]], Awaitable[bytes]]
+    ) -> None:
+        self._around = around
+        self._trace = trace
+        self._send = send
+        self._release = trace.route.release
+        self._exchange = Exchange(self._release.ref, trace.caller.name, trace.ask.body)
+        self._again = 0
+        self._fallbacks: dict[str, None] = {}
+        self._notices: dict[str, None] = {}
+        self._reviews: dict[str, None] = {}
+        self._to_review: list[tuple[Verdict, str]] = []
+
+    async def checked(self) -> Choice | None:
+        """Have the request looked at. Returns the choice to serve in its place where it may not go to the model."""
+        judgement = await check(self._around.isolation, self._release, self._exchange)
+        self._note(judgement, "")
+        if not judgement.failed:
+            return None
+        self._trace.failed_validation = True
+        choice = answers.empty_choice(self._trace.ask.kind)
+        try:
+            await self._fall_back(choice, Completion(""), judgement.failed, may_ask=False)
+        except UnvalidatedError:
+            first = judgement.failed[0]
+            raise BadRequestError(f"the request did not pass `{first.validator}`: {first.reason}") from None
+        return choice
+
+    async def settle(self, choice: Choice) -> None:
+        """Judge one choice, and put in its place what the policy says. Raises UnvalidatedError if it says nothing."""
+        release = await self._behind_windows(choice, self._release)
+        completion = answers.completion(choice, self._trace.ask.kind)
+        judgement = await self._judged(choice, release, completion)
+        self._note(judgement, completion.text)
+        if judgement.failed:
+            self._trace.failed_validation = True
+            await self._fall_back(choice, completion, judgement.failed)
+        else:
+            self._sample(completion.text, judgement.verdicts)
+
+    def panel(self, release: Servable | None = None) -> Panel:
+        """The validators with a window, for one choice."""
+        return Panel(self._around.isolation, release or self._release, self._exchange)
+
+    async def told(self, choice: HeldChoice) -> dict[str, str]:
+        """What the last event of a streamed choice tells the client, under the names of the headers."""
+        self._sample(choice.said, ())
+        reviews = [await self._opened(verdict, choice.said) for verdict in choice.panel.reviews.values()]
+        told = {
+            "fallback": "; ".join(choice.acts),
+            "notice": " ".join(self._notices | choice.panel.notices),
+            "review": "; ".join(review for review in reviews if review is not None),
+        }
+        return {name: text for name, text in told.items() if text}
+
+    async def broken(self, error: EngineUnavailableError | EngineRefusedError) -> Choice:
+        """What is served where the engine failed. Raises ``error`` if the policy says nothing of that."""
+        self._trace.engine_error = True
+        choice = answers.empty_choice(self._trace.ask.kind)
+        failed = [Verdict(Outcome.DID_NOT_RUN, "the engine failed", (), ENGINE_ERROR)]
+        try:
+            await self._fall_back(choice, Completion(""), failed)
+        except UnvalidatedError:
+            raise error from None
+        return choice
+
+    async def headers(self) -> dict[str, str]:
+        """What the client is told beside the answer; reviews that were asked for are kept before it leaves."""
+        for verdict, text in self._to_review:
+            review = await self._opened(verdict, text)
+            if review is not None:
+                self._reviews[review] = None
+        told = {
+            "x-postil-fallback": self._fallbacks,
+            "x-postil-notice": self._notices,
+            "x-postil-review": self._reviews,
+        }
+        return {name: _header("; ".join(values)) for name, values in told.items() if values}
+
+    @property
+    def notice(self) -> str:
+        """What the client is told in the answer's body, too."""
+        return " ".join(self._notices)
+
+    async def _behind_windows(self, choice: Choice, release: Servable) -> Servable:
+        """Have the validators with a window act on a whole choice; what is left of the release is to judge the rest."""
+        if all(use.on_fail == "fallback" for use, _ in release.validators):
+            return release
+        panel = self.panel(release)
+        self._acted(await settle_windows(panel, choice, self._trace.ask.kind))
+        return panel.rest
+
+    async def _judged(self, choice: Choice, release: Servable, completion: Completion) -> Judgement:
+        """The verdicts of those that judge an answer whole; what they are not shown of it does not leave."""
+        if release.validators:
+            answers.drop_unjudged(choice)
+        return await judge(self._around.isolation, release, self._exchange, completion)
+
+    def _acted(self, choice: HeldChoice) -> None:
+        self._trace.failed_validation |= bool(choice.acts)
+        self._trace.fell_back |= bool(choice.acts)
+        self._fallbacks |= choice.acts
+        self._notices |= choice.panel.notices
+        self._to_review += [(verdict, choice.said) for verdict in choice.panel.reviews.values()]
+
+    def _sample(self, text: str, verdicts: Sequence[Verdict]) -> None:
+        """Now and then a person looks at what passed."""
+        if random.random() * 100 < self._release.policy.reviews.sample:
+            opening = self._opening(text, "sample", verdicts, None)
+            self._around.reviews.sample(opening, self._release.policy.reviews)
+
+    async def _opened(self, verdict: Verdict, text: str) -> str | None:
+        """The id of a review that a verdict asked for. The answer has passed: one that is missed stands in the log."""
+        opening = self._opening(text, verdict.review, (verdict,), None)
+        try:
+            return await self._around.reviews.open(opening, self._release.policy.reviews)
+        except ReviewNotKeptError:
+            return None
+
+    def _note(self, judgement: Judgement, text: str) -> None:
+        for verdict in judgement.verdicts:
+            if verdict.ok and verdict.notice:
+                self._notices[verdict.notice] = None
+            if verdict.ok and verdict.review:
+                self._to_review.append((verdict, text))
+
+    async def _fall_back(
+        self, choice: Choice, completion: Completion, failed: Sequence[Verdict], *, may_ask: bool = True
+    ) -> None:
+        """Try the rules in their order until one has an answer that may leave."""
+        for use, rule in self._release.fallbacks:
+            meant = [verdict for verdict in failed if _is_for(use, verdict)]
+            if not meant:
+                continue
+            arguments = (self._exchange, completion, failed)
+            try:
+                substitute = await give(self._around.isolation, self._release, use, rule, arguments)
+            except DidNotRunError:
+                continue
+            reason = f"{use.name} ({meant[0].validator}: {meant[0].reason})"
+            if isinstance(substitute, AskAgain):
+                failed, completion = await self._asked_again(choice, substitute, failed, completion, may_ask=may_ask)
+                if failed:
+                    continue
+            elif not await self._put(choice, completion, substitute, meant):
+                continue
+            self._trace.fell_back = True
+            self._fallbacks[reason] = None
+            log.info("%s fell back: %s", self._release.ref, use.name)
+            return
+        first = failed[0]
+        raise UnvalidatedError(
+            f"the answer of {self._release.ref} did not pass `{first.validator}`, and its policy has no fallback for"
+            " that"
+        )
+
+    async def _put(
+        self, choice: Choice, completion: Completion, substitute: Substitute | None, meant: Sequence[Verdict]
+    ) -> bool:
+        """Put a substitute into the choice; whether there was one."""
+        kind = self._trace.ask.kind
+        if isinstance(substitute, Fail):
+            raise UnvalidatedError(substitute.message)
+        if isinstance(substitute, Hold):
+            reason = f"{meant[0].validator}: {meant[0].reason}"
+            opening = self._opening(completion.text, reason, meant, substitute.content)
+            try:
+                self._reviews[await self._around.reviews.open(opening, self._release.policy.reviews)] = None
+            except ReviewNotKeptError:
+                return False
+            answers.substitute(choice, Fallback(substitute.content), kind)
+            return True
+        if isinstance(substitute, Fallback):
+            answers.substitute(choice, substitute, kind)
+            return True
+        return False
+
+    async def _asked_again(
+        self, choice: Choice, again: AskAgain, failed: Sequence[Verdict], completion: Completion, *, may_ask: bool
+    ) -> tuple[Sequence[Verdict], Completion]:
+        """Ask once more and put the new answer into the choice if it passes; else what failed of it."""
+        if not may_ask or self._again >= _AGAIN:
+            return failed, completion
+        self._again += 1
+        release = self._other(again)
+        if release is None and again.release != BASE:
+            return failed, completion
+        request = payload.again(self._trace.ask, release, self._release, again, self._trace.caller.name)
+        try:
+            answer = msgspec.json.decode(await self._send(release, request))
+        except (EngineRefusedError, EngineUnavailableError) as error:
+            log.warning("asking again for %s failed: %s", self._release.ref, error)
+            return failed, completion
+        fresh = answer["choices"][0]
+        rest = await self._behind_windows(fresh, release or self._release)
+        said = answers.completion(fresh, self._trace.ask.kind)
+        judgement = await self._judged(fresh, rest, said)
+        if judgement.failed:
+            return judgement.failed, said
+        answers.replace_choice(choice, fresh)
+        return (), said
+
+    def _other(self, again: AskAgain) -> Servable | None:
+        if again.release is None:
+            return self._release
+        if again.release == BASE:
+            return None
+        if again.release == "previous":
+            return self._around.catalog.previous(self._release)
+        return self._around.catalog.named(again.release)
+
+    def _opening(self, text: str, reason: str, verdicts: Sequence[Verdict], holding: str | None) -> Opening:
+        told = [{key: value for key, value in asdict(verdict).items() if key != "spans"} for verdict in verdicts]
+        return Opening(self._release.ref, self._trace.caller.name, self._trace.ask.body, text, reason, told, holding)
+
+
+def reads_whole(release: Servable) -> bool:
+    """Whether anything of a release's policy looks at requests or answers."""
+    return bool(release.validators or release.inputs)
+
+
+def falls_back_on_errors(release: Servable) -> bool:
+    """Whether a policy says what is served where the engine fails."""
+    return any(use.when is not None and ENGINE_ERROR in use.when for use, _ in release.fallbacks)
+
+
+def _is_for(use: FallbackUse, verdict: Verdict) -> bool:
+    if use.when is None:
+        return verdict.validator != ENGINE_ERROR
+    return verdict.validator in use.when or (verdict.outcome is Outcome.DID_NOT_RUN and DID_NOT_RUN in use.when)
+
+
+def _header(text: str) -> str:
+    """A header's value: one line of printable ASCII, of a length that proxies take."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text)[:500]

@@ -1,0 +1,214 @@
+"""From what the client sent to what the engine gets: the release's policy is put in force here."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import msgspec
+
+from postil.gateway.errors import BadRequestError
+from postil.gateway.inference import body_limits as shape
+from postil.gateway.inference.routing.release import Servable
+from postil.plugins import AskAgain
+
+_decoder = msgspec.json.Decoder()
+# One meaning under several names: where a policy fixes one, the others must not undo it.
+_ALIASES = {"max_tokens": ("max_tokens", "max_completion_tokens")}
+_CONSTRAINTS = ("structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar")
+
+
+class Kind(Enum):
+    """Which of OpenAI's two generation endpoints was asked."""
+
+    CHAT = "/v1/chat/completions"
+    TEXT = "/v1/completions"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request as the gateway understands it. ``body`` is what the client sent.
+
+    ``deadline`` is until when its client waits for its turn, by ``time.monotonic``, if it said so.
+    """
+
+    kind: Kind
+    body: Mapping[str, Any]
+    model: str | None
+    stream: bool
+    include_usage: bool
+    user: str | None = None
+    deadline: float | None = None
+
+
+def read_ask(kind: Kind, raw: bytes) -> Ask:
+    """Read a request body. Only what the gateway itself acts on is checked; the rest is the engine's to judge.
+
+    Raises BadRequestError.
+    """
+    opened = shape.brackets(raw)
+    try:
+        body = _decoder.decode(raw)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise BadRequestError(f"the body is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise BadRequestError("the body has to be a JSON object")
+    shape.check(body, opened)
+    model = _typed(body, "model", str)
+    stream = _typed(body, "stream", bool)
+    options = _typed(body, "stream_options", dict) or {}
+    user = _typed(body, "user", str)
+    return Ask(kind, body, model, bool(stream), options.get("include_usage") is True, user)
+
+
+def _typed(body: Mapping[str, Any], key: str, kind: type) -> Any:
+    value = body.get(key)
+    if value is not None and not isinstance(value, kind):
+        raise BadRequestError(f"{key} has to be {_WORDS[kind]}", param=key)
+    return value
+
+
+_WORDS: Mapping[type, str] = {str: "a string", bool: "true or false", dict: "an object"}
+
+
+def for_base(ask: Ask, tenant: str) -> dict[str, Any]:
+    """The engine's request for the base: the client's own, under the tenant's cache salt."""
+    return {**ask.body, "model": "base", "cache_salt": cache_salt(tenant, "base")}
+
+
+def for_release(ask: Ask, release: Servable, tenant: str) -> dict[str, Any]:
+    """The engine's request for a release: its weights, its prompt, its sampling, its constraint.
+
+    Raises BadRequestError if the client asks for an output that the release does not give.
+    """
+    payload = {**ask.body, "model": release.engine_name, "cache_salt": cache_salt(tenant, str(release.ref))}
+    _put_sampling(payload, release)
+    if ask.kind is Kind.CHAT and release.policy.system_prompt:
+        _put_system_prompt(payload, release.policy.system_prompt)
+    if release.constraint is not None:
+        _refuse_other_outputs(ask.body, release)
+        payload["structured_outputs"] = release.constraint
+        payload.pop("response_format", None)
+    if release.validators or release.inputs:
+        _put_streaming(payload, ask, release)
+    if release.needs_tokens:
+        _ask_for_tokens(payload, ask.kind)
+    return payload
+
+
+def held_whole(ask: Ask, release: Servable) -> bool:
+    """Whether an answer has to be whole before any of it can leave, given that somebody judges it.
+
+    Only validators with a window act on a stream; and what tells of tokens tells of text that may not leave.
+    """
+    logprobs = ask.body.get("logprobs")  # 0 asks a text completion for those of its own tokens.
+    return (
+        not ask.stream
+        or not (logprobs is None or logprobs is False)
+        or release.needs_tokens
+        or any(use.on_fail == "fallback" or validator.scope.window is None for use, validator in release.validators)
+    )
+
+
+def several(ask: Ask) -> int | None:
+    """How many choices each prompt gets, where there are several choices in all; else None."""
+    prompt, wanted = ask.body.get("prompt"), ask.body.get("n")
+    number = wanted if isinstance(wanted, int) and wanted > 0 else 1
+    prompts = isinstance(prompt, list) and not all(isinstance(token, int) for token in prompt)
+    return number if number > 1 or prompts else None
+
+
+def again(ask: Ask, release: Servable | None, first: Servable, how: AskAgain, tenant: str) -> dict[str, Any]:
+    """The engine's request for another try: of one choice, by ``release``, or by the base under the first's policy."""
+    payload = for_release(ask, release or first, tenant)
+    if release is None:
+        payload |= {"model": "base", "cache_salt": cache_salt(tenant, "base")}
+    payload |= {**how.sampling, "n": 1, "stream": False}
+    payload.pop("stream_options", None)
+    if how.instruction and isinstance(payload.get("messages"), list):
+        payload["messages"] = _instructed(payload["messages"], how.instruction)
+    return payload
+
+
+def _instructed(messages: list[Any], instruction: str) -> list[Any]:
+    """With one more instruction, in the system's message at the start: chat templates take none elsewhere."""
+    first = messages[0] if messages else None
+    if isinstance(first, dict) and first.get("role") == "system" and isinstance(first.get("content"), str):
+        return [{**first, "content": f"{first['content']}\n{instruction}"}, *messages[1:]]
+    return [{"role": "system", "content": instruction}, *messages]
+
+
+def cache_salt(tenant: str, release: str) -> str:
+    """Prefix caches are shared only inside one tenant and one release; a client's own salt never counts."""
+    return hashlib.sha256(f"{tenant}\0{release}".encode()).hexdigest()
+
+
+def _put_streaming(payload: dict[str, Any], ask: Ask, release: Servable) -> None:
+    """Stream from the engine only if the client gets a stream: from what is judged whole, nothing can leave before."""
+    payload["stream"] = not held_whole(ask, release)
+    payload.pop("stream_options", None)
+    if payload["stream"] and ask.include_usage:
+        # Where an answer is cut off, the client gets the count up to there: the last that the engine gives.
+        payload["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
+
+
+def _put_sampling(payload: dict[str, Any], release: Servable) -> None:
+    policy = release.policy
+    several = isinstance(payload.get("n"), int) and payload["n"] > 1
+    for key, value in policy.defaults.items():
+        # To ask for several answers is to ask for sampling: a default of greedy decoding does not fit.
+        if all(payload.get(alias) is None for alias in _ALIASES.get(key, (key,))) and not (
+            several and key == "temperature" and value == 0
+        ):
+            payload[key] = value
+    for key, value in policy.sampling.items():
+        for alias in _ALIASES.get(key, ()):
+            payload.pop(alias, None)
+        payload[key] = value
+
+
+def _put_system_prompt(payload: dict[str, Any], prompt: str) -> None:
+    messages = payload.get("messages")
+    if isinstance(messages, list):  # Anything else is for the engine to refuse.
+        payload["messages"] = [{"role": "system", "content": prompt}, *messages]
+
+
+def _refuse_other_outputs(body: Mapping[str, Any], release: Servable) -> None:
+    """``json_object`` and ``text`` hold for any constrained answer; whatever asks for another form is refused."""
+    asked = [key for key in _CONSTRAINTS if body.get(key) is not None]
+    form = body.get("response_format")
+    if isinstance(form, dict) and form.get("type") not in ("text", "json_object"):
+        asked.append("response_format")
+    if body.get("tools") and body.get("tool_choice") != "none":
+        asked.append("tools")
+    if asked:
+        raise BadRequestError(
+            f"{release.ref} restricts its output by policy; leave out `{asked[0]}`, or ask `base`", param=asked[0]
+        )
+
+
+def _ask_for_tokens(payload: dict[str, Any], kind: Kind) -> None:
+    if kind is Kind.CHAT:
+        payload["logprobs"] = True
+    elif payload.get("logprobs") is None:
+        payload["logprobs"] = 0
+
+
+def warm_up_base() -> dict[str, Any]:
+    """A request that makes the engine go through prefill, decoding and structured output once."""
+    return {
+        "model": "base",
+        "messages": [{"role": "user", "content": "Yes or no?"}],
+        "max_tokens": 8,
+        "logprobs": True,
+        "structured_outputs": {"choice": ["yes", "no"]},
+    }
+
+
+def warm_up(release: Servable) -> dict[str, Any]:
+    """A request to a release as a client's would be, a short one."""
+    body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
+    return for_release(Ask(Kind.CHAT, body, None, False, False), release, "postil-warm-up")

@@ -1,0 +1,256 @@
+"""What can be asked for: an immutable snapshot, swapped whole and never patched."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from postil.gateway.errors import BadRequestError, EngineUnavailableError, ForbiddenError, UnknownModelError
+from postil.gateway.inference.routing import canary_split as sticky
+from postil.gateway.inference.routing.release import Servable, make_servable, recipe
+from postil.gateway.tenancy.directory import Caller
+from postil.plugins.manager import PluginManager
+from postil.registry.base_model.model import BaseModel
+from postil.registry.errors import NameInvalidError, PolicyError
+from postil.registry.names import AdapterName, parse_adapter, parse_release
+from postil.registry.releases.channels import CANARY, SHADOW, STABLE
+from postil.registry.releases.service import AdapterState
+
+BASE = "base"
+AUTO = "auto"
+NUMBER, PIN = "number", "pin"
+PIN_OF = "pin of "
+COLLECTED = "its files were collected; publish it again to serve it"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A release that gets some of the traffic: its number and how many per cent."""
+
+    number: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which release answers a request, and why that one: ``number`` (asked for), ``pin``, ``canary`` or ``stable``.
+
+    ``otherwise`` answers if a canary cannot be loaded; ``shadow`` gets a copy.
+    """
+
+    release: Servable
+    why: str
+    otherwise: Servable | None = None
+    shadow: Servable | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One adapter: its servable releases by number, why the others are not, and which of them is what.
+
+    ``promoted`` is False where the live release came back by a rollback.
+    """
+
+    name: AdapterName
+    releases: Mapping[int, Servable]
+    broken: Mapping[int, str]
+    live: int | None
+    previous: int | None = None
+    canary: Share | None = None
+    shadow: Share | None = None
+    pins: Mapping[str, int] = field(default_factory=dict)
+    promoted: bool = False
+    # What the engine has to hold of it, and why: read after every change of any adapter, and so worked out once.
+    needs: Sequence[tuple[Servable, list[str]]] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        needs = [(self.releases[number], why) for number, why in sorted(self.wanted().items())]
+        object.__setattr__(self, "needs", needs)
+
+    def route(self, number: int | None, caller: Caller, user: str | None) -> Route:
+        """The way of one request. Raises UnknownModelError or EngineUnavailableError."""
+        if number is not None:
+            return Route(self.pick(number), NUMBER)
+        if caller.name in self.pins and not caller.admin:
+            return Route(self.pick(self.pins[caller.name]), PIN)
+        live = self.pick(None)
+        canary = self._share(self.canary)
+        if canary is not None and self.canary is not None:
+            who = None if caller.admin else caller.name
+            if sticky.place(str(canary.ref), who, user) < self.canary.weight:
+                return Route(canary, CANARY, otherwise=live)
+        shadow = self._share(self.shadow)
+        if shadow is not None and self.shadow is not None and random.random() * 100 >= self.shadow.weight:
+            shadow = None
+        return Route(live, STABLE, shadow=shadow)
+
+    def wanted(self) -> dict[int, list[str]]:
+        """The releases that the engine has to hold, by number, and why: what is live, tried, or pinned."""
+        return self._among(self.releases)
+
+    def missed(self) -> dict[int, list[str]]:
+        """Those of them that cannot be served here at all; ``broken`` says why not."""
+        return self._among(self.broken)
+
+    def _among(self, numbers: Container[int]) -> dict[int, list[str]]:
+        found: dict[int, list[str]] = {}
+        for why, number in self._reasons():
+            if number is not None and number in numbers:
+                found.setdefault(number, []).append(why)
+        return found
+
+    def _reasons(self) -> Iterator[tuple[str, int | None]]:
+        yield "live", self.live
+        for why, share in ((CANARY, self.canary), (SHADOW, self.shadow)):
+            yield why, share.number if share else None
+        for tenant, number in sorted(self.pins.items()):
+            yield f"{PIN_OF}{tenant}", number
+
+    def _share(self, share: Share | None) -> Servable | None:
+        return self.releases.get(share.number) if share is not None else None
+
+    def pick(self, number: int | None) -> Servable:
+        """The release of that number, or the live one. Raises UnknownModelError or EngineUnavailableError."""
+        wanted = self.live if number is None else number
+        if wanted is None:
+            raise UnknownModelError(f"{self.name} has no live release yet; promote one", param="model")
+        if wanted in self.broken:
+            # Only what whoever asks can do something about is told to everybody.
+            why = f": {COLLECTED}" if self.broken[wanted] == COLLECTED else " on this gateway now"
+            raise EngineUnavailableError(f"{self.name.release(wanted)} cannot be served{why}")
+        if wanted not in self.releases:
+            raise UnknownModelError(f"there is no release {self.name.release(wanted)}", param="model")
+        return self.releases[wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All adapters by name, and each domain's default adapter."""
+
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+    def resolve(self, model: str | None, caller: Caller, user: str | None = None) -> Route | None:
+        """The way to the release that answers, or None for the base.
+
+        ``model`` is ``base``, a domain, ``domain/adapter``, ``domain/adapter@number``, or ``auto`` (or absent)
+        for the caller's default domain. Raises ForbiddenError, UnknownModelError or BadRequestError.
+        """
+        if model == BASE:
+            return None
+        if model is None or model == AUTO:
+            if caller.default_domain is None:
+                raise BadRequestError(
+                    "the request names no model and this key has no default domain; set `model`", param="model"
+                )
+            model = caller.default_domain
+        known = self.entries.get(model)
+        name, number = (known.name, None) if known is not None else self._name(model)
+        if not caller.may_ask(name.domain) and name.domain in self.defaults:
+            raise ForbiddenError(f"this key may not use {name.domain}; ask for the right to it", param="model")
+        entry = known or self.entries.get(str(name))
+        if entry is None or not caller.may_ask(name.domain):
+            raise _unknown(model)
+        return entry.route(number, caller, user)
+
+    def previous(self, release: Servable) -> Servable | None:
+        """The release that was live before the one that is, of the same adapter."""
+        entry = self.entries[release.ref.name]
+        return None if entry.previous is None else entry.releases.get(entry.previous)
+
+    def named(self, model: str) -> Servable | None:
+        """The release ``domain/adapter@number``, or the live one of ``domain/adapter``; None if it cannot be served."""
+        name, _, number = model.partition("@")
+        entry = self.entries.get(name)
+        if entry is None:
+            return None
+        wanted = int(number) if number.isdecimal() else entry.live
+        return None if wanted is None else entry.releases.get(wanted)
+
+    def with_adapter(self, entry: Entry, defaults: Mapping[str, str]) -> Catalog:
+        """A new snapshot in which one adapter is another."""
+        return Catalog({**self.entries, str(entry.name): entry}, dict(defaults))
+
+    def domains(self, caller: Caller) -> list[str]:
+        """The domains that this caller may ask and that have a default adapter."""
+        return [domain for domain in sorted(self.defaults) if caller.may_ask(domain)]
+
+    def names(self, caller: Caller) -> list[tuple[str, str]]:
+        """(model, owner) of everything this caller may put into ``model``, the base last."""
+        found: list[tuple[str, str]] = []
+        for key in sorted(self.entries):
+            entry = self.entries[key]
+            domain = entry.name.domain
+            if not caller.may_ask(domain):
+                continue
+            if entry.live is not None and entry.live in entry.releases:
+                if self.defaults.get(domain) == entry.name.adapter:
+                    found.append((domain, domain))
+                found.append((key, domain))
+            found += [(str(release.ref), domain) for _, release in sorted(entry.releases.items())]
+        return [*found, (BASE, "postil")]
+
+    def standing(self) -> list[Servable]:
+        """The live releases of the adapters that answer for their domain."""
+        entries = (self.entries[f"{domain}/{adapter}"] for domain, adapter in sorted(self.defaults.items()))
+        live = (entry.releases.get(entry.live) for entry in entries if entry.live is not None)
+        return [release for release in live if release is not None]
+
+    def wanted(self) -> list[tuple[Servable, list[str]]]:
+        """Every release that the engine has to hold, and why, in the order of their names."""
+        return [need for name in sorted(self.entries) for need in self.entries[name].needs]
+
+    def _name(self, model: str) -> tuple[AdapterName, int | None]:
+        if model in self.defaults:
+            return AdapterName(model, self.defaults[model]), None
+        try:
+            if "@" in model:
+                ref = parse_release(model)
+                return AdapterName(ref.domain, ref.adapter), ref.number
+            return parse_adapter(model), None
+        except NameInvalidError:
+            raise _unknown(model) from None
+
+
+def _unknown(model: str) -> UnknownModelError:
+    message = f"the model {model[:200]!r} does not exist; GET /v1/models lists those there are"
+    return UnknownModelError(message, param="model")
+
+
+def make_entry(state: AdapterState, plugins: PluginManager, base: BaseModel, before: Entry | None = None) -> Entry:
+    """Make an adapter's releases ready. One that cannot be is told apart, and does not stop the others.
+
+    What was ready ``before`` is taken over: a release never changes.
+    """
+    servable: dict[int, Servable] = {}
+    broken: dict[int, str] = {}
+    for release in state.releases:
+        if release.number in state.collected:
+            broken[release.number] = COLLECTED
+        elif before is not None and release.number in before.releases:
+            servable[release.number] = before.releases[release.number]
+        elif release.base_revision != base.revision:
+            broken[release.number] = f"made for another base ({release.base_id}, {release.base_revision[:19]})"
+        else:
+            try:
+                servable[release.number] = make_servable(recipe(release), plugins)
+            except PolicyError as error:
+                broken[release.number] = str(error)
+    shares = {which: _share(state, which) for which in (CANARY, SHADOW)}
+    return Entry(
+        state.name,
+        servable,
+        broken,
+        state.live,
+        state.previous,
+        shares[CANARY],
+        shares[SHADOW],
+        state.pins,
+        state.promoted,
+    )
+
+
+def _share(state: AdapterState, which: str) -> Share | None:
+    channel = state.channels.get(which)
+    return Share(channel.number, channel.weight) if channel and channel.number else None

@@ -1,0 +1,104 @@
+"""Plugins that the gateway's settings name: a router, gates before promotion, listeners."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from postil.gateway.errors import RefusedError, SettingsError
+from postil.gateway.inference.guardrails.evaluate import DidNotRunError, Isolation
+from postil.gateway.settings import PluginUse, Settings
+from postil.gateway.tenancy.directory import Caller
+from postil.plugins import Candidate, Happening, Question, Verdict
+from postil.plugins.contract import Component, Gate, Listener, Router
+from postil.plugins.errors import PluginError
+from postil.plugins.manager import PluginManager
+
+log = logging.getLogger(__name__)
+# The process in which installed plugins run that belong to no domain; no domain can be called so.
+_NOBODYS = "_gateway"
+_ROUTE_SECONDS, _GATE_SECONDS, _HEAR_SECONDS = 0.2, 30.0, 60.0
+
+
+class Extensions:
+    """One router at most, any number of gates and listeners. Raises SettingsError if one cannot be made."""
+
+    def __init__(self, settings: Settings, plugins: PluginManager, isolation: Isolation) -> None:
+        self._plugins = plugins
+        self._isolation = isolation
+        self._router: Router | None = self._made("router", settings.router) if settings.router else None
+        self._gates: Sequence[Gate] = [self._made("gate", use) for use in settings.gates]
+        self._listeners: Sequence[Listener] = [self._made("listener", use) for use in settings.listeners]
+
+    @property
+    def listens(self) -> bool:
+        """Whether anybody wants to hear of what was done."""
+        return bool(self._listeners)
+
+    @property
+    def guards(self) -> bool:
+        """Whether there is a gate before promotion."""
+        return bool(self._gates)
+
+    @property
+    def routes(self) -> bool:
+        """Whether there is a router."""
+        return self._router is not None
+
+    async def route(self, caller: Caller, request: Any, domains: Sequence[str]) -> str | None:
+        """The model that the router chooses, or None: then it is the tenant's default domain."""
+        if self._router is None:
+            return None
+        try:
+            question = Question(caller.name, tuple(domains), request)
+            chosen = await self._call("router", self._router, "route", question, seconds=_ROUTE_SECONDS)
+        except DidNotRunError as error:
+            log.warning("router %s did not run: it %s", self._router.name, error)
+            return None
+        return chosen if isinstance(chosen, str) else None
+
+    async def let_through(self, candidate: Candidate, live: Candidate | None) -> None:
+        """Ask every gate. Raises RefusedError by the first that fails the release, or does not run."""
+        for gate in self._gates:
+            try:
+                verdict = await self._call("gate", gate, "check", candidate, live, seconds=_GATE_SECONDS)
+            except DidNotRunError as error:
+                verdict = Verdict.failed(f"it did not run: it {error}")
+            if not isinstance(verdict, Verdict) or not verdict.ok:
+                reason = verdict.reason if isinstance(verdict, Verdict) else "it returned no verdict"
+                raise RefusedError(f"{candidate.release} was not made live: gate `{gate.name}`: {reason}")
+
+    async def tell(self, happening: Happening) -> None:
+        """Tell every listener, one after the other; what goes wrong with one is its own affair."""
+        for listener in self._listeners:
+            try:
+                await self._call("listener", listener, "hear", happening, seconds=_HEAR_SECONDS)
+            except DidNotRunError as error:
+                log.warning("listener %s did not hear of %s: it %s", listener.name, happening.action, error)
+
+    def _made(self, kind: str, use: PluginUse) -> Any:
+        try:
+            return self._plugins.make(self._plugins.component(kind, use.name), use.config)
+        except PluginError as error:
+            raise SettingsError(f"settings, {kind} {use.name}: {error}") from error
+
+    async def _call(self, kind: str, component: Component, method: str, *arguments: Any, seconds: float) -> Any:
+        """What a component's method returns. Raises DidNotRunError."""
+        if not self._plugins.trusts(type(component)):
+            config = component.config.model_dump()
+            return await self._isolation.call(_NOBODYS, kind, component.name, config, method, arguments, seconds)
+        function = partial(getattr(component, method), *arguments)
+        try:
+            async with asyncio.timeout(seconds):
+                if inspect.iscoroutinefunction(getattr(component, method)):
+                    return await function()
+                # A router is on the way of a request and has to be quick; the others may take their time in a thread.
+                return function() if kind == "router" else await asyncio.to_thread(function)
+        except TimeoutError:
+            raise DidNotRunError(f"took longer than {seconds:g} s") from None
+        except (Exception, SystemExit) as error:
+            raise DidNotRunError(f"raised {type(error).__name__}") from error

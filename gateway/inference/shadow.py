@@ -1,0 +1,133 @@
+"""Shadow releases: they get copies of requests that were answered, and are compared, and nobody sees what they say."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from postil.gateway.errors import DeadlinePassedError, EngineRefusedError, GatewayError, QueueFullError
+from postil.gateway.inference.record import End, Trace
+from postil.gateway.inference.request import Ask, Kind
+from postil.gateway.tenancy.directory import Caller
+from postil.plugins import ReleaseRef
+from postil.registry.releases.shadow_agreement import Compared
+
+log = logging.getLogger(__name__)
+_FLUSH_SECONDS = 1.0
+_AT_ONCE = 2
+Counts = Mapping[Compared, int]
+
+
+class Shadows:
+    """Copies for shadow releases, sent after the answer has left, a few at a time; what is too many is skipped.
+
+    ``complete`` answers a request whole; ``keep`` stores counts, and may block.
+    """
+
+    def __init__(self, complete: Callable[[Caller, Ask], Awaitable[bytes]], keep: Callable[[Counts], None]) -> None:
+        self._complete = complete
+        self._keep = keep
+        self._counts: Counter[Compared] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def ended(self, trace: Trace) -> None:
+        """A request has ended; if it was answered and its release has a shadow, send that a copy."""
+        shadow = trace.route.shadow
+        if shadow is None or not trace.raw or trace.engine_error or trace.end_of_it is not End.ANSWERED:
+            return
+        if len(self._tasks) >= _AT_ONCE:
+            self._counts[Compared(trace.route.release.ref, shadow.ref, "skipped")] += 1
+            return
+        task = asyncio.create_task(self._compare(trace, trace.route.release.ref, shadow.ref, b"".join(trace.raw)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def count(self, counts: Counts) -> None:
+        """Add what another process has compared."""
+        self._counts.update(counts)
+
+    async def run(self) -> None:
+        """Store the counts as they come; until cancelled."""
+        while True:
+            await asyncio.sleep(_FLUSH_SECONDS)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Store what was counted since the last time; kept for the next time if that fails."""
+        counts, self._counts = self._counts, Counter()
+        if not counts:
+            return
+        try:
+            await asyncio.to_thread(self._keep, counts)
+        except Exception:
+            log.exception("the agreement of shadows could not be stored; it is kept and tried again")
+            self._counts.update(counts)
+
+    async def stop(self) -> None:
+        """Drop the copies that are on their way and store the rest."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.flush()
+
+    async def _compare(self, trace: Trace, answered: ReleaseRef, shadow: ReleaseRef, raw: bytes) -> None:
+        copy = replace(trace.ask, model=str(shadow), stream=False, body=_whole(trace.ask.body), deadline=None)
+        try:
+            theirs = said(copy.kind, await self._complete(trace.caller, copy))
+            verdict = "agreed" if same(said(copy.kind, raw), theirs) else "differed"
+        except (QueueFullError, DeadlinePassedError):  # Nothing of the shadow's: it had no turn.
+            verdict = "skipped"
+        except (GatewayError, EngineRefusedError):
+            verdict = "failed"
+        except Exception as error:  # Of the answer's form nothing is promised, and a shadow must not make noise.
+            log.warning("the answer of shadow %s could not be compared: %s", shadow, type(error).__name__)
+            verdict = "failed"
+        self._counts[Compared(answered, shadow, verdict)] += 1
+
+
+def _whole(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
+
+
+def said(kind: Kind, raw: bytes) -> list[str]:
+    """The texts of an answer, by choice, from its JSON or from its server-sent events."""
+    texts: dict[int, str] = {}
+    for part in _parts(raw):
+        for choice in part.get("choices") or ():
+            message = choice.get("message") or choice.get("delta") or {}
+            text = choice.get("text") if kind is Kind.TEXT else message.get("content")
+            texts[choice["index"]] = texts.get(choice["index"], "") + (text or "") + _calls(message)
+    return [text for _, text in sorted(texts.items())]
+
+
+def _calls(message: Mapping[str, Any]) -> str:
+    """The tools that a message, or a piece of one, calls; their ids are made by chance and say nothing."""
+    calls = [call.get("function") or {} for call in message.get("tool_calls") or ()]
+    return "".join(f"{call.get('name') or ''}{call.get('arguments') or ''}" for call in calls)
+
+
+def _parts(raw: bytes) -> Iterable[dict[str, Any]]:
+    if not raw.lstrip().startswith(b"data:"):
+        return [msgspec.json.decode(raw)]
+    lines = (line.removeprefix(b"data:").strip() for line in raw.splitlines() if line.startswith(b"data:"))
+    return [msgspec.json.decode(line) for line in lines if line != b"[DONE]"]
+
+
+def same(ours: list[str], theirs: list[str]) -> bool:
+    """Whether two answers say the same: the same text, or JSON of the same value, in every choice."""
+    return len(ours) == len(theirs) and all(_same(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+def _same(one: str, other: str) -> bool:
+    if one.strip() == other.strip():
+        return True
+    try:
+        return bool(msgspec.json.decode(one) == msgspec.json.decode(other))
+    except msgspec.DecodeError:
+        return False

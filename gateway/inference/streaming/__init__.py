@@ -1,0 +1,1 @@
+"""Server-sent events, as they are read and written."""

@@ -1,0 +1,195 @@
+"""A release's answer streamed behind its validators' windows: the engine's events in, the client's events out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+
+from postil.gateway.errors import EngineUnavailableError, GatewayError
+from postil.gateway.inference.guardrails.choice import HeldChoice, Part
+from postil.gateway.inference.guardrails.enforcer import Answering
+from postil.gateway.inference.record import Trace
+from postil.gateway.inference.request import Ask, Kind
+from postil.gateway.inference.streaming.passthrough import error_event
+from postil.gateway.inference.streaming.sse_reader import Event, Reader, Said
+
+log = logging.getLogger(__name__)
+_encoder = msgspec.json.Encoder()
+_DONE = b"data: [DONE]\n\n"
+
+
+async def streamed(
+    answering: Answering, trace: Trace, chunks: AsyncIterator[bytes], cancel: Callable[[], Awaitable[None]]
+) -> AsyncIterator[bytes]:
+    """The events for the client, one write for each read. ``cancel`` ends the engine's request before its time.
+
+    Where the engine breaks off, an error event stands in place of ``[DONE]``, and what was not judged is gone.
+    """
+    stream = _Stream(answering, trace.ask, trace.route.release.ref.name)
+    try:
+        async for chunk in chunks:
+            out = await stream.read(chunk)
+            if out:
+                yield _kept(trace, out)
+            if stream.over:
+                break
+        if stream.over and not stream.done:
+            await cancel()
+        last = await stream.end()
+    except Exception as error:
+        problem = _problem(trace, error)
+        trace.engine_error = isinstance(problem, EngineUnavailableError)
+        last = error_event(problem)
+    trace.failed_validation |= stream.acted
+    trace.fell_back |= stream.acted
+    _kept(trace, last)
+    trace.end()
+    yield last
+    if stream.done:  # Read to its end, the connection can serve the next request.
+        with suppress(GatewayError):
+            async for _ in chunks:
+                pass
+
+
+def _kept(trace: Trace, out: bytes) -> bytes:
+    if trace.raw is not None:
+        trace.raw.append(out)
+    return out
+
+
+def _problem(trace: Trace, error: Exception) -> GatewayError:
+    if isinstance(error, GatewayError):
+        return error
+    log.error("a stream of %s failed", trace.route.release.ref, exc_info=error)
+    return GatewayError("the gateway failed on this request; its log says why")
+
+
+class _Stream:
+    """One answer with its choices. ``over`` when nothing more of the engine's is wanted; ``done`` if it said so."""
+
+    def __init__(self, answering: Answering, ask: Ask, model: str) -> None:
+        self.over = False
+        self._answering = answering
+        self._ask = ask
+        self._model = model
+        self._reader = Reader()
+        self._expected = _expected(ask)
+        self._choices: dict[int, HeldChoice] = {}
+        self._head: dict[str, Any] = {}
+        self._usage: dict[int, dict[str, Any]] = {}
+        self._total: dict[str, Any] | None = None
+        self._last = b""
+
+    @property
+    def done(self) -> bool:
+        return self._reader.done
+
+    @property
+    def acted(self) -> bool:
+        """Whether anything was kept from leaving."""
+        return any(choice.acts for choice in self._choices.values())
+
+    async def read(self, chunk: bytes) -> bytes:
+        """What a read of the engine's lets go."""
+        touched: dict[int, HeldChoice] = {}
+        for event in self._reader.read(chunk):
+            self._take(event, touched)
+        out = await self._let_go([*touched.values()])
+        self.over = self.done or self._is_cut_off()
+        if self.over:  # One write for this and for what ends the stream.
+            self._last, out = out, b""
+        return out
+
+    async def end(self) -> bytes:
+        """The rest, to ``[DONE]``. Raises EngineUnavailableError if the engine broke off before its end."""
+        if not self.over:
+            raise EngineUnavailableError("the engine broke off in the middle of the answer; ask again")
+        going = [choice for choice in self._choices.values() if not choice.ended]
+        for choice in going:
+            choice.finish()
+        out = self._last + await self._let_go(going)
+        if self._ask.include_usage and (usage := self._total or self._counted()):
+            out += self._event([], usage)
+        return out + _DONE
+
+    def _take(self, event: Event, touched: dict[int, HeldChoice]) -> None:
+        if not self._head:
+            self._head = _head(event, self._ask.kind, self._model)
+        for said in event.choices:
+            choice = self._choice(said)
+            if not choice.ended:
+                choice.take(said)
+                touched[said.index] = choice
+            if event.usage is not None:
+                self._usage[said.index] = event.usage
+        if not event.choices:
+            self._total = event.usage
+
+    def _choice(self, said: Said) -> HeldChoice:
+        if said.index not in self._choices:
+            self._choices[said.index] = HeldChoice(said.index, self._ask.kind, self._answering.panel())
+        return self._choices[said.index]
+
+    async def _let_go(self, choices: Sequence[HeldChoice]) -> bytes:
+        if len(choices) == 1:
+            return await self._events(choices[0])
+        return b"".join(await asyncio.gather(*(self._events(choice) for choice in choices)))
+
+    async def _events(self, choice: HeldChoice) -> bytes:
+        parts = await choice.let_go()
+        told = await self._answering.told(choice) if choice.ended and parts else {}
+        events = [self._event([part], None) for part in parts[:-1]]
+        return b"".join([*events, *(self._event([part], None, told) for part in parts[-1:])])
+
+    def _event(self, parts: list[Part], usage: dict[str, Any] | None, told: dict[str, str] | None = None) -> bytes:
+        event: dict[str, Any] = {**self._head, "choices": parts}
+        if self._ask.include_usage:
+            event["usage"] = usage
+        if told:
+            event["postil"] = told
+        return b"data: " + _encoder.encode(event) + b"\n\n"
+
+    def _is_cut_off(self) -> bool:
+        """Whether every choice has ended, and one of them before the engine's own end."""
+        choices = self._choices.values()
+        return (
+            len(choices) == self._expected
+            and all(choice.ended for choice in choices)
+            and any(choice.cut for choice in choices)
+        )
+
+    def _counted(self) -> dict[str, Any] | None:
+        """What was used up to where the engine was cut off."""
+        if not self._usage:
+            return None
+        prompt = max(usage.get("prompt_tokens") or 0 for usage in self._usage.values())
+        said = sum(usage.get("completion_tokens") or 0 for usage in self._usage.values())
+        return {"prompt_tokens": prompt, "completion_tokens": said, "total_tokens": prompt + said}
+
+
+def _head(event: Event, kind: Kind, model: str) -> dict[str, Any]:
+    """What every event of an answer begins with, under the public name."""
+    chat = kind is Kind.CHAT
+    head = {
+        "id": event.id or f"{'chatcmpl' if chat else 'cmpl'}-{uuid.uuid4().hex}",
+        "object": "chat.completion.chunk" if chat else "text_completion",
+        "created": event.created or int(time.time()),
+        "model": model,
+    }
+    return head if event.system_fingerprint is None else {**head, "system_fingerprint": event.system_fingerprint}
+
+
+def _expected(ask: Ask) -> int | None:
+    """How many choices will come; None for a list of prompts, where each has some."""
+    prompt = ask.body.get("prompt")
+    if isinstance(prompt, list) and not all(isinstance(token, int) for token in prompt):
+        return None
+    wanted = ask.body.get("n")
+    return wanted if isinstance(wanted, int) else 1

@@ -1,0 +1,54 @@
+"""Server-sent events passing through: cut at event boundaries, renamed, never ending as if whole when they are not."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from postil.gateway.errors import EngineUnavailableError, GatewayError
+from postil.gateway.inference.record import Trace
+
+_END = b"\n\n"
+
+
+async def renamed(chunks: AsyncIterator[bytes], engine_name: str, public_name: str) -> AsyncIterator[bytes]:
+    """Pass whole events on, one write per read, with the engine's name for the release replaced.
+
+    The engine's name is made from a digest, so that its bytes mean nothing else wherever they occur.
+    """
+    inside, outside = engine_name.encode(), public_name.encode()
+    held = b""
+    async for chunk in chunks:
+        held += chunk
+        whole, separator, rest = held.rpartition(_END)
+        if separator:
+            held = rest
+            yield whole.replace(inside, outside) + separator
+    if held:
+        yield held.replace(inside, outside)
+
+
+async def ended_cleanly(chunks: AsyncIterator[bytes], trace: Trace | None = None) -> AsyncIterator[bytes]:
+    """Pass everything on; where the engine breaks off, end with an error event in place of ``[DONE]``."""
+    last, kept, problem = b"", trace.raw if trace else None, None
+    try:
+        async for chunk in chunks:
+            last = (last + chunk)[-32:]
+            if kept is not None:
+                kept.append(chunk)
+            yield chunk
+    except GatewayError as error:
+        problem = error
+    if problem is None and not last.rstrip().endswith(b"data: [DONE]"):
+        problem = EngineUnavailableError("the engine broke off in the middle of the answer; ask again")
+    if trace is not None:
+        trace.engine_error = problem is not None
+        trace.end()
+    if problem is not None:
+        yield error_event(problem)
+
+
+def error_event(error: GatewayError) -> bytes:
+    """The event that tells a streaming client what went wrong."""
+    return b"data: " + msgspec.json.encode(error.openai()) + _END

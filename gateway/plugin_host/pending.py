@@ -1,0 +1,59 @@
+"""A call that somebody waits for, until its deadline and no longer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from postil.gateway.inference.guardrails.evaluate import DidNotRunError
+from postil.gateway.plugin_host.protocol import Needed
+
+
+class Holder(Protocol):
+    """Who has a call for the moment."""
+
+    def expired(self, call: PendingCall) -> str:
+        """Give the call up. Returns what it did not do in time."""
+
+
+class PendingCall:
+    """One call with its deadline. ``over`` is told once when nobody has to see to it any more."""
+
+    __slots__ = ("_over", "_timer", "arguments", "due", "future", "holder", "id", "method", "needed", "seconds")
+
+    def __init__(
+        self, needed: Needed, method: str, arguments: bytes, seconds: float, over: Callable[[PendingCall], None]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.needed = needed
+        self.method = method
+        self.arguments = arguments
+        self.seconds = seconds
+        self.due = time.monotonic() + seconds
+        self.future: asyncio.Future[Any] = loop.create_future()
+        self.holder: Holder | None = None
+        self.id: int | None = None
+        self._over = over
+        self._timer = loop.call_later(seconds, self._expire)
+
+    def settle(self, result: object) -> None:
+        """This is what it returned."""
+        self._end()
+        if not self.future.done():  # Whoever asked may have left.
+            self.future.set_result(result)
+
+    def fail(self, why: str) -> None:
+        """It did not run: it ``why``."""
+        self._end()
+        if not self.future.done():
+            self.future.set_exception(DidNotRunError(why))
+
+    def _expire(self) -> None:
+        did = self.holder.expired(self) if self.holder else "waited"
+        self.fail(f"{did} longer than {self.seconds * 1000:.0f} ms")
+
+    def _end(self) -> None:
+        self._timer.cancel()
+        self._over(self)

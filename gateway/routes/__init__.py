@@ -1,1 +1,0 @@
-"""Thin handlers: read the request, ask whoever knows, write the answer."""

@@ -1,0 +1,1 @@
+"""The process: what is opened, in which order, and how it ends."""

@@ -1,0 +1,239 @@
+"""HTTP as uvicorn and httptools read it, with the bounds that neither has: on heads, on time, on connections.
+
+uvicorn bounds how much of a body it holds, and how long a connection may be idle between two requests. A head may be
+of any size and take for ever, a body may too, and an answer that nobody reads waits for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from enum import Enum
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from postil.gateway.api.error_responses import rendered
+from postil.gateway.errors import BadRequestError, TooManyConnectionsError
+from postil.gateway.settings import Limits
+
+_FRAMING = (b"content-length", b"transfer-encoding")
+_REFUSALS = {400: BadRequestError, 408: BadRequestError, 431: BadRequestError, 503: TooManyConnectionsError}
+
+
+class Part(Enum):
+    """What of a request is on its way."""
+
+    NOTHING = "nothing"
+    HEAD = "head"
+    BODY = "body"
+
+
+def bounded(limits: Limits) -> type[HttpToolsProtocol]:
+    """The protocol with its bounds, as uvicorn takes it."""
+    return type("BoundedDoor", (Door,), {"limits": limits})
+
+
+class Door(HttpToolsProtocol):
+    """One connection. A request that goes over a bound is answered with a 4xx, and the connection is closed."""
+
+    limits: ClassVar[Limits] = Limits()
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.url = b""
+        self._part = Part.NOTHING
+        self._deaf = self._held_up = False
+        self._chunk = self._head_bytes = self._body_bytes = self._untaken = 0
+        self._refusal = (400, "this cannot be understood as HTTP/1.1; send a well-formed request")
+        self._timer: asyncio.TimerHandle | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, unless there are too many: its first head has to come soon."""
+        super().connection_made(transport)
+        if len(self.connections) > self.limits.connections:
+            self._refuse(503, "there are too many connections; close some, or try again in a moment")
+        else:
+            self._arm(self.limits.head_seconds, self._head_late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        super().connection_lost(exc)
+        self._part = Part.NOTHING
+        self._disarm()
+        self.resume_writing()
+
+    def data_received(self, data: bytes) -> None:
+        """Count what comes, have it read, and see to it that the rest comes in time."""
+        if self._deaf:
+            return
+        self._chunk = len(data)
+        if self._part is Part.BODY:
+            self._body_bytes += self._chunk
+        else:
+            self._head_bytes += self._chunk
+        super().data_received(data)
+        if self._part is Part.HEAD and self._head_bytes > self.limits.head_bytes:
+            self._refuse(431, self._too_large())
+        elif self._timer is None and not self._deaf and not self.transport.is_closing():
+            self._expect_more()
+
+    def _expect_more(self) -> None:
+        """A timer runs whenever the client has the word; none where a whole request came at once."""
+        if self._part is Part.BODY:
+            self._body_bytes, self._held_up = 0, False
+            self._arm(self.limits.stall_seconds, self._body_late)
+        elif self._part is Part.HEAD or not self._answering():
+            self._arm(self.limits.head_seconds, self._head_late)
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request."""
+        self._part = Part.HEAD
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The head is there. What raises here makes uvicorn call ``send_400_response``."""
+        if len(self.headers) > self.limits.headers or (
+            # A head that came in one small piece needs no counting.
+            max(self._chunk, self._head_bytes) > self.limits.head_bytes and self._size() > self.limits.head_bytes
+        ):
+            self._refusal = (431, self._too_large())
+            raise BadRequestError(self._refusal[1])
+        if self.parser.should_upgrade() and any(name in _FRAMING for name, _ in self.headers):
+            # The parser takes what follows for the other protocol: the body would be lost.
+            self._refusal = (400, "HTTP/1.1 alone is spoken here; leave out the header Upgrade")
+            raise BadRequestError(self._refusal[1])
+        self._part = Part.BODY
+        self._disarm()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body."""
+        super().on_body(body)
+        self._held_up = self._held_up or self.flow.read_paused
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        self._part = Part.NOTHING
+        self._head_bytes = 0
+        self._disarm()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Answered. What was refused before its body had ended does not get to send it for ever."""
+        super().on_response_complete()
+        if self._part is Part.BODY and not self._answering():  # Else that body is the next request's, which has begun.
+            self._disarm()
+            self._arm(self.limits.linger_seconds, self._hang_up)
+
+    def send_400_response(self, msg: str) -> None:
+        """What is not HTTP gets an answer in the shape of all others."""
+        self._refuse(*self._refusal)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Another protocol is not spoken: the request is answered as it stands, and nothing after it is read."""
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def pause_writing(self) -> None:
+        """The client takes its answer slower than it is made."""
+        super().pause_writing()
+        if self._stalled is None:
+            self._watch_the_reader()
+
+    def resume_writing(self) -> None:
+        """It has taken most of it."""
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+        super().resume_writing()
+
+    def _watch_the_reader(self) -> None:
+        self._untaken = self.transport.get_write_buffer_size()
+        self._stalled = self.loop.call_later(self.limits.stall_seconds, self._answer_late)
+
+    def _answer_late(self) -> None:
+        """It has taken little. One that takes what a body would have to bring is slow, and no more."""
+        if self._untaken - self.transport.get_write_buffer_size() >= self.limits.stall_bytes:
+            self._watch_the_reader()
+        else:
+            self._hang_up()
+
+    def _head_late(self) -> None:
+        self._timer = None
+        if self._answering():  # The next request waits until this one is answered.
+            self._arm(self.limits.head_seconds, self._head_late)
+        elif self._part is Part.HEAD:
+            self._refuse(408, "the request's head did not come in time; send it at once")
+        else:
+            self.transport.close()
+
+    def _body_late(self) -> None:
+        self._timer = None
+        # An application that does not take the body is no fault of who sends it.
+        if self._held_up or self.flow.read_paused or self._body_bytes >= self.limits.stall_bytes:
+            self._expect_more()
+        else:
+            self._refuse(408, "the request's body came too slowly, or not to its end; send it faster")
+
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _refuse(self, status: int, text: str) -> None:
+        """Say why, if nothing else is being said, and hear nothing more.
+
+        Closed at once, with something unread, a client would see its connection reset and no answer.
+        """
+        silent = False
+        if self._answering():
+            silent = self._part is not Part.BODY or self.cycle.response_started or bool(self.pipeline)
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self._deaf = True
+        self._disarm()
+        if silent or self.transport.is_closing():
+            self.transport.close()
+        else:
+            self.transport.write(_answer(status, self.url.decode("latin-1"), text))
+            self.transport.write_eof()
+            self.flow.resume_reading()
+        self._arm(self.limits.linger_seconds, self._hang_up)
+
+    def _hang_up(self) -> None:
+        self._timer = None
+        self.transport.abort()
+
+    def _arm(self, seconds: float, act: Any) -> None:
+        self._timer = self.loop.call_later(seconds, act)
+
+    def _disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _too_large(self) -> str:
+        bounds = f"{self.limits.head_bytes >> 10} KiB or {self.limits.headers} headers"
+        return f"the request's head is over {bounds}; send less"
+
+
+def _answer(status: int, path: str, text: str) -> bytes:
+    error = _REFUSALS[status](text)
+    content_type, body = rendered(path, error, status)
+    again = "" if error.retry_after is None else f"retry-after: {error.retry_after}\r\n"
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: {content_type}\r\n"
+        f"content-length: {len(body)}\r\ncache-control: no-store\r\n{again}connection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body

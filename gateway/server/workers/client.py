@@ -1,0 +1,83 @@
+"""A worker's way to its primary."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from postil.gateway import errors
+from postil.gateway.engine.lease import NotLoadedError
+from postil.gateway.errors import EngineUnavailableError, GatewayError
+from postil.gateway.ipc import Frames
+from postil.gateway.server.workers import messages as said
+
+_KINDS: dict[str, type[GatewayError]] = {
+    kind.__name__: kind
+    for kind in (
+        NotLoadedError,
+        errors.EngineUnavailableError,
+        errors.QueueFullError,
+        errors.DeadlinePassedError,
+        errors.RequestsLimitedError,
+        errors.TokensLimitedError,
+    )
+}
+
+
+class Link(asyncio.Protocol):
+    """Says words and waits for replies. ``hear`` gets the updates in their order, ``lost`` is called when it is cut."""
+
+    def __init__(self, hear: Callable[[said.Update], None], lost: Callable[[], None]) -> None:
+        self._hear = hear
+        self._lost = lost
+        self._transport: asyncio.Transport
+        self._frames = Frames()
+        self._asked: dict[int, asyncio.Future[said.Reply]] = {}
+        self._numbers = 0
+
+    def number(self) -> int:
+        """One that nothing else has."""
+        self._numbers += 1
+        return self._numbers
+
+    def say(self, word: said.Word) -> None:
+        """Say something that is not answered."""
+        self._transport.write(said.packet(word))
+
+    async def ask(self, number: int, word: said.Word) -> said.Reply:
+        """Say something under a number; its answer, whatever that is."""
+        future: asyncio.Future[said.Reply] = asyncio.get_running_loop().create_future()
+        self._asked[number] = future
+        self.say(word)
+        try:
+            return await future
+        finally:
+            del self._asked[number]
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on what came to whoever waits for it; what nobody waits for any more is dropped."""
+        for frame in self._frames.feed(data):
+            reply = said.replies.decode(frame)
+            if isinstance(reply, said.Update):
+                self._hear(reply)
+            elif (future := self._asked.get(reply.id)) is not None and not future.done():
+                future.set_result(reply)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Without a primary nothing can be answered."""
+        self._lost()
+
+
+def refused(reply: said.Refused) -> GatewayError:
+    """The error that the primary met."""
+    kind = _KINDS.get(reply.kind, EngineUnavailableError)
+    error = kind(reply.text)
+    error.retry_after, error.headers = reply.retry_after, reply.headers
+    return error

@@ -1,0 +1,207 @@
+"""What the primary and a worker say to each other.
+
+Both are postil's own; but a worker reads what strangers send, so nothing that it says is ever unpickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from postil.gateway.ipc import framed
+from postil.registry.releases.shadow_agreement import Compared
+from postil.registry.reviews.reviews import Opening
+
+
+class Said(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Base of all messages: plain values in an array."""
+
+
+class Take(Said, frozen=True, tag=1):
+    """A seat is wanted under this number; ``weights`` are engine name, artifact, domain, adapter and number."""
+
+    id: int
+    tenant: str
+    weights: tuple[str, str, str, str, int] | None
+    deadline: float | None
+    again: bool
+
+
+class Leave(Said, frozen=True, tag=2):
+    """It is given back, or not wanted any more."""
+
+    id: int
+
+
+class Admit(Said, frozen=True, tag=3):
+    """May a request of this tenant come in?"""
+
+    id: int
+    tenant: str
+
+
+class Left(Said, frozen=True, tag=4):
+    """It has ended, if it was let in."""
+
+    id: int
+
+
+class Used(Said, frozen=True, tag=5):
+    """A line for the ledger."""
+
+    tenant: str
+    domain: str
+    adapter: str
+    number: int
+    kind: str
+    prompt: int
+    completion: int
+    unknown: int
+
+
+class Spent(Said, frozen=True, tag=6):
+    """Tokens to be charged to a tenant."""
+
+    tenant: str
+    tokens: int
+
+
+class Heard(Said, frozen=True, tag=8):
+    """Something has come from the engine, now or a moment ago."""
+
+
+class Done(Said, frozen=True, tag=9):
+    """A request to the engine has ended; it was on its way since its seat was had."""
+
+    well: bool
+
+
+class Sick(Said, frozen=True, tag=10):
+    """The engine says of itself that it cannot go on."""
+
+
+class Lost(Said, frozen=True, tag=11):
+    """The engine does not know the weights of this name."""
+
+    name: str
+
+
+class Came(Said, frozen=True, tag=12):
+    """A request to a release that is watched came, under this number."""
+
+    id: int
+    why: str
+    domain: str
+    adapter: str
+    number: int
+
+
+class Ended(Said, frozen=True, tag=13):
+    """It has ended."""
+
+    id: int
+    failed_validation: bool
+    engine_error: bool
+    fell_back: bool
+    seconds: float
+    how: str
+
+
+class Keep(Said, frozen=True, tag=14):
+    """A person is to look at this (see ``openings``); the client is told when it is kept."""
+
+    id: int
+    opening: bytes
+
+
+class Sample(Said, frozen=True, tag=15):
+    """A person may look at this."""
+
+    opening: bytes
+
+
+class Agreed(Said, frozen=True, tag=16):
+    """How shadows compared."""
+
+    counts: list[tuple[Compared, int]]
+
+
+class Known(Said, frozen=True, tag=17):
+    """The updates up to this number are in force."""
+
+    number: int
+
+
+Word = (
+    Take
+    | Leave
+    | Admit
+    | Left
+    | Used
+    | Spent
+    | Heard
+    | Done
+    | Sick
+    | Lost
+    | Came
+    | Ended
+    | Keep
+    | Sample
+    | Agreed
+    | Known
+)
+
+
+class Had(Said, frozen=True, tag=1):
+    """The seat is had, after a wait of so many seconds."""
+
+    id: int
+    waited: float
+
+
+class Admitted(Said, frozen=True, tag=2):
+    """It is let in; these headers go with its answer."""
+
+    id: int
+    headers: Mapping[str, str]
+
+
+class Refused(Said, frozen=True, tag=3):
+    """It is not: an error by the name of its class, as in ``errors``."""
+
+    id: int
+    kind: str
+    text: str
+    retry_after: int | None
+    headers: Mapping[str, str]
+    waited: float
+
+
+class Kept(Said, frozen=True, tag=4):
+    """The review's id, or None where it could not be kept."""
+
+    id: int
+    review: str | None
+
+
+class Update(Said, frozen=True, tag=5):
+    """Something that every worker has to know, pickled."""
+
+    number: int
+    what: str
+    content: bytes
+
+
+Reply = Had | Admitted | Refused | Kept | Update
+
+_encoder = msgspec.msgpack.Encoder()
+words: msgspec.msgpack.Decoder[Word] = msgspec.msgpack.Decoder(Word)
+replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
+# As JSON, because a client's request is part of it: its numbers may be of any size.
+openings = msgspec.json.Decoder(Opening)
+
+
+def packet(message: Said) -> bytes:
+    """A message as it is sent."""
+    return framed(_encoder.encode(message))

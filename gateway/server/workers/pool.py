@@ -1,0 +1,245 @@
+"""The primary's workers: starts them, tells them what changes, and starts another where one ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import pickle
+import socket
+import sys
+import time
+from asyncio.subprocess import Process
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from litestar.types import ASGIApp
+
+from postil.gateway.control.runtime import Gateway
+from postil.gateway.control.subscribers import Pool, PoolError
+from postil.gateway.inference.routing.catalog import Entry
+from postil.gateway.server.sockets import listen_inside
+from postil.gateway.server.workers.messages import Update, packet
+from postil.gateway.server.workers.proxy import believing, in_force
+from postil.gateway.server.workers.session import WorkerSession
+from postil.gateway.server.workers.snapshots import snapshot
+from postil.gateway.server.workers.updates import (
+    ADAPTERS,
+    CALLERS,
+    END,
+    ENGINE,
+    LEAVING,
+    LOOK,
+    SERVE,
+    START,
+    Start,
+    environment,
+    without_secrets,
+)
+
+log = logging.getLogger(__name__)
+_MAIN = "postil.gateway.server.workers.main"
+# One that has not taken a change over by then would answer by what was taken back.
+_HEAR_SECONDS = 5.0
+# How often each is looked after, and when one that says nothing counts as hung: the kernel goes on sending it clients.
+_LOOK_SECONDS, _SILENT_SECONDS = 5.0, 10.0
+_START_SECONDS = 60.0
+_FIRST_PAUSE, _LONGEST_PAUSE, _LASTS = 0.1, 5.0, 30.0
+# Beyond the time for draining.
+_LAST_WORDS_SECONDS = 4.0
+
+
+class WorkerPool(Pool):
+    """The workers of one gateway, behind one port; ``front`` is the socket at which the gateway itself answers."""
+
+    def __init__(self, gateway: Gateway, address: tuple[str, int], front: Path) -> None:
+        self._gateway = gateway
+        self._address = address
+        self._front = front
+        self._numbers = 0
+        self._sessions: dict[WorkerSession, Process] = {}
+        # The releases of each adapter that all of them know.
+        self._told: dict[str, frozenset[int]] = {}
+        self._lives: list[asyncio.Task[None]] = []
+        self._up: list[asyncio.Future[None]] = []
+        self._ending = False
+
+    @property
+    def serving(self) -> int:
+        """How many of them take requests now."""
+        return sum(session.listens for session in self._sessions)
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests of theirs have a seat at the engine, or wait for one."""
+        return sum(session.in_flight for session in self._sessions)
+
+    async def start(self) -> None:
+        """Start them; return when they take requests. Raises PoolError if one does not come up."""
+        loop = asyncio.get_running_loop()
+        self._up = [loop.create_future() for _ in range(self._gateway.settings.workers)]
+        self._lives = [loop.create_task(self._kept(number)) for number in range(len(self._up))]
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                await asyncio.gather(*self._up)
+        except TimeoutError:
+            raise PoolError(f"the workers do not take requests after {_START_SECONDS:g} s") from None
+
+    def tell_adapters(self, entries: Iterable[Entry], defaults: Mapping[str, str]) -> None:
+        """Have adapters served like this."""
+        taken = []
+        for entry in entries:
+            name = str(entry.name)
+            taken.append(snapshot(entry, self._told.get(name, frozenset())))
+            self._told[name] = frozenset(entry.releases)
+        self._tell(ADAPTERS, (taken, dict(defaults)))
+
+    def tell_callers(self) -> None:
+        """Have them know tenants and keys."""
+        self._tell(CALLERS, self._gateway.directory)
+
+    def tell_engine(self) -> None:
+        """Have them know what the engine is doing."""
+        self._tell(ENGINE, self._gateway.phase)
+
+    def tell_leaving(self) -> None:
+        """Have them close each connection with its next answer."""
+        self._tell(LEAVING, None)
+
+    async def caught_up(self) -> None:
+        """Return when all that was told is in force with all who take requests; who does not hear is ended.
+
+        One that still starts is let in when it knows all that has been told by then.
+        """
+        late = [(each, each.sent) for each in self._sessions if each.serves and each.known < each.sent]
+        if late:
+            await asyncio.gather(*(self._caught_up(session, number) for session, number in late))
+
+    async def leave(self) -> None:
+        """Have them answer what they have, and end."""
+        self._ending = True
+        self._tell(END, None)
+        if self._lives:
+            most = self._gateway.settings.drain_seconds + _LAST_WORDS_SECONDS
+            await asyncio.wait(self._lives, timeout=most)
+
+    async def stop(self) -> None:
+        """End them now."""
+        self._ending = True
+        for life in self._lives:
+            life.cancel()
+        await asyncio.gather(*self._lives, return_exceptions=True)
+
+    async def _caught_up(self, session: WorkerSession, number: int, seconds: float = _HEAR_SECONDS) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await session.caught_up(number)
+        except TimeoutError:
+            log.error("a worker has not answered for %g s; it is ended", seconds)
+            if (process := self._sessions.get(session)) is not None:
+                process.kill()
+
+    async def _look_after(self, session: WorkerSession) -> None:
+        """End one that hangs, though nothing changes that it would have to take over."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if session.gone or self._ending:
+                return
+            session.tell(*self._update(LOOK, None))
+            await self._caught_up(session, session.sent, _SILENT_SECONDS)
+
+    async def _kept(self, number: int) -> None:
+        """One worker after the other."""
+        up, pause = self._up[number], _FIRST_PAUSE
+        while True:
+            began = time.monotonic()
+            ended = await self._life(up)
+            if not up.done():
+                up.set_exception(PoolError(f"a worker ended before it took requests ({ended})"))
+                return
+            if self._ending:
+                return
+            pause = _FIRST_PAUSE if time.monotonic() - began > _LASTS else min(2 * pause, _LONGEST_PAUSE)
+            log.error("worker %d has ended (%s); another is started", number + 1, ended)
+            await asyncio.sleep(pause)
+
+    async def _life(self, up: asyncio.Future[None]) -> str:
+        """A worker from its start to its end; how it ended."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                process = await _started(theirs.fileno())
+            except OSError as error:  # As many processes run as may, for instance: that may pass.
+                ours.close()
+                return str(error)
+        loop, session = asyncio.get_running_loop(), WorkerSession(self._gateway)
+        await loop.create_unix_connection(lambda: session, sock=ours)
+        greeting = loop.create_task(self._greet(session, process, up))
+        try:
+            return f"status {await process.wait()}"
+        finally:
+            greeting.cancel()
+            self._sessions.pop(session, None)
+            session.close()
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+
+    async def _greet(self, session: WorkerSession, process: Process, up: asyncio.Future[None]) -> None:
+        """Tell a new worker all that there is to know; when it knows that, and what was told meanwhile, it serves.
+
+        From then on it is looked after.
+        """
+        gateway = self._gateway
+        start = Start(without_secrets(gateway.settings), self._address, gateway.engine_address, str(self._front))
+        entries = [snapshot(entry) for entry in gateway.catalog.entries.values()]
+        # From here on, and in this turn of the loop, it is told what all are told.
+        self._sessions[session] = process
+        for what, content in (
+            (START, start),
+            (ADAPTERS, (entries, dict(gateway.catalog.defaults))),
+            (CALLERS, gateway.directory),
+            (ENGINE, gateway.phase),
+        ):
+            session.tell(*self._update(what, content))
+        while session.known < session.sent and not session.gone:
+            await session.caught_up(session.sent)
+        session.serves = True
+        session.tell(*self._update(SERVE, None))
+        await session.caught_up(session.sent)
+        session.listens = not session.gone
+        if session.listens and not up.done():
+            up.set_result(None)
+        await self._look_after(session)
+
+    def _tell(self, what: str, content: Any) -> None:
+        if self._sessions:
+            update = self._update(what, content)
+            for session in self._sessions:
+                session.tell(*update)
+
+    def _update(self, what: str, content: Any) -> tuple[int, bytes]:
+        self._numbers += 1
+        return self._numbers, packet(Update(self._numbers, what, pickle.dumps(content)))
+
+
+async def _started(channel: int) -> Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-P",
+        "-m",
+        _MAIN,
+        str(channel),
+        pass_fds=(channel,),
+        stdin=asyncio.subprocess.DEVNULL,
+        env=environment(os.environ),
+        start_new_session=True,  # Ctrl-C is for the primary, which tells the others.
+    )
+
+
+def behind_workers(gateway: Gateway, app: ASGIApp, address: tuple[str, int]) -> tuple[ASGIApp, socket.socket]:
+    """Give a gateway its workers at a reserved address; its own application, and the socket where that is served."""
+    front = gateway.run_folder / "front.sock"
+    gateway.pool = WorkerPool(gateway, address, front)
+    return believing(in_force(gateway.pool, app)), listen_inside(front)

@@ -1,0 +1,139 @@
+"""What a worker does not answer by itself goes on to the primary as it came, and so does what the primary says."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import aiohttp
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from multidict import CIMultiDict
+from yarl import URL
+
+from postil.gateway.api.error_responses import tell
+from postil.gateway.control.subscribers import Pool
+from postil.gateway.errors import EngineUnavailableError, GatewayError
+
+log = logging.getLogger(__name__)
+# Who asked, for the primary, whose own client is always a worker. It believes nobody else: its socket is private.
+CLIENT = b"x-postil-client"
+# Of one connection, and no part of what is asked (RFC 9110, 7.6.1). A body in chunks is cut into others.
+_OF_A_CONNECTION = frozenset(
+    {b"connection", b"expect", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade", CLIENT}
+)
+_CHANGES_NOTHING = ("GET", "HEAD", "OPTIONS")
+_OF_AN_ANSWER = frozenset({b"connection", b"keep-alive"})
+
+
+class Forward:
+    """An application that is another one, at a unix socket."""
+
+    def __init__(self, socket: str) -> None:
+        self._socket = socket
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request on."""
+        begun = False
+
+        async def noted(message: Any) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self._pass_on(scope, receive, noted)
+        except (aiohttp.ClientError, OSError) as error:
+            log.warning("the gateway's own process does not answer (%s)", type(error).__name__)
+            if begun:
+                raise
+            await tell(EngineUnavailableError("the gateway is not answering; try again"), scope["path"], send)
+        except Exception:
+            if begun:
+                raise
+            log.exception("%s %s could not be passed on", scope.get("method"), scope["path"])
+            await tell(GatewayError("the gateway failed on this request; its log says why"), scope["path"], send)
+
+    async def close(self) -> None:
+        """Hang up."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        query = scope["query_string"].decode("latin-1")
+        path = "/" + scope["raw_path"].decode("latin-1").removeprefix("/")  # `OPTIONS *` has none.
+        async with self._open().request(
+            scope["method"],  # type: ignore[typeddict-item]  # Nothing but requests comes here.
+            URL(f"http://postil{path}{'?' if query else ''}{query}", encoded=True),
+            headers=_headers(scope),
+            data=_body(receive) if _has_body(scope["headers"]) else None,
+            allow_redirects=False,
+        ) as answer:
+            headers = [pair for pair in answer.raw_headers if pair[0].lower() not in _OF_AN_ANSWER]
+            await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+            async for chunk in answer.content.iter_any():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.UnixConnector(self._socket, limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=None),
+                auto_decompress=False,
+                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+            )
+        return self._session
+
+
+def believing(app: ASGIApp) -> ASGIApp:
+    """The primary's application, which takes a worker's word for who its client is."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == ScopeType.HTTP:
+            host = next((value for name, value in scope["headers"] if name == CLIENT), b"")
+            scope["client"] = (host.decode("latin-1"), 0)
+        await app(scope, receive, send)
+
+    return answer
+
+
+def in_force(pool: Pool, app: ASGIApp) -> ASGIApp:
+    """The primary's application, which says of a change that it was made once it is in force with every worker."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        changes = scope["type"] == ScopeType.HTTP and scope["method"] not in _CHANGES_NOTHING
+
+        async def sent(message: Message) -> None:
+            if changes and message["type"] == "http.response.start":
+                await pool.caught_up()
+            await send(message)
+
+        await app(scope, receive, sent)
+
+    return answer
+
+
+def _headers(scope: Scope) -> CIMultiDict[str]:
+    given = (pair for pair in scope["headers"] if pair[0] not in _OF_A_CONNECTION)
+    headers = CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in given)
+    client = scope.get("client")
+    headers[CLIENT.decode()] = client[0] if client else ""
+    return headers
+
+
+def _has_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    return any(name in (b"content-length", b"transfer-encoding") and value != b"0" for name, value in headers)
+
+
+async def _body(receive: Receive) -> AsyncIterator[bytes]:
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ConnectionResetError("the client left before its request was whole")
+        yield message["body"]
+        if not message["more_body"]:
+            return

@@ -1,0 +1,216 @@
+"""Who calls: from a key to a caller, in memory."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from postil.gateway.errors import (
+    AuthenticationError,
+    EngineUnavailableError,
+    GatewayError,
+    KeyForbiddenError,
+    SettingsError,
+)
+from postil.gateway.settings import Settings
+from postil.gateway.tenancy.permissions import RIGHTS, Right
+from postil.gateway.tenancy.quota import Quota, quota
+from postil.registry.accounts.keys import OF_DOMAINS, OLD_MARK, Role, new_secret, parts, salted, unsalted
+from postil.registry.accounts.limits import of_tenant
+from postil.registry.accounts.tenants import tenants_and_keys
+from postil.registry.artifacts.fsutil import write_private
+from postil.registry.db.database import Database
+from postil.registry.db.tables import Key, Tenant
+
+DEMO_TENANTS: Mapping[str, str] = {
+    "demo-clinic": "healthcare",
+    "demo-lawfirm": "legal",
+    "demo-bank": "finance",
+}
+_SHORTEST_ADMIN_KEY = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, as a request sees it. The admin may ask every domain and has no default one.
+
+    ``name`` is the tenant's. Of a key that works on the registry, ``owner`` is whose it is, and ``scope`` the domains
+    that it works on (None: all). ``root`` is the key file's, which many may share.
+    """
+
+    name: str
+    domains: frozenset[str]
+    default_domain: str | None = None
+    admin: bool = False
+    role: Role = Role.TENANT
+    scope: frozenset[str] | None = None
+    owner: str = ""
+    key: str | None = None
+    root: bool = False
+    limits: Quota | None = None
+
+    def may_ask(self, domain: str) -> bool:
+        """Whether this caller may ask the adapters of a domain."""
+        return self.admin or domain in self.domains
+
+    def may(self, right: Right, domain: str | None = None) -> bool:
+        """Whether this caller has a right in a domain; without one, whether it has it anywhere."""
+        return right in RIGHTS[self.role] and (domain is None or self.scope is None or domain in self.scope)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A key as it is compared. ``until`` is in seconds since 1970; what is ``revoked`` is refused by name."""
+
+    salt: bytes
+    hash: bytes
+    caller: Caller
+    until: float
+    revoked: bool
+
+
+_NOBODY = _Held(bytes(16), bytes(32), Caller("", frozenset()), 0.0, True)
+
+
+class Directory:
+    """All keys, by id; those without one (the admin's, the demo's, from before 0005) by hash.
+
+    Immutable: a change makes a new one. ``clock`` is what a key's time is held against, at each use. One that is not
+    ``whole`` is from before the registry has been read: it refuses nobody for good.
+    """
+
+    def __init__(
+        self,
+        admin_key: str,
+        tenants: Iterable[Tenant] = (),
+        keys: Iterable[Key] = (),
+        *,
+        demo: bool = False,
+        clock: Callable[[], float] = time.time,
+        whole: bool = True,
+    ) -> None:
+        known = {tenant.name: tenant for tenant in tenants}
+        self._clock = clock
+        self._whole = whole
+        self._quotas = {tenant.name: quota(tenant.name, of_tenant(tenant)) for tenant in known.values()}
+        self._tenants = known.keys() | (DEMO_TENANTS.keys() if demo else set())
+        self._salted: dict[str, _Held] = {}
+        self._unsalted: dict[str, _Held] = {}
+        for key in keys:
+            if (caller := _caller(key, known, self._quotas)) is not None:
+                held = _held(key, caller)
+                if key.salt:
+                    self._salted[key.id] = held
+                else:
+                    self._unsalted[key.hash] = held
+        for name, domain in DEMO_TENANTS.items() if demo else ():
+            self._unsalted[unsalted(name)] = _forever(Caller(name, frozenset({domain}), domain, owner=name))
+        root = Caller("admin", frozenset(), admin=True, role=Role.ADMIN, owner="admin", root=True)
+        self._unsalted[unsalted(admin_key)] = _forever(root)
+
+    def identify(self, authorization: str | None) -> Caller:
+        """The tenant (or admin) behind an Authorization header. Raises AuthenticationError or KeyForbiddenError."""
+        caller = self.known(authorization)
+        if caller.role is not Role.TENANT and not caller.admin:
+            raise KeyForbiddenError(f"this is a {caller.role}'s key, which asks for no answers; use a tenant's key")
+        return caller
+
+    def known(self, authorization: str | None) -> Caller:
+        """Whoever has the key in an Authorization header. Raises AuthenticationError or EngineUnavailableError."""
+        scheme, _, key = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not (key := key.strip()):
+            raise AuthenticationError("no API key was sent; add the header `Authorization: Bearer <key>`")
+        split = parts(key)
+        if split is not None:
+            held = self._salted.get(split[0], _NOBODY)
+            if not hmac.compare_digest(salted(held.salt, split[1]), held.hash):
+                raise self._unknown()
+        else:
+            # Looked up by its hash: how long that takes says nothing about any key.
+            held = self._unsalted.get(unsalted(key), _NOBODY)
+            if held is _NOBODY:
+                raise self._unknown()
+        if held.revoked or self._clock() >= held.until:
+            why = "was revoked" if held.revoked else "has expired"
+            raise AuthenticationError(f"this API key {why}; ask whoever runs the gateway for another")
+        return held.caller
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a tenant of that name."""
+        return name in self._tenants
+
+    def limited(self) -> bool:
+        """Whether there is a tenant with limits."""
+        return any(self._quotas.values())
+
+    def quota(self, tenant: str) -> Quota | None:
+        """A tenant's limits, if it has any."""
+        return self._quotas.get(tenant)
+
+    def _unknown(self) -> GatewayError:
+        if self._whole:
+            return AuthenticationError("this API key is not known here; ask whoever runs the gateway for one")
+        return EngineUnavailableError("the gateway is still starting; try again in a moment")
+
+
+def read_directory(database: Database, admin_key: str, *, demo: bool) -> Directory:
+    """The directory as the registry has it now. Where the demo's keys are in force, its tenants are nobody else."""
+    tenants, keys = tenants_and_keys(database)
+    taken = [tenant for tenant in tenants if not (demo and tenant.name in DEMO_TENANTS)]
+    return Directory(admin_key, taken, keys, demo=demo)
+
+
+def _caller(key: Key, tenants: Mapping[str, Tenant], quotas: Mapping[str, Quota | None]) -> Caller | None:
+    """Who calls with a key; None if it is a removed tenant's."""
+    role = Role(key.role)
+    if role is Role.TENANT:
+        tenant = tenants.get(key.owner)
+        if tenant is None:
+            return None
+        return Caller(
+            tenant.name,
+            frozenset(tenant.domains),
+            tenant.default_domain,
+            key=key.id,
+            owner=key.owner,
+            limits=quotas[tenant.name],
+        )
+    # Admins ask under the name of the key file's, which no tenant can have: what is kept by name is nobody else's.
+    return Caller(
+        "admin" if role is Role.ADMIN else "",
+        frozenset(),
+        admin=role is Role.ADMIN,
+        role=role,
+        key=key.id,
+        scope=frozenset(key.domains) if role in OF_DOMAINS else None,
+        owner=key.owner,
+    )
+
+
+def _held(key: Key, caller: Caller) -> _Held:
+    until = float("inf") if key.expires_at is None else key.expires_at.timestamp()
+    salt, kept = (bytes.fromhex(key.salt), bytes.fromhex(key.hash)) if key.salt else (b"", b"")
+    return _Held(salt, kept, caller, until, key.revoked_at is not None)
+
+
+def _forever(caller: Caller) -> _Held:
+    return _Held(b"", b"", caller, float("inf"), False)
+
+
+def admin_key(settings: Settings) -> str:
+    """Read the admin key, or make it, readable by its owner only.
+
+    Raises SettingsError if it is short, or would be looked up as another.
+    """
+    path = settings.admin_key_file
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_private(path, f"{OLD_MARK}{new_secret()}\n")
+    key = path.read_text().strip()
+    if len(key) < _SHORTEST_ADMIN_KEY:
+        raise SettingsError(f"{path} holds no key that is hard to guess; delete it, and the next start makes one")
+    if parts(key) is not None:
+        raise SettingsError(f"{path} holds a key as `postil keys` makes them; write another there, not postil_..._...")
+    return key

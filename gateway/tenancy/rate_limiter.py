@@ -1,0 +1,132 @@
+"""Lets a tenant's request in, or says when to come again. Memory only: every request comes through here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from limits import RateLimitItem
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from postil.gateway.errors import RequestsLimitedError, TokensLimitedError
+from postil.gateway.tenancy.quota import Quota
+from postil.gateway.tenancy.window_counts import Counts
+
+_NOTHING: Mapping[str, str] = {}
+_SPAN = {60: "minute", 86400: "day"}
+
+
+class _State(NamedTuple):
+    """How it stands with one limit: ``reset`` is in how many seconds all of it is free, if nothing more is asked."""
+
+    limit: int
+    remaining: int
+    reset: float
+
+
+class Limiter:
+    """The limits of all tenants, over one set of counts."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+        self._windows = SlidingWindowCounterRateLimiter(counts)
+        self._busy: dict[str, int] = {}
+
+    def admit(self, quota: Quota | None) -> Mapping[str, str]:
+        """Count one request in, to be followed by one ``left``; returns the headers for its answer.
+
+        Raises RequestsLimitedError or TokensLimitedError, and has counted nothing.
+        """
+        if quota is None:
+            return _NOTHING
+        busy = self._busy.get(quota.tenant, 0)
+        if quota.concurrent is not None and busy >= quota.concurrent:
+            raise RequestsLimitedError(
+                f"at most {quota.concurrent} requests at a time are allowed; wait for one to end", retry_after=1
+            )
+        tokens = self._tokens(quota)
+        if quota.requests is not None and not self._windows.hit(quota.requests, quota.requests_key):
+            raise self._refused(RequestsLimitedError, quota, quota.requests, quota.requests_key)
+        self._busy[quota.tenant] = busy + 1
+        return self._headers(quota, tokens)
+
+    def left(self, quota: Quota | None) -> None:
+        """A request that was let in has ended."""
+        if quota is not None:
+            busy = self._busy[quota.tenant] - 1
+            if busy:
+                self._busy[quota.tenant] = busy
+            else:
+                del self._busy[quota.tenant]
+
+    def spend(self, quota: Quota | None, tokens: int) -> None:
+        """Charge tokens that the engine has used, however many are left."""
+        if quota is not None and tokens:
+            for item in quota.tokens:
+                self._counts.incr(quota.tokens_key, item.get_expiry(), tokens)
+
+    def _tokens(self, quota: Quota) -> _State | None:
+        """How it stands with the limit of which least is left. Raises TokensLimitedError if that is nothing."""
+        nearest: _State | None = None
+        for item in quota.tokens:
+            state = self._state(item, quota.tokens_key)
+            if not state.remaining:
+                raise self._refused(TokensLimitedError, quota, item, quota.tokens_key)
+            if nearest is None or state.remaining < nearest.remaining:
+                nearest = state
+        return nearest
+
+    def _state(self, item: RateLimitItem, key: str) -> _State:
+        seconds = item.get_expiry()
+        before, ends, now, gone = self._counts.window(key, seconds)
+        left = item.amount - int(before * ends / seconds + now)
+        return _State(item.amount, max(left, 0), gone if now else ends if before else 0.0)
+
+    def _refused(
+        self, kind: type[RequestsLimitedError | TokensLimitedError], quota: Quota, item: RateLimitItem, key: str
+    ) -> RequestsLimitedError | TokensLimitedError:
+        seconds = fits_in(self._counts.window(key, item.get_expiry()), item.amount, item.get_expiry())
+        error = kind(
+            f"{item.amount} {kind.type} per {_SPAN[item.get_expiry()]} are allowed, and they are used;"
+            f" try again in {duration(seconds)}",
+            retry_after=math.floor(seconds) + 1,
+        )
+        tokens = [self._state(each, quota.tokens_key) for each in quota.tokens]
+        error.headers = self._headers(quota, min(tokens, key=lambda state: state.remaining, default=None))
+        return error
+
+    def _headers(self, quota: Quota, tokens: _State | None) -> dict[str, str]:
+        """What is left, under the names that OpenAI gives it."""
+        headers: dict[str, str] = {}
+        if quota.requests is not None:
+            requests = self._state(quota.requests, quota.requests_key)
+            headers["x-ratelimit-limit-requests"] = str(requests.limit)
+            headers["x-ratelimit-remaining-requests"] = str(requests.remaining)
+            headers["x-ratelimit-reset-requests"] = duration(requests.reset)
+        if tokens is not None:
+            headers["x-ratelimit-limit-tokens"] = str(tokens.limit)
+            headers["x-ratelimit-remaining-tokens"] = str(tokens.remaining)
+            headers["x-ratelimit-reset-tokens"] = duration(tokens.reset)
+        return headers
+
+
+def fits_in(window: tuple[int, float, int, float], limit: int, seconds: int) -> float:
+    """The seconds after which one more fits, if nothing else comes: the last window fades over this one, this over the
+    next. ``window`` is what ``Counts.window`` gives, of windows that are so many seconds long.
+    """
+    before, ends, now, _ = window
+    if now < limit:
+        return max(0.0, ends - seconds * (limit - now) / before) if before else 0.0
+    return ends + seconds * (1 - limit / now)
+
+
+def duration(seconds: float) -> str:
+    """As OpenAI writes how long something takes, up to the next second: ``1s``, ``6m0s``, ``23h59m30s``."""
+    whole = math.ceil(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    minutes, last = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}m{last}s"
+    return f"{minutes // 60}h{minutes % 60}m{last}s"

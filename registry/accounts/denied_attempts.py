@@ -1,0 +1,28 @@
+"""Attempts that were refused, as events: who tried what, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from postil.registry.db import queries as store
+from postil.registry.db.database import Database
+
+ACTION, SUBJECT = "refused", "admin-api"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One kind of attempt, and what there is to say of it."""
+
+    actor: str
+    details: Mapping[str, Any]
+
+
+def record(database: Database, refused: Sequence[Refused]) -> None:
+    """Put them into the log, all in one transaction."""
+    with database.transaction() as session:
+        store.lock_for_writing(session)
+        for each in refused:
+            store.record(session, actor=each.actor, action=ACTION, subject=SUBJECT, reason="", details=each.details)

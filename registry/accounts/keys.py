@@ -1,0 +1,246 @@
+"""Keys: shown once, kept as a salted hash; each change is one transaction with its event.
+
+A key is ``postil_<id>_<secret>``. The id is no secret: it finds the row, names the key in lists and in the log, and the
+hash is then compared in constant time. The secret is 256 bits of chance, so a fast hash is enough: nobody can guess it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlmodel import Session
+
+from postil.registry.db import queries as store
+from postil.registry.db.database import Database
+from postil.registry.db.tables import Key, Tenant, utcnow
+from postil.registry.errors import ConflictError, KeyRefusedError, NotFoundError
+from postil.registry.names import parse_domain
+from postil.registry.text import kept
+
+_MARK = "postil"
+OLD_MARK = "psk-"
+_ROTATE = "key-rotate"
+_OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?")
+# Names that the log has for others: whoever holds the key file, the gateway itself, the demo, who has no key, and those
+# who were refused too often to be told apart.
+TAKEN = frozenset({"admin", "postil", "demo", "nobody", "several"})
+LONGEST = timedelta(days=3650)
+
+
+class Role(StrEnum):
+    """What a key is good for."""
+
+    TENANT = "tenant"
+    PUBLISHER = "publisher"
+    REVIEWER = "reviewer"
+    VIEWER = "viewer"
+    ADMIN = "admin"
+
+
+OF_DOMAINS = frozenset({Role.PUBLISHER, Role.REVIEWER})
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A key to make: for whom, what for, and for how long (None: until it is revoked)."""
+
+    owner: str
+    role: Role = Role.TENANT
+    domains: Sequence[str] = ()
+    lifetime: timedelta | None = None
+    note: str = ""
+
+
+def new_secret() -> str:
+    """256 bits of chance, as text."""
+    return secrets.token_urlsafe(32)
+
+
+def parts(key: str) -> tuple[str, str] | None:
+    """The id and the secret of a key's text, or None if it has not the form of one."""
+    mark, _, rest = key.partition("_")
+    identity, _, secret = rest.partition("_")
+    return (identity, secret) if mark == _MARK and identity and secret else None
+
+
+def salted(salt: bytes, secret: str) -> bytes:
+    """What is kept of a secret."""
+    return hmac.digest(salt, secret.encode(), "sha256")
+
+
+def unsalted(key: str) -> str:
+    """What was kept of a key before 0005, and is of the admin key file's: SHA-256 of all of it, in hex."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def id_of_old(key: str) -> str:
+    """The id that 0005 gave a key from before: a part of its hash, which tells nothing."""
+    return unsalted(key)[:12]
+
+
+def add_key(database: Database, wanted: Wanted, *, actor: str) -> tuple[Key, str]:
+    """Add a key; returns it with its text, which is not kept. Raises NotFoundError or KeyRefusedError."""
+    with database.transaction() as session:
+        store.lock_for_writing(session)
+        return issue(session, wanted, actor=actor)
+
+
+def issue(session: Session, wanted: Wanted, *, actor: str) -> tuple[Key, str]:
+    """``add_key`` inside a transaction that holds the writers' lock."""
+    _check(session, wanted)
+    key, text = make(wanted)
+    session.add(key)
+    store.record(session, actor=actor, action="key-add", subject=key.owner, reason=key.note, details=_told(key))
+    return key, text
+
+
+def make(wanted: Wanted) -> tuple[Key, str]:
+    """A key and its text."""
+    identity, secret, salt = secrets.token_hex(6), new_secret(), secrets.token_bytes(16)
+    now = utcnow()
+    key = Key(
+        id=identity,
+        owner=wanted.owner,
+        role=wanted.role.value,
+        domains=sorted({parse_domain(each) for each in wanted.domains}),
+        prefix=f"{_MARK}_{identity}",
+        salt=salt.hex(),
+        hash=salted(salt, secret).hex(),
+        note=kept(wanted.note, "note"),
+        created_at=now,
+        expires_at=None if wanted.lifetime is None else now + wanted.lifetime,
+    )
+    return key, f"{_MARK}_{identity}_{secret}"
+
+
+def rotate_key(
+    database: Database, wanted: str, overlap: timedelta, *, lifetime: timedelta | None = None, actor: str
+) -> tuple[Key, Key, str]:
+    """Put another key in the place of one that goes on for ``overlap``: the old one, the new one and its text.
+
+    The new one is good for as long as the old one was, or for ``lifetime``. A key is replaced once: in its overlap it
+    is on its way out, and says no more how long it was good for. Raises NotFoundError, ConflictError if the old one is
+    no longer in force or was replaced, or KeyRefusedError.
+    """
+    if not timedelta(0) <= overlap <= LONGEST:
+        raise KeyRefusedError("an overlap is neither negative nor longer than ten years; give one such as 24h")
+    with database.transaction() as session:
+        store.lock_for_writing(session)
+        old = _in_force(session, wanted)
+        _check_not_replaced(session, old)
+        if lifetime is None and old.expires_at is not None:
+            lifetime = old.expires_at - old.created_at
+        asked = Wanted(old.owner, Role(old.role), old.domains, lifetime, old.note)
+        _check(session, asked)
+        new, text = make(asked)
+        until = utcnow() + overlap
+        old.expires_at = until if old.expires_at is None else min(until, old.expires_at)
+        session.add(old)
+        session.add(new)
+        store.record(
+            session,
+            actor=actor,
+            action=_ROTATE,
+            subject=old.owner,
+            reason="",
+            details={**_told(new), "replaces": old.id, "until": old.expires_at.isoformat()},
+        )
+        return old, new, text
+
+
+def revoke_key(database: Database, wanted: str, *, reason: str = "", actor: str) -> Key:
+    """Take a key out of force at once. Raises NotFoundError, or ConflictError if it is revoked already."""
+    with database.transaction() as session:
+        store.lock_for_writing(session)
+        key = _found(session, wanted)
+        if key.revoked_at is not None:
+            raise ConflictError(f"key {key.id} was revoked at {_minute(key.revoked_at)} (UTC) already")
+        _revoke(session, key, reason=reason, actor=actor)
+        return key
+
+
+def revoke_all(session: Session, tenant: str, *, reason: str, actor: str) -> None:
+    """Take every key of a tenant out of force."""
+    for key in store.keys(session, tenant, Role.TENANT.value):
+        if key.revoked_at is None:
+            _revoke(session, key, reason=reason, actor=actor)
+
+
+def list_keys(database: Database, owner: str | None = None) -> Sequence[Key]:
+    """All keys, or one owner's, the oldest first."""
+    with database.transaction() as session:
+        return store.keys(session, owner)
+
+
+def in_force(key: Key, now: datetime) -> bool:
+    """Whether a key may be used at an instant."""
+    return key.revoked_at is None and (key.expires_at is None or now < key.expires_at)
+
+
+def _revoke(session: Session, key: Key, *, reason: str, actor: str) -> None:
+    key.revoked_at = utcnow()
+    session.add(key)
+    store.record(
+        session,
+        actor=actor,
+        action="key-revoke",
+        subject=key.owner,
+        reason=reason,
+        details={"key": key.id, "role": key.role},
+    )
+
+
+def _check(session: Session, wanted: Wanted) -> None:
+    """Whether there can be such a key. Raises NotFoundError or KeyRefusedError."""
+    if wanted.lifetime is not None and not timedelta(0) < wanted.lifetime <= LONGEST:
+        raise KeyRefusedError("a key expires in the future and within ten years; give a time such as 90d")
+    if wanted.role in OF_DOMAINS and not wanted.domains:
+        raise KeyRefusedError(f"a {wanted.role} works on given domains; name at least one")
+    if wanted.role not in OF_DOMAINS and wanted.domains:
+        raise KeyRefusedError(f"a key of the role {wanted.role} is not bound to domains; leave them out")
+    if wanted.role is Role.TENANT:
+        if session.get(Tenant, wanted.owner) is None:
+            raise NotFoundError(f"there is no tenant {wanted.owner[:64]!r}; see `postil tenants list`")
+    elif not _OWNER.fullmatch(wanted.owner) or wanted.owner.lower() in TAKEN:
+        raise KeyRefusedError(
+            f"{wanted.owner[:64]!r} cannot own a key; name a person or a machine, in letters, digits and . _ @ + -,"
+            f" and not {', '.join(sorted(TAKEN))}"
+        )
+
+
+def _told(key: Key) -> dict[str, Any]:
+    """What the log tells of a key: never its secret, nor what is kept of that."""
+    expires = key.expires_at.isoformat() if key.expires_at else None
+    return {"key": key.id, "role": key.role, "domains": key.domains, "expires": expires}
+
+
+def _found(session: Session, wanted: str) -> Key:
+    key = session.get(Key, wanted)
+    if key is None:
+        raise NotFoundError(f"there is no key {wanted[:16]!r}; see `postil keys list`")
+    return key
+
+
+def _in_force(session: Session, wanted: str) -> Key:
+    key = _found(session, wanted)
+    if not in_force(key, utcnow()):
+        raise ConflictError(f"key {key.id} is no longer in force; add another one with `postil keys add`")
+    return key
+
+
+def _check_not_replaced(session: Session, key: Key) -> None:
+    for event in store.events(session, key.owner, [_ROTATE]):
+        if event.details["replaces"] == key.id:
+            raise ConflictError(f"key {key.id} was replaced by {event.details['key']} already; rotate that one")
+
+
+def _minute(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M")

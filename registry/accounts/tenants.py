@@ -1,0 +1,63 @@
+"""Tenants: who may ask, and what. How they show who they are: see keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from postil.registry.accounts.keys import TAKEN, Wanted, issue, revoke_all
+from postil.registry.db import queries as store
+from postil.registry.db.database import Database
+from postil.registry.db.tables import Key, Tenant
+from postil.registry.errors import ConflictError, KeyRefusedError, NotFoundError
+from postil.registry.names import parse_domain
+from postil.registry.releases.channels import unpin_everywhere
+
+
+def add_tenant(
+    database: Database,
+    name: str,
+    domains: Sequence[str],
+    *,
+    default: str | None = None,
+    lifetime: timedelta | None = None,
+    actor: str,
+) -> tuple[Tenant, Key, str]:
+    """Add a tenant; returns it with its first key and that key's text, which is not kept and cannot be shown again.
+
+    The first of ``domains`` is the default unless ``default`` names another. Raises ConflictError.
+    """
+    allowed = [parse_domain(domain) for domain in domains]
+    first = default or (allowed[0] if allowed else None)
+    if first is not None and first not in allowed:
+        raise ConflictError(f"the default domain {first!r} is not among the tenant's domains; add it to them")
+    tenant = Tenant(name=parse_domain(name), domains=allowed, default_domain=first)
+    if tenant.name in TAKEN:
+        raise KeyRefusedError(f"{name!r} is a name that the log has for others; choose another")
+    with database.transaction() as session:
+        store.lock_for_writing(session)
+        if session.get(Tenant, tenant.name):
+            raise ConflictError(f"there is a tenant {name} already; remove it first, or choose another name")
+        session.add(tenant)
+        store.record(session, actor=actor, action="tenant-add", subject=tenant.name, reason=", ".join(allowed))
+        key, text = issue(session, Wanted(tenant.name, lifetime=lifetime), actor=actor)
+    return tenant, key, text
+
+
+def remove_tenant(database: Database, name: str, *, actor: str) -> None:
+    """Remove a tenant: its keys are refused from the next request on. Raises NotFoundError."""
+    with database.transaction() as session:
+        store.lock_for_writing(session)
+        tenant = session.get(Tenant, name)
+        if tenant is None:
+            raise NotFoundError(f"there is no tenant {name}; see `postil tenants list`")
+        revoke_all(session, name, reason="the tenant was removed", actor=actor)
+        unpin_everywhere(session, name, actor=actor)
+        session.delete(tenant)
+        store.record(session, actor=actor, action="tenant-remove", subject=name, reason="")
+
+
+def tenants_and_keys(database: Database) -> tuple[Sequence[Tenant], Sequence[Key]]:
+    """All tenants and all keys, as of one instant."""
+    with database.transaction() as session:
+        return store.tenants(session), store.keys(session)

@@ -1,0 +1,167 @@
+"""What was used: counts that are added to in batches, each once however often it is tried, and read by day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, delete, func, true
+from sqlalchemy import select as columns
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Session, SQLModel, col, select
+
+from postil.registry.db.database import Database
+from postil.registry.db.tables import Spent, Usage, Writer, utcnow
+
+ANSWER, AGAIN, SHADOW = "answer", "again", "shadow"
+GROUPS = ("tenant", "adapter", "release", "day")
+_COUNTS = ("requests", "unknown", "prompt_tokens", "completion_tokens")
+# So many batches are added between two looks for windows and writers that are long over.
+_TIDY_EVERY = 100
+
+
+class Account(NamedTuple):
+    """Who used what when: one row of usage. The base has neither domain nor adapter, and the number 0."""
+
+    day: date
+    tenant: str
+    domain: str
+    adapter: str
+    number: int
+    kind: str
+
+
+class Used(NamedTuple):
+    """How much."""
+
+    requests: int = 0
+    unknown: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class Window(NamedTuple):
+    """A window of time in which a tenant's ``requests`` or ``tokens`` are counted, the n-th since 1970."""
+
+    tenant: str
+    what: str
+    seconds: int
+    window: int
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one writer counted since its last batch. The same number is always the same batch."""
+
+    writer: str
+    number: int
+    used: Mapping[Account, Used] = field(default_factory=dict)
+    spent: Mapping[Window, int] = field(default_factory=dict)
+
+
+def add(database: Database, batch: Batch, now: float) -> None:
+    """Add a batch, unless it was added before: after a connection that broke, nobody knows, and asks again."""
+    with database.transaction() as session:
+        if not _is_new(session, batch):
+            return
+        for account, used in sorted(batch.used.items()):  # In one order everywhere, so that no two wait for each other.
+            _add(session, Usage, account._asdict(), used._asdict())
+        for window, amount in sorted(batch.spent.items()):
+            _add(session, Spent, window._asdict(), {"amount": amount})
+        if batch.number % _TIDY_EVERY == 1:
+            _tidy(session, now)
+
+
+def spent(database: Database, now: float) -> dict[Window, int]:
+    """What all gateways let through in the windows that still count."""
+    with database.transaction() as session:
+        rows = session.exec(select(Spent).where((col(Spent.window) + 2) * col(Spent.seconds) > int(now))).all()
+    return {Window(row.tenant, row.what, row.seconds, row.window): row.amount for row in rows}
+
+
+def report(
+    database: Database,
+    by: str,
+    *,
+    tenant: str | None = None,
+    adapter: tuple[str, str] | None = None,
+    since: date | None = None,
+    until: date | None = None,
+) -> list[dict[str, Any]]:
+    """What was used, one entry for each tenant, adapter, release or day; ``until`` is the last day that counts."""
+    keys = [col(getattr(Usage, name)) for name in _KEYS[by]]
+    sums = [func.sum(col(getattr(Usage, name))) for name in _COUNTS]
+    kind = col(Usage.kind)
+    asked = columns(*keys, kind, *sums).where(_within(tenant, adapter, since, until))
+    with database.transaction() as session:
+        rows = session.connection().execute(asked.group_by(*keys, kind).order_by(*keys, kind)).all()
+    return _entries(by, [(row[: len(keys)], row[len(keys)], row[len(keys) + 1 :]) for row in rows])
+
+
+_KEYS: Mapping[str, Sequence[str]] = {
+    "tenant": ("tenant",),
+    "adapter": ("domain", "adapter"),
+    "release": ("domain", "adapter", "number"),
+    "day": ("day",),
+}
+
+
+def _within(
+    tenant: str | None, adapter: tuple[str, str] | None, since: date | None, until: date | None
+) -> ColumnElement[bool]:
+    wanted: ColumnElement[bool] = true()
+    if tenant is not None:
+        wanted &= col(Usage.tenant) == tenant
+    if adapter is not None:
+        wanted &= (col(Usage.domain) == adapter[0]) & (col(Usage.adapter) == adapter[1])
+    if since is not None:
+        wanted &= col(Usage.day) >= since
+    if until is not None:
+        wanted &= col(Usage.day) <= until
+    return wanted
+
+
+def _entries(by: str, rows: Iterable[tuple[Any, str, Any]]) -> list[dict[str, Any]]:
+    """Of the kinds, answers stand for themselves; the others beside them, where there are any."""
+    entries: dict[Any, dict[str, Any]] = {}
+    for key, kind, counts in rows:
+        entry = entries.setdefault(key, {by: _name(by, key), **dict.fromkeys(_COUNTS, 0)})
+        numbers = dict(zip(_COUNTS, map(int, counts), strict=True))
+        entry.update(numbers if kind == ANSWER else {kind: numbers})
+    return list(entries.values())
+
+
+def _name(by: str, key: Sequence[Any]) -> str:
+    if by in ("tenant", "day"):
+        return str(key[0])
+    if not key[0]:
+        return "base"
+    return f"{key[0]}/{key[1]}" + (f"@{key[2]}" if by == "release" else "")
+
+
+def _is_new(session: Session, batch: Batch) -> bool:
+    """Note that this batch is added, in the same transaction as the batch."""
+    writer = session.get(Writer, batch.writer) or Writer(name=batch.writer, batch=0)
+    if writer.batch >= batch.number:
+        return False
+    writer.batch, writer.at = batch.number, utcnow()
+    session.add(writer)
+    session.flush()
+    return True
+
+
+def _add(session: Session, table: type[SQLModel], key: Mapping[str, Any], counts: Mapping[str, int]) -> None:
+    """Add counts to a row, or make it; several gateways may do so at a time."""
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    row = dialect.insert(table).values(**key, **counts)
+    added = {name: getattr(table, name) + row.excluded[name] for name in counts}
+    session.execute(row.on_conflict_do_update(index_elements=list(key), set_=added))
+
+
+def _tidy(session: Session, now: float) -> None:
+    """Forget windows that count no more, and writers of which nothing was heard for a month."""
+    session.execute(delete(Spent).where((col(Spent.window) + 2) * col(Spent.seconds) <= int(now)))
+    long_ago = datetime.fromtimestamp(now - 30 * 86400, UTC)
+    session.execute(delete(Writer).where(col(Writer.at) < long_ago))

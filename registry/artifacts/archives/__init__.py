@@ -1,0 +1,1 @@
+"""Archives that are packed and unpacked, as hostile as they may be."""

@@ -1,0 +1,87 @@
+"""zip, read with suspicion: its list of contents is written by whoever made it."""
+
+from __future__ import annotations
+
+import stat
+import zipfile
+import zlib
+from collections.abc import Sequence
+from typing import IO
+
+from postil.registry.artifacts.archives.safe_extract import Landing
+from postil.registry.errors import ArtifactError
+
+# What zipfile raises on archives that are none: it seeks and unpacks by what it finds in them.
+BROKEN = (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, OverflowError, zlib.error)
+_MAX_LIST = 1 << 20
+_SMALLEST_HEADER = 30
+_ENCRYPTED = 0x1 | 0x40 | 0x2000
+
+
+def unpack_zip(file: IO[bytes], landing: Landing) -> None:
+    """Unpack a zip. Raises ArtifactError, or one of BROKEN if it is not whole."""
+    with zipfile.ZipFile(_Frugal(file)) as archive:
+        members = archive.infolist()
+        _check_apart(members)
+        for member in members:
+            _land(archive, member, landing)
+
+
+def _land(archive: zipfile.ZipFile, member: zipfile.ZipInfo, landing: Landing) -> None:
+    name = member.orig_filename
+    _check(member, name)
+    if name.endswith("/"):
+        landing.folder(name)
+        return
+    with archive.open(member) as content:
+        landing.file(name, member.file_size, content)
+
+
+def _check(member: zipfile.ZipInfo, name: str) -> None:
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind == stat.S_IFLNK:
+        raise ArtifactError(f"{name!r} is a link; put the file itself in its place")
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise ArtifactError(f"{name!r} is not a plain file; an adapter is one flat folder of plain files")
+    if member.flag_bits & _ENCRYPTED:
+        raise ArtifactError(f"{name!r} is encrypted; pack the folder without a password")
+    # Of these two the unpacked bytes come in pieces of the size that was asked for.
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ArtifactError(f"{name!r} is not compressed with deflate; pack the folder with a plain zip")
+
+
+def _check_apart(members: Sequence[zipfile.ZipInfo]) -> None:
+    """Members that share bytes make a few kilobytes unpack to any size."""
+    end = 0
+    for member in sorted(members, key=lambda member: member.header_offset):
+        if member.header_offset < end:
+            raise ArtifactError(f"{member.orig_filename!r} lies over another file; pack the folder again")
+        end = member.header_offset + _SMALLEST_HEADER + member.compress_size
+
+
+class _Frugal:
+    """A file that gives no more at a time than the list of an adapter's few files can need."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        """As of a file."""
+        if size > _MAX_LIST:
+            raise ArtifactError("the zip lists far more files than an adapter has; publish only the adapter itself")
+        return self._file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """As of a file."""
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            raise zipfile.BadZipFile("it points outside of itself") from error
+
+    def tell(self) -> int:
+        """As of a file."""
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True

@@ -1,0 +1,49 @@
+"""A release on its way out: the files of its artifact, its policy and a model card.
+
+Published again it is the same release: of what is added here, a publish takes the policy and the
+signature, and leaves the card out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from postil.registry.artifacts.archives.tar import TarFile
+from postil.registry.artifacts.contents import CARD, POLICY
+from postil.registry.artifacts.model_card import model_card
+from postil.registry.db.tables import Release
+from postil.registry.defaults import SIGNATURE
+
+# Line ends to YAML, but not to those who write prompts: only between double quotes are they kept as they are.
+_LINE_ENDS = frozenset("\r\x85\u2028\u2029\ufeff")
+
+
+class _Plain(yaml.SafeDumper):
+    """YAML without aliases, which no policy may have, and with every text read back as it was written."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """For anything."""
+        return True
+
+    def represent_scalar(self, tag: str, value: Any, style: str | None = None) -> yaml.ScalarNode:
+        """A text with an odd line end goes between double quotes, where that is escaped."""
+        odd = isinstance(value, str) and not _LINE_ENDS.isdisjoint(value)
+        return super().represent_scalar(tag, value, style='"' if odd else style)
+
+
+def release_files(release: Release, artifact: Path, signature: str | None = None) -> Sequence[TarFile]:
+    """What an export consists of; ``artifact`` is the verified folder of the release's artifact."""
+    added = {POLICY: policy_text(release.policy), CARD: model_card(release, artifact)}
+    if signature is not None:
+        added[SIGNATURE] = signature
+    own = [TarFile(path.name, path) for path in artifact.iterdir() if path.name not in added]
+    return sorted([*own, *(TarFile(name, text.encode()) for name, text in added.items())], key=lambda file: file.name)
+
+
+def policy_text(policy: Mapping[str, Any]) -> str:
+    """A release's policy as the YAML that says the same."""
+    return yaml.dump(dict(policy), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)

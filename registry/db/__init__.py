@@ -1,0 +1,1 @@
+"""The database: tables, transactions, migrations, the audit chain and the change feed."""

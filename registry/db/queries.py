@@ -1,0 +1,176 @@
+"""All SQL of the registry. Nothing here commits: the caller's transaction does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import func, text
+from sqlmodel import Session, col, select
+
+from postil.registry.db import audit_chain as audit
+from postil.registry.db.tables import Agreement, Channel, Domain, Event, Key, Pin, Release, Tenant, utcnow
+from postil.registry.names import AdapterName
+from postil.registry.text import kept
+
+# Any number will do, so long as nothing else in the database uses it.
+_WRITER_LOCK = 0x706F7374
+# Where PostgreSQL announces that there are new events.
+CHANNEL = "postil"
+
+
+def lock_for_writing(session: Session) -> None:
+    """Let one writer in at a time. SQLite's transactions are begun that way already."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _WRITER_LOCK})
+
+
+def adapters(session: Session) -> list[AdapterName]:
+    """Every adapter that has a release, in order."""
+    rows = session.exec(select(Release.domain, Release.adapter).distinct()).all()
+    return sorted(AdapterName(domain, adapter) for domain, adapter in rows)
+
+
+def releases(session: Session, name: AdapterName) -> Sequence[Release]:
+    """All releases of an adapter, oldest first."""
+    return session.exec(
+        select(Release)
+        .where(Release.domain == name.domain, Release.adapter == name.adapter)
+        .order_by(col(Release.number))
+    ).all()
+
+
+def release(session: Session, name: AdapterName, number: int) -> Release | None:
+    """One release by its number."""
+    return session.exec(
+        select(Release).where(Release.domain == name.domain, Release.adapter == name.adapter, Release.number == number)
+    ).one_or_none()
+
+
+def same_release(session: Session, candidate: Release) -> Release | None:
+    """The release that already holds the same artifact, base and policy."""
+    return session.exec(
+        select(Release).where(
+            Release.domain == candidate.domain,
+            Release.adapter == candidate.adapter,
+            Release.artifact == candidate.artifact,
+            Release.base_revision == candidate.base_revision,
+            Release.policy_digest == candidate.policy_digest,
+        )
+    ).one_or_none()
+
+
+def next_number(session: Session, name: AdapterName) -> int:
+    """The number that the next release of this adapter gets."""
+    highest = session.exec(
+        select(func.max(Release.number)).where(Release.domain == name.domain, Release.adapter == name.adapter)
+    ).one()
+    return (highest or 0) + 1
+
+
+def channel(session: Session, name: AdapterName, which: str = "stable") -> Channel | None:
+    """Where a channel of this adapter points."""
+    return session.get(Channel, (name.domain, name.adapter, which))
+
+
+def channels(session: Session, name: AdapterName | None = None) -> Sequence[Channel]:
+    """The channels of one adapter, or of all."""
+    query = select(Channel)
+    if name is not None:
+        query = query.where(Channel.domain == name.domain, Channel.adapter == name.adapter)
+    return session.exec(query).all()
+
+
+def pins(session: Session, name: AdapterName | None = None, tenant: str | None = None) -> Sequence[Pin]:
+    """Who is pinned to which release: of one adapter, one tenant, or all; in the order of the tenants."""
+    query = select(Pin).order_by(col(Pin.tenant))
+    if name is not None:
+        query = query.where(Pin.domain == name.domain, Pin.adapter == name.adapter)
+    return session.exec(query if tenant is None else query.where(Pin.tenant == tenant)).all()
+
+
+def agreements(session: Session, name: AdapterName) -> Sequence[Agreement]:
+    """How the shadows of an adapter agreed, the newest shadow first."""
+    return session.exec(
+        select(Agreement)
+        .where(Agreement.domain == name.domain, Agreement.adapter == name.adapter)
+        .order_by(col(Agreement.shadow).desc(), col(Agreement.answered).desc())
+    ).all()
+
+
+def domains(session: Session) -> Sequence[Domain]:
+    """All domains."""
+    return session.exec(select(Domain).order_by(col(Domain.name))).all()
+
+
+def default_adapters(session: Session) -> dict[str, str]:
+    """Each domain's default adapter. Read with every change of any adapter, so without an object for each row."""
+    return dict(session.exec(select(Domain.name, Domain.default_adapter)).all())
+
+
+def tenants(session: Session) -> Sequence[Tenant]:
+    """All tenants by name."""
+    return session.exec(select(Tenant).order_by(col(Tenant.name))).all()
+
+
+def keys(session: Session, owner: str | None = None, role: str | None = None) -> Sequence[Key]:
+    """All keys, or those of one owner or role, the oldest first; those that are no longer in force too."""
+    query = select(Key).order_by(col(Key.created_at), col(Key.id))
+    if owner is not None:
+        query = query.where(Key.owner == owner)
+    return session.exec(query if role is None else query.where(Key.role == role)).all()
+
+
+def events(session: Session, subject: str | None = None, actions: Collection[str] | None = None) -> Sequence[Event]:
+    """The log in order: all of it, or one adapter's, or only those of its events that are of some kinds."""
+    query = select(Event).order_by(col(Event.sequence))
+    if actions is not None:
+        query = query.where(col(Event.action).in_(actions))
+    return session.exec(query if subject is None else query.where(Event.subject == subject)).all()
+
+
+def record(
+    session: Session,
+    *,
+    actor: str,
+    action: str,
+    subject: str,
+    reason: str,
+    before: int | None = None,
+    after: int | None = None,
+    details: Mapping[str, Any] | None = None,
+) -> Event:
+    """Append one event to the chain. The caller holds the writers' lock."""
+    last = session.exec(select(Event).order_by(col(Event.sequence).desc()).limit(1)).one_or_none()
+    event = Event(
+        sequence=last.sequence + 1 if last else 1,
+        at=utcnow(),
+        actor=kept(actor, "name of who did it"),
+        action=action,
+        subject=subject,
+        reason=kept(reason, "reason"),
+        before=before,
+        after=after,
+        details=dict(details or {}),
+        previous=last.hash if last else audit.GENESIS,
+        hash="",
+    )
+    session.add(audit.seal(event))
+    _announce(session)
+    return event
+
+
+def events_after(session: Session, sequence: int) -> Sequence[Event]:
+    """The events beyond one, in order."""
+    return session.exec(select(Event).where(col(Event.sequence) > sequence).order_by(col(Event.sequence))).all()
+
+
+def newest(session: Session) -> int:
+    """The sequence number of the last event, 0 if there is none."""
+    return session.exec(select(func.max(Event.sequence))).one() or 0
+
+
+def _announce(session: Session) -> None:
+    """Wake whoever listens (``listen.py``), at the instant of the commit and only if there is one."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_notify(CHANNEL, "")))

@@ -1,0 +1,1 @@
+"""How an adapter answers: the policy and its schema."""

@@ -1,0 +1,254 @@
+"""The policy: how an adapter answers. Part of a release, so that rolling back takes behaviour back too."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from postil.plugins.contract import Component, FallbackRule, InputCheck, Validator
+from postil.plugins.errors import PluginError
+from postil.plugins.manager import PluginManager
+from postil.registry.errors import PolicyError
+
+MAX_POLICY_BYTES = 256 * 1024
+# What decides who answers, or how the answer is cut up, belongs to the request and not to a policy.
+NOT_SAMPLING = frozenset(
+    {
+        "model",
+        "messages",
+        "prompt",
+        "stream",
+        "stream_options",
+        "n",
+        "cache_salt",
+        "user",
+        "logprobs",
+        "top_logprobs",
+        "tools",
+        "tool_choice",
+        "response_format",
+        "structured_outputs",
+    }
+)
+
+
+# What a fallback can be for, beside the checks that a policy names.
+DID_NOT_RUN, ENGINE_ERROR = "did_not_run", "engine_error"
+REASONS = frozenset({DID_NOT_RUN, ENGINE_ERROR})
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without aliases, a few lines of which can stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="aliases (*name) are not taken; write the value out")
+        return super().compose_node(parent, index)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Output(_Part):
+    """What an answer may be: one of ``labels`` (as ``{"<field>": "<label>"}``), or JSON after ``json_schema``.
+
+    ``reject`` is one more value that decoding allows, for an adapter that was trained to say it of what no label fits:
+    the constraint leaves it somewhere else to go, and ``confidence`` sees that it went there.
+    """
+
+    labels: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = None
+    field: Annotated[str, Field(min_length=1, max_length=100)] = "category"
+    reject: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    json_schema: dict[str, JsonValue] | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Output:
+        if (self.labels is None) == (self.json_schema is None):
+            raise ValueError("output takes labels or json_schema, one of the two")
+        if self.labels is not None and len(set(self.labels)) != len(self.labels):
+            raise ValueError("output.labels names a label twice")
+        if self.labels == ():
+            raise ValueError("output.labels is empty")
+        if self.reject is not None and (self.labels is None or self.reject in self.labels):
+            raise ValueError("output.reject is a value beside labels, and none of them")
+        return self
+
+    def constraint(self) -> dict[str, Any]:
+        """The value of vLLM's ``structured_outputs`` that enforces this in decoding."""
+        if self.labels is not None:
+            rejects = () if self.reject is None else (self.reject,)
+            return {"choice": [json.dumps({self.field: label}) for label in (*self.labels, *rejects)]}
+        return {"json": self.json_schema}
+
+
+class Use(_Part):
+    """A plugin by its name, with its configuration."""
+
+    name: str
+    config: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class CheckUse(Use):
+    """A check in force. ``if_not_run``: what one that raised or took longer than ``deadline_ms`` means."""
+
+    if_not_run: Literal["fail", "pass"] = "fail"
+    deadline_ms: Annotated[int, Field(ge=1, le=600_000)] = 1000
+
+
+class ValidatorUse(CheckUse):
+    """A validator in force.
+
+    ``on_fail``: ``fallback`` holds the whole answer back until it has passed. ``stop``, ``redact`` and ``replace`` let
+    a stream run behind the validator's window: where it fails, the answer ends before the failing part, or goes on
+    with ``replacement`` in place of that part, or ends with ``replacement``.
+    """
+
+    on_fail: Literal["fallback", "stop", "redact", "replace"] = "fallback"
+    replacement: Annotated[str, Field(max_length=2000)] = "[removed]"
+
+
+class FallbackUse(Use):
+    """A fallback rule, for what is named in ``when``; for every check that failed, where that is left out.
+
+    ``when`` names validators and input checks of this policy, ``did_not_run`` (any of them) or ``engine_error``.
+    """
+
+    when: tuple[str, ...] | None = None
+
+
+class ReviewRules(_Part):
+    """How people review: who is told (``webhook``), who gets them first, and a ``sample`` of what passed (%)."""
+
+    webhook: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)] | None = None
+    assign_to: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    sample: Annotated[float, Field(ge=0, le=100)] = 0.0
+
+
+class Policy(_Part):
+    """How an adapter answers.
+
+    ``sampling`` is in force whatever a client sends (``max_tokens: 32``); ``defaults`` hold where the client is
+    silent (``temperature: 0``). Both take any sampling parameter of vLLM.
+    """
+
+    system_prompt: str | None = None
+    sampling: dict[str, JsonValue] = Field(default_factory=dict)
+    defaults: dict[str, JsonValue] = Field(default_factory=dict)
+    output: Output | None = None
+    input: tuple[CheckUse, ...] = ()
+    validators: tuple[ValidatorUse, ...] = ()
+    fallback: tuple[FallbackUse, ...] = ()
+    reviews: ReviewRules = ReviewRules()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Policy:
+        wrong = NOT_SAMPLING & (set(self.sampling) | set(self.defaults))
+        if wrong:
+            raise ValueError(f"{sorted(wrong)[0]} is no sampling parameter; leave it to the request")
+        for where, uses in (("input", self.input), ("validators", self.validators)):
+            if len({use.name for use in uses}) != len(uses):
+                raise ValueError(f"{where} names one plugin twice")
+        named = {use.name for use in (*self.input, *self.validators)} | REASONS
+        for rule in self.fallback:
+            missing = set(rule.when or ()) - named
+            if missing:
+                raise ValueError(f"fallback names {sorted(missing)[0]!r}, which is none of the policy's checks")
+        self.canonical()  # NaN and numbers of thousands of digits have no JSON: a ValueError here, and not later.
+        if any("\ud800" <= character <= "\udfff" for character in json.dumps(self.model_dump(), ensure_ascii=False)):
+            raise ValueError("it holds half of a pair of characters, which is no text; leave it out")
+        return self
+
+    def canonical(self) -> str:
+        """The one JSON text of this policy: sorted keys, nothing that is left at its default."""
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, allow_nan=False)
+
+    def digest(self) -> str:
+        """``sha256:`` of the canonical text: two policies that say the same have the same digest."""
+        return "sha256:" + hashlib.sha256(self.canonical().encode()).hexdigest()
+
+
+def parse_policy(text: str | bytes) -> Policy:
+    """Read a policy from YAML (or JSON, which is YAML). Raises PolicyError in one sentence."""
+    if len(text) > MAX_POLICY_BYTES:
+        raise PolicyError(f"the policy is larger than {MAX_POLICY_BYTES // 1024} KiB; shorten it")
+    try:
+        values = yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise PolicyError(f"the policy is not YAML: {' '.join(str(error).split())}") from error
+    except (LookupError, AttributeError) as error:  # That is how PyYAML complains of `!!bool perhaps`.
+        raise PolicyError("the policy is not YAML: a value does not fit its !!tag; leave the tag out") from error
+    return policy_from({} if values is None else values)
+
+
+def policy_from(values: object) -> Policy:
+    """Make a policy from plain data. Raises PolicyError in one sentence."""
+    if not isinstance(values, Mapping):
+        raise PolicyError("the policy is not a mapping; begin with a key such as system_prompt:")
+    try:
+        return Policy.model_validate(values)
+    except ValidationError as error:
+        raise PolicyError(f"policy: {_first(error)}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The plugins that a policy names, made ready, in its order."""
+
+    inputs: Sequence[tuple[CheckUse, InputCheck]]
+    validators: Sequence[tuple[ValidatorUse, Validator]]
+    fallbacks: Sequence[tuple[FallbackUse, FallbackRule]]
+
+    def all(self) -> Iterator[tuple[Use, Component]]:
+        """Every one of them."""
+        yield from self.inputs
+        yield from self.validators
+        yield from self.fallbacks
+
+
+def build(policy: Policy, plugins: PluginManager, calibration: Mapping[str, float] = MappingProxyType({})) -> Built:
+    """Make the plugins that ``policy`` names, for a release that was calibrated so.
+
+    Raises PolicyError if one is not installed, its configuration does not fit, or it cannot do what is asked of it.
+    """
+    try:
+        inputs = [(use, plugins.make(plugins.input_check(use.name), use.config)) for use in policy.input]
+        validators = [
+            (use, plugins.make(kind, _completed(use, kind, policy.output, calibration)))
+            for use, kind in [(use, plugins.validator(use.name)) for use in policy.validators]
+        ]
+        rules = [(use, plugins.make(plugins.fallback_rule(use.name), use.config)) for use in policy.fallback]
+    except PluginError as error:
+        raise PolicyError(f"policy: {error}") from error
+    for use, validator in validators:
+        if use.on_fail != "fallback" and validator.scope.window is None:
+            raise PolicyError(
+                f"policy: {use.name} has to see the whole answer, so on_fail: {use.on_fail} cannot be; leave it out"
+            )
+    return Built(inputs, validators, rules)
+
+
+def _completed(
+    use: Use, kind: type[Validator], output: Output | None, calibration: Mapping[str, float]
+) -> Mapping[str, Any]:
+    """What a validator can be told and is not: what an answer may be, from ``output``; what was fitted, from there."""
+    known: dict[str, Any] = dict(calibration)
+    if output is not None and output.labels is not None:
+        known |= {"labels": output.labels, "field": output.field, "reject": output.reject}
+    elif output is not None:
+        known |= {"json_schema": output.json_schema}
+    return {key: value for key, value in known.items() if key in kind.Config.model_fields} | use.config
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

@@ -1,0 +1,1 @@
+"""Releases and channels: publish, promote, roll back, history, garbage collection."""

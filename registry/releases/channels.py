@@ -1,0 +1,237 @@
+"""Where an adapter's channels point, and who is pinned: each change is one transaction with its event.
+
+``stable`` answers; moving it is promote and rollback (see releases). ``canary`` answers a share of the traffic in its
+place, and ``shadow`` gets a copy of a share of it, which nobody sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel import Session
+
+from postil.plugins import ReleaseRef
+from postil.registry.db import queries as store
+from postil.registry.db.database import Database
+from postil.registry.db.tables import Channel, Pin, Release, utcnow
+from postil.registry.errors import ConflictError, NotFoundError, WeightError
+from postil.registry.names import AdapterName
+from postil.registry.releases.history import MOVES, collected
+
+STABLE, CANARY, SHADOW = "stable", "canary", "shadow"
+
+
+@dataclass(frozen=True, slots=True)
+class Only:
+    """Do it only if a channel is still as whoever asks has seen it: compare-and-set.
+
+    ``number`` is the release that it points to (0: to none), ``revision`` the count of its moves.
+    """
+
+    number: int | None = None
+    revision: int | None = None
+
+    def check(self, session: Session, found: Channel, name: AdapterName) -> None:
+        """Raise ConflictError, which says who moved it, if it is not."""
+        if self.number in (None, found.number) and self.revision in (None, found.revision):
+            return
+        now = f"points to {name.release(found.number)}" if found.number else "points to no release"
+        moves = MOVES if found.name == STABLE else (found.name, f"{found.name}-end")
+        last = store.events(session, str(name), moves)[-1:]
+        whose = f" ({last[0].action} by {last[0].actor})" if last else ""
+        raise ConflictError(f"{found.name} of {name} {now} by now{whose}; look at it and decide again")
+
+
+ANYHOW = Only()
+
+
+def point(
+    database: Database, ref: ReleaseRef, which: str, weight: float, *, reason: str, actor: str, only: Only = ANYHOW
+) -> None:
+    """Point ``canary`` or ``shadow`` at a release, with its share of the traffic in per cent.
+
+    Pointing it where it points already changes the weight alone. Raises NotFoundError, WeightError, or ConflictError
+    if that release is live, if none is, or if ``only`` does not hold.
+    """
+    if not 0 < weight <= 100:
+        raise WeightError(f"a weight of {weight:g} per cent cannot be; give more than 0 and at most 100")
+    name = AdapterName(ref.domain, ref.adapter)
+    with database.transaction() as session:
+        store.lock_for_writing(session)
+        usable_release(session, ref)
+        found, stable = channel(session, name, which), channel(session, name, STABLE)
+        only.check(session, found, name)
+        _check_beside(ref, which, stable)
+        if (found.number, found.weight) == (ref.number, weight):
+            raise ConflictError(f"{ref} is the {which} at {weight:g} per cent already; see `postil status`")
+        found.weight = weight
+        before = move(session, found, ref.number)
+        store.record(
+            session,
+            actor=actor,
+            action=which,
+            subject=str(name),
+            reason=reason,
+            before=before,
+            after=ref.number,
+            details={"weight": weight},
+        )
+
+
+def clear(
+    database: Database,
+    name: AdapterName,
+    which: str,
+    *,
+    reason: str,
+    actor: str,
+    only: Only = ANYHOW,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """End a canary or a shadow. Raises NotFoundError if there is none, ConflictError if ``only`` does not hold."""
+    with database.transaction() as session:
+        store.lock_for_writing(session)
+        existing(session, name)
+        found = channel(session, name, which)
+        only.check(session, found, name)
+        if not found.number:
+            raise NotFoundError(f"{name} has no {which}; see `postil status`")
+        _end(session, found, name, reason=reason, actor=actor, details=details)
+
+
+def end_canary(session: Session, ref: ReleaseRef, *, actor: str) -> None:
+    """Where this release was the canary: it is live now, so there is none any more."""
+    name = AdapterName(ref.domain, ref.adapter)
+    for which in (CANARY, SHADOW):
+        found = channel(session, name, which)
+        if found.number == ref.number:
+            _end(session, found, name, reason="it is live now", actor=actor)
+
+
+def pin(database: Database, tenant: str, ref: ReleaseRef, *, reason: str, actor: str) -> None:
+    """Give a tenant this release, whatever is live. Raises NotFoundError, or ConflictError if it is so already.
+
+    Whether there is such a tenant is for the caller to know: not every tenant is in the database.
+    """
+    name = AdapterName(ref.domain, ref.adapter)
+    with database.transaction() as session:
+        store.lock_for_writing(session)
+        usable_release(session, ref)
+        found = session.get(Pin, (tenant, name.domain, name.adapter))
+        if found is not None and found.number == ref.number:
+            raise ConflictError(f"{tenant} is pinned to {ref} already")
+        before = found.number if found else None
+        made = found or Pin(tenant=tenant, domain=name.domain, adapter=name.adapter, number=0)
+        made.number, made.pinned_at = ref.number, utcnow()
+        session.add(made)
+        store.record(
+            session,
+            actor=actor,
+            action="pin",
+            subject=str(name),
+            reason=reason,
+            before=before,
+            after=ref.number,
+            details={"tenant": tenant},
+        )
+
+
+def unpin(database: Database, tenant: str, name: AdapterName, *, reason: str, actor: str) -> None:
+    """Let a tenant follow what is live again. Raises NotFoundError."""
+    with database.transaction() as session:
+        store.lock_for_writing(session)
+        found = session.get(Pin, (tenant, name.domain, name.adapter))
+        if found is None:
+            raise NotFoundError(f"{tenant} is not pinned to a release of {name}; see `postil releases {name}`")
+        _unpin(session, found, reason=reason, actor=actor)
+
+
+def unpin_everywhere(session: Session, tenant: str, *, actor: str) -> None:
+    """A tenant goes, and its pins with it."""
+    for found in store.pins(session, tenant=tenant):
+        _unpin(session, found, reason="the tenant was removed", actor=actor)
+
+
+def channel(session: Session, name: AdapterName, which: str) -> Channel:
+    """A channel as it is, or as it would be if it had never been moved."""
+    return store.channel(session, name, which) or Channel(
+        domain=name.domain, adapter=name.adapter, name=which, number=0, revision=0
+    )
+
+
+def move(session: Session, found: Channel, number: int) -> int | None:
+    """Point a channel elsewhere (0: nowhere); returns where it pointed, or None."""
+    before, found.number = found.number, number
+    found.revision, found.moved_at = found.revision + 1, utcnow()
+    session.add(found)
+    return before or None
+
+
+def existing(session: Session, name: AdapterName) -> Sequence[Release]:
+    """All releases of an adapter. Raises NotFoundError if it has none."""
+    releases = store.releases(session, name)
+    if not releases:
+        raise NotFoundError(f"there is no adapter {name}; publish it, or see `postil releases` for those there are")
+    return releases
+
+
+def existing_release(session: Session, ref: ReleaseRef) -> Release:
+    """One release. Raises NotFoundError that says which there are."""
+    name = AdapterName(ref.domain, ref.adapter)
+    release = store.release(session, name, ref.number)
+    if release is None:
+        numbers = ", ".join(str(known.number) for known in existing(session, name))
+        raise NotFoundError(f"there is no release {ref}; {name} has {numbers}")
+    return release
+
+
+def usable_release(session: Session, ref: ReleaseRef) -> Release:
+    """One release that has its files. Raises NotFoundError, or ConflictError if they were collected."""
+    release = existing_release(session, ref)
+    if ref.number in collected(session, AdapterName(ref.domain, ref.adapter)):
+        raise ConflictError(f"the files of {ref} were collected; publish it again to serve it")
+    return release
+
+
+def _check_beside(ref: ReleaseRef, which: str, stable: Channel) -> None:
+    if not stable.number:
+        raise ConflictError(f"{ref.name} has no live release to put a {which} beside; promote one first")
+    if stable.number == ref.number:
+        raise ConflictError(f"{ref} is live already; choose another release as {which}")
+
+
+def _end(
+    session: Session,
+    found: Channel,
+    name: AdapterName,
+    *,
+    reason: str,
+    actor: str,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    weight = found.weight
+    before = move(session, found, 0)
+    store.record(
+        session,
+        actor=actor,
+        action=f"{found.name}-end",
+        subject=str(name),
+        reason=reason,
+        before=before,
+        details={"weight": weight, **(details or {})},
+    )
+
+
+def _unpin(session: Session, found: Pin, *, reason: str, actor: str) -> None:
+    session.delete(found)
+    store.record(
+        session,
+        actor=actor,
+        action="unpin",
+        subject=f"{found.domain}/{found.adapter}",
+        reason=reason,
+        before=found.number,
+        details={"tenant": found.tenant},
+    )

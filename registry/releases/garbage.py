@@ -1,0 +1,111 @@
+"""Garbage collection: the files of releases that nobody points to, and files that no release names.
+
+What a rollback, a channel, a pin or a person may still ask for stays: a release is in reach while a channel or a pin
+names it, once it has ever been live, and while it is among the newest of its adapter. A publish adds its files before
+it names them, and several gateways may share a store: ``ArtifactStore.collecting`` keeps the two apart.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlmodel import Session
+
+from postil.plugins import ReleaseRef
+from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.db import queries as store
+from postil.registry.db.database import Database
+from postil.registry.defaults import KEEP
+from postil.registry.names import AdapterName
+from postil.registry.releases.history import COLLECT, MOVES, collected
+
+# The subject of events about files that no release names.
+ARTIFACTS = "artifacts"
+
+
+@dataclass(frozen=True, slots=True)
+class Garbage:
+    """An artifact that can go: the releases whose files it holds (none, if no release names it), why, how large."""
+
+    artifact: str
+    releases: tuple[ReleaseRef, ...]
+    why: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A release whose files are there, and whether it is in reach."""
+
+    ref: ReleaseRef
+    in_reach: bool
+
+
+def collect(
+    database: Database, artifacts: ArtifactStore, *, keep: int = KEEP, actor: str, dry_run: bool = False
+) -> list[Garbage]:
+    """Delete what nobody can need any more and return it; with ``dry_run``, only return it.
+
+    ``keep`` is how many of an adapter's newest releases keep their files in any case. The releases themselves stay in
+    the history, and publishing the same files again brings them back.
+    """
+    with artifacts.collecting() as trash:
+        sizes = artifacts.sizes()
+        with database.transaction() as session:
+            store.lock_for_writing(session)
+            found = list(_garbage(session, sizes, keep))
+            if not dry_run:
+                for garbage in found:
+                    _record(session, garbage, actor)
+        # Only now: a release that is said to be collected and is not does no harm, the other way round it does.
+        for garbage in () if dry_run else found:
+            artifacts.discard(garbage.artifact, trash)
+    return found
+
+
+def in_reach(session: Session, name: AdapterName, keep: int) -> set[int]:
+    """The releases of an adapter that somebody may still ask for, by number."""
+    numbers = [release.number for release in store.releases(session, name)]
+    newest = numbers[max(0, len(numbers) - keep) :]
+    moves = store.events(session, str(name), MOVES)
+    pointed = {found.number for found in store.channels(session, name)}
+    pinned = {pin.number for pin in store.pins(session, name)}
+    lived = {number for event in moves for number in (event.before, event.after) if number is not None}
+    return {*newest, *pointed, *pinned, *lived}
+
+
+def _garbage(session: Session, sizes: Mapping[str, int], keep: int) -> Iterator[Garbage]:
+    named = _named(session, keep)
+    for artifact, size in sorted(sizes.items()):
+        releases = named.get(artifact, [])
+        if not any(release.in_reach for release in releases):
+            why = f"never live, and not among the newest {keep}" if releases else "no release names it"
+            yield Garbage(artifact, tuple(release.ref for release in releases), why, size)
+
+
+def _named(session: Session, keep: int) -> Mapping[str, list[_Named]]:
+    """The releases by artifact, without those collected before: what a crash may have left of these, goes as well."""
+    found: dict[str, list[_Named]] = defaultdict(list)
+    for name in store.adapters(session):
+        reach, gone = in_reach(session, name, keep), collected(session, name)
+        for release in store.releases(session, name):
+            if release.number not in gone:
+                found[release.artifact].append(_Named(name.release(release.number), release.number in reach))
+    return found
+
+
+def _record(session: Session, garbage: Garbage, actor: str) -> None:
+    """An event for each release that loses its files, or one for files that no release names."""
+    subjects: list[tuple[str, int | None]] = [(ref.name, ref.number) for ref in garbage.releases]
+    for subject, number in subjects or [(ARTIFACTS, None)]:
+        store.record(
+            session,
+            actor=actor,
+            action=COLLECT,
+            subject=subject,
+            reason=garbage.why,
+            before=number,
+            details={"artifact": garbage.artifact},
+        )

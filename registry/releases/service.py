@@ -1,0 +1,292 @@
+"""Publish, promote, roll back: each is one transaction with its event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sqlmodel import Session
+
+from postil.plugins import Candidate, ReleaseRef
+from postil.plugins.manager import PluginManager
+from postil.registry.artifacts.contents import calibration_in, keep_the_adapter
+from postil.registry.artifacts.local_store import ArtifactStore, folder_digest
+from postil.registry.base_model.model import BaseModel
+from postil.registry.db import queries as store
+from postil.registry.db.database import Database
+from postil.registry.db.tables import Channel, Domain, Event, Release
+from postil.registry.errors import ConflictError
+from postil.registry.names import AdapterName
+from postil.registry.policy.policy import Policy, build, policy_from
+from postil.registry.preflight.preflight import preflight
+from postil.registry.releases.channels import (
+    ANYHOW,
+    STABLE,
+    Only,
+    channel,
+    end_canary,
+    existing,
+    existing_release,
+    move,
+    usable_release,
+)
+from postil.registry.releases.history import MOVES, RESTORE, collected, live_history
+from postil.registry.signing.requirements import keep, take_signature, vet
+from postil.registry.text import kept
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterState:
+    """What is known of one adapter: its releases, where its channels point, who is pinned, and what was done.
+
+    ``pins`` are release numbers by tenant, ``previous`` is what a rollback would go back to, ``collected`` the numbers
+    of the releases that have no files any more. ``events`` are there only where they were asked for. ``promoted`` is
+    False where the live release came back by a rollback.
+    """
+
+    name: AdapterName
+    releases: Sequence[Release]
+    channels: Mapping[str, Channel]
+    pins: Mapping[str, int]
+    default: bool
+    previous: int | None = None
+    collected: Set[int] = frozenset()
+    events: Sequence[Event] = ()
+    promoted: bool = False
+
+    @property
+    def live(self) -> int | None:
+        """The number of the release that answers, or None."""
+        return self.pointed(STABLE)
+
+    def pointed(self, channel: str) -> int | None:
+        """The number of the release that a channel points to, or None."""
+        found = self.channels.get(channel)
+        return found.number or None if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """The use cases over one database, one artifact store, one base model and the installed plugins."""
+
+    database: Database
+    artifacts: ArtifactStore
+    base: BaseModel
+    plugins: PluginManager
+    max_rank: int
+
+    def publish(
+        self, folder: Path, name: AdapterName, policy: Policy | None, *, note: str, actor: str, source: str = ""
+    ) -> tuple[Release, bool]:
+        """Make a release of the files in ``folder``; returns it and whether it is new, or there again.
+
+        ``folder`` comes from ``artifacts.incoming()``; what in it is no part of the adapter is left out. ``source``
+        says where it came from, if not from an upload. Without a ``policy``, the one that is live stays in force.
+        The same files with the same policy are the same release; it is there again if its files had been collected.
+        A ``model.sig`` among them is kept with the release. Raises PreflightError, SignatureError or
+        PolicyError, and then nothing has changed.
+        """
+        kept(note, "note")
+        signature = take_signature(folder)
+        preflight(folder, self.base, self.max_rank)
+        keep_the_adapter(folder)
+        policy = policy or self._policy_in_force(name)
+        calibration = calibration_in(folder)
+        built = build(policy, self.plugins, calibration)
+        candidate = Release(
+            domain=name.domain,
+            adapter=name.adapter,
+            number=0,
+            artifact="",
+            base_id=self.base.id,
+            base_revision=self.base.revision,
+            policy=policy.model_dump(mode="json", exclude_defaults=True),
+            policy_digest=policy.digest(),
+            validators={validator.name: validator.version for _, validator in built.validators},
+            calibration=calibration,
+            source=source,
+            note=note,
+            actor=actor,
+        )
+        with self.artifacts.naming():
+            vetted = vet(self.database, name.domain, folder_digest(folder), signature)
+            candidate.artifact = self.artifacts.add(folder)
+            with self.database.transaction() as session:
+                release, new = _publish(session, candidate, name)
+                keep(session, release, vetted, actor=actor)
+                return release, new
+
+    def promote(
+        self, ref: ReleaseRef, *, reason: str, actor: str, only: Only = ANYHOW, dry_run: bool = False
+    ) -> Channel:
+        """Point ``stable`` at a release and return it; a canary of that release has then come to its end.
+
+        With ``dry_run`` all is checked and nothing is changed. Raises NotFoundError, or ConflictError if the release
+        is live already or ``only`` does not hold.
+        """
+        return self._move("promote", ref, reason=reason, actor=actor, only=only, dry_run=dry_run)
+
+    def rollback(
+        self,
+        ref: ReleaseRef,
+        *,
+        reason: str,
+        actor: str,
+        only: Only = ANYHOW,
+        dry_run: bool = False,
+        details: Mapping[str, Any] | None = None,
+    ) -> Channel:
+        """Point ``stable`` back at a release that was live before; otherwise as ``promote``."""
+        return self._move("rollback", ref, reason=reason, actor=actor, only=only, dry_run=dry_run, details=details)
+
+    def rollback_target(self, name: AdapterName) -> ReleaseRef:
+        """The release that was live before the one that is. Raises NotFoundError or ConflictError."""
+        with self.database.transaction() as session:
+            existing(session, name)
+            history = live_history(store.events(session, str(name)))
+        if len(history) < 2:
+            raise ConflictError(f"{name} has no earlier live release to go back to; promote another one instead")
+        return name.release(history[-2])
+
+    def release(self, ref: ReleaseRef) -> Release:
+        """One release. Raises NotFoundError that says which there are."""
+        with self.database.transaction() as session:
+            return existing_release(session, ref)
+
+    def usable(self, ref: ReleaseRef) -> Release:
+        """One release that has its files. Raises NotFoundError, or ConflictError if they were collected."""
+        with self.database.transaction() as session:
+            return usable_release(session, ref)
+
+    def state(self, name: AdapterName) -> AdapterState:
+        """One adapter, with its events. Raises NotFoundError."""
+        with self.database.transaction() as session:
+            found = _state(session, name, existing(session, name))
+            return replace(found, events=store.events(session, str(name)))
+
+    def serving(self, name: AdapterName) -> tuple[AdapterState, dict[str, str]]:
+        """What a gateway needs to serve one adapter, read at once: its state, without events, and all defaults."""
+        with self.database.transaction() as session:
+            return _state(session, name, existing(session, name)), store.default_adapters(session)
+
+    def adapters(self) -> list[AdapterState]:
+        """Every adapter, in the order of their names, without its events."""
+        with self.database.transaction() as session:
+            return [_state(session, name, store.releases(session, name)) for name in store.adapters(session)]
+
+    def default_adapters(self) -> dict[str, str]:
+        """Each domain's default adapter: ``{"healthcare": "triage"}``."""
+        with self.database.transaction() as session:
+            return store.default_adapters(session)
+
+    def candidate(self, ref: ReleaseRef) -> Candidate:
+        """A release as gates see it, with what its training reported. Raises NotFoundError or ArtifactError."""
+        release = self.release(ref)
+        return Candidate(ref, release.policy, self.artifacts.report(release.artifact), release.note)
+
+    def events_after(self, sequence: int) -> Sequence[Event]:
+        """The events beyond one, in order."""
+        with self.database.transaction() as session:
+            return store.events_after(session, sequence)
+
+    def newest_event(self) -> int:
+        """The sequence number of the last event, 0 if there is none."""
+        with self.database.transaction() as session:
+            return store.newest(session)
+
+    def _policy_in_force(self, name: AdapterName) -> Policy:
+        """The policy of the live release, else of the newest, else an empty one."""
+        with self.database.transaction() as session:
+            known, stable = store.releases(session, name), store.channel(session, name)
+        live = [release for release in known if stable and release.number == stable.number]
+        return policy_from((live or known)[-1].policy) if known else Policy()
+
+    def _move(
+        self,
+        action: str,
+        ref: ReleaseRef,
+        *,
+        reason: str,
+        actor: str,
+        only: Only,
+        dry_run: bool,
+        details: Mapping[str, Any] | None = None,
+    ) -> Channel:
+        name = AdapterName(ref.domain, ref.adapter)
+        with self.database.transaction() as session:
+            store.lock_for_writing(session)
+            usable_release(session, ref)
+            stable = channel(session, name, STABLE)
+            only.check(session, stable, name)
+            if stable.number == ref.number:
+                raise ConflictError(f"{ref} is live already; see `postil releases {name}`")
+            if action == "rollback" and ref.number not in live_history(store.events(session, str(name))):
+                raise ConflictError(f"{ref} is none of those that were live before; promote it instead")
+            if dry_run:
+                return stable
+            before = move(session, stable, ref.number)
+            end_canary(session, ref, actor=actor)
+            store.record(
+                session,
+                actor=actor,
+                action=action,
+                subject=str(name),
+                reason=reason,
+                before=before,
+                after=ref.number,
+                details=details,
+            )
+            return stable
+
+
+def _publish(session: Session, candidate: Release, name: AdapterName) -> tuple[Release, bool]:
+    store.lock_for_writing(session)
+    if found := store.same_release(session, candidate):
+        return found, _restored(session, candidate, found.number, name)
+    candidate.number = store.next_number(session, name)
+    session.add(candidate)
+    if session.get(Domain, name.domain) is None:
+        session.add(Domain(name=name.domain, default_adapter=name.adapter))
+    store.record(
+        session,
+        actor=candidate.actor,
+        action="publish",
+        subject=str(name),
+        reason=candidate.note,
+        after=candidate.number,
+    )
+    return candidate, True
+
+
+def _restored(session: Session, candidate: Release, number: int, name: AdapterName) -> bool:
+    """Whether a release had lost its files, which are there again now."""
+    if number not in collected(session, name):
+        return False
+    store.record(
+        session,
+        actor=candidate.actor,
+        action=RESTORE,
+        subject=str(name),
+        reason=candidate.note,
+        after=number,
+        details={"artifact": candidate.artifact},
+    )
+    return True
+
+
+def _state(session: Session, name: AdapterName, releases: Sequence[Release]) -> AdapterState:
+    domain = session.get(Domain, name.domain)
+    moves = store.events(session, str(name), MOVES)
+    history = live_history(moves)
+    return AdapterState(
+        name,
+        releases,
+        {found.name: found for found in store.channels(session, name)},
+        {pin.tenant: pin.number for pin in store.pins(session, name)},
+        domain is not None and domain.default_adapter == name.adapter,
+        history[-2] if len(history) > 1 else None,
+        collected(session, name),
+        promoted=bool(moves) and moves[-1].action == "promote",
+    )

@@ -1,0 +1,1 @@
+"""Reviews: answers that wait for a person, and the examples they become."""

@@ -1,0 +1,1 @@
+"""Signatures of artifacts, and who must have signed."""

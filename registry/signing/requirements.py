@@ -1,0 +1,239 @@
+"""Which keys a domain accepts, the signatures that were published, and whether an artifact has one of those.
+
+A domain without a key takes everything. One with keys takes and loads only what has a signature made with one of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session, col, select
+
+from postil.plugins import ReleaseRef
+from postil.registry.db import queries as store
+from postil.registry.db.database import Database
+from postil.registry.db.outage import after_a_change
+from postil.registry.db.tables import Release, Signature, SigningKey
+from postil.registry.defaults import SIGNATURE
+from postil.registry.errors import ConflictError, SignatureError, UnavailableError
+from postil.registry.names import AdapterName, parse_domain
+from postil.registry.signing.bundles import MAX_SIGNATURE_BYTES, PublicKey, read_public_key, signed_artifact
+from postil.registry.text import kept
+
+REQUIRE, SIGN = "signature-require", "sign"
+MAX_KEYS = 8
+_MAX_SIGNATURES = 16
+_SIGN = "sign it with `postil publish FOLDER --sign KEY`"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """The keys that a domain accepts (none: no signature is needed), and what it serves that has no such signature."""
+
+    domain: str
+    keys: Sequence[SigningKey]
+    unsigned: Sequence[ReleaseRef] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Vetted:
+    """A publish's signature (None: it has none), held against these keys of the domain."""
+
+    bundle: str | None
+    fingerprints: frozenset[str]
+
+
+def require(database: Database, domain: str, pems: Sequence[str], *, reason: str, actor: str) -> Requirement:
+    """Let a domain accept these keys and no others; without any, it needs no signatures any more.
+
+    Raises SignatureError, or ConflictError where the keys are these already.
+    """
+    parse_domain(domain)
+    kept(reason, "reason")
+    if len(pems) > MAX_KEYS:
+        raise SignatureError(f"{len(pems)} keys are too many; a domain accepts {MAX_KEYS} at most")
+    wanted = {key.fingerprint: key for key in map(read_public_key, pems)}
+    with database.transaction() as session:
+        store.lock_for_writing(session)
+        before = {key.fingerprint: key for key in _keys(session, domain)}
+        if set(before) == set(wanted):
+            raise ConflictError(f"{domain} accepts these keys already; see `postil domains list`")
+        for gone in set(before) - set(wanted):
+            session.delete(before[gone])
+        for new in sorted(set(wanted) - set(before)):
+            session.add(SigningKey(domain=domain, fingerprint=new, pem=wanted[new].pem))
+        details = {"keys": sorted(wanted), "before": sorted(before)}
+        store.record(session, actor=actor, action=REQUIRE, subject=domain, reason=reason, details=details)
+    with after_a_change():
+        return requirement(database, domain)
+
+
+def requirement(database: Database, domain: str) -> Requirement:
+    """What a domain requires, and which of the releases that it serves do not meet it."""
+    with database.transaction() as session:
+        keys = _keys(session, domain)
+        served = [row for name in store.adapters(session) if name.domain == domain for row in _served(session, name)]
+        bundles = {row.artifact: _bundles(session, domain, row.artifact) for row in served if keys}
+    fits = {artifact: _accepted(known, keys, artifact) is not None for artifact, known in bundles.items()}
+    unsigned = [ReleaseRef(row.domain, row.adapter, row.number) for row in served if not fits.get(row.artifact, True)]
+    return Requirement(domain, keys, unsigned)
+
+
+def requirements(database: Database) -> list[Requirement]:
+    """What every domain requires that has an adapter or a key."""
+    with database.transaction() as session:
+        names = {row.name for row in store.domains(session)} | set(session.exec(select(SigningKey.domain)).all())
+    return [requirement(database, name) for name in sorted(names)]
+
+
+def take_signature(folder: Path) -> str | None:
+    """Take ``model.sig`` out of a folder of ``artifacts.incoming()``, if it is there. Raises SignatureError."""
+    path = folder / SIGNATURE
+    if path.is_symlink() or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        content = file.read(MAX_SIGNATURE_BYTES + 1)
+    path.unlink()
+    try:
+        if len(content) > MAX_SIGNATURE_BYTES or b"\0" in content:
+            raise ValueError("no signature is like that")
+        return content.decode()
+    except ValueError as error:
+        raise SignatureError(f"{SIGNATURE} is no signature; remove it, or {_SIGN}") from error
+
+
+def vet(database: Database, domain: str, artifact: str, bundle: str | None) -> Vetted:
+    """Check a publish's signature, else those that were published before, where the domain asks for one.
+
+    Raises SignatureError.
+    """
+    with database.transaction() as session:
+        keys = _keys(session, domain)
+        known = _bundles(session, domain, artifact)
+    _check(domain, artifact, known if bundle is None else [bundle], keys)
+    return Vetted(bundle, frozenset(key.fingerprint for key in keys))
+
+
+def keep(session: Session, release: Release, vetted: Vetted, *, actor: str) -> None:
+    """Keep a signature with the release it was published with; the caller holds the writers' lock.
+
+    Raises ConflictError where the domain's keys are no longer those that it was held against.
+    """
+    if vetted.fingerprints != {key.fingerprint for key in _keys(session, release.domain)}:
+        raise ConflictError(f"the keys that {release.domain} accepts were changed meanwhile; publish again")
+    if vetted.bundle is None:
+        return
+    digest = hashlib.sha256(vetted.bundle.encode()).hexdigest()
+    known = _signatures(session, release.domain, release.artifact)
+    if any(row.digest == digest for row in known):
+        return
+    if len(known) >= _MAX_SIGNATURES:
+        raise SignatureError(f"this adapter has {_MAX_SIGNATURES} signatures already; publish it without {SIGNATURE}")
+    session.add(Signature(domain=release.domain, artifact=release.artifact, digest=digest, bundle=vetted.bundle))
+    store.record(
+        session,
+        actor=actor,
+        action=SIGN,
+        subject=f"{release.domain}/{release.adapter}",
+        reason="",
+        after=release.number,
+        details={"artifact": release.artifact, "signature": digest},
+    )
+
+
+def signature_of(database: Database, domain: str, artifact: str) -> str | None:
+    """The signature to give away with an artifact: one that the domain accepts, else the newest; None without any."""
+    with database.transaction() as session:
+        keys, bundles = _keys(session, domain), _bundles(session, domain, artifact)
+    return _accepted(bundles, keys, artifact) or next(iter(bundles), None)
+
+
+class Clearance:
+    """Says before every load whether an artifact may be loaded for a domain. ``database`` raises while there is none.
+
+    Whoever changes what a domain requires, or hears that somebody did, says so to ``forget``.
+    """
+
+    def __init__(self, database: Callable[[], Database]) -> None:
+        self._database = database
+        # Those that asked for no signature when the database last answered. Another set after every change, so that a
+        # check which read before it adds to one that nobody looks at any more.
+        self._free = set[str]()
+        self._forgetting = Lock()
+
+    def check(self, domain: str, artifact: str) -> None:
+        """Raise SignatureError unless the domain needs no signature, or the artifact has one that it accepts.
+
+        A database that is away holds up nobody who needed none; where one is needed, nothing is taken on trust.
+        """
+        free = self._free
+        try:
+            with self._database().transaction() as session:
+                keys = _keys(session, domain)
+                bundles = _bundles(session, domain, artifact) if keys else []
+        except (SQLAlchemyError, UnavailableError) as error:
+            if domain in self._free:
+                return
+            raise SignatureError(
+                f"the signature of {artifact[:19]} cannot be checked while the registry's database does not answer"
+            ) from error
+        (free.discard if keys else free.add)(domain)
+        _check(domain, artifact, bundles, keys)
+
+    def forget(self, domains: Collection[str]) -> list[str]:
+        """Take these on trust no longer; returns those that were. Needs no database, and waits for none."""
+        with self._forgetting:
+            before = self._free
+            self._free = before.difference(domains)
+        return sorted(before.intersection(domains))
+
+    def look_again(self, domains: Iterable[str]) -> None:
+        """Trust those of ``domains`` again that need no signature still. Raises UnavailableError."""
+        free = self._free
+        for domain in domains:
+            with self._database().transaction() as session:
+                keys = _keys(session, domain)
+            if not keys:
+                free.add(domain)
+
+
+def _keys(session: Session, domain: str) -> Sequence[SigningKey]:
+    query = select(SigningKey).where(SigningKey.domain == domain)
+    return session.exec(query.order_by(col(SigningKey.added_at), col(SigningKey.fingerprint))).all()
+
+
+def _signatures(session: Session, domain: str, artifact: str) -> Sequence[Signature]:
+    query = select(Signature).where(Signature.domain == domain, Signature.artifact == artifact)
+    return session.exec(query.order_by(col(Signature.added_at).desc(), col(Signature.digest))).all()
+
+
+def _bundles(session: Session, domain: str, artifact: str) -> list[str]:
+    return [row.bundle for row in _signatures(session, domain, artifact)]
+
+
+def _served(session: Session, name: AdapterName) -> list[Release]:
+    pointed = {found.number for found in store.channels(session, name)}
+    pinned = {found.number for found in store.pins(session, name)}
+    return [row for row in store.releases(session, name) if row.number in pointed | pinned]
+
+
+def _accepted(bundles: Iterable[str], keys: Sequence[SigningKey], artifact: str) -> str | None:
+    usable = [PublicKey(key.fingerprint, key.pem) for key in keys]
+    fits = (bundle for bundle in bundles if any(signed_artifact(bundle, key) == artifact for key in usable))
+    return next(fits, None)
+
+
+def _check(domain: str, artifact: str, bundles: Sequence[str], keys: Sequence[SigningKey]) -> None:
+    if not keys or _accepted(bundles, keys, artifact) is not None:
+        return
+    if not bundles:
+        raise SignatureError(f"{domain} takes signed adapters only, and this one has no signature; {_SIGN}")
+    usable = [PublicKey(key.fingerprint, key.pem) for key in keys]
+    if any(signed_artifact(bundle, key) for bundle in bundles for key in usable):
+        raise SignatureError(f"the signature is one of other files than these; {_SIGN}")
+    raise SignatureError(f"the signature was made with none of the keys that {domain} accepts; {_SIGN}")

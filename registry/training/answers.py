@@ -1,0 +1,91 @@
+"""What the model would answer under a label constraint, and how sure it is. Imports torch: only training reaches it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from postil.registry.training.dataset import Example
+from postil.registry.training.forward import embed, head, run, step
+from postil.registry.training.prompts import Answer, Coder
+from postil.registry.training.report import Judged
+
+BATCH = 32
+
+
+@dataclass(slots=True)
+class _Walk:
+    """One row on its way through the tree of answers; ``truth`` is the right answer while it is still on it."""
+
+    open: list[Answer]
+    truth: Answer | None
+    token: int = 0
+    logprob: float = 0.0
+    loss: float = 0.0
+
+    def advance(self, logits: Tensor, depth: int) -> None:
+        """Take the likeliest token that an open answer allows at ``depth``."""
+        if self.done(depth):
+            return
+        options = sorted({answer.ids[depth] for answer in self.open})
+        # As vLLM reports them: probabilities among the tokens that the constraint allows.
+        chances = dict(zip(options, torch.log_softmax(logits[options], dim=-1).tolist(), strict=True))
+        self.token = max(options, key=lambda token: chances[token])
+        self.open = [answer for answer in self.open if answer.ids[depth] == self.token]
+        # Every choice among answers says which label it is, the quote that ends "bill" where "billing" goes on, too.
+        self.logprob += chances[self.token]
+        if self.truth and depth < self.truth.end:
+            self.loss -= chances[self.truth.ids[depth]]
+            self.truth = self.truth if self.truth in self.open else None
+
+    def done(self, depth: int) -> bool:
+        """One answer is left and its label is spelled."""
+        return len(self.open) == 1 and depth >= self.open[0].end
+
+
+def judge(
+    model: Any,
+    coder: Coder,
+    examples: Sequence[Example],
+    labels: Collection[str],
+    answered: Callable[[int], None] = lambda more: None,
+) -> list[Judged]:
+    """Answer every example by greedy decoding that is constrained to ``labels``; ``answered`` hears how many more."""
+    allowed = [coder.answers[label] for label in sorted(labels)]
+    was_training = model.training
+    model.eval()
+    order = sorted(range(len(examples)), key=lambda n: len(examples[n].message))
+    judged: dict[int, Judged] = {}
+    with torch.inference_mode():
+        for begin in range(0, len(order), BATCH):
+            part = order[begin : begin + BATCH]
+            judged.update(zip(part, _batch(model, coder, [examples[n] for n in part], allowed), strict=True))
+            answered(len(part))
+    model.train(was_training)
+    return [judged[n] for n in range(len(examples))]
+
+
+def _batch(model: Any, coder: Coder, examples: Sequence[Example], allowed: Sequence[Answer]) -> list[Judged]:
+    truths = {answer.label: answer for answer in allowed}
+    walks = [_Walk(list(allowed), truths.get(example.label)) for example in examples]
+    rows = [embed(model, [*coder.tail(example), *coder.lead]) for example in examples]
+    decoder = model.get_decoder()
+    here = run(decoder, embed(model, coder.shared), rows)
+    depth = len(coder.lead)
+    while True:
+        # Looked at one by one: on a GPU each look would wait for it.
+        for walk, logits in zip(walks, head(model, here.states[:, -1]).cpu(), strict=True):
+            walk.advance(logits, depth)
+        depth += 1
+        if all(walk.done(depth) for walk in walks):
+            break
+        here = step(decoder, here, embed(model, [walk.token for walk in walks]))
+    return [
+        Judged(example, walk.open[0].label, math.exp(walk.logprob), walk.loss)
+        for example, walk in zip(examples, walks, strict=True)
+    ]

@@ -1,0 +1,148 @@
+"""Labelled messages: one ``{"instruction", "input", "output"}`` per line, the output a JSON object of one field."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from postil.registry.errors import DatasetError
+
+KEYS = ("instruction", "input", "output")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One message with its label; ``line`` is where it stands in its file, from 1."""
+
+    instruction: str
+    message: str
+    label: str
+    line: int
+
+    @property
+    def key(self) -> str:
+        """What makes two messages the same: the text without case and spacing."""
+        return " ".join(self.message.casefold().split())
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A file of examples: the ``field`` that all outputs have, its ``labels`` in order, the file's digest."""
+
+    path: Path
+    examples: tuple[Example, ...]
+    field: str
+    labels: tuple[str, ...]
+    digest: str
+
+
+def load(path: Path) -> Dataset:
+    """Read ``path``. Raises DatasetError naming file, line and remedy."""
+    raw = _read(path)
+    rows = [_row(path, number, line) for number, line in enumerate(raw.splitlines(), start=1) if line.strip()]
+    if not rows:
+        raise DatasetError(f"{path} holds no example; write one JSON object per line with {_quoted(KEYS)}")
+    examples = tuple(example for _, example in rows)
+    _refuse_contradictions(path, examples)
+    labels = tuple(sorted({example.label for example in examples}))
+    if len(labels) == 1:
+        raise DatasetError(f"{path} holds only the label {labels[0]!r}; add examples of at least one other")
+    digest = "sha256:" + hashlib.sha256(raw.encode()).hexdigest()
+    return Dataset(path, examples, _one_field(path, rows), labels, digest)
+
+
+def check_apart(training: Dataset, validation: Dataset) -> None:
+    """Refuse a validation set that says nothing about new messages. Raises DatasetError."""
+    if training.field != validation.field:
+        raise DatasetError(
+            f"{validation.path} answers with {validation.field!r}, {training.path} with {training.field!r};"
+            " use one field in both"
+        )
+    unknown = set(validation.labels) - set(training.labels)
+    if unknown:
+        raise DatasetError(
+            f"{validation.path} has the label {min(unknown)!r}, which {training.path} never shows;"
+            " add training examples of it"
+        )
+    seen = {example.key: example.line for example in training.examples}
+    for example in validation.examples:
+        if example.key in seen:
+            _refuse(
+                validation.path,
+                example.line,
+                f"the input also stands in {training.path}, line {seen[example.key]}",
+                "take it out of one of the two",
+            )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"{path} is not UTF-8 text; save it as UTF-8") from error
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read ({error.strerror}); check the path") from error
+
+
+def _row(path: Path, number: int, line: str) -> tuple[str, Example]:
+    """The output's field and the example of one line."""
+    values = _object(line)
+    if values is None:
+        _refuse(path, number, "this is not a JSON object", f"write one object per line with {_quoted(KEYS)}")
+    for key in KEYS:
+        if key not in values:
+            _refuse(path, number, f"the key {key!r} is missing", f"every line needs {_quoted(KEYS)}")
+        if not isinstance(values[key], str):
+            _refuse(path, number, f"{key!r} is not a text", "put it in quotes; the output too is a JSON text")
+    if not values["input"].strip():
+        _refuse(path, number, "the input is empty", "write the message or delete the line")
+    answer = _object(values["output"])
+    if answer is None or len(answer) != 1 or not all(isinstance(v, str) and v for v in answer.values()):
+        _refuse(path, number, "the output is not a JSON object of one field", 'write such as {"category": "billing"}')
+    [(field, label)] = answer.items()
+    return field, Example(values["instruction"].strip(), values["input"].strip(), label, number)
+
+
+def _object(text: str) -> Mapping[str, str] | None:
+    """The JSON object in ``text``, or None."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _refuse_contradictions(path: Path, examples: Iterable[Example]) -> None:
+    seen: dict[str, Example] = {}
+    for example in examples:
+        first = seen.setdefault(example.key, example)
+        if first.label != example.label:
+            _refuse(
+                path,
+                example.line,
+                f"the input is {example.label!r} here and {first.label!r} in line {first.line}",
+                "keep the right one",
+            )
+
+
+def _one_field(path: Path, rows: Iterable[tuple[str, Example]]) -> str:
+    fields: dict[str, int] = {}
+    for field, example in rows:
+        fields.setdefault(field, example.line)
+    (first, _), *others = fields.items()
+    if others:
+        field, line = others[0]
+        _refuse(path, line, f"the output has {field!r}, earlier lines have {first!r}", "use one field in all")
+    return first
+
+
+def _refuse(path: Path, line: int, wrong: str, remedy: str) -> NoReturn:
+    raise DatasetError(f"{path}, line {line}: {wrong}; {remedy}")
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)

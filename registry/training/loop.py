@@ -1,0 +1,186 @@
+"""The training loop: transformers' Trainer over a PEFT model. Imports torch: only training reaches it."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from transformers import (
+    PrinterCallback,
+    ProgressCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from postil.registry.training.dataset import Example
+from postil.registry.training.forward import Lower, head, run
+from postil.registry.training.noise import disturb
+from postil.registry.training.options import TrainOptions
+from postil.registry.training.progress import Watcher
+from postil.registry.training.prompts import Coder
+from postil.registry.training.report import Judged, Metrics, Part, measure
+
+
+def adapt(model: Any, options: TrainOptions) -> PeftModel:
+    """Put a fresh LoRA on ``model``, in float32, naming the base by its id."""
+    layers = range(options.first_layer, model.config.num_hidden_layers)
+    config = LoraConfig(
+        r=options.rank,
+        lora_alpha=options.alpha,
+        lora_dropout=options.dropout,
+        target_modules=list(options.targets),
+        layers_to_transform=list(layers) if options.first_layer else None,
+        task_type="CAUSAL_LM",
+    )
+    adapted = get_peft_model(model, config)
+    # peft puts the folder's path here; the adapter goes to other machines.
+    adapted.peft_config["default"].base_model_name_or_path = options.base_name
+    return adapted
+
+
+class Rows:
+    """The training examples as token ids; each look may see the message differently disturbed."""
+
+    def __init__(self, coder: Coder, examples: Sequence[Example], options: TrainOptions) -> None:
+        self._coder, self._examples, self._noise = coder, examples, options.noise
+        self._chance = random.Random(options.seed)
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        example = self._examples[index]
+        message = disturb(example.message, self._noise, self._chance)
+        answer = self._coder.answers[example.label].ids
+        return {"input_ids": [*self._coder.tail(example, message), *answer], "answer": len(answer)}
+
+
+class AnswerTrainer(Trainer):
+    """A Trainer whose loss is the answer's alone, with the shared beginning computed once per batch."""
+
+    def __init__(self, lower: Lower, **settings: Any) -> None:
+        super().__init__(data_collator=_collect, **settings)
+        self._lower = lower
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """Mean negative log-probability of the answers' tokens."""
+        rows, lengths = inputs["rows"], inputs["lengths"]
+        states = self._lower.states(rows)
+        with self._lower.upper() as body:
+            seen = run(body, self._lower.shared, states).states
+        # The position before a token predicts it: answers end together, and the last position predicts nothing.
+        before = [row[-n - 1 : -1] for row, n in zip(seen, lengths, strict=True)]
+        wanted = [token for row, n in zip(rows, lengths, strict=True) for token in row[-n:]]
+        return cross_entropy(head(model, torch.cat(before)), torch.tensor(wanted, device=seen.device))
+
+
+def _collect(examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"rows": [one["input_ids"] for one in examples], "lengths": [one["answer"] for one in examples]}
+
+
+class Looks(TrainerCallback):
+    """Measures at the end of every part of an epoch, keeps the best state, and tells the watcher."""
+
+    def __init__(
+        self, model: PeftModel, answers: Callable[[], list[Judged]], every: int, options: TrainOptions, watcher: Watcher
+    ) -> None:
+        self._model, self._answers, self._every, self._watcher = model, answers, every, watcher
+        self._reject = options.reject
+        self._metrics: Metrics | None = None
+        self._state: dict[str, Tensor] = {}
+        self.best: list[Judged] = []
+        self.parts: list[Part] = []
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Look if a part is over."""
+        if state.global_step % self._every == 0 or state.global_step == state.max_steps:
+            self._look(state.epoch or 0.0)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Pass the loss on."""
+        if logs and "loss" in logs:
+            self._watcher.stepped(state.global_step, float(logs["loss"]))
+
+    def _look(self, epoch: float) -> None:
+        judged = self._answers()
+        metrics = measure(judged, self._reject)
+        best = _better(metrics, self._metrics)
+        if best:
+            state = get_peft_model_state_dict(self._model, save_embedding_layers=False)
+            self._state = {name: value.detach().clone() for name, value in state.items()}
+            self._metrics, self.best = metrics, judged
+        self.parts.append(Part(epoch=round(epoch, 3), loss=metrics.loss, accuracy=metrics.accuracy))
+        self._watcher.measured(epoch, metrics, best)
+
+    def restore(self) -> None:
+        """Put the best state back into the model."""
+        set_peft_model_state_dict(self._model, self._state)
+
+
+def _better(new: Metrics, old: Metrics | None) -> bool:
+    return old is None or (new.accuracy, -new.loss) > (old.accuracy, -old.loss)
+
+
+def steps_per_epoch(examples: int, options: TrainOptions) -> int:
+    """Batches in one look at all examples."""
+    return math.ceil(examples / options.batch_size)
+
+
+def fit(model: PeftModel, coder: Coder, examples: Sequence[Example], options: TrainOptions, looks: Looks) -> None:
+    """Train ``model`` in place and leave it in its best state."""
+    rows: Any = Rows(coder, examples, options)
+    lower = Lower(model, options.first_layer, coder.shared)
+    trainer = AnswerTrainer(lower, model=model, args=_arguments(options, model), train_dataset=rows, callbacks=[looks])
+    trainer.remove_callback(ProgressCallback)
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    looks.restore()
+
+
+def _arguments(options: TrainOptions, model: PeftModel) -> TrainingArguments:
+    arguments = TrainingArguments(
+        # Nothing is written during training: the folder is asked for and never made.
+        output_dir=str(Path(options.out)),
+        num_train_epochs=options.epochs,
+        per_device_train_batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=options.warmup,
+        weight_decay=options.weight_decay,
+        max_grad_norm=1.0,
+        seed=options.seed,
+        train_sampling_strategy="group_by_length",
+        logging_steps=1,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        use_cpu=model.device.type == "cpu",
+        dataloader_pin_memory=False,
+    )
+    # Of several GPUs, one: what is computed below the tuned layers lies there, and a batch is small.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments

@@ -1,0 +1,115 @@
+"""Who looks on while an adapter is trained."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from postil.registry.training.report import Metrics
+
+
+class Watcher(Protocol):
+    """Told what happens; all of it may be ignored."""
+
+    def began(self) -> None:
+        """Nothing was refused; the base model is about to be loaded and measured."""
+
+    def started(self, base: Metrics, steps: int) -> None:
+        """The base is measured; ``steps`` of training follow."""
+
+    def stepped(self, step: int, loss: float) -> None:
+        """One step is done; ``loss`` is that batch's, in nats per answer token."""
+
+    def measured(self, epoch: float, metrics: Metrics, best: bool) -> None:
+        """The validation set was answered; ``best`` so far is kept."""
+
+
+class Silent:
+    """Looks away."""
+
+    def began(self) -> None:
+        """Ignore it."""
+
+    def started(self, base: Metrics, steps: int) -> None:
+        """Ignore it."""
+
+    def stepped(self, step: int, loss: float) -> None:
+        """Ignore it."""
+
+    def measured(self, epoch: float, metrics: Metrics, best: bool) -> None:
+        """Ignore it."""
+
+
+class Count:
+    """A progress bar over the answers of an evaluation."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=console)
+        self._task = self._progress.add_task("answering", total=None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def started(self, answers: int) -> None:
+        """Show how many there will be."""
+        self._progress.update(self._task, total=answers)
+        self._progress.start()
+
+    def answered(self, more: int) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, advance=more)
+
+
+class Bar:
+    """A progress bar with the loss, and a line for every look at the validation set."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}  loss {task.fields[loss]:.3f}"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._task = self._progress.add_task("training", total=None, loss=0.0)
+        self._base = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress.live.is_started:
+            self._progress.stop()
+
+    def began(self) -> None:
+        """Say why nothing moves yet."""
+        self._progress.console.print("measuring the base model ...")
+
+    def started(self, base: Metrics, steps: int) -> None:
+        """Show what there is to beat."""
+        self._base = base.accuracy
+        self._progress.console.print(f"base: accuracy {base.accuracy:.1%} of {base.examples}")
+        self._progress.update(self._task, total=steps)
+        self._progress.start()
+
+    def stepped(self, step: int, loss: float) -> None:
+        """Move the bar."""
+        self._progress.update(self._task, completed=step, loss=loss)
+
+    def measured(self, epoch: float, metrics: Metrics, best: bool) -> None:
+        """Print a line that stays."""
+        self._progress.console.print(
+            f"epoch {epoch:.2f}: loss {metrics.loss:.3f}, accuracy {metrics.accuracy:.1%}"
+            f" (base {self._base:.1%}){', best so far' if best else ''}"
+        )

@@ -1,0 +1,98 @@
+"""Train one adapter: ``train(options)`` reads the data, tunes, measures against the base, and writes a folder."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from postil.registry.errors import DatasetError
+from postil.registry.training.dataset import Dataset, check_apart, load
+from postil.registry.training.errors import TuneExtraMissingError
+from postil.registry.training.files import check_out, write
+from postil.registry.training.options import TrainOptions
+from postil.registry.training.progress import Silent, Watcher
+from postil.registry.training.report import Judged, Metrics, Part, TrainReport, about, findings, measure
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+LIBRARIES = ("torch", "transformers", "peft", "accelerate")
+# What a run did, not where its files lay: a report holds no path of the machine that made it.
+PATHS = {"data", "validation", "base", "out", "overwrite"}
+
+
+def train(options: TrainOptions, watcher: Watcher | None = None) -> TrainReport:
+    """Train after ``options``, write the adapter to ``options.out`` and return the figures.
+
+    Raises DatasetError, BaseModelError, OutFolderError or TuneExtraMissingError, all before the long work.
+    """
+    begun = time.monotonic()
+    training, validation = _load(options)
+    check_out(options.out, options.overwrite)
+    check_libraries()
+    adapted, base, parts, judged = _tune(options, training, validation, watcher or Silent())
+    report = TrainReport(
+        base=options.base_name,
+        field=training.field,
+        labels=tuple(label for label in training.labels if label != options.reject),
+        reject=options.reject,
+        instruction=training.examples[0].instruction,
+        data=about(training),
+        validation=about(validation),
+        options=options.model_dump(mode="json", exclude=PATHS),
+        libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
+        base_metrics=base,
+        **findings(judged, options.reject),
+        parts=parts,
+        parameters=adapted.get_nb_trainable_parameters()[0],
+        seconds=round(time.monotonic() - begun, 1),
+    )
+    return write(adapted, report, options.out, options.half)
+
+
+def check_libraries(names: Sequence[str] = LIBRARIES) -> None:
+    """Raises TuneExtraMissingError naming what is missing of ``names``."""
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    if missing:
+        raise TuneExtraMissingError(
+            f"training and evaluation need {', '.join(missing)}; install it with: bash deploy/setup.sh cpu tune"
+            " (elsewhere than in a clone of postil: pip install 'postil[tune]')"
+        )
+
+
+def _load(options: TrainOptions) -> tuple[Dataset, Dataset]:
+    training, validation = load(options.data), load(options.validation)
+    check_apart(training, validation)
+    if options.reject is not None and options.reject not in training.labels:
+        raise DatasetError(
+            f"{training.path} has no example of the reject label {options.reject!r}; add some or drop --reject"
+        )
+    return training, validation
+
+
+def _tune(
+    options: TrainOptions, training: Dataset, validation: Dataset, watcher: Watcher
+) -> tuple[PeftModel, Metrics, tuple[Part, ...], list[Judged]]:
+    """The trained model in its best state, the base's figures, the way there, and the final answers."""
+    from postil.registry.training.answers import judge
+    from postil.registry.training.loop import Looks, adapt, fit, steps_per_epoch
+    from postil.registry.training.model import load_base
+    from postil.registry.training.prompts import Coder
+
+    watcher.began()
+    model, tokenizer = load_base(options.base, options.seed, options.device)
+    coder = Coder(tokenizer, training.field, [*training.examples, *validation.examples])
+
+    # The base was never told of a reject label: it chooses among the real ones.
+    real = set(training.labels) - {options.reject}
+    base = measure(judge(model, coder, validation.examples, real), options.reject)
+    adapted = adapt(model, options)
+    steps = steps_per_epoch(len(training.examples), options)
+    watcher.started(base, round(steps * options.epochs))
+    every = max(1, steps // options.parts)
+    looks = Looks(adapted, lambda: judge(adapted, coder, validation.examples, training.labels), every, options, watcher)
+    fit(adapted, coder, training.examples, options, looks)
+    return adapted, base, tuple(looks.parts), looks.best

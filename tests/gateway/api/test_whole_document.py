@@ -1,0 +1,86 @@
+"""schemathesis over the whole OpenAPI document: whatever is sent to whichever route, with a key or without."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis.core.result import Ok
+from schemathesis.generation import GenerationMode
+
+from tests.gateway.conftest import House
+
+EXAMPLES = int(os.environ.get("POSTIL_TEST_SCHEMA_EXAMPLES", "5"))
+_QUIET = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],
+    derandomize=EXAMPLES < 100,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.parametrize("keyed", [True, False], ids=["admin", "no key"])
+async def test_no_route_fails_or_tells_where_it_runs(house: House, keyed: bool) -> None:
+    await house.publish("healthcare/triage")
+    seen = await asyncio.to_thread(ask_all, house, house.admin_key if keyed else None)
+    document = (await house.client.get("/api/docs/openapi.json")).json()
+    operations = {(method.upper(), path) for path, item in document["paths"].items() for method in item}
+    assert {(method, path) for method, path, mode in seen if mode is GenerationMode.POSITIVE} == operations
+    assert any(mode is GenerationMode.NEGATIVE for _, _, mode in seen)
+
+
+def ask_all(house: House, key: str | None) -> set[tuple[str, str, GenerationMode]]:
+    """Ask every operation; returns which were asked, and with what: what fits the document, or what does not."""
+    schema = schemathesis.openapi.from_url(f"{house.url}/api/docs/openapi.json")
+    schema.config.generation.modes = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    seen: set[tuple[str, str, GenerationMode]] = set()
+    for result in schema.get_all_operations():
+        assert isinstance(result, Ok), result
+        operation = result.ok()
+
+        def ask(case: Any, mode: GenerationMode) -> None:
+            seen.add((case.method.upper(), case.path, mode))
+            answer = case.call(headers=headers, timeout=20)
+            check(house, f"{case.method} {case.path}", answer.status_code, answer.content, answer.headers, key)
+
+        for mode in GenerationMode:
+            strategy = operation.as_strategy(generation_mode=mode)
+            run(strategy, partial(ask, mode=mode), may_be_none=mode is GenerationMode.NEGATIVE)
+    return seen
+
+
+def run(strategy: Any, ask: Callable[[Any], None], *, may_be_none: bool) -> None:
+    """Ask what is made."""
+
+    @_QUIET
+    @given(case=strategy)
+    def asked(case: Any) -> None:
+        ask(case)
+
+    try:
+        asked()
+    except (Unsatisfiable, pytest.skip.Exception):
+        assert may_be_none  # Where nothing can be wrong, nothing wrong can be made.
+
+
+def check(house: House, where: str, status: int, body: bytes, headers: Any, key: str | None) -> None:
+    """No 5xx, no traceback, no path, no key; and who has no key gets nothing."""
+    assert status < 500, f"{where}: {status} {body[:500]!r}"
+    for secret in (str(house.folder).encode(), b"Traceback", b'File "', b"site-packages", house.admin_key.encode()):
+        assert secret not in body, f"{where}: {body[:500]!r}"
+        assert secret.decode() not in str(headers), where
+    if status >= 400:
+        kind = "".join(headers.get("content-type", headers.get("Content-Type", "")))
+        assert ("problem+json" in kind) is not where.split()[1].startswith("/v1"), f"{where}: {status} {kind}"
+    if key is None and where.split()[1].startswith(("/api", "/v1")):
+        assert status >= 400, where

@@ -1,0 +1,50 @@
+"""How vLLM is started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from postil.gateway.engine.process.launch_args import command, environment
+from postil.gateway.settings import Settings
+
+
+def test_the_engine_gets_none_of_the_gateways_secrets() -> None:
+    given = {
+        "PATH": "/bin",
+        "HF_TOKEN": "s",
+        "POSTIL_ADMIN_KEY": "s",
+        "AWS_SECRET_ACCESS_KEY": "s",
+        "VLLM_API_KEY": "s",
+        "POSTIL_DATABASE_URL": "postgresql://user:s@host",
+        "VLLM_CPU_OMP_THREADS_BIND": "0-3",
+        "http_proxy": "s",
+    }
+    passed = environment(given, cpu=True)
+    assert "s" not in passed.values()
+    assert passed["PATH"] == "/bin"
+    assert passed["VLLM_CPU_OMP_THREADS_BIND"] == "0-3"
+    assert passed["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "1"
+
+
+def test_the_engine_is_told_to_keep_vllms_own_lora_operations() -> None:
+    assert environment({"POSTIL_PLAIN_LORA": "1"}, cpu=True)["POSTIL_PLAIN_LORA"] == "1"
+
+
+@pytest.mark.parametrize(("rank", "served"), [(1, "8"), (8, "8"), (9, "16"), (64, "64"), (300, "320"), (512, "512")])
+def test_the_rank_is_rounded_up_to_one_that_vllm_takes(tmp_path: Path, rank: int, served: str) -> None:
+    line = command(Settings(home=tmp_path, max_lora_rank=rank), tmp_path, tmp_path / "s", cpu=True)
+    assert line[line.index("--max-lora-rank") + 1] == served
+
+
+def test_on_a_cpu_it_computes_in_float32_and_on_a_gpu_as_the_model_says(tmp_path: Path) -> None:
+    for cpu, dtype in ((True, "float32"), (False, "auto")):
+        line = command(Settings(home=tmp_path), tmp_path, tmp_path / "s", cpu=cpu)
+        assert line[line.index("--dtype") + 1] == dtype
+        assert ("--enforce-eager" in line) is cpu
+
+
+def test_more_arguments_are_passed_on_as_a_shell_would_split_them(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, engine_args="--seed 7 --chat-template 'a b'")
+    assert command(settings, tmp_path, tmp_path / "s", cpu=True)[-4:] == ["--seed", "7", "--chat-template", "a b"]

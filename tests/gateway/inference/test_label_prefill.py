@@ -1,0 +1,134 @@
+"""Label answers whose beginning is given to the model: the client gets what it would have got, in fewer steps."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from postil.gateway.engine.client import EngineClient
+from postil.gateway.inference.label_prefill import Openings
+from postil.gateway.inference.request import Ask, Kind
+from tests.fakes.vllm import Reply
+from tests.gateway.conftest import TRIAGE, House, until
+
+BEGINNING = '{"category": "'
+
+
+def plain_template(body: dict[str, Any]) -> list[int]:
+    """A chat template that lets answers be begun: words and signs, each a token."""
+    return _tokens(body, "<answer>")
+
+
+def thinking_template(body: dict[str, Any]) -> list[int]:
+    """One that thinks before it answers, and not where an answer stands there already."""
+    return _tokens(body, "<answer><think>" if body["add_generation_prompt"] else "<answer>")
+
+
+def merging_template(body: dict[str, Any]) -> list[int]:
+    """One whose tokenizer merges the quote with what comes after it."""
+    return _tokens(body, "<answer>", r'"\w+|\w+|\W')
+
+
+def _tokens(body: dict[str, Any], before_answer: str, pieces: str = r"\w+|\W") -> list[int]:
+    text = ""
+    for message in body["messages"]:
+        text += (before_answer if message["role"] == "assistant" else f"<{message['role']}>") + message["content"]
+    if body["add_generation_prompt"]:
+        text += before_answer
+    return [zlib.crc32(piece.encode()) for piece in re.findall(pieces, text)]
+
+
+async def begun(house: House, key: str, **body: Any) -> httpx.Response:
+    """Ask until answers are begun: that is found out beside the first requests."""
+    learned = house.gateway.openings._known
+    await house.ask(key)
+    await until(lambda: not house.gateway.openings._asking)
+    assert learned
+    return await house.ask(key, **body)
+
+
+async def test_an_answer_is_whole_though_the_model_said_only_its_end(house: House, clinic: str) -> None:
+    house.engine.template = plain_template
+    first = await house.ask(clinic)
+    second = await begun(house, clinic)
+    asked = house.engine.requests[-1]
+    assert asked["messages"][-1] == {"role": "assistant", "content": BEGINNING}
+    assert asked["structured_outputs"] == {"choice": ['symptoms"}', 'appointment"}', 'billing"}']}
+    assert (asked["continue_final_message"], asked["add_generation_prompt"]) == (True, False)
+    assert (asked["stop"], asked["include_stop_str_in_output"]) == (['"}'], True)
+    assert second.json()["choices"] == first.json()["choices"]
+    assert second.json()["choices"][0]["message"]["content"] == '{"category": "symptoms"}'
+
+
+async def test_how_sure_the_model_is_counts_as_before(house: House, clinic: str) -> None:
+    house.engine.template = plain_template
+    house.engine.reply = lambda body: Reply(logprob=-2.0)
+    answer = await begun(house, clinic)
+    assert "confidence" in answer.headers["x-postil-fallback"]
+    assert answer.json()["choices"][0]["message"]["content"] == '{"category": "needs_review"}'
+
+
+async def test_a_stream_gets_the_whole_answer_too(house: House, clinic: str) -> None:
+    house.engine.template = plain_template
+    answer = await begun(house, clinic, stream=True)
+    assert house.engine.requests[-1]["continue_final_message"]
+    assert r"{\"category\": \"symptoms\"}" in answer.text
+
+
+@pytest.mark.parametrize("template", [None, thinking_template, merging_template], ids=["none", "thinks", "merges"])
+async def test_where_template_or_tokenizer_do_not_go_along_all_is_generated(
+    house: House, clinic: str, template: Any
+) -> None:
+    house.engine.template = template
+    answer = await begun(house, clinic)
+    assert "continue_final_message" not in house.engine.requests[-1]
+    assert answer.json()["choices"][0]["message"]["content"] == '{"category": "symptoms"}'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"logprobs": True}, {"stop": ["x"]}, {"min_tokens": 9}, {"chat_template_kwargs": {"enable_thinking": True}},
+     {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}],
+    ids=lambda body: next(iter(body)),
+)  # fmt: skip
+async def test_a_request_that_means_something_else_of_half_an_answer_gets_a_generated_one(
+    house: House, clinic: str, body: dict[str, Any]
+) -> None:
+    house.engine.template = plain_template
+    await begun(house, clinic, **body)
+    assert house.engine.requests[-1]["messages"][-1].get("content") != BEGINNING
+
+
+async def test_a_label_that_holds_the_end_of_an_answer_is_generated_whole(house: House) -> None:
+    house.engine.template = plain_template
+    await house.publish("healthcare/odd", TRIAGE.replace("symptoms, ", "'a\"}b', symptoms, "))
+    key = await house.tenant("firm", "healthcare")
+    await begun(house, key, model="healthcare/odd")
+    assert "continue_final_message" not in house.engine.requests[-1]
+
+
+async def test_an_engine_that_was_started_again_is_asked_again(house: House, clinic: str) -> None:
+    house.engine.template = plain_template
+    await begun(house, clinic)
+    house.gateway.openings.forget()
+    house.engine.template = thinking_template
+    await begun(house, clinic)
+    assert "continue_final_message" not in house.engine.requests[-1]
+
+
+async def test_an_engine_that_did_not_answer_that_question_is_asked_again(
+    house: House, clinic: str, tmp_path: Path
+) -> None:
+    house.engine.template = plain_template
+    openings, release = Openings(), house.gateway.catalog.named("healthcare/triage")
+    assert release is not None
+    ask = Ask(Kind.CHAT, {"messages": [{"role": "user", "content": "hello"}]}, None, False, False)
+    for client in (EngineClient(f"unix:{tmp_path / 'nobody'}", timeout_seconds=1), house.gateway.client):
+        assert openings.of(client, release, ask, ask.body) is None
+        await until(lambda: not openings._asking)
+    assert openings.of(house.gateway.client, release, ask, ask.body) is not None

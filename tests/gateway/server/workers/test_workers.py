@@ -1,0 +1,218 @@
+"""Workers answer as one gateway: what one may, all may; what is taken back is taken back everywhere at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from postil.gateway.engine.supervisor import Phase
+from postil.gateway.server.workers.updates import without_secrets
+from tests.fakes.adapters import write_adapter
+from tests.fakes.vllm import FakeVLLM, Reply
+from tests.gateway.cli.commands.test_commands import postil
+from tests.gateway.conftest import TRIAGE, House, bearer, until
+from tests.gateway.server.workers.conftest import ASKED, NAME, WORKERS, ask, everybody, opened, running_pool, workers
+
+
+async def test_every_worker_answers_whole_and_streamed_and_passes_the_rest_on(pooled: House) -> None:
+    key = await opened(pooled)
+    async with everybody(pooled) as clients:
+        for client in clients:
+            answer = await ask(client, key)
+            assert answer.status_code == 200
+            assert answer.headers["x-postil-release"] == f"{NAME}@1"
+            streamed = await ask(client, key, stream=True)
+            assert streamed.text.rstrip().endswith("data: [DONE]")
+            models = (await client.get("/v1/models", headers=bearer(key))).json()["data"]
+            assert NAME in {model["id"] for model in models}
+            assert (await ask(client, "nobody's")).status_code == 401
+            assert (await ask(client, key, model="legal")).status_code == 404
+            assert (await client.get("/health/ready")).status_code == 200
+    status = (await pooled.admin("GET", "/api/status")).json()
+    assert status["workers"] == status["workers_serving"] == WORKERS
+    _, shown, _ = await postil(pooled, "status")
+    assert f"workers: {WORKERS} of {WORKERS} take requests" in shown
+
+
+async def test_a_move_is_in_force_with_every_worker_when_it_is_answered(pooled: House) -> None:
+    key = await opened(pooled)
+    async with everybody(pooled) as clients:
+        for move in range(20):
+            number = 2 - move % 2
+            moved = await pooled.admin("POST", f"/api/adapters/{NAME}/promote", json={"release": number})
+            assert moved.status_code == 200
+            answers = await asyncio.gather(*(ask(client, key) for client in clients))
+            assert {answer.headers["x-postil-release"] for answer in answers} == {f"{NAME}@{number}"}
+
+
+async def test_a_revoked_key_is_refused_by_every_worker_when_that_is_answered(pooled: House) -> None:
+    key = await opened(pooled)
+    async with everybody(pooled) as clients:
+        assert {(await ask(client, key)).status_code for client in clients} == {200}
+        assert (await pooled.admin("DELETE", f"/api/keys/{key.split('_')[1]}")).is_success
+        assert {(await ask(client, key)).status_code for client in clients} == {401}
+
+
+async def test_limits_are_those_of_all_workers_together(pooled: House) -> None:
+    key = await opened(pooled)
+    limits = await pooled.admin("PUT", "/api/tenants/clinic/limits", json={"requests_per_minute": 5})
+    assert limits.is_success, limits.text
+    async with everybody(pooled) as clients:
+        answers = [await ask(clients[turn % WORKERS], key) for turn in range(8)]
+    assert sum(answer.status_code == 200 for answer in answers) in range(5, 7)  # A minute may have turned.
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.json()["error"]["code"] == "rate_limit_exceeded"
+    assert int(refused.headers["retry-after"]) > 0
+    assert refused.headers["x-ratelimit-limit-requests"] == "5"
+
+
+async def test_what_is_used_is_counted_once_whoever_answered(pooled: House) -> None:
+    key = await opened(pooled)
+    async with everybody(pooled) as clients:
+        for client in clients:
+            await ask(client, key)
+            await ask(client, key, stream=True)
+
+    async def counted() -> int:
+        rows = (await pooled.admin("GET", "/api/usage")).json()
+        return int(rows[0]["requests"]) if rows else 0
+
+    async with asyncio.timeout(20):
+        while await counted() < 2 * WORKERS:  # noqa: ASYNC110 - the ledger sets no event
+            await asyncio.sleep(0.05)
+    assert await counted() == 2 * WORKERS
+
+
+async def test_no_more_are_at_the_engine_than_may_be_and_who_leaves_makes_room(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    async with running_pool(tmp_path, *engine_at, max_in_flight=1) as pooled:
+        key = await opened(pooled)
+        pooled.engine.requests.clear()
+        pooled.engine.gate.clear()
+        async with everybody(pooled) as (one, other):
+            first = asyncio.create_task(ask(one, key))
+            await until(lambda: len(pooled.engine.requests) == 1)
+            second = asyncio.create_task(ask(other, key))
+            await until(lambda: pooled.gateway.admission.turns.waiting == 1)
+            late = await other.post(
+                "/v1/chat/completions", headers={**bearer(key), "x-request-timeout": "0.05"}, json=ASKED
+            )
+            assert late.status_code == 504
+            assert len(pooled.engine.requests) == 1
+            first.cancel()  # Its client hangs up; the seat goes to whoever waits at the other worker.
+            pooled.engine.gate.set()
+            assert (await second).status_code == 200
+        await until(lambda: pooled.gateway.admission.turns.running == 0)
+
+
+async def test_weights_that_the_engine_lost_are_loaded_again_whoever_finds_out(pooled: House) -> None:
+    key = await opened(pooled)
+    async with everybody(pooled) as clients:
+        pooled.engine.adapters.clear()
+        loads = pooled.engine.loads
+        answers = await asyncio.gather(*(ask(client, key) for client in clients))
+    assert {answer.status_code for answer in answers} == {200}
+    assert pooled.engine.loads in (loads + 1, loads + 2)
+
+
+async def test_a_review_is_kept_by_whichever_worker_answered(pooled: House) -> None:
+    held = TRIAGE.partition("fallback:")[0] + "fallback: [{name: review, config: {content: a person looks at it}}]"
+    await pooled.publish(NAME, held)
+    key = await pooled.tenant("clinic", "healthcare")
+    pooled.engine.reply = lambda body: Reply(logprob=-3.0)
+    async with everybody(pooled) as clients:
+        for client in clients:
+            answer = await ask(client, key, seed=2**70)
+            assert answer.status_code == 200, answer.text
+    assert len((await pooled.admin("GET", "/api/reviews")).json()) == WORKERS
+
+
+async def test_an_engine_that_hangs_is_found_behind_workers_and_who_waits_is_told_at_once(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    async with running_pool(tmp_path, *engine_at, engine_stall_seconds=0.3) as pooled:
+        key = await opened(pooled)
+        pooled.engine.requests.clear()
+        pooled.engine.gate.clear()
+        async with everybody(pooled) as (one, other):
+            waiting = [asyncio.create_task(ask(client, key, stream=client is other)) for client in (one, other)]
+            answers = await asyncio.gather(*waiting)
+            assert {answer.status_code for answer in answers} == {503}
+            assert {answer.headers["retry-after"] for answer in answers} == {"5"}
+            late = [await ask(client, key) for client in (one, other)]
+            assert {answer.status_code for answer in late} == {503}
+            pooled.engine.gate.set()
+            await until(lambda: pooled.gateway.phase is Phase.READY)
+            assert {(await ask(client, key)).status_code for client in (one, other)} == {200}
+
+
+async def test_what_is_too_large_or_wrong_is_told_by_the_primary_through_a_worker(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    async with running_pool(tmp_path, *engine_at, upload_limit_mib=1) as pooled:
+        folder = write_adapter(tmp_path / "large")
+        (folder / "README.md").write_text("x" * (3 << 20))
+        large = await pooled.upload(NAME, folder)
+        assert large.status_code == 413, large.text
+        wrong = await pooled.client.post(
+            f"/api/adapters/{NAME}/promote", headers=bearer(pooled.admin_key), content=b"{", timeout=30
+        )
+        assert wrong.status_code in (400, 415)
+        nobody = await pooled.client.get("/api/status", headers={**bearer("nobody"), "x-postil-client": "192.0.2.1"})
+        assert nobody.status_code == 401
+        await pooled.gateway.refusals._write()
+        (refused,) = [
+            event for event in (await pooled.admin("GET", "/api/events")).json() if event["action"] == "refused"
+        ]
+        assert refused["details"]["origin"] == "127.0.0.1"
+
+
+async def test_a_release_goes_in_and_out_through_a_worker(pooled: House) -> None:
+    await pooled.publish(NAME)
+    async with pooled.client.stream(
+        "GET", f"/api/adapters/{NAME}/releases/1/artifact", headers=bearer(pooled.admin_key)
+    ) as exported:
+        assert exported.status_code == 200
+        assert len(await exported.aread()) > 1000
+
+
+async def test_a_worker_is_given_none_of_the_primarys_secrets(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("POSTIL_WEBHOOK_SECRET", "not for strangers")
+    monkeypatch.setenv("POSTIL_PLUGIN_TOKEN", "for plugins")
+    async with running_pool(tmp_path, *engine_at, webhook_secret="not for strangers") as pooled:
+        assert without_secrets(pooled.gateway.settings).webhook_secret is None
+        for worker in workers():
+            known = {name: text for name, text in worker.environ().items() if name.startswith("POSTIL_")}
+            assert known == {"POSTIL_PLUGIN_TOKEN": "for plugins"}
+
+
+async def test_a_body_that_comes_in_chunks_goes_on_as_it_comes(pooled: House) -> None:
+    async def body() -> AsyncIterator[bytes]:
+        yield b'{"name": "firm", '
+        yield b'"domains": ["legal"]}'
+
+    headers = {**bearer(pooled.admin_key), "content-type": "application/json"}
+    made = await pooled.client.post("/api/tenants", headers=headers, content=body())
+    assert made.status_code == 201, made.text
+    assert made.json()["name"] == "firm"
+
+
+async def test_odd_addresses_are_answered_as_the_primary_answers_them(pooled: House) -> None:
+    host, _, port = pooled.url.removeprefix("http://").partition(":")
+
+    async def status(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: bytes) -> bytes:
+        writer.write(line + b" HTTP/1.1\r\nhost: postil\r\nconnection: close\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        return answer.partition(b"\r\n")[0]
+
+    for line in (b"OPTIONS *", b"GET //x//y", b"GET /%2e%2e/%00?a=%zz&b", b"HEAD /health/live"):
+        inside = await status(*await asyncio.open_unix_connection(pooled.gateway.run_folder / "front.sock"), line)
+        assert await status(*await asyncio.open_connection(host, int(port)), line) == inside
+        assert b" 500 " not in inside

@@ -1,0 +1,274 @@
+"""Who may do what on the admin API: every route, every role, and no way from one domain to another."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
+
+from postil.gateway.server.app import make_litestar
+from postil.gateway.tenancy.directory import Caller
+from postil.gateway.tenancy.permissions import RIGHTS, Right
+from postil.registry.accounts.keys import OF_DOMAINS, Role
+from tests.fakes.http import serving
+from tests.gateway.conftest import FREE_TEXT, House, bearer
+
+# The document of the API alone is for everybody: it says nothing of what is served here.
+PUBLIC = "/api/docs"
+ROUTES = {
+    ("GET", "/api/adapters"): Right.SEE,
+    ("GET", "/api/adapters/{domain:str}/{adapter:str}"): Right.SEE,
+    ("POST", "/api/adapters/{domain:str}/{adapter:str}/releases"): Right.PUBLISH,
+    ("GET", "/api/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact"): Right.EXPORT,
+    ("POST", "/api/adapters/{domain:str}/{adapter:str}/promote"): Right.PUBLISH,
+    ("POST", "/api/adapters/{domain:str}/{adapter:str}/rollback"): Right.PUBLISH,
+    ("PUT", "/api/adapters/{domain:str}/{adapter:str}/channels/{which:str}"): Right.PUBLISH,
+    ("DELETE", "/api/adapters/{domain:str}/{adapter:str}/channels/{which:str}"): Right.PUBLISH,
+    ("GET", "/api/adapters/{domain:str}/{adapter:str}/agreement"): Right.SEE,
+    ("PUT", "/api/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}"): Right.ADMINISTER,
+    ("DELETE", "/api/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}"): Right.ADMINISTER,
+    ("GET", "/api/adapters/{domain:str}/{adapter:str}/examples"): Right.REVIEW,
+    ("GET", "/api/reviews"): Right.REVIEW,
+    ("GET", "/api/reviews/{review_id:str}"): Right.REVIEW,
+    ("POST", "/api/reviews/{review_id:str}/assign"): Right.REVIEW,
+    ("POST", "/api/reviews/{review_id:str}/approve"): Right.REVIEW,
+    ("POST", "/api/reviews/{review_id:str}/edit"): Right.REVIEW,
+    ("POST", "/api/reviews/{review_id:str}/reject"): Right.REVIEW,
+    ("GET", "/api/events"): Right.SEE,
+    ("GET", "/api/audit"): Right.AUDIT,
+    ("GET", "/api/live"): Right.SEE,
+    ("GET", "/api/diff"): Right.SEE,
+    ("GET", "/api/policy-schema"): Right.LOOK,
+    ("GET", "/api/plugins"): Right.LOOK,
+    ("POST", "/api/gc"): Right.ADMINISTER,
+    ("GET", "/api/tenants"): Right.SEE_KEYS,
+    ("POST", "/api/tenants"): Right.ADMINISTER,
+    ("DELETE", "/api/tenants/{name:str}"): Right.ADMINISTER,
+    ("GET", "/api/keys"): Right.SEE_KEYS,
+    ("POST", "/api/keys"): Right.ADMINISTER,
+    ("POST", "/api/keys/{key_id:str}/rotate"): Right.ADMINISTER,
+    ("DELETE", "/api/keys/{key_id:str}"): Right.ADMINISTER,
+    ("GET", "/api/tenants/{name:str}/limits"): Right.SEE_KEYS,
+    ("PUT", "/api/tenants/{name:str}/limits"): Right.ADMINISTER,
+    ("GET", "/api/usage"): Right.SEE_USAGE,
+    ("GET", "/api/domains"): Right.SEE_KEYS,
+    ("PUT", "/api/domains/{domain:str}/signing-keys"): Right.ADMINISTER,
+    ("GET", "/api/status"): Right.SEE,
+}
+HEALTH, LEGAL = "/api/adapters/healthcare/triage", "/api/adapters/legal/clause"
+
+
+def routes(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
+    """Every route under ``/api`` but the public ones: method, path, handler."""
+    for route in app.routes:
+        if route.path.startswith("/api") and not route.path.startswith(PUBLIC):
+            assert isinstance(route, HTTPRoute)
+            for handler in route.route_handlers:
+                for method in sorted(set(handler.http_methods) - {"OPTIONS"}):
+                    yield str(method), route.path, handler
+
+
+async def test_every_route_declares_what_it_asks_of_a_key_and_no_other_is_there(house: House) -> None:
+    found = {(method, path): handler.opt.get("may") for method, path, handler in routes(make_litestar(house.gateway))}
+    assert found == ROUTES
+
+
+async def test_without_a_key_no_route_says_anything_whatever_the_method(house: House) -> None:
+    for path in sorted({path for _, path in ROUTES}):
+        place = filled(path, "healthcare", "triage")
+        for method in ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"):
+            response = await house.client.request(method, place)
+            assert response.status_code in (401, 405), (method, path, response.text)
+
+
+@dataclass(frozen=True)
+class Staff:
+    """A key that works on the registry, and how its holder asks."""
+
+    house: House
+    key: str
+
+    async def ask(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        return await self.house.client.request(method, path, headers=bearer(self.key), **arguments)
+
+    async def status(self, method: str, path: str, **arguments: Any) -> int:
+        return (await self.ask(method, path, **arguments)).status_code
+
+
+async def staff(house: House, role: Role, *domains: str, owner: str = "ann") -> Staff:
+    """A key of that role."""
+    body = {"owner": owner, "role": role, "domains": list(domains)}
+    response = await house.admin("POST", "/api/keys", json=body)
+    assert response.status_code == 201, response.text
+    return Staff(house, response.json()["key"])
+
+
+@pytest.fixture
+async def both(house: House) -> House:
+    """An adapter in each of two domains, a second release of each, and a tenant in each."""
+    for name in ("healthcare/triage", "legal/clause"):
+        await house.publish(name, FREE_TEXT)
+        await house.publish(name, FREE_TEXT, seed=1, live=False)
+    await house.tenant("clinic", "healthcare")
+    await house.tenant("firm", "legal")
+    return house
+
+
+def filled(path: str, domain: str, adapter: str) -> str:
+    """A route's path with something in each place."""
+    for place, value in {
+        "{domain:str}": domain, "{adapter:str}": adapter, "{number:int}": "1", "{which:str}": "canary",
+        "{tenant:str}": "clinic", "{review_id:str}": "0" * 32, "{name:str}": "nobody-there", "{key_id:str}": "0" * 12,
+    }.items():  # fmt: skip
+        path = path.replace(place, value)
+    return path
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_a_role_passes_where_it_has_the_right_and_nowhere_else(both: House, role: Role) -> None:
+    if role is Role.TENANT:
+        body = {"owner": "clinic"}
+        someone = Staff(both, (await both.admin("POST", "/api/keys", json=body)).json()["key"])
+    else:
+        someone = await staff(both, role, *(["healthcare"] if role in OF_DOMAINS else []))
+    for (method, path), right in ROUTES.items():
+        response = await someone.ask(method, filled(path, "healthcare", "triage"))
+        passed = response.status_code not in (401, 403)
+        assert passed == (right in RIGHTS[role]), (role, method, path, response.text)
+        if not passed:
+            assert response.json()["type"] == "about:blank#permission_error"
+
+
+@pytest.mark.parametrize("role", sorted(OF_DOMAINS))
+async def test_a_key_of_one_domain_opens_no_path_of_another(both: House, role: Role) -> None:
+    someone = await staff(both, role, "healthcare")
+    before = (await both.admin("GET", LEGAL)).json()
+    for method, path in ROUTES:
+        if "{domain:str}" in path:
+            for adapter in ("clause", "nothing"):
+                response = await someone.ask(method, filled(path, "legal", adapter), json={"release": 2, "weight": 5})
+                assert response.status_code == 403, (method, path)
+    assert (await both.admin("GET", LEGAL)).json() == before
+
+
+async def test_a_publisher_sees_nothing_of_another_domain(both: House) -> None:
+    ann = await staff(both, Role.PUBLISHER, "healthcare")
+    await both.admin("PUT", f"{LEGAL}/channels/canary", json={"release": 2, "weight": 10})
+    await both.admin("PUT", f"{LEGAL}/pins/firm", json={"release": 2})
+    for path, params in (
+        ("/api/adapters", {}), ("/api/events", {}), ("/api/status", {}), ("/api/live", {"at": "2999-01-01"}),
+        (HEALTH, {}), ("/api/events", {"adapter": "healthcare/triage"}),
+        ("/api/diff", {"from": "healthcare/triage@1", "to": "healthcare/triage@2"}),
+    ):  # fmt: skip
+        response = await ann.ask("GET", path, params=params)
+        assert response.status_code == 200, path
+        assert "healthcare/triage" in response.text, path
+        assert not {word for word in ("legal", "clause", "firm") if word in response.text}, path
+        everything = (await both.admin("GET", path, params=params)).text
+        assert "legal" in everything or "triage" in path + str(params), "there was something to hide"
+
+
+@pytest.mark.parametrize(
+    ("path", "params"),
+    [
+        ("/api/events", {"adapter": "legal/clause"}),
+        ("/api/diff", {"to": "legal/clause@2"}),
+        ("/api/diff", {"from": "legal/clause@1", "to": "healthcare/triage@2"}),
+        ("/api/diff", {"from": "healthcare/triage@1", "to": "legal/clause@2"}),
+    ],
+)
+async def test_a_publisher_cannot_name_another_domain(both: House, path: str, params: dict[str, str]) -> None:
+    ann = await staff(both, Role.PUBLISHER, "healthcare")
+    response = await ann.ask("GET", path, params=params)
+    assert response.status_code == 403
+    assert response.json()["detail"] == "this publisher's key is for healthcare only; ask an admin for another"
+
+
+async def test_a_publisher_does_all_of_its_work_in_its_own_name(both: House) -> None:
+    ann = await staff(both, Role.PUBLISHER, "healthcare")
+    headers = {**bearer(ann.key), "x-postil-actor": "the boss"}
+
+    async def act(method: str, path: str, **body: Any) -> None:
+        response = await both.client.request(method, f"{HEALTH}/{path}", headers=headers, json=body or None)
+        assert response.status_code == 200, response.text
+
+    await act("PUT", "channels/shadow", release=2, weight=10)
+    await act("DELETE", "channels/shadow")
+    await act("PUT", "channels/canary", release=2, weight=10)
+    await act("POST", "promote", release=2)
+    await act("POST", "rollback", to=1)
+    assert (await ann.ask("GET", f"{HEALTH}/releases/1/artifact")).status_code == 200
+    events = (await both.admin("GET", HEALTH)).json()["events"]
+    mine = [event["action"] for event in events if event["by"] == "ann"]
+    assert mine == ["shadow", "shadow-end", "canary", "canary-end", "promote", "rollback"]
+    assert not [event for event in events if event["by"] == "the boss"]
+
+
+async def test_an_admins_key_acts_in_its_owners_name_and_the_key_file_in_whatever_name_is_given(both: House) -> None:
+    eve = await staff(both, Role.ADMIN, owner="eve")
+    for key, says, by in ((eve.key, "root", "eve"), (both.admin_key, "bob", "bob")):
+        headers = {**bearer(key), "x-postil-actor": says}
+        body = {"name": f"made-by-{by}", "domains": ["legal"]}
+        assert (await both.client.post("/api/tenants", headers=headers, json=body)).status_code == 201
+    events = (await both.admin("GET", "/api/events")).json()
+    assert {event["subject"]: event["by"] for event in events if event["action"] == "tenant-add"} == {
+        "clinic": "admin",
+        "firm": "admin",
+        "made-by-eve": "eve",
+        "made-by-bob": "bob",
+    }
+
+
+@pytest.mark.parametrize("role", [Role.PUBLISHER, Role.REVIEWER, Role.VIEWER])
+async def test_who_works_on_the_registry_asks_for_no_answers(both: House, role: Role) -> None:
+    someone = await staff(both, role, *(["healthcare"] if role in OF_DOMAINS else []))
+    for model in ("healthcare", "base"):
+        response = await both.ask(someone.key, model=model)
+        assert response.status_code == 403
+        assert response.json()["error"]["code"] == "key_forbidden"
+    assert await someone.status("GET", "/v1/models") == 403
+    assert both.engine.requests == []
+
+
+async def test_an_admins_key_may_ask_everything(both: House) -> None:
+    eve = await staff(both, Role.ADMIN, owner="eve")
+    assert (await both.ask(eve.key, model="legal")).status_code == 200
+
+
+async def test_a_route_that_declares_nothing_is_shut_even_for_the_admin(house: House) -> None:
+    app = make_litestar(house.gateway)
+    for _, path, handler in routes(app):
+        if path == "/api/status":
+            handler.opt.clear()
+    async with serving(app, lifespan="off") as url, httpx.AsyncClient(base_url=url) as client:
+        assert (await client.get("/api/status", headers=bearer(house.admin_key))).status_code == 403
+        assert (await client.get("/api/adapters", headers=bearer(house.admin_key))).status_code == 200
+
+
+DOMAINS = st.sampled_from(["healthcare", "legal", "finance"])
+
+
+@given(role=st.sampled_from(list(Role)), right=st.sampled_from(list(Right)), own=st.frozensets(DOMAINS), domain=DOMAINS)
+def test_a_right_holds_in_a_key_s_own_domains_only(role: Role, right: Right, own: frozenset[str], domain: str) -> None:
+    caller = Caller("", frozenset(), role=role, scope=own if role in OF_DOMAINS else None)
+    may = caller.may(right, domain)
+    assert may == (right in RIGHTS[role] and (role not in OF_DOMAINS or domain in own))
+    assert not may or caller.may(right), "whoever may somewhere passes the door"
+    assert not caller.may_ask(domain)
+
+
+def test_nobody_but_the_admin_administers_and_a_tenant_has_no_right_at_all() -> None:
+    assert [role for role in Role if Right.ADMINISTER in RIGHTS[role]] == [Role.ADMIN]
+    assert RIGHTS[Role.TENANT] == frozenset()
+    assert set(itertools.chain.from_iterable(RIGHTS.values())) == set(Right)
+    assert json.dumps(sorted(RIGHTS)) == json.dumps(sorted(Role)), "every role has its rights"

@@ -1,0 +1,284 @@
+"""An adapter comes from a hub whole and pinned to its commit, or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postil.registry.artifacts.hub.fetch import Patience, fetch
+from postil.registry.artifacts.hub.ref import HubRef, parse_hub_ref
+from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.errors import ArtifactError, HubError, RegistryError, SourceError
+from tests.fakes.hub import Hub, Repo, serving_hub
+from tests.fakes.hub_client import REPO, environment
+
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
+
+
+def fetched(folder: Path, place: str = f"hf://{REPO}", *, limit: int = 1 << 20, seconds: float = 30) -> HubRef:
+    """Fetch into a new folder."""
+    folder.mkdir()
+    return fetch(parse_hub_ref(place), folder, Patience(limit, seconds, threading.Event()))
+
+
+def refusal(kind: type[RegistryError], folder: Path, place: str = f"hf://{REPO}", **arguments: Any) -> str:
+    """The one sentence with which it is refused."""
+    with pytest.raises(kind) as caught:
+        fetched(folder, place, **arguments)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+    return str(caught.value)
+
+
+def read(folder: Path) -> dict[str, bytes]:
+    """The files of a folder, and of folders in it."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def add(hub: Hub, files: Mapping[str, bytes]) -> str:
+    """A commit with more files beside those that are there."""
+    repo = hub.repos[REPO]
+    return repo.commit({**repo.commits[repo.branches["main"]], **files})
+
+
+def test_only_the_files_of_the_adapter_are_fetched(hub: Hub, tmp_path: Path) -> None:
+    beside = ["README.md", "training_args.bin", "optimizer.pt", "tokenizer.json", "checkpoint-1/adapter_model.bin"]
+    wanted = {CONFIG: b"", WEIGHTS: b"", "training.json": b"{}", "policy.yaml": b"{}"}
+    add(hub, {**dict.fromkeys(beside, b"x"), "training.json": b"{}", "policy.yaml": b"{}"})
+    fetched(tmp_path / "to")
+    assert set(read(tmp_path / "to")) == set(wanted) == set(hub.fetched)
+
+
+@pytest.mark.parametrize("revision", ["", "@main", "@v1", "@refs/pr/3", "@COMMIT"])
+def test_a_revision_is_pinned_to_its_commit(hub: Hub, tmp_path: Path, revision: str) -> None:
+    repo = hub.repos[REPO]
+    first = repo.branches["main"]
+    if revision:
+        repo.branches |= {"v1": first, "refs/pr/3": first}
+    if revision not in ("", "@main"):
+        add(hub, {CONFIG: b"newer"})
+    found = fetched(tmp_path / "to", f"hf://{REPO}{revision.replace('COMMIT', first)}")
+    assert found == HubRef(REPO, first)
+    assert read(tmp_path / "to") == repo.commits[first]
+
+
+def test_a_branch_that_moves_meanwhile_gives_no_mixture(hub: Hub, tmp_path: Path) -> None:
+    first = hub.repos[REPO].branches["main"]
+
+    def move(content: bytes) -> bytes:
+        add(hub, {CONFIG: b"newer", WEIGHTS: b"newer"})
+        return content
+
+    hub.tamper = move
+    assert fetched(tmp_path / "to").revision == first
+    assert read(tmp_path / "to") == hub.repos[REPO].commits[first]
+
+
+def test_downloads_may_be_redirected_and_the_token_stays_at_home(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    with serving_hub() as cdn:
+        hub.cdn = cdn
+        fetched(tmp_path / "to")
+        assert {call[2] for call in hub.calls} == {f"Bearer {hub.token}"}
+        assert [call[2] for call in cdn.calls] == [None, None]
+    assert set(read(tmp_path / "to")) == {CONFIG, WEIGHTS}
+
+
+def test_a_private_repository_is_fetched_with_the_right_token(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.repos[REPO].private = True
+    assert refusal(SourceError, tmp_path / "none").startswith(f"there is no hf://{REPO}, or not for this token; ")
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    assert fetched(tmp_path / "to").repo == REPO
+
+
+def test_the_cache_is_neither_asked_nor_filled(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    fetched(tmp_path / "one")
+    fetched(tmp_path / "two")
+    assert sorted(hub.fetched) == sorted([CONFIG, WEIGHTS] * 2)
+    assert not (tmp_path / "cache").exists()
+
+
+def test_pickled_weights_are_refused_and_not_fetched(hub: Hub, tmp_path: Path) -> None:
+    hub.add(REPO, {CONFIG: b"{}", "adapter_model.bin": b"x"})
+    assert refusal(SourceError, tmp_path / "to") == (
+        f"hf://{REPO} has its weights only as adapter_model.bin, a pickle, which can run code when it is loaded;"
+        " save them as adapter_model.safetensors"
+    )
+    assert hub.fetched == []
+
+
+@pytest.mark.parametrize("files", [{}, {CONFIG: b"{}"}, {WEIGHTS: b"x"}, {CONFIG: b"{}", "model.safetensors": b"x"}])
+def test_what_is_no_adapter_is_refused(hub: Hub, tmp_path: Path, files: dict[str, bytes]) -> None:
+    hub.add(REPO, files)
+    missing = WEIGHTS if CONFIG in files else CONFIG
+    assert refusal(SourceError, tmp_path / "to").startswith(f"hf://{REPO} holds no {missing}; ")
+
+
+def test_an_adapter_over_the_limit_is_refused_before_it_is_fetched(hub: Hub, tmp_path: Path) -> None:
+    add(hub, {WEIGHTS: bytes(3 << 20)})
+    assert refusal(SourceError, tmp_path / "to", limit=2 << 20).startswith(
+        f"the adapter in hf://{REPO} is of 4 MiB, and this gateway takes 2 MiB; "
+    )
+    assert hub.fetched == []
+
+
+def test_a_hub_that_sends_more_than_it_said_is_left(hub: Hub, tmp_path: Path) -> None:
+    hub.tamper = lambda content: content + bytes(3 << 20)
+    assert "more than 2 MiB came" in refusal(SourceError, tmp_path / "to", limit=2 << 20)
+
+
+@pytest.mark.parametrize("tamper", [lambda content: content[:-1], lambda content: content[:-1] + b"?"])
+def test_content_that_is_not_what_was_listed_is_refused(hub: Hub, tmp_path: Path, tamper: Any) -> None:
+    hub.tamper = lambda content: content if content.startswith(b"{") else tamper(content)
+    assert refusal(HubError, tmp_path / "to").startswith(f"{WEIGHTS} of hf://{REPO}@")
+
+
+def test_what_takes_too_long_is_given_up(hub: Hub, tmp_path: Path) -> None:
+    assert refusal(HubError, tmp_path / "to", seconds=0).endswith(
+        " was not there after 0 s; try again, or raise POSTIL_HUB_TIMEOUT_SECONDS"
+    )
+
+
+def test_what_nobody_waits_for_is_given_up(hub: Hub, tmp_path: Path) -> None:
+    hub.hold, stop = threading.Event(), threading.Event()
+
+    def leave() -> None:
+        assert hub.held.wait(10)
+        stop.set()
+        assert hub.hold is not None
+        hub.hold.set()
+
+    leaving = threading.Thread(target=leave)
+    leaving.start()
+    with pytest.raises(HubError, match="was given up"):
+        fetch(HubRef(REPO), tmp_path, Patience(1 << 20, 30, stop))
+    leaving.join()
+
+
+PUBLISHING = """
+import sys, threading
+from pathlib import Path
+from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.hub.fetch import Patience, fetch
+from postil.registry.artifacts.hub.ref import HubRef
+
+with ArtifactStore(Path(sys.argv[1])).incoming() as folder:
+    fetch(HubRef(sys.argv[2]), folder, Patience(1 << 20, 30, threading.Event()))
+"""
+
+
+def test_a_download_that_is_killed_leaves_nothing_after_the_next_start(hub: Hub, tmp_path: Path) -> None:
+    hub.hold = threading.Event()
+    incoming = tmp_path / "store" / "incoming"
+    with subprocess.Popen(
+        [sys.executable, "-c", PUBLISHING, str(tmp_path / "store"), REPO], env={**environment(hub)}
+    ) as process:
+        assert hub.held.wait(30)
+        store = ArtifactStore(tmp_path / "store")
+        store.clear_incoming()
+        assert any(incoming.iterdir()), "somebody is at work on it"
+        process.kill()
+    store.clear_incoming()
+    assert list(incoming.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("hf://acme/unknown", "there is no hf://acme/unknown, or not for this token; check the name, and HF_TOKEN"),
+        (f"hf://{REPO}@nowhere", f"{REPO} has no revision nowhere; give a branch, a tag or a commit of it"),
+    ],
+)
+def test_what_is_not_there_is_said(hub: Hub, tmp_path: Path, place: str, says: str) -> None:
+    assert refusal(SourceError, tmp_path / "to", place).startswith(says)
+
+
+def test_a_gated_repository_is_said_to_be_gated(hub: Hub, tmp_path: Path) -> None:
+    hub.repos[REPO] = Repo(gated=True)
+    assert refusal(SourceError, tmp_path / "to") == (
+        f"hf://{REPO} is gated; ask for access on its page, and set HF_TOKEN to a token of yours where the gateway runs"
+    )
+
+
+def test_a_wrong_token_is_said_to_be_wrong(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    assert refusal(SourceError, tmp_path / "to") == (
+        f"the hub does not know the token for hf://{REPO}; set HF_TOKEN to a valid one where the gateway runs"
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "says"),
+    [
+        (403, SourceError, "the token has no right to "),
+        (404, SourceError, "there is no "),
+        (429, HubError, "the hub has had too many requests "),
+        (500, HubError, "answered 500"),
+        (503, HubError, "answered 503"),
+        (204, HubError, "does not answer as a hub does"),
+    ],
+)
+def test_a_hub_that_will_not_is_said_in_one_sentence(
+    hub: Hub, tmp_path: Path, status: int, kind: type[RegistryError], says: str
+) -> None:
+    hub.answer_all = status
+    assert says in refusal(kind, tmp_path / "to")
+
+
+def test_a_hub_that_does_not_answer_is_said_in_one_sentence(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    sentence = refusal(HubError, tmp_path / "to")
+    assert sentence.startswith(f"hf://{REPO} was not reached: http://127.0.0.1:9 does not answer (")
+    assert sentence.endswith("); check HF_ENDPOINT where the gateway runs, or try again")
+
+
+def test_offline_mode_is_kept_and_said(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert refusal(SourceError, tmp_path / "to") == (
+        f"hf://{REPO} was not reached, because HF_HUB_OFFLINE is set; unset it where the gateway runs"
+    )
+    assert hub.calls == []
+
+
+def test_a_full_disk_is_not_blamed_on_the_hub(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / CONFIG).write_text("in the way")
+    with pytest.raises(OSError, match=os.strerror(17)):
+        fetch(HubRef(REPO), tmp_path, Patience(1 << 20, 30, threading.Event()))
+
+
+def test_every_refusal_of_a_source_is_one_of_an_artifact() -> None:
+    assert issubclass(SourceError, ArtifactError)
+    assert not issubclass(HubError, ArtifactError)
+
+
+def test_a_hub_that_names_no_commit_cannot_be_pinned_to_one(hub: Hub, tmp_path: Path) -> None:
+    repo = hub.repos[REPO]
+    repo.commits["draft"] = repo.commits[repo.branches["main"]]
+    repo.branches["main"] = "draft"
+    assert refusal(HubError, tmp_path / "to") == (
+        f"{hub.url} names no commit of hf://{REPO}; check HF_ENDPOINT where the gateway runs"
+    )
+
+
+def test_a_file_that_is_gone_since_it_was_listed_is_said(hub: Hub, tmp_path: Path) -> None:
+    def take_away(content: bytes) -> bytes:
+        hub.repos[REPO].commits[hub.repos[REPO].branches["main"]].clear()
+        return content
+
+    hub.tamper = take_away
+    assert refusal(HubError, tmp_path / "to") == f"a file of hf://{REPO} was listed and is not there; try again"
+    assert len(hub.fetched) == 1

@@ -1,0 +1,98 @@
+"""An artifact is the adapter and nothing else, whatever lay beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from postil.registry.artifacts.contents import calibration_in, keep_the_adapter, policy_in
+from postil.registry.errors import PolicyError, PreflightError
+from postil.registry.names import parse_adapter
+from postil.registry.policy.policy import MAX_POLICY_BYTES, Policy
+from postil.registry.releases.service import Registry
+from tests.fakes.adapters import write_adapter
+
+BESIDE = ("README.md", "policy.yaml", "tokenizer.json", "chat_template.jinja", "merges.txt")
+
+
+def test_only_the_files_of_the_adapter_are_kept(tmp_path: Path) -> None:
+    folder = write_adapter(tmp_path / "adapter")
+    for name in (*BESIDE, "training.json"):
+        (folder / name).write_text("{}")
+    keep_the_adapter(folder)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "adapter_config.json", "adapter_model.safetensors", "training.json",
+    ]  # fmt: skip
+
+
+def test_what_lies_beside_an_adapter_makes_no_other_release(registry: Registry) -> None:
+    name, made = parse_adapter("legal/notes"), []
+    for beside in ((), BESIDE):
+        with registry.artifacts.incoming() as folder:
+            write_adapter(folder / "adapter")
+            for file in beside:
+                (folder / "adapter" / file).write_text("{}")
+            made.append(registry.publish(folder / "adapter", name, Policy(), note="", actor="ann"))
+    assert [(release.number, created) for release, created in made] == [(1, True), (1, False)]
+    kept = registry.artifacts.verified(made[0][0].artifact)
+    assert sorted(path.name for path in kept.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+
+
+def test_another_training_report_is_another_release(registry: Registry) -> None:
+    numbers = []
+    for report in ("{}", '{"accuracy": 1}'):
+        with registry.artifacts.incoming() as folder:
+            write_adapter(folder / "adapter")
+            (folder / "adapter" / "training.json").write_text(report)
+            release, _ = registry.publish(
+                folder / "adapter", parse_adapter("legal/notes"), Policy(), note="", actor="ann"
+            )
+            numbers.append(release.number)
+    assert numbers == [1, 2]
+
+
+def test_a_release_remembers_where_it_came_from(registry: Registry) -> None:
+    source = f"hf://acme/notes@{'c' * 40}"
+    with registry.artifacts.incoming() as folder:
+        made = write_adapter(folder / "adapter")
+        registry.publish(made, parse_adapter("legal/notes"), None, note="", actor="ann", source=source)
+    assert registry.release(parse_adapter("legal/notes").release(1)).source == source
+
+
+def test_a_policy_in_the_folder_is_found(tmp_path: Path) -> None:
+    assert policy_in(tmp_path) is None
+    (tmp_path / "policy.yaml").write_text("system_prompt: Sort.")
+    assert policy_in(tmp_path) == Policy(system_prompt="Sort.")
+
+
+@pytest.mark.parametrize("content", [b"systemprompt: x", b"\xff\xfe\x00", b"#" * (MAX_POLICY_BYTES + 1), b"- x"])
+def test_a_policy_in_the_folder_that_is_none_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "policy.yaml").write_bytes(content)
+    with pytest.raises(PolicyError):
+        policy_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("report", "found"),
+    [
+        ('{"calibration": {"temperature": 1.6, "answers": 300}}', {"temperature": 1.6}),
+        ('{"calibration": {"temperature": 2}}', {"temperature": 2.0}),
+        ('{"calibration": {}}', {}),
+        ('{"calibration": null}', {}),
+        ("{}", {}),
+        ("[]", {}),
+        ("{", {}),
+    ],
+)
+def test_what_was_fitted_is_read_of_the_report(tmp_path: Path, report: str, found: dict[str, float]) -> None:
+    assert calibration_in(tmp_path) == {}
+    (tmp_path / "training.json").write_text(report)
+    assert calibration_in(tmp_path) == found
+
+
+@pytest.mark.parametrize("value", ['"hot"', "true", "0", "-1", "NaN", "Infinity", "1e400", "1" + "0" * 400, "null"])
+def test_a_temperature_that_is_none_is_refused(tmp_path: Path, value: str) -> None:
+    (tmp_path / "training.json").write_text(f'{{"calibration": {{"temperature": {value}}}}}')
+    with pytest.raises(PreflightError, match="a number above 0; let `postil evaluate` write it"):
+        calibration_in(tmp_path)

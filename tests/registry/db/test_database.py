@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import threading
+from datetime import UTC, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from postil.registry.db.database import Database
+from postil.registry.db.queries import domains, lock_for_writing, record, release
+from postil.registry.db.tables import Domain, Event, Release, utcnow
+from postil.registry.names import AdapterName
+
+
+def names(database: Database) -> list[str]:
+    """The domains that are committed."""
+    with database.transaction() as session:
+        return [domain.name for domain in domains(session)]
+
+
+def test_a_transaction_is_committed_when_it_ends(database: Database) -> None:
+    with database.transaction() as session:
+        session.add(Domain(name="legal", default_adapter="clause"))
+    assert names(database) == ["legal"]
+
+
+def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
+    def act() -> None:
+        with database.transaction() as session:
+            session.add(Domain(name="legal", default_adapter="clause"))
+            session.flush()
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        act()
+    assert names(database) == []
+
+
+def test_a_table_that_is_not_there_is_no_outage(database: Database) -> None:
+    with pytest.raises(DBAPIError), database.transaction() as session:
+        session.connection().exec_driver_sql("SELECT * FROM nowhere")
+    assert names(database) == []
+
+
+def test_a_row_can_be_read_after_its_transaction(database: Database) -> None:
+    with database.transaction() as session:
+        domain = Domain(name="legal", default_adapter="clause")
+        session.add(domain)
+    assert domain.name == "legal"
+
+
+def test_sqlite_writes_ahead_and_through_to_the_disk(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'registry.db'}")
+    wanted = {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 2}
+    with database.engine.connect() as connection:
+        assert {key: connection.execute(text(f"PRAGMA {key}")).scalar() for key in wanted} == wanted
+    database.close()
+
+
+def test_writers_come_one_after_the_other(database: Database) -> None:
+    """Each reads what is there, and writes one more: two at once would write the same."""
+    start = threading.Barrier(4)
+
+    def act() -> None:
+        start.wait()
+        for _ in range(5):
+            with database.transaction() as session:
+                lock_for_writing(session)
+                session.add(Domain(name=f"d{len(domains(session))}", default_adapter="a"))
+
+    threads = [threading.Thread(target=act) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(names(database), key=lambda name: int(name[1:])) == [f"d{number}" for number in range(20)]
+
+
+def test_times_are_the_same_instant_when_they_are_read_back(database: Database) -> None:
+    before = utcnow()
+    with database.transaction() as session:
+        record(session, actor="ann", action="publish", subject="a/b", reason="")
+    with database.transaction() as session:
+        event = session.get(Event, 1)
+    assert event is not None
+    assert event.at.utcoffset() is not None
+    assert before <= event.at.astimezone(UTC) <= before + timedelta(minutes=5)
+
+
+def a_release(number: int = 1, *, artifact: str = "sha256:" + "0" * 64, note: str = "") -> Release:
+    """A row that fits the table."""
+    return Release(
+        domain="legal", adapter="clause", number=number, artifact=artifact, base_id="tiny/base", base_revision="c0ffee",
+        policy={"größe": [1, 2.5, None, "\u2028 \U0001f600"]}, policy_digest="sha256:" + "1" * 64,
+        validators={"labels": "1"}, note=note, actor="ann",
+    )  # fmt: skip
+
+
+def test_json_and_odd_text_come_back_as_they_went_in(database: Database) -> None:
+    with database.transaction() as session:
+        session.add(a_release(note="zwei\nZeilen \U0001f600 '; DROP TABLE release; --"))
+    with database.transaction() as session:
+        found = release(session, AdapterName("legal", "clause"), 1)
+    assert found is not None
+    assert found.policy == {"größe": [1, 2.5, None, "\u2028 \U0001f600"]}
+    assert found.note == "zwei\nZeilen \U0001f600 '; DROP TABLE release; --"
+
+
+@pytest.mark.parametrize(
+    ("number", "artifact"), [(1, "sha256:" + "2" * 64), (2, "sha256:" + "0" * 64)], ids=["number", "content"]
+)
+def test_the_database_itself_refuses_a_release_twice(database: Database, number: int, artifact: str) -> None:
+    with database.transaction() as session:
+        session.add(a_release())
+
+    def act() -> None:
+        with database.transaction() as session:
+            session.add(a_release(number, artifact=artifact))
+
+    with pytest.raises(IntegrityError):
+        act()

@@ -1,0 +1,128 @@
+"""The law of rolling back, against a model: a stack of what was live."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from postil.registry.db.tables import Event, utcnow
+from postil.registry.errors import ConflictError
+from postil.registry.names import AdapterName
+from postil.registry.releases.history import live_at, live_history
+from postil.registry.releases.service import Registry
+from tests.registry.conftest import Publish
+
+Move = tuple[str, int]
+RELEASES = 4
+MOVES = st.lists(st.tuples(st.sampled_from(["promote", "rollback", "back"]), st.integers(1, RELEASES)), max_size=14)
+names = (AdapterName("law", f"adapter{number}") for number in itertools.count())
+
+
+class Stack:
+    """What was live, in the words of a person: promoting puts on top, rolling back takes off."""
+
+    def __init__(self) -> None:
+        self.live: list[int] = []
+
+    def allows(self, action: str, number: int) -> bool:
+        """Whether a move has a meaning."""
+        if action == "back":
+            return len(self.live) > 1
+        if self.live[-1:] == [number]:
+            return False
+        return action == "promote" or number in self.live
+
+    def move(self, action: str, number: int) -> None:
+        """Do what is allowed."""
+        if action == "promote":
+            self.live.append(number)
+        elif action == "back":
+            self.live.pop()
+        while action == "rollback" and self.live[-1] != number:
+            self.live.pop()
+
+
+def event(action: str, after: int | None) -> Event:
+    """A row of the log, as far as the history looks at it."""
+    return Event(
+        sequence=1, at=utcnow(), actor="", action=action, subject="", reason="", after=after, previous="", hash=""
+    )
+
+
+def recorded(moves: list[Move]) -> tuple[list[Event], Stack]:
+    """The log that the allowed ones of ``moves`` leave, and the stack after them."""
+    events, stack = [], Stack()
+    for action, number in moves:
+        if stack.allows(action, number):
+            stack.move(action, number)
+            events.append(event("rollback" if action == "back" else action, stack.live[-1]))
+    return events, stack
+
+
+@given(MOVES)
+@settings(deadline=None, max_examples=150)
+def test_the_history_is_the_stack_of_what_was_live(moves: list[Move]) -> None:
+    events, stack = recorded(moves)
+    assert live_history(events) == stack.live
+
+
+@given(MOVES, st.data())
+@settings(deadline=None, max_examples=50)
+def test_rows_that_move_nothing_do_not_disturb(moves: list[Move], data: st.DataObject) -> None:
+    events, _ = recorded(moves)
+    noisy = [row for kept in events for row in (event("publish", 1), kept, event("promote", None))]
+    assert live_history(noisy) == live_history(events)
+
+
+@given(
+    st.lists(st.integers(1, RELEASES), min_size=2, max_size=8).filter(
+        lambda numbers: all(one != other for one, other in itertools.pairwise(numbers))
+    )
+)
+@settings(deadline=None, max_examples=50)
+def test_going_back_step_by_step_visits_what_was_live_in_reverse(numbers: list[int]) -> None:
+    events = [event("promote", number) for number in numbers]
+    visited = []
+    while len(history := live_history(events)) > 1:
+        events.append(event("rollback", history[-2]))
+        visited.append(history[-2])
+    assert visited == numbers[-2::-1]
+
+
+@given(moves=MOVES)
+@settings(deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_registry_does_what_the_stack_does(registry: Registry, publish: Publish, moves: list[Move]) -> None:
+    name, stack = next(names), Stack()
+    for seed in range(RELEASES):
+        publish(str(name), seed=seed)
+    for action, number in moves:
+        assert attempt(registry, name, action, number) == stack.allows(action, number)
+        if stack.allows(action, number):
+            stack.move(action, number)
+        assert registry.state(name).live == (stack.live[-1] if stack.live else None)
+
+
+def attempt(registry: Registry, name: AdapterName, action: str, number: int) -> bool:
+    """Whether the registry does a move."""
+    try:
+        if action == "promote":
+            registry.promote(name.release(number), reason="", actor="ann")
+        else:
+            target = registry.rollback_target(name) if action == "back" else name.release(number)
+            registry.rollback(target, reason="", actor="ann")
+    except ConflictError:
+        return False
+    return True
+
+
+def test_a_clock_that_was_ahead_does_not_hide_what_was_live() -> None:
+    now = utcnow()
+    ahead, after, latest = event("promote", 1), event("promote", 2), event("promote", 3)
+    ahead.at, after.at, latest.at = now + timedelta(hours=1), now - timedelta(minutes=2), now + timedelta(days=1)
+    assert live_at([ahead, after], now) == {"": 2}
+    assert live_at([ahead, after], now - timedelta(minutes=1)) == {"": 2}
+    assert live_at([ahead, after], now - timedelta(minutes=3)) == {}
+    assert live_at([ahead, after, latest], utcnow() + timedelta(seconds=1)) == {"": 3}

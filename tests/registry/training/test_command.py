@@ -1,0 +1,89 @@
+"""``postil train`` as a person meets it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from postil.gateway.cli.commands.train import evaluate, train
+from tests.fakes.adapters import write_base
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(data: tuple[Path, Path], tmp_path: Path) -> Run:
+    """Run the command on the test's data; more arguments may follow."""
+    app = typer.Typer()
+    app.command()(train)
+
+    headers_only = write_base(tmp_path / "base")
+
+    def call(*more: str, base: Path = headers_only, out: str = "out") -> Result:
+        files = ["--data", str(data[0]), "--validation", str(data[1]), "--out", str(tmp_path / out)]
+        return CliRunner().invoke(app, [*files, "--base", str(base), *more])
+
+    return call
+
+
+@pytest.fixture
+def measure(data: tuple[Path, Path]) -> Run:
+    """Run ``postil evaluate`` on an adapter and the test's validation data."""
+    app = typer.Typer()
+    app.command()(evaluate)
+
+    def call(adapter: Path, *more: str) -> Result:
+        return CliRunner().invoke(app, [str(adapter), "--data", str(data[1]), *more])
+
+    return call
+
+
+@pytest.mark.tune
+def test_it_prints_the_report_as_json_or_as_a_table(run: Run, tiny_base: Path) -> None:
+    result = run("--epochs", "1", "--json", base=tiny_base)
+    assert result.exit_code == 0
+    report = json.loads(result.stdout)
+    assert report["base"] == "tiny-base"
+    assert "epoch 1.00" in result.stderr
+    result = run("--epochs", "1", "--targets", "o_proj,down_proj", base=tiny_base, out="again")
+    assert result.exit_code == 0
+    told = ("symptoms", "billing", "adapter", "A confidence minimum of", "is calibrated by")
+    assert all(word in result.stdout for word in told)
+
+
+@pytest.mark.tune
+def test_an_adapter_is_evaluated_into_its_own_report(run: Run, measure: Run, tiny_base: Path, tmp_path: Path) -> None:
+    assert run("--epochs", "1", base=tiny_base).exit_code == 0
+    result = measure(tmp_path / "out", "--base", str(tiny_base), "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout).items() <= json.loads((tmp_path / "out" / "training.json").read_text()).items()
+    assert "40/40" in result.stderr
+    result = measure(tmp_path / "out", "--base", str(tiny_base))
+    assert all(word in result.stdout for word in ("symptoms", "adapter", "is calibrated by"))
+
+
+def test_an_evaluation_that_cannot_be_is_refused_in_one_sentence(measure: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = measure(tmp_path / "empty", "--base", str(write_base(tmp_path / "other-base")))
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("error: ")
+    assert "adapter_config.json" in result.stderr
+
+
+def test_a_refusal_is_one_sentence_and_no_traceback(run: Run) -> None:
+    result = run("--reject", "other")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert "drop --reject" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_value_out_of_range_names_its_option(run: Run) -> None:
+    result = run("--learning-rate", "-1")
+    assert result.exit_code == 1
+    assert "error: --learning-rate: " in result.stderr

@@ -1,0 +1,106 @@
+"""What may be learned from, and what is refused with which words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from postil.registry.errors import DatasetError
+from postil.registry.training.dataset import Dataset, check_apart, load
+
+
+def line(message: str = "my knee hurts", label: str = "symptoms", **changes: object) -> str:
+    values = {"instruction": "Sort.", "input": message, "output": json.dumps({"category": label})} | changes
+    return json.dumps({key: value for key, value in values.items() if value is not None})
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_file_gives_its_examples_labels_and_field(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", line(), "", line("too dear", "billing"))
+    dataset = load(path)
+    assert [(one.message, one.label, one.line) for one in dataset.examples] == [
+        ("my knee hurts", "symptoms", 1),
+        ("too dear", "billing", 3),
+    ]
+    assert (dataset.field, dataset.labels) == ("category", ("billing", "symptoms"))
+    assert dataset.digest.startswith("sha256:")
+
+
+def test_the_digest_is_that_of_the_text(tmp_path: Path) -> None:
+    first = load(write(tmp_path / "a.jsonl", line(), line("b", "billing")))
+    same = load(write(tmp_path / "b.jsonl", line(), line("b", "billing")))
+    other = load(write(tmp_path / "c.jsonl", line(), line("c", "billing")))
+    assert first.digest == same.digest != other.digest
+
+
+def test_the_same_message_twice_with_one_label_is_allowed(tmp_path: Path) -> None:
+    assert len(load(write(tmp_path / "a.jsonl", line(), line(), line("b", "billing"))).examples) == 3
+
+
+@pytest.mark.parametrize(
+    ("bad", "complaint"),
+    [
+        ("{oops", "not a JSON object"),
+        ("[1]", "not a JSON object"),
+        (line(instruction=None), "'instruction' is missing"),
+        (line(output=None), "'output' is missing"),
+        (line(input=3), "'input' is not a text"),
+        (line(message="  "), "input is empty"),
+        (line(output="symptoms"), "not a JSON object of one field"),
+        (line(output='{"category": "a", "b": "c"}'), "not a JSON object of one field"),
+        (line(output='{"category": 3}'), "not a JSON object of one field"),
+        (line(output='{"category": ""}'), "not a JSON object of one field"),
+        (line(output='{"class": "a"}'), "earlier lines have 'category'"),
+        (line("  Too   DEAR "), "'billing' in line 1"),
+    ],
+)
+def test_a_bad_line_is_refused_with_file_line_and_remedy(tmp_path: Path, bad: str, complaint: str) -> None:
+    path = write(tmp_path / "a.jsonl", line("too dear", "billing"), bad)
+    with pytest.raises(DatasetError, match=complaint) as refusal:
+        load(path)
+    assert f"{path}, line 2: " in str(refusal.value)
+    assert "; " in str(refusal.value)
+
+
+def test_one_label_only_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="only the label 'symptoms'"):
+        load(write(tmp_path / "a.jsonl", line(), line("b")))
+
+
+def test_an_empty_a_missing_and_a_binary_file_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    for path, complaint in [
+        (write(tmp_path / "empty", ""), "no example"),
+        (tmp_path / "missing", "cannot be read"),
+        (tmp_path / "binary", "UTF-8"),
+    ]:
+        with pytest.raises(DatasetError, match=complaint):
+            load(path)
+
+
+def pair(tmp_path: Path, *validation: str) -> tuple[Dataset, Dataset]:
+    training = write(tmp_path / "train.jsonl", line(), line("too dear", "billing"))
+    return load(training), load(write(tmp_path / "validation.jsonl", *validation))
+
+
+def test_other_messages_of_the_same_labels_are_a_fair_validation_set(tmp_path: Path) -> None:
+    check_apart(*pair(tmp_path, line("my toe"), line("the invoice", "billing")))
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaint"),
+    [
+        ((line("new"), line("TOO dear", "billing")), "validation.jsonl, line 2: .*train.jsonl, line 2"),
+        ((line("new"), line("newer", "appointment")), "'appointment'"),
+        (tuple(line(m, output=json.dumps({"class": m})) for m in "ab"), "use one field"),
+    ],
+)
+def test_an_unfair_validation_set_is_refused(tmp_path: Path, lines: tuple[str, ...], complaint: str) -> None:
+    with pytest.raises(DatasetError, match=complaint):
+        check_apart(*pair(tmp_path, *lines))

@@ -1,0 +1,88 @@
+"""An adapter that is there already is measured, and what was fitted stays beside it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from postil.registry.base_model.model import BaseModel, read_base
+from postil.registry.errors import DatasetError, PreflightError
+from postil.registry.training.evaluate import evaluate
+from postil.registry.training.options import TrainOptions
+from postil.registry.training.train import train
+from tests.fakes.adapters import BASE_ID, write_adapter, write_base
+from tests.registry.preflight.bad_adapters import good_config, good_tensors, write
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> BaseModel:
+    """A base of headers alone."""
+    return read_base(write_base(tmp_path / "base"), BASE_ID)
+
+
+def examples(path: Path, labels: Sequence[str]) -> Path:
+    """One example for each of the labels."""
+    rows = [
+        {"instruction": "Sort.", "input": f"m{n}", "output": json.dumps({"category": label})}
+        for n, label in enumerate(labels)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.tune
+def test_what_was_trained_here_is_measured_as_it_was_by_its_training(
+    tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    report = train(
+        TrainOptions(data=data[0], validation=data[1], base=tiny_base, base_id="tiny", out=out, learning_rate=2e-2)
+    )
+    (out / "training.json").write_text(json.dumps({**json.loads((out / "training.json").read_text()), "kept": 1}))
+    found = evaluate(out, data[1], read_base(tiny_base, "tiny"))
+    assert found.adapter_metrics == report.adapter_metrics
+    assert found.base_metrics == report.base_metrics
+    assert found.calibration == report.calibration
+    assert found.calibration.answers == 20
+    written = json.loads((out / "training.json").read_text())
+    assert (written["kept"], written["parts"]) == (1, [part.model_dump() for part in report.parts])
+    assert written["calibration"] == found.calibration.model_dump()
+    assert sorted(path.name for path in out.iterdir()) == [
+        "adapter_config.json", "adapter_model.safetensors", "training.json",
+    ]  # fmt: skip
+
+
+@pytest.mark.tune
+def test_one_that_was_trained_elsewhere_gets_its_first_report(
+    tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    train(TrainOptions(data=data[0], validation=data[1], base=tiny_base, out=out, epochs=1))
+    (out / "training.json").write_text("{")
+    rejected = examples(tmp_path / "held-out.jsonl", ["symptoms", "billing", "other", "symptoms"])
+    found = evaluate(out, rejected, read_base(tiny_base, "tiny"), reject="other")
+    assert (found.labels, found.reject) == (("billing", "symptoms"), "other")
+    assert found.adapter_metrics.examples == 3
+    assert found.confidence.rejects == 1
+    assert json.loads((out / "training.json").read_text()) == found.model_dump(mode="json")
+
+
+def test_a_label_that_the_adapter_never_learned_is_refused(base: BaseModel, tmp_path: Path) -> None:
+    adapter = write(tmp_path / "adapter", good_tensors(), good_config())
+    report = json.dumps({"labels": ["billing", "symptoms"], "options": {"reject": "other"}})
+    (adapter / "training.json").write_text(report)
+    data = examples(tmp_path / "data.jsonl", ["billing", "other", "card"])
+    with pytest.raises(DatasetError, match="'card', for which the adapter was not trained"):
+        evaluate(adapter, data, base)
+    assert (adapter / "training.json").read_text() == report
+
+
+def test_an_adapter_that_could_not_be_published_is_not_measured(base: BaseModel, tmp_path: Path) -> None:
+    adapter = write_adapter(tmp_path / "adapter")
+    (adapter / "adapter_model.bin").write_bytes(b"\x80")
+    with pytest.raises(PreflightError, match=r"adapter_model\.bin"):
+        evaluate(adapter, examples(tmp_path / "data.jsonl", ["a", "b"]), base)
+    assert not (adapter / "training.json").exists()

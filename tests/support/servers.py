@@ -1,0 +1,95 @@
+"""What the benchmarks share: servers as processes, and publishing to a gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from postil.gateway.engine.process import launch_args as command
+from postil.gateway.settings import Settings
+from postil.registry.artifacts.archives.pack import pack
+from postil.registry.base_model.prepare import prepare
+
+
+def free_port() -> int:
+    """A port of loopback that was free a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@asynccontextmanager
+async def running(command: list[str], url: str, within: float = 60, /, **environment: str) -> AsyncIterator[int]:
+    """A server as a process, answering at ``url`` with 200 ``within`` seconds; gives its process id."""
+    quiet = subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(
+        *command, env={**os.environ, "POSTIL_LEAVE_SECONDS": "0", **environment}, stdout=quiet, stderr=quiet
+    )
+    try:
+        async with asyncio.timeout(within), aiohttp.ClientSession() as session:
+            while not await _answers(session, url):  # noqa: ASYNC110 - nobody over there can set an event
+                await asyncio.sleep(0.1)
+        yield process.pid
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _answers(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(url) as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+def prepared(home: Path) -> Path:
+    """The default base, as a gateway with its data in ``home`` would prepare it; returns where it is."""
+    home.mkdir(parents=True)
+    return prepare(None, home).path.resolve()
+
+
+@asynccontextmanager
+async def vllm(model: Path, **settings: Any) -> AsyncIterator[str]:
+    """A vLLM as a gateway of these settings would start it, but on a port; gives its URL."""
+    url = f"http://127.0.0.1:{free_port()}"
+    arguments = command.command(Settings(**settings), model, Path("unused"), cpu=command.on_cpu())
+    at = arguments.index("--uds")
+    arguments[at : at + 2] = ["--host", "127.0.0.1", "--port", url.rpartition(":")[2]]
+    environment = command.environment(os.environ, cpu=command.on_cpu())
+    async with running(arguments, f"{url}/health", 600, **environment):
+        yield url
+
+
+async def publish(url: str, key: str, name: str, adapter: Path, policy: str) -> dict[str, Any]:
+    """Publish a folder as the command does; returns the release."""
+    with tempfile.TemporaryFile() as packed:
+        pack(adapter, packed)
+        packed.seek(0)
+        form = aiohttp.FormData({"policy": policy})
+        form.add_field("artifact", packed.read(), filename="adapter.tar")
+    headers = {"Authorization": f"Bearer {key}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as session,
+        session.post(f"{url}/api/adapters/{name}/releases", data=form) as response,
+    ):
+        response.raise_for_status()
+        made: dict[str, Any] = await response.json()
+        return made
+
+
+async def promote(url: str, key: str, name: str) -> None:
+    """Make an adapter's first release live."""
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session,
+        session.post(f"{url}/api/adapters/{name}/promote", json={"release": 1}) as response,
+    ):
+        response.raise_for_status()
