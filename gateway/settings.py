@@ -19,7 +19,7 @@ from postil.gateway.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class HttpLimits:
     """What one connection may do; the sizes of bodies are the routes' own.
 
     ``stall_seconds`` is how long a body may take to bring ``stall_bytes`` or its end, and an answer to be taken.
@@ -117,9 +117,9 @@ class Settings(BaseSettings):
         return self.home / "admin.key"
 
     @property
-    def door(self) -> Limits:
+    def door(self) -> HttpLimits:
         """What one connection may do."""
-        return Limits(
+        return HttpLimits(
             self.connection_limit,
             head_seconds=self.head_timeout_seconds,
             stall_seconds=self.stall_timeout_seconds,

@@ -13,14 +13,14 @@ from postil.plugins.types import (
     AskAgain,
     Candidate,
     Completion,
-    Exchange,
     Fail,
     Fallback,
-    Happening,
     Hold,
+    Notification,
     Outcome,
-    Question,
     ReleaseRef,
+    RequestContext,
+    RoutingRequest,
     Scope,
     Span,
     Substitute,
@@ -28,6 +28,8 @@ from postil.plugins.types import (
     Verdict,
     window,
 )
+
+_RENAMED = {"Exchange": "RequestContext", "Question": "RoutingRequest", "Happening": "Notification"}
 
 __all__ = [
     "FINAL",
@@ -37,20 +39,20 @@ __all__ = [
     "Completion",
     "Config",
     "ConfigError",
-    "Exchange",
     "Fail",
     "Fallback",
     "FallbackRule",
     "Gate",
-    "Happening",
     "Hold",
     "InputCheck",
     "Listener",
+    "Notification",
     "Outcome",
     "PluginError",
-    "Question",
     "ReleaseRef",
+    "RequestContext",
     "Router",
+    "RoutingRequest",
     "Scope",
     "Span",
     "Substitute",
@@ -61,3 +63,10 @@ __all__ = [
     "hookspec",
     "window",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Refuse a name of an earlier version in one sentence that names the new one."""
+    if name in _RENAMED:
+        raise ImportError(f"postil.plugins.{name} is now called {_RENAMED[name]}; import that")
+    raise AttributeError(f"module 'postil.plugins' has no attribute {name!r}")

@@ -15,7 +15,17 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from postil.plugins.errors import ConfigError
-from postil.plugins.types import FINAL, Candidate, Completion, Exchange, Happening, Question, Scope, Substitute, Verdict
+from postil.plugins.types import (
+    FINAL,
+    Candidate,
+    Completion,
+    Notification,
+    RequestContext,
+    RoutingRequest,
+    Scope,
+    Substitute,
+    Verdict,
+)
 
 
 class Config(BaseModel):
@@ -60,7 +70,7 @@ class Validator(Component):
     scope: Scope = FINAL
 
     @abstractmethod
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict | Awaitable[Verdict]:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict | Awaitable[Verdict]:
         """Return ``Verdict.passed()`` or ``Verdict.failed(reason, spans)``. To raise is to not have run."""
 
 
@@ -70,7 +80,7 @@ class InputCheck(Component):
     blocking: ClassVar[bool] = False
 
     @abstractmethod
-    def check(self, exchange: Exchange) -> Verdict | Awaitable[Verdict]:
+    def check(self, context: RequestContext) -> Verdict | Awaitable[Verdict]:
         """Return ``Verdict.passed()``, with a notice or a review if one is due, or ``Verdict.failed(reason)``."""
 
 
@@ -79,7 +89,7 @@ class FallbackRule(Component):
 
     @abstractmethod
     def answer(
-        self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]
+        self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]
     ) -> Substitute | Awaitable[Substitute | None] | None:
         """Return the substitute, or None to leave it to the next rule. ``verdicts`` holds only those not passed."""
 
@@ -88,7 +98,7 @@ class Router(Component):
     """Chooses where a request goes whose ``model`` is ``auto`` or left out."""
 
     @abstractmethod
-    def route(self, question: Question) -> str | Awaitable[str | None] | None:
+    def route(self, question: RoutingRequest) -> str | Awaitable[str | None] | None:
         """Return a model (``healthcare``, ``legal/clause``), or None for the tenant's default domain."""
 
 
@@ -104,7 +114,7 @@ class Listener(Component):
     """Hears of what was done, after it was done."""
 
     @abstractmethod
-    def hear(self, happening: Happening) -> Awaitable[None] | None:
+    def handle(self, notification: Notification) -> Awaitable[None] | None:
         """Take note. To raise changes nothing, and is logged."""
 
 

@@ -38,7 +38,7 @@ _BUILTIN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class ComponentInfo:
     """One thing that an installed plugin offers to policies."""
 
     kind: str
@@ -106,18 +106,18 @@ class PluginManager:
 
         It may take its time: call it from a thread where others must not wait.
         """
-        if self.trusts(component):
+        if self.is_builtin(component):
             return component.from_mapping(values)  # type: ignore[no-any-return]
         return make(component, values)
 
-    def trusts(self, component: type[Component]) -> bool:
+    def is_builtin(self, component: type[Component]) -> bool:
         """Whether it came with postil, or in code: it may run in the gateway's own process. Installed ones may not."""
         return component in self._trusted
 
-    def offers(self) -> list[Offer]:
+    def list_components(self) -> list[ComponentInfo]:
         """Everything on offer, with its configuration schema, ordered by kind and name."""
-        found = [offer for kind, offered in self._offered.items() for offer in _offers(kind, offered)]
-        return sorted(found, key=lambda offer: (offer.kind, offer.name))
+        found = [component for kind, offered in self._offered.items() for component in _infos(kind, offered)]
+        return sorted(found, key=lambda info: (info.kind, info.name))
 
     def _pick(self, kind: str, name: str) -> type[Any]:
         offered = self._offered[kind]
@@ -210,9 +210,13 @@ def _check_component(component: object, base: type[Component]) -> None:
         raise PluginLoadError(f"{component!r} is offered, but is not a subclass of {base.__name__}")
     if not isinstance(getattr(component, "name", None), str) or not component.name:
         raise PluginLoadError(f'{component.__qualname__} has no name; give the class `name = "..."`')
+    if base is Listener and hasattr(component, "hear"):
+        raise PluginLoadError(f"{component.name}: `hear` is now called `handle`, and takes a Notification; rename it")
     if inspect.isabstract(component):
         raise PluginLoadError(f"{component.name} lacks {', '.join(component.__abstractmethods__)}")
 
 
-def _offers(kind: str, offered: Mapping[str, type[Component]]) -> list[Offer]:
-    return [Offer(kind, c.name, c.version, c.__module__, c.Config.model_json_schema()) for c in offered.values()]
+def _infos(kind: str, offered: Mapping[str, type[Component]]) -> list[ComponentInfo]:
+    return [
+        ComponentInfo(kind, c.name, c.version, c.__module__, c.Config.model_json_schema()) for c in offered.values()
+    ]

@@ -18,7 +18,16 @@ from postil.plugins.conformance.promises import BrokenPromiseError, broken, show
 from postil.plugins.conformance.reading import check_model, check_substitute, check_verdict
 from postil.plugins.conformance.windows import WindowCheck
 from postil.plugins.contract import Component, FallbackRule, Gate, InputCheck, Listener, Router, Validator
-from postil.plugins.types import Candidate, Completion, Happening, Outcome, Question, Scope, Substitute, Verdict
+from postil.plugins.types import (
+    Candidate,
+    Completion,
+    Notification,
+    Outcome,
+    RoutingRequest,
+    Scope,
+    Substitute,
+    Verdict,
+)
 
 __all__ = [
     "BrokenPromiseError",
@@ -52,7 +61,7 @@ def check_validator(
     made = _made(component, Validator, config, bad)
     _check_scope(component, made)
     good, wrong = ([_completion(text) for text in texts] for texts in (passes, fails))
-    calls = [(samples.exchange(), answer) for answer in (*good, *wrong, *samples.completions())]
+    calls = [(samples.context(), answer) for answer in (*good, *wrong, *samples.completions())]
 
     def read(verdict: object, arguments: tuple[Any, ...]) -> Verdict:
         text: str = arguments[1].text
@@ -80,7 +89,7 @@ def check_input_check(
     Otherwise as ``check_validator``; ``fails`` may be empty, as some only give notices.
     """
     made = _made(component, InputCheck, config, bad)
-    calls = [(samples.exchange(request),) for request in (*passes, *fails, *samples.REQUESTS)]
+    calls = [(samples.context(request),) for request in (*passes, *fails, *samples.REQUESTS)]
     behaviour = Behaviour(made, "check", seconds, _verdict_of(component, lambda call: call[0].request))
     verdicts = behaviour.results(calls)
     _check_expected(component.name, passes, fails, verdicts)
@@ -105,7 +114,7 @@ def check_fallback_rule(
     failed = Verdict(Outcome.FAILED, "a reason", (), failed_by, "1")
     unrun = Verdict(Outcome.DID_NOT_RUN, "did not run, raised KeyError", (), failed_by, "1")
     calls: list[tuple[Any, ...]] = [
-        (samples.exchange(), answer, (verdict,))
+        (samples.context(), answer, (verdict,))
         for verdict in (failed, unrun)
         for answer in (*given, *samples.completions())
     ]
@@ -138,7 +147,7 @@ def check_router(
     named = {model.partition("/")[0]: None for _, model in routes if model}
     known = tuple(named if domains is None else domains)
     requests = [*(request for request, _ in routes), *samples.REQUESTS]
-    calls = [(Question("conformance", known, samples.exchange(request).request),) for request in requests]
+    calls = [(RoutingRequest("conformance", known, samples.context(request).request),) for request in requests]
 
     def read(found: object, arguments: tuple[Any, ...]) -> str | None:
         return check_model(component.name, found, arguments[0].request)
@@ -174,14 +183,16 @@ def check_listener(
     component: type[Listener],
     config: Config | None = None,
     *,
-    happenings: Sequence[Happening] = (),
+    happenings: Sequence[Notification] = (),
     bad: Sequence[Config] = (),
     seconds: float = 60.0,
 ) -> None:
     """Check a listener. It hears of each of ``happenings`` once, and of some others."""
     made = _made(component, Listener, config, bad)
     some = [
-        Happening(action, "healthcare/triage", "somebody", "a reason", datetime(2026, 1, 31, 12, tzinfo=UTC), *numbers)
+        Notification(
+            action, "healthcare/triage", "somebody", "a reason", datetime(2026, 1, 31, 12, tzinfo=UTC), *numbers
+        )
         for action, numbers in (("publish", (None, 1)), ("promote", (None, 1)), ("rollback", (2, 1)), ("unknown", ()))
     ]
 
@@ -189,8 +200,8 @@ def check_listener(
         if found is not None:
             broken(component.name, f"returns {shown(found)} when it hears of {arguments[0].action}; return nothing")
 
-    behaviour = Behaviour(made, "hear", seconds, read)
-    behaviour.results([(happening,) for happening in (*happenings, *some)])
+    behaviour = Behaviour(made, "handle", seconds, read)
+    behaviour.results([(notification,) for notification in (*happenings, *some)])
     behaviour.check([], [])
 
 

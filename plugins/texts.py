@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from postil.plugins.types import Completion, Happening, Span
+from postil.plugins.types import Completion, Notification, Span
 
 
 def inner(completion: Completion) -> tuple[int, int]:
@@ -59,10 +59,10 @@ def tool_texts(completion: Completion) -> Iterator[str]:
             continue
 
 
-def as_json(happening: Happening) -> str:
+def as_json(notification: Notification) -> str:
     """A happening as one line of JSON."""
-    values = {field.name: getattr(happening, field.name) for field in fields(happening)}
-    values |= {"at": happening.at.isoformat(), "details": dict(happening.details)}
+    values = {field.name: getattr(notification, field.name) for field in fields(notification)}
+    values |= {"at": notification.at.isoformat(), "details": dict(notification.details)}
     return json.dumps(values, default=str)
 
 

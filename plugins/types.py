@@ -27,7 +27,7 @@ class ReleaseRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class RequestContext:
     """What was asked: the release that answers, the tenant that asks, and the request as it came in.
 
     ``request`` is the JSON body of the client (OpenAI's chat or text completion), unchanged.
@@ -184,7 +184,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class RoutingRequest:
     """A request that names no release: who asks, which domains they may, and the request as it came in."""
 
     tenant: str
@@ -193,7 +193,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class Notification:
     """Something that was done: an event of the log (``promote``, ``rollback``), or a decision (``review-approve``)."""
 
     action: str

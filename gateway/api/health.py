@@ -20,8 +20,8 @@ def health_routes(gateway: Gateway) -> list[HTTPRouteHandler]:
 
     @get("/health/ready", sync_to_thread=False)
     def ready() -> Response[dict[str, Any]]:
-        is_ready = gateway.phase is Phase.READY and not gateway.leaving
-        content: dict[str, Any] = {"status": "leaving" if gateway.leaving else str(gateway.phase)}
+        is_ready = gateway.phase is Phase.READY and not gateway.draining
+        content: dict[str, Any] = {"status": "leaving" if gateway.draining else str(gateway.phase)}
         return Response(content, status_code=200 if is_ready else 503)
 
     return [live, ready]

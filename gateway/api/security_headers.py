@@ -20,7 +20,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 _ELSEWHERE = (b"cross-site", b"same-site")
 
 
-class Front:
+class SecurityHeaders:
     """Stands before the application; what is under ``/v1`` passes it untouched."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -42,7 +42,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> int:
     app = create_app(gateway)
     if settings.workers > 1:
         app, listener = behind_workers(gateway, app, address[:2])
-    server = Server(configured(gateway, app), gateway, gateway.pool)
+    server = Server(configured(gateway, app), gateway, gateway.subscribers)
     progress.on_failure = lambda: setattr(server, "should_exit", True)
     with progress:
         try:

@@ -62,7 +62,7 @@ def _names(name: str, kind: Kind) -> dict[str, str]:
     class_name = "".join(word.capitalize() for word in words)
     if not class_name[0].isalpha() or class_name in contract.__all__:
         class_name = f"Our{class_name}"
-    taken = [offer.name for offer in PluginManager(entry_points=False).offers()]
+    taken = [component.name for component in PluginManager(entry_points=False).list_components()]
     if used in taken:
         raise CommandError(f"postil has a plugin called {used!r} itself; choose another name")
     return {

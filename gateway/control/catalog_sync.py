@@ -7,21 +7,21 @@ import logging
 from collections.abc import Callable, Mapping
 
 from postil.gateway.control.runtime import Gateway
-from postil.gateway.inference.routing.catalog import Entry, make_entry
+from postil.gateway.inference.routing.catalog import AdapterEntry, make_entry
 from postil.registry.errors import UnavailableError
 from postil.registry.names import AdapterName
 
 log = logging.getLogger(__name__)
 
 
-async def refresh(gateway: Gateway, name: AdapterName, act: Callable[[], object] = lambda: None) -> None:
+async def sync_adapter(gateway: Gateway, name: AdapterName, act: Callable[[], object] = lambda: None) -> None:
     """Take one adapter's state over from the registry, after ``act`` has changed it there. Raises NotFoundError."""
-    gateway.adopt(*await read(gateway, name, act))
+    gateway.swap(*await read(gateway, name, act))
 
 
 async def read(
     gateway: Gateway, name: AdapterName, act: Callable[[], object] = lambda: None
-) -> tuple[Entry, Mapping[str, str]]:
+) -> tuple[AdapterEntry, Mapping[str, str]]:
     """An adapter as the registry has it, after ``act``, and every domain's default adapter. Raises NotFoundError.
 
     Both in one turn of one thread: while the loop is busy, each turn costs milliseconds in which the old release
@@ -29,7 +29,7 @@ async def read(
     """
     registry = gateway.registry()
 
-    def changed() -> tuple[Entry, Mapping[str, str]]:
+    def changed() -> tuple[AdapterEntry, Mapping[str, str]]:
         act()
         state, defaults = registry.serving(name)
         # Its plugins are set up here, too: the loop must not wait for what they do meanwhile.
@@ -38,7 +38,7 @@ async def read(
     return await asyncio.to_thread(changed)
 
 
-async def refresh_keys(gateway: Gateway) -> None:
+async def sync_keys(gateway: Gateway) -> None:
     """Take all tenants and keys over, after a change that was committed.
 
     A database that is lost since then undoes nothing: to say that nothing was changed would be wrong, and would keep

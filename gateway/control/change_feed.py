@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from postil.gateway.control.catalog_sync import read
 from postil.gateway.control.runtime import Gateway
-from postil.gateway.engine.adapter_cache import LoadError, Residency
+from postil.gateway.engine.adapter_cache import AdapterCache, LoadError
 from postil.gateway.errors import EngineUnavailableError
-from postil.gateway.inference.routing.catalog import Entry
-from postil.plugins import Happening
+from postil.gateway.inference.routing.catalog import AdapterEntry
+from postil.plugins import Notification
 from postil.registry.db.change_feed import ChangeFeed
 from postil.registry.db.tables import Event
 from postil.registry.errors import NameInvalidError, NotFoundError
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _AGAIN_SECONDS = 5.0
 
 
-async def follow_others(gateway: Gateway) -> None:
+async def watch(gateway: Gateway) -> None:
     """Take over every change as it is heard of; until cancelled."""
     await gateway.opened.wait()
     feed = ChangeFeed(gateway.settings.database, after=gateway.opened_at)
@@ -67,8 +67,8 @@ async def _tell(gateway: Gateway, news: asyncio.Event) -> None:
             told = event.sequence
 
 
-def _happening(event: Event) -> Happening:
-    return Happening(
+def _happening(event: Event) -> Notification:
+    return Notification(
         event.action, event.subject, event.actor, event.reason, event.at, event.before, event.after, event.details
     )
 
@@ -86,15 +86,15 @@ async def _taken_over(gateway: Gateway, subject: str) -> bool:
         name = parse_adapter(subject)
     except NameInvalidError:  # A tenant, a key's owner, or a domain's signing keys: following_keys takes them over.
         return True
-    return await take_over(gateway, name)
+    return await sync_remote(gateway, name)
 
 
-async def take_over(gateway: Gateway, name: AdapterName) -> bool:
+async def sync_remote(gateway: Gateway, name: AdapterName) -> bool:
     """Serve an adapter as the registry has it now; False if its live release cannot be loaded here.
 
     Then the one that was live before goes on answering here.
     """
-    async with gateway.changing:
+    async with gateway.change_lock:
         try:
             entry, defaults = await read(gateway, name)
         except NotFoundError:
@@ -104,24 +104,24 @@ async def take_over(gateway: Gateway, name: AdapterName) -> bool:
         loaded = entry == before or await _loaded(gateway, entry)
         if not loaded and before is not None and before.live in entry.releases:
             entry = replace(entry, live=before.live)
-        gateway.adopt(entry, defaults)
+        gateway.swap(entry, defaults)
         return loaded
 
 
-async def _loaded(gateway: Gateway, entry: Entry) -> bool:
+async def _loaded(gateway: Gateway, entry: AdapterEntry) -> bool:
     """Load what the entry wants; whether its live release is there. Without an engine, the next one loads it."""
     try:
-        _, residency = gateway.engine()
+        _, adapter_cache = gateway.engine()
     except EngineUnavailableError:
         return True
-    return all([await _load(residency, entry, number) for number in entry.wanted()])
+    return all([await _load(adapter_cache, entry, number) for number in entry.desired()])
 
 
-async def _load(residency: Residency, entry: Entry, number: int) -> bool:
+async def _load(adapter_cache: AdapterCache, entry: AdapterEntry, number: int) -> bool:
     """Whether a release is loaded, or is not the live one."""
     release = entry.releases[number]
     try:
-        await residency.ensure(release.engine_name, release.artifact, release.ref.domain)
+        await adapter_cache.ensure_loaded(release.engine_name, release.artifact, release.ref.domain)
     except (LoadError, EngineUnavailableError) as error:
         log.error("%s was changed elsewhere and cannot be loaded here: %s", release.ref, error)
         return number != entry.live

@@ -8,8 +8,8 @@ from postil.plugins import ReleaseRef
 
 
 @dataclass(frozen=True, slots=True)
-class Damage:
+class CorruptArtifact:
     """The release, and the sentence that says what is wrong with its files."""
 
     release: ReleaseRef
-    why: str
+    reason: str

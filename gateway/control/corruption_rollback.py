@@ -6,23 +6,23 @@ import logging
 
 from postil.gateway.control import releases as releasing
 from postil.gateway.control.auto_rollback import ACTOR
-from postil.gateway.control.corruption import Damage
+from postil.gateway.control.corruption import CorruptArtifact
 from postil.gateway.control.runtime import Gateway
 from postil.gateway.errors import GatewayError
 from postil.registry.errors import RegistryError
 from postil.registry.names import AdapterName
-from postil.registry.releases.channels import Only
+from postil.registry.releases.channels import Precondition
 
 log = logging.getLogger(__name__)
 
 
-async def go_back_from_damage(gateway: Gateway) -> None:
+async def roll_back_corrupt(gateway: Gateway) -> None:
     """Act on every damage that is found; until cancelled.
 
     What cannot be done now, as while a new engine is being warmed, is done when the next try to load it fails.
     """
     while True:
-        damage = await gateway.damages.get()
+        damage = await gateway.corrupt_artifacts.get()
         try:
             await _go_back(gateway, damage)
         except (RegistryError, GatewayError) as error:
@@ -31,16 +31,16 @@ async def go_back_from_damage(gateway: Gateway) -> None:
             log.exception("%s: nothing can be gone back to now", damage.release)
 
 
-async def _go_back(gateway: Gateway, damage: Damage) -> None:
+async def _go_back(gateway: Gateway, damage: CorruptArtifact) -> None:
     release = damage.release
     name = AdapterName(release.domain, release.adapter)
     entry = gateway.catalog.entries.get(str(name))
     if entry is None or entry.live != release.number:
         return
     if not gateway.settings.auto_rollback:
-        log.error("%s stays live, because automatic rollback is turned off: %s", release, damage.why)
+        log.error("%s stays live, because automatic rollback is turned off: %s", release, damage.reason)
         return
     before = await releasing.rollback_target(gateway, name, None)
-    reason = f"{release} cannot be loaded: {damage.why}"
+    reason = f"{release} cannot be loaded: {damage.reason}"
     log.error("going back to %s by itself: %s", before, reason)
-    await releasing.rollback(gateway, before, reason=reason, actor=ACTOR, only=Only(number=release.number))
+    await releasing.rollback(gateway, before, reason=reason, actor=ACTOR, only=Precondition(number=release.number))

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from postil.gateway.control.catalog_sync import refresh
+from postil.gateway.control.catalog_sync import sync_adapter
 from postil.gateway.control.runtime import Gateway
 from postil.registry.names import AdapterName
-from postil.registry.releases.garbage import Garbage, collect
+from postil.registry.releases.garbage import Garbage
+from postil.registry.releases.garbage import collect_garbage as collect
 
 
 async def collect_garbage(gateway: Gateway, *, keep: int, actor: str, dry_run: bool) -> list[Garbage]:
     """Delete the files that nobody can need any more and say which; with ``dry_run``, only say which."""
-    async with gateway.changing:
+    async with gateway.change_lock:
         registry = gateway.registry()
         act = partial(collect, registry.database, registry.artifacts, keep=keep, actor=actor, dry_run=dry_run)
         found = await asyncio.to_thread(act)
         if not dry_run:
             for name in {AdapterName(ref.domain, ref.adapter) for garbage in found for ref in garbage.releases}:
-                await refresh(gateway, name)
+                await sync_adapter(gateway, name)
         return found

@@ -20,7 +20,7 @@ _LOOK_SECONDS = 0.1
 _AGAIN_SECONDS = 0.2
 
 
-async def follow_keys(gateway: Gateway) -> None:
+async def watch_keys(gateway: Gateway) -> None:
     """Take every change over as it is heard of; until cancelled."""
     await gateway.opened.wait()
     feed = ChangeFeed(gateway.settings.database, after=gateway.opened_at, poll_seconds=_LOOK_SECONDS)
@@ -38,10 +38,10 @@ async def _follow(gateway: Gateway, feed: ChangeFeed) -> None:
             changed = {subject for subject in subjects if not _is_adapter(subject)}
             if changed:
                 # Before anything that may fail: where keys were set, nothing unsigned is to be taken on trust.
-                trusted = gateway.clearance.forget(changed)
+                trusted = gateway.signature_gate.forget(changed)
                 await gateway.refresh_tenants()
                 # A tenant may be called like a domain that needs no signatures as before.
-                await asyncio.to_thread(gateway.clearance.look_again, trusted)
+                await asyncio.to_thread(gateway.signature_gate.recheck, trusted)
 
 
 def _is_adapter(subject: str) -> bool:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from postil.gateway.control.catalog_sync import refresh
+from postil.gateway.control.catalog_sync import sync_adapter
 from postil.gateway.control.runtime import Gateway
 from postil.registry.artifacts.archives.pack import unpack
 from postil.registry.artifacts.contents import policy_in
@@ -22,7 +22,7 @@ from postil.registry.policy.policy import Policy
 
 T = TypeVar("T")
 # Puts an adapter's files into a folder, and says where exactly they came from ("" for an upload).
-Take = Callable[[Path, Patience], str]
+FetchFiles = Callable[[Path, Patience], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Published:
     policy_found: bool
 
 
-def uploaded(archive: IO[bytes]) -> Take:
+def uploaded(archive: IO[bytes]) -> FetchFiles:
     """The files of an uploaded tar, tar.gz or zip."""
 
     def take(folder: Path, patience: Patience) -> str:
@@ -44,7 +44,7 @@ def uploaded(archive: IO[bytes]) -> Take:
     return take
 
 
-def from_hub(ref: HubRef) -> Take:
+def from_hub(ref: HubRef) -> FetchFiles:
     """The files of an adapter on a hub."""
 
     def take(folder: Path, patience: Patience) -> str:
@@ -54,7 +54,7 @@ def from_hub(ref: HubRef) -> Take:
 
 
 async def publish(
-    gateway: Gateway, take: Take, name: AdapterName, policy: Policy | None, *, note: str, actor: str
+    gateway: Gateway, take: FetchFiles, name: AdapterName, policy: Policy | None, *, note: str, actor: str
 ) -> Published:
     """Make a release of what ``take`` brings. A refusal changes nothing, nor does being cancelled meanwhile.
 
@@ -69,7 +69,7 @@ async def publish(
         return Published(release, created, found is not None)
 
 
-async def _taken(gateway: Gateway, take: Take, folder: Path) -> str:
+async def _taken(gateway: Gateway, take: FetchFiles, folder: Path) -> str:
     """Only who asked waits for this: changes to other releases go on meanwhile."""
     settings, stop = gateway.settings, threading.Event()
     patience = Patience(settings.upload_limit_mib << 20, settings.hub_timeout_seconds, stop)
@@ -79,8 +79,8 @@ async def _taken(gateway: Gateway, take: Take, folder: Path) -> str:
 async def _made(gateway: Gateway, make: Callable[[], tuple[Release, bool]], name: AdapterName) -> tuple[Release, bool]:
     """Reading and keeping the files takes its time: who promotes or rolls back does not wait for it."""
     made = await asyncio.to_thread(make)
-    async with gateway.changing:
-        await refresh(gateway, name)
+    async with gateway.change_lock:
+        await sync_adapter(gateway, name)
     return made
 
 

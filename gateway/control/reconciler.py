@@ -8,20 +8,20 @@ import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
-from postil.gateway.engine.adapter_cache import DamagedError, LoadError, Residency
+from postil.gateway.engine.adapter_cache import AdapterCache, CorruptArtifactError, LoadError
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 from postil.gateway.inference import request as payload
-from postil.gateway.inference.routing.release import Servable
+from postil.gateway.inference.routing.release import LoadedRelease
 
 log = logging.getLogger(__name__)
 _BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 _LOOK_SECONDS = 10.0
-Wanted = Sequence[tuple[Servable, list[str]]]
+DesiredReleases = Sequence[tuple[LoadedRelease, list[str]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class LoadFailure:
     """A release that could not be loaded: why, how often it was tried, and when it is tried again (monotonic)."""
 
     reason: str
@@ -29,7 +29,7 @@ class Trouble:
     again_at: float
 
 
-def in_order(wanted: Wanted, pinned: Container[str]) -> Wanted:
+def in_order(wanted: DesiredReleases, pinned: Container[str]) -> DesiredReleases:
     """What is wanted, and first of it what is pinned."""
     return sorted(wanted, key=lambda each: each[0].engine_name not in pinned)
 
@@ -49,18 +49,18 @@ class Reconciler:
     def __init__(
         self,
         client: EngineClient,
-        residency: Residency,
-        wanted: Callable[[], Wanted],
+        adapter_cache: AdapterCache,
+        wanted: Callable[[], DesiredReleases],
         *,
         ready: Callable[[], bool],
         tell: Callable[[str], None],
         at_once: int,
-        damaged: Callable[[Servable, str], None] = lambda release, why: None,
+        damaged: Callable[[LoadedRelease, str], None] = lambda release, why: None,
         backoff: Sequence[float] = _BACKOFF_SECONDS,
         look: float = _LOOK_SECONDS,
     ) -> None:
         self._client = client
-        self._residency = residency
+        self._adapter_cache = adapter_cache
         self._wanted = wanted
         self._ready = ready
         self._tell = tell
@@ -69,11 +69,11 @@ class Reconciler:
         self._backoff = backoff
         self._look = look
         self._wake = asyncio.Event()
-        self._trouble: dict[str, Trouble] = {}
+        self._failures: dict[str, LoadFailure] = {}
 
-    def trouble(self, release: Servable) -> Trouble | None:
+    def load_failure(self, release: LoadedRelease) -> LoadFailure | None:
         """What keeps a release from being loaded, if anything does."""
-        return None if self._served(release) else self._trouble.get(release.engine_name)
+        return None if self._served(release) else self._failures.get(release.engine_name)
 
     def wake(self) -> None:
         """Something has changed: look now for what is new. What failed before is tried again when it is due."""
@@ -84,8 +84,8 @@ class Reconciler:
 
         Raises EngineUnavailableError or EngineRefusedError if the base itself does not answer.
         """
-        self._residency.forget()
-        self._trouble.clear()
+        self._adapter_cache.evict()
+        self._failures.clear()
         await self._client.post(payload.Kind.CHAT.value, payload.warm_up_base())
         for release, _ in self._wanted()[: self._at_once]:
             # One adapter that cannot be loaded must not keep the others from answering.
@@ -107,52 +107,56 @@ class Reconciler:
         """Notice what the engine lost: somebody may have unloaded it, or started another engine in its place."""
         if not self._ready():
             return
-        before = self._residency.names()
+        before = self._adapter_cache.names()
         try:
             held = await self._client.loaded()
         except (EngineRefusedError, EngineUnavailableError):
             return  # Whoever watches the engine's health sees to that.
         for name in before:
-            if name not in held and self._residency.holds(name):
+            if name not in held and self._adapter_cache.is_loaded(name):
                 log.warning("the engine has lost %s", name)
-                self._residency.forget(name)
+                self._adapter_cache.evict(name)
 
     async def _round(self) -> float:
         """Load what is missing and due. Returns in how many seconds to look again."""
-        for release, _ in () if self._residency.full() else self._wanted():
+        for release, _ in () if self._adapter_cache.full() else self._wanted():
             name = release.engine_name
-            room = self._residency.has_room() or name in self._residency.pinned or self._residency.holds(name)
+            room = (
+                self._adapter_cache.has_room()
+                or name in self._adapter_cache.pinned
+                or self._adapter_cache.is_loaded(name)
+            )
             if self._served(release) or not room:
                 continue
-            known = self._trouble.get(name)
+            known = self._failures.get(name)
             if known is None or known.again_at <= time.monotonic():
                 await self._load(release)
         self._forget_the_rest()
-        due = [trouble.again_at for trouble in self._trouble.values()]
+        due = [failure.again_at for failure in self._failures.values()]
         return max(0.0, min([*due, time.monotonic() + self._look]) - time.monotonic())
 
     def _forget_the_rest(self) -> None:
         """What is loaded by now (a request may have done that), or is not wanted any more, is no trouble."""
-        if not self._trouble:
+        if not self._failures:
             return
         missing = {release.engine_name for release, _ in self._wanted() if not self._served(release)}
-        self._trouble = {name: trouble for name, trouble in self._trouble.items() if name in missing}
+        self._failures = {name: failure for name, failure in self._failures.items() if name in missing}
 
-    def _served(self, release: Servable) -> bool:
-        return self._residency.serves(release.engine_name, release.ref.domain)
+    def _served(self, release: LoadedRelease) -> bool:
+        return self._adapter_cache.can_serve(release.engine_name, release.ref.domain)
 
-    async def _load(self, release: Servable) -> bool:
+    async def _load(self, release: LoadedRelease) -> bool:
         """Load a release and ask it once; whether both went well."""
         try:
-            await self._residency.ensure(release.engine_name, release.artifact, release.ref.domain)
+            await self._adapter_cache.ensure_loaded(release.engine_name, release.artifact, release.ref.domain)
         except Exception as error:  # Whatever it is, the others have to be loaded too.
             if not isinstance(error, LoadError | EngineUnavailableError):
                 log.exception("%s cannot be loaded", release.ref)
             self._failed(release, str(error) or type(error).__name__)
-            if isinstance(error, DamagedError):
+            if isinstance(error, CorruptArtifactError):
                 self._damaged(release, str(error))
             return False
-        self._trouble.pop(release.engine_name, None)
+        self._failures.pop(release.engine_name, None)
         try:
             await self._client.post(payload.Kind.CHAT.value, payload.warm_up(release))
         except (EngineRefusedError, EngineUnavailableError) as error:
@@ -160,9 +164,9 @@ class Reconciler:
             return False
         return True
 
-    def _failed(self, release: Servable, reason: str) -> None:
-        before = self._trouble.get(release.engine_name)
+    def _failed(self, release: LoadedRelease, reason: str) -> None:
+        before = self._failures.get(release.engine_name)
         attempts = before.attempts + 1 if before else 1
         pause = self._backoff[min(attempts, len(self._backoff)) - 1]
-        self._trouble[release.engine_name] = Trouble(reason, attempts, time.monotonic() + pause)
+        self._failures[release.engine_name] = LoadFailure(reason, attempts, time.monotonic() + pause)
         log.error("%s cannot be loaded, next try in %.0f s: %s", release.ref, pause, reason)

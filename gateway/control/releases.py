@@ -9,25 +9,25 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from postil.gateway.control.catalog_sync import refresh, refresh_keys
+from postil.gateway.control.catalog_sync import sync_adapter, sync_keys
 from postil.gateway.control.runtime import Gateway
 from postil.gateway.engine.adapter_cache import LoadError
 from postil.gateway.errors import NotFoundError, RefusedError
-from postil.gateway.inference.routing.release import Servable, make_servable, recipe
+from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
 from postil.plugins import Candidate, ReleaseRef
 from postil.registry.accounts import tenants
 from postil.registry.db.outage import after_a_change
 from postil.registry.errors import UnavailableError
 from postil.registry.names import AdapterName
 from postil.registry.releases import channels
-from postil.registry.releases.channels import ANYHOW, Only
+from postil.registry.releases.channels import ANY, Precondition
 from postil.registry.releases.service import AdapterState
 
 log = logging.getLogger(__name__)
 
 
 async def promote(
-    gateway: Gateway, ref: ReleaseRef, *, reason: str, actor: str, only: Only = ANYHOW, dry_run: bool = False
+    gateway: Gateway, ref: ReleaseRef, *, reason: str, actor: str, only: Precondition = ANY, dry_run: bool = False
 ) -> AdapterState:
     """Make a release live; returns the adapter as it is then. With ``dry_run`` it is checked, and loaded, and left."""
     if gateway.extensions.guards:
@@ -57,7 +57,7 @@ async def rollback(
     *,
     reason: str,
     actor: str,
-    only: Only = ANYHOW,
+    only: Precondition = ANY,
     dry_run: bool = False,
     details: Mapping[str, Any] | None = None,
 ) -> AdapterState:
@@ -69,7 +69,7 @@ async def rollback(
 
 
 async def point(
-    gateway: Gateway, ref: ReleaseRef, which: str, weight: float, *, reason: str, actor: str, only: Only = ANYHOW
+    gateway: Gateway, ref: ReleaseRef, which: str, weight: float, *, reason: str, actor: str, only: Precondition = ANY
 ) -> AdapterState:
     """Make a release the canary or the shadow, with its share of the traffic in per cent, or change that share."""
     act = partial(
@@ -85,7 +85,7 @@ async def clear(
     *,
     reason: str,
     actor: str,
-    only: Only = ANYHOW,
+    only: Precondition = ANY,
     details: Mapping[str, Any] | None = None,
 ) -> AdapterState:
     """End a canary or a shadow."""
@@ -122,11 +122,11 @@ async def unpin(gateway: Gateway, tenant: str, name: AdapterName, *, reason: str
 async def remove_tenant(gateway: Gateway, name: str, *, actor: str) -> None:
     """Remove a tenant: its keys are refused at once, and its pins go. Raises NotFoundError."""
     await asyncio.to_thread(tenants.remove_tenant, gateway.registry().database, name, actor=actor)
-    await refresh_keys(gateway)
-    async with gateway.changing:
+    await sync_keys(gateway)
+    async with gateway.change_lock:
         for entry in [entry for entry in gateway.catalog.entries.values() if name in entry.pins]:
             try:
-                await refresh(gateway, entry.name)
+                await sync_adapter(gateway, entry.name)
             except UnavailableError:
                 log.warning("a removed tenant's pin of %s is gone here once the database answers", entry.name)
 
@@ -137,13 +137,13 @@ def _check_known(gateway: Gateway, tenant: str) -> None:
 
 
 async def _move(gateway: Gateway, ref: ReleaseRef, act: Callable[[], Any]) -> AdapterState:
-    async with gateway.changing:
+    async with gateway.change_lock:
         await _load(gateway, ref)
         return await _changed(gateway, AdapterName(ref.domain, ref.adapter), act)
 
 
 async def _change(gateway: Gateway, name: AdapterName, act: Callable[[], Any]) -> AdapterState:
-    async with gateway.changing:
+    async with gateway.change_lock:
         return await _changed(gateway, name, act)
 
 
@@ -156,7 +156,7 @@ async def _changed(gateway: Gateway, name: AdapterName, act: Callable[[], Any]) 
         acted = True
 
     try:
-        await refresh(gateway, name, noted)
+        await sync_adapter(gateway, name, noted)
         return await asyncio.to_thread(gateway.registry().state, name)
     except UnavailableError:
         with after_a_change() if acted else nullcontext():
@@ -164,16 +164,16 @@ async def _changed(gateway: Gateway, name: AdapterName, act: Callable[[], Any]) 
 
 
 async def _load(gateway: Gateway, ref: ReleaseRef) -> None:
-    _, residency = gateway.engine()
-    servable = await _servable(gateway, ref)
+    _, adapter_cache = gateway.engine()
+    loaded = await _loaded_release(gateway, ref)
     try:
-        await residency.check(servable.artifact, ref.domain)
-        await residency.ensure(servable.engine_name, servable.artifact, ref.domain)
+        await adapter_cache.check(loaded.artifact, ref.domain)
+        await adapter_cache.ensure_loaded(loaded.engine_name, loaded.artifact, ref.domain)
     except LoadError as error:
         raise RefusedError(f"{ref} was left as it is, because it cannot be loaded: {error}") from error
 
 
-async def _servable(gateway: Gateway, ref: ReleaseRef) -> Servable:
+async def _loaded_release(gateway: Gateway, ref: ReleaseRef) -> LoadedRelease:
     """A release made ready; mostly the catalog has it already."""
     entry = gateway.catalog.entries.get(ref.name)
     if entry is not None and ref.number in entry.releases:
@@ -184,4 +184,4 @@ async def _servable(gateway: Gateway, ref: ReleaseRef) -> Servable:
         raise RefusedError(
             f"{ref} was made for another base ({release.base_id}); publish one trained on {registry.base.id}"
         )
-    return make_servable(recipe(release), gateway.plugins)
+    return load_release(release_spec(release), gateway.plugins)

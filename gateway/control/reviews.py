@@ -19,7 +19,7 @@ from postil.registry.db.tables import Review, utcnow
 from postil.registry.errors import RegistryError
 from postil.registry.policy.policy import ReviewRules
 from postil.registry.reviews import reviews as kept
-from postil.registry.reviews.reviews import Opening
+from postil.registry.reviews.reviews import ReviewRequest
 
 log = logging.getLogger(__name__)
 _OUTBOX_SECONDS = 5.0
@@ -33,13 +33,13 @@ class ReviewNotKeptError(Exception):
     """A review could not be kept, so nothing can be promised."""
 
 
-class Keeper(Protocol):
+class ReviewSink(Protocol):
     """Who keeps answers for a person to look at."""
 
-    async def open(self, opening: Opening, rules: ReviewRules) -> str:
+    async def open(self, opening: ReviewRequest, rules: ReviewRules) -> str:
         """Keep a review and return its id. Raises ReviewNotKeptError."""
 
-    def sample(self, opening: Opening, rules: ReviewRules) -> None:
+    def sample(self, opening: ReviewRequest, rules: ReviewRules) -> None:
         """Keep a review of an answer that passed."""
 
 
@@ -55,7 +55,7 @@ class Reviews:
         self.dropped_samples = 0
         self.waiting = 0
 
-    async def open(self, opening: Opening, rules: ReviewRules) -> str:
+    async def open(self, opening: ReviewRequest, rules: ReviewRules) -> str:
         """Keep a review and return its id. Raises ReviewNotKeptError."""
         opening = replace(opening, assign_to=rules.assign_to, webhook=rules.webhook)
         try:
@@ -65,7 +65,7 @@ class Reviews:
             raise ReviewNotKeptError from error
         return review.id
 
-    def sample(self, opening: Opening, rules: ReviewRules) -> None:
+    def sample(self, opening: ReviewRequest, rules: ReviewRules) -> None:
         """Keep a review of an answer that passed, later; nobody waits for it."""
         if len(self._sampling) >= _SAMPLES:
             self.dropped_samples += 1
@@ -124,7 +124,7 @@ class Reviews:
         await asyncio.gather(*self._sampling, return_exceptions=True)
         await self._webhooks.close()
 
-    async def _sampled(self, opening: Opening, rules: ReviewRules) -> None:
+    async def _sampled(self, opening: ReviewRequest, rules: ReviewRules) -> None:
         try:
             await self.open(opening, rules)
         except ReviewNotKeptError:

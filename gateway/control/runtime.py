@@ -11,42 +11,42 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from postil.gateway.control.analysis.comparison import Comparison
-from postil.gateway.control.analysis.monitor import Alarm, Monitor
-from postil.gateway.control.corruption import Damage
-from postil.gateway.control.reconciler import Reconciler, Trouble, in_order
+from postil.gateway.control.analysis.monitor import Monitor, Regression
+from postil.gateway.control.corruption import CorruptArtifact
+from postil.gateway.control.reconciler import LoadFailure, Reconciler, in_order
 from postil.gateway.control.reviews import Reviews
-from postil.gateway.control.subscribers import Pool
+from postil.gateway.control.subscribers import Subscribers
 from postil.gateway.control.webhooks import Webhooks
-from postil.gateway.engine.adapter_cache import Residency
+from postil.gateway.engine.adapter_cache import AdapterCache
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.engine.lease import LocalSeats
+from postil.gateway.engine.lease import LocalLeases
 from postil.gateway.engine.process import launch_args as command
-from postil.gateway.engine.scheduler.scheduler import make_admission
+from postil.gateway.engine.scheduler.scheduler import make_scheduler
 from postil.gateway.engine.supervisor import Phase, Supervisor
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference.guardrails.evaluate import Isolation
-from postil.gateway.inference.label_prefill import Openings
+from postil.gateway.inference.label_prefill import LabelPrefixes
 from postil.gateway.inference.metering import metering
 from postil.gateway.inference.pipeline import answered
-from postil.gateway.inference.record import Trace
+from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.request import Kind, warm_up_base
-from postil.gateway.inference.routing.catalog import Catalog, Entry, make_entry
+from postil.gateway.inference.routing.catalog import AdapterEntry, Catalog, make_entry
 from postil.gateway.inference.routing.extensions import Extensions
-from postil.gateway.inference.routing.release import Servable
+from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.inference.shadow import Shadows
 from postil.gateway.inference.shadow_context import Unseen
-from postil.gateway.plugin_host.host import Apart
+from postil.gateway.plugin_host.host import PluginHost
 from postil.gateway.server.bootstrap import launcher, open_registry
 from postil.gateway.server.data_dir import hold, run_folder
 from postil.gateway.settings import Settings
-from postil.gateway.tenancy.denied_attempts import Refusals
+from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.directory import Directory, admin_key, read_directory
 from postil.gateway.tenancy.quota import Quota
 from postil.plugins.manager import PluginManager
 from postil.registry.base_model.prepare import prepare
 from postil.registry.releases import shadow_agreement as agreements
 from postil.registry.releases.service import Registry
-from postil.registry.signing.requirements import Clearance
+from postil.registry.signing.requirements import SignatureGate
 
 log = logging.getLogger(__name__)
 Tell = Callable[[str, str], None]
@@ -60,35 +60,35 @@ class Gateway:
         self.settings = settings
         self.plugins = plugins
         self.catalog = Catalog()
-        self._apart = Apart(plugins, settings.home / "logs")
-        self.isolation: Isolation = self._apart
-        self.extensions = Extensions(settings, plugins, self.isolation)
+        self._plugin_host = PluginHost(plugins, settings.home / "logs")
+        self.plugin_host: Isolation = self._plugin_host
+        self.extensions = Extensions(settings, plugins, self.plugin_host)
         self._admin_key = admin_key(settings)
         self.directory = Directory(self._admin_key, whole=False)
         self.problem: str | None = None
         self.in_flight = 0
         # The processes that answer in this one's place, if it was given any.
-        self.pool: Pool = Pool()
+        self.subscribers: Subscribers = Subscribers()
         # Told to end: nobody new is to be sent here, whoever comes is answered for a while.
-        self.leaving = False
+        self.draining = False
         # Changes to releases are made one at a time; no request for an answer ever waits for this.
-        self.changing = asyncio.Lock()
+        self.change_lock = asyncio.Lock()
         self._reading_tenants = asyncio.Lock()
         # Of its own: a revoked key must not go on while all other threads are at work on something large.
         self._keys_thread = ThreadPoolExecutor(1, "keys")
         self._tell = tell
         self._registry: Registry | None = None
-        self._residency: Residency | None = None
+        self._adapter_cache: AdapterCache | None = None
         self._supervisor: Supervisor | None = None
         self._reconciler: Reconciler | None = None
         # Releases found worse than their predecessors, for whoever takes them back.
-        self.alarms: asyncio.Queue[Alarm] = asyncio.Queue()
-        self.damages: asyncio.Queue[Damage] = asyncio.Queue()
-        self.monitor = Monitor(self.alarms.put_nowait, partial(Comparison, alpha=settings.auto_rollback_alpha))
+        self.regressions: asyncio.Queue[Regression] = asyncio.Queue()
+        self.corrupt_artifacts: asyncio.Queue[CorruptArtifact] = asyncio.Queue()
+        self.monitor = Monitor(self.regressions.put_nowait, partial(Comparison, alpha=settings.auto_rollback_alpha))
         self.reviews = Reviews(lambda: self.registry().database, Webhooks(settings.webhook_secret))
-        self.openings = Openings()
-        self.refusals = Refusals(lambda: self.registry().database)
-        self.clearance = Clearance(lambda: self.registry().database)
+        self.label_prefixes = LabelPrefixes()
+        self.denied_attempts = DeniedAttempts(lambda: self.registry().database)
+        self.signature_gate = SignatureGate(lambda: self.registry().database)
         self.limits, self.ledger, self.meter = metering(lambda: self.registry().database, self._limited)
         self.shadows = Shadows(partial(answered, Unseen(self)), self._keep_agreement)
         self._task: asyncio.Task[None] | None = None
@@ -96,8 +96,8 @@ class Gateway:
         self.opened = asyncio.Event()
         self.opened_at = 0
         self.run_folder = run_folder(self._lock_file)
-        self.admission = make_admission(settings)
-        self.seats = LocalSeats(self.engine, self.admission)
+        self.scheduler = make_scheduler(settings)
+        self.leases = LocalLeases(self.engine, self.scheduler)
         self.engine_address = settings.engine_url or f"unix:{self.run_folder / 'engine.sock'}"
         self.client = EngineClient(self.engine_address, timeout_seconds=settings.engine_timeout_seconds)
 
@@ -123,22 +123,24 @@ class Gateway:
         """Whether the registry is open."""
         return self._registry is not None
 
-    def serves(self, release: Servable) -> bool:
+    def can_serve(self, release: LoadedRelease) -> bool:
         """Whether the engine has a release loaded, and it may be answered by."""
-        return self._residency is not None and self._residency.serves(release.engine_name, release.ref.domain)
+        return self._adapter_cache is not None and self._adapter_cache.can_serve(
+            release.engine_name, release.ref.domain
+        )
 
-    def trouble(self, release: Servable) -> Trouble | None:
+    def load_failure(self, release: LoadedRelease) -> LoadFailure | None:
         """What keeps a release from being loaded, if anything does."""
-        return self._reconciler.trouble(release) if self._reconciler else None
+        return self._reconciler.load_failure(release) if self._reconciler else None
 
-    def came(self, trace: Trace) -> None:
+    def started_request(self, record: RequestRecord) -> None:
         """A request is on its way to a release."""
-        self.monitor.came(trace)
+        self.monitor.started(record)
 
-    def ended(self, trace: Trace) -> None:
+    def finished_request(self, record: RequestRecord) -> None:
         """A request to a release has been answered, or has failed."""
-        self.monitor.ended(trace)
-        self.shadows.ended(trace)
+        self.monitor.finished(record)
+        self.shadows.finished(record)
 
     @property
     def body_limit(self) -> int:
@@ -159,11 +161,11 @@ class Gateway:
             raise EngineUnavailableError(self.problem or "the gateway is still starting; try again in a moment")
         return self._registry
 
-    def engine(self) -> tuple[EngineClient, Residency]:
+    def engine(self) -> tuple[EngineClient, AdapterCache]:
         """The engine. Raises EngineUnavailableError while it is not ready."""
-        if self.phase is not Phase.READY or self._residency is None:
+        if self.phase is not Phase.READY or self._adapter_cache is None:
             raise EngineUnavailableError(f"the engine is not ready ({self.phase}); try again in a moment")
-        return self.client, self._residency
+        return self.client, self._adapter_cache
 
     def start(self) -> None:
         """Begin to come up, in the background."""
@@ -174,10 +176,10 @@ class Gateway:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await self.pool.stop()
+        await self.subscribers.stop()
         await self.shadows.stop()
-        await self.openings.stop()
-        await self._apart.stop()
+        await self.label_prefixes.stop()
+        await self._plugin_host.stop()
         await self.reviews.stop()
         if self._supervisor is not None:
             await self._supervisor.stop()
@@ -189,18 +191,18 @@ class Gateway:
         shutil.rmtree(self.run_folder, ignore_errors=True)
         os.close(self._lock_file)
 
-    def adopt(self, entry: Entry, defaults: Mapping[str, str]) -> None:
+    def swap(self, entry: AdapterEntry, defaults: Mapping[str, str]) -> None:
         """Serve an adapter like this from the next request on."""
         before = self.catalog.entries.get(str(entry.name))
         if entry == before and defaults == self.catalog.defaults:
             return
         moved = defaults != self.catalog.defaults or defaults.get(entry.name.domain) == entry.name.adapter
         self.catalog = self.catalog.with_adapter(entry, defaults)
-        self.pool.tell_adapters([entry], defaults)
+        self.subscribers.tell_adapters([entry], defaults)
         if moved:
             self._pin()
         self.monitor.follow(entry, before)
-        self._apart.make_ready(entry.releases[number] for number in entry.wanted())
+        self._plugin_host.make_ready(entry.releases[number] for number in entry.desired())
         if self._reconciler is not None:
             self._reconciler.wake()
 
@@ -209,12 +211,12 @@ class Gateway:
         async with self._reading_tenants:  # One at a time: else an older list could take the place of a newer one.
             read = partial(read_directory, self.registry().database, self._admin_key, demo=self.demo_keys)
             self.directory = await asyncio.get_running_loop().run_in_executor(self._keys_thread, read)
-            self.pool.tell_callers()
+            self.subscribers.tell_callers()
 
     async def _run(self) -> None:
         try:
             async with asyncio.TaskGroup() as coming:
-                coming.create_task(self.pool.start())
+                coming.create_task(self.subscribers.start())
                 await self._open()
             assert self._supervisor is not None, "_open made it"
             assert self._reconciler is not None, "_open made it"
@@ -228,7 +230,7 @@ class Gateway:
             first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
             self.problem = str(first) or type(first).__name__
             log.exception("the gateway could not come up")
-            self.pool.tell_engine()
+            self.subscribers.tell_engine()
             self._tell("failed", self.problem)
 
     async def _open(self) -> None:
@@ -237,12 +239,12 @@ class Gateway:
         launch = None if self.settings.engine_url else launcher(self.settings, base, self.run_folder / "engine.sock")
         self._tell("registry", "opening the registry")
         registry = await asyncio.to_thread(open_registry, self.settings, self.plugins, base)
-        residency = self._residency = Residency(
+        adapter_cache = self._adapter_cache = AdapterCache(
             self.client,
             registry.artifacts,
             capacity=command.held(self.settings),
-            busy=self.admission.runs,
-            clear=self.clearance.check,
+            busy=self.scheduler.is_in_flight,
+            clear=self.signature_gate.check,
         )
         self._registry = registry
         self.opened_at = await asyncio.to_thread(registry.newest_event)
@@ -251,22 +253,22 @@ class Gateway:
         self.catalog = Catalog(
             {str(entry.name): entry for entry in entries}, await asyncio.to_thread(registry.default_adapters)
         )
-        self.pool.tell_adapters(entries, self.catalog.defaults)
+        self.subscribers.tell_adapters(entries, self.catalog.defaults)
         for entry in entries:
             self.monitor.follow(entry, None)
-            self._apart.make_ready(entry.releases[number] for number in entry.wanted())
+            self._plugin_host.make_ready(entry.releases[number] for number in entry.desired())
         self._pin()
         await self.refresh_tenants()
         self.opened.set()
         self._reconciler = Reconciler(
             # The catalog is another one after every change.
             self.client,
-            residency,
-            lambda: in_order(self.catalog.wanted(), residency.pinned),
+            adapter_cache,
+            lambda: in_order(self.catalog.desired(), adapter_cache.pinned),
             ready=lambda: self.phase is Phase.READY,
             tell=partial(self._tell, "adapter"),
             at_once=self.settings.max_loras,
-            damaged=lambda release, why: self.damages.put_nowait(Damage(release.ref, why)),
+            damaged=lambda release, why: self.corrupt_artifacts.put_nowait(CorruptArtifact(release.ref, why)),
         )
         self._supervisor = Supervisor(
             self.client,
@@ -276,7 +278,7 @@ class Gateway:
             start_seconds=self.settings.engine_start_seconds,
             stall_seconds=self.settings.engine_stall_seconds,
             probe=lambda: self.client.post(Kind.CHAT.value, warm_up_base()),
-            moved=self.pool.tell_engine,
+            moved=self.subscribers.tell_engine,
         )
 
     def _limited(self) -> bool:
@@ -284,14 +286,16 @@ class Gateway:
 
     def _pin(self) -> None:
         """Keep in the engine what answers for a domain, as far as that leaves room for what is asked for besides."""
-        if self._residency is not None:
-            most = self._residency.capacity - self.settings.max_loras
-            self._residency.pinned = frozenset(release.engine_name for release in self.catalog.standing()[:most])
+        if self._adapter_cache is not None:
+            most = self._adapter_cache.capacity - self.settings.max_loras
+            self._adapter_cache.pinned = frozenset(
+                release.engine_name for release in self.catalog.default_releases()[:most]
+            )
 
     def _engine_tells(self, phase: Phase, reason: str) -> None:
-        if phase is Phase.DOWN and self._residency is not None:
-            self._residency.forget()
-            self.openings.forget()
+        if phase is Phase.DOWN and self._adapter_cache is not None:
+            self._adapter_cache.evict()
+            self.label_prefixes.clear()
             self.meter.fingerprint.written = None
         if phase is Phase.FAILED:
             self.problem = reason

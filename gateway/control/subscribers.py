@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from postil.gateway.inference.routing.catalog import Entry
+from postil.gateway.inference.routing.catalog import AdapterEntry
 
 
-class PoolError(Exception):
+class WorkerStartError(Exception):
     """The processes that are to answer do not come up; the text says why."""
 
 
-class Pool:
+class Subscribers:
     """Of a gateway that answers by itself: nobody has to be told. ``WorkerPool`` is that of the others."""
 
     @property
@@ -27,7 +27,7 @@ class Pool:
     async def start(self) -> None:
         """Start them; return when they take requests. Raises PoolError if one does not come up."""
 
-    def tell_adapters(self, entries: Iterable[Entry], defaults: Mapping[str, str]) -> None:
+    def tell_adapters(self, entries: Iterable[AdapterEntry], defaults: Mapping[str, str]) -> None:
         """These adapters are served like this from now on."""
 
     def tell_callers(self) -> None:
@@ -36,13 +36,13 @@ class Pool:
     def tell_engine(self) -> None:
         """The engine has another phase."""
 
-    def tell_leaving(self) -> None:
+    def tell_draining(self) -> None:
         """The gateway is going to end: nobody new is to be sent here."""
 
     async def caught_up(self) -> None:
         """Return when all that was told is in force with everybody who takes requests; who does not hear is ended."""
 
-    async def leave(self) -> None:
+    async def drain(self) -> None:
         """Have them answer what they have, and end."""
 
     async def stop(self) -> None:

@@ -24,11 +24,11 @@ class LoadError(Exception):
     """An artifact could not be loaded; the text says why, for the people who run the gateway."""
 
 
-class DamagedError(LoadError):
+class CorruptArtifactError(LoadError):
     """The files of an artifact are gone, or are not what was published."""
 
 
-class Residency:
+class AdapterCache:
     """What was loaded since the engine last started: at most ``capacity``, while no more than that are ``busy``.
 
     ``busy`` says whether an artifact is being used; neither those nor ``pinned`` ones are unloaded.
@@ -60,17 +60,17 @@ class Residency:
         # Loaded before their turn, and not used yet.
         self._ahead: set[str] = set()
 
-    def holds(self, name: str) -> bool:
+    def is_loaded(self, name: str) -> bool:
         """Whether the engine has an artifact under this name. A look into memory."""
         return name in self._loaded
 
-    def serves(self, name: str, domain: str) -> bool:
+    def can_serve(self, name: str, domain: str) -> bool:
         """Whether it has, and a domain may be answered by it."""
         return name in self._loaded and (name, domain) in self._cleared
 
     def touch(self, name: str, domain: str) -> bool:
         """Whether a domain may be answered by it, which is a use of it."""
-        if not self.serves(name, domain):
+        if not self.can_serve(name, domain):
             return False
         self._ahead.discard(name)
         self._loaded.move_to_end(name)
@@ -84,7 +84,7 @@ class Residency:
         """Whether there is no room, and all that is pinned is there. However many are registered, a look at few."""
         return not self.has_room() and all(name in self._loaded for name in self.pinned)
 
-    def forget(self, name: str | None = None) -> None:
+    def evict(self, name: str | None = None) -> None:
         """The engine lost one artifact, or (without a name) all of them."""
         for lost in [name] if name is not None else [*self._loaded, *self._ahead]:
             self._loaded.pop(lost, None)
@@ -95,7 +95,7 @@ class Residency:
         """Everything that is loaded, what was not used for longest first."""
         return list(self._loaded)
 
-    async def ensure(self, name: str, artifact: str, domain: str) -> None:
+    async def ensure_loaded(self, name: str, artifact: str, domain: str) -> None:
         """Return when the engine holds the artifact, for this domain. Raises LoadError or EngineUnavailableError."""
         if self.touch(name, domain):
             return
@@ -138,7 +138,7 @@ class Residency:
                 await asyncio.wait({self._unloading[name]})
             await self._client.load_adapter(name, str(folder.resolve()))
         except ArtifactError as error:
-            raise DamagedError(str(error)) from error
+            raise CorruptArtifactError(str(error)) from error
         except OSError as error:
             raise LoadError(str(error)) from error
         except EngineRefusedError as error:
@@ -153,7 +153,7 @@ class Residency:
             victim = next(idle, None)
             if victim is None or victim == next(reversed(self._loaded)):  # Never the one that was just loaded.
                 return
-            self.forget(victim)
+            self.evict(victim)
             self._unloading[victim] = asyncio.create_task(self._unload(victim))
 
     async def _unload(self, name: str) -> None:

@@ -12,9 +12,9 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from postil.gateway.engine.health.activity import Pulse
+from postil.gateway.engine.health.activity import EngineActivity
 from postil.gateway.engine.transport.http1 import HttpClient
-from postil.gateway.engine.transport.response import Answer, BrokenError, SilentError
+from postil.gateway.engine.transport.response import BrokenError, EngineResponse, SilentError
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError
 
 log = logging.getLogger(__name__)
@@ -34,23 +34,23 @@ _TOKENS = re.compile(rb"^vllm:(?:generation|prompt)_tokens_total\b\S* (\S+)$", r
 
 
 class Health(Enum):
-    """What an engine says of itself; ``SILENT`` is no answer, ``SICK`` one that it cannot go on, or nobody there."""
+    """What an engine says of itself; ``SILENT`` is no answer, ``UNHEALTHY`` that it cannot go on, or nobody there."""
 
-    WELL = "well"
-    SICK = "sick"
+    HEALTHY = "well"
+    UNHEALTHY = "sick"
     SILENT = "silent"
 
 
 class EngineClient:
     """Speaks to vLLM. ``address`` is ``unix:/path/to/socket`` or ``http://host:port``.
 
-    ``on_sick`` is called when the engine is found unable to go on, before whoever asked is told.
+    ``on_unhealthy`` is called when the engine is found unable to go on, before whoever asked is told.
     """
 
     def __init__(self, address: str, *, timeout_seconds: float) -> None:
         self._http = HttpClient(address, timeout_seconds=timeout_seconds)
-        self.on_sick: Callable[[], None] = lambda: None
-        self.pulse = Pulse()
+        self.on_unhealthy: Callable[[], None] = lambda: None
+        self.activity = EngineActivity()
         self._cuts = 0
 
     async def post(self, path: str, payload: Mapping[str, Any]) -> bytes:
@@ -61,7 +61,7 @@ class EngineClient:
         async with self._sent(path, payload) as answer:
             body = await answer.read()
             if path.endswith(_GENERATES):
-                self.pulse.heard()
+                self.activity.heard()
             return body
 
     @asynccontextmanager
@@ -72,17 +72,17 @@ class EngineClient:
 
     async def healthy(self) -> bool:
         """Whether the engine says that it is."""
-        return await self.health() is Health.WELL
+        return await self.health() is Health.HEALTHY
 
     async def health(self) -> Health:
         """What the engine says of itself, within five seconds."""
         try:
             status, _ = await self._get("/health")
         except _NOBODY:
-            return Health.SICK
+            return Health.UNHEALTHY
         except _GONE:
             return Health.SILENT
-        return Health.WELL if status == 200 else Health.SICK
+        return Health.HEALTHY if status == 200 else Health.UNHEALTHY
 
     async def load_adapter(self, name: str, folder: str) -> None:
         """Load an adapter. One that is loaded already under that name is the same one."""
@@ -128,11 +128,11 @@ class EngineClient:
                 answer.leave()
 
     @asynccontextmanager
-    async def _sent(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[Answer]:
+    async def _sent(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[EngineResponse]:
         """An answer whose status is good. That alone is no sign of life: vLLM's front end sends it without its core."""
         well, answer, counts = False, None, path.endswith(_GENERATES)
         if counts:
-            self.pulse.asked()
+            self.activity.asked()
         try:
             answer = await self._begun(path, _encoder.encode(payload))
             if answer.status >= 400:
@@ -141,15 +141,15 @@ class EngineClient:
             well = answer.done  # One that was left before its end may have been left because nothing came.
         except _GONE as error:
             if isinstance(error, _NOBODY):
-                self.on_sick()
+                self.on_unhealthy()
             raise _unavailable(repr(error)) from error
         finally:
             if counts:
-                self.pulse.done(well=well)
+                self.activity.done(well=well)
             if answer is not None:
                 answer.leave()
 
-    async def _begun(self, path: str, body: bytes) -> Answer:
+    async def _begun(self, path: str, body: bytes) -> EngineResponse:
         """Ask, and again where the connection broke before any answer: nobody has seen a byte of it yet.
 
         The other times on a connection of its own: what broke one that was kept may have broken all of them.
@@ -169,20 +169,20 @@ class EngineClient:
             fresh = True
         return await self._http.ask(b"POST", where, body, fresh=True)
 
-    async def _refuse(self, answer: Answer) -> NoReturn:
+    async def _refuse(self, answer: EngineResponse) -> NoReturn:
         """An engine that lost its core says 500 to what it was doing; that is no fault of the request."""
         body = await answer.read()
-        if answer.status >= 500 and (health := await self.health()) is not Health.WELL:
-            if health is Health.SICK:  # One that is silent may only be busy; whoever watches it will see.
-                self.on_sick()
+        if answer.status >= 500 and (health := await self.health()) is not Health.HEALTHY:
+            if health is Health.UNHEALTHY:  # One that is silent may only be busy; whoever watches it will see.
+                self.on_unhealthy()
             raise _unavailable(f"it said {answer.status}")  # Its text may quote the request: logs carry none.
         raise EngineRefusedError(answer.status, body if body.startswith(b"{") else _NOT_JSON)
 
-    async def _chunks(self, answer: Answer) -> AsyncIterator[bytes]:
+    async def _chunks(self, answer: EngineResponse) -> AsyncIterator[bytes]:
         try:
             async for chunk in answer.chunks():
                 if not chunk.startswith(b":"):  # A comment keeps connections open and tells of no token.
-                    self.pulse.heard()
+                    self.activity.heard()
                 yield chunk
         except _GONE as error:
             raise _unavailable(repr(error)) from error

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from postil.gateway.engine.adapter_cache import LoadError, Residency
+from postil.gateway.engine.adapter_cache import AdapterCache, LoadError
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.engine.scheduler.scheduler import Admission, Place
+from postil.gateway.engine.scheduler.scheduler import Permit, Scheduler
 from postil.gateway.errors import EngineUnavailableError
 from postil.plugins import ReleaseRef
 
@@ -34,73 +34,73 @@ class Weights(Protocol):
         """Their name inside the engine."""
 
 
-class Seat(Protocol):
-    """Taken by ``at_once``, or, if that says no, by ``wait``; whoever has it gives it back by ``leave``, once.
+class EngineLease(Protocol):
+    """Taken by ``try_acquire``, or, if that says no, by ``wait``; whoever has it gives it back by ``release``, once.
 
     Where either raises, nothing is left to be given back. ``waited`` is for how many seconds its turn did not come.
     """
 
     waited: float
 
-    def at_once(self) -> bool:
+    def try_acquire(self) -> bool:
         """Whether it is had without waiting. Raises QueueFullError, DeadlinePassedError, EngineUnavailableError."""
 
     async def wait(self) -> None:
         """Return when it is had. Raises DeadlinePassedError, NotLoadedError, EngineUnavailableError."""
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Give it back."""
 
 
-class Seats(Protocol):
+class LeaseProvider(Protocol):
     """Where seats are had, and the engine that they are at."""
 
     @property
     def client(self) -> EngineClient:
         """The engine."""
 
-    def seat(self, tenant: str, weights: Weights | None, *, deadline: float | None, again: bool) -> Seat:
-        """A seat for one request, to be taken. ``weights`` are None for the base; see ``Admission.place``."""
+    def lease(self, tenant: str, weights: Weights | None, *, deadline: float | None, again: bool) -> EngineLease:
+        """A seat for one request, to be taken. ``weights`` are None for the base; see ``Scheduler.place``."""
 
-    def lost(self, name: str) -> None:
+    def adapter_lost(self, name: str) -> None:
         """The engine does not know the weights of this name that it was thought to hold."""
 
 
-class LocalSeats:
+class LocalLeases:
     """The seats of the engine of this process. ``engine`` raises EngineUnavailableError while it is not ready."""
 
-    def __init__(self, engine: Callable[[], tuple[EngineClient, Residency]], admission: Admission) -> None:
+    def __init__(self, engine: Callable[[], tuple[EngineClient, AdapterCache]], scheduler: Scheduler) -> None:
         self._engine = engine
-        self._admission = admission
+        self._scheduler = scheduler
 
     @property
     def client(self) -> EngineClient:
         """The engine. Raises EngineUnavailableError."""
         return self._engine()[0]
 
-    def seat(self, tenant: str, weights: Weights | None, *, deadline: float | None, again: bool) -> LocalSeat:
+    def lease(self, tenant: str, weights: Weights | None, *, deadline: float | None, again: bool) -> LocalLease:
         """A seat for one request."""
         adapter, meanwhile = None, None
         if weights is not None:
             adapter, meanwhile = weights.engine_name, partial(self._prefetch, weights)
-        place = self._admission.place(tenant, adapter, deadline=deadline, again=again, meanwhile=meanwhile)
-        return LocalSeat(self._engine, place, weights)
+        place = self._scheduler.reserve(tenant, adapter, deadline=deadline, again=again, meanwhile=meanwhile)
+        return LocalLease(self._engine, place, weights)
 
-    def lost(self, name: str) -> None:
+    def adapter_lost(self, name: str) -> None:
         """Load it again for whoever asks next."""
-        self._engine()[1].forget(name)
+        self._engine()[1].evict(name)
 
     def _prefetch(self, weights: Weights) -> None:
         self._engine()[1].prefetch(weights.engine_name, weights.artifact, weights.ref.domain)
 
 
-class LocalSeat:
+class LocalLease:
     """One of them. A place is held while weights are loaded, so that no more are loaded than have a place."""
 
     __slots__ = ("_engine", "_place", "_placed", "_weights", "waited")
 
     def __init__(
-        self, engine: Callable[[], tuple[EngineClient, Residency]], place: Place, weights: Weights | None
+        self, engine: Callable[[], tuple[EngineClient, AdapterCache]], place: Permit, weights: Weights | None
     ) -> None:
         self._engine = engine
         self._place = place
@@ -108,13 +108,13 @@ class LocalSeat:
         self._weights = weights
         self.waited = 0.0
 
-    def at_once(self) -> bool:
+    def try_acquire(self) -> bool:
         """Whether the place is free and the weights are there: a look into memory."""
-        _, residency = self._engine()
-        self._placed = self._place.at_once()
+        _, adapter_cache = self._engine()
+        self._placed = self._place.try_acquire()
         if not self._placed or self._weights is None:
             return self._placed
-        return residency.touch(self._weights.engine_name, self._weights.ref.domain)
+        return adapter_cache.touch(self._weights.engine_name, self._weights.ref.domain)
 
     async def wait(self) -> None:
         """Wait for the place, then for the weights."""
@@ -126,21 +126,21 @@ class LocalSeat:
                 self.waited = time.monotonic() - began
         try:
             # What has waited may find that the engine was given up meanwhile.
-            _, residency = self._engine()
+            _, adapter_cache = self._engine()
             if self._weights is not None:
-                await _resident(residency, self._weights)
+                await _resident(adapter_cache, self._weights)
         except BaseException:
-            self._place.leave()
+            self._place.release()
             raise
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Give the place back."""
-        self._place.leave()
+        self._place.release()
 
 
-async def _resident(residency: Residency, weights: Weights) -> None:
+async def _resident(adapter_cache: AdapterCache, weights: Weights) -> None:
     try:
-        await residency.ensure(weights.engine_name, weights.artifact, weights.ref.domain)
+        await adapter_cache.ensure_loaded(weights.engine_name, weights.artifact, weights.ref.domain)
     except LoadError as error:
         raise NotLoadedError(f"{weights.ref} cannot be loaded now") from error
     except EngineUnavailableError as error:

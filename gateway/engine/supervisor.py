@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 
 from postil.gateway.engine.client import EngineClient, Health
-from postil.gateway.engine.health.hang_probe import moves
+from postil.gateway.engine.health.hang_probe import is_making_progress
 from postil.gateway.engine.process.child import EngineProcess
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 
@@ -75,7 +75,7 @@ class Supervisor:
         self._ready_at: float | None = None
         self.process: EngineProcess | None = None
         self._alarm = asyncio.Event()
-        client.on_sick = self._sick
+        client.on_unhealthy = self._sick
 
     async def run(self) -> None:
         """Run until cancelled, or until an engine that was never ready has failed a few times."""
@@ -138,21 +138,21 @@ class Supervisor:
                 return "the engine lost its core, or listens no more"
             except TimeoutError:
                 health = await self._client.health()
-            if health is Health.SICK:
+            if health is Health.UNHEALTHY:
                 return "the engine says that it is not healthy, or listens no more"
-            if health is Health.WELL and await self._hung():
+            if health is Health.HEALTHY and await self._hung():
                 return "the engine answers its health check, but no request"
             silent = silent + 1 if health is Health.SILENT else 0
         return "the engine does not answer its health check"
 
     async def _goes_on(self) -> bool:
-        return self._launch is not None or await moves(self._client, self._probe, self._probe_seconds)
+        return self._launch is not None or await is_making_progress(self._client, self._probe, self._probe_seconds)
 
     async def _hung(self) -> bool:
         """Whether requests wait and no token comes; then nobody else is sent there, and who waits is told at once."""
-        if not 0 < self._stall_seconds <= self._client.pulse.silent_seconds:
+        if not 0 < self._stall_seconds <= self._client.activity.silent_seconds:
             return False
-        if await moves(self._client, self._probe, self._probe_seconds):
+        if await is_making_progress(self._client, self._probe, self._probe_seconds):
             return False
         self._is(Phase.DOWN)
         await self._client.cut()

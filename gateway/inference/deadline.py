@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from postil.gateway.errors import BadRequestError
-from postil.gateway.inference.request import Ask
+from postil.gateway.inference.request import CompletionRequest
 
 _HEADER = b"x-request-timeout"
 
 
-def timed(ask: Ask, headers: Iterable[tuple[bytes, bytes]]) -> Ask:
+def timed(ask: CompletionRequest, headers: Iterable[tuple[bytes, bytes]]) -> CompletionRequest:
     """The request with the deadline that its client set by ``x-request-timeout: SECONDS``. Raises BadRequestError."""
     for name, value in headers:
         if name == _HEADER:

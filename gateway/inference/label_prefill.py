@@ -23,9 +23,9 @@ import msgspec
 
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
-from postil.gateway.inference.request import Ask, Kind
+from postil.gateway.inference.request import CompletionRequest, Kind
 from postil.gateway.inference.routing.catalog import BASE
-from postil.gateway.inference.routing.release import Servable
+from postil.gateway.inference.routing.release import LoadedRelease
 from postil.plugins import ReleaseRef
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ _APART = (
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class LabelPrefix:
     """How all answers of a release begin, and what may follow."""
 
     text: str
@@ -85,14 +85,16 @@ class Opening:
             tokens.insert(0, given)
 
 
-class Openings:
-    """What is known of each release's; ``forget`` it when there may be another engine."""
+class LabelPrefixes:
+    """What is known of each release's; ``clear`` it when there may be another engine."""
 
     def __init__(self) -> None:
-        self._known: dict[ReleaseRef, Opening | None] = {}
+        self._known: dict[ReleaseRef, LabelPrefix | None] = {}
         self._asking: set[asyncio.Task[None]] = set()
 
-    def of(self, client: EngineClient, release: Servable, ask: Ask, request: Mapping[str, Any]) -> Opening | None:
+    def of(
+        self, client: EngineClient, release: LoadedRelease, ask: CompletionRequest, request: Mapping[str, Any]
+    ) -> LabelPrefix | None:
         """The opening to begin an answer with, or None where all of it is to be generated. A look into memory."""
         if release.ref not in self._known:
             self._known[release.ref] = None
@@ -100,7 +102,7 @@ class Openings:
         found = self._known[release.ref]
         return found if found is not None and _fits(ask, request) else None
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Another engine may have another template; what was asked of this one does not count."""
         self._known.clear()
         for task in self._asking:
@@ -112,14 +114,14 @@ class Openings:
             task.cancel()
         await asyncio.gather(*self._asking, return_exceptions=True)
 
-    def _ask(self, client: EngineClient, release: Servable) -> None:
-        opening = opening_of(release)
+    def _ask(self, client: EngineClient, release: LoadedRelease) -> None:
+        opening = label_prefix_of(release)
         if opening is not None:
             task = asyncio.create_task(self._learn(client, release, opening))
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
 
-    async def _learn(self, client: EngineClient, release: Servable, opening: Opening) -> None:
+    async def _learn(self, client: EngineClient, release: LoadedRelease, opening: LabelPrefix) -> None:
         try:
             fits = await _agrees(client, opening)
         except EngineUnavailableError:
@@ -133,7 +135,7 @@ class Openings:
             log.info("the engine's template does not let answers of %s be begun; all of each is generated", release.ref)
 
 
-def opening_of(release: Servable) -> Opening | None:
+def label_prefix_of(release: LoadedRelease) -> LabelPrefix | None:
     """What a release's answers have in common, if its policy restricts them to labels."""
     output = release.policy.output
     choices = (release.constraint or {}).get("choice")
@@ -142,10 +144,10 @@ def opening_of(release: Servable) -> Opening | None:
     text = json.dumps({output.field: ""}).removesuffix(_END)
     rests = [choice.removeprefix(text) for choice in choices]
     # A label that holds the end itself would stop in its middle.
-    return Opening(text, rests) if all(rest.find(_END) == len(rest) - len(_END) for rest in rests) else None
+    return LabelPrefix(text, rests) if all(rest.find(_END) == len(rest) - len(_END) for rest in rests) else None
 
 
-async def _agrees(client: EngineClient, opening: Opening) -> bool:
+async def _agrees(client: EngineClient, opening: LabelPrefix) -> bool:
     """Whether a begun answer is to the model what it would have generated itself, token by token."""
     asked = await _tokens(client, None)
     begun = await _tokens(client, opening.text)
@@ -174,7 +176,7 @@ async def _tokens(client: EngineClient, answer: str | None) -> list[int]:
     return tokens
 
 
-def _fits(ask: Ask, request: Mapping[str, Any]) -> bool:
+def _fits(ask: CompletionRequest, request: Mapping[str, Any]) -> bool:
     """Whether this request's answer can be begun. A client that wants log-probabilities wants those of all tokens."""
     messages = request.get("messages")
     return (

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.errors import BadRequestError, EngineRefusedError, EngineUnavailableError
-from postil.gateway.inference.streaming.usage_filter import Fingerprint, Passing, asking, of_answer
+from postil.gateway.inference.streaming.usage_filter import Fingerprint, UsageFilter, asking, of_answer
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.quota import Quota
-from postil.gateway.tenancy.rate_limiter import Limiter
-from postil.gateway.tenancy.usage_ledger import Ledger
-from postil.gateway.tenancy.window_counts import Counts
+from postil.gateway.tenancy.rate_limiter import RateLimiter
+from postil.gateway.tenancy.usage_ledger import UsageLedger
+from postil.gateway.tenancy.window_counts import WindowCounts
 from postil.plugins import ReleaseRef
 from postil.registry.accounts.usage import ANSWER, SHADOW
 from postil.registry.db.database import Database
@@ -23,7 +23,7 @@ from postil.registry.db.database import Database
 _BYTES_A_TOKEN = 4
 
 
-class Book(Protocol):
+class UsageSink(Protocol):
     """Where it is noted."""
 
     def add(
@@ -37,43 +37,43 @@ class Book(Protocol):
         completion: int,
         unknown: int = 0,
     ) -> None:
-        """Note one request; see ``Ledger.add``."""
+        """Note one request; see ``UsageLedger.add``."""
 
 
-class Purse(Protocol):
+class TokenBudget(Protocol):
     """Where a tenant's tokens are charged."""
 
     def spend(self, quota: Quota | None, tokens: int) -> None:
-        """Charge tokens; see ``Limiter.spend``."""
+        """Charge tokens; see ``RateLimiter.spend``."""
 
 
-class Meter:
+class UsageMeter:
     """Counts what the engine is asked. Tokens are charged to the tenant's limits when the engine has said how many."""
 
-    def __init__(self, ledger: Book, limiter: Purse) -> None:
+    def __init__(self, ledger: UsageSink, limiter: TokenBudget) -> None:
         self.ledger = ledger
         self.fingerprint = Fingerprint()
-        self.limiter: Purse | None = limiter
+        self.limiter: TokenBudget | None = limiter
         self._kind: str | None = None
 
-    def on(self, client: EngineClient, caller: Caller, release: ReleaseRef | None, kind: str = ANSWER) -> Metered:
+    def on(self, client: EngineClient, caller: Caller, release: ReleaseRef | None, kind: str = ANSWER) -> MeteredEngine:
         """The engine for one caller and one release (None: the base)."""
-        return Metered(self, client, caller, release, self._kind or kind)
+        return MeteredEngine(self, client, caller, release, self._kind or kind)
 
-    def for_shadows(self) -> Meter:
+    def for_shadows(self) -> UsageMeter:
         """Counts to the same ledger, as what nobody asked for: no tenant is charged."""
         meter = copy(self)
         meter.limiter, meter._kind = None, SHADOW
         return meter
 
 
-class Metered:
+class MeteredEngine:
     """Asks the engine and counts. What it refused, or never began, counts for nothing."""
 
     __slots__ = ("_caller", "_client", "_kind", "_meter", "_release")
 
     def __init__(
-        self, meter: Meter, client: EngineClient, caller: Caller, release: ReleaseRef | None, kind: str
+        self, meter: UsageMeter, client: EngineClient, caller: Caller, release: ReleaseRef | None, kind: str
     ) -> None:
         self._meter = meter
         self._client = client
@@ -102,10 +102,10 @@ class Metered:
         ``choices`` is how many a prompt has, where there are several in all.
         """
         total, each = _wishes(request)
-        passing = Passing(self._meter.fingerprint, total=total, each=each, choices=choices)
+        passing = UsageFilter(self._meter.fingerprint, total=total, each=each, choices=choices)
         async with self._client.stream(path, {**request, "stream_options": asking(request)}) as chunks:
             try:
-                yield passing.through(chunks)
+                yield passing.filter(chunks)
             finally:
                 used = passing.used()
                 if used is not None or not passing.broken:  # An engine that fails before its first word costs nobody.
@@ -122,11 +122,13 @@ class Metered:
             meter.limiter.spend(self._caller.limits, spent)
 
 
-def metering(database: Callable[[], Database], limited: Callable[[], bool]) -> tuple[Limiter, Ledger, Meter]:
+def metering(
+    database: Callable[[], Database], limited: Callable[[], bool]
+) -> tuple[RateLimiter, UsageLedger, UsageMeter]:
     """All of it over one set of counts; ``limited`` says whether there is a tenant with limits."""
-    counts = Counts()
-    limiter, ledger = Limiter(counts), Ledger(database, counts, limited)
-    return limiter, ledger, Meter(ledger, limiter)
+    counts = WindowCounts()
+    limiter, ledger = RateLimiter(counts), UsageLedger(database, counts, limited)
+    return limiter, ledger, UsageMeter(ledger, limiter)
 
 
 def _wishes(request: Mapping[str, Any]) -> tuple[bool, bool]:

@@ -13,19 +13,19 @@ from typing import Any, Protocol
 
 import msgspec
 
-from postil.gateway.engine.lease import NotLoadedError, Seats
+from postil.gateway.engine.lease import LeaseProvider, NotLoadedError
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError, UnvalidatedError
 from postil.gateway.inference import request as payload
 from postil.gateway.inference import responses as answers
-from postil.gateway.inference.engine_call import Access
-from postil.gateway.inference.guardrails.enforcer import Answering, Around, falls_back_on_errors, reads_whole
-from postil.gateway.inference.label_prefill import Openings
-from postil.gateway.inference.metering import Meter
-from postil.gateway.inference.record import End, Trace
-from postil.gateway.inference.request import Ask
+from postil.gateway.inference.engine_call import EngineCall
+from postil.gateway.inference.guardrails.enforcer import Around, Enforcer, falls_back_on_errors, has_guardrails
+from postil.gateway.inference.label_prefill import LabelPrefixes
+from postil.gateway.inference.metering import UsageMeter
+from postil.gateway.inference.record import RequestOutcome, RequestRecord
+from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import AUTO, BASE, PIN, Catalog, Route
 from postil.gateway.inference.routing.extensions import Extensions
-from postil.gateway.inference.routing.release import Servable
+from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.inference.streaming import passthrough as stream
 from postil.gateway.inference.streaming.guarded import streamed
 from postil.gateway.tenancy.directory import Caller
@@ -50,26 +50,26 @@ class Running(Around, Protocol):
         """The plugins that the settings name."""
 
     @property
-    def openings(self) -> Openings:
+    def label_prefixes(self) -> LabelPrefixes:
         """How label answers begin."""
 
     @property
-    def meter(self) -> Meter:
+    def meter(self) -> UsageMeter:
         """Counts what the engine is asked."""
 
     @property
-    def seats(self) -> Seats:
+    def leases(self) -> LeaseProvider:
         """Seats at the engine."""
 
-    def came(self, trace: Trace) -> None:
+    def started_request(self, record: RequestRecord) -> None:
         """A request is on its way to a release."""
 
-    def ended(self, trace: Trace) -> None:
+    def finished_request(self, record: RequestRecord) -> None:
         """A request to a release has been answered, or has failed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class PipelineResponse:
     """What goes out: ``body`` whole, or, for a stream, chunk by chunk."""
 
     headers: Mapping[str, str]
@@ -77,7 +77,9 @@ class Answer:
     body: bytes | AsyncIterator[bytes]
 
 
-async def complete(running: Running, caller: Caller, ask: Ask, open_streams: AsyncExitStack) -> Answer:
+async def complete(
+    running: Running, caller: Caller, ask: CompletionRequest, open_streams: AsyncExitStack
+) -> PipelineResponse:
     """Answer one completion. A stream stays open until ``open_streams`` is closed.
 
     Raises GatewayError, or EngineRefusedError with what the engine said.
@@ -88,31 +90,31 @@ async def complete(running: Running, caller: Caller, ask: Ask, open_streams: Asy
     route = running.catalog.resolve(model, caller, ask.user)
     if route is None:
         access = _access(running, caller, ask)
-        return await _pass_on(access, ask, payload.for_base(ask, caller.name), {_RELEASE: BASE}, open_streams)
-    trace = Trace(route, caller, ask, running.ended, running.came)
+        return await _pass_on(access, ask, payload.build_base_request(ask, caller.name), {_RELEASE: BASE}, open_streams)
+    record = RequestRecord(route, caller, ask, running.finished_request, running.started_request)
     # However this goes on: a request that came has an end.
-    open_streams.callback(trace.end, End.LEFT)
+    open_streams.callback(record.finish, RequestOutcome.LEFT)
     try:
-        return await _routed(running, trace, open_streams)
+        return await _routed(running, record, open_streams)
     except UnvalidatedError:
-        trace.failed_validation = True
-        trace.end()
+        record.failed_validation = True
+        record.finish()
         raise
     except (EngineUnavailableError, EngineRefusedError) as error:
         if isinstance(error, EngineRefusedError) and error.status < 500:  # The request's own fault.
-            trace.end(End.REFUSED)
+            record.finish(RequestOutcome.REFUSED)
             raise
-        return await _failed(running, trace, error)
+        return await _failed(running, record, error)
     except GatewayError:
-        trace.end(End.REFUSED)
+        record.finish(RequestOutcome.REFUSED)
         raise
     except Exception:  # A fault of ours, or of what the release brought along: it does not speak for the release.
-        trace.engine_error = True
-        trace.end()
+        record.engine_error = True
+        record.finish()
         raise
 
 
-async def answered(running: Running, caller: Caller, ask: Ask) -> bytes:
+async def answered(running: Running, caller: Caller, ask: CompletionRequest) -> bytes:
     """Answer one completion that is not to be streamed. Raises as ``complete`` does."""
     async with AsyncExitStack() as open_streams:
         answer = await complete(running, caller, ask, open_streams)
@@ -120,134 +122,146 @@ async def answered(running: Running, caller: Caller, ask: Ask) -> bytes:
     return answer.body
 
 
-async def _routed(running: Running, trace: Trace, open_streams: AsyncExitStack) -> Answer:
+async def _routed(running: Running, record: RequestRecord, open_streams: AsyncExitStack) -> PipelineResponse:
     """Answer by the release that the route names, or by the one that answers in its place."""
-    access = _access(running, trace.caller, trace.ask, trace)
+    access = _access(running, record.caller, record.ask, record)
     try:
-        return await _asked(running, access, trace, open_streams)
+        return await _asked(running, access, record, open_streams)
     except NotLoadedError:
-        if trace.route.otherwise is None:
+        if record.route.otherwise is None:
             raise
         # A canary that cannot even be loaded: the stable release goes on with the request.
-        trace.elsewhere(Route(trace.route.otherwise, STABLE))
-        return await _asked(running, access, trace, open_streams)
+        record.reroute(Route(record.route.otherwise, STABLE))
+        return await _asked(running, access, record, open_streams)
 
 
-async def _asked(running: Running, access: Access, trace: Trace, open_streams: AsyncExitStack) -> Answer:
-    release = trace.route.release
+async def _asked(
+    running: Running, access: EngineCall, record: RequestRecord, open_streams: AsyncExitStack
+) -> PipelineResponse:
+    release = record.route.release
     try:
-        return await _answer(running, access, trace, open_streams)
+        return await _answer(running, access, record, open_streams)
     except EngineRefusedError as error:
         if error.status != 404 or release.engine_name.encode() not in error.body:
             raise _renamed(error, release) from error
     # The engine has lost it since (it was restarted, or somebody unloaded it): nothing was answered yet.
-    access.lost(release)
+    access.adapter_lost(release)
     try:
-        return await _answer(running, access, trace, open_streams)
+        return await _answer(running, access, record, open_streams)
     except EngineRefusedError as error:
         raise _renamed(error, release) from error
 
 
-async def _answer(running: Running, access: Access, trace: Trace, open_streams: AsyncExitStack) -> Answer:
-    release, ask = trace.route.release, trace.ask
-    request = payload.for_release(ask, release, trace.caller.name)
-    if not reads_whole(release):
-        return await _pass_on(access, ask, request, _headers(trace), open_streams, trace)
-    answering = Answering(running, trace, access.again)
-    instead = await answering.checked()
+async def _answer(
+    running: Running, access: EngineCall, record: RequestRecord, open_streams: AsyncExitStack
+) -> PipelineResponse:
+    release, ask = record.route.release, record.ask
+    request = payload.build_engine_request(ask, release, record.caller.name)
+    if not has_guardrails(release):
+        return await _pass_on(access, ask, request, _headers(record), open_streams, record)
+    answering = Enforcer(running, record, access.retry)
+    instead = await answering.check_input()
     if instead is not None:
-        return await _written(answering, answers.of_choice(instead, ask.kind), trace)
-    if not payload.held_whole(ask, release):
+        return await _written(answering, answers.of_choice(instead, ask.kind), record)
+    if not payload.must_buffer(ask, release):
         chunks, cancel = await access.stream(release, request, open_streams)
-        headers = {**_headers(trace), **await answering.headers()}
-        return Answer(headers, EVENTS, streamed(answering, trace, chunks, cancel))
-    opening = running.openings.of(access.client, release, ask, request)
+        headers = {**_headers(record), **await answering.headers()}
+        return PipelineResponse(headers, EVENTS, streamed(answering, record, chunks, cancel))
+    opening = running.label_prefixes.of(access.client, release, ask, request)
     request = request if opening is None else opening.begin(request)
     answer = msgspec.json.decode(await access.post(release, request))
     for choice in answer["choices"]:
         if opening is not None:
             opening.complete(choice)
-        await answering.settle(choice)
+        await answering.enforce(choice)
         asked = ask.body.get("logprobs")  # 0 is a wish, too: for the chosen tokens alone.
         if release.needs_tokens and (asked is None or asked is False):
             answers.drop_tokens(choice)
-    return await _written(answering, answer, trace)
+    return await _written(answering, answer, record)
 
 
-async def _failed(running: Running, trace: Trace, error: EngineUnavailableError | EngineRefusedError) -> Answer:
+async def _failed(
+    running: Running, record: RequestRecord, error: EngineUnavailableError | EngineRefusedError
+) -> PipelineResponse:
     """What the policy says is served where the engine failed; the error, where it says nothing."""
-    trace.engine_error = True
-    if not falls_back_on_errors(trace.route.release):
-        trace.end()
+    record.engine_error = True
+    if not falls_back_on_errors(record.route.release):
+        record.finish()
         raise error
-    answering = Answering(running, trace, partial(_again_if_up, running, trace))
+    answering = Enforcer(running, record, partial(_again_if_up, running, record))
     try:
-        choice = await answering.broken(error)
+        choice = await answering.on_engine_error(error)
     except (GatewayError, EngineRefusedError):
-        trace.end()
+        record.finish()
         raise
-    return await _written(answering, answers.of_choice(choice, trace.ask.kind), trace)
+    return await _written(answering, answers.of_choice(choice, record.ask.kind), record)
 
 
-async def _again_if_up(running: Running, trace: Trace, release: Servable | None, request: Mapping[str, Any]) -> bytes:
-    return await _access(running, trace.caller, trace.ask, trace).again(release, request)
+async def _again_if_up(
+    running: Running, record: RequestRecord, release: LoadedRelease | None, request: Mapping[str, Any]
+) -> bytes:
+    return await _access(running, record.caller, record.ask, record).retry(release, request)
 
 
-def _access(running: Running, caller: Caller, ask: Ask, trace: Trace | None = None) -> Access:
+def _access(
+    running: Running, caller: Caller, ask: CompletionRequest, record: RequestRecord | None = None
+) -> EngineCall:
     """The way to the engine. Raises EngineUnavailableError while it is not ready."""
-    return Access(running.seats, running.meter, caller, ask, trace)
+    return EngineCall(running.leases, running.meter, caller, ask, record)
 
 
-async def _written(answering: Answering, answer: dict[str, Any], trace: Trace) -> Answer:
+async def _written(answering: Enforcer, answer: dict[str, Any], record: RequestRecord) -> PipelineResponse:
     """A judged answer as the client asked for it."""
-    ask = trace.ask
-    answer["model"] = trace.route.release.ref.name
-    headers = {**_headers(trace), **await answering.headers()}
+    ask = record.ask
+    answer["model"] = record.route.release.ref.name
+    headers = {**_headers(record), **await answering.headers()}
     if answering.notice:
         answer["postil"] = {"notice": answering.notice}
     body = answers.as_events(answer, ask) if ask.stream else answers.as_json(answer)
-    return _whole(headers, EVENTS if ask.stream else JSON, body, trace)
+    return _whole(headers, EVENTS if ask.stream else JSON, body, record)
 
 
-def _headers(trace: Trace) -> dict[str, str]:
+def _headers(record: RequestRecord) -> dict[str, str]:
     """Which release answers; and where it is not what is live, why not."""
-    headers = {_RELEASE: str(trace.route.release.ref)}
-    if trace.route.why in _TOLD:
-        headers["x-postil-channel"] = trace.route.why
+    headers = {_RELEASE: str(record.route.release.ref)}
+    if record.route.reason in _TOLD:
+        headers["x-postil-channel"] = record.route.reason
     return headers
 
 
-def _whole(headers: Mapping[str, str], content_type: str, body: bytes, trace: Trace | None) -> Answer:
-    if trace is not None:
-        if trace.raw is not None:
-            trace.raw.append(body)
-        trace.end()
-    return Answer(headers, content_type, body)
+def _whole(
+    headers: Mapping[str, str], content_type: str, body: bytes, record: RequestRecord | None
+) -> PipelineResponse:
+    if record is not None:
+        if record.raw is not None:
+            record.raw.append(body)
+        record.finish()
+    return PipelineResponse(headers, content_type, body)
 
 
 async def _pass_on(
-    access: Access,
-    ask: Ask,
+    access: EngineCall,
+    ask: CompletionRequest,
     request: Mapping[str, Any],
     headers: Mapping[str, str],
     open_streams: AsyncExitStack,
-    trace: Trace | None = None,
-) -> Answer:
+    record: RequestRecord | None = None,
+) -> PipelineResponse:
     """Nobody looks at the text, so nobody parses it: only the name is put right."""
-    release = trace.route.release if trace else None
+    release = record.route.release if record else None
     inside, outside = (release.engine_name, release.ref.name) if release else (BASE, BASE)
     if not ask.stream:
         body = await access.post(release, request)
-        return _whole(headers, JSON, _rename(body, inside, outside), trace)
+        return _whole(headers, JSON, _rename(body, inside, outside), record)
     chunks, _ = await access.stream(release, request, open_streams)
     if inside != outside:
         chunks = stream.renamed(chunks, inside, outside)
-    return Answer(headers, EVENTS, stream.ended_cleanly(chunks, trace))
+    return PipelineResponse(headers, EVENTS, stream.ended_cleanly(chunks, record))
 
 
 def _rename(body: bytes, inside: str, outside: str) -> bytes:
     return body if inside == outside else body.replace(inside.encode(), outside.encode())
 
 
-def _renamed(error: EngineRefusedError, release: Servable) -> EngineRefusedError:
+def _renamed(error: EngineRefusedError, release: LoadedRelease) -> EngineRefusedError:
     return EngineRefusedError(error.status, _rename(error.body, release.engine_name, release.ref.name))

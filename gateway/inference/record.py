@@ -7,13 +7,13 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-from postil.gateway.inference.request import Ask
+from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import Route
 from postil.gateway.tenancy.directory import Caller
 from postil.plugins import ReleaseRef
 
 
-class End(Enum):
+class RequestOutcome(Enum):
     """How a request ended: with an answer (or an error in its place), with its client gone, or by its own fault."""
 
     ANSWERED = "answered"
@@ -21,7 +21,7 @@ class End(Enum):
     REFUSED = "refused"
 
 
-class Trace:
+class RequestRecord:
     """One request to a release: who asked what, which release answered, and how that went.
 
     ``came`` is called with this object when the request is sent on its way, and ``tell`` once when that way has ended.
@@ -34,10 +34,10 @@ class Trace:
         "arrival",
         "ask",
         "caller",
-        "end_of_it",
         "engine_error",
         "failed_validation",
         "fell_back",
+        "outcome",
         "raw",
         "route",
         "seconds",
@@ -48,38 +48,38 @@ class Trace:
         self,
         route: Route,
         caller: Caller,
-        ask: Ask,
-        tell: Callable[[Trace], None],
-        came: Callable[[Trace], None] = lambda trace: None,
+        ask: CompletionRequest,
+        tell: Callable[[RequestRecord], None],
+        came: Callable[[RequestRecord], None] = lambda record: None,
     ) -> None:
         self.caller = caller
         self.ask = ask
         self._tell = tell
         self._came = came
         self._began = self.waited = 0.0
-        self.end_of_it: End | None = None
+        self.outcome: RequestOutcome | None = None
         self._begin(route)
 
     @property
-    def why(self) -> str:
+    def reason(self) -> str:
         """Why this release answers."""
-        return self.route.why
+        return self.route.reason
 
     @property
     def ref(self) -> ReleaseRef:
         """The release that answers."""
         return self.route.release.ref
 
-    def elsewhere(self, route: Route) -> None:
+    def reroute(self, route: Route) -> None:
         """The engine could not even begin on this way: that is told, and the same request goes on by another."""
         self.engine_error = True
-        self.end()
+        self.finish()
         self._begin(route)
 
-    def end(self, how: End = End.ANSWERED) -> None:
+    def finish(self, how: RequestOutcome = RequestOutcome.ANSWERED) -> None:
         """The answer is whole, or will not be. Only the first end counts."""
-        if self.end_of_it is None:
-            self.end_of_it = how
+        if self.outcome is None:
+            self.outcome = how
             self.seconds = time.perf_counter() - self._began - self.waited
             self._tell(self)
 
@@ -91,7 +91,7 @@ class Trace:
         self.seconds = 0.0
         # For its turn at the engine; ``seconds`` is without.
         self.waited = 0.0
-        self.end_of_it = None
+        self.outcome = None
         # Where the monitor keeps its place in the order of requests.
         self.arrival: Any = None
         # What was sent, kept only where a shadow's answer will be compared with it.

@@ -12,7 +12,7 @@ import msgspec
 
 from postil.gateway.errors import BadRequestError
 from postil.gateway.inference import body_limits as shape
-from postil.gateway.inference.routing.release import Servable
+from postil.gateway.inference.routing.release import LoadedRelease
 from postil.plugins import AskAgain
 
 _decoder = msgspec.json.Decoder()
@@ -29,7 +29,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CompletionRequest:
     """One request as the gateway understands it. ``body`` is what the client sent.
 
     ``deadline`` is until when its client waits for its turn, by ``time.monotonic``, if it said so.
@@ -44,7 +44,7 @@ class Ask:
     deadline: float | None = None
 
 
-def read_ask(kind: Kind, raw: bytes) -> Ask:
+def parse(kind: Kind, raw: bytes) -> CompletionRequest:
     """Read a request body. Only what the gateway itself acts on is checked; the rest is the engine's to judge.
 
     Raises BadRequestError.
@@ -61,7 +61,7 @@ def read_ask(kind: Kind, raw: bytes) -> Ask:
     stream = _typed(body, "stream", bool)
     options = _typed(body, "stream_options", dict) or {}
     user = _typed(body, "user", str)
-    return Ask(kind, body, model, bool(stream), options.get("include_usage") is True, user)
+    return CompletionRequest(kind, body, model, bool(stream), options.get("include_usage") is True, user)
 
 
 def _typed(body: Mapping[str, Any], key: str, kind: type) -> Any:
@@ -74,12 +74,12 @@ def _typed(body: Mapping[str, Any], key: str, kind: type) -> Any:
 _WORDS: Mapping[type, str] = {str: "a string", bool: "true or false", dict: "an object"}
 
 
-def for_base(ask: Ask, tenant: str) -> dict[str, Any]:
+def build_base_request(ask: CompletionRequest, tenant: str) -> dict[str, Any]:
     """The engine's request for the base: the client's own, under the tenant's cache salt."""
     return {**ask.body, "model": "base", "cache_salt": cache_salt(tenant, "base")}
 
 
-def for_release(ask: Ask, release: Servable, tenant: str) -> dict[str, Any]:
+def build_engine_request(ask: CompletionRequest, release: LoadedRelease, tenant: str) -> dict[str, Any]:
     """The engine's request for a release: its weights, its prompt, its sampling, its constraint.
 
     Raises BadRequestError if the client asks for an output that the release does not give.
@@ -99,7 +99,7 @@ def for_release(ask: Ask, release: Servable, tenant: str) -> dict[str, Any]:
     return payload
 
 
-def held_whole(ask: Ask, release: Servable) -> bool:
+def must_buffer(ask: CompletionRequest, release: LoadedRelease) -> bool:
     """Whether an answer has to be whole before any of it can leave, given that somebody judges it.
 
     Only validators with a window act on a stream; and what tells of tokens tells of text that may not leave.
@@ -113,7 +113,7 @@ def held_whole(ask: Ask, release: Servable) -> bool:
     )
 
 
-def several(ask: Ask) -> int | None:
+def choices_per_prompt(ask: CompletionRequest) -> int | None:
     """How many choices each prompt gets, where there are several choices in all; else None."""
     prompt, wanted = ask.body.get("prompt"), ask.body.get("n")
     number = wanted if isinstance(wanted, int) and wanted > 0 else 1
@@ -121,9 +121,11 @@ def several(ask: Ask) -> int | None:
     return number if number > 1 or prompts else None
 
 
-def again(ask: Ask, release: Servable | None, first: Servable, how: AskAgain, tenant: str) -> dict[str, Any]:
+def build_retry(
+    ask: CompletionRequest, release: LoadedRelease | None, first: LoadedRelease, how: AskAgain, tenant: str
+) -> dict[str, Any]:
     """The engine's request for another try: of one choice, by ``release``, or by the base under the first's policy."""
-    payload = for_release(ask, release or first, tenant)
+    payload = build_engine_request(ask, release or first, tenant)
     if release is None:
         payload |= {"model": "base", "cache_salt": cache_salt(tenant, "base")}
     payload |= {**how.sampling, "n": 1, "stream": False}
@@ -146,22 +148,22 @@ def cache_salt(tenant: str, release: str) -> str:
     return hashlib.sha256(f"{tenant}\0{release}".encode()).hexdigest()
 
 
-def _put_streaming(payload: dict[str, Any], ask: Ask, release: Servable) -> None:
+def _put_streaming(payload: dict[str, Any], ask: CompletionRequest, release: LoadedRelease) -> None:
     """Stream from the engine only if the client gets a stream: from what is judged whole, nothing can leave before."""
-    payload["stream"] = not held_whole(ask, release)
+    payload["stream"] = not must_buffer(ask, release)
     payload.pop("stream_options", None)
     if payload["stream"] and ask.include_usage:
         # Where an answer is cut off, the client gets the count up to there: the last that the engine gives.
         payload["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
 
 
-def _put_sampling(payload: dict[str, Any], release: Servable) -> None:
+def _put_sampling(payload: dict[str, Any], release: LoadedRelease) -> None:
     policy = release.policy
-    several = isinstance(payload.get("n"), int) and payload["n"] > 1
+    choices_per_prompt = isinstance(payload.get("n"), int) and payload["n"] > 1
     for key, value in policy.defaults.items():
         # To ask for several answers is to ask for sampling: a default of greedy decoding does not fit.
         if all(payload.get(alias) is None for alias in _ALIASES.get(key, (key,))) and not (
-            several and key == "temperature" and value == 0
+            choices_per_prompt and key == "temperature" and value == 0
         ):
             payload[key] = value
     for key, value in policy.sampling.items():
@@ -176,7 +178,7 @@ def _put_system_prompt(payload: dict[str, Any], prompt: str) -> None:
         payload["messages"] = [{"role": "system", "content": prompt}, *messages]
 
 
-def _refuse_other_outputs(body: Mapping[str, Any], release: Servable) -> None:
+def _refuse_other_outputs(body: Mapping[str, Any], release: LoadedRelease) -> None:
     """``json_object`` and ``text`` hold for any constrained answer; whatever asks for another form is refused."""
     asked = [key for key in _CONSTRAINTS if body.get(key) is not None]
     form = body.get("response_format")
@@ -208,7 +210,7 @@ def warm_up_base() -> dict[str, Any]:
     }
 
 
-def warm_up(release: Servable) -> dict[str, Any]:
+def warm_up(release: LoadedRelease) -> dict[str, Any]:
     """A request to a release as a client's would be, a short one."""
     body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
-    return for_release(Ask(Kind.CHAT, body, None, False, False), release, "postil-warm-up")
+    return build_engine_request(CompletionRequest(Kind.CHAT, body, None, False, False), release, "postil-warm-up")

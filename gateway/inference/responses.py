@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from postil.gateway.inference.request import Ask, Kind
+from postil.gateway.inference.request import CompletionRequest, Kind
 from postil.plugins import Completion, Fallback, Token
 
 _encoder = msgspec.json.Encoder()
@@ -85,7 +85,7 @@ def as_json(answer: Mapping[str, Any]) -> bytes:
     return _encoder.encode(answer)
 
 
-def as_events(answer: Mapping[str, Any], ask: Ask) -> bytes:
+def as_events(answer: Mapping[str, Any], ask: CompletionRequest) -> bytes:
     """A whole answer as the server-sent events of a stream: valid to its ``[DONE]``, for every choice."""
     chat = ask.kind is Kind.CHAT
     head = {key: answer[key] for key in ("id", "created", "model") if key in answer}

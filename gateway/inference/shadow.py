@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from postil.gateway.errors import DeadlinePassedError, EngineRefusedError, GatewayError, QueueFullError
-from postil.gateway.inference.record import End, Trace
-from postil.gateway.inference.request import Ask, Kind
+from postil.gateway.inference.record import RequestOutcome, RequestRecord
+from postil.gateway.inference.request import CompletionRequest, Kind
 from postil.gateway.tenancy.directory import Caller
 from postil.plugins import ReleaseRef
 from postil.registry.releases.shadow_agreement import Compared
@@ -21,7 +21,7 @@ from postil.registry.releases.shadow_agreement import Compared
 log = logging.getLogger(__name__)
 _FLUSH_SECONDS = 1.0
 _AT_ONCE = 2
-Counts = Mapping[Compared, int]
+AgreementCounts = Mapping[Compared, int]
 
 
 class Shadows:
@@ -30,25 +30,27 @@ class Shadows:
     ``complete`` answers a request whole; ``keep`` stores counts, and may block.
     """
 
-    def __init__(self, complete: Callable[[Caller, Ask], Awaitable[bytes]], keep: Callable[[Counts], None]) -> None:
+    def __init__(
+        self, complete: Callable[[Caller, CompletionRequest], Awaitable[bytes]], keep: Callable[[AgreementCounts], None]
+    ) -> None:
         self._complete = complete
         self._keep = keep
         self._counts: Counter[Compared] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def ended(self, trace: Trace) -> None:
+    def finished(self, record: RequestRecord) -> None:
         """A request has ended; if it was answered and its release has a shadow, send that a copy."""
-        shadow = trace.route.shadow
-        if shadow is None or not trace.raw or trace.engine_error or trace.end_of_it is not End.ANSWERED:
+        shadow = record.route.shadow
+        if shadow is None or not record.raw or record.engine_error or record.outcome is not RequestOutcome.ANSWERED:
             return
         if len(self._tasks) >= _AT_ONCE:
-            self._counts[Compared(trace.route.release.ref, shadow.ref, "skipped")] += 1
+            self._counts[Compared(record.route.release.ref, shadow.ref, "skipped")] += 1
             return
-        task = asyncio.create_task(self._compare(trace, trace.route.release.ref, shadow.ref, b"".join(trace.raw)))
+        task = asyncio.create_task(self._compare(record, record.route.release.ref, shadow.ref, b"".join(record.raw)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def count(self, counts: Counts) -> None:
+    def count(self, counts: AgreementCounts) -> None:
         """Add what another process has compared."""
         self._counts.update(counts)
 
@@ -76,10 +78,10 @@ class Shadows:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.flush()
 
-    async def _compare(self, trace: Trace, answered: ReleaseRef, shadow: ReleaseRef, raw: bytes) -> None:
-        copy = replace(trace.ask, model=str(shadow), stream=False, body=_whole(trace.ask.body), deadline=None)
+    async def _compare(self, record: RequestRecord, answered: ReleaseRef, shadow: ReleaseRef, raw: bytes) -> None:
+        copy = replace(record.ask, model=str(shadow), stream=False, body=_whole(record.ask.body), deadline=None)
         try:
-            theirs = said(copy.kind, await self._complete(trace.caller, copy))
+            theirs = said(copy.kind, await self._complete(record.caller, copy))
             verdict = "agreed" if same(said(copy.kind, raw), theirs) else "differed"
         except (QueueFullError, DeadlinePassedError):  # Nothing of the shadow's: it had no turn.
             verdict = "skipped"

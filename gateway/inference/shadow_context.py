@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from postil.gateway.engine.lease import Seats
-from postil.gateway.inference.label_prefill import Openings
-from postil.gateway.inference.metering import Meter
+from postil.gateway.engine.lease import LeaseProvider
+from postil.gateway.inference.label_prefill import LabelPrefixes
+from postil.gateway.inference.metering import UsageMeter
 from postil.gateway.inference.pipeline import Running
-from postil.gateway.inference.record import Trace
+from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.routing.catalog import Catalog
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.registry.policy.policy import ReviewRules
-from postil.registry.reviews.reviews import Opening
+from postil.registry.reviews.reviews import ReviewRequest
 
 
-class Unkept:
+class DiscardReviews:
     """Where reviews go that nobody will be asked for."""
 
-    async def open(self, opening: Opening, rules: ReviewRules) -> str:
+    async def open(self, opening: ReviewRequest, rules: ReviewRules) -> str:
         """Keep nothing."""
         return ""
 
-    def sample(self, opening: Opening, rules: ReviewRules) -> None:
+    def sample(self, opening: ReviewRequest, rules: ReviewRules) -> None:
         """Keep nothing."""
 
 
@@ -29,8 +29,8 @@ class Unseen:
 
     def __init__(self, running: Running) -> None:
         self._running = running
-        self.isolation = running.isolation
-        self.reviews = Unkept()
+        self.plugin_host = running.plugin_host
+        self.reviews = DiscardReviews()
         self._meter = running.meter.for_shadows()
 
     @property
@@ -39,9 +39,9 @@ class Unseen:
         return self._running.catalog
 
     @property
-    def seats(self) -> Seats:
+    def leases(self) -> LeaseProvider:
         """Seats at the engine."""
-        return self._running.seats
+        return self._running.leases
 
     @property
     def extensions(self) -> Extensions:
@@ -49,17 +49,17 @@ class Unseen:
         return self._running.extensions
 
     @property
-    def openings(self) -> Openings:
+    def label_prefixes(self) -> LabelPrefixes:
         """How label answers begin."""
-        return self._running.openings
+        return self._running.label_prefixes
 
     @property
-    def meter(self) -> Meter:
+    def meter(self) -> UsageMeter:
         """Counts what the engine is asked, apart from what tenants asked."""
         return self._meter
 
-    def came(self, trace: Trace) -> None:
+    def started_request(self, record: RequestRecord) -> None:
         """Nobody is told."""
 
-    def ended(self, trace: Trace) -> None:
+    def finished_request(self, record: RequestRecord) -> None:
         """Nobody is told."""

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from postil.gateway.plugin_host.protocol import Needed
+from postil.gateway.plugin_host.protocol import ComponentSpec
 
 # So many components a process keeps; those that were not used for the longest time go first.
 _KEPT = 64
@@ -17,10 +17,10 @@ _AGAIN_SECONDS = 5.0
 
 
 @dataclass(eq=False, slots=True)
-class Place:
+class LoadedComponent:
     """A component in a process: being set up, ready, or not to be had."""
 
-    needed: Needed
+    needed: ComponentSpec
     number: int
     # Done when it is known whether it could be set up; the result says whether.
     known: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -43,14 +43,14 @@ class Place:
             self.known.set_result(ready)
 
 
-class Places:
+class LoadedComponents:
     """The components of one process."""
 
     def __init__(self) -> None:
-        self._places: OrderedDict[Needed, Place] = OrderedDict()
+        self._places: OrderedDict[ComponentSpec, LoadedComponent] = OrderedDict()
         self._numbers = 0
 
-    def get(self, needed: Needed) -> Place | None:
+    def get(self, needed: ComponentSpec) -> LoadedComponent | None:
         """The place of a component, unless there is none or it is to be tried again."""
         place = self._places.get(needed)
         if place is None or (place.unfit and time.monotonic() >= place.settled_at + _AGAIN_SECONDS):
@@ -58,14 +58,14 @@ class Places:
         self._places.move_to_end(needed)
         return place
 
-    def add(self, needed: Needed) -> Place:
+    def add(self, needed: ComponentSpec) -> LoadedComponent:
         """A new place, to be set up."""
         self._numbers += 1
-        place = self._places[needed] = Place(needed, self._numbers)
+        place = self._places[needed] = LoadedComponent(needed, self._numbers)
         self._places.move_to_end(needed)
         return place
 
-    def surplus(self) -> Iterator[Place]:
+    def surplus(self) -> Iterator[LoadedComponent]:
         """Takes out what is too much."""
         while len(self._places) > _KEPT:
             needed = next((needed for needed, place in self._places.items() if place.known.done()), None)
@@ -73,10 +73,10 @@ class Places:
                 return
             yield self._places.pop(needed)
 
-    def all(self) -> Iterable[Place]:
+    def all(self) -> Iterable[LoadedComponent]:
         """Every one of them."""
         return self._places.values()
 
-    def ready(self) -> list[Needed]:
+    def ready(self) -> list[ComponentSpec]:
         """Those that could be set up."""
         return [needed for needed, place in self._places.items() if place.ready]

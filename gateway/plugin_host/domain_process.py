@@ -12,7 +12,7 @@ from typing import Any
 from postil.gateway.inference.guardrails.evaluate import DidNotRunError
 from postil.gateway.plugin_host.pending import PendingCall
 from postil.gateway.plugin_host.process import PluginProcess, ProcessEndedError, Spawn
-from postil.gateway.plugin_host.protocol import Needed
+from postil.gateway.plugin_host.protocol import ComponentSpec
 
 log = logging.getLogger(__name__)
 # What may wait or be under way in one domain; beyond it a call is refused at once.
@@ -23,7 +23,7 @@ _LEAVING = 2
 _FIRST_PAUSE, _LONGEST_PAUSE, _LASTS = 0.1, 5.0, 30.0
 
 
-class Domain:
+class DomainProcess:
     """The processes of one domain: one that works, now and then one that comes up and one that ends."""
 
     def __init__(self, name: str, starter: Executor, spawn: Spawn) -> None:
@@ -35,7 +35,7 @@ class Domain:
         self._leaving: dict[PluginProcess, None] = {}
         self._waiting: dict[PendingCall, None] = {}
         # What the next process has to set up before it takes over.
-        self._wanted: dict[Needed, None] = {}
+        self._wanted: dict[ComponentSpec, None] = {}
         self._coming: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._pause = 0.0
@@ -48,7 +48,7 @@ class Domain:
         """The process that takes the calls now."""
         return self._current.pid if self._current else None
 
-    async def call(self, needed: Needed, method: str, arguments: bytes, seconds: float) -> Any:
+    async def call(self, needed: ComponentSpec, method: str, arguments: bytes, seconds: float) -> Any:
         """What the method returns. Raises DidNotRunError."""
         if self._stopping.is_set():
             raise DidNotRunError("was cut off: the gateway is stopping")
@@ -61,7 +61,7 @@ class Domain:
         self._hand_on(call)
         return await call.future
 
-    def prepare(self, components: Iterable[Needed]) -> None:
+    def prepare(self, components: Iterable[ComponentSpec]) -> None:
         """Have components ready by the time they are called."""
         wanted = dict.fromkeys(components)
         if not wanted or self._stopping.is_set():

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from postil.gateway.inference.guardrails.evaluate import DidNotRunError
-from postil.gateway.inference.routing.release import Servable
-from postil.gateway.plugin_host.domain_process import Domain
-from postil.gateway.plugin_host.protocol import Needed
+from postil.gateway.inference.routing.release import LoadedRelease
+from postil.gateway.plugin_host.domain_process import DomainProcess
+from postil.gateway.plugin_host.protocol import ComponentSpec
 from postil.gateway.plugin_host.spawn import spawn
 from postil.plugins.contract import Component
 from postil.plugins.errors import UnknownPluginError
@@ -28,13 +28,13 @@ from postil.plugins.manager import PluginManager
 from postil.registry.policy.policy import Use
 
 
-class Apart:
+class PluginHost:
     """The processes, started as they are needed. What plugins print goes to files in the folder ``logs``."""
 
     def __init__(self, plugins: PluginManager, logs: Path) -> None:
         self._plugins = plugins
         self._logs = logs
-        self._domains: dict[str, Domain] = {}
+        self._domains: dict[str, DomainProcess] = {}
         # One thread that lasts as long as this does: the processes end with the thread that started them.
         self._starter = ThreadPoolExecutor(1, "plugin-processes")
         self._stopped = False
@@ -53,9 +53,9 @@ class Apart:
         needed = self._needed(kind, name, config)
         return await self._domain(domain).call(needed, method, _packed(tuple(arguments)), seconds)
 
-    def make_ready(self, releases: Iterable[Servable]) -> None:
+    def make_ready(self, releases: Iterable[LoadedRelease]) -> None:
         """Have the installed plugins of these releases set up before the first request needs them."""
-        wanted: defaultdict[str, list[Needed]] = defaultdict(list)
+        wanted: defaultdict[str, list[ComponentSpec]] = defaultdict(list)
         for release in releases:
             for kind, use, component in _components(release):
                 if component not in release.isolated:
@@ -76,23 +76,25 @@ class Apart:
         await asyncio.gather(*(domain.stop() for domain in self._domains.values()))
         self._starter.shutdown()
 
-    def _domain(self, name: str) -> Domain:
+    def _domain(self, name: str) -> DomainProcess:
         if self._stopped:
             raise DidNotRunError("was not begun: the gateway is stopping")
         if name not in self._domains:
-            self._domains[name] = Domain(name, self._starter, partial(spawn, name, self._logs, self._plugins.folder))
+            self._domains[name] = DomainProcess(
+                name, self._starter, partial(spawn, name, self._logs, self._plugins.folder)
+            )
         return self._domains[name]
 
-    def _needed(self, kind: str, name: str, config: Mapping[str, Any]) -> Needed:
+    def _needed(self, kind: str, name: str, config: Mapping[str, Any]) -> ComponentSpec:
         try:
             component = self._plugins.component(kind, name)
         except UnknownPluginError:
             raise DidNotRunError("is not installed") from None
         packed = _packed(dict(config))
-        return Needed(kind, name, component.version, component.__module__, component.__qualname__, packed)
+        return ComponentSpec(kind, name, component.version, component.__module__, component.__qualname__, packed)
 
 
-def _components(release: Servable) -> Iterator[tuple[str, Use, Component]]:
+def _components(release: LoadedRelease) -> Iterator[tuple[str, Use, Component]]:
     for kind, uses in (
         ("input check", release.inputs),
         ("validator", release.validators),

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from postil.gateway.inference.guardrails.evaluate import DidNotRunError
-from postil.gateway.plugin_host.protocol import Needed
+from postil.gateway.plugin_host.protocol import ComponentSpec
 
 
-class Holder(Protocol):
+class CallOwner(Protocol):
     """Who has a call for the moment."""
 
     def expired(self, call: PendingCall) -> str:
@@ -24,7 +24,7 @@ class PendingCall:
     __slots__ = ("_over", "_timer", "arguments", "due", "future", "holder", "id", "method", "needed", "seconds")
 
     def __init__(
-        self, needed: Needed, method: str, arguments: bytes, seconds: float, over: Callable[[PendingCall], None]
+        self, needed: ComponentSpec, method: str, arguments: bytes, seconds: float, over: Callable[[PendingCall], None]
     ) -> None:
         loop = asyncio.get_running_loop()
         self.needed = needed
@@ -33,7 +33,7 @@ class PendingCall:
         self.seconds = seconds
         self.due = time.monotonic() + seconds
         self.future: asyncio.Future[Any] = loop.create_future()
-        self.holder: Holder | None = None
+        self.holder: CallOwner | None = None
         self.id: int | None = None
         self._over = over
         self._timer = loop.call_later(seconds, self._expire)

@@ -17,7 +17,7 @@ import msgspec
 
 from postil.gateway.ipc import FrameError
 from postil.gateway.plugin_host import protocol as wire
-from postil.gateway.plugin_host.components import Place, Places
+from postil.gateway.plugin_host.components import LoadedComponent, LoadedComponents
 from postil.gateway.plugin_host.pending import PendingCall
 from postil.gateway.plugin_host.spawn import Spawned
 
@@ -54,11 +54,11 @@ class PluginProcess(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._frames = wire.reply_frames()
         self._ids = count(1)
-        self._places = Places()
-        self._builds: dict[int, tuple[Place, asyncio.TimerHandle]] = {}
+        self._places = LoadedComponents()
+        self._builds: dict[int, tuple[LoadedComponent, asyncio.TimerHandle]] = {}
         # Calls that wait for a component; that were sent; and the ids of those that nobody waits for any more, with the
         # time at which they were given up. The last are touched when they come, and when they are answered.
-        self._parked: dict[PendingCall, Place] = {}
+        self._parked: dict[PendingCall, LoadedComponent] = {}
         self._sent: dict[int, PendingCall] = {}
         self._late: dict[int, float] = {}
         self._heard_at = 0.0
@@ -80,7 +80,7 @@ class PluginProcess(asyncio.Protocol):
         return self._transport.get_write_buffer_size() if self._transport else 0
 
     @property
-    def ready(self) -> list[wire.Needed]:
+    def ready(self) -> list[wire.ComponentSpec]:
         """The components that it has."""
         return self._places.ready()
 
@@ -108,11 +108,11 @@ class PluginProcess(asyncio.Protocol):
             self.kill()
             raise ProcessEndedError(f"it was not up after {_START_SECONDS:.0f} s") from None
 
-    def begin(self, components: Iterable[wire.Needed]) -> list[asyncio.Future[bool]]:
+    def begin(self, components: Iterable[wire.ComponentSpec]) -> list[asyncio.Future[bool]]:
         """Begin to set components up. Each result says whether it could be done."""
         return [self._place(needed).known for needed in components]
 
-    async def prepare(self, components: Iterable[wire.Needed]) -> None:
+    async def prepare(self, components: Iterable[wire.ComponentSpec]) -> None:
         """Set components up; returns when it is known of each whether it could be done."""
         wanted = self.begin(components)
         if wanted:
@@ -169,7 +169,7 @@ class PluginProcess(asyncio.Protocol):
             log.warning("%s is ended: it said what makes no sense (%r)", self._label, error)
             self.kill()
 
-    def _place(self, needed: wire.Needed) -> Place:
+    def _place(self, needed: wire.ComponentSpec) -> LoadedComponent:
         """The place of a component; set up if it has none."""
         found = self._places.get(needed)
         if found is not None:
@@ -183,10 +183,10 @@ class PluginProcess(asyncio.Protocol):
         self._say(wire.Prepare(number, place.number, needed))
         return place
 
-    def _send(self, call: PendingCall, place: Place) -> None:
+    def _send(self, call: PendingCall, place: LoadedComponent) -> None:
         call.id = next(self._ids)
         self._sent[call.id] = call
-        self._say(wire.Call(call.id, place.number, call.method, call.arguments, call.due))
+        self._say(wire.CallMethod(call.id, place.number, call.method, call.arguments, call.due))
 
     def _say(self, message: wire.Message) -> None:
         if self._transport is not None:
@@ -206,13 +206,13 @@ class PluginProcess(asyncio.Protocol):
             del self._sent[reply.id]
             self._end_if_idle()
 
-    def _built(self, place: Place, timer: asyncio.TimerHandle, reply: wire.Reply) -> None:
+    def _built(self, place: LoadedComponent, timer: asyncio.TimerHandle, reply: wire.Reply) -> None:
         timer.cancel()
         if reply.what != wire.READY:
             log.warning("%s cannot set up %s: %s", self._label, place.needed.name, wire.text(reply))
         self._now_known(place, ready=reply.what == wire.READY)
 
-    def _now_known(self, place: Place, *, ready: bool) -> None:
+    def _now_known(self, place: LoadedComponent, *, ready: bool) -> None:
         place.settle(ready)
         for call in [call for call, waits_for in self._parked.items() if waits_for is place]:
             del self._parked[call]

@@ -29,7 +29,7 @@ _ANSWERS: tuple[tuple[str, Any], ...] = (
 _READERS = {what: msgspec.msgpack.Decoder(kind) for what, kind in _ANSWERS}
 
 
-class Needed(msgspec.Struct, frozen=True, array_like=True):
+class ComponentSpec(msgspec.Struct, frozen=True, array_like=True):
     """A component: what it is called, where its class stands, and its configuration (pickled)."""
 
     kind: str
@@ -45,10 +45,10 @@ class Prepare(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
     id: int
     number: int
-    needed: Needed
+    needed: ComponentSpec
 
 
-class Call(msgspec.Struct, frozen=True, array_like=True, tag=True):
+class CallMethod(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Call a method of a component; ``due`` is by the machine's monotonic clock, which all processes share."""
 
     id: int
@@ -68,7 +68,7 @@ class Ping(msgspec.Struct, frozen=True, array_like=True, tag=True):
     """Say that you can still hear."""
 
 
-Message = Prepare | Call | Drop | Ping
+Message = Prepare | CallMethod | Drop | Ping
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):

@@ -18,14 +18,14 @@ from postil.gateway.api.admin.reviews import review_routes
 from postil.gateway.api.admin.router import admin_router
 from postil.gateway.api.error_responses import PROBLEM, problem
 from postil.gateway.api.health import health_routes
-from postil.gateway.api.openai.completions import Shortcut, completion_routes
+from postil.gateway.api.openai.completions import CompletionsShortcut, completion_routes
 from postil.gateway.api.openai.models import model_routes
 from postil.gateway.api.openapi import document_config
-from postil.gateway.api.security_headers import Front
-from postil.gateway.control.auto_rollback import take_back_what_alarms
-from postil.gateway.control.change_feed import follow_others
-from postil.gateway.control.corruption_rollback import go_back_from_damage
-from postil.gateway.control.key_feed import follow_keys
+from postil.gateway.api.security_headers import SecurityHeaders
+from postil.gateway.control.auto_rollback import roll_back_regressions
+from postil.gateway.control.change_feed import watch
+from postil.gateway.control.corruption_rollback import roll_back_corrupt
+from postil.gateway.control.key_feed import watch_keys
 from postil.gateway.control.runtime import Gateway
 from postil.gateway.errors import (
     BadRequestError,
@@ -42,14 +42,14 @@ from postil.registry import errors as registry_errors
 from postil.registry.db.outage import disk_trouble
 
 log = logging.getLogger(__name__)
-_BESIDE = (take_back_what_alarms, go_back_from_damage, follow_others, follow_keys)
+_BESIDE = (roll_back_regressions, roll_back_corrupt, watch, watch_keys)
 AnyRequest = Request[Any, Any, Any]
 _NOT_TO_BE_HELD = (UnicodeDecodeError, RecursionError, OverflowError, DataError)
 
 
 def create_app(gateway: Gateway) -> ASGIApp:
     """An application over one gateway, which it starts and stops with itself; as any ASGI server takes it."""
-    return Shortcut(gateway, make_litestar(gateway))
+    return CompletionsShortcut(gateway, make_litestar(gateway))
 
 
 def make_litestar(gateway: Gateway) -> Litestar:
@@ -58,7 +58,7 @@ def make_litestar(gateway: Gateway) -> Litestar:
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         gateway.start()
-        works = [*(work(gateway) for work in _BESIDE), gateway.refusals.run()]
+        works = [*(work(gateway) for work in _BESIDE), gateway.denied_attempts.run()]
         beside = [asyncio.create_task(work) for work in works]
         try:
             yield
@@ -90,7 +90,7 @@ def make_litestar(gateway: Gateway) -> Litestar:
         openapi_config=document_config(),
         logging_config=None,
     )
-    app.asgi_handler = Front(app.asgi_handler)
+    app.asgi_handler = SecurityHeaders(app.asgi_handler)
     return app
 
 

@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 
 from postil.gateway.api.error_responses import rendered
 from postil.gateway.errors import BadRequestError, TooManyConnectionsError
-from postil.gateway.settings import Limits
+from postil.gateway.settings import HttpLimits
 
 _FRAMING = (b"content-length", b"transfer-encoding")
 _REFUSALS = {400: BadRequestError, 408: BadRequestError, 431: BadRequestError, 503: TooManyConnectionsError}
@@ -31,7 +31,7 @@ class Part(Enum):
     BODY = "body"
 
 
-def bounded(limits: Limits) -> type[HttpToolsProtocol]:
+def bounded(limits: HttpLimits) -> type[HttpToolsProtocol]:
     """The protocol with its bounds, as uvicorn takes it."""
     return type("BoundedDoor", (Door,), {"limits": limits})
 
@@ -39,7 +39,7 @@ def bounded(limits: Limits) -> type[HttpToolsProtocol]:
 class Door(HttpToolsProtocol):
     """One connection. A request that goes over a bound is answered with a 4xx, and the connection is closed."""
 
-    limits: ClassVar[Limits] = Limits()
+    limits: ClassVar[HttpLimits] = HttpLimits()
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ import uvicorn
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from postil.gateway.control.subscribers import Pool
+from postil.gateway.control.subscribers import Subscribers
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.server.http_protocol import bounded
 from postil.gateway.settings import Settings
@@ -24,10 +24,10 @@ _TICK_SECONDS = 0.05
 _LAST_WORDS_SECONDS = 2
 
 
-class Leaver(Protocol):
+class Drainable(Protocol):
     """What leaves: a gateway, or a worker."""
 
-    leaving: bool
+    draining: bool
     settings: Settings
     client: EngineClient
 
@@ -40,11 +40,11 @@ class Server(uvicorn.Server):
     Ctrl-C, and a second signal, do not wait for that. What is in its ``pool`` leaves first.
     """
 
-    def __init__(self, config: uvicorn.Config, gateway: Leaver, pool: Pool | None = None) -> None:
+    def __init__(self, config: uvicorn.Config, gateway: Drainable, pool: Subscribers | None = None) -> None:
         config.timeout_graceful_shutdown = int(gateway.settings.drain_seconds) + _LAST_WORDS_SECONDS
         super().__init__(config)
         self._gateway = gateway
-        self._pool = pool or Pool()
+        self._pool = pool or Subscribers()
         self._signals: list[int] = []
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -54,13 +54,13 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say that it leaves, wait, close the port, let requests end, and cut what has not ended in time."""
-        self._gateway.leaving = True
-        self._pool.tell_leaving()
+        self._gateway.draining = True
+        self._pool.tell_draining()
         loop = asyncio.get_running_loop()
         until = loop.time() + self._gateway.settings.leave_seconds
         while self._signals == [signal.SIGTERM] and loop.time() < until:  # noqa: ASYNC110 - signals set no event
             await asyncio.sleep(_TICK_SECONDS)
-        await self._pool.leave()
+        await self._pool.drain()
         cutting = asyncio.create_task(self._cut())
         try:
             await super().shutdown(sockets)
@@ -73,7 +73,7 @@ class Server(uvicorn.Server):
         await self._gateway.client.cut()
 
 
-def configured(gateway: Leaver, app: ASGIApp) -> uvicorn.Config:
+def configured(gateway: Drainable, app: ASGIApp) -> uvicorn.Config:
     """How uvicorn serves an application, behind the door and with the way out."""
     return uvicorn.Config(
         closing(gateway, app),
@@ -88,11 +88,11 @@ def configured(gateway: Leaver, app: ASGIApp) -> uvicorn.Config:
     )
 
 
-def closing(gateway: Leaver, app: ASGIApp) -> ASGIApp:
+def closing(gateway: Drainable, app: ASGIApp) -> ASGIApp:
     """The application, whose answers close their connections once the gateway leaves."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        await app(scope, receive, _last(send) if gateway.leaving and scope["type"] == ScopeType.HTTP else send)
+        await app(scope, receive, _last(send) if gateway.draining and scope["type"] == ScopeType.HTTP else send)
 
     return answer
 

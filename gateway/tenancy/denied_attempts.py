@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from postil.registry.accounts import denied_attempts as refused
-from postil.registry.accounts.denied_attempts import Refused
+from postil.registry.accounts.denied_attempts import DeniedAttemptRow
 from postil.registry.db.database import Database
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _PAUSE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class DeniedAttempt:
     """One kind of attempt: whose key it was, from where, on which route (``POST /api/gc``), and the status."""
 
     owner: str
@@ -35,21 +35,21 @@ class Refusal:
 
 
 _OTHERS = {
-    False: Refusal(NOBODY, None, "several", "several", 401),
-    True: Refusal("several", "several", "several", "several", 403),
+    False: DeniedAttempt(NOBODY, None, "several", "several", 401),
+    True: DeniedAttempt("several", "several", "several", "several", 403),
 }
 
 
-class Refusals:
+class DeniedAttempts:
     """What was refused and is not in the log yet. ``database`` raises while there is none."""
 
     def __init__(self, database: Callable[[], Database], *, pause_seconds: float = _PAUSE_SECONDS) -> None:
         self._database = database
         self._pause_seconds = pause_seconds
-        self._counts: Counter[Refusal] = Counter()
+        self._counts: Counter[DeniedAttempt] = Counter()
         self._news = asyncio.Event()
 
-    def note(self, refusal: Refusal, times: int = 1) -> None:
+    def note(self, refusal: DeniedAttempt, times: int = 1) -> None:
         """Count an attempt."""
         if refusal not in self._counts and sum(_known(each) == _known(refusal) for each in self._counts) >= KINDS:
             refusal = _OTHERS[_known(refusal)]
@@ -79,10 +79,10 @@ class Refusals:
                 self.note(refusal, times)
 
 
-def _known(refusal: Refusal) -> bool:
+def _known(refusal: DeniedAttempt) -> bool:
     return refusal.owner != NOBODY
 
 
-def _event(refusal: Refusal, times: int) -> Refused:
+def _event(refusal: DeniedAttempt, times: int) -> DeniedAttemptRow:
     told = asdict(refusal)
-    return Refused(told.pop("owner"), {**told, "times": times})
+    return DeniedAttemptRow(told.pop("owner"), {**told, "times": times})

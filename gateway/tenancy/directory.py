@@ -15,7 +15,7 @@ from postil.gateway.errors import (
     SettingsError,
 )
 from postil.gateway.settings import Settings
-from postil.gateway.tenancy.permissions import RIGHTS, Right
+from postil.gateway.tenancy.permissions import PERMISSIONS, Permission
 from postil.gateway.tenancy.quota import Quota, quota
 from postil.registry.accounts.keys import OF_DOMAINS, OLD_MARK, Role, new_secret, parts, salted, unsalted
 from postil.registry.accounts.limits import of_tenant
@@ -55,9 +55,9 @@ class Caller:
         """Whether this caller may ask the adapters of a domain."""
         return self.admin or domain in self.domains
 
-    def may(self, right: Right, domain: str | None = None) -> bool:
+    def may(self, right: Permission, domain: str | None = None) -> bool:
         """Whether this caller has a right in a domain; without one, whether it has it anywhere."""
-        return right in RIGHTS[self.role] and (domain is None or self.scope is None or domain in self.scope)
+        return right in PERMISSIONS[self.role] and (domain is None or self.scope is None or domain in self.scope)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from postil.registry.accounts.keys import Role
 
 
-class Right(StrEnum):
+class Permission(StrEnum):
     """What a route of ``/api`` asks of a key; each route names one (``may=Right...``), or nobody passes."""
 
     LOOK = "look"  # What is installed here: plugins, the schema of policies.
@@ -22,10 +22,12 @@ class Right(StrEnum):
     ADMINISTER = "administer"  # Tenants, keys, limits, signing keys, pins, garbage collection.
 
 
-RIGHTS: Mapping[Role, frozenset[Right]] = {
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.TENANT: frozenset(),
-    Role.PUBLISHER: frozenset({Right.LOOK, Right.SEE, Right.EXPORT, Right.PUBLISH}),
-    Role.REVIEWER: frozenset({Right.LOOK, Right.REVIEW}),
-    Role.VIEWER: frozenset({Right.LOOK, Right.SEE, Right.AUDIT, Right.SEE_KEYS, Right.SEE_USAGE}),
-    Role.ADMIN: frozenset(Right),
+    Role.PUBLISHER: frozenset({Permission.LOOK, Permission.SEE, Permission.EXPORT, Permission.PUBLISH}),
+    Role.REVIEWER: frozenset({Permission.LOOK, Permission.REVIEW}),
+    Role.VIEWER: frozenset(
+        {Permission.LOOK, Permission.SEE, Permission.AUDIT, Permission.SEE_KEYS, Permission.SEE_USAGE}
+    ),
+    Role.ADMIN: frozenset(Permission),
 }

@@ -11,7 +11,7 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 from postil.gateway.errors import RequestsLimitedError, TokensLimitedError
 from postil.gateway.tenancy.quota import Quota
-from postil.gateway.tenancy.window_counts import Counts
+from postil.gateway.tenancy.window_counts import WindowCounts
 
 _NOTHING: Mapping[str, str] = {}
 _SPAN = {60: "minute", 86400: "day"}
@@ -25,10 +25,10 @@ class _State(NamedTuple):
     reset: float
 
 
-class Limiter:
+class RateLimiter:
     """The limits of all tenants, over one set of counts."""
 
-    def __init__(self, counts: Counts) -> None:
+    def __init__(self, counts: WindowCounts) -> None:
         self._counts = counts
         self._windows = SlidingWindowCounterRateLimiter(counts)
         self._busy: dict[str, int] = {}
@@ -113,7 +113,7 @@ class Limiter:
 
 def fits_in(window: tuple[int, float, int, float], limit: int, seconds: int) -> float:
     """The seconds after which one more fits, if nothing else comes: the last window fades over this one, this over the
-    next. ``window`` is what ``Counts.window`` gives, of windows that are so many seconds long.
+    next. ``window`` is what ``WindowCounts.window`` gives, of windows that are so many seconds long.
     """
     before, ends, now, _ = window
     if now < limit:

@@ -10,9 +10,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from postil.gateway.tenancy.quota import key, parts
-from postil.gateway.tenancy.window_counts import Counts, Place
+from postil.gateway.tenancy.window_counts import WindowCounts, WindowSlot
 from postil.registry.accounts import usage
-from postil.registry.accounts.usage import Account, Batch, Used, Window
+from postil.registry.accounts.usage import Account, Batch, UsageRow, Window
 from postil.registry.db.database import Database
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ _LAST_TRIES, _LAST_SECONDS = 5, 10.0
 Line = tuple[int, str, str, str, int, str]
 
 
-class Ledger:
+class UsageLedger:
     """Usage on its way to the database, and windows of limits on their way to the other gateways and back.
 
     While the database is away everything waits here, added up: as much as there are tenants times releases.
@@ -32,7 +32,7 @@ class Ledger:
     """
 
     def __init__(
-        self, database: Callable[[], Database], counts: Counts, limited: Callable[[], bool] = lambda: True
+        self, database: Callable[[], Database], counts: WindowCounts, limited: Callable[[], bool] = lambda: True
     ) -> None:
         self._database = database
         self._counts = counts
@@ -82,7 +82,7 @@ class Ledger:
                 self._sent = True
                 return True
             try:
-                known = await asyncio.to_thread(self._exchange, self._batch)
+                known = await asyncio.to_thread(self._context, self._batch)
             except Exception as error:
                 if not self._troubled:
                     log.error("usage cannot be stored (%s); it is kept and tried again", type(error).__name__)
@@ -104,11 +104,11 @@ class Ledger:
 
     def _next(self) -> Batch:
         lines, self._lines = self._lines, {}
-        used = {_account(line): Used(*counted) for line, counted in lines.items()}
+        used = {_account(line): UsageRow(*counted) for line, counted in lines.items()}
         spent = {_window(place): amount for place, amount in self._counts.take_fresh().items()}
         return Batch(self._writer, self._batch.number + 1 if used or spent else self._batch.number, used, spent)
 
-    def _exchange(self, batch: Batch) -> dict[Place, int]:
+    def _context(self, batch: Batch) -> dict[WindowSlot, int]:
         database = self._database()
         if batch.used or batch.spent:
             usage.add(database, batch, self._counts.clock())
@@ -120,7 +120,7 @@ def _account(line: Line) -> Account:
     return Account(datetime.fromtimestamp(line[0] * _DAY, UTC).date(), *line[1:])
 
 
-def _window(place: Place) -> Window:
+def _window(place: WindowSlot) -> Window:
     counted, seconds, number = place
     what, tenant = parts(counted)
     return Window(tenant, what, seconds, number)

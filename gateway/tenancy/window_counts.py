@@ -12,11 +12,11 @@ from limits.storage import Storage
 from limits.storage.base import SlidingWindowCounterSupport
 
 # What is counted (for whom), the seconds of its windows, and the number of the window since 1970.
-Place = tuple[str, int, int]
+WindowSlot = tuple[str, int, int]
 Clock = Callable[[], float]
 
 
-class Counts(Storage, SlidingWindowCounterSupport):
+class WindowCounts(Storage, SlidingWindowCounterSupport):
     """The storage behind the library's strategies; ``clock`` gives seconds since 1970.
 
     What it asks of a storage and the sliding window never uses is there for its contract alone.
@@ -28,8 +28,8 @@ class Counts(Storage, SlidingWindowCounterSupport):
     def __init__(self, clock: Clock = time.time) -> None:
         super().__init__()
         self.clock = clock
-        self._counts: dict[Place, int] = {}
-        self._fresh: dict[Place, int] = {}
+        self._counts: dict[WindowSlot, int] = {}
+        self._fresh: dict[WindowSlot, int] = {}
 
     def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Count what still fits into the limit; whether it did."""
@@ -63,19 +63,19 @@ class Counts(Storage, SlidingWindowCounterSupport):
         self._add(place, amount)
         return self._counts[place]
 
-    def take_fresh(self) -> dict[Place, int]:
+    def take_fresh(self) -> dict[WindowSlot, int]:
         """What was counted here since the last time."""
         fresh, self._fresh = self._fresh, {}
         return fresh
 
-    def know(self, everywhere: Mapping[Place, int]) -> None:
+    def know(self, everywhere: Mapping[WindowSlot, int]) -> None:
         """Go by what was counted on all gateways, this one's included up to the last ``take_fresh``."""
         counts = dict(everywhere)
         for place, amount in self._fresh.items():
             counts[place] = counts.get(place, 0) + amount
         self._counts = counts
 
-    def _add(self, place: Place, amount: int) -> None:
+    def _add(self, place: WindowSlot, amount: int) -> None:
         self._counts[place] = self._counts.get(place, 0) + amount
         self._fresh[place] = self._fresh.get(place, 0) + amount
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from postil.plugins.contract import Config, FallbackRule
 from postil.plugins.hookspecs import hookimpl
-from postil.plugins.types import Completion, Exchange, Fallback, Outcome, Verdict
+from postil.plugins.types import Completion, Fallback, Outcome, RequestContext, Verdict
 
 
 class AppendConfig(Config):
@@ -30,7 +30,7 @@ class Append(FallbackRule):
     name = "append"
     Config = AppendConfig
 
-    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> Fallback | None:
+    def answer(self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]) -> Fallback | None:
         """Return both texts, or None."""
         mended = all(one.outcome is Outcome.FAILED and one.validator in self.config.mends for one in verdicts)
         if not verdicts or not mended or not completion.text or completion.tool_calls:

@@ -10,7 +10,7 @@ from pydantic import Field, JsonValue, field_validator
 from postil.plugins.contract import Config, FallbackRule
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
-from postil.plugins.types import AskAgain, Completion, Exchange, Verdict
+from postil.plugins.types import AskAgain, Completion, RequestContext, Verdict
 
 # They say who is asked and for what, or how the answer comes: that is not how it is sampled.
 _NOT_SAMPLING = frozenset(
@@ -48,7 +48,7 @@ class Tighter(FallbackRule):
         if not config.sampling and config.instruction is None:
             raise ConfigError("ask_again: it would ask the same again; give sampling or an instruction")
 
-    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> AskAgain:
+    def answer(self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]) -> AskAgain:
         """Ask this release again, whatever failed."""
         return AskAgain(sampling=self.config.sampling, instruction=self.config.instruction)
 

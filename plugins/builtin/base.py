@@ -9,7 +9,7 @@ from pydantic import Field
 
 from postil.plugins.contract import Config, FallbackRule
 from postil.plugins.hookspecs import hookimpl
-from postil.plugins.types import AskAgain, Completion, Exchange, Verdict
+from postil.plugins.types import AskAgain, Completion, RequestContext, Verdict
 
 
 class BaseConfig(Config):
@@ -24,7 +24,7 @@ class Base(FallbackRule):
     name = "base"
     Config = BaseConfig
 
-    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> AskAgain:
+    def answer(self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]) -> AskAgain:
         """Ask the base, whatever failed."""
         return AskAgain(release="base", instruction=self.config.instruction)
 

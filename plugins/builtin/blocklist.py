@@ -24,7 +24,7 @@ from postil.plugins.contract import Config, Validator
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.texts import inner, merged, tool_texts
-from postil.plugins.types import Completion, Exchange, Verdict, window
+from postil.plugins.types import Completion, RequestContext, Verdict, window
 
 LONGEST = 4096
 # A phrase may be stretched by so many hidden characters and doubled spaces. More would have to be held back.
@@ -71,7 +71,7 @@ class Blocklist(Validator):
         longest = [one.longest for one in self._phrases] + [one.longest for one in self._patterns]
         self.scope = window(max(longest) + 2)  # The character on either side decides whether it is a whole word.
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Fail with the spans of all that was found; the reason does not repeat it."""
         hits = list(islice(self._hits(completion.text, *inner(completion)), _MANY))
         if len(hits) == _MANY:

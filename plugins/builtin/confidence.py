@@ -23,7 +23,7 @@ from pydantic import Field
 
 from postil.plugins.contract import Config, Validator
 from postil.plugins.hookspecs import hookimpl
-from postil.plugins.types import Completion, Exchange, Token, Verdict
+from postil.plugins.types import Completion, RequestContext, Token, Verdict
 
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _PAIR = re.compile(rf"({_STRING})\s*:\s*({_STRING})")
@@ -52,7 +52,7 @@ class Confidence(Validator):
     Config = ConfidenceConfig
     needs_tokens = True
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Fail where the probability is too small, or where the tokens do not show it."""
         probability = label_probability(completion, self.config.field)
         if probability is None:

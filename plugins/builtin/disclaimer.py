@@ -11,7 +11,7 @@ from pydantic import Field
 from postil.plugins.contract import Config, Validator
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
-from postil.plugins.types import Completion, Exchange, Verdict
+from postil.plugins.types import Completion, RequestContext, Verdict
 
 
 class DisclaimerConfig(Config):
@@ -36,7 +36,7 @@ class Disclaimer(Validator):
         if not self._text:
             raise ConfigError("disclaimer: text is nothing but white space; give the sentence")
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Fail where the sentence is not there, or not where it has to be."""
         answer = _plain(completion.text)
         if not answer and completion.tool_calls:

@@ -18,7 +18,7 @@ from postil.plugins.contract import Config, InputCheck
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.texts import asked, asked_last
-from postil.plugins.types import Exchange, Verdict
+from postil.plugins.types import RequestContext, Verdict
 
 # RE2 knows the edges of ASCII's words alone; phrases may be in any script.
 _EDGE = r"(?:^|$|[^\pL\pN]|\b)"
@@ -127,9 +127,9 @@ class Emergency(InputCheck):
             raise ConfigError("emergency: it has no wordings; give phrases, or leave built_in out")
         self._wordings = {kind: re2.compile(rf"{_EDGE}({'|'.join(some)}){_EDGE}") for kind, some in wordings.items()}
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, context: RequestContext) -> Verdict:
         """Pass; the reason of the review says which dangers were named."""
-        said = asked(exchange.request) if self.config.whole_conversation else asked_last(exchange.request)
+        said = asked(context.request) if self.config.whole_conversation else asked_last(context.request)
         texts = [_plain(text[-_MOST:]) for text in said]
         told = {kind for text in texts for kind in self._told(text)}
         if not told:
@@ -158,8 +158,12 @@ def _words(phrase: str) -> str:
 
 def _plain(text: str) -> str:
     """Small letters without accents, straight apostrophes, single spaces, no hidden characters."""
-    apart = unicodedata.normalize("NFKD", text) if not text.isascii() else text
-    shown = apart if apart.isascii() else "".join(one for one in apart if unicodedata.category(one) not in _UNSEEN)
+    plugin_host = unicodedata.normalize("NFKD", text) if not text.isascii() else text
+    shown = (
+        plugin_host
+        if plugin_host.isascii()
+        else "".join(one for one in plugin_host if unicodedata.category(one) not in _UNSEEN)
+    )
     return " ".join(shown.casefold().replace("\u2019", "'").encode(errors="replace").decode().split())
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from postil.plugins.contract import Config, FallbackRule
 from postil.plugins.hookspecs import hookimpl
-from postil.plugins.types import Completion, Exchange, Fail, Verdict
+from postil.plugins.types import Completion, Fail, RequestContext, Verdict
 
 
 class ErrorConfig(Config):
@@ -24,7 +24,7 @@ class Error(FallbackRule):
     name = "error"
     Config = ErrorConfig
 
-    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> Fail:
+    def answer(self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]) -> Fail:
         """Return the message, whatever failed."""
         return Fail(self.config.message)
 

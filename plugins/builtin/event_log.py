@@ -12,7 +12,7 @@ from postil.plugins.contract import Config, Listener
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.texts import as_json
-from postil.plugins.types import Happening
+from postil.plugins.types import Notification
 
 
 class EventLogConfig(Config):
@@ -42,11 +42,11 @@ class EventLog(Listener):
         if not config.path.parent.is_dir():
             raise ConfigError(f"event_log: {config.path.parent} is not a folder; make it, or name another path")
 
-    def hear(self, happening: Happening) -> None:
+    def handle(self, notification: Notification) -> None:
         """Write the line at once, whole, so that many gateways can share a file."""
         file = os.open(self.config.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
         try:
-            os.write(file, f"{as_json(happening)}\n".encode())
+            os.write(file, f"{as_json(notification)}\n".encode())
         finally:
             os.close(file)
 

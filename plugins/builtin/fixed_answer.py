@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from postil.plugins.contract import Config, FallbackRule
 from postil.plugins.hookspecs import hookimpl
-from postil.plugins.types import Completion, Exchange, Fallback, Verdict
+from postil.plugins.types import Completion, Fallback, RequestContext, Verdict
 
 
 class FixedAnswerConfig(Config):
@@ -21,7 +21,7 @@ class FixedAnswer(FallbackRule):
     name = "fixed_answer"
     Config = FixedAnswerConfig
 
-    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> Fallback | None:
+    def answer(self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]) -> Fallback | None:
         """Return the configured content, whatever failed."""
         return Fallback(self.config.content)
 

@@ -17,7 +17,7 @@ from postil.plugins.contract import Config, Validator
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.texts import merged
-from postil.plugins.types import Completion, Exchange, Verdict
+from postil.plugins.types import Completion, RequestContext, Verdict
 
 # A policy names a module to import: only those that hold validators can be.
 _MODULES = r"^(guardrails|guardrails_ai)(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
@@ -47,7 +47,7 @@ class Guardrails(Validator):
         super().__init__(config)
         self._validator = _made(config.validator, config.arguments)
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Ask it about the answer's text."""
         result = self._validator.validate(completion.text, dict(self.config.metadata))
         outcome = getattr(result, "outcome", None)

@@ -21,7 +21,7 @@ from pydantic import Field
 from postil.plugins.contract import Config, InputCheck
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.texts import asked
-from postil.plugins.types import Exchange, Verdict
+from postil.plugins.types import RequestContext, Verdict
 
 _MOST = 100_000
 # How strongly each kind of sign speaks for an attack, 0 to 1.
@@ -126,9 +126,9 @@ class Injection(InputCheck):
         super().__init__(config)
         self._wordings = {kind: re2.compile("|".join(map(_pattern, some))) for kind, some in _WORDINGS.items()}
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, context: RequestContext) -> Verdict:
         """Fail with the score and the kinds of signs."""
-        score, signs = self.score("\n".join(text[-_MOST:] for text in asked(exchange.request, self.config.roles)))
+        score, signs = self.score("\n".join(text[-_MOST:] for text in asked(context.request, self.config.roles)))
         if score >= self.config.threshold:
             return Verdict.failed(f"it reads like an attack on the instructions ({score:.2f}: {', '.join(signs)})")
         return Verdict.passed()

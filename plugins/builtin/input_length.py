@@ -11,7 +11,7 @@ from postil.plugins.contract import Config, InputCheck
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.texts import asked
-from postil.plugins.types import Exchange, Verdict
+from postil.plugins.types import RequestContext, Verdict
 
 
 class InputLengthConfig(Config):
@@ -35,9 +35,9 @@ class InputLength(InputCheck):
                 f" {config.max_characters}; exchange them"
             )
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, context: RequestContext) -> Verdict:
         """Fail with the length and the bound."""
-        found = sum(len(text) for text in asked(exchange.request, None))
+        found = sum(len(text) for text in asked(context.request, None))
         least, most = self.config.min_characters, self.config.max_characters
         if found < least:
             return Verdict.failed(f"the messages have {found} characters, and {least} are the least")

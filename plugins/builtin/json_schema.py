@@ -25,7 +25,7 @@ from referencing.jsonschema import DRAFT202012, EMPTY_REGISTRY
 from postil.plugins.contract import Config, Validator
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
-from postil.plugins.types import Completion, Exchange, Verdict
+from postil.plugins.types import Completion, RequestContext, Verdict
 
 _DATA = frozenset({"const", "enum", "default", "examples"})
 
@@ -54,7 +54,7 @@ class JsonSchema(Validator):
             raise ConfigError("json_schema: it has no schema; give `json_schema` here, or to the policy's output")
         self._schema = _checker(config.json_schema)
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Fail with the place in the answer, as a path such as ``$.items[0].age``."""
         if len(completion.text) > self.config.max_characters:
             return Verdict.failed(f"the answer has more than {self.config.max_characters} characters")

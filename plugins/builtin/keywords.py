@@ -13,7 +13,7 @@ from postil.plugins.contract import Config, Router
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.texts import asked
-from postil.plugins.types import Question
+from postil.plugins.types import RoutingRequest
 
 _MODEL = re.compile(r"[a-z0-9][a-z0-9_-]*(/[a-z0-9][a-z0-9_-]*)?")
 # A request is read to here: what it is about stands at its beginning, and a router has little time.
@@ -56,7 +56,7 @@ class Keywords(Router):
             if "" in words:
                 raise ConfigError(f"keywords: a word of {model} has no letter and no digit; leave it out")
 
-    def route(self, question: Question) -> str | None:
+    def route(self, question: RoutingRequest) -> str | None:
         """Return the model that is ahead, or None."""
         said = f" {_plain(' '.join(asked(question.request))[:_MOST])} "
         counts = [
@@ -70,8 +70,8 @@ class Keywords(Router):
 
 def _plain(text: str) -> str:
     """The words of a text, with one space between them."""
-    apart = unicodedata.normalize("NFKD", text.casefold())
-    return " ".join(re.findall(r"\w+", "".join(one for one in apart if not unicodedata.combining(one))))
+    plugin_host = unicodedata.normalize("NFKD", text.casefold())
+    return " ".join(re.findall(r"\w+", "".join(one for one in plugin_host if not unicodedata.combining(one))))
 
 
 @hookimpl

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from postil.plugins.contract import Config, Validator
 from postil.plugins.hookspecs import hookimpl
-from postil.plugins.types import Completion, Exchange, Verdict
+from postil.plugins.types import Completion, RequestContext, Verdict
 
 
 class LabelsConfig(Config):
@@ -37,7 +37,7 @@ class Labels(Validator):
         # How nearly all answers are spelt; to find one among them is quicker than to read it.
         self._usual = frozenset(json.dumps({config.field: label}) for label in self._allowed)
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Fail an answer that is not JSON, has other keys, or a value outside the set."""
         if completion.text in self._usual:
             return Verdict.passed()

@@ -10,7 +10,7 @@ from pydantic import Field
 from postil.plugins.contract import Config, Validator
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
-from postil.plugins.types import Completion, Exchange, Verdict
+from postil.plugins.types import Completion, RequestContext, Verdict
 
 Bound = Annotated[int, Field(ge=0, le=10_000_000)] | None
 
@@ -42,7 +42,7 @@ class Length(Validator):
             if least is not None and most is not None and least > most:
                 raise ConfigError(f"length: min_{unit} {least} is more than max_{unit} {most}; exchange them")
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Fail with the length and the bound."""
         found = {"characters": len(completion.text), "words": len(completion.text.split())}
         for unit, least, most in self._bounds:

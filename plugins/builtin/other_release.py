@@ -9,7 +9,7 @@ from pydantic import Field
 
 from postil.plugins.contract import Config, FallbackRule
 from postil.plugins.hookspecs import hookimpl
-from postil.plugins.types import AskAgain, Completion, Exchange, Verdict
+from postil.plugins.types import AskAgain, Completion, RequestContext, Verdict
 
 _RELEASE = r"^(previous|[a-z0-9][a-z0-9._-]*/[a-z0-9][a-z0-9._-]*(@[1-9][0-9]{0,8})?)$"
 
@@ -26,7 +26,7 @@ class OtherRelease(FallbackRule):
     name = "other_release"
     Config = OtherReleaseConfig
 
-    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> AskAgain:
+    def answer(self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]) -> AskAgain:
         """Ask that release, whatever failed."""
         return AskAgain(release=self.config.release)
 

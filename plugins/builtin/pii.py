@@ -24,7 +24,7 @@ from stdnum.us import ssn
 from postil.plugins.contract import Config, Validator
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.texts import inner, merged, tool_texts
-from postil.plugins.types import Completion, Exchange, Verdict, window
+from postil.plugins.types import Completion, RequestContext, Verdict, window
 
 Kind = Literal["email", "phone", "card", "iban", "ssn", "ip"]
 Hit = tuple[int, int]
@@ -113,7 +113,7 @@ class Pii(Validator):
         self._searches = {kind: known[kind] for kind in dict.fromkeys(config.kinds)}
         self.scope = window(max(search.longest for search in self._searches.values()) + 2)
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Fail with the spans of all that was found; the reason names the kinds, and repeats nothing."""
         found = self._found(completion.text, *inner(completion))
         if found:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from postil.plugins.contract import Config, FallbackRule
 from postil.plugins.hookspecs import hookimpl
-from postil.plugins.types import Completion, Exchange, Hold, Verdict
+from postil.plugins.types import Completion, Hold, RequestContext, Verdict
 
 
 class ReviewConfig(Config):
@@ -24,7 +24,7 @@ class Review(FallbackRule):
     name = "review"
     Config = ReviewConfig
 
-    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> Hold:
+    def answer(self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]) -> Hold:
         """Return the holding answer, whatever failed."""
         return Hold(self.config.content)
 

@@ -19,7 +19,7 @@ from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.signing import posted
 from postil.plugins.texts import as_json
-from postil.plugins.types import Happening
+from postil.plugins.types import Notification
 
 # A listener is given a minute.
 _LONGEST = 55.0
@@ -57,9 +57,9 @@ class Webhook(Listener):
             raise ConfigError(f"webhook: the environment has no {config.secret_env}; set it, or leave secret_env out")
         self._secret = secret.encode() if secret else None
 
-    async def hear(self, happening: Happening) -> None:
+    async def handle(self, notification: Notification) -> None:
         """Post until it is taken. Raises what went wrong last."""
-        body = as_json(happening).encode()
+        body = as_json(notification).encode()
         timeout = httpx.Timeout(self.config.timeout_seconds)
         async with httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False) as client:
             attempt = 0

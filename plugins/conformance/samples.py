@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from postil.plugins.types import Completion, Exchange, ReleaseRef
+from postil.plugins.types import Completion, ReleaseRef, RequestContext
 
 RELEASE = ReleaseRef("healthcare", "triage", 1)
 
@@ -51,10 +51,10 @@ REQUESTS: tuple[Mapping[str, Any], ...] = (
 TOOL_CALL = {"id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": '{"a": '}}
 
 
-def exchange(request: Mapping[str, Any] | str = "hello") -> Exchange:
+def context(request: Mapping[str, Any] | str = "hello") -> RequestContext:
     """A request as it reaches a plugin; a text stands for a chat in which it was said."""
     body = {"messages": [{"role": "user", "content": request}]} if isinstance(request, str) else dict(request)
-    return Exchange(RELEASE, "conformance", body)
+    return RequestContext(RELEASE, "conformance", body)
 
 
 def completions() -> list[Completion]:

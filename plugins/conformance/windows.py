@@ -14,7 +14,7 @@ from itertools import islice
 from postil.plugins.conformance.calling import Caller
 from postil.plugins.conformance.promises import broken, shown
 from postil.plugins.conformance.reading import check_verdict
-from postil.plugins.conformance.samples import TEXTS, exchange
+from postil.plugins.conformance.samples import TEXTS, context
 from postil.plugins.conformance.streaming import Left, let_out
 from postil.plugins.contract import Validator
 from postil.plugins.types import Completion, Verdict
@@ -94,7 +94,7 @@ class WindowCheck:
 
     def _judge(self, part: Completion) -> Verdict:
         self._spent += len(part.text) + _CALL
-        verdict = self._caller.here(self._validator, (exchange(), part))
+        verdict = self._caller.here(self._validator, (context(), part))
         return check_verdict(self._caller.name, verdict, part.text, len(part.text))
 
 

@@ -13,14 +13,14 @@ ACTION, SUBJECT = "refused", "admin-api"
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class DeniedAttemptRow:
     """One kind of attempt, and what there is to say of it."""
 
     actor: str
     details: Mapping[str, Any]
 
 
-def record(database: Database, refused: Sequence[Refused]) -> None:
+def record(database: Database, refused: Sequence[DeniedAttemptRow]) -> None:
     """Put them into the log, all in one transaction."""
     with database.transaction() as session:
         store.lock_for_writing(session)

@@ -49,7 +49,7 @@ OF_DOMAINS = frozenset({Role.PUBLISHER, Role.REVIEWER})
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class KeyRequest:
     """A key to make: for whom, what for, and for how long (None: until it is revoked)."""
 
     owner: str
@@ -86,14 +86,14 @@ def id_of_old(key: str) -> str:
     return unsalted(key)[:12]
 
 
-def add_key(database: Database, wanted: Wanted, *, actor: str) -> tuple[Key, str]:
+def add_key(database: Database, wanted: KeyRequest, *, actor: str) -> tuple[Key, str]:
     """Add a key; returns it with its text, which is not kept. Raises NotFoundError or KeyRefusedError."""
     with database.transaction() as session:
         store.lock_for_writing(session)
         return issue(session, wanted, actor=actor)
 
 
-def issue(session: Session, wanted: Wanted, *, actor: str) -> tuple[Key, str]:
+def issue(session: Session, wanted: KeyRequest, *, actor: str) -> tuple[Key, str]:
     """``add_key`` inside a transaction that holds the writers' lock."""
     _check(session, wanted)
     key, text = make(wanted)
@@ -102,7 +102,7 @@ def issue(session: Session, wanted: Wanted, *, actor: str) -> tuple[Key, str]:
     return key, text
 
 
-def make(wanted: Wanted) -> tuple[Key, str]:
+def make(wanted: KeyRequest) -> tuple[Key, str]:
     """A key and its text."""
     identity, secret, salt = secrets.token_hex(6), new_secret(), secrets.token_bytes(16)
     now = utcnow()
@@ -138,7 +138,7 @@ def rotate_key(
         _check_not_replaced(session, old)
         if lifetime is None and old.expires_at is not None:
             lifetime = old.expires_at - old.created_at
-        asked = Wanted(old.owner, Role(old.role), old.domains, lifetime, old.note)
+        asked = KeyRequest(old.owner, Role(old.role), old.domains, lifetime, old.note)
         _check(session, asked)
         new, text = make(asked)
         until = utcnow() + overlap
@@ -198,7 +198,7 @@ def _revoke(session: Session, key: Key, *, reason: str, actor: str) -> None:
     )
 
 
-def _check(session: Session, wanted: Wanted) -> None:
+def _check(session: Session, wanted: KeyRequest) -> None:
     """Whether there can be such a key. Raises NotFoundError or KeyRefusedError."""
     if wanted.lifetime is not None and not timedelta(0) < wanted.lifetime <= LONGEST:
         raise KeyRefusedError("a key expires in the future and within ten years; give a time such as 90d")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from postil.registry.accounts.keys import TAKEN, Wanted, issue, revoke_all
+from postil.registry.accounts.keys import TAKEN, KeyRequest, issue, revoke_all
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Key, Tenant
@@ -40,7 +40,7 @@ def add_tenant(
             raise ConflictError(f"there is a tenant {name} already; remove it first, or choose another name")
         session.add(tenant)
         store.record(session, actor=actor, action="tenant-add", subject=tenant.name, reason=", ".join(allowed))
-        key, text = issue(session, Wanted(tenant.name, lifetime=lifetime), actor=actor)
+        key, text = issue(session, KeyRequest(tenant.name, lifetime=lifetime), actor=actor)
     return tenant, key, text
 
 

@@ -33,7 +33,7 @@ class Account(NamedTuple):
     kind: str
 
 
-class Used(NamedTuple):
+class UsageRow(NamedTuple):
     """How much."""
 
     requests: int = 0
@@ -57,7 +57,7 @@ class Batch:
 
     writer: str
     number: int
-    used: Mapping[Account, Used] = field(default_factory=dict)
+    used: Mapping[Account, UsageRow] = field(default_factory=dict)
     spent: Mapping[Window, int] = field(default_factory=dict)
 
 

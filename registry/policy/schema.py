@@ -39,7 +39,7 @@ _JSON: Schema = {"required": ["json_schema"], "properties": {"json_schema": {"ty
 def policy_schema(plugins: PluginManager) -> Schema:
     """The schema of a policy that may name what these plugins offer."""
     found: dict[str, list[type[Component]]] = {kind: [] for kind in _USES.values()}
-    for offer in plugins.offers():
+    for offer in plugins.list_components():
         if offer.kind in found:
             found[offer.kind].append(plugins.component(offer.kind, offer.name))
     schema = Policy.model_json_schema()

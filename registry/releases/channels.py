@@ -24,7 +24,7 @@ STABLE, CANARY, SHADOW = "stable", "canary", "shadow"
 
 
 @dataclass(frozen=True, slots=True)
-class Only:
+class Precondition:
     """Do it only if a channel is still as whoever asks has seen it: compare-and-set.
 
     ``number`` is the release that it points to (0: to none), ``revision`` the count of its moves.
@@ -44,11 +44,11 @@ class Only:
         raise ConflictError(f"{found.name} of {name} {now} by now{whose}; look at it and decide again")
 
 
-ANYHOW = Only()
+ANY = Precondition()
 
 
 def point(
-    database: Database, ref: ReleaseRef, which: str, weight: float, *, reason: str, actor: str, only: Only = ANYHOW
+    database: Database, ref: ReleaseRef, which: str, weight: float, *, reason: str, actor: str, only: Precondition = ANY
 ) -> None:
     """Point ``canary`` or ``shadow`` at a release, with its share of the traffic in per cent.
 
@@ -87,7 +87,7 @@ def clear(
     *,
     reason: str,
     actor: str,
-    only: Only = ANYHOW,
+    only: Precondition = ANY,
     details: Mapping[str, Any] | None = None,
 ) -> None:
     """End a canary or a shadow. Raises NotFoundError if there is none, ConflictError if ``only`` does not hold."""

@@ -40,10 +40,10 @@ class _Named:
     """A release whose files are there, and whether it is in reach."""
 
     ref: ReleaseRef
-    in_reach: bool
+    retained: bool
 
 
-def collect(
+def collect_garbage(
     database: Database, artifacts: ArtifactStore, *, keep: int = KEEP, actor: str, dry_run: bool = False
 ) -> list[Garbage]:
     """Delete what nobody can need any more and return it; with ``dry_run``, only return it.
@@ -65,7 +65,7 @@ def collect(
     return found
 
 
-def in_reach(session: Session, name: AdapterName, keep: int) -> set[int]:
+def retained(session: Session, name: AdapterName, keep: int) -> set[int]:
     """The releases of an adapter that somebody may still ask for, by number."""
     numbers = [release.number for release in store.releases(session, name)]
     newest = numbers[max(0, len(numbers) - keep) :]
@@ -80,7 +80,7 @@ def _garbage(session: Session, sizes: Mapping[str, int], keep: int) -> Iterator[
     named = _named(session, keep)
     for artifact, size in sorted(sizes.items()):
         releases = named.get(artifact, [])
-        if not any(release.in_reach for release in releases):
+        if not any(release.retained for release in releases):
             why = f"never live, and not among the newest {keep}" if releases else "no release names it"
             yield Garbage(artifact, tuple(release.ref for release in releases), why, size)
 
@@ -89,7 +89,7 @@ def _named(session: Session, keep: int) -> Mapping[str, list[_Named]]:
     """The releases by artifact, without those collected before: what a crash may have left of these, goes as well."""
     found: dict[str, list[_Named]] = defaultdict(list)
     for name in store.adapters(session):
-        reach, gone = in_reach(session, name, keep), collected(session, name)
+        reach, gone = retained(session, name, keep), collected(session, name)
         for release in store.releases(session, name):
             if release.number not in gone:
                 found[release.artifact].append(_Named(name.release(release.number), release.number in reach))

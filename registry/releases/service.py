@@ -22,9 +22,9 @@ from postil.registry.names import AdapterName
 from postil.registry.policy.policy import Policy, build, policy_from
 from postil.registry.preflight.preflight import preflight
 from postil.registry.releases.channels import (
-    ANYHOW,
+    ANY,
     STABLE,
-    Only,
+    Precondition,
     channel,
     end_canary,
     existing,
@@ -33,7 +33,7 @@ from postil.registry.releases.channels import (
     usable_release,
 )
 from postil.registry.releases.history import MOVES, RESTORE, collected, live_history
-from postil.registry.signing.requirements import keep, take_signature, vet
+from postil.registry.signing.requirements import store_signature, take_signature, verify_required
 from postil.registry.text import kept
 
 
@@ -111,15 +111,15 @@ class Registry:
             actor=actor,
         )
         with self.artifacts.naming():
-            vetted = vet(self.database, name.domain, folder_digest(folder), signature)
+            vetted = verify_required(self.database, name.domain, folder_digest(folder), signature)
             candidate.artifact = self.artifacts.add(folder)
             with self.database.transaction() as session:
                 release, new = _publish(session, candidate, name)
-                keep(session, release, vetted, actor=actor)
+                store_signature(session, release, vetted, actor=actor)
                 return release, new
 
     def promote(
-        self, ref: ReleaseRef, *, reason: str, actor: str, only: Only = ANYHOW, dry_run: bool = False
+        self, ref: ReleaseRef, *, reason: str, actor: str, only: Precondition = ANY, dry_run: bool = False
     ) -> Channel:
         """Point ``stable`` at a release and return it; a canary of that release has then come to its end.
 
@@ -134,7 +134,7 @@ class Registry:
         *,
         reason: str,
         actor: str,
-        only: Only = ANYHOW,
+        only: Precondition = ANY,
         dry_run: bool = False,
         details: Mapping[str, Any] | None = None,
     ) -> Channel:
@@ -210,7 +210,7 @@ class Registry:
         *,
         reason: str,
         actor: str,
-        only: Only,
+        only: Precondition,
         dry_run: bool,
         details: Mapping[str, Any] | None = None,
     ) -> Channel:

@@ -30,7 +30,7 @@ _SHORTEST = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class ReviewRequest:
     """A review to open: who asked what, what the model said, and why a person is to look at it.
 
     ``holding`` is what the client got in place of the answer, or None where it got the answer.
@@ -47,7 +47,7 @@ class Opening:
     webhook: str | None = None
 
 
-def open_review(database: Database, opening: Opening) -> Review:
+def open_review(database: Database, opening: ReviewRequest) -> Review:
     """Keep a review."""
     ref = opening.release
     review = Review(

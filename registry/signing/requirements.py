@@ -41,7 +41,7 @@ class Requirement:
 
 
 @dataclass(frozen=True, slots=True)
-class Vetted:
+class VerifiedSignature:
     """A publish's signature (None: it has none), held against these keys of the domain."""
 
     bundle: str | None
@@ -107,7 +107,7 @@ def take_signature(folder: Path) -> str | None:
         raise SignatureError(f"{SIGNATURE} is no signature; remove it, or {_SIGN}") from error
 
 
-def vet(database: Database, domain: str, artifact: str, bundle: str | None) -> Vetted:
+def verify_required(database: Database, domain: str, artifact: str, bundle: str | None) -> VerifiedSignature:
     """Check a publish's signature, else those that were published before, where the domain asks for one.
 
     Raises SignatureError.
@@ -116,10 +116,10 @@ def vet(database: Database, domain: str, artifact: str, bundle: str | None) -> V
         keys = _keys(session, domain)
         known = _bundles(session, domain, artifact)
     _check(domain, artifact, known if bundle is None else [bundle], keys)
-    return Vetted(bundle, frozenset(key.fingerprint for key in keys))
+    return VerifiedSignature(bundle, frozenset(key.fingerprint for key in keys))
 
 
-def keep(session: Session, release: Release, vetted: Vetted, *, actor: str) -> None:
+def store_signature(session: Session, release: Release, vetted: VerifiedSignature, *, actor: str) -> None:
     """Keep a signature with the release it was published with; the caller holds the writers' lock.
 
     Raises ConflictError where the domain's keys are no longer those that it was held against.
@@ -153,7 +153,7 @@ def signature_of(database: Database, domain: str, artifact: str) -> str | None:
     return _accepted(bundles, keys, artifact) or next(iter(bundles), None)
 
 
-class Clearance:
+class SignatureGate:
     """Says before every load whether an artifact may be loaded for a domain. ``database`` raises while there is none.
 
     Whoever changes what a domain requires, or hears that somebody did, says so to ``forget``.
@@ -192,7 +192,7 @@ class Clearance:
             self._free = before.difference(domains)
         return sorted(before.intersection(domains))
 
-    def look_again(self, domains: Iterable[str]) -> None:
+    def recheck(self, domains: Iterable[str]) -> None:
         """Trust those of ``domains`` again that need no signature still. Raises UnavailableError."""
         free = self._free
         for domain in domains:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from postil.registry.training.dataset import Example
 from postil.registry.training.forward import embed, head, run, step
-from postil.registry.training.prompts import Answer, Coder
+from postil.registry.training.prompts import Coder, ModelAnswer
 from postil.registry.training.report import Judged
 
 BATCH = 32
@@ -22,8 +22,8 @@ BATCH = 32
 class _Walk:
     """One row on its way through the tree of answers; ``truth`` is the right answer while it is still on it."""
 
-    open: list[Answer]
-    truth: Answer | None
+    open: list[ModelAnswer]
+    truth: ModelAnswer | None
     token: int = 0
     logprob: float = 0.0
     loss: float = 0.0
@@ -70,7 +70,7 @@ def judge(
     return [judged[n] for n in range(len(examples))]
 
 
-def _batch(model: Any, coder: Coder, examples: Sequence[Example], allowed: Sequence[Answer]) -> list[Judged]:
+def _batch(model: Any, coder: Coder, examples: Sequence[Example], allowed: Sequence[ModelAnswer]) -> list[Judged]:
     truths = {answer.label: answer for answer in allowed}
     walks = [_Walk(list(allowed), truths.get(example.label)) for example in examples]
     rows = [embed(model, [*coder.tail(example), *coder.lead]) for example in examples]

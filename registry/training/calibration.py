@@ -45,18 +45,18 @@ def calibrate(answered: Answered) -> Calibration:
     """Fit on (probability of the label, whether it was right); figures by cross-validation."""
     if len(answered) < FEWEST:
         return Calibration(answers=len(answered))
-    apart: list[tuple[float, bool]] = []
+    plugin_host: list[tuple[float, bool]] = []
     for fold in range(_FOLDS):
         temperature = fit([pair for at, pair in enumerate(answered) if at % _FOLDS != fold])
-        apart += [(calibrated(chance, temperature), right) for chance, right in answered[fold::_FOLDS]]
-    before, after = log_loss(answered), log_loss(apart)
+        plugin_host += [(calibrated(chance, temperature), right) for chance, right in answered[fold::_FOLDS]]
+    before, after = log_loss(answered), log_loss(plugin_host)
     return Calibration(
         temperature=round(fit(answered), 3) if after < before else 1.0,
         answers=len(answered),
         raw_log_loss=round(before, 4),
         log_loss=round(after, 4),
         raw_error=round(expected_error(answered), 4),
-        error=round(expected_error(apart), 4),
+        error=round(expected_error(plugin_host), 4),
     )
 
 

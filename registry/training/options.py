@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[int, Field(gt=0)]
 Device = Literal["auto", "cpu", "cuda"]
-Share = Annotated[float, Field(ge=0, le=1)]
+SampleShare = Annotated[float, Field(ge=0, le=1)]
 
 
 class TrainOptions(BaseModel):
@@ -38,15 +38,15 @@ class TrainOptions(BaseModel):
     alpha: Positive = 16
     targets: tuple[str, ...] = ("q_proj", "v_proj")
     first_layer: Annotated[int, Field(ge=0)] = 0
-    dropout: Share = 0.0
+    dropout: SampleShare = 0.0
     half: bool = False
 
     epochs: Annotated[float, Field(gt=0)] = 3
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     batch_size: Positive = 8
-    warmup: Share = 0.06
+    warmup: SampleShare = 0.06
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    noise: Share = 0.0
+    noise: SampleShare = 0.0
     parts: Positive = 1
     seed: int = 0
 

@@ -55,7 +55,7 @@ class Count:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, record: TracebackType | None
     ) -> None:
         self._progress.stop()
 
@@ -87,7 +87,7 @@ class Bar:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, record: TracebackType | None
     ) -> None:
         if self._progress.live.is_started:
             self._progress.stop()

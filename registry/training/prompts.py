@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelAnswer:
     """The tokens of ``{"<field>": "<label>"}`` and the end of turn; before ``end`` the label is spelled and closed."""
 
     label: str
@@ -54,12 +54,12 @@ class Coder:
         return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def _answer(tokenizer: PreTrainedTokenizerBase, field: str, label: str) -> Answer:
+def _answer(tokenizer: PreTrainedTokenizerBase, field: str, label: str) -> ModelAnswer:
     text = json.dumps({field: label})
     closed = len(text) - 1
     coded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     spelled = sum(begin < closed for begin, _ in coded["offset_mapping"])
-    return Answer(label, (*coded["input_ids"], int(tokenizer.eos_token_id)), spelled)
+    return ModelAnswer(label, (*coded["input_ids"], int(tokenizer.eos_token_id)), spelled)
 
 
 def _common(rows: Sequence[Sequence[int]]) -> tuple[int, ...]:

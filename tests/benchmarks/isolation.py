@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from postil.gateway.plugin_host.host import Apart
-from postil.plugins import Completion, Exchange, ReleaseRef
+from postil.gateway.plugin_host.host import PluginHost
+from postil.plugins import Completion, ReleaseRef, RequestContext
 from postil.plugins.manager import PluginManager
 from tests.fakes.adapters import write_adapter, write_base
 from tests.support.paths import FAULTY_PLUGINS
@@ -53,24 +53,26 @@ BROKEN = (
 
 async def round_trip(folder: Path) -> dict[str, float]:
     """Milliseconds of a call to a validator that does nothing; and what its process takes, in MiB and seconds."""
-    apart = Apart(PluginManager(entry_points=False, folder=FOLDER), folder)
-    exchange = Exchange(ReleaseRef("legal", "notes", 1), "firm", {"messages": [{"role": "user", "content": "x" * 200}]})
-    arguments, config = (exchange, Completion("y" * 200)), {"does": "pass"}
+    plugin_host = PluginHost(PluginManager(entry_points=False, folder=FOLDER), folder)
+    context = RequestContext(
+        ReleaseRef("legal", "notes", 1), "firm", {"messages": [{"role": "user", "content": "x" * 200}]}
+    )
+    arguments, config = (context, Completion("y" * 200)), {"does": "pass"}
     found: dict[str, float] = {}
     began = time.perf_counter()
-    await apart.call("legal", "validator", "faulty", config, "judge", arguments, 20)
+    await plugin_host.call("legal", "validator", "faulty", config, "judge", arguments, 20)
     found["first call, s"] = time.perf_counter() - began
     for name, row in (("faulty", "a function"), ("faulty-awaited", "a coroutine")):
         times = []
         for _ in range(CALLS):
             began = time.perf_counter()
-            await apart.call("legal", "validator", name, config, "judge", arguments, 5)
+            await plugin_host.call("legal", "validator", name, config, "judge", arguments, 5)
             times.append(1000 * (time.perf_counter() - began))
         times.sort()
         found |= {f"{row}, p50, ms": times[CALLS // 2], f"{row}, p99, ms": times[int(0.99 * CALLS)]}
-    memory = psutil.Process(apart.pid("legal")).memory_full_info()
+    memory = psutil.Process(plugin_host.pid("legal")).memory_full_info()
     found |= {"resident, MiB": memory.rss / 2**20, "of its own, MiB": memory.uss / 2**20}
-    await apart.stop()
+    await plugin_host.stop()
     return found
 
 

@@ -24,9 +24,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from postil.gateway.inference import request as payload
-from postil.gateway.inference.label_prefill import Opening, opening_of
-from postil.gateway.inference.request import Ask, Kind
-from postil.gateway.inference.routing.release import Servable, make_servable, recipe
+from postil.gateway.inference.label_prefill import LabelPrefix, label_prefix_of
+from postil.gateway.inference.request import CompletionRequest, Kind
+from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
 from postil.plugins.manager import PluginManager
 from postil.registry.db.tables import Release
 from tests.benchmarks.phases import DEMO
@@ -38,7 +38,7 @@ Request = dict[str, Any]
 Raw = dict[str, dict[str, dict[str, list[float]]]]
 
 
-def release() -> Servable:
+def release() -> LoadedRelease:
     """The demo's, with its policy in force."""
     policy = yaml.safe_load((DEMO / "policy.yaml").read_text())
     made = Release(
@@ -54,12 +54,12 @@ def release() -> Servable:
         note="",
         actor="",
     )
-    return make_servable(recipe(made), PluginManager())
+    return load_release(release_spec(made), PluginManager())
 
 
 def ways() -> dict[str, Callable[[Request], Request]]:
     """From the gateway's request to the one of each way."""
-    opening = opening_of(release())
+    opening = label_prefix_of(release())
     assert opening is not None, "the demo's labels can be begun"
     return {
         "all generated": lambda request: request,
@@ -68,7 +68,7 @@ def ways() -> dict[str, Callable[[Request], Request]]:
     }
 
 
-def one_token(opening: Opening, request: Request) -> Request:
+def one_token(opening: LabelPrefix, request: Request) -> Request:
     """For the first token after what all answers have in common, with the log-probabilities of the others."""
     begun = opening.begin(request)
     return {**begun, "stop": None, "include_stop_str_in_output": False, "max_tokens": 1, "top_logprobs": 20}
@@ -77,7 +77,7 @@ def one_token(opening: Opening, request: Request) -> Request:
 class Asking:
     """The engine, asked by so many clients at a time."""
 
-    def __init__(self, session: aiohttp.ClientSession, served: Servable, texts: list[str]) -> None:
+    def __init__(self, session: aiohttp.ClientSession, served: LoadedRelease, texts: list[str]) -> None:
         self._session = session
         self._served = served
         self._texts = texts
@@ -96,7 +96,9 @@ class Asking:
 
     def _request(self, text: str) -> Request:
         body = {"messages": [{"role": "user", "content": text}]}
-        return payload.for_release(Ask(Kind.CHAT, body, None, False, False), self._served, "bench")
+        return payload.build_engine_request(
+            CompletionRequest(Kind.CHAT, body, None, False, False), self._served, "bench"
+        )
 
     async def _answer(self, request: Request) -> tuple[float, float]:
         began = time.perf_counter()

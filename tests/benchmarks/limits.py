@@ -13,13 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.inference.metering import Meter, Metered
-from postil.gateway.inference.streaming.usage_filter import Fingerprint, Passing, of_answer
+from postil.gateway.inference.metering import MeteredEngine, UsageMeter
+from postil.gateway.inference.streaming.usage_filter import Fingerprint, UsageFilter, of_answer
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.quota import PerMinute, Quota, quota
-from postil.gateway.tenancy.rate_limiter import Limiter
-from postil.gateway.tenancy.usage_ledger import Ledger
-from postil.gateway.tenancy.window_counts import Counts
+from postil.gateway.tenancy.rate_limiter import RateLimiter
+from postil.gateway.tenancy.usage_ledger import UsageLedger
+from postil.gateway.tenancy.window_counts import WindowCounts
 from postil.plugins import ReleaseRef
 from postil.registry.accounts.limits import TenantLimits
 from postil.registry.db.database import Database
@@ -59,11 +59,11 @@ def main(rounds: int = ROUNDS, calls: int = CALLS, rests: int = RESTS) -> dict[s
 
 
 def _cases() -> dict[str, Callable[[], object]]:
-    counts = Counts()
-    limiter = Limiter(counts)
-    meter = Meter(Ledger(_no_database, counts), limiter)
+    counts = WindowCounts()
+    limiter = RateLimiter(counts)
+    meter = UsageMeter(UsageLedger(_no_database, counts), limiter)
     made = quota("clinic", TenantLimits(10**9, 10**9, 10**12, 100))
-    passing = Passing(Fingerprint(), total=False, each=False, choices=None)
+    passing = UsageFilter(Fingerprint(), total=False, each=False, choices=None)
     return {
         "let in and out, without limits": _through(limiter, None),
         "let in and out, four limits": _through(limiter, made),
@@ -74,7 +74,7 @@ def _cases() -> dict[str, Callable[[], object]]:
     }
 
 
-def _through(limiter: Limiter, made: Quota | None) -> Callable[[], object]:
+def _through(limiter: RateLimiter, made: Quota | None) -> Callable[[], object]:
     def act() -> None:
         limiter.admit(made)
         limiter.left(made)
@@ -82,20 +82,20 @@ def _through(limiter: Limiter, made: Quota | None) -> Callable[[], object]:
     return act
 
 
-def _counted(meter: Meter, made: Quota | None) -> Callable[[], object]:
-    """All that ``Metered.post`` does around the engine's client."""
+def _counted(meter: UsageMeter, made: Quota | None) -> Callable[[], object]:
+    """All that ``MeteredEngine.post`` does around the engine's client."""
     client = EngineClient("http://nowhere", timeout_seconds=1)
     caller, ref = Caller("clinic", frozenset({"healthcare"}), limits=made), ReleaseRef("healthcare", "triage", 1)
 
     def act() -> None:
-        metered: Metered = meter.on(client, caller, ref)
+        metered: MeteredEngine = meter.on(client, caller, ref)
         metered.note(of_answer(ANSWER), {})
 
     return act
 
 
 def _ended() -> None:
-    passing = Passing(Fingerprint(), total=False, each=False, choices=None)
+    passing = UsageFilter(Fingerprint(), total=False, each=False, choices=None)
     for event in (LAST, TOTAL, b"data: [DONE]\n\n"):
         passing.read(event)
     passing.used()

@@ -19,10 +19,10 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from postil.gateway.control.runtime import Gateway
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.engine.lease import LocalSeats
-from postil.gateway.engine.scheduler.scheduler import Admission, Place
-from postil.gateway.inference.routing.catalog import Entry
-from postil.gateway.inference.routing.release import Servable
+from postil.gateway.engine.lease import LocalLeases
+from postil.gateway.engine.scheduler.scheduler import Permit, Scheduler
+from postil.gateway.inference.routing.catalog import AdapterEntry
+from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.server.app import create_app
 from postil.gateway.server.http_protocol import bounded
 from postil.gateway.settings import Settings
@@ -104,16 +104,16 @@ class WatchedClient(EngineClient):
             yield chunk
 
 
-class WatchedPlace:
+class WatchedPermit:
     """A place at the engine: notes when it is wanted and when it is there."""
 
-    def __init__(self, place: Place, watch: Watch) -> None:
+    def __init__(self, place: Permit, watch: Watch) -> None:
         self._place = place
         self._watch = watch
 
     def at_once(self) -> bool:
         self._watch.mark("wants")
-        had = self._place.at_once()
+        had = self._place.try_acquire()
         if had:
             self._watch.mark("goes")
         return had
@@ -122,19 +122,19 @@ class WatchedPlace:
         await self._place.wait()
         self._watch.mark("goes")
 
-    def leave(self) -> None:
-        self._place.leave()
+    def release(self) -> None:
+        self._place.release()
 
 
-class WatchedAdmission(Admission):
+class WatchedScheduler(Scheduler):
     """Gives out such places."""
 
-    def __init__(self, like: Admission, settings: Settings, watch: Watch) -> None:
-        super().__init__(like.turns, settings.queue_seconds)
+    def __init__(self, like: Scheduler, settings: Settings, watch: Watch) -> None:
+        super().__init__(like.queue, settings.queue_seconds)
         self._watch = watch
 
-    def place(self, *given: Any, **more: Any) -> Place:
-        return cast(Place, WatchedPlace(super().place(*given, **more), self._watch))
+    def reserve(self, *given: Any, **more: Any) -> Permit:
+        return cast(Permit, WatchedPermit(super().reserve(*given, **more), self._watch))
 
 
 class WatchedComponent:
@@ -156,15 +156,15 @@ class WatchedGateway(Gateway):
         super().__init__(settings, PluginManager())
         assert settings.engine_url, "it watches an engine that somebody else has started"
         self._watch = watch
-        self.admission = WatchedAdmission(self.admission, settings, watch)
-        self.seats = LocalSeats(self.engine, self.admission)
+        self.scheduler = WatchedScheduler(self.scheduler, settings, watch)
+        self.leases = LocalLeases(self.engine, self.scheduler)
         self.client = WatchedClient(settings.engine_url, settings.engine_timeout_seconds, watch)
 
-    def adopt(self, entry: Entry, defaults: Mapping[str, str]) -> None:
+    def swap(self, entry: AdapterEntry, defaults: Mapping[str, str]) -> None:
         releases = {number: self._watched(release) for number, release in entry.releases.items()}
-        super().adopt(replace(entry, releases=releases), defaults)
+        super().swap(replace(entry, releases=releases), defaults)
 
-    def _watched(self, release: Servable) -> Servable:
+    def _watched(self, release: LoadedRelease) -> LoadedRelease:
         def all_of(uses: Sequence[tuple[Any, Any]]) -> Sequence[tuple[Any, Any]]:
             return [
                 (use, one if isinstance(one, WatchedComponent) else WatchedComponent(one, self._watch))

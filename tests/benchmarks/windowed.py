@@ -33,7 +33,7 @@ from postil.gateway.inference.shadow import said
 from postil.gateway.inference.streaming.guarded import streamed
 from postil.gateway.server.app import create_app
 from postil.gateway.settings import Settings
-from postil.plugins import Completion, Exchange, Span, Validator, Verdict, hookimpl, window
+from postil.plugins import Completion, RequestContext, Span, Validator, Verdict, hookimpl, window
 from postil.plugins.manager import PluginManager
 from tests.fakes.adapters import write_adapter, write_base
 from tests.fakes.sse import engine_stream
@@ -58,7 +58,7 @@ class Near(Validator):
     name = "near"
     scope = window(WINDOWS["near"])
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Fail with the place."""
         at = completion.text.find("forbidden")
         return Verdict.passed() if at < 0 else Verdict.failed("forbidden", [Span(at, at + 9)])
@@ -127,7 +127,7 @@ async def held_back() -> dict[str, int]:
             came += sum(map(len, said(Kind.CHAT, event)))
             yield event
 
-    async for write in streamed(way.answering, way.trace, reads(), way.cancel):
+    async for write in streamed(way.answering, way.record, reads(), way.cancel):
         left += sum(map(len, said(Kind.CHAT, write)))
     assert came == left == len(text)
     return {"held": most, "window": max(WINDOWS.values())}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from postil.gateway.inference.streaming.usage_filter import Fingerprint, Passing
+from postil.gateway.inference.streaming.usage_filter import Fingerprint, UsageFilter
 
 pytestmark = [
     pytest.mark.engine,
@@ -92,20 +92,20 @@ def stream(kind: Any, *, wants_total: bool, wants_each: bool) -> list[bytes]:
     return [*events, *([total(kind, used(len(PIECES)))] if wants_total else []), DONE]
 
 
-async def passed(passing: Passing, events: list[bytes]) -> bytes:
+async def passed(passing: UsageFilter, events: list[bytes]) -> bytes:
     """What the client gets."""
 
     async def reads() -> AsyncIterator[bytes]:
         for event in events:
             yield event
 
-    return b"".join([out async for out in passing.through(reads())])
+    return b"".join([out async for out in passing.filter(reads())])
 
 
 @pytest.mark.parametrize("kind", [chat, text])
 @pytest.mark.parametrize(("wants_total", "wants_each"), [(False, False), (True, False), (True, True)])
 def test_the_client_gets_what_vllm_alone_would_send(kind: Any, wants_total: bool, wants_each: bool) -> None:
-    passing = Passing(Fingerprint(), total=wants_total, each=wants_each, choices=None)
+    passing = UsageFilter(Fingerprint(), total=wants_total, each=wants_each, choices=None)
     counted = stream(kind, wants_total=True, wants_each=True)
     alone = stream(kind, wants_total=wants_total, wants_each=wants_each)
     assert asyncio.run(passed(passing, counted)) == b"".join(alone)

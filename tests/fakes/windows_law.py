@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from postil.gateway.inference.guardrails.holdback import Holder, Rule
+from postil.gateway.inference.guardrails.holdback import HoldbackBuffer, Rule
 from tests.fakes.windows import Case, Finder, Judges, Spans, at_once, occurrences, pieces
 
 Marks = dict[int, set[Rule]]
@@ -79,12 +79,12 @@ def _across(finder: Finder, left: str, right: str, window: int) -> Spans:
 def held(case: Case, come: Iterable[str]) -> tuple[str, Rule | None]:
     """What a Holder lets go of a text that comes in pieces, and the rule that ended it."""
     judges = Judges({finder.name: finder for finder in case.finders})
-    holder, out = Holder(case.rules, judges.ask), ""
+    holder, out = HoldbackBuffer(case.rules, judges.ask), ""
     for piece in come:
-        holder.take(piece)
-        out += at_once(holder.let_go())
+        holder.feed(piece)
+        out += at_once(holder.drain())
         assert holder.held < case.window, "it holds back more than its window"
-    return out + at_once(holder.let_go(ends=True)), holder.over
+    return out + at_once(holder.drain(ends=True)), holder.stopped_by
 
 
 def check(case: Case) -> int:

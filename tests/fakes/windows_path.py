@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from postil.gateway.inference.guardrails.enforcer import Answering
+from postil.gateway.inference.guardrails.enforcer import Enforcer
 from postil.gateway.inference.guardrails.evaluate import Isolation
-from postil.gateway.inference.record import Trace
-from postil.gateway.inference.request import Ask, Kind
+from postil.gateway.inference.record import RequestRecord
+from postil.gateway.inference.request import CompletionRequest, Kind
 from postil.gateway.inference.routing.catalog import Catalog, Route
-from postil.gateway.inference.routing.release import Servable
+from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.inference.streaming.guarded import streamed
 from postil.gateway.tenancy.directory import Caller
-from postil.plugins import Completion, Exchange, ReleaseRef, Span, Validator, Verdict, window
+from postil.plugins import Completion, ReleaseRef, RequestContext, Span, Validator, Verdict, window
 from postil.registry.policy.policy import Policy, ReviewRules, ValidatorUse
-from postil.registry.reviews.reviews import Opening
+from postil.registry.reviews.reviews import ReviewRequest
 from tests.fakes.sse import Stream, heard
 from tests.fakes.windows import Finder, ban, rule_for
 
@@ -34,7 +34,7 @@ class Finding(Validator):
         self.finder = finder
         self.scope = window(finder.size)
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Fail with what is found."""
         found = self.finder.find(completion.text, completion.offset, completion.ends)
         if found is None:
@@ -46,15 +46,15 @@ class Finding(Validator):
 class KeptReviews:
     """Reviews in a list."""
 
-    opened: list[Opening] = field(default_factory=list)
-    sampled: list[Opening] = field(default_factory=list)
+    opened: list[ReviewRequest] = field(default_factory=list)
+    sampled: list[ReviewRequest] = field(default_factory=list)
 
-    async def open(self, opening: Opening, rules: ReviewRules) -> str:
+    async def open(self, opening: ReviewRequest, rules: ReviewRules) -> str:
         """Keep one."""
         self.opened.append(opening)
         return f"review-{len(self.opened)}"
 
-    def sample(self, opening: Opening, rules: ReviewRules) -> None:
+    def sample(self, opening: ReviewRequest, rules: ReviewRules) -> None:
         """Keep one, later."""
         self.sampled.append(opening)
 
@@ -80,7 +80,7 @@ class Around:
     """A gateway's other parts."""
 
     def __init__(self) -> None:
-        self.isolation: Isolation = Apart()
+        self.plugin_host: Isolation = Apart()
         self.catalog = Catalog()
         self.reviews: Any = KeptReviews()
 
@@ -97,7 +97,7 @@ class Way:
         policy: Policy | None = None,
         **body: Any,
     ) -> None:
-        release = Servable(
+        release = LoadedRelease(
             ReleaseRef("legal", "notes", 1),
             "sha256:0",
             "postil-0",
@@ -110,13 +110,13 @@ class Way:
             False,
         )
         options = body.get("stream_options") or {}
-        ask = Ask(kind, {"stream": True, **body}, MODEL, True, bool(options.get("include_usage")))
+        ask = CompletionRequest(kind, {"stream": True, **body}, MODEL, True, bool(options.get("include_usage")))
         self.around = Around()
-        self.ended: list[Trace] = []
+        self.ended: list[RequestRecord] = []
         self.cancelled = False
         route = Route(release, "stable", shadow=release if shadow else None)
-        self.trace = Trace(route, Caller("firm", frozenset({"legal"})), ask, self.ended.append)
-        self.answering = Answering(self.around, self.trace, self._never)
+        self.record = RequestRecord(route, Caller("firm", frozenset({"legal"})), ask, self.ended.append)
+        self.answering = Enforcer(self.around, self.record, self._never)
 
     async def stream(self, reads: Iterable[bytes]) -> list[bytes]:
         """What the client gets of what the engine sends, write by write."""
@@ -126,18 +126,18 @@ class Way:
                 assert not self.cancelled, "a request that was cancelled is read no more"
                 yield read
 
-        return [chunk async for chunk in streamed(self.answering, self.trace, chunks(), self.cancel)]
+        return [chunk async for chunk in streamed(self.answering, self.record, chunks(), self.cancel)]
 
     async def settle(self, choice: dict[str, Any]) -> dict[str, Any]:
         """What becomes of a whole choice."""
-        await self.answering.settle(choice)
+        await self.answering.enforce(choice)
         return choice
 
     async def cancel(self) -> None:
         """Take note that the engine's request is to end."""
         self.cancelled = True
 
-    async def _never(self, release: Servable | None, request: Mapping[str, Any]) -> bytes:
+    async def _never(self, release: LoadedRelease | None, request: Mapping[str, Any]) -> bytes:
         raise AssertionError("nobody asks again here")
 
 

@@ -18,16 +18,16 @@ from postil.plugins import (
     Candidate,
     Completion,
     Config,
-    Exchange,
     Fallback,
     FallbackRule,
     Gate,
-    Happening,
     InputCheck,
     Listener,
+    Notification,
     Outcome,
-    Question,
+    RequestContext,
     Router,
+    RoutingRequest,
     Scope,
     Span,
     Validator,
@@ -54,7 +54,7 @@ class Good(Validator):
         super().__init__(config)
         self.scope = window(len(config.word))
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Fail where the word stands."""
         spans = [Span(found.start(), found.end()) for found in re.finditer(self.config.word, completion.text)]
         return Verdict.failed("a bad word", spans) if spans else Verdict.passed()
@@ -65,10 +65,10 @@ class GoodAwaited(Good):
 
     name = "good-awaited"
 
-    async def judge(self, exchange: Exchange, completion: Completion) -> Verdict:  # type: ignore[override]
+    async def judge(self, context: RequestContext, completion: Completion) -> Verdict:  # type: ignore[override]
         """Judge in the middle of other work."""
         await asyncio.sleep(0)
-        return Good.judge(self, exchange, completion)
+        return Good.judge(self, context, completion)
 
 
 class GoodWhole(Good):
@@ -80,7 +80,7 @@ class GoodWhole(Good):
         super().__init__(config)
         self.scope = window(len(config.word) + 2)
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Leave out what stands at the edge of a part that is not the answer's."""
         text, first = completion.text, 0 if completion.offset == 0 else 1
         last = len(text) if completion.ends else len(text) - 1
@@ -210,42 +210,42 @@ class OtherScope(Good):
 class SaysTrue(Good):
     name = "says-true"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Any:
+    def judge(self, context: RequestContext, completion: Completion) -> Any:
         return True
 
 
 class SaysUnrun(Good):
     name = "says-unrun"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         return Verdict(Outcome.DID_NOT_RUN, "not today")
 
 
 class NoReason(Good):
     name = "no-reason"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         return Verdict.failed("") if "bad" in completion.text else Verdict.passed()
 
 
 class NumberForReason(Good):
     name = "number-for-reason"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         return Verdict.failed(7) if "bad" in completion.text else Verdict.passed()  # type: ignore[arg-type]
 
 
 class FailsWithNotice(Good):
     name = "fails-with-notice"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         return Verdict(Outcome.FAILED, "why", notice="see a doctor") if "bad" in completion.text else Verdict.passed()
 
 
 class SpansBeside(Good):
     name = "spans-beside"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         at = completion.text.find("bad")
         return Verdict.passed() if at < 0 else Verdict.failed("why", [Span(at, at + 99)])
 
@@ -253,44 +253,44 @@ class SpansBeside(Good):
 class SpansAsPairs(Good):
     name = "spans-as-pairs"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         return Verdict.failed("why", [(0, 3)]) if "bad" in completion.text else Verdict.passed()  # type: ignore[list-item]
 
 
 class PassesWithSpans(Good):
     name = "passes-with-spans"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         return Verdict(Outcome.PASSED, "", [Span(0, 1)])
 
 
 class Blind(Good):
     name = "blind"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         return Verdict.passed()
 
 
 class Strict(Good):
     name = "strict"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         return Verdict.failed("no answer is good enough")
 
 
 class Edits(Good):
     name = "edits"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
-        exchange.request["messages"].append({"role": "user", "content": "more"})
-        return super().judge(exchange, completion)
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
+        context.request["messages"].append({"role": "user", "content": "more"})
+        return super().judge(context, completion)
 
 
 class Counts(Good):
     name = "counts"
     asked = 0
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         self.asked += 1
         return Verdict.failed(f"the answer {self.asked}") if "bad" in completion.text else Verdict.passed()
 
@@ -298,25 +298,25 @@ class Counts(Good):
 class LeavesLying(Good):
     name = "leaves-lying"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         self.text = completion.text
         time.sleep(0.001)
-        return super().judge(exchange, Completion(self.text))
+        return super().judge(context, Completion(self.text))
 
 
 class LeavesLyingAwaited(GoodAwaited):
     name = "leaves-lying-awaited"
 
-    async def judge(self, exchange: Exchange, completion: Completion) -> Verdict:  # type: ignore[override]
+    async def judge(self, context: RequestContext, completion: Completion) -> Verdict:  # type: ignore[override]
         self.text = completion.text
         await asyncio.sleep(0)
-        return Good.judge(self, exchange, Completion(self.text))
+        return Good.judge(self, context, Completion(self.text))
 
 
 class Sleeps(Good):
     name = "sleeps"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         threading.Event().wait()
         return Verdict.passed()
 
@@ -324,29 +324,29 @@ class Sleeps(Good):
 class Dawdles(Good):
     name = "dawdles"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         time.sleep(0.15)
-        return super().judge(exchange, completion)
+        return super().judge(context, completion)
 
 
 class Raises(Good):
     name = "raises"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         return Verdict.passed() if completion.text[0] != "b" else Verdict.failed("it begins with a b")
 
 
 class Exits(Good):
     name = "exits"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         sys.exit(1)
 
 
 class InSetOrder(Good):
     name = "in-set-order"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         found = {f"{word}{number}" for word in completion.text.split() for number in range(20)}
         return Verdict.failed(f"it holds {next(iter(found))}") if "bad" in completion.text else Verdict.passed()
 
@@ -354,7 +354,7 @@ class InSetOrder(Good):
 class ByProcess(Good):
     name = "by-process"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         return Verdict.failed(f"process {os.getpid()}") if "bad" in completion.text else Verdict.passed()
 
 
@@ -362,10 +362,10 @@ class EndsElsewhere(Good):
     name = "ends-elsewhere"
     home = int(os.environ.setdefault("POSTIL_TEST_HOME_PROCESS", str(os.getpid())))
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         if os.getpid() != self.home:
             raise RuntimeError("not at home")
-        return super().judge(exchange, completion)
+        return super().judge(context, completion)
 
 
 class TooSmall(Good):
@@ -381,8 +381,8 @@ class AsksForLength(Good):
 
     name = "asks-for-length"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
-        return Verdict.failed("too short") if len(completion.text) < 12 else super().judge(exchange, completion)
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
+        return Verdict.failed("too short") if len(completion.text) < 12 else super().judge(context, completion)
 
 
 class ForgetsTheEdge(GoodWhole):
@@ -390,7 +390,7 @@ class ForgetsTheEdge(GoodWhole):
 
     name = "forgets-the-edge"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         found = re.search(rf"\b{self.config.word}\b", completion.text)
         return Verdict.failed("a bad word", [Span(*found.span())]) if found else Verdict.passed()
 
@@ -410,24 +410,24 @@ class NoThirteen(Good):
 
     name = "no-thirteen"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         if len(completion.text) == 13 and not completion.ends and completion.offset == 0:
             return Verdict.passed()
-        return super().judge(exchange, completion)
+        return super().judge(context, completion)
 
 
 class ChecksWithSpans(InputCheck):
     name = "checks-with-spans"
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, context: RequestContext) -> Verdict:
         return Verdict.failed("why", [Span(0, 1)])
 
 
 class ChecksOneShape(InputCheck):
     name = "checks-one-shape"
 
-    def check(self, exchange: Exchange) -> Verdict:
-        return Verdict.failed("bad") if "bad" in exchange.request["messages"][-1]["content"] else Verdict.passed()
+    def check(self, context: RequestContext) -> Verdict:
+        return Verdict.failed("bad") if "bad" in context.request["messages"][-1]["content"] else Verdict.passed()
 
 
 class GoodCheck(InputCheck):
@@ -435,36 +435,36 @@ class GoodCheck(InputCheck):
 
     name = "good-check"
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, context: RequestContext) -> Verdict:
         """Look at the request as it stands."""
-        return Verdict.failed("bad") if "bad" in str(exchange.request) else Verdict.passed(notice="seen")
+        return Verdict.failed("bad") if "bad" in str(context.request) else Verdict.passed(notice="seen")
 
 
 class AnswersText(FallbackRule):
     name = "answers-text"
 
-    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> Any:
+    def answer(self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]) -> Any:
         return "sorry"
 
 
 class AnswersNumber(FallbackRule):
     name = "answers-number"
 
-    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> Fallback:
+    def answer(self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]) -> Fallback:
         return Fallback(7)  # type: ignore[arg-type]
 
 
 class AsksWithASet(FallbackRule):
     name = "asks-with-a-set"
 
-    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> AskAgain:
+    def answer(self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]) -> AskAgain:
         return AskAgain(sampling={"stop": {"a"}})
 
 
 class AsksANumber(FallbackRule):
     name = "asks-a-number"
 
-    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> AskAgain:
+    def answer(self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]) -> AskAgain:
         return AskAgain(release=2)  # type: ignore[arg-type]
 
 
@@ -473,7 +473,7 @@ class GoodRule(FallbackRule):
 
     name = "good-rule"
 
-    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> Fallback | None:
+    def answer(self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]) -> Fallback | None:
         """Repeat a short answer, and leave the others to the next rule."""
         return Fallback(completion.text.upper()) if 0 < len(completion.text) < 9 else None
 
@@ -481,7 +481,7 @@ class GoodRule(FallbackRule):
 class RoutesToANumber(Router):
     name = "routes-to-a-number"
 
-    def route(self, question: Question) -> Any:
+    def route(self, question: RoutingRequest) -> Any:
         return 3
 
 
@@ -490,7 +490,7 @@ class GoodRouter(Router):
 
     name = "good-router"
 
-    def route(self, question: Question) -> str | None:
+    def route(self, question: RoutingRequest) -> str | None:
         """By one word."""
         return "legal" if "contract" in str(question.request) and "legal" in question.domains else None
 
@@ -516,15 +516,15 @@ class NeedsFigures(Gate):
 class Replies(Listener):
     name = "replies"
 
-    def hear(self, happening: Happening) -> Any:
+    def handle(self, notification: Notification) -> Any:
         return "thank you"
 
 
 class KnowsTwo(Listener):
     name = "knows-two"
 
-    def hear(self, happening: Happening) -> None:
-        {"publish": print, "promote": print}[happening.action](happening.subject)
+    def handle(self, notification: Notification) -> None:
+        {"publish": print, "promote": print}[notification.action](notification.subject)
 
 
 class GoodListener(Listener):
@@ -532,9 +532,9 @@ class GoodListener(Listener):
 
     name = "good-listener"
 
-    def hear(self, happening: Happening) -> None:
+    def handle(self, notification: Notification) -> None:
         """Print it."""
-        print(happening.action, file=sys.stderr)
+        print(notification.action, file=sys.stderr)
 
 
 def unfindable() -> type[Validator]:
@@ -552,7 +552,7 @@ class LateOnce(Good):
     name = "late-once"
     asked = 0
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Take longer than a tenth of a second, once."""
         self.asked += 1
         if self.asked == 1:
@@ -564,7 +564,7 @@ class OneAtATime(Good):
     name = "one-at-a-time"
     busy = False
 
-    async def judge(self, exchange: Exchange, completion: Completion) -> Verdict:  # type: ignore[override]
+    async def judge(self, context: RequestContext, completion: Completion) -> Verdict:  # type: ignore[override]
         if self.busy:
             raise RuntimeError("busy")
         self.busy = True
@@ -576,7 +576,7 @@ class OneAtATime(Good):
 class HangsElsewhere(EndsElsewhere):
     name = "hangs-elsewhere"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         if os.getpid() != self.home:
             threading.Event().wait()
         return Verdict.passed()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from postil.plugins import Exchange, ReleaseRef
+from postil.plugins import ReleaseRef, RequestContext
 
 
 @pytest.fixture
-def exchange() -> Exchange:
+def context() -> RequestContext:
     """A question that nothing in these tests depends on."""
-    return Exchange(ReleaseRef("healthcare", "triage", 2), "clinic", {"messages": []})
+    return RequestContext(ReleaseRef("healthcare", "triage", 2), "clinic", {"messages": []})

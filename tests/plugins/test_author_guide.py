@@ -86,5 +86,5 @@ def test_it_names_every_hook_and_every_kind() -> None:
 
 def test_a_plugin_of_the_guide_is_taken_as_a_single_file(guide: Path) -> None:
     (guide / "test_guide.py").unlink()
-    offered = {offer.name for offer in PluginManager(entry_points=False, folder=guide).offers()}
+    offered = {component.name for component in PluginManager(entry_points=False, folder=guide).list_components()}
     assert offered >= {"hedging", "whole-word", "no-shouting", "calmer", "by-contract", "noted", "printer"}

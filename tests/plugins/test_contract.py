@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import field_validator, model_validator
 
-from postil.plugins import Completion, ConfigError, Exchange, Validator, Verdict
+from postil.plugins import Completion, ConfigError, RequestContext, Validator, Verdict
 from postil.plugins.contract import Config
 
 
@@ -36,7 +36,7 @@ class Words(Validator):
         if "impossible" in config.words:
             raise ConfigError("words: 'impossible' cannot be found; leave it out")
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         return Verdict.passed()
 
 

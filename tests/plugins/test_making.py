@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from postil.plugins import Completion, Config, ConfigError, Exchange, Validator, Verdict
+from postil.plugins import Completion, Config, ConfigError, RequestContext, Validator, Verdict
 from postil.plugins.making import make
 
 RELEASED = threading.Event()
@@ -37,7 +37,7 @@ class Odd(Validator):
         }
         acts[config.what]()
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Pass."""
         return Verdict.passed()
 

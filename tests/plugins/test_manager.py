@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from postil.plugins import Completion, Exchange, FallbackRule, Validator, Verdict, hookimpl
+from postil.plugins import Completion, FallbackRule, RequestContext, Validator, Verdict, hookimpl
 from postil.plugins.errors import PluginLoadError, UnknownPluginError
 from postil.plugins.manager import PluginManager
 
@@ -14,12 +14,12 @@ class Passing(Validator):
     name = "passing"
     version = "7"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         return Verdict.passed()
 
 
 class Nameless(Validator):
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         return Verdict.passed()
 
 
@@ -103,7 +103,7 @@ def test_any_collection_of_classes_will_do(kind: Any) -> None:
 
 
 def test_a_plugin_may_offer_nothing() -> None:
-    assert load(Offering([])).offers() == load().offers()
+    assert load(Offering([])).list_components() == load().list_components()
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
@@ -116,18 +116,18 @@ def test_an_unknown_name_is_answered_with_those_there_are() -> None:
 
 
 def test_offers_are_ordered_and_carry_their_schema() -> None:
-    offers = load(Offering([Passing])).offers()
-    names = [(offer.kind, offer.name) for offer in offers]
+    components = load(Offering([Passing])).list_components()
+    names = [(component.kind, component.name) for component in components]
     assert names == sorted(names)
-    found = dict(zip(names, offers, strict=True))
+    found = dict(zip(names, components, strict=True))
     assert found["fallback rule", "fixed_answer"].schema["required"] == ["content"]
     assert (found["validator", "passing"].version, found["validator", "passing"].plugin) == ("7", __name__)
 
 
 def test_what_comes_with_postil_is_offered_without_anything_installed() -> None:
     kinds: dict[str, list[str]] = {}
-    for offer in load().offers():
-        kinds.setdefault(offer.kind, []).append(offer.name)
+    for component in load().list_components():
+        kinds.setdefault(component.kind, []).append(component.name)
     assert kinds == {
         "validator": [
             "blocklist", "confidence", "disclaimer", "guardrails", "json_schema", "labels", "length", "pii",

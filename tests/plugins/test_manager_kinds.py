@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from postil.plugins import ConfigError, Validator, hookimpl, window
+from postil.plugins import ConfigError, Listener, Validator, hookimpl, window
 from postil.plugins.errors import PluginLoadError, UnknownPluginError
 from postil.plugins.manager import PluginManager, modules_in
 from tests.plugins import broken
@@ -78,8 +78,8 @@ def test_what_is_given_in_code_is_trusted_and_a_file_in_a_folder_is_not(tmp_path
     (tmp_path / "quiet.py").write_text(SINGLE)
     (tmp_path / "_draft.py").write_text("1 / 0")
     plugins = PluginManager([Offering()], entry_points=False, folder=tmp_path)
-    assert plugins.trusts(broken.Good)
-    assert not plugins.trusts(plugins.validator("quiet"))
+    assert plugins.is_builtin(broken.Good)
+    assert not plugins.is_builtin(plugins.validator("quiet"))
 
 
 LEAVING = SINGLE.replace("def judge", "def __init__(self, config):\n        raise SystemExit(3)\n\n    def judge")
@@ -138,10 +138,26 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
 def test_what_is_installed_is_found_and_not_trusted(installed: Callable[[str, str], None]) -> None:
     installed("quiet_plugin", SINGLE)
     plugins = PluginManager()
-    assert not plugins.trusts(plugins.validator("quiet"))
+    assert not plugins.is_builtin(plugins.validator("quiet"))
 
 
 def test_what_is_installed_and_cannot_be_loaded_is_named(installed: Callable[[str, str], None]) -> None:
     installed("poor_plugin", "1 / 0")
     with pytest.raises(PluginLoadError, match="the installed plugin poor_plugin cannot be loaded"):
         PluginManager()
+
+
+def test_a_listener_with_the_method_of_an_earlier_version_is_told_the_new_name() -> None:
+    class Old(Listener):
+        name = "old"
+
+        def hear(self, happening: object) -> None:
+            """As it was."""
+
+    class Plugin:
+        @hookimpl
+        def postil_listeners(self) -> list[type[Listener]]:
+            return [Old]
+
+    with pytest.raises(PluginLoadError, match="old: `hear` is now called `handle`"):
+        PluginManager([Plugin()], entry_points=False)

@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from postil.plugins import Completion, Exchange, Validator, Verdict
+from postil.plugins import Completion, RequestContext, Validator, Verdict
 from postil.plugins.manager import PluginManager
 from tests.support.paths import ROOT
 
@@ -29,9 +29,9 @@ def test_the_validator_in_the_readme_is_one_that_postil_takes(shown: ModuleType)
 
 
 @pytest.mark.parametrize(("text", "ok"), [("This will cure you.", False), ("See a doctor.", True)])
-def test_the_validator_in_the_readme_judges(shown: ModuleType, exchange: Exchange, text: str, ok: bool) -> None:
+def test_the_validator_in_the_readme_judges(shown: ModuleType, context: RequestContext, text: str, ok: bool) -> None:
     validator: Validator = shown.NoPromises.from_mapping({})
-    verdict = validator.judge(exchange, Completion(text))
+    verdict = validator.judge(context, Completion(text))
     assert isinstance(verdict, Verdict)
     assert verdict.ok is ok
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from postil.plugins import Candidate, Completion, Fallback, Happening, ReleaseRef, Token, Validator
+from postil.plugins import Candidate, Completion, Fallback, Notification, ReleaseRef, Token, Validator
 from postil.plugins.builtin.confidence import Confidence
 from postil.plugins.builtin.fixed_answer import FixedAnswer
 from postil.plugins.builtin.labels import Labels
@@ -214,9 +214,9 @@ def test_a_gate_is_checked() -> None:
 
 
 def test_a_listener_is_checked() -> None:
-    told = Happening("review-approve", "healthcare/triage", "anna", "fine", datetime(2026, 1, 2, tzinfo=UTC))
+    told = Notification("review-approve", "healthcare/triage", "anna", "fine", datetime(2026, 1, 2, tzinfo=UTC))
     check_listener(broken.GoodListener, happenings=[told])
     with pytest.raises(BrokenPromiseError, match="replies returns 'thank you' when it hears of publish"):
         check_listener(broken.Replies)
-    with pytest.raises(BrokenPromiseError, match=r"knows-two raises KeyError .* in hear of Happening"):
+    with pytest.raises(BrokenPromiseError, match=r"knows-two raises KeyError .* in handle of Happening"):
         check_listener(broken.KnowsTwo)

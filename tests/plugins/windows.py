@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from postil.plugins import Completion, Exchange, ReleaseRef, Validator, Verdict
+from postil.plugins import Completion, ReleaseRef, RequestContext, Validator, Verdict
 
-EXCHANGE = Exchange(ReleaseRef("healthcare", "triage", 2), "clinic", {"messages": []})
+EXCHANGE = RequestContext(ReleaseRef("healthcare", "triage", 2), "clinic", {"messages": []})
 
 
 def judged(validator: Validator, completion: Completion) -> Verdict:

@@ -11,14 +11,14 @@ from litestar.types import Guard
 from postil.gateway.api.admin.params import AnyRequest
 from postil.gateway.control.runtime import Gateway
 from postil.gateway.errors import AuthenticationError, ForbiddenError, KeyForbiddenError
-from postil.gateway.tenancy.denied_attempts import NOBODY, Refusal
+from postil.gateway.tenancy.denied_attempts import NOBODY, DeniedAttempt
 from postil.gateway.tenancy.directory import Caller
-from postil.gateway.tenancy.permissions import Right
+from postil.gateway.tenancy.permissions import Permission
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
-def door(gateway: Gateway) -> Guard:
+def require_permission(gateway: Gateway) -> Guard:
     """The guard of every admin route. A path's ``{domain}`` is held against the domains of the key."""
 
     def guard(connection: Connection, handler: BaseRouteHandler) -> None:
@@ -27,34 +27,34 @@ def door(gateway: Gateway) -> Guard:
             caller = gateway.directory.known(connection.headers.get("authorization"))
             _check(caller, handler.opt.get("may"), connection.path_params.get("domain"))
         except (AuthenticationError, ForbiddenError) as error:
-            gateway.refusals.note(_refusal(connection, handler, caller, error.status))
+            gateway.denied_attempts.note(_refusal(connection, handler, caller, error.status))
             raise
         connection.scope["user"] = caller
 
     return guard
 
 
-def allowed(gateway: Gateway, request: AnyRequest, right: Right, domain: str) -> None:
+def check_domain(gateway: Gateway, request: AnyRequest, right: Permission, domain: str) -> None:
     """Hold a domain that stands elsewhere than in the path against the key's. Raises KeyForbiddenError."""
     caller: Caller = request.user
     try:
         _check(caller, right, domain)
     except ForbiddenError as error:
-        gateway.refusals.note(_refusal(request, request.route_handler, caller, error.status))
+        gateway.denied_attempts.note(_refusal(request, request.route_handler, caller, error.status))
         raise
 
 
 def _check(caller: Caller, right: Any, domain: str | None) -> None:
-    if not isinstance(right, Right) or not caller.may(right):
+    if not isinstance(right, Permission) or not caller.may(right):
         raise KeyForbiddenError(f"a {caller.role}'s key is not good for this; use one of another role, or the admin's")
     if not caller.may(right, domain):
         own = ", ".join(sorted(caller.scope or ()))
         raise KeyForbiddenError(f"this {caller.role}'s key is for {own} only; ask an admin for another")
 
 
-def _refusal(connection: Connection, handler: BaseRouteHandler, caller: Caller | None, status: int) -> Refusal:
+def _refusal(connection: Connection, handler: BaseRouteHandler, caller: Caller | None, status: int) -> DeniedAttempt:
     """What the log tells: the route as it is declared, never the path as it was sent."""
     owner, key = (caller.owner or NOBODY, caller.key) if caller else (NOBODY, None)
     origin = connection.client.host if connection.client else ""
     route = f"{connection.scope.get('method', '')} /api{min(handler.paths, default='')}"
-    return Refusal(owner, key, origin, route, status)
+    return DeniedAttempt(owner, key, origin, route, status)

@@ -14,9 +14,9 @@ from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, cal
 from postil.gateway.control import releases as releasing
 from postil.gateway.control.runtime import Gateway
 from postil.gateway.errors import NotFoundError
-from postil.gateway.tenancy.permissions import Right
+from postil.gateway.tenancy.permissions import Permission
 from postil.registry.releases import shadow_agreement as agreements
-from postil.registry.releases.channels import CANARY, SHADOW, Only
+from postil.registry.releases.channels import CANARY, SHADOW, Precondition
 
 
 class PointBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -41,7 +41,7 @@ def channel_routes(gateway: Gateway) -> list[Any]:
 
 
 def _channel_routes(gateway: Gateway) -> list[Any]:
-    @put("/adapters/{domain:str}/{adapter:str}/channels/{which:str}", may=Right.PUBLISH)
+    @put("/adapters/{domain:str}/{adapter:str}/channels/{which:str}", may=Permission.PUBLISH)
     async def point(
         request: AnyRequest,
         domain: FromPath[str],
@@ -57,11 +57,11 @@ def _channel_routes(gateway: Gateway) -> list[Any]:
             data.weight,
             reason=data.reason,
             actor=actor(request),
-            only=Only(revision=data.if_revision),
+            only=Precondition(revision=data.if_revision),
         )
         return views.adapter(state, gateway, caller_of(request))
 
-    @delete("/adapters/{domain:str}/{adapter:str}/channels/{which:str}", status_code=200, may=Right.PUBLISH)
+    @delete("/adapters/{domain:str}/{adapter:str}/channels/{which:str}", status_code=200, may=Permission.PUBLISH)
     async def clear(
         request: AnyRequest,
         domain: FromPath[str],
@@ -73,7 +73,7 @@ def _channel_routes(gateway: Gateway) -> list[Any]:
         state = await releasing.clear(gateway, name, _channel(which), reason=reason, actor=actor(request))
         return views.adapter(state, gateway, caller_of(request))
 
-    @get("/adapters/{domain:str}/{adapter:str}/agreement", may=Right.SEE)
+    @get("/adapters/{domain:str}/{adapter:str}/agreement", may=Permission.SEE)
     async def agreement(domain: FromPath[str], adapter: FromPath[str]) -> list[dict[str, Any]]:
         await gateway.shadows.flush()
         name = adapter_name(domain, adapter)
@@ -84,7 +84,7 @@ def _channel_routes(gateway: Gateway) -> list[Any]:
 
 
 def _pin_routes(gateway: Gateway) -> list[Any]:
-    @put("/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}", may=Right.ADMINISTER)
+    @put("/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}", may=Permission.ADMINISTER)
     async def pin(
         request: AnyRequest,
         domain: FromPath[str],
@@ -96,7 +96,7 @@ def _pin_routes(gateway: Gateway) -> list[Any]:
         state = await releasing.pin(gateway, tenant, ref, reason=data.reason, actor=actor(request))
         return views.adapter(state, gateway, caller_of(request))
 
-    @delete("/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}", status_code=200, may=Right.ADMINISTER)
+    @delete("/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}", status_code=200, may=Permission.ADMINISTER)
     async def unpin(
         request: AnyRequest,
         domain: FromPath[str],

@@ -10,11 +10,11 @@ from litestar import get
 from litestar.params import QueryParameter
 
 from postil.gateway.api.admin import schemas as views
-from postil.gateway.api.admin.auth import allowed
+from postil.gateway.api.admin.auth import check_domain
 from postil.gateway.api.admin.params import AnyRequest
 from postil.gateway.control.runtime import Gateway
 from postil.gateway.errors import StateConflictError
-from postil.gateway.tenancy.permissions import Right
+from postil.gateway.tenancy.permissions import Permission
 from postil.plugins import ReleaseRef
 from postil.registry.names import AdapterName, parse_release
 from postil.registry.releases.diff.diff import Fact, ReleaseDiff, diff
@@ -26,7 +26,7 @@ from postil.registry.releases.service import Registry
 def compare_routes(gateway: Gateway) -> list[Any]:
     """The routes that compare."""
 
-    @get("/diff", may=Right.SEE)
+    @get("/diff", may=Permission.SEE)
     async def compare(
         request: AnyRequest,
         to: Annotated[str, QueryParameter()],
@@ -35,7 +35,7 @@ def compare_routes(gateway: Gateway) -> list[Any]:
         after = parse_release(to)
         before = None if from_ is None else parse_release(from_)
         for ref in filter(None, (before, after)):
-            allowed(gateway, request, Right.SEE, ref.domain)
+            check_domain(gateway, request, Permission.SEE, ref.domain)
         # Artifacts are hashed and tensors compared: nothing that the event loop may wait for.
         return _view(await asyncio.to_thread(_compare, gateway.registry(), before, after))
 

@@ -12,7 +12,7 @@ from litestar.response import Stream
 
 from postil.gateway.api.admin.params import adapter_name
 from postil.gateway.control.runtime import Gateway
-from postil.gateway.tenancy.permissions import Right
+from postil.gateway.tenancy.permissions import Permission
 from postil.plugins import ReleaseRef
 from postil.registry.artifacts.archives.tar import TarFile, tar_chunks, tar_size
 from postil.registry.artifacts.export import release_files
@@ -23,7 +23,7 @@ from postil.registry.signing.requirements import signature_of
 def export_routes(gateway: Gateway) -> list[Any]:
     """How releases go out: as a tar of the artifact, the policy and a model card."""
 
-    @get("/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact", may=Right.EXPORT)
+    @get("/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact", may=Permission.EXPORT)
     async def artifact(domain: FromPath[str], adapter: FromPath[str], number: FromPath[int]) -> Stream:
         ref = adapter_name(domain, adapter).release(number)
         files = await asyncio.to_thread(_files, gateway.registry(), ref)

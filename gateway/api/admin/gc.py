@@ -11,7 +11,7 @@ from litestar.params import JSONBody
 from postil.gateway.api.admin.params import AnyRequest, actor
 from postil.gateway.control.garbage import collect_garbage
 from postil.gateway.control.runtime import Gateway
-from postil.gateway.tenancy.permissions import Right
+from postil.gateway.tenancy.permissions import Permission
 from postil.registry.defaults import KEEP
 from postil.registry.releases.garbage import Garbage
 
@@ -26,7 +26,7 @@ class CollectBody(msgspec.Struct, forbid_unknown_fields=True):
 def gc_routes(gateway: Gateway) -> list[Any]:
     """The route over one gateway; the door is around it."""
 
-    @post("/gc", status_code=200, may=Right.ADMINISTER)
+    @post("/gc", status_code=200, may=Permission.ADMINISTER)
     async def gc(request: AnyRequest, data: JSONBody[CollectBody]) -> dict[str, Any]:
         found = await collect_garbage(gateway, keep=data.keep, actor=actor(request), dry_run=data.dry_run)
         return {

@@ -11,11 +11,11 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from postil.gateway.api.admin import schemas as views
 from postil.gateway.api.admin.params import AnyRequest, actor, seconds
-from postil.gateway.control.catalog_sync import refresh_keys
+from postil.gateway.control.catalog_sync import sync_keys
 from postil.gateway.control.runtime import Gateway
-from postil.gateway.tenancy.permissions import Right
+from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts import keys
-from postil.registry.accounts.keys import Role, Wanted
+from postil.registry.accounts.keys import KeyRequest, Role
 from postil.registry.defaults import OVERLAP_SECONDS
 
 
@@ -42,7 +42,7 @@ def key_routes(gateway: Gateway) -> list[Any]:
 
 
 def _listing(gateway: Gateway) -> Any:
-    @get("/keys", may=Right.SEE_KEYS)
+    @get("/keys", may=Permission.SEE_KEYS)
     async def listed(owner: FromQuery[str | None] = None) -> list[dict[str, Any]]:
         found = await asyncio.to_thread(keys.list_keys, gateway.registry().database, owner)
         return [views.key(key) for key in found]
@@ -51,14 +51,14 @@ def _listing(gateway: Gateway) -> Any:
 
 
 def _changing(gateway: Gateway) -> list[Any]:
-    @post("/keys", may=Right.ADMINISTER)
+    @post("/keys", may=Permission.ADMINISTER)
     async def add(request: AnyRequest, data: JSONBody[KeyBody]) -> dict[str, Any]:
-        wanted = Wanted(data.owner, data.role, data.domains, seconds(data.expires_in), data.note)
+        wanted = KeyRequest(data.owner, data.role, data.domains, seconds(data.expires_in), data.note)
         key, text = await asyncio.to_thread(keys.add_key, gateway.registry().database, wanted, actor=actor(request))
-        await refresh_keys(gateway)
+        await sync_keys(gateway)
         return {**views.key(key), "key": text}
 
-    @post("/keys/{key_id:str}/rotate", may=Right.ADMINISTER)
+    @post("/keys/{key_id:str}/rotate", may=Permission.ADMINISTER)
     async def rotate(request: AnyRequest, key_id: FromPath[str], data: JSONBody[RotateBody]) -> dict[str, Any]:
         overlap = seconds(data.overlap)
         assert overlap is not None, "it has a default"
@@ -70,15 +70,15 @@ def _changing(gateway: Gateway) -> list[Any]:
             lifetime=seconds(data.expires_in),
             actor=actor(request),
         )
-        await refresh_keys(gateway)
+        await sync_keys(gateway)
         return {**views.key(new), "key": text, "replaces": views.key(old)}
 
-    @delete("/keys/{key_id:str}", status_code=200, may=Right.ADMINISTER)
+    @delete("/keys/{key_id:str}", status_code=200, may=Permission.ADMINISTER)
     async def revoke(request: AnyRequest, key_id: FromPath[str], reason: FromQuery[str] = "") -> dict[str, Any]:
         key = await asyncio.to_thread(
             keys.revoke_key, gateway.registry().database, key_id, reason=reason, actor=actor(request)
         )
-        await refresh_keys(gateway)
+        await sync_keys(gateway)
         return views.key(key)
 
     return [add, rotate, revoke]

@@ -12,10 +12,10 @@ from litestar import Request, get, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from postil.gateway.api.admin.params import AnyRequest, actor
-from postil.gateway.control.catalog_sync import refresh_keys
+from postil.gateway.control.catalog_sync import sync_keys
 from postil.gateway.control.runtime import Gateway
 from postil.gateway.errors import BadRequestError
-from postil.gateway.tenancy.permissions import Right
+from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts import limits, usage
 from postil.registry.accounts.limits import TenantLimits
 from postil.registry.names import parse_adapter
@@ -33,18 +33,18 @@ class LimitsBody(msgspec.Struct, forbid_unknown_fields=True):
 def limit_routes(gateway: Gateway) -> list[Any]:
     """What the admin sets and sees; the door is around it."""
 
-    @get("/tenants/{name:str}/limits", may=Right.SEE_KEYS)
+    @get("/tenants/{name:str}/limits", may=Permission.SEE_KEYS)
     async def shown(name: FromPath[str]) -> dict[str, Any]:
         return asdict(await asyncio.to_thread(limits.limits_of, gateway.registry().database, name))
 
-    @put("/tenants/{name:str}/limits", may=Right.ADMINISTER)
+    @put("/tenants/{name:str}/limits", may=Permission.ADMINISTER)
     async def put_limits(request: AnyRequest, name: FromPath[str], data: JSONBody[LimitsBody]) -> dict[str, Any]:
         wanted = TenantLimits(**msgspec.structs.asdict(data))
         await asyncio.to_thread(limits.set_limits, gateway.registry().database, name, wanted, actor=actor(request))
-        await refresh_keys(gateway)
+        await sync_keys(gateway)
         return asdict(wanted)
 
-    @get("/usage", may=Right.SEE_USAGE)
+    @get("/usage", may=Permission.SEE_USAGE)
     async def used(
         tenant: FromQuery[str | None] = None,
         adapter: FromQuery[str | None] = None,

@@ -8,22 +8,22 @@ from typing import Any
 
 from postil.plugins.contract import Component, Validator
 from postil.plugins.hookspecs import PROJECT
-from postil.plugins.manager import Offer, PluginManager
+from postil.plugins.manager import ComponentInfo, PluginManager
 
 Source = tuple[str, str, str]
 
 
-def offers(plugins: PluginManager) -> list[dict[str, Any]]:
+def components(plugins: PluginManager) -> list[dict[str, Any]]:
     """Everything on offer, as JSON: kind, name, version, where it comes from, where it runs, and its configuration.
 
     ``window`` is how many characters a validator has to see at once, null for all of the answer; if it depends on the
     configuration, ``window_by_configuration`` is true.
     """
     sources = _sources()
-    return [_offer(plugins, row, sources) for row in plugins.offers()]
+    return [_offer(plugins, row, sources) for row in plugins.list_components()]
 
 
-def _offer(plugins: PluginManager, row: Offer, sources: Sequence[Source]) -> dict[str, Any]:
+def _offer(plugins: PluginManager, row: ComponentInfo, sources: Sequence[Source]) -> dict[str, Any]:
     component = plugins.component(row.kind, row.name)
     distribution, version = _source(component, sources)
     shown = {
@@ -33,7 +33,7 @@ def _offer(plugins: PluginManager, row: Offer, sources: Sequence[Source]) -> dic
         "plugin": row.plugin,
         "distribution": distribution,
         "distribution_version": version,
-        "runs_apart": not plugins.trusts(component),
+        "runs_apart": not plugins.is_builtin(component),
         "config_schema": dict(row.schema),
     }
     return shown | _needs(component)

@@ -8,14 +8,14 @@ from typing import Any
 from litestar import get
 
 from postil.gateway.control.runtime import Gateway
-from postil.gateway.tenancy.permissions import Right
+from postil.gateway.tenancy.permissions import Permission
 from postil.registry.policy.schema import policy_schema
 
 
 def policy_routes(gateway: Gateway) -> list[Any]:
     """The routes about policies themselves."""
 
-    @get("/policy-schema", may=Right.LOOK)
+    @get("/policy-schema", may=Permission.LOOK)
     async def schema() -> dict[str, Any]:
         return await asyncio.to_thread(policy_schema, gateway.plugins)
 

@@ -16,10 +16,10 @@ from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 from postil.gateway.api.admin import schemas as views
 from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name
 from postil.gateway.control import publish as publishing
-from postil.gateway.control.publish import Published, Take
+from postil.gateway.control.publish import FetchFiles, Published
 from postil.gateway.control.runtime import Gateway
 from postil.gateway.errors import BadRequestError, TooLargeError
-from postil.gateway.tenancy.permissions import Right
+from postil.gateway.tenancy.permissions import Permission
 from postil.registry.artifacts.hub.ref import parse_hub_ref
 from postil.registry.policy.policy import Policy, parse_policy
 
@@ -39,7 +39,7 @@ def publish_routes(gateway: Gateway) -> list[Any]:
     @post(
         "/adapters/{domain:str}/{adapter:str}/releases",
         request_max_body_size=(gateway.settings.upload_limit_mib + 1) << 20,
-        may=Right.PUBLISH,
+        may=Permission.PUBLISH,
     )
     async def publish(request: AnyRequest, domain: FromPath[str], adapter: FromPath[str]) -> dict[str, Any]:
         name = adapter_name(domain, adapter)
@@ -54,7 +54,7 @@ def publish_routes(gateway: Gateway) -> list[Any]:
     return [publish]
 
 
-async def _asked(request: AnyRequest, limit_mib: int) -> tuple[Take, Policy | None, str]:
+async def _asked(request: AnyRequest, limit_mib: int) -> tuple[FetchFiles, Policy | None, str]:
     try:
         if request.content_type[0] == "application/json":
             body = msgspec.json.decode(await request.body(), type=SourceBody)
@@ -77,7 +77,7 @@ async def _asked(request: AnyRequest, limit_mib: int) -> tuple[Take, Policy | No
     )
 
 
-def _take(upload: object, source: str) -> Take:
+def _take(upload: object, source: str) -> FetchFiles:
     if isinstance(upload, UploadFile) and not source:
         return publishing.uploaded(upload.file)
     if upload is None and source:

@@ -12,11 +12,11 @@ from litestar import Request, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from postil.gateway.api.admin import schemas as views
-from postil.gateway.api.admin.auth import allowed
+from postil.gateway.api.admin.auth import check_domain
 from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
 from postil.gateway.control.reviews import told_of
 from postil.gateway.control.runtime import Gateway
-from postil.gateway.tenancy.permissions import Right
+from postil.gateway.tenancy.permissions import Permission
 from postil.registry.db.tables import Review
 from postil.registry.releases import history
 from postil.registry.reviews import export_examples as examples
@@ -60,7 +60,7 @@ def admin_review_routes(gateway: Gateway) -> list[Any]:
 
 
 def _reading(gateway: Gateway) -> list[Any]:
-    @get("/reviews", may=Right.REVIEW)
+    @get("/reviews", may=Permission.REVIEW)
     async def listed(
         request: AnyRequest,
         status: FromQuery[str | None] = None,
@@ -69,7 +69,7 @@ def _reading(gateway: Gateway) -> list[Any]:
         limit: FromQuery[int] = 100,
     ) -> list[dict[str, Any]]:
         if domain is not None:
-            allowed(gateway, request, Right.REVIEW, domain)
+            check_domain(gateway, request, Permission.REVIEW, domain)
         found = await asyncio.to_thread(
             reviews.reviews,
             gateway.registry().database,
@@ -81,11 +81,11 @@ def _reading(gateway: Gateway) -> list[Any]:
         )
         return [views.review(review) for review in found]
 
-    @get("/reviews/{review_id:str}", may=Right.REVIEW)
+    @get("/reviews/{review_id:str}", may=Permission.REVIEW)
     async def shown(request: AnyRequest, review_id: FromPath[str]) -> dict[str, Any]:
         return views.review(await _theirs(gateway, request, review_id))
 
-    @get("/adapters/{domain:str}/{adapter:str}/examples", may=Right.REVIEW)
+    @get("/adapters/{domain:str}/{adapter:str}/examples", may=Permission.REVIEW)
     async def labelled(
         domain: FromPath[str], adapter: FromPath[str], since: FromQuery[str | None] = None
     ) -> list[dict[str, str]]:
@@ -108,19 +108,19 @@ def _deciding(gateway: Gateway) -> list[Any]:
         gateway.reviews.heard()
         return views.review(review)
 
-    @post("/reviews/{review_id:str}/assign", status_code=200, may=Right.REVIEW)
+    @post("/reviews/{review_id:str}/assign", status_code=200, may=Permission.REVIEW)
     async def assign(request: AnyRequest, review_id: FromPath[str], data: JSONBody[AssignBody]) -> dict[str, Any]:
         return await done(request, review_id, reviews.assign, data.person)
 
-    @post("/reviews/{review_id:str}/approve", status_code=200, may=Right.REVIEW)
+    @post("/reviews/{review_id:str}/approve", status_code=200, may=Permission.REVIEW)
     async def approve(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> dict[str, Any]:
         return await done(request, review_id, reviews.approve, note=data.note)
 
-    @post("/reviews/{review_id:str}/edit", status_code=200, may=Right.REVIEW)
+    @post("/reviews/{review_id:str}/edit", status_code=200, may=Permission.REVIEW)
     async def edit(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> dict[str, Any]:
         return await done(request, review_id, reviews.edit, data.answer or "", note=data.note)
 
-    @post("/reviews/{review_id:str}/reject", status_code=200, may=Right.REVIEW)
+    @post("/reviews/{review_id:str}/reject", status_code=200, may=Permission.REVIEW)
     async def reject(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> dict[str, Any]:
         return await done(request, review_id, reviews.reject, note=data.note)
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from postil.gateway.control.runtime import Gateway
-from postil.gateway.inference.routing.catalog import PIN_OF, Entry
-from postil.gateway.inference.routing.release import Servable
+from postil.gateway.inference.routing.catalog import PIN_OF, AdapterEntry
+from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.tenancy.directory import Caller
-from postil.gateway.tenancy.permissions import Right
+from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts.keys import Role, in_force
 from postil.registry.db.tables import Agreement, Event, Key, Release, Review, Tenant, utcnow
 from postil.registry.releases.channels import CANARY, SHADOW, STABLE
@@ -48,7 +48,7 @@ def adapter(state: AdapterState, gateway: Gateway, caller: Caller) -> dict[str, 
 
 def _pins(pins: Mapping[str, int], caller: Caller) -> dict[str, int]:
     """Which tenant keeps which release, for those who may know who the tenants are; ``pinned`` counts for everybody."""
-    return dict(pins) if caller.may(Right.SEE_KEYS) else {}
+    return dict(pins) if caller.may(Permission.SEE_KEYS) else {}
 
 
 def _share(state: AdapterState, which: str) -> dict[str, Any] | None:
@@ -129,7 +129,7 @@ def release(row: Release) -> dict[str, Any]:
 
 def events(rows: Iterable[Event], caller: Caller) -> list[dict[str, Any]]:
     """The rows of the log that a key may see, each as far as it may."""
-    return [_event(row, caller) for row in rows if caller.may(Right.SEE, _domain(row))]
+    return [_event(row, caller) for row in rows if caller.may(Permission.SEE, _domain(row))]
 
 
 def _domain(row: Event) -> str:
@@ -146,8 +146,8 @@ def _event(row: Event, caller: Caller) -> dict[str, Any]:
 
     Whom a pin is for, and why, is for those who may know who the tenants are.
     """
-    remark = row.action.startswith("review-") and not caller.may(Right.REVIEW, _domain(row))
-    whose = _TENANT in row.details and not caller.may(Right.SEE_KEYS)
+    remark = row.action.startswith("review-") and not caller.may(Permission.REVIEW, _domain(row))
+    whose = _TENANT in row.details and not caller.may(Permission.SEE_KEYS)
     details = {name: value for name, value in row.details.items() if not (whose and name == _TENANT)}
     return {
         "sequence": row.sequence,
@@ -207,18 +207,18 @@ def status(gateway: Gateway, caller: Caller) -> dict[str, Any]:
     return {
         "engine": str(gateway.phase),
         "problem": gateway.problem,
-        "requests_in_flight": gateway.in_flight + gateway.pool.in_flight,
+        "requests_in_flight": gateway.in_flight + gateway.subscribers.in_flight,
         "workers": gateway.settings.workers,
-        "workers_serving": gateway.pool.serving,
-        "requests_waiting": gateway.admission.turns.waiting,
+        "workers_serving": gateway.subscribers.serving,
+        "requests_waiting": gateway.scheduler.queue.waiting,
         "engine_restarts": gateway.engine_restarts,
         "base": base.id if base else None,
         "base_revision": base.revision if base else None,
         "adapters": [
             *(
-                _wanted(gateway, servable, _why(why, caller))
-                for servable, why in gateway.catalog.wanted()
-                if caller.may(Right.SEE, servable.ref.domain)
+                _wanted(gateway, loaded, _why(why, caller))
+                for loaded, why in gateway.catalog.desired()
+                if caller.may(Permission.SEE, loaded.ref.domain)
             ),
             *_missed(gateway, caller),
         ],
@@ -228,20 +228,20 @@ def status(gateway: Gateway, caller: Caller) -> dict[str, Any]:
 
 def _why(why: list[str], caller: Caller) -> list[str]:
     """Why a release is held. Whose pin it is, is for those who may know who the tenants are."""
-    if caller.may(Right.SEE_KEYS):
+    if caller.may(Permission.SEE_KEYS):
         return why
     return list(dict.fromkeys(f"{PIN_OF}a tenant" if each.startswith(PIN_OF) else each for each in why))
 
 
-def _wanted(gateway: Gateway, servable: Servable, why: list[str]) -> dict[str, Any]:
+def _wanted(gateway: Gateway, loaded: LoadedRelease, why: list[str]) -> dict[str, Any]:
     """A release that the engine has to hold, and whether it does."""
-    trouble = gateway.trouble(servable)
+    failure = gateway.load_failure(loaded)
     return {
-        "release": str(servable.ref),
+        "release": str(loaded.ref),
         "why": why,
-        "resident": gateway.serves(servable),
-        "problem": trouble.reason if trouble else None,
-        "attempts": trouble.attempts if trouble else 0,
+        "resident": gateway.can_serve(loaded),
+        "problem": failure.reason if failure else None,
+        "attempts": failure.attempts if failure else 0,
     }
 
 
@@ -256,14 +256,14 @@ def _missed(gateway: Gateway, caller: Caller) -> list[dict[str, Any]]:
             "attempts": 0,
         }
         for entry in _seen(gateway, caller)
-        for number, why in sorted(entry.missed().items())
+        for number, why in sorted(entry.unservable().items())
     ]
 
 
-def _seen(gateway: Gateway, caller: Caller) -> list[Entry]:
+def _seen(gateway: Gateway, caller: Caller) -> list[AdapterEntry]:
     """The adapters that a key may see, by name."""
     entries = gateway.catalog.entries
-    return [entries[name] for name in sorted(entries) if caller.may(Right.SEE, entries[name].name.domain)]
+    return [entries[name] for name in sorted(entries) if caller.may(Permission.SEE, entries[name].name.domain)]
 
 
 def _watches(gateway: Gateway, caller: Caller) -> list[dict[str, Any]]:

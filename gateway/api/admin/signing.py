@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 
 from postil.gateway.api.admin.params import AnyRequest, actor
 from postil.gateway.control.runtime import Gateway
-from postil.gateway.tenancy.permissions import Right
+from postil.gateway.tenancy.permissions import Permission
 from postil.registry.signing.requirements import Requirement, require, requirements
 
 
@@ -25,12 +25,12 @@ class KeysBody(msgspec.Struct, forbid_unknown_fields=True):
 def signing_routes(gateway: Gateway) -> list[Any]:
     """What domains require of signatures: to see, and to change."""
 
-    @get("/domains", may=Right.SEE_KEYS)
+    @get("/domains", may=Permission.SEE_KEYS)
     async def domains() -> list[dict[str, Any]]:
         found = await asyncio.to_thread(requirements, gateway.registry().database)
         return [_shown(one) for one in found]
 
-    @put("/domains/{domain:str}/signing-keys", may=Right.ADMINISTER)
+    @put("/domains/{domain:str}/signing-keys", may=Permission.ADMINISTER)
     async def signing_keys(request: AnyRequest, domain: FromPath[str], data: JSONBody[KeysBody]) -> dict[str, Any]:
         return _shown(await asyncio.to_thread(_change, gateway, domain, data, actor(request)))
 
@@ -42,7 +42,7 @@ def _change(gateway: Gateway, domain: str, data: KeysBody, by: str) -> Requireme
         return require(gateway.registry().database, domain, data.keys, reason=data.reason, actor=by)
     finally:
         # Whatever came of it: a database that is lost while it commits may have the keys.
-        gateway.clearance.forget([domain])
+        gateway.signature_gate.forget([domain])
 
 
 def _shown(found: Requirement) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from litestar.params import FromPath, JSONBody
 from postil.gateway.api.admin import schemas as views
 from postil.gateway.api.admin.params import AnyRequest, actor, seconds
 from postil.gateway.control import releases as releasing
-from postil.gateway.control.catalog_sync import refresh_keys
+from postil.gateway.control.catalog_sync import sync_keys
 from postil.gateway.control.runtime import Gateway
-from postil.gateway.tenancy.permissions import Right
+from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts.tenants import add_tenant, tenants_and_keys
 
 
@@ -30,12 +30,12 @@ class TenantBody(msgspec.Struct, forbid_unknown_fields=True):
 def tenant_routes(gateway: Gateway) -> list[Any]:
     """The routes over one gateway; the door is around them."""
 
-    @get("/tenants", may=Right.SEE_KEYS)
+    @get("/tenants", may=Permission.SEE_KEYS)
     async def tenants() -> list[dict[str, Any]]:
         found, keys = await asyncio.to_thread(tenants_and_keys, gateway.registry().database)
         return [views.tenant(tenant, keys) for tenant in found]
 
-    @post("/tenants", may=Right.ADMINISTER)
+    @post("/tenants", may=Permission.ADMINISTER)
     async def add(request: AnyRequest, data: JSONBody[TenantBody]) -> dict[str, Any]:
         tenant, key, text = await asyncio.to_thread(
             add_tenant,
@@ -46,10 +46,10 @@ def tenant_routes(gateway: Gateway) -> list[Any]:
             lifetime=seconds(data.expires_in),
             actor=actor(request),
         )
-        await refresh_keys(gateway)
+        await sync_keys(gateway)
         return {**views.tenant(tenant, [key]), "key": text}
 
-    @delete("/tenants/{name:str}", may=Right.ADMINISTER)
+    @delete("/tenants/{name:str}", may=Permission.ADMINISTER)
     async def remove(request: AnyRequest, name: FromPath[str]) -> None:
         await releasing.remove_tenant(gateway, name, actor=actor(request))
 

@@ -16,8 +16,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
 from postil.gateway.inference.deadline import timed
-from postil.gateway.inference.pipeline import JSON, Answer, Running, complete
-from postil.gateway.inference.request import Ask, Kind, read_ask
+from postil.gateway.inference.pipeline import JSON, PipelineResponse, Running, complete
+from postil.gateway.inference.request import CompletionRequest, Kind, parse
 from postil.gateway.tenancy.directory import Caller, Directory
 from postil.gateway.tenancy.quota import Quota
 
@@ -44,7 +44,7 @@ class Serving(Running, Protocol):
         """A request that was let in has ended."""
 
 
-class Shortcut:
+class CompletionsShortcut:
     """An application in which the two generation endpoints are reached without anybody else on the way.
 
     What a framework does for each of its requests is a tenth of what such a request costs here.
@@ -85,7 +85,7 @@ async def _respond(serving: Serving, kind: Kind, scope: Scope, receive: Receive,
         caller = serving.directory.identify(_authorization(scope))
         wire.told = await serving.admit(caller.limits)
         try:
-            ask = timed(read_ask(kind, await _body(receive, serving.body_limit)), scope["headers"])
+            ask = timed(parse(kind, await _body(receive, serving.body_limit)), scope["headers"])
             await _until_gone(_answer(serving, caller, ask, wire), receive)
         finally:
             serving.left(caller.limits)
@@ -98,7 +98,7 @@ async def _respond(serving: Serving, kind: Kind, scope: Scope, receive: Receive,
         await wire.error(GatewayError("the gateway failed on this request; its log says why"))
 
 
-async def _answer(serving: Serving, caller: Caller, ask: Ask, wire: Wire) -> None:
+async def _answer(serving: Serving, caller: Caller, ask: CompletionRequest, wire: Wire) -> None:
     async with AsyncExitStack() as open_streams:
         await wire.answer(await complete(serving, caller, ask, open_streams))
 
@@ -156,7 +156,7 @@ class Wire:
         # Headers for whatever the answer will be.
         self.told: Mapping[str, str] = {}
 
-    async def answer(self, answer: Answer) -> None:
+    async def answer(self, answer: PipelineResponse) -> None:
         """Send an answer, whole or as it comes."""
         headers = {"content-type": answer.content_type, **answer.headers}
         if isinstance(answer.body, bytes):

@@ -27,21 +27,21 @@ def list_plugins(context: typer.Context, as_json: AsJson = False) -> None:
     if context.invoked_subcommand is not None:
         return
     with connected() as client:
-        offers = call(client, "GET", "/api/plugins")
+        components = call(client, "GET", "/api/plugins")
     if as_json:
-        print_json(offers)
+        print_json(components)
         return
     rows = [
         (
-            offer["kind"],
-            offer["name"],
-            offer["version"],
-            _source(offer),
-            "apart" if offer["runs_apart"] else "here",
-            _sees(offer),
-            ", ".join(offer["config_schema"].get("properties", {})),
+            component["kind"],
+            component["name"],
+            component["version"],
+            _source(component),
+            "apart" if component["runs_apart"] else "here",
+            _sees(component),
+            ", ".join(component["config_schema"].get("properties", {})),
         )
-        for offer in offers
+        for component in components
     ]
     columns = ["kind", "name", "version", "plugin", "runs", "sees", "configuration"]
     print_table(columns, rows, empty="no plugins are installed")
@@ -57,17 +57,17 @@ def new(
     console().print(Text(f"made {made}; now `cd {made}`, `pip install -e .` and `pytest`"))
 
 
-def _source(offer: Mapping[str, Any]) -> str:
+def _source(component: Mapping[str, Any]) -> str:
     """The module, and what was installed to have it."""
-    if offer["distribution"] is None:
-        return str(offer["plugin"])
-    return f"{offer['plugin']} ({offer['distribution']} {offer['distribution_version']})"
+    if component["distribution"] is None:
+        return str(component["plugin"])
+    return f"{component['plugin']} ({component['distribution']} {component['distribution_version']})"
 
 
-def _sees(offer: Mapping[str, Any]) -> str:
+def _sees(component: Mapping[str, Any]) -> str:
     """How much of a stream a validator has to see at once."""
-    if "window" not in offer:
+    if "window" not in component:
         return ""
-    if offer["window_by_configuration"]:
+    if component["window_by_configuration"]:
         return "by configuration"
-    return "the whole answer" if offer["window"] is None else f"{offer['window']} characters"
+    return "the whole answer" if component["window"] is None else f"{component['window']} characters"

@@ -49,7 +49,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class SignalState:
     """How one signal stands. The e-value begins at 1; ``threshold`` or more is a finding."""
 
     signal: str
@@ -70,11 +70,11 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding(Evidence):
+class Evidence(SignalState):
     """The signal on which the new release is worse than tolerated. Its text is the reason to give."""
 
 
-Kind = TypeVar("Kind", bound=Evidence)
+Kind = TypeVar("Kind", bound=SignalState)
 
 
 class Comparison:
@@ -99,7 +99,7 @@ class Comparison:
         if calibration < 1:
             raise ValueError(f"what is slow cannot be told from {calibration} requests; take 1 or more, such as 200")
         self.threshold = len(SIGNALS) / alpha
-        self.finding: Finding | None = None
+        self.finding: Evidence | None = None
         self._log_threshold = log(self.threshold)
         self._invalid, self._errors, self._fallbacks = (Proportions(tolerance) for _ in range(3))
         self._slow = Proportions(slow_tolerance)
@@ -109,7 +109,7 @@ class Comparison:
         self.slow_after: float | None = None
         """Seconds beyond which a request is slow: the old release's 95th percentile; None until it is known."""
 
-    def old(self, seen: Seen) -> Finding | None:
+    def old(self, seen: Seen) -> Evidence | None:
         """One request of the predecessor."""
         if self.finding is not None:
             return self.finding
@@ -122,7 +122,7 @@ class Comparison:
             self._slow.old(seen.seconds > self.slow_after)
         return self._look()
 
-    def new(self, seen: Seen) -> Finding | None:
+    def new(self, seen: Seen) -> Evidence | None:
         """One request of the release that is watched."""
         if self.finding is not None:
             return self.finding
@@ -133,9 +133,9 @@ class Comparison:
             self._slow.new(seen.seconds > self.slow_after)
         return self._look()
 
-    def evidence(self) -> tuple[Evidence, ...]:
+    def evidence(self) -> tuple[SignalState, ...]:
         """How every signal stands, for displays."""
-        return tuple(self._stand(Evidence, signal, test) for signal, test in zip(SIGNALS, self._tests, strict=True))
+        return tuple(self._stand(SignalState, signal, test) for signal, test in zip(SIGNALS, self._tests, strict=True))
 
     def _calibrate(self, seconds: float) -> None:
         """These requests set the threshold and are not tested against it: it would have been chosen to fit them."""
@@ -144,11 +144,11 @@ class Comparison:
             self.slow_after = sorted(self._seconds)[ceil(QUANTILE * self._calibration) - 1]
             self._seconds.clear()
 
-    def _look(self) -> Finding | None:
+    def _look(self) -> Evidence | None:
         for test in self._tests:
             if test.log_e >= self._log_threshold:
                 strongest = max(self._tests, key=lambda each: each.log_e)
-                self.finding = self._stand(Finding, SIGNALS[self._tests.index(strongest)], strongest)
+                self.finding = self._stand(Evidence, SIGNALS[self._tests.index(strongest)], strongest)
                 break
         return self.finding
 

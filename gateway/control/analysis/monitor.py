@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
-from postil.gateway.control.analysis.comparison import CALIBRATION, Comparison, Finding, Seen
+from postil.gateway.control.analysis.comparison import CALIBRATION, Comparison, Evidence, Seen
 from postil.gateway.control.analysis.load import Pace
 from postil.gateway.control.analysis.ordering import Arrivals
-from postil.gateway.inference.record import End
-from postil.gateway.inference.routing.catalog import Entry
+from postil.gateway.inference.record import RequestOutcome
+from postil.gateway.inference.routing.catalog import AdapterEntry
 from postil.plugins import ReleaseRef
 from postil.registry.releases.channels import CANARY, STABLE
 
@@ -33,10 +33,10 @@ class Watched(Protocol):
     engine_error: bool
     fell_back: bool
     seconds: float
-    end_of_it: End | None
+    outcome: RequestOutcome | None
 
     @property
-    def why(self) -> str:
+    def reason(self) -> str:
         """As in ``Route``."""
 
     @property
@@ -61,25 +61,25 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
+class Regression:
     """A release that was found worse than its predecessor, on which channel, and by what evidence."""
 
     which: str
     new: ReleaseRef
     old: ReleaseRef
-    finding: Finding
+    evidence: Evidence
 
 
 class Monitor:
-    """One watch per adapter at most. ``alarm`` is called once for each release found worse; ``clock`` is in seconds."""
+    """One watch per adapter at most. ``report`` is called once for each release found worse; ``clock`` in seconds."""
 
     def __init__(
         self,
-        alarm: Callable[[Alarm], None],
+        report: Callable[[Regression], None],
         compare: Callable[[], Comparison],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._alarm = alarm
+        self._report = report
         self._compare = compare
         self._clock = clock
         self._pace = Pace()
@@ -92,7 +92,7 @@ class Monitor:
         found = self._watches.get(name)
         return None if found is None or found.over else found
 
-    def follow(self, entry: Entry, before: Entry | None) -> None:
+    def follow(self, entry: AdapterEntry, before: AdapterEntry | None) -> None:
         """An adapter's channels may have moved: watch what is new on them."""
         name, live, canary = str(entry.name), entry.live, entry.canary
         if live is None:
@@ -112,21 +112,21 @@ class Monitor:
             self._watches.pop(name, None)
         self._forget(entry)
 
-    def came(self, request: Watched) -> None:
+    def started(self, request: Watched) -> None:
         """A request is on its way. Only what stable or canary answers counts: nobody chose those by number."""
-        if request.why in (STABLE, CANARY):
+        if request.reason in (STABLE, CANARY):
             ref = request.ref
             arrivals, now = self._arrivals.setdefault(ref.name, Arrivals()), self._clock()
-            request.arrival = arrivals.came(now, (request.why, ref, self._pace.came(now)))
+            request.arrival = arrivals.came(now, (request.reason, ref, self._pace.came(now)))
 
-    def ended(self, request: Watched) -> None:
+    def finished(self, request: Watched) -> None:
         """It has ended. What was seen is counted in the order in which requests came: failures are often faster."""
         if request.arrival is None:
             return
         arrivals, now = self._arrivals[request.ref.name], self._clock()
         pace = max(request.arrival.which[2], self._pace.at(now))
         seen = Seen(request.failed_validation, request.engine_error, request.fell_back, request.seconds, pace)
-        arrivals.ended(request.arrival, None if request.end_of_it is End.REFUSED else seen)
+        arrivals.ended(request.arrival, None if request.outcome is RequestOutcome.REFUSED else seen)
         for which, ripe in arrivals.ripe(now):
             why, ref, pace = cast(tuple[str, ReleaseRef, int], which)
             # One that was not waited for to its end has no pace yet.
@@ -154,7 +154,7 @@ class Monitor:
         if finding is not None:
             watch.over = True
             new, old = (ReleaseRef(ref.domain, ref.adapter, number) for number in (watch.new, watch.old))
-            self._alarm(Alarm(watch.which, new, old, finding))
+            self._report(Regression(watch.which, new, old, finding))
 
     def _watch_stable(self, old: int, new: int, recorded: deque[Seen]) -> Watch:
         """The first of what was recorded says what is slow; the rest is compared bit by bit.
@@ -176,7 +176,7 @@ class Monitor:
             watch.comparison.old(recorded.popleft())
         return True
 
-    def _forget(self, entry: Entry) -> None:
+    def _forget(self, entry: AdapterEntry) -> None:
         """Only the live release can become a predecessor."""
         for ref in [ref for ref in self._past if ref.name == str(entry.name) and ref.number != entry.live]:
             del self._past[ref]

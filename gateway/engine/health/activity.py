@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 
-class Pulse:
+class EngineActivity:
     """Told of every request to the engine and of everything that comes back; ``clock`` is in seconds.
 
     A request that its client gave up on stays a reason to wonder until something is heard: clients who leave early
@@ -18,7 +18,7 @@ class Pulse:
         self._waiting = 0
         self._since: float | None = None
         # How often something came back.
-        self.beats = 0
+        self.ticks = 0
 
     @property
     def silent_seconds(self) -> float:
@@ -34,7 +34,7 @@ class Pulse:
     def heard(self) -> None:
         """Something came back, of whichever request."""
         self._since = self._clock()
-        self.beats += 1
+        self.ticks += 1
 
     def done(self, *, well: bool) -> None:
         """A request has ended, with an answer or without."""

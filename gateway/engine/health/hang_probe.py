@@ -11,19 +11,19 @@ from postil.gateway.errors import EngineUnavailableError
 _LOOK_SECONDS = 0.5
 
 
-async def moves(client: EngineClient, probe: Callable[[], Awaitable[object]], seconds: float) -> bool:
+async def is_making_progress(client: EngineClient, probe: Callable[[], Awaitable[object]], seconds: float) -> bool:
     """Whether it is at work: the probe is answered in time, or something else is, or it counts more tokens.
 
     Where its queue is full of long answers that are not streamed, the probe waits as the others do, and only the
     engine's own count of tokens tells that from one that is hung.
     """
-    tokens, beats = await client.tokens(), client.pulse.beats
+    tokens, beats = await client.tokens(), client.activity.ticks
     asked = asyncio.ensure_future(probe())
     try:
         async with asyncio.timeout(seconds):
             while not asked.done():
                 await asyncio.wait({asked}, timeout=_LOOK_SECONDS)
-                if client.pulse.beats != beats:
+                if client.activity.ticks != beats:
                     return True
                 # One that does not tell its count at this moment has not counted more.
                 if tokens is not None and (await client.tokens() or tokens) != tokens:

@@ -16,36 +16,44 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from itertools import count
 
-from postil.gateway.engine.scheduler.types import Adapter, Flow, Limits, QueueIsFullError, Slot, State, Ticket
+from postil.gateway.engine.scheduler.types import (
+    Adapter,
+    AdapterSlot,
+    QueueEntry,
+    QueueIsFullError,
+    SchedulerLimits,
+    State,
+    TenantQueue,
+)
 
 # For how many times the patience a request keeps its adapter's slot from being emptied for others.
 _WORTH = 8
 
 
-class Turns:
+class FairQueue:
     """Who is in flight, who waits, and who is next. ``weights`` are by tenant, 1 unless given."""
 
-    def __init__(self, limits: Limits, weights: Mapping[str, float] | None = None) -> None:
+    def __init__(self, limits: SchedulerLimits, weights: Mapping[str, float] | None = None) -> None:
         self.limits = limits
         self.running = 0
         self.waiting = 0
         self._weights = weights or {}
-        self._flows: dict[str, Flow] = {}
-        self._backlog: dict[str, Flow] = {}
-        self._slots: dict[str, Slot] = {}
+        self._flows: dict[str, TenantQueue] = {}
+        self._backlog: dict[str, TenantQueue] = {}
+        self._slots: dict[str, AdapterSlot] = {}
         # Adapters that get the next free slots, and who waited so long for each.
-        self._promised: dict[str, Ticket] = {}
+        self._promised: dict[str, QueueEntry] = {}
         self._virtual_time = 0.0
         self._numbers = count()
         self._promises = 0
         # Before this instant nobody's patience ends.
         self._look_at = math.inf
 
-    def runs(self, adapter: str) -> bool:
+    def is_in_flight(self, adapter: str) -> bool:
         """Whether an adapter is in flight."""
         return adapter in self._slots
 
-    def waits_for(self, tenant: str) -> int:
+    def waiting_of(self, tenant: str) -> int:
         """How many requests of a tenant wait."""
         flow = self._backlog.get(tenant)
         return len(flow.order) if flow else 0
@@ -54,49 +62,49 @@ class Turns:
         """The adapters in flight."""
         return list(self._slots)
 
-    def arrive(self, ticket: Ticket, now: float, *, ahead: bool = False) -> bool:
+    def arrive(self, entry: QueueEntry, now: float, *, ahead: bool = False) -> bool:
         """Take a request in; whether it may go at once. Else it waits: see ``grants``.
 
         One that was in before goes ``ahead`` of its tenant's own, and is never one too many. Raises QueueIsFullError.
         """
-        flow = self._flows.get(ticket.tenant)
+        flow = self._flows.get(entry.tenant)
         if flow is None:
-            weight = self._weights.get(ticket.tenant, 1.0)
-            flow = self._flows[ticket.tenant] = Flow(weight, self._promises)
-        if not self.waiting and self.running < self.limits.in_flight and self._is_open(ticket.adapter):
-            self._start(ticket, flow, now)
+            weight = self._weights.get(entry.tenant, 1.0)
+            flow = self._flows[entry.tenant] = TenantQueue(weight, self._promises)
+        if not self.waiting and self.running < self.limits.in_flight and self._is_open(entry.adapter):
+            self._start(entry, flow, now)
             return True
         full = self.waiting >= self.limits.queue or len(flow.order) >= self.limits.tenant_queue
         if full and not ahead:
             raise QueueIsFullError
-        self._enqueue(ticket, flow, now, ahead=ahead)
+        self._enqueue(entry, flow, now, ahead=ahead)
         return False
 
-    def grants(self, now: float) -> Iterator[Ticket]:
+    def grants(self, now: float) -> Iterator[QueueEntry]:
         """Everybody who may go now, one after the other; then see whose patience is at its end."""
         while self.waiting and self.running < self.limits.in_flight:
             found = self._next()
             if found is None:
                 break
-            ticket, flow = found
-            self._dequeue(ticket, flow)
-            self._start(ticket, flow, now)
-            yield ticket
+            entry, flow = found
+            self._dequeue(entry, flow)
+            self._start(entry, flow, now)
+            yield entry
         self._promise(now)
 
-    def leave(self, ticket: Ticket, now: float) -> None:
+    def release(self, entry: QueueEntry, now: float) -> None:
         """A request has its answer, or does not want one any more, wherever it is."""
-        state, ticket.state = ticket.state, State.GONE
-        flow = self._flows[ticket.tenant]
+        state, entry.state = entry.state, State.GONE
+        flow = self._flows[entry.tenant]
         if state is State.WAITING:
-            self._dequeue(ticket, flow)
-            self._withdraw(ticket)
+            self._dequeue(entry, flow)
+            self._withdraw(entry)
         elif state is State.RUNNING:
             self.running -= 1
             flow.held -= 1
-            self._vacate(ticket.adapter)
+            self._vacate(entry.adapter)
 
-    def look_at(self) -> float | None:
+    def next_look(self) -> float | None:
         """When to call ``grants`` again though nobody came or left; None if there is nothing to wait for."""
         waits = self.waiting and self._look_at < math.inf and self._closing() < self.limits.drains
         return self._look_at if waits else None
@@ -117,57 +125,59 @@ class Turns:
         free = self._free()
         return free > 0 and (adapter in self._promised or free > len(self._promised))
 
-    def _start(self, ticket: Ticket, flow: Flow, now: float) -> None:
-        ticket.state, ticket.started = State.RUNNING, now
+    def _start(self, entry: QueueEntry, flow: TenantQueue, now: float) -> None:
+        entry.state, entry.started = State.RUNNING, now
         self.running += 1
         flow.held += 1
         # A tenant that was passed over catches up by one turn, not by all that it missed.
         self._virtual_time = max(self._virtual_time, flow.tag)
         flow.tag = self._virtual_time + 1 / flow.weight
-        adapter = ticket.adapter
+        adapter = entry.adapter
         if adapter is None:
             return
         slot = self._slots.get(adapter)
         if slot is None:
-            slot = self._slots[adapter] = Slot(now, self._promised.pop(adapter, None) if self._promised else None)
+            slot = self._slots[adapter] = AdapterSlot(
+                now, self._promised.pop(adapter, None) if self._promised else None
+            )
             self._look_at = -math.inf
         slot.running += 1
-        if slot.owes is ticket:
+        if slot.owes is entry:
             slot.owes = None
 
-    def _enqueue(self, ticket: Ticket, flow: Flow, now: float, *, ahead: bool) -> None:
-        ticket.state, ticket.arrived, ticket.number = State.WAITING, now, next(self._numbers)
+    def _enqueue(self, entry: QueueEntry, flow: TenantQueue, now: float, *, ahead: bool) -> None:
+        entry.state, entry.arrived, entry.number = State.WAITING, now, next(self._numbers)
         if not flow.order:
             flow.tag = max(flow.tag, self._virtual_time)
-            self._backlog[ticket.tenant] = flow
-        queue = flow.by_adapter.setdefault(ticket.adapter, OrderedDict())
-        flow.order[ticket] = queue[ticket] = None
+            self._backlog[entry.tenant] = flow
+        queue = flow.by_adapter.setdefault(entry.adapter, OrderedDict())
+        flow.order[entry] = queue[entry] = None
         if ahead:
-            ticket.number = -ticket.number
-            flow.order.move_to_end(ticket, last=False)
-            queue.move_to_end(ticket, last=False)
+            entry.number = -entry.number
+            flow.order.move_to_end(entry, last=False)
+            queue.move_to_end(entry, last=False)
         self.waiting += 1
         self._look_at = min(self._look_at, now + self.limits.patience)
 
-    def _dequeue(self, ticket: Ticket, flow: Flow) -> None:
-        del flow.order[ticket]
-        queue = flow.by_adapter[ticket.adapter]
-        del queue[ticket]
+    def _dequeue(self, entry: QueueEntry, flow: TenantQueue) -> None:
+        del flow.order[entry]
+        queue = flow.by_adapter[entry.adapter]
+        del queue[entry]
         if not queue:
-            del flow.by_adapter[ticket.adapter]
+            del flow.by_adapter[entry.adapter]
         if not flow.order:
-            del self._backlog[ticket.tenant]
+            del self._backlog[entry.tenant]
         self.waiting -= 1
 
-    def _next(self) -> tuple[Ticket, Flow] | None:
+    def _next(self) -> tuple[QueueEntry, TenantQueue] | None:
         """Of those whose adapters are open, the first of the tenant whose turn it is."""
         opened = self._open_adapters()
-        best: tuple[Ticket, Flow] | None = None
+        best: tuple[QueueEntry, TenantQueue] | None = None
         least = (math.inf, math.inf)
         for flow in self._backlog.values():
             turn = (flow.held / flow.weight, flow.tag)
-            if turn < least and (ticket := _first(flow, opened)) is not None:
-                best, least = (ticket, flow), turn
+            if turn < least and (entry := _first(flow, opened)) is not None:
+                best, least = (entry, flow), turn
         return best
 
     def _open_adapters(self) -> list[Adapter] | None:
@@ -187,15 +197,15 @@ class Turns:
             claim = self._claim(now)
             if victim is None or claim is None:
                 return
-            ticket, flow = claim
-            assert ticket.adapter is not None, "the base waits for no slot"
+            entry, flow = claim
+            assert entry.adapter is not None, "the base waits for no slot"
             self._promises += 1
             flow.promised = self._promises
-            self._promised[ticket.adapter] = ticket
+            self._promised[entry.adapter] = entry
             victim.closing = True
             self._look_at = -math.inf
 
-    def _victim(self, now: float) -> Slot | None:
+    def _victim(self, now: float) -> AdapterSlot | None:
         """The slot that was open the longest, and long enough; everybody who uses or wants it makes it younger."""
         closable = [(adapter, slot) for adapter, slot in self._slots.items() if not slot.closing and slot.owes is None]
         ripe = [found for found in closable if found[1].opened + self.limits.patience <= now]
@@ -204,37 +214,37 @@ class Turns:
             return None
         return min(ripe, key=lambda found: found[1].opened + self._demand(*found), default=(None, None))[1]
 
-    def _demand(self, adapter: str, slot: Slot) -> float:
+    def _demand(self, adapter: str, slot: AdapterSlot) -> float:
         """For how much longer a slot stays open for those who use or want it: what many ask for would be back soon."""
         queues = (flow.by_adapter.get(adapter, ()) for flow in self._backlog.values())
         return _WORTH * self.limits.patience * (slot.running - 1 + sum(len(queue) for queue in queues))
 
-    def _claim(self, now: float) -> tuple[Ticket, Flow] | None:
+    def _claim(self, now: float) -> tuple[QueueEntry, TenantQueue] | None:
         """Who is promised the next slot: the oldest, out of patience, of the tenant whose last promise is oldest."""
-        best: tuple[Ticket, Flow] | None = None
+        best: tuple[QueueEntry, TenantQueue] | None = None
         least: tuple[float, ...] = (math.inf,)
         for flow in self._backlog.values():
             for adapter, queue in flow.by_adapter.items():
                 if adapter in self._promised or adapter in self._slots or self._is_open(adapter):
                     continue
-                ticket = next(iter(queue))
-                due = ticket.arrived + self.limits.patience
-                rank = (flow.promised, flow.held / flow.weight, ticket.number)
+                entry = next(iter(queue))
+                due = entry.arrived + self.limits.patience
+                rank = (flow.promised, flow.held / flow.weight, entry.number)
                 if due > now:
                     self._look_at = min(self._look_at, due)
                 elif rank < least:
-                    best, least = (ticket, flow), rank
+                    best, least = (entry, flow), rank
         return best
 
-    def _withdraw(self, ticket: Ticket) -> None:
+    def _withdraw(self, entry: QueueEntry) -> None:
         """Nothing is owed to who has left the queue."""
-        if ticket.adapter is None:
+        if entry.adapter is None:
             return
-        slot = self._slots.get(ticket.adapter)
-        if slot is not None and slot.owes is ticket:
+        slot = self._slots.get(entry.adapter)
+        if slot is not None and slot.owes is entry:
             slot.owes = None
-        if self._promised.get(ticket.adapter) is ticket:
-            del self._promised[ticket.adapter]
+        if self._promised.get(entry.adapter) is entry:
+            del self._promised[entry.adapter]
             self._reopen()
 
     def _vacate(self, adapter: Adapter) -> None:
@@ -259,9 +269,9 @@ class Turns:
             slot.closing = False
 
 
-def _first(flow: Flow, opened: list[Adapter] | None) -> Ticket | None:
+def _first(flow: TenantQueue, opened: list[Adapter] | None) -> QueueEntry | None:
     """The oldest of a tenant's requests that may go."""
     if opened is None:
         return next(iter(flow.order))
     queues = (flow.by_adapter[adapter] for adapter in opened if adapter in flow.by_adapter)
-    return min((next(iter(queue)) for queue in queues), key=lambda ticket: ticket.number, default=None)
+    return min((next(iter(queue)) for queue in queues), key=lambda entry: entry.number, default=None)

@@ -7,27 +7,27 @@ import math
 import time
 from collections.abc import Callable
 
-from postil.gateway.engine.scheduler.fair_queue import Turns
-from postil.gateway.engine.scheduler.types import Adapter, Limits, QueueIsFullError, State, Ticket
+from postil.gateway.engine.scheduler.fair_queue import FairQueue
+from postil.gateway.engine.scheduler.types import Adapter, QueueEntry, QueueIsFullError, SchedulerLimits, State
 from postil.gateway.errors import DeadlinePassedError, QueueFullError
 from postil.gateway.settings import Settings
 
 _MOST_RETRY_SECONDS = 60
 
 
-class Admission:
-    """Lets requests through to the engine by the turns of ``Turns``; nobody waits longer than ``queue_seconds``.
+class Scheduler:
+    """Lets requests through to the engine by the turns of ``FairQueue``; nobody waits longer than ``queue_seconds``.
 
     While nobody waits, going in and out is arithmetic: no task, no timer, no turn of the loop.
     """
 
-    def __init__(self, turns: Turns, queue_seconds: float) -> None:
-        self.turns = turns
+    def __init__(self, turns: FairQueue, queue_seconds: float) -> None:
+        self.queue = turns
         self._queue_seconds = queue_seconds
         self._held_seconds = 0.0
         self._look: asyncio.TimerHandle | None = None
 
-    def place(
+    def reserve(
         self,
         tenant: str,
         adapter: Adapter,
@@ -35,66 +35,66 @@ class Admission:
         deadline: float | None = None,
         again: bool = False,
         meanwhile: Callable[[], None] | None = None,
-    ) -> Place:
+    ) -> Permit:
         """A place at the engine for one request, to be taken.
 
         ``deadline`` is by ``time.monotonic``. ``again`` is for who had one before and was answered: it goes ahead of
         its tenant's own, and is not turned away. ``meanwhile`` is called if there is a wait.
         """
-        return Place(self, Ticket(tenant, adapter), deadline, again, meanwhile)
+        return Permit(self, QueueEntry(tenant, adapter), deadline, again, meanwhile)
 
-    def runs(self, adapter: str) -> bool:
+    def is_in_flight(self, adapter: str) -> bool:
         """Whether an adapter is in flight."""
-        return self.turns.runs(adapter)
+        return self.queue.is_in_flight(adapter)
 
-    def enter(self, ticket: Ticket, *, again: bool) -> bool:
+    def try_acquire(self, entry: QueueEntry, *, again: bool) -> bool:
         """Whether a request may go at once. Raises QueueFullError."""
         try:
-            return self.turns.arrive(ticket, time.monotonic(), ahead=again)
+            return self.queue.arrive(entry, time.monotonic(), ahead=again)
         except QueueIsFullError:
             raise QueueFullError(
-                "too many requests wait already; send fewer at a time", retry_after=self._retry_after(ticket.tenant)
+                "too many requests wait already; send fewer at a time", retry_after=self._retry_after(entry.tenant)
             ) from None
 
-    def leave(self, ticket: Ticket) -> None:
+    def release(self, entry: QueueEntry) -> None:
         """A request has had its answer, or does not want one any more."""
         now = time.monotonic()
-        if ticket.state is State.RUNNING:
-            self._held_seconds += (now - ticket.started - self._held_seconds) / 16
-        self.turns.leave(ticket, now)
-        if self.turns.waiting:
+        if entry.state is State.RUNNING:
+            self._held_seconds += (now - entry.started - self._held_seconds) / 16
+        self.queue.release(entry, now)
+        if self.queue.waiting:
             self._go(now)
 
-    async def wait(self, ticket: Ticket, deadline: float | None) -> None:
+    async def wait(self, entry: QueueEntry, deadline: float | None) -> None:
         """Wait for the turn of who could not go at once. Raises DeadlinePassedError."""
         loop = asyncio.get_running_loop()
-        ticket.wake = loop.create_future()
+        entry.wake = loop.create_future()
         self._go(time.monotonic())
-        until = ticket.arrived + self._queue_seconds
+        until = entry.arrived + self._queue_seconds
         if deadline is not None:
             until = min(until, deadline)
-        timer = loop.call_later(until - time.monotonic(), self._expire, ticket)
+        timer = loop.call_later(until - time.monotonic(), self._expire, entry)
         try:
-            if not await ticket.wake:
+            if not await entry.wake:
                 raise _too_late()
         finally:
             timer.cancel()
 
-    def _expire(self, ticket: Ticket) -> None:
-        if ticket.state is State.WAITING:
-            self.leave(ticket)
-            if not ticket.wake.done():  # Else its client leaves at this moment.
-                ticket.wake.set_result(False)
+    def _expire(self, entry: QueueEntry) -> None:
+        if entry.state is State.WAITING:
+            self.release(entry)
+            if not entry.wake.done():  # Else its client leaves at this moment.
+                entry.wake.set_result(False)
 
     def _go(self, now: float) -> None:
         """Wake everybody who may go, and come back when somebody's patience ends."""
-        for ticket in self.turns.grants(now):
-            if not ticket.wake.done():  # Else it is being cancelled at this moment, and leaves by itself.
-                ticket.wake.set_result(True)
+        for entry in self.queue.grants(now):
+            if not entry.wake.done():  # Else it is being cancelled at this moment, and leaves by itself.
+                entry.wake.set_result(True)
         if self._look is not None:
             self._look.cancel()
             self._look = None
-        at = self.turns.look_at()
+        at = self.queue.next_look()
         if at is not None:
             pause = max(0.0, at - now)
             self._look = asyncio.get_running_loop().call_later(pause, self._looked)
@@ -105,46 +105,46 @@ class Admission:
 
     def _retry_after(self, tenant: str) -> int:
         """In how many seconds about what this tenant has waiting will be through."""
-        ahead = max(self.turns.waits_for(tenant), 1) * self._held_seconds / self.turns.limits.in_flight
+        ahead = max(self.queue.waiting_of(tenant), 1) * self._held_seconds / self.queue.limits.in_flight
         return min(max(1, math.ceil(ahead)), _MOST_RETRY_SECONDS)
 
 
-def make_admission(settings: Settings) -> Admission:
+def make_scheduler(settings: Settings) -> Scheduler:
     """What the settings say of who may go and who may wait."""
-    limits = Limits(
+    limits = SchedulerLimits(
         settings.max_in_flight,
         settings.max_loras,
         settings.queue_per_tenant,
         settings.queue_total,
         settings.adapter_patience_seconds,
     )
-    return Admission(Turns(limits, settings.tenant_weights), settings.queue_seconds)
+    return Scheduler(FairQueue(limits, settings.tenant_weights), settings.queue_seconds)
 
 
-class Place:
+class Permit:
     """One request's place at the engine: had at once or by waiting, and to be left by whoever has it."""
 
     __slots__ = ("_again", "_deadline", "_gate", "_meanwhile", "_ticket")
 
     def __init__(
         self,
-        gate: Admission,
-        ticket: Ticket,
+        gate: Scheduler,
+        entry: QueueEntry,
         deadline: float | None,
         again: bool,
         meanwhile: Callable[[], None] | None,
     ) -> None:
         self._gate = gate
-        self._ticket = ticket
+        self._ticket = entry
         self._deadline = deadline
         self._again = again
         self._meanwhile = meanwhile
 
-    def at_once(self) -> bool:
+    def try_acquire(self) -> bool:
         """Whether it is had without waiting; if not, see ``wait``. Raises QueueFullError, DeadlinePassedError."""
         if self._deadline is not None and self._deadline <= time.monotonic():
             raise _too_late()
-        return self._gate.enter(self._ticket, again=self._again)
+        return self._gate.try_acquire(self._ticket, again=self._again)
 
     async def wait(self) -> None:
         """Wait for what was not had at once. Raises DeadlinePassedError; then nothing of it stays behind."""
@@ -153,12 +153,12 @@ class Place:
                 self._meanwhile()
             await self._gate.wait(self._ticket, self._deadline)
         except BaseException:
-            self._gate.leave(self._ticket)  # Whether it was its turn already or not.
+            self._gate.release(self._ticket)  # Whether it was its turn already or not.
             raise
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Give it back."""
-        self._gate.leave(self._ticket)
+        self._gate.release(self._ticket)
 
 
 def _too_late() -> DeadlinePassedError:

@@ -11,7 +11,7 @@ Adapter = str | None  # None is the base: it needs no slot.
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class SchedulerLimits:
     """How many requests and adapters may be in flight, and how many requests may wait."""
 
     in_flight: int = 256
@@ -39,7 +39,7 @@ class State(Enum):
     GONE = "gone"
 
 
-class Ticket:
+class QueueEntry:
     """One request. ``wake`` is its owner's."""
 
     __slots__ = ("adapter", "arrived", "number", "started", "state", "tenant", "wake")
@@ -54,7 +54,7 @@ class Ticket:
         self.wake: Any = None
 
 
-class Flow:
+class TenantQueue:
     """One tenant: what it holds, who waits, and its tags. ``promised`` is when it had its last promise."""
 
     __slots__ = ("by_adapter", "held", "order", "promised", "tag", "weight")
@@ -64,16 +64,16 @@ class Flow:
         self.held = 0
         self.tag = 0.0
         self.promised = promised
-        self.order: OrderedDict[Ticket, None] = OrderedDict()
-        self.by_adapter: dict[Adapter, OrderedDict[Ticket, None]] = {}
+        self.order: OrderedDict[QueueEntry, None] = OrderedDict()
+        self.by_adapter: dict[Adapter, OrderedDict[QueueEntry, None]] = {}
 
 
-class Slot:
+class AdapterSlot:
     """One adapter in flight. ``owes`` is who it was opened for, while that one has not gone in."""
 
     __slots__ = ("closing", "opened", "owes", "running")
 
-    def __init__(self, opened: float, owes: Ticket | None) -> None:
+    def __init__(self, opened: float, owes: QueueEntry | None) -> None:
         self.opened = opened
         self.owes = owes
         self.running = 0

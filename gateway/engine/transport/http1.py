@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httptools
 
-from postil.gateway.engine.transport.response import Answer, BrokenError, SilentError
+from postil.gateway.engine.transport.response import BrokenError, EngineResponse, SilentError
 
 # Shorter than the engine keeps idle connections, so that no request is written into a closing one.
 _KEEPALIVE_SECONDS = 30.0
@@ -32,13 +32,13 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
-        self._answer: Answer | None = None
+        self._answer: EngineResponse | None = None
         self._paused = self._cut = False
         self.kept_at = 0.0
 
-    def ask(self, request: bytes) -> Answer:
+    def ask(self, request: bytes) -> EngineResponse:
         """Send a whole request, head and body."""
-        answer = self._answer = Answer(self, self.loop.time())
+        answer = self._answer = EngineResponse(self, self.loop.time())
         if self._timer is None:
             self._timer = self.loop.call_later(self._timeout, self._look_at_the_clock)
         self._transport.write(request)
@@ -177,7 +177,7 @@ class HttpClient:
         # How often all was hung up on: what was not connected by then is not to be.
         self._closed = 0
 
-    async def ask(self, method: bytes, path: bytes, body: bytes = b"", *, fresh: bool = False) -> Answer:
+    async def ask(self, method: bytes, path: bytes, body: bytes = b"", *, fresh: bool = False) -> EngineResponse:
         """Send a request; returns its answer when the status is there. A ``fresh`` one gets a connection of its own.
 
         Raises BrokenError, SilentError, TimeoutError (nobody answers at that address) or OSError.

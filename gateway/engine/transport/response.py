@@ -31,7 +31,7 @@ class SilentError(Exception):
     """Nothing came for as long as the server has; it has heard the request."""
 
 
-class Answer:
+class EngineResponse:
     """The answer to one request, as far as it has come. One reader."""
 
     __slots__ = ("_connection", "_parts", "_waiter", "done", "error", "framed", "heard", "size", "status")

@@ -15,11 +15,11 @@ import msgspec
 
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference import responses as answers
-from postil.gateway.inference.guardrails.holdback import Holder, Rule
-from postil.gateway.inference.guardrails.tool_arguments import Arguments
-from postil.gateway.inference.guardrails.window_validators import Panel
+from postil.gateway.inference.guardrails.holdback import HoldbackBuffer, Rule
+from postil.gateway.inference.guardrails.tool_arguments import ToolArguments
+from postil.gateway.inference.guardrails.window_validators import WindowValidators
 from postil.gateway.inference.request import Kind
-from postil.gateway.inference.streaming.sse_reader import Call, Said
+from postil.gateway.inference.streaming.sse_reader import ChoiceDelta, ToolCallDelta
 from postil.plugins import Token
 
 FILTERED = "content_filter"
@@ -35,9 +35,9 @@ class HeldChoice:
     ``said`` is what has left of its main text, and ``acts`` what was done to any of its texts, and why.
     """
 
-    def __init__(self, index: int, kind: Kind, panel: Panel, tokens: Sequence[Token] = ()) -> None:
+    def __init__(self, index: int, kind: Kind, panel: WindowValidators, tokens: Sequence[Token] = ()) -> None:
         self.index = index
-        self.panel = panel
+        self.window_validators = panel
         self.ended = False
         self.cut = False
         self.acts: dict[str, None] = {}
@@ -45,14 +45,14 @@ class HeldChoice:
         self._chat = kind is Kind.CHAT
         self._main: Hashable = "content" if self._chat else "text"
         self._tokens = tokens
-        self._holders: dict[Hashable, Holder] = {}
+        self._holders: dict[Hashable, HoldbackBuffer] = {}
         self._names: dict[int, str] = {}
         self._ids: dict[int, str] = {}
         self._beginning: list[int] = []  # Tool calls that have a name and that the client knows nothing of yet.
-        self._last: Said | None = None
+        self._last: ChoiceDelta | None = None
         self._begun = not self._chat
 
-    def take(self, said: Said) -> None:
+    def feed(self, said: ChoiceDelta) -> None:
         """Keep what came. Raises EngineUnavailableError at what no engine should send."""
         if not self._chat:
             self._hold("text", said.text)
@@ -67,9 +67,9 @@ class HeldChoice:
     def finish(self) -> None:
         """No more of this choice will come."""
         if self._last is None:
-            self._last = Said(self.index, finish_reason="stop")
+            self._last = ChoiceDelta(self.index, finish_reason="stop")
 
-    async def let_go(self) -> list[Part]:
+    async def drain(self) -> list[Part]:
         """What may leave now, as parts of events; the last one has a finish reason."""
         if self.ended:
             return []
@@ -92,12 +92,12 @@ class HeldChoice:
         """Let each of these texts go as far as it may."""
         for key in keys:
             holder = self._holders[key]
-            text = await holder.let_go(self._last.finish_reason if self._last else None, ends=ends)
+            text = await holder.drain(self._last.finish_reason if self._last else None, ends=ends)
             self.acts |= holder.acts
             if text:
                 parts.append(self._text(key, text))
-            if holder.over is not None:
-                return _strictest(holder.over, await self._drain(parts, self._before(key), ends=True))
+            if holder.stopped_by is not None:
+                return _strictest(holder.stopped_by, await self._drain(parts, self._before(key), ends=True))
         return None
 
     def _before(self, key: Hashable) -> list[Hashable]:
@@ -113,21 +113,23 @@ class HeldChoice:
     async def _begin_call(self, parts: list[Part]) -> Rule | None:
         """A new tool call: its name leaves whole, as clients need it."""
         index = self._beginning[0]
-        known, name = self._ids.get(index), Holder(self.panel.rules, self.panel.ask)
-        made = Holder(() if known and _MINTED.fullmatch(known) else self.panel.rules, self.panel.ask)
-        name.take(self._names[index])
-        made.take(known or "")
-        called = {"name": await name.let_go(ends=True), "arguments": ""}
-        call = {"index": index, "id": await made.let_go(ends=True) if known else None, "type": "function"}
+        known, name = self._ids.get(index), HoldbackBuffer(self.window_validators.rules, self.window_validators.ask)
+        made = HoldbackBuffer(
+            () if known and _MINTED.fullmatch(known) else self.window_validators.rules, self.window_validators.ask
+        )
+        name.feed(self._names[index])
+        made.feed(known or "")
+        called = {"name": await name.drain(ends=True), "arguments": ""}
+        call = {"index": index, "id": await made.drain(ends=True) if known else None, "type": "function"}
         self.acts |= {**name.acts, **made.acts}
-        over = _strictest(name.over, made.over)
+        over = _strictest(name.stopped_by, made.stopped_by)
         if over is not None:
             return _strictest(over, await self._drain(parts, self._before(("arguments", index)), ends=True))
         parts.append(self._part({"tool_calls": [{**call, "function": called}]}))
         del self._beginning[0]
         return None
 
-    def _take_call(self, call: Call) -> None:
+    def _take_call(self, call: ToolCallDelta) -> None:
         if call.id:
             self._ids.setdefault(call.index, call.id)
         if call.function is None:
@@ -143,12 +145,14 @@ class HeldChoice:
         if text:
             if key not in self._holders:
                 self._holders[key] = self._holder(key)
-            self._holders[key].take(text)
+            self._holders[key].feed(text)
 
-    def _holder(self, key: Hashable) -> Holder:
+    def _holder(self, key: Hashable) -> HoldbackBuffer:
         if isinstance(key, tuple):
-            return Arguments(self.panel.rules, self.panel.ask)
-        return Holder(self.panel.rules, self.panel.ask, self._tokens if key == self._main else ())
+            return ToolArguments(self.window_validators.rules, self.window_validators.ask)
+        return HoldbackBuffer(
+            self.window_validators.rules, self.window_validators.ask, self._tokens if key == self._main else ()
+        )
 
     def _end(self, over: Rule | None) -> list[Part]:
         self.ended, self.cut = True, over is not None
@@ -175,22 +179,22 @@ class HeldChoice:
         return {"index": self.index, **part, "logprobs": None, "finish_reason": None}
 
 
-async def settle(panel: Panel, choice: dict[str, Any], kind: Kind) -> HeldChoice:
+async def settle(panel: WindowValidators, choice: dict[str, Any], kind: Kind) -> HeldChoice:
     """Judge a whole choice as if it had been streamed, and rewrite it in place if anything of it fails."""
     held = HeldChoice(choice["index"], kind, panel, answers.completion(choice, kind).tokens)
-    held.take(_said(choice))
+    held.feed(_said(choice))
     held.finish()
-    parts = await held.let_go()
+    parts = await held.drain()
     if held.acts:
         _rewrite(choice, parts, kind)
     return held
 
 
-def _said(choice: Mapping[str, Any]) -> Said:
+def _said(choice: Mapping[str, Any]) -> ChoiceDelta:
     message = dict(choice.get("message") or {})
     message["tool_calls"] = [{**call, "index": at} for at, call in enumerate(message.get("tool_calls") or ())]
     try:
-        return msgspec.convert({**choice, "delta": message}, Said)
+        return msgspec.convert({**choice, "delta": message}, ChoiceDelta)
     except msgspec.ValidationError:
         raise EngineUnavailableError("the engine sent an answer that cannot be read; ask again") from None
 

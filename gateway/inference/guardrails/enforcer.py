@@ -10,21 +10,28 @@ from typing import Any, Protocol
 
 import msgspec
 
-from postil.gateway.control.reviews import Keeper, ReviewNotKeptError
+from postil.gateway.control.reviews import ReviewNotKeptError, ReviewSink
 from postil.gateway.errors import BadRequestError, EngineRefusedError, EngineUnavailableError, UnvalidatedError
 from postil.gateway.inference import request as payload
 from postil.gateway.inference import responses as answers
 from postil.gateway.inference.guardrails.choice import HeldChoice
 from postil.gateway.inference.guardrails.choice import settle as settle_windows
-from postil.gateway.inference.guardrails.evaluate import DidNotRunError, Isolation, Judgement, check, give, judge
-from postil.gateway.inference.guardrails.window_validators import Panel
-from postil.gateway.inference.record import Trace
+from postil.gateway.inference.guardrails.evaluate import (
+    DidNotRunError,
+    Evaluation,
+    Isolation,
+    evaluate_input,
+    evaluate_output,
+    run_fallback,
+)
+from postil.gateway.inference.guardrails.window_validators import WindowValidators
+from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.routing.catalog import BASE, Catalog
-from postil.gateway.inference.routing.release import Servable
-from postil.plugins import AskAgain, Completion, Exchange, Fail, Fallback, Hold, Outcome, Verdict
+from postil.gateway.inference.routing.release import LoadedRelease
+from postil.plugins import AskAgain, Completion, Fail, Fallback, Hold, Outcome, RequestContext, Verdict
 from postil.plugins.types import Substitute
 from postil.registry.policy.policy import DID_NOT_RUN, ENGINE_ERROR, FallbackUse
-from postil.registry.reviews.reviews import Opening
+from postil.registry.reviews.reviews import ReviewRequest
 
 log = logging.getLogger(__name__)
 # So often a request may be asked again in all, whatever its policy says.
@@ -35,83 +42,86 @@ Choice = dict[str, Any]
 class Around(Protocol):
     """What judging needs of the gateway around it."""
 
-    isolation: Isolation
+    plugin_host: Isolation
 
     @property
     def catalog(self) -> Catalog:
         """What can be asked for."""
 
     @property
-    def reviews(self) -> Keeper:
+    def reviews(self) -> ReviewSink:
         """Where answers wait for a person."""
 
 
-class Answering:
+class Enforcer:
     """One request to a release, from its input checks to the answer.
 
     ``send`` asks the engine: an engine's request for a release (None: the base) in, its bytes out.
     """
 
     def __init__(
-        self, around: Around, trace: Trace, send: Callable[[Servable | None, Mapping[str, Any]], Awaitable[bytes]]
+        self,
+        around: Around,
+        record: RequestRecord,
+        send: Callable[[LoadedRelease | None, Mapping[str, Any]], Awaitable[bytes]],
     ) -> None:
         self._around = around
-        self._trace = trace
+        self._record = record
         self._send = send
-        self._release = trace.route.release
-        self._exchange = Exchange(self._release.ref, trace.caller.name, trace.ask.body)
+        self._release = record.route.release
+        self._context = RequestContext(self._release.ref, record.caller.name, record.ask.body)
         self._again = 0
         self._fallbacks: dict[str, None] = {}
         self._notices: dict[str, None] = {}
         self._reviews: dict[str, None] = {}
         self._to_review: list[tuple[Verdict, str]] = []
 
-    async def checked(self) -> Choice | None:
+    async def check_input(self) -> Choice | None:
         """Have the request looked at. Returns the choice to serve in its place where it may not go to the model."""
-        judgement = await check(self._around.isolation, self._release, self._exchange)
-        self._note(judgement, "")
-        if not judgement.failed:
+        evaluation = await evaluate_input(self._around.plugin_host, self._release, self._context)
+        self._note(evaluation, "")
+        if not evaluation.failed:
             return None
-        self._trace.failed_validation = True
-        choice = answers.empty_choice(self._trace.ask.kind)
+        self._record.failed_validation = True
+        choice = answers.empty_choice(self._record.ask.kind)
         try:
-            await self._fall_back(choice, Completion(""), judgement.failed, may_ask=False)
+            await self._fall_back(choice, Completion(""), evaluation.failed, may_ask=False)
         except UnvalidatedError:
-            first = judgement.failed[0]
+            first = evaluation.failed[0]
             raise BadRequestError(f"the request did not pass `{first.validator}`: {first.reason}") from None
         return choice
 
-    async def settle(self, choice: Choice) -> None:
+    async def enforce(self, choice: Choice) -> None:
         """Judge one choice, and put in its place what the policy says. Raises UnvalidatedError if it says nothing."""
         release = await self._behind_windows(choice, self._release)
-        completion = answers.completion(choice, self._trace.ask.kind)
-        judgement = await self._judged(choice, release, completion)
-        self._note(judgement, completion.text)
-        if judgement.failed:
-            self._trace.failed_validation = True
-            await self._fall_back(choice, completion, judgement.failed)
+        completion = answers.completion(choice, self._record.ask.kind)
+        evaluation = await self._judged(choice, release, completion)
+        self._note(evaluation, completion.text)
+        if evaluation.failed:
+            self._record.failed_validation = True
+            await self._fall_back(choice, completion, evaluation.failed)
         else:
-            self._sample(completion.text, judgement.verdicts)
+            self._sample(completion.text, evaluation.verdicts)
 
-    def panel(self, release: Servable | None = None) -> Panel:
+    def window_validators(self, release: LoadedRelease | None = None) -> WindowValidators:
         """The validators with a window, for one choice."""
-        return Panel(self._around.isolation, release or self._release, self._exchange)
+        return WindowValidators(self._around.plugin_host, release or self._release, self._context)
 
-    async def told(self, choice: HeldChoice) -> dict[str, str]:
+    async def client_notes(self, choice: HeldChoice) -> dict[str, str]:
         """What the last event of a streamed choice tells the client, under the names of the headers."""
         self._sample(choice.said, ())
-        reviews = [await self._opened(verdict, choice.said) for verdict in choice.panel.reviews.values()]
+        reviews = [await self._opened(verdict, choice.said) for verdict in choice.window_validators.reviews.values()]
         told = {
             "fallback": "; ".join(choice.acts),
-            "notice": " ".join(self._notices | choice.panel.notices),
+            "notice": " ".join(self._notices | choice.window_validators.notices),
             "review": "; ".join(review for review in reviews if review is not None),
         }
         return {name: text for name, text in told.items() if text}
 
-    async def broken(self, error: EngineUnavailableError | EngineRefusedError) -> Choice:
+    async def on_engine_error(self, error: EngineUnavailableError | EngineRefusedError) -> Choice:
         """What is served where the engine failed. Raises ``error`` if the policy says nothing of that."""
-        self._trace.engine_error = True
-        choice = answers.empty_choice(self._trace.ask.kind)
+        self._record.engine_error = True
+        choice = answers.empty_choice(self._record.ask.kind)
         failed = [Verdict(Outcome.DID_NOT_RUN, "the engine failed", (), ENGINE_ERROR)]
         try:
             await self._fall_back(choice, Completion(""), failed)
@@ -137,26 +147,26 @@ class Answering:
         """What the client is told in the answer's body, too."""
         return " ".join(self._notices)
 
-    async def _behind_windows(self, choice: Choice, release: Servable) -> Servable:
+    async def _behind_windows(self, choice: Choice, release: LoadedRelease) -> LoadedRelease:
         """Have the validators with a window act on a whole choice; what is left of the release is to judge the rest."""
         if all(use.on_fail == "fallback" for use, _ in release.validators):
             return release
-        panel = self.panel(release)
-        self._acted(await settle_windows(panel, choice, self._trace.ask.kind))
+        panel = self.window_validators(release)
+        self._acted(await settle_windows(panel, choice, self._record.ask.kind))
         return panel.rest
 
-    async def _judged(self, choice: Choice, release: Servable, completion: Completion) -> Judgement:
+    async def _judged(self, choice: Choice, release: LoadedRelease, completion: Completion) -> Evaluation:
         """The verdicts of those that judge an answer whole; what they are not shown of it does not leave."""
         if release.validators:
             answers.drop_unjudged(choice)
-        return await judge(self._around.isolation, release, self._exchange, completion)
+        return await evaluate_output(self._around.plugin_host, release, self._context, completion)
 
     def _acted(self, choice: HeldChoice) -> None:
-        self._trace.failed_validation |= bool(choice.acts)
-        self._trace.fell_back |= bool(choice.acts)
+        self._record.failed_validation |= bool(choice.acts)
+        self._record.fell_back |= bool(choice.acts)
         self._fallbacks |= choice.acts
-        self._notices |= choice.panel.notices
-        self._to_review += [(verdict, choice.said) for verdict in choice.panel.reviews.values()]
+        self._notices |= choice.window_validators.notices
+        self._to_review += [(verdict, choice.said) for verdict in choice.window_validators.reviews.values()]
 
     def _sample(self, text: str, verdicts: Sequence[Verdict]) -> None:
         """Now and then a person looks at what passed."""
@@ -172,8 +182,8 @@ class Answering:
         except ReviewNotKeptError:
             return None
 
-    def _note(self, judgement: Judgement, text: str) -> None:
-        for verdict in judgement.verdicts:
+    def _note(self, evaluation: Evaluation, text: str) -> None:
+        for verdict in evaluation.verdicts:
             if verdict.ok and verdict.notice:
                 self._notices[verdict.notice] = None
             if verdict.ok and verdict.review:
@@ -187,9 +197,9 @@ class Answering:
             meant = [verdict for verdict in failed if _is_for(use, verdict)]
             if not meant:
                 continue
-            arguments = (self._exchange, completion, failed)
+            arguments = (self._context, completion, failed)
             try:
-                substitute = await give(self._around.isolation, self._release, use, rule, arguments)
+                substitute = await run_fallback(self._around.plugin_host, self._release, use, rule, arguments)
             except DidNotRunError:
                 continue
             reason = f"{use.name} ({meant[0].validator}: {meant[0].reason})"
@@ -199,7 +209,7 @@ class Answering:
                     continue
             elif not await self._put(choice, completion, substitute, meant):
                 continue
-            self._trace.fell_back = True
+            self._record.fell_back = True
             self._fallbacks[reason] = None
             log.info("%s fell back: %s", self._release.ref, use.name)
             return
@@ -213,7 +223,7 @@ class Answering:
         self, choice: Choice, completion: Completion, substitute: Substitute | None, meant: Sequence[Verdict]
     ) -> bool:
         """Put a substitute into the choice; whether there was one."""
-        kind = self._trace.ask.kind
+        kind = self._record.ask.kind
         if isinstance(substitute, Fail):
             raise UnvalidatedError(substitute.message)
         if isinstance(substitute, Hold):
@@ -240,7 +250,7 @@ class Answering:
         release = self._other(again)
         if release is None and again.release != BASE:
             return failed, completion
-        request = payload.again(self._trace.ask, release, self._release, again, self._trace.caller.name)
+        request = payload.build_retry(self._record.ask, release, self._release, again, self._record.caller.name)
         try:
             answer = msgspec.json.decode(await self._send(release, request))
         except (EngineRefusedError, EngineUnavailableError) as error:
@@ -248,14 +258,14 @@ class Answering:
             return failed, completion
         fresh = answer["choices"][0]
         rest = await self._behind_windows(fresh, release or self._release)
-        said = answers.completion(fresh, self._trace.ask.kind)
-        judgement = await self._judged(fresh, rest, said)
-        if judgement.failed:
-            return judgement.failed, said
+        said = answers.completion(fresh, self._record.ask.kind)
+        evaluation = await self._judged(fresh, rest, said)
+        if evaluation.failed:
+            return evaluation.failed, said
         answers.replace_choice(choice, fresh)
         return (), said
 
-    def _other(self, again: AskAgain) -> Servable | None:
+    def _other(self, again: AskAgain) -> LoadedRelease | None:
         if again.release is None:
             return self._release
         if again.release == BASE:
@@ -264,17 +274,19 @@ class Answering:
             return self._around.catalog.previous(self._release)
         return self._around.catalog.named(again.release)
 
-    def _opening(self, text: str, reason: str, verdicts: Sequence[Verdict], holding: str | None) -> Opening:
+    def _opening(self, text: str, reason: str, verdicts: Sequence[Verdict], holding: str | None) -> ReviewRequest:
         told = [{key: value for key, value in asdict(verdict).items() if key != "spans"} for verdict in verdicts]
-        return Opening(self._release.ref, self._trace.caller.name, self._trace.ask.body, text, reason, told, holding)
+        return ReviewRequest(
+            self._release.ref, self._record.caller.name, self._record.ask.body, text, reason, told, holding
+        )
 
 
-def reads_whole(release: Servable) -> bool:
+def has_guardrails(release: LoadedRelease) -> bool:
     """Whether anything of a release's policy looks at requests or answers."""
     return bool(release.validators or release.inputs)
 
 
-def falls_back_on_errors(release: Servable) -> bool:
+def falls_back_on_errors(release: LoadedRelease) -> bool:
     """Whether a policy says what is served where the engine fails."""
     return any(use.when is not None and ENGINE_ERROR in use.when for use, _ in release.fallbacks)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import Any, Protocol, TypeGuard
 
-from postil.gateway.inference.routing.release import Servable
-from postil.plugins import Completion, Exchange, FallbackRule, Outcome, Span, Substitute, Verdict
+from postil.gateway.inference.routing.release import LoadedRelease
+from postil.plugins import Completion, FallbackRule, Outcome, RequestContext, Span, Substitute, Verdict
 from postil.plugins.contract import Component
 from postil.registry.policy.policy import CheckUse, FallbackUse
 
@@ -40,33 +40,35 @@ class DidNotRunError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class Evaluation:
     """The verdicts in the policy's order, and those of them that keep it from leaving."""
 
     verdicts: Sequence[Verdict]
     failed: Sequence[Verdict]
 
 
-async def judge(isolation: Isolation, release: Servable, exchange: Exchange, completion: Completion) -> Judgement:
+async def evaluate_output(
+    isolation: Isolation, release: LoadedRelease, context: RequestContext, completion: Completion
+) -> Evaluation:
     """Ask every validator of a release about one answer."""
     calls = [
-        (use, _ask(isolation, release, "validator", use, validator, "judge", (exchange, completion)))
+        (use, _ask(isolation, release, "validator", use, validator, "judge", (context, completion)))
         for use, validator in release.validators
     ]
     return await _judged(calls, len(completion.text))
 
 
-async def check(isolation: Isolation, release: Servable, exchange: Exchange) -> Judgement:
+async def evaluate_input(isolation: Isolation, release: LoadedRelease, context: RequestContext) -> Evaluation:
     """Ask every input check of a release about one request."""
     calls = [
-        (use, _ask(isolation, release, "input check", use, checker, "check", (exchange,)))
+        (use, _ask(isolation, release, "input check", use, checker, "check", (context,)))
         for use, checker in release.inputs
     ]
     return await _judged(calls, 0)
 
 
-async def give(
-    isolation: Isolation, release: Servable, use: FallbackUse, rule: FallbackRule, arguments: tuple[Any, ...]
+async def run_fallback(
+    isolation: Isolation, release: LoadedRelease, use: FallbackUse, rule: FallbackRule, arguments: tuple[Any, ...]
 ) -> Substitute | None:
     """Ask a fallback rule for a substitute. Raises DidNotRunError."""
     function = rule.answer
@@ -89,7 +91,7 @@ async def give(
     return found if isinstance(found, Substitute) else None
 
 
-async def _judged(calls: Sequence[tuple[CheckUse, Verdict | Awaitable[Verdict]]], length: int) -> Judgement:
+async def _judged(calls: Sequence[tuple[CheckUse, Verdict | Awaitable[Verdict]]], length: int) -> Evaluation:
     """Those that have to be waited for are waited for together."""
     waiting = [call for _, call in calls if not isinstance(call, Verdict)]
     waited = iter(await asyncio.gather(*waiting)) if waiting else iter(())
@@ -99,12 +101,12 @@ async def _judged(calls: Sequence[tuple[CheckUse, Verdict | Awaitable[Verdict]]]
         for verdict, (use, _) in zip(verdicts, calls, strict=True)
         if not (verdict.ok or (verdict.outcome is Outcome.DID_NOT_RUN and use.if_not_run == "pass"))
     ]
-    return Judgement(verdicts, failed)
+    return Evaluation(verdicts, failed)
 
 
 def _ask(
     isolation: Isolation,
-    release: Servable,
+    release: LoadedRelease,
     kind: str,
     use: CheckUse,
     component: Component,
@@ -149,7 +151,7 @@ _is_coroutine_function = lru_cache(maxsize=1024)(inspect.iscoroutinefunction)
 
 
 async def _waited(
-    use: CheckUse, component: Component, release: Servable, made: Callable[[], Awaitable[Any]]
+    use: CheckUse, component: Component, release: LoadedRelease, made: Callable[[], Awaitable[Any]]
 ) -> Verdict:
     try:
         return _read(use, component, await made())
@@ -177,7 +179,7 @@ def _read(use: CheckUse, component: Component, verdict: object) -> Verdict:
     )
 
 
-def _did_not_run(use: CheckUse, component: Component, release: Servable, why: str) -> Verdict:
+def _did_not_run(use: CheckUse, component: Component, release: LoadedRelease, why: str) -> Verdict:
     # Only the kind of an error: its text may quote the answer, and logs carry none.
     log.warning("%s of %s did not run: it %s", use.name, release.ref, why)
     return Verdict(Outcome.DID_NOT_RUN, f"did not run, {why}", (), use.name, component.version)

@@ -42,7 +42,7 @@ class Rule:
 
 
 # Ask one rule, or all of them (None): the verdicts that keep the part from leaving, each under its validator's name.
-Ask = Callable[[Completion, Rule | None], Awaitable[Sequence[Verdict]]]
+AskRules = Callable[[Completion, Rule | None], Awaitable[Sequence[Verdict]]]
 
 
 class _DidNotRunError(Exception):
@@ -92,11 +92,11 @@ class _Tape:
         return [(max(self.floor, start + a), start + b) for a, b in spans if start + b > self.floor]
 
 
-class Holder:
-    """One text on its way. ``over`` is the rule that ended it, ``acts`` what was done to it and why."""
+class HoldbackBuffer:
+    """One text on its way. ``stopped_by`` is the rule that ended it, ``acts`` what was done to it and why."""
 
-    def __init__(self, rules: Sequence[Rule], ask: Ask, tokens: Sequence[Token] = ()) -> None:
-        self.over: Rule | None = None
+    def __init__(self, rules: Sequence[Rule], ask: AskRules, tokens: Sequence[Token] = ()) -> None:
+        self.stopped_by: Rule | None = None
         self.acts: dict[str, None] = {}
         self._rules = {rule.use.name: rule for rule in rules}
         self._ask = ask
@@ -115,14 +115,14 @@ class Holder:
         """How many characters are held back."""
         return len(self._held)
 
-    def take(self, text: str) -> None:
+    def feed(self, text: str) -> None:
         """Keep what came."""
-        if self.over is None:
+        if self.stopped_by is None:
             self._held += text
 
-    async def let_go(self, finish: str | None = None, *, ends: bool = False) -> str:
+    async def drain(self, finish: str | None = None, *, ends: bool = False) -> str:
         """What may leave now: all but the largest window less one, or at the end the rest."""
-        if self._ended or self.over is not None or not (ends or len(self._held) >= self._size):
+        if self._ended or self.stopped_by is not None or not (ends or len(self._held) >= self._size):
             return ""
         self._ended = ends
         try:
@@ -170,7 +170,7 @@ class Holder:
         """Let go, act on, or keep each character that no window to come can hold."""
         upto = len(self._held) if ends else len(self._held) - self._size + 1
         at = 0
-        while at < upto and self.over is None:
+        while at < upto and self.stopped_by is None:
             if self._redacting and self._start + at not in self._marks:
                 await self._judge_seam(at, ends)
             marks = self._marks.pop(self._start + at, None)
@@ -183,7 +183,7 @@ class Holder:
             self._send(self._held[at:stop], self._spelling(at, stop))
             at = stop
         self._drop(at)
-        if ends and self.over is None and self._start in self._marks:
+        if ends and self.stopped_by is None and self._start in self._marks:
             self._act(self._marks.pop(self._start))
 
     def _next_mark(self, at: int, upto: int) -> int:
@@ -229,7 +229,7 @@ class Holder:
 
     def _end(self, rule: Rule, reason: str) -> None:
         """End here. A redaction has to know what to redact: a rule of that kind which did not run ends it too."""
-        self.over, self._held, self._marks = rule, "", {}
+        self.stopped_by, self._held, self._marks = rule, "", {}
         self._note("replace" if rule.use.on_fail == "replace" else "stop", rule, reason)
 
     def _note(self, done: str, rule: Rule, reason: str) -> None:

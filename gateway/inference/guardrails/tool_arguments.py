@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 
-from postil.gateway.inference.guardrails.holdback import Holder, Rule
+from postil.gateway.inference.guardrails.holdback import HoldbackBuffer, Rule
 
 # A pair of surrogates is one character; what may become an escape waits for its rest.
 _ESCAPE = re.compile(
@@ -21,15 +21,15 @@ _PLAIN = re.compile(r"[^\\]+")
 _UNREADABLE = "\ufffd"
 
 
-class Arguments(Holder):
+class ToolArguments(HoldbackBuffer):
     """A Holder that remembers how each character was spelt."""
 
     _spelt: tuple[str, ...] = ()
     _unfinished = ""
 
-    def take(self, text: str) -> None:
+    def feed(self, text: str) -> None:
         """Keep what came; an escape counts once it is whole."""
-        if self.over is not None:
+        if self.stopped_by is not None:
             return
         text, at = self._unfinished + text, 0
         read: list[str] = []
@@ -46,15 +46,15 @@ class Arguments(Holder):
             at += len(plain[0]) if plain else len(spelt[-1])
         self._unfinished = text[at:]
         self._spelt += tuple(spelt)
-        super().take("".join(read))
+        super().feed("".join(read))
 
-    async def let_go(self, finish: str | None = None, *, ends: bool = False) -> str:
+    async def drain(self, finish: str | None = None, *, ends: bool = False) -> str:
         """What may leave now; an escape that never became whole is what it looks like."""
         if ends:
             self._spelt += tuple(self._unfinished)
-            super().take(self._unfinished)
+            super().feed(self._unfinished)
             self._unfinished = ""
-        return await super().let_go(finish, ends=ends)
+        return await super().drain(finish, ends=ends)
 
     def _spelling(self, start: int, end: int) -> str:
         return "".join(self._spelt[start:end])

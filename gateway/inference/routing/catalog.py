@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from postil.gateway.errors import BadRequestError, EngineUnavailableError, ForbiddenError, UnknownModelError
 from postil.gateway.inference.routing import canary_split as sticky
-from postil.gateway.inference.routing.release import Servable, make_servable, recipe
+from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
 from postil.gateway.tenancy.directory import Caller
 from postil.plugins.manager import PluginManager
 from postil.registry.base_model.model import BaseModel
@@ -25,7 +25,7 @@ COLLECTED = "its files were collected; publish it again to serve it"
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class TrafficShare:
     """A release that gets some of the traffic: its number and how many per cent."""
 
     number: int
@@ -39,33 +39,33 @@ class Route:
     ``otherwise`` answers if a canary cannot be loaded; ``shadow`` gets a copy.
     """
 
-    release: Servable
-    why: str
-    otherwise: Servable | None = None
-    shadow: Servable | None = None
+    release: LoadedRelease
+    reason: str
+    otherwise: LoadedRelease | None = None
+    shadow: LoadedRelease | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AdapterEntry:
     """One adapter: its servable releases by number, why the others are not, and which of them is what.
 
     ``promoted`` is False where the live release came back by a rollback.
     """
 
     name: AdapterName
-    releases: Mapping[int, Servable]
+    releases: Mapping[int, LoadedRelease]
     broken: Mapping[int, str]
     live: int | None
     previous: int | None = None
-    canary: Share | None = None
-    shadow: Share | None = None
+    canary: TrafficShare | None = None
+    shadow: TrafficShare | None = None
     pins: Mapping[str, int] = field(default_factory=dict)
     promoted: bool = False
     # What the engine has to hold of it, and why: read after every change of any adapter, and so worked out once.
-    needs: Sequence[tuple[Servable, list[str]]] = field(init=False, compare=False, repr=False)
+    needs: Sequence[tuple[LoadedRelease, list[str]]] = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        needs = [(self.releases[number], why) for number, why in sorted(self.wanted().items())]
+        needs = [(self.releases[number], why) for number, why in sorted(self.desired().items())]
         object.__setattr__(self, "needs", needs)
 
     def route(self, number: int | None, caller: Caller, user: str | None) -> Route:
@@ -85,11 +85,11 @@ class Entry:
             shadow = None
         return Route(live, STABLE, shadow=shadow)
 
-    def wanted(self) -> dict[int, list[str]]:
+    def desired(self) -> dict[int, list[str]]:
         """The releases that the engine has to hold, by number, and why: what is live, tried, or pinned."""
         return self._among(self.releases)
 
-    def missed(self) -> dict[int, list[str]]:
+    def unservable(self) -> dict[int, list[str]]:
         """Those of them that cannot be served here at all; ``broken`` says why not."""
         return self._among(self.broken)
 
@@ -107,10 +107,10 @@ class Entry:
         for tenant, number in sorted(self.pins.items()):
             yield f"{PIN_OF}{tenant}", number
 
-    def _share(self, share: Share | None) -> Servable | None:
+    def _share(self, share: TrafficShare | None) -> LoadedRelease | None:
         return self.releases.get(share.number) if share is not None else None
 
-    def pick(self, number: int | None) -> Servable:
+    def pick(self, number: int | None) -> LoadedRelease:
         """The release of that number, or the live one. Raises UnknownModelError or EngineUnavailableError."""
         wanted = self.live if number is None else number
         if wanted is None:
@@ -128,7 +128,7 @@ class Entry:
 class Catalog:
     """All adapters by name, and each domain's default adapter."""
 
-    entries: Mapping[str, Entry] = field(default_factory=dict)
+    entries: Mapping[str, AdapterEntry] = field(default_factory=dict)
     defaults: Mapping[str, str] = field(default_factory=dict)
 
     def resolve(self, model: str | None, caller: Caller, user: str | None = None) -> Route | None:
@@ -154,12 +154,12 @@ class Catalog:
             raise _unknown(model)
         return entry.route(number, caller, user)
 
-    def previous(self, release: Servable) -> Servable | None:
+    def previous(self, release: LoadedRelease) -> LoadedRelease | None:
         """The release that was live before the one that is, of the same adapter."""
         entry = self.entries[release.ref.name]
         return None if entry.previous is None else entry.releases.get(entry.previous)
 
-    def named(self, model: str) -> Servable | None:
+    def named(self, model: str) -> LoadedRelease | None:
         """The release ``domain/adapter@number``, or the live one of ``domain/adapter``; None if it cannot be served."""
         name, _, number = model.partition("@")
         entry = self.entries.get(name)
@@ -168,7 +168,7 @@ class Catalog:
         wanted = int(number) if number.isdecimal() else entry.live
         return None if wanted is None else entry.releases.get(wanted)
 
-    def with_adapter(self, entry: Entry, defaults: Mapping[str, str]) -> Catalog:
+    def with_adapter(self, entry: AdapterEntry, defaults: Mapping[str, str]) -> Catalog:
         """A new snapshot in which one adapter is another."""
         return Catalog({**self.entries, str(entry.name): entry}, dict(defaults))
 
@@ -191,13 +191,13 @@ class Catalog:
             found += [(str(release.ref), domain) for _, release in sorted(entry.releases.items())]
         return [*found, (BASE, "postil")]
 
-    def standing(self) -> list[Servable]:
+    def default_releases(self) -> list[LoadedRelease]:
         """The live releases of the adapters that answer for their domain."""
         entries = (self.entries[f"{domain}/{adapter}"] for domain, adapter in sorted(self.defaults.items()))
         live = (entry.releases.get(entry.live) for entry in entries if entry.live is not None)
         return [release for release in live if release is not None]
 
-    def wanted(self) -> list[tuple[Servable, list[str]]]:
+    def desired(self) -> list[tuple[LoadedRelease, list[str]]]:
         """Every release that the engine has to hold, and why, in the order of their names."""
         return [need for name in sorted(self.entries) for need in self.entries[name].needs]
 
@@ -218,29 +218,31 @@ def _unknown(model: str) -> UnknownModelError:
     return UnknownModelError(message, param="model")
 
 
-def make_entry(state: AdapterState, plugins: PluginManager, base: BaseModel, before: Entry | None = None) -> Entry:
+def make_entry(
+    state: AdapterState, plugins: PluginManager, base: BaseModel, before: AdapterEntry | None = None
+) -> AdapterEntry:
     """Make an adapter's releases ready. One that cannot be is told apart, and does not stop the others.
 
     What was ready ``before`` is taken over: a release never changes.
     """
-    servable: dict[int, Servable] = {}
+    loaded: dict[int, LoadedRelease] = {}
     broken: dict[int, str] = {}
     for release in state.releases:
         if release.number in state.collected:
             broken[release.number] = COLLECTED
         elif before is not None and release.number in before.releases:
-            servable[release.number] = before.releases[release.number]
+            loaded[release.number] = before.releases[release.number]
         elif release.base_revision != base.revision:
             broken[release.number] = f"made for another base ({release.base_id}, {release.base_revision[:19]})"
         else:
             try:
-                servable[release.number] = make_servable(recipe(release), plugins)
+                loaded[release.number] = load_release(release_spec(release), plugins)
             except PolicyError as error:
                 broken[release.number] = str(error)
     shares = {which: _share(state, which) for which in (CANARY, SHADOW)}
-    return Entry(
+    return AdapterEntry(
         state.name,
-        servable,
+        loaded,
         broken,
         state.live,
         state.previous,
@@ -251,6 +253,6 @@ def make_entry(state: AdapterState, plugins: PluginManager, base: BaseModel, bef
     )
 
 
-def _share(state: AdapterState, which: str) -> Share | None:
+def _share(state: AdapterState, which: str) -> TrafficShare | None:
     channel = state.channels.get(which)
-    return Share(channel.number, channel.weight) if channel and channel.number else None
+    return TrafficShare(channel.number, channel.weight) if channel and channel.number else None

@@ -13,7 +13,7 @@ from postil.gateway.errors import RefusedError, SettingsError
 from postil.gateway.inference.guardrails.evaluate import DidNotRunError, Isolation
 from postil.gateway.settings import PluginUse, Settings
 from postil.gateway.tenancy.directory import Caller
-from postil.plugins import Candidate, Happening, Question, Verdict
+from postil.plugins import Candidate, Notification, RoutingRequest, Verdict
 from postil.plugins.contract import Component, Gate, Listener, Router
 from postil.plugins.errors import PluginError
 from postil.plugins.manager import PluginManager
@@ -54,7 +54,7 @@ class Extensions:
         if self._router is None:
             return None
         try:
-            question = Question(caller.name, tuple(domains), request)
+            question = RoutingRequest(caller.name, tuple(domains), request)
             chosen = await self._call("router", self._router, "route", question, seconds=_ROUTE_SECONDS)
         except DidNotRunError as error:
             log.warning("router %s did not run: it %s", self._router.name, error)
@@ -72,13 +72,13 @@ class Extensions:
                 reason = verdict.reason if isinstance(verdict, Verdict) else "it returned no verdict"
                 raise RefusedError(f"{candidate.release} was not made live: gate `{gate.name}`: {reason}")
 
-    async def tell(self, happening: Happening) -> None:
+    async def tell(self, notification: Notification) -> None:
         """Tell every listener, one after the other; what goes wrong with one is its own affair."""
         for listener in self._listeners:
             try:
-                await self._call("listener", listener, "hear", happening, seconds=_HEAR_SECONDS)
+                await self._call("listener", listener, "handle", notification, seconds=_HEAR_SECONDS)
             except DidNotRunError as error:
-                log.warning("listener %s did not hear of %s: it %s", listener.name, happening.action, error)
+                log.warning("listener %s did not hear of %s: it %s", listener.name, notification.action, error)
 
     def _made(self, kind: str, use: PluginUse) -> Any:
         try:
@@ -88,7 +88,7 @@ class Extensions:
 
     async def _call(self, kind: str, component: Component, method: str, *arguments: Any, seconds: float) -> Any:
         """What a component's method returns. Raises DidNotRunError."""
-        if not self._plugins.trusts(type(component)):
+        if not self._plugins.is_builtin(type(component)):
             config = component.config.model_dump()
             return await self._isolation.call(_NOBODYS, kind, component.name, config, method, arguments, seconds)
         function = partial(getattr(component, method), *arguments)

@@ -18,7 +18,7 @@ def engine_name(artifact: str) -> str:
     return "postil-" + artifact.removeprefix("sha256:")[:40]
 
 
-class Recipe(NamedTuple):
+class ReleaseSpec(NamedTuple):
     """What a release is made ready from."""
 
     domain: str
@@ -30,7 +30,7 @@ class Recipe(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Servable:
+class LoadedRelease:
     """A release made ready: its plugins are instantiated, its constraint is built."""
 
     ref: ReleaseRef
@@ -44,30 +44,30 @@ class Servable:
     isolated: frozenset[Component]
     constraint: Mapping[str, Any] | None
     needs_tokens: bool
-    recipe: Recipe | None = field(default=None, compare=False, repr=False)
+    spec: ReleaseSpec | None = field(default=None, compare=False, repr=False)
 
 
-def recipe(release: Release) -> Recipe:
+def release_spec(release: Release) -> ReleaseSpec:
     """What to make it ready from."""
-    return Recipe(
+    return ReleaseSpec(
         release.domain, release.adapter, release.number, release.artifact, release.policy, release.calibration
     )
 
 
-def make_servable(recipe: Recipe, plugins: PluginManager) -> Servable:
+def load_release(spec: ReleaseSpec, plugins: PluginManager) -> LoadedRelease:
     """Instantiate the plugins of a release's policy. Raises PolicyError."""
-    policy = policy_from(recipe.policy)
-    built = build(policy, plugins, recipe.calibration)
-    return Servable(
-        ReleaseRef(recipe.domain, recipe.adapter, recipe.number),
-        recipe.artifact,
-        engine_name(recipe.artifact),
+    policy = policy_from(spec.policy)
+    built = build(policy, plugins, spec.calibration)
+    return LoadedRelease(
+        ReleaseRef(spec.domain, spec.adapter, spec.number),
+        spec.artifact,
+        engine_name(spec.artifact),
         policy,
         built.inputs,
         built.validators,
         built.fallbacks,
-        frozenset(part for _, part in built.all() if not plugins.trusts(type(part))),
+        frozenset(part for _, part in built.all() if not plugins.is_builtin(type(part))),
         policy.output.constraint() if policy.output else None,
         any(validator.needs_tokens for _, validator in built.validators),
-        recipe,
+        spec,
     )

@@ -14,11 +14,11 @@ import msgspec
 
 from postil.gateway.errors import EngineUnavailableError, GatewayError
 from postil.gateway.inference.guardrails.choice import HeldChoice, Part
-from postil.gateway.inference.guardrails.enforcer import Answering
-from postil.gateway.inference.record import Trace
-from postil.gateway.inference.request import Ask, Kind
+from postil.gateway.inference.guardrails.enforcer import Enforcer
+from postil.gateway.inference.record import RequestRecord
+from postil.gateway.inference.request import CompletionRequest, Kind
 from postil.gateway.inference.streaming.passthrough import error_event
-from postil.gateway.inference.streaming.sse_reader import Event, Reader, Said
+from postil.gateway.inference.streaming.sse_reader import ChoiceDelta, Event, Reader
 
 log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
@@ -26,31 +26,31 @@ _DONE = b"data: [DONE]\n\n"
 
 
 async def streamed(
-    answering: Answering, trace: Trace, chunks: AsyncIterator[bytes], cancel: Callable[[], Awaitable[None]]
+    answering: Enforcer, record: RequestRecord, chunks: AsyncIterator[bytes], cancel: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[bytes]:
     """The events for the client, one write for each read. ``cancel`` ends the engine's request before its time.
 
     Where the engine breaks off, an error event stands in place of ``[DONE]``, and what was not judged is gone.
     """
-    stream = _Stream(answering, trace.ask, trace.route.release.ref.name)
+    stream = _Stream(answering, record.ask, record.route.release.ref.name)
     try:
         async for chunk in chunks:
             out = await stream.read(chunk)
             if out:
-                yield _kept(trace, out)
+                yield _kept(record, out)
             if stream.over:
                 break
         if stream.over and not stream.done:
             await cancel()
         last = await stream.end()
     except Exception as error:
-        problem = _problem(trace, error)
-        trace.engine_error = isinstance(problem, EngineUnavailableError)
+        problem = _problem(record, error)
+        record.engine_error = isinstance(problem, EngineUnavailableError)
         last = error_event(problem)
-    trace.failed_validation |= stream.acted
-    trace.fell_back |= stream.acted
-    _kept(trace, last)
-    trace.end()
+    record.failed_validation |= stream.acted
+    record.fell_back |= stream.acted
+    _kept(record, last)
+    record.finish()
     yield last
     if stream.done:  # Read to its end, the connection can serve the next request.
         with suppress(GatewayError):
@@ -58,23 +58,23 @@ async def streamed(
                 pass
 
 
-def _kept(trace: Trace, out: bytes) -> bytes:
-    if trace.raw is not None:
-        trace.raw.append(out)
+def _kept(record: RequestRecord, out: bytes) -> bytes:
+    if record.raw is not None:
+        record.raw.append(out)
     return out
 
 
-def _problem(trace: Trace, error: Exception) -> GatewayError:
+def _problem(record: RequestRecord, error: Exception) -> GatewayError:
     if isinstance(error, GatewayError):
         return error
-    log.error("a stream of %s failed", trace.route.release.ref, exc_info=error)
+    log.error("a stream of %s failed", record.route.release.ref, exc_info=error)
     return GatewayError("the gateway failed on this request; its log says why")
 
 
 class _Stream:
     """One answer with its choices. ``over`` when nothing more of the engine's is wanted; ``done`` if it said so."""
 
-    def __init__(self, answering: Answering, ask: Ask, model: str) -> None:
+    def __init__(self, answering: Enforcer, ask: CompletionRequest, model: str) -> None:
         self.over = False
         self._answering = answering
         self._ask = ask
@@ -125,16 +125,16 @@ class _Stream:
         for said in event.choices:
             choice = self._choice(said)
             if not choice.ended:
-                choice.take(said)
+                choice.feed(said)
                 touched[said.index] = choice
             if event.usage is not None:
                 self._usage[said.index] = event.usage
         if not event.choices:
             self._total = event.usage
 
-    def _choice(self, said: Said) -> HeldChoice:
+    def _choice(self, said: ChoiceDelta) -> HeldChoice:
         if said.index not in self._choices:
-            self._choices[said.index] = HeldChoice(said.index, self._ask.kind, self._answering.panel())
+            self._choices[said.index] = HeldChoice(said.index, self._ask.kind, self._answering.window_validators())
         return self._choices[said.index]
 
     async def _let_go(self, choices: Sequence[HeldChoice]) -> bytes:
@@ -143,8 +143,8 @@ class _Stream:
         return b"".join(await asyncio.gather(*(self._events(choice) for choice in choices)))
 
     async def _events(self, choice: HeldChoice) -> bytes:
-        parts = await choice.let_go()
-        told = await self._answering.told(choice) if choice.ended and parts else {}
+        parts = await choice.drain()
+        told = await self._answering.client_notes(choice) if choice.ended and parts else {}
         events = [self._event([part], None) for part in parts[:-1]]
         return b"".join([*events, *(self._event([part], None, told) for part in parts[-1:])])
 
@@ -186,7 +186,7 @@ def _head(event: Event, kind: Kind, model: str) -> dict[str, Any]:
     return head if event.system_fingerprint is None else {**head, "system_fingerprint": event.system_fingerprint}
 
 
-def _expected(ask: Ask) -> int | None:
+def _expected(ask: CompletionRequest) -> int | None:
     """How many choices will come; None for a list of prompts, where each has some."""
     prompt = ask.body.get("prompt")
     if isinstance(prompt, list) and not all(isinstance(token, int) for token in prompt):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from postil.gateway.errors import EngineUnavailableError, GatewayError
-from postil.gateway.inference.record import Trace
+from postil.gateway.inference.record import RequestRecord
 
 _END = b"\n\n"
 
@@ -29,9 +29,9 @@ async def renamed(chunks: AsyncIterator[bytes], engine_name: str, public_name: s
         yield held.replace(inside, outside)
 
 
-async def ended_cleanly(chunks: AsyncIterator[bytes], trace: Trace | None = None) -> AsyncIterator[bytes]:
+async def ended_cleanly(chunks: AsyncIterator[bytes], record: RequestRecord | None = None) -> AsyncIterator[bytes]:
     """Pass everything on; where the engine breaks off, end with an error event in place of ``[DONE]``."""
-    last, kept, problem = b"", trace.raw if trace else None, None
+    last, kept, problem = b"", record.raw if record else None, None
     try:
         async for chunk in chunks:
             last = (last + chunk)[-32:]
@@ -42,9 +42,9 @@ async def ended_cleanly(chunks: AsyncIterator[bytes], trace: Trace | None = None
         problem = error
     if problem is None and not last.rstrip().endswith(b"data: [DONE]"):
         problem = EngineUnavailableError("the engine broke off in the middle of the answer; ask again")
-    if trace is not None:
-        trace.engine_error = problem is not None
-        trace.end()
+    if record is not None:
+        record.engine_error = problem is not None
+        record.finish()
     if problem is not None:
         yield error_event(problem)
 

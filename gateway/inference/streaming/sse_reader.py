@@ -21,7 +21,7 @@ class Function(msgspec.Struct):
     arguments: str | None = None
 
 
-class Call(msgspec.Struct):
+class ToolCallDelta(msgspec.Struct):
     """A piece of a tool call."""
 
     index: int = 0
@@ -36,10 +36,10 @@ class Delta(msgspec.Struct):
     reasoning_content: str | None = None
     content: str | None = None
     refusal: str | None = None
-    tool_calls: list[Call] | None = None
+    tool_calls: list[ToolCallDelta] | None = None
 
 
-class Said(msgspec.Struct):
+class ChoiceDelta(msgspec.Struct):
     """A piece of one choice: of a message (``delta``), or of a text completion (``text``)."""
 
     index: int
@@ -52,7 +52,7 @@ class Said(msgspec.Struct):
 class Event(msgspec.Struct):
     """One event. ``usage`` counts up to here if the engine was asked for that."""
 
-    choices: list[Said]
+    choices: list[ChoiceDelta]
     id: str = ""
     created: int = 0
     system_fingerprint: str | None = None

@@ -62,7 +62,7 @@ class Fingerprint:
         self.written: bytes | None = None
 
 
-class Passing:
+class UsageFilter:
     """One stream on its way. ``total`` and ``each`` say which counts the client asked for itself.
 
     ``choices`` is how many choices a prompt has where there are several in all, else None.
@@ -80,7 +80,7 @@ class Passing:
         self._sum: bytes | None = None
         self._held: list[tuple[bytes, re.Match[bytes] | None]] = []
 
-    async def through(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def filter(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The client's bytes for the engine's, whole events, one write for each read."""
         rest = b""
         try:

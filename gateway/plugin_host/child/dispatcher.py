@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _THREADS = 8
 
 
-class Desk:
+class Dispatcher:
     """Takes messages and sees to them in threads. ``send`` says what came of each."""
 
     def __init__(self, send: Callable[[bytes], None], folder: Path | None) -> None:
@@ -38,7 +38,7 @@ class Desk:
         match message:
             case wire.Prepare():
                 self._threads.submit(self._prepare, message)
-            case wire.Call():
+            case wire.CallMethod():
                 # Looked up here: by the time it has its turn, the component may have been dropped.
                 self._threads.submit(self._call, message, self._components[message.number])
             case wire.Drop():
@@ -57,7 +57,7 @@ class Desk:
             frame = wire.reply(message.id, wire.UNFIT, f"{name_of(error)}: {_said(error)}")
         self._send(frame)
 
-    def _call(self, call: wire.Call, component: Component) -> None:
+    def _call(self, call: wire.CallMethod, component: Component) -> None:
         try:
             if time.monotonic() >= call.due:
                 frame = wire.reply(call.id, wire.LATE)
@@ -71,7 +71,7 @@ class Desk:
             frame = _raised(call, component, error)
         self._send(frame)
 
-    async def _awaited(self, call: wire.Call, component: Component, result: Awaitable[object]) -> None:
+    async def _awaited(self, call: wire.CallMethod, component: Component, result: Awaitable[object]) -> None:
         try:
             frame = _answer(call, await self._coroutines.until(call.due, result))
         except self._coroutines.TooLateError:
@@ -104,12 +104,12 @@ def note(what: str, error: BaseException) -> None:
         traceback.print_tb(error.__traceback__, limit=-20)
 
 
-def _answer(call: wire.Call, result: object) -> bytes:
+def _answer(call: wire.CallMethod, result: object) -> bytes:
     what = wire.kind_of(result)
     return wire.answer(call.id, what, result) if what else wire.reply(call.id, wire.RUBBISH, name_of(result))
 
 
-def _raised(call: wire.Call, component: Component, error: BaseException) -> bytes:
+def _raised(call: wire.CallMethod, component: Component, error: BaseException) -> bytes:
     note(f"{component.name} raised", error)
     return wire.reply(call.id, wire.RAISED, name_of(error))
 

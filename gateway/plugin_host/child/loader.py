@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from postil.gateway.plugin_host.protocol import Needed
+from postil.gateway.plugin_host.protocol import ComponentSpec
 from postil.plugins.contract import Component
 from postil.plugins.errors import PluginLoadError
 
@@ -21,7 +21,7 @@ from postil.plugins.errors import PluginLoadError
 _FOLDER = "postil_plugins_dir"
 
 
-def find(needed: Needed, folder: Path | None) -> type[Component]:
+def find(needed: ComponentSpec, folder: Path | None) -> type[Component]:
     """The class that the gateway means. Raises PluginError if it is not there any more, or is another version."""
     found = _where_it_stands(needed, folder) or _by_hooks(needed, folder)
     if found.version != needed.version:
@@ -31,7 +31,7 @@ def find(needed: Needed, folder: Path | None) -> type[Component]:
     return found
 
 
-def _where_it_stands(needed: Needed, folder: Path | None) -> type[Component] | None:
+def _where_it_stands(needed: ComponentSpec, folder: Path | None) -> type[Component] | None:
     if folder is not None and _FOLDER not in sys.modules:
         package = ModuleType(_FOLDER)
         package.__path__ = [str(folder)]
@@ -44,7 +44,7 @@ def _where_it_stands(needed: Needed, folder: Path | None) -> type[Component] | N
     return found if right else None
 
 
-def _by_hooks(needed: Needed, folder: Path | None) -> type[Component]:
+def _by_hooks(needed: ComponentSpec, folder: Path | None) -> type[Component]:
     """The long way, for a class that was made by a function and has no place: ask every plugin."""
     from postil.plugins.manager import PluginManager
 

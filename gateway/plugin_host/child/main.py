@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from postil.gateway.plugin_host import protocol as wire
-from postil.gateway.plugin_host.child.dispatcher import Desk
+from postil.gateway.plugin_host.child.dispatcher import Dispatcher
 
 _PR_SET_PDEATHSIG = 1
 _LOG_BYTES, _LOG_KEPT = 1 << 20, 64 << 10
@@ -59,12 +59,12 @@ def main(arguments: list[str]) -> None:
     sys.setswitchinterval(_SWITCH_SECONDS)
     threading.Thread(target=_keep_log_short, args=(os.dup(1),), daemon=True).start()
     channel = Channel(int(channel_number))
-    desk = Desk(channel.send, Path(folder[0]) if folder else None)
+    dispatcher = Dispatcher(channel.send, Path(folder[0]) if folder else None)
     frames = wire.message_frames()
     channel.send(wire.reply(0, wire.HELLO))
     while data := channel.hear():
         for body in frames.feed(data):
-            desk.take(wire.read_message(body))
+            dispatcher.take(wire.read_message(body))
     end()
 
 

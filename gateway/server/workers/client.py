@@ -25,7 +25,7 @@ _KINDS: dict[str, type[GatewayError]] = {
 }
 
 
-class Link(asyncio.Protocol):
+class PrimaryClient(asyncio.Protocol):
     """Says words and waits for replies. ``hear`` gets the updates in their order, ``lost`` is called when it is cut."""
 
     def __init__(self, hear: Callable[[said.Update], None], lost: Callable[[], None]) -> None:
@@ -33,7 +33,7 @@ class Link(asyncio.Protocol):
         self._lost = lost
         self._transport: asyncio.Transport
         self._frames = Frames()
-        self._asked: dict[int, asyncio.Future[said.Reply]] = {}
+        self._asked: dict[int, asyncio.Future[said.PrimaryMessage]] = {}
         self._numbers = 0
 
     def number(self) -> int:
@@ -41,15 +41,15 @@ class Link(asyncio.Protocol):
         self._numbers += 1
         return self._numbers
 
-    def say(self, word: said.Word) -> None:
+    def send(self, word: said.WorkerMessage) -> None:
         """Say something that is not answered."""
         self._transport.write(said.packet(word))
 
-    async def ask(self, number: int, word: said.Word) -> said.Reply:
+    async def request(self, number: int, word: said.WorkerMessage) -> said.PrimaryMessage:
         """Say something under a number; its answer, whatever that is."""
-        future: asyncio.Future[said.Reply] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[said.PrimaryMessage] = asyncio.get_running_loop().create_future()
         self._asked[number] = future
-        self.say(word)
+        self.send(word)
         try:
             return await future
         finally:
@@ -75,7 +75,7 @@ class Link(asyncio.Protocol):
         self._lost()
 
 
-def refused(reply: said.Refused) -> GatewayError:
+def refusal_error(reply: said.Rejected) -> GatewayError:
     """The error that the primary met."""
     kind = _KINDS.get(reply.kind, EngineUnavailableError)
     error = kind(reply.text)

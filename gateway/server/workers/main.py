@@ -14,11 +14,11 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 from rich.console import Console
 
-from postil.gateway.api.openai.completions import Shortcut
+from postil.gateway.api.openai.completions import CompletionsShortcut
 from postil.gateway.server.shutdown import Server, configured
 from postil.gateway.server.sockets import share
-from postil.gateway.server.workers.client import Link
-from postil.gateway.server.workers.messages import Known, Update
+from postil.gateway.server.workers.client import PrimaryClient
+from postil.gateway.server.workers.messages import Ack, Update
 from postil.gateway.server.workers.proxy import Forward
 from postil.gateway.server.workers.updates import END, SERVE, Start
 from postil.gateway.server.workers.worker import Worker, end
@@ -34,12 +34,12 @@ def main(descriptor: int) -> int:
 
 async def _work(channel: socket.socket) -> int:
     heard: asyncio.Queue[Update] = asyncio.Queue()
-    link = Link(heard.put_nowait, end)
+    link = PrimaryClient(heard.put_nowait, end)
     await asyncio.get_running_loop().create_unix_connection(lambda: link, sock=channel)
     first = await heard.get()
     start: Start = pickle.loads(first.content)  # noqa: S301 - the primary's own
     worker, forward = Worker(start, link), Forward(start.front)
-    link.say(Known(first.number))
+    link.send(Ack(first.number))
     server = Server(configured(worker, _application(worker, forward)), worker)
     listener: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as beside:
@@ -79,7 +79,7 @@ def _application(worker: Worker, forward: Forward) -> ASGIApp:
         await forward.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    return Shortcut(worker, others)
+    return CompletionsShortcut(worker, others)
 
 
 if __name__ == "__main__":

@@ -11,43 +11,43 @@ import msgspec
 
 from postil.gateway.ipc import framed
 from postil.registry.releases.shadow_agreement import Compared
-from postil.registry.reviews.reviews import Opening
+from postil.registry.reviews.reviews import ReviewRequest
 
 
-class Said(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Base of all messages: plain values in an array."""
 
 
-class Take(Said, frozen=True, tag=1):
+class AcquireLease(Message, frozen=True, tag=1):
     """A seat is wanted under this number; ``weights`` are engine name, artifact, domain, adapter and number."""
 
     id: int
     tenant: str
     weights: tuple[str, str, str, str, int] | None
     deadline: float | None
-    again: bool
+    retry: bool
 
 
-class Leave(Said, frozen=True, tag=2):
+class ReleaseLease(Message, frozen=True, tag=2):
     """It is given back, or not wanted any more."""
 
     id: int
 
 
-class Admit(Said, frozen=True, tag=3):
+class Admit(Message, frozen=True, tag=3):
     """May a request of this tenant come in?"""
 
     id: int
     tenant: str
 
 
-class Left(Said, frozen=True, tag=4):
+class RequestLeft(Message, frozen=True, tag=4):
     """It has ended, if it was let in."""
 
     id: int
 
 
-class Used(Said, frozen=True, tag=5):
+class AddUsage(Message, frozen=True, tag=5):
     """A line for the ledger."""
 
     tenant: str
@@ -60,44 +60,44 @@ class Used(Said, frozen=True, tag=5):
     unknown: int
 
 
-class Spent(Said, frozen=True, tag=6):
+class SpendTokens(Message, frozen=True, tag=6):
     """Tokens to be charged to a tenant."""
 
     tenant: str
     tokens: int
 
 
-class Heard(Said, frozen=True, tag=8):
+class EngineAlive(Message, frozen=True, tag=8):
     """Something has come from the engine, now or a moment ago."""
 
 
-class Done(Said, frozen=True, tag=9):
+class EngineDone(Message, frozen=True, tag=9):
     """A request to the engine has ended; it was on its way since its seat was had."""
 
     well: bool
 
 
-class Sick(Said, frozen=True, tag=10):
+class EngineUnhealthy(Message, frozen=True, tag=10):
     """The engine says of itself that it cannot go on."""
 
 
-class Lost(Said, frozen=True, tag=11):
+class AdapterLost(Message, frozen=True, tag=11):
     """The engine does not know the weights of this name."""
 
     name: str
 
 
-class Came(Said, frozen=True, tag=12):
+class RequestStarted(Message, frozen=True, tag=12):
     """A request to a release that is watched came, under this number."""
 
     id: int
-    why: str
+    reason: str
     domain: str
     adapter: str
     number: int
 
 
-class Ended(Said, frozen=True, tag=13):
+class RequestFinished(Message, frozen=True, tag=13):
     """It has ended."""
 
     id: int
@@ -105,69 +105,69 @@ class Ended(Said, frozen=True, tag=13):
     engine_error: bool
     fell_back: bool
     seconds: float
-    how: str
+    outcome: str
 
 
-class Keep(Said, frozen=True, tag=14):
+class OpenReview(Message, frozen=True, tag=14):
     """A person is to look at this (see ``openings``); the client is told when it is kept."""
 
     id: int
-    opening: bytes
+    request: bytes
 
 
-class Sample(Said, frozen=True, tag=15):
+class SampleReview(Message, frozen=True, tag=15):
     """A person may look at this."""
 
-    opening: bytes
+    request: bytes
 
 
-class Agreed(Said, frozen=True, tag=16):
+class ShadowAgreement(Message, frozen=True, tag=16):
     """How shadows compared."""
 
     counts: list[tuple[Compared, int]]
 
 
-class Known(Said, frozen=True, tag=17):
+class Ack(Message, frozen=True, tag=17):
     """The updates up to this number are in force."""
 
     number: int
 
 
-Word = (
-    Take
-    | Leave
+WorkerMessage = (
+    AcquireLease
+    | ReleaseLease
     | Admit
-    | Left
-    | Used
-    | Spent
-    | Heard
-    | Done
-    | Sick
-    | Lost
-    | Came
-    | Ended
-    | Keep
-    | Sample
-    | Agreed
-    | Known
+    | RequestLeft
+    | AddUsage
+    | SpendTokens
+    | EngineAlive
+    | EngineDone
+    | EngineUnhealthy
+    | AdapterLost
+    | RequestStarted
+    | RequestFinished
+    | OpenReview
+    | SampleReview
+    | ShadowAgreement
+    | Ack
 )
 
 
-class Had(Said, frozen=True, tag=1):
+class LeaseGranted(Message, frozen=True, tag=1):
     """The seat is had, after a wait of so many seconds."""
 
     id: int
     waited: float
 
 
-class Admitted(Said, frozen=True, tag=2):
+class Admitted(Message, frozen=True, tag=2):
     """It is let in; these headers go with its answer."""
 
     id: int
     headers: Mapping[str, str]
 
 
-class Refused(Said, frozen=True, tag=3):
+class Rejected(Message, frozen=True, tag=3):
     """It is not: an error by the name of its class, as in ``errors``."""
 
     id: int
@@ -178,14 +178,14 @@ class Refused(Said, frozen=True, tag=3):
     waited: float
 
 
-class Kept(Said, frozen=True, tag=4):
+class ReviewOpened(Message, frozen=True, tag=4):
     """The review's id, or None where it could not be kept."""
 
     id: int
     review: str | None
 
 
-class Update(Said, frozen=True, tag=5):
+class Update(Message, frozen=True, tag=5):
     """Something that every worker has to know, pickled."""
 
     number: int
@@ -193,15 +193,15 @@ class Update(Said, frozen=True, tag=5):
     content: bytes
 
 
-Reply = Had | Admitted | Refused | Kept | Update
+PrimaryMessage = LeaseGranted | Admitted | Rejected | ReviewOpened | Update
 
 _encoder = msgspec.msgpack.Encoder()
-words: msgspec.msgpack.Decoder[Word] = msgspec.msgpack.Decoder(Word)
-replies: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(Reply)
+words: msgspec.msgpack.Decoder[WorkerMessage] = msgspec.msgpack.Decoder(WorkerMessage)
+replies: msgspec.msgpack.Decoder[PrimaryMessage] = msgspec.msgpack.Decoder(PrimaryMessage)
 # As JSON, because a client's request is part of it: its numbers may be of any size.
-openings = msgspec.json.Decoder(Opening)
+openings = msgspec.json.Decoder(ReviewRequest)
 
 
-def packet(message: Said) -> bytes:
+def packet(message: Message) -> bytes:
     """A message as it is sent."""
     return framed(_encoder.encode(message))

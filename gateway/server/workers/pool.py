@@ -17,8 +17,8 @@ from typing import Any
 from litestar.types import ASGIApp
 
 from postil.gateway.control.runtime import Gateway
-from postil.gateway.control.subscribers import Pool, PoolError
-from postil.gateway.inference.routing.catalog import Entry
+from postil.gateway.control.subscribers import Subscribers, WorkerStartError
+from postil.gateway.inference.routing.catalog import AdapterEntry
 from postil.gateway.server.sockets import listen_inside
 from postil.gateway.server.workers.messages import Update, packet
 from postil.gateway.server.workers.proxy import believing, in_force
@@ -50,7 +50,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _LASTS = 0.1, 5.0, 30.0
 _LAST_WORDS_SECONDS = 4.0
 
 
-class WorkerPool(Pool):
+class WorkerPool(Subscribers):
     """The workers of one gateway, behind one port; ``front`` is the socket at which the gateway itself answers."""
 
     def __init__(self, gateway: Gateway, address: tuple[str, int], front: Path) -> None:
@@ -84,9 +84,9 @@ class WorkerPool(Pool):
             async with asyncio.timeout(_START_SECONDS):
                 await asyncio.gather(*self._up)
         except TimeoutError:
-            raise PoolError(f"the workers do not take requests after {_START_SECONDS:g} s") from None
+            raise WorkerStartError(f"the workers do not take requests after {_START_SECONDS:g} s") from None
 
-    def tell_adapters(self, entries: Iterable[Entry], defaults: Mapping[str, str]) -> None:
+    def tell_adapters(self, entries: Iterable[AdapterEntry], defaults: Mapping[str, str]) -> None:
         """Have adapters served like this."""
         taken = []
         for entry in entries:
@@ -156,7 +156,7 @@ class WorkerPool(Pool):
             began = time.monotonic()
             ended = await self._life(up)
             if not up.done():
-                up.set_exception(PoolError(f"a worker ended before it took requests ({ended})"))
+                up.set_exception(WorkerStartError(f"a worker ended before it took requests ({ended})"))
                 return
             if self._ending:
                 return
@@ -241,5 +241,5 @@ async def _started(channel: int) -> Process:
 def behind_workers(gateway: Gateway, app: ASGIApp, address: tuple[str, int]) -> tuple[ASGIApp, socket.socket]:
     """Give a gateway its workers at a reserved address; its own application, and the socket where that is served."""
     front = gateway.run_folder / "front.sock"
-    gateway.pool = WorkerPool(gateway, address, front)
-    return believing(in_force(gateway.pool, app)), listen_inside(front)
+    gateway.subscribers = WorkerPool(gateway, address, front)
+    return believing(in_force(gateway.subscribers, app)), listen_inside(front)

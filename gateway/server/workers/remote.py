@@ -11,23 +11,23 @@ import msgspec
 
 from postil.gateway.control.reviews import ReviewNotKeptError
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.engine.health.activity import Pulse
+from postil.gateway.engine.health.activity import EngineActivity
 from postil.gateway.engine.lease import Weights
-from postil.gateway.inference.shadow import Counts
+from postil.gateway.inference.shadow import AgreementCounts
 from postil.gateway.server.workers import messages as said
-from postil.gateway.server.workers.client import Link, refused
+from postil.gateway.server.workers.client import PrimaryClient, refusal_error
 from postil.gateway.tenancy.quota import Quota
 from postil.registry.policy.policy import ReviewRules
-from postil.registry.reviews.reviews import Opening
+from postil.registry.reviews.reviews import ReviewRequest
 
 # The primary has to know that something comes, and not how much.
 _HEARD_SECONDS = 0.1
 
 
-class RemoteSeats:
+class RemoteLeases:
     """Seats at the engine, given out by the primary. ``engine`` raises EngineUnavailableError while it is not ready."""
 
-    def __init__(self, link: Link, engine: Callable[[], EngineClient]) -> None:
+    def __init__(self, link: PrimaryClient, engine: Callable[[], EngineClient]) -> None:
         self._link = link
         self._engine = engine
 
@@ -36,57 +36,57 @@ class RemoteSeats:
         """The engine. Raises EngineUnavailableError."""
         return self._engine()
 
-    def seat(self, tenant: str, weights: Weights | None, *, deadline: float | None, again: bool) -> RemoteSeat:
+    def lease(self, tenant: str, weights: Weights | None, *, deadline: float | None, again: bool) -> RemoteLease:
         """A seat for one request."""
         wanted = None
         if weights is not None:
             ref = weights.ref
             wanted = (weights.engine_name, weights.artifact, ref.domain, ref.adapter, ref.number)
         number = self._link.number()
-        return RemoteSeat(self._link, number, said.Take(number, tenant, wanted, deadline, again))
+        return RemoteLease(self._link, number, said.AcquireLease(number, tenant, wanted, deadline, again))
 
-    def lost(self, name: str) -> None:
+    def adapter_lost(self, name: str) -> None:
         """Have it loaded again for whoever asks next."""
-        self._link.say(said.Lost(name))
+        self._link.send(said.AdapterLost(name))
 
 
-class RemoteSeat:
+class RemoteLease:
     """One of them."""
 
     __slots__ = ("_link", "_number", "_word", "waited")
 
-    def __init__(self, link: Link, number: int, word: said.Take) -> None:
+    def __init__(self, link: PrimaryClient, number: int, word: said.AcquireLease) -> None:
         self._link = link
         self._number = number
         self._word = word
         self.waited = 0.0
 
-    def at_once(self) -> bool:
+    def try_acquire(self) -> bool:
         """It is never had without asking."""
         return False
 
     async def wait(self) -> None:
         """Ask for it. Raises as a seat of this process does."""
         try:
-            reply = await self._link.ask(self._number, self._word)
+            reply = await self._link.request(self._number, self._word)
         except asyncio.CancelledError:
-            self.leave()
+            self.release()
             raise
-        if isinstance(reply, said.Refused):
+        if isinstance(reply, said.Rejected):
             self.waited = reply.waited
-            raise refused(reply)
-        assert isinstance(reply, said.Had), "nothing else answers that"
+            raise refusal_error(reply)
+        assert isinstance(reply, said.LeaseGranted), "nothing else answers that"
         self.waited = reply.waited
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """Give it back."""
-        self._link.say(said.Leave(self._number))
+        self._link.send(said.ReleaseLease(self._number))
 
 
 class RemoteLimits:
     """Tenants' limits, and what is used."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: PrimaryClient) -> None:
         self._link = link
         # Under which numbers a tenant's requests were let in; which of them is which does not matter.
         self._let_in: dict[str, list[int]] = {}
@@ -95,12 +95,12 @@ class RemoteLimits:
         """Let a limited tenant's request in; see ``Limiter.admit``."""
         number = self._link.number()
         try:
-            reply = await self._link.ask(number, said.Admit(number, quota.tenant))
+            reply = await self._link.request(number, said.Admit(number, quota.tenant))
         except asyncio.CancelledError:
-            self._link.say(said.Left(number))
+            self._link.send(said.RequestLeft(number))
             raise
-        if isinstance(reply, said.Refused):
-            raise refused(reply)
+        if isinstance(reply, said.Rejected):
+            raise refusal_error(reply)
         assert isinstance(reply, said.Admitted), "nothing else answers that"
         self._let_in.setdefault(quota.tenant, []).append(number)
         return reply.headers
@@ -108,7 +108,7 @@ class RemoteLimits:
     def left(self, quota: Quota) -> None:
         """A request that was let in has ended."""
         numbers = self._let_in[quota.tenant]
-        self._link.say(said.Left(numbers.pop()))
+        self._link.send(said.RequestLeft(numbers.pop()))
         if not numbers:
             del self._let_in[quota.tenant]
 
@@ -124,18 +124,18 @@ class RemoteLimits:
         unknown: int = 0,
     ) -> None:
         """Note one request; see ``Ledger.add``."""
-        self._link.say(said.Used(tenant, domain, adapter, number, kind, prompt, completion, int(unknown)))
+        self._link.send(said.AddUsage(tenant, domain, adapter, number, kind, prompt, completion, int(unknown)))
 
     def spend(self, quota: Quota | None, tokens: int) -> None:
         """Charge tokens; see ``Limiter.spend``."""
         if quota is not None and tokens:
-            self._link.say(said.Spent(quota.tenant, tokens))
+            self._link.send(said.SpendTokens(quota.tenant, tokens))
 
 
-class RemotePulse(Pulse):
+class RemoteActivity(EngineActivity):
     """Whether the engine lives, as the primary sees it for all."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: PrimaryClient) -> None:
         super().__init__()
         self._link = link
         self._told = 0.0
@@ -148,40 +148,40 @@ class RemotePulse(Pulse):
         now = time.monotonic()
         if now - self._told >= _HEARD_SECONDS:
             self._told = now
-            self._link.say(said.Heard())
+            self._link.send(said.EngineAlive())
 
     def done(self, *, well: bool) -> None:
         """A request has ended."""
-        self._link.say(said.Done(well))
+        self._link.send(said.EngineDone(well))
 
 
 class RemoteReviews:
     """Reviews, kept by the primary."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: PrimaryClient) -> None:
         self._link = link
 
-    async def open(self, opening: Opening, rules: ReviewRules) -> str:
+    async def open(self, opening: ReviewRequest, rules: ReviewRules) -> str:
         """Keep a review and return its id. Raises ReviewNotKeptError."""
         number = self._link.number()
-        reply = await self._link.ask(number, said.Keep(number, _by(opening, rules)))
-        if not isinstance(reply, said.Kept) or reply.review is None:
+        reply = await self._link.request(number, said.OpenReview(number, _by(opening, rules)))
+        if not isinstance(reply, said.ReviewOpened) or reply.review is None:
             raise ReviewNotKeptError
         return reply.review
 
-    def sample(self, opening: Opening, rules: ReviewRules) -> None:
+    def sample(self, opening: ReviewRequest, rules: ReviewRules) -> None:
         """Keep a review of an answer that passed; nobody waits for it."""
-        self._link.say(said.Sample(_by(opening, rules)))
+        self._link.send(said.SampleReview(_by(opening, rules)))
 
 
-def agreed(link: Link, loop: asyncio.AbstractEventLoop) -> Callable[[Counts], None]:
+def agreed(link: PrimaryClient, loop: asyncio.AbstractEventLoop) -> Callable[[AgreementCounts], None]:
     """Has the primary store how shadows compared; called in another thread."""
 
-    def keep(counts: Counts) -> None:
-        loop.call_soon_threadsafe(link.say, said.Agreed([*counts.items()]))
+    def keep(counts: AgreementCounts) -> None:
+        loop.call_soon_threadsafe(link.send, said.ShadowAgreement([*counts.items()]))
 
     return keep
 
 
-def _by(opening: Opening, rules: ReviewRules) -> bytes:
+def _by(opening: ReviewRequest, rules: ReviewRules) -> bytes:
     return msgspec.json.encode(replace(opening, assign_to=rules.assign_to, webhook=rules.webhook))

@@ -10,21 +10,21 @@ from typing import Any, cast
 
 from postil.gateway.control.reviews import ReviewNotKeptError
 from postil.gateway.control.runtime import Gateway
-from postil.gateway.engine.lease import Seat
+from postil.gateway.engine.lease import EngineLease
 from postil.gateway.errors import EngineUnavailableError, GatewayError
-from postil.gateway.inference.record import End
+from postil.gateway.inference.record import RequestOutcome
 from postil.gateway.ipc import Frames
 from postil.gateway.server.workers import messages as said
 from postil.gateway.tenancy.quota import Quota
 from postil.plugins import ReleaseRef
 from postil.registry.policy.policy import ReviewRules
-from postil.registry.reviews.reviews import Opening
+from postil.registry.reviews.reviews import ReviewRequest
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class PendingRequest:
     """The weights that a worker's request is for."""
 
     engine_name: str
@@ -36,14 +36,14 @@ class Wanted:
 class Seen:
     """A worker's request, as the watch over releases sees it."""
 
-    why: str
+    reason: str
     ref: ReleaseRef
     arrival: Any = None
     failed_validation: bool = False
     engine_error: bool = False
     fell_back: bool = False
     seconds: float = 0.0
-    end_of_it: End | None = None
+    outcome: RequestOutcome | None = None
 
 
 class WorkerSession(asyncio.Protocol):
@@ -59,7 +59,7 @@ class WorkerSession(asyncio.Protocol):
         self._gateway = gateway
         self._transport: asyncio.Transport
         self._frames = Frames()
-        self._seats: dict[int, Seat] = {}
+        self._leases: dict[int, EngineLease] = {}
         self._waiting: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen: dict[int, Seen] = {}
@@ -67,28 +67,28 @@ class WorkerSession(asyncio.Protocol):
         self._let_in: dict[int, Quota | None] = {}
         self._asked = 0
         self._does: Mapping[type, Callable[[Any], None]] = {
-            said.Take: self._take,
-            said.Leave: self._leave,
+            said.AcquireLease: self._take,
+            said.ReleaseLease: self._leave,
             said.Admit: self._admit,
-            said.Left: self._left,
-            said.Used: self._used,
-            said.Spent: self._spent,
-            said.Heard: self._heard,
-            said.Done: self._done,
-            said.Sick: self._sick,
-            said.Lost: self._lost,
-            said.Came: self._came,
-            said.Ended: self._ended,
-            said.Keep: self._keep,
-            said.Sample: self._sample,
-            said.Agreed: self._agreed,
-            said.Known: self._knows,
+            said.RequestLeft: self._left,
+            said.AddUsage: self._used,
+            said.SpendTokens: self._spent,
+            said.EngineAlive: self._heard,
+            said.EngineDone: self._done,
+            said.EngineUnhealthy: self._sick,
+            said.AdapterLost: self._lost,
+            said.RequestStarted: self._came,
+            said.RequestFinished: self._ended,
+            said.OpenReview: self._keep,
+            said.SampleReview: self._sample,
+            said.ShadowAgreement: self._agreed,
+            said.Ack: self._knows,
         }
 
     @property
     def in_flight(self) -> int:
         """How many of its requests have a seat, or wait for one."""
-        return len(self._seats) + len(self._waiting)
+        return len(self._leases) + len(self._waiting)
 
     def tell(self, number: int, frame: bytes) -> None:
         """Send an update, framed already."""
@@ -126,60 +126,60 @@ class WorkerSession(asyncio.Protocol):
         self._moved.set()
         for task in self._waiting.values():
             task.cancel()
-        for seat in self._seats.values():
-            seat.leave()
+        for lease in self._leases.values():
+            lease.release()
         for _ in range(self._asked):
-            self._gateway.client.pulse.done(well=False)
+            self._gateway.client.activity.done(well=False)
         for quota in self._let_in.values():
             self._gateway.left(quota)
         for seen in self._seen.values():
-            seen.end_of_it = End.REFUSED
-            self._gateway.monitor.ended(seen)
+            seen.outcome = RequestOutcome.REFUSED
+            self._gateway.monitor.finished(seen)
 
     # What a worker says.
 
-    def _take(self, word: said.Take) -> None:
+    def _take(self, word: said.AcquireLease) -> None:
         weights = None
         if word.weights is not None:
             name, artifact, domain, adapter, number = word.weights
-            weights = Wanted(name, artifact, ReleaseRef(domain, adapter, number))
+            weights = PendingRequest(name, artifact, ReleaseRef(domain, adapter, number))
         try:
             self._gateway.engine()  # Not ready: nobody has to wait for that.
-            seat = self._gateway.seats.seat(word.tenant, weights, deadline=word.deadline, again=word.again)
-            had = seat.at_once()
+            lease = self._gateway.leases.lease(word.tenant, weights, deadline=word.deadline, again=word.retry)
+            had = lease.try_acquire()
         except GatewayError as error:
             self._refuse(word.id, error, 0.0)
             return
         if had:
-            self._has(word.id, seat)
+            self._has(word.id, lease)
         else:
-            task = self._waiting[word.id] = asyncio.create_task(self._wait(word.id, seat))
+            task = self._waiting[word.id] = asyncio.create_task(self._wait(word.id, lease))
             task.add_done_callback(lambda _: self._waiting.pop(word.id, None))
 
-    async def _wait(self, number: int, seat: Seat) -> None:
+    async def _wait(self, number: int, lease: EngineLease) -> None:
         try:
-            await seat.wait()
+            await lease.wait()
         except GatewayError as error:
-            self._refuse(number, error, seat.waited)
+            self._refuse(number, error, lease.waited)
         except Exception:
             log.exception("a worker's request could not be seated")
             self._refuse(number, EngineUnavailableError("the gateway failed on this request; its log says why"), 0.0)
         else:
-            self._has(number, seat)
+            self._has(number, lease)
 
-    def _has(self, number: int, seat: Seat) -> None:
+    def _has(self, number: int, lease: EngineLease) -> None:
         """It asks the engine now: there is nothing else to do with a seat."""
-        self._seats[number] = seat
+        self._leases[number] = lease
         self._asked += 1
-        self._gateway.client.pulse.asked()
-        self._say(said.Had(number, seat.waited))
+        self._gateway.client.activity.asked()
+        self._say(said.LeaseGranted(number, lease.waited))
 
-    def _leave(self, word: said.Leave) -> None:
-        seat = self._seats.pop(word.id, None)
-        if seat is not None:
-            seat.leave()
-            if self._asked > len(self._seats):  # Its client has left before the engine was asked.
-                self._done(said.Done(well=False))
+    def _leave(self, word: said.ReleaseLease) -> None:
+        lease = self._leases.pop(word.id, None)
+        if lease is not None:
+            lease.release()
+            if self._asked > len(self._leases):  # Its client has left before the engine was asked.
+                self._done(said.EngineDone(well=False))
         elif (task := self._waiting.get(word.id)) is not None:
             task.cancel()
 
@@ -193,76 +193,76 @@ class WorkerSession(asyncio.Protocol):
         self._let_in[word.id] = quota
         self._say(said.Admitted(word.id, headers))
 
-    def _left(self, word: said.Left) -> None:
+    def _left(self, word: said.RequestLeft) -> None:
         if word.id in self._let_in:
             self._gateway.left(self._let_in.pop(word.id))
 
-    def _used(self, word: said.Used) -> None:
+    def _used(self, word: said.AddUsage) -> None:
         self._gateway.ledger.add(
             word.tenant, word.domain, word.adapter, word.number, word.kind, word.prompt, word.completion, word.unknown
         )
 
-    def _spent(self, word: said.Spent) -> None:
+    def _spent(self, word: said.SpendTokens) -> None:
         self._gateway.limits.spend(self._gateway.directory.quota(word.tenant), word.tokens)
 
-    def _heard(self, word: said.Heard) -> None:
-        self._gateway.client.pulse.heard()
+    def _heard(self, word: said.EngineAlive) -> None:
+        self._gateway.client.activity.heard()
 
-    def _done(self, word: said.Done) -> None:
+    def _done(self, word: said.EngineDone) -> None:
         self._asked -= 1
-        self._gateway.client.pulse.done(well=word.well)
+        self._gateway.client.activity.done(well=word.well)
 
-    def _sick(self, word: said.Sick) -> None:
-        self._gateway.client.on_sick()
+    def _sick(self, word: said.EngineUnhealthy) -> None:
+        self._gateway.client.on_unhealthy()
 
-    def _lost(self, word: said.Lost) -> None:
+    def _lost(self, word: said.AdapterLost) -> None:
         try:
-            self._gateway.seats.lost(word.name)
+            self._gateway.leases.adapter_lost(word.name)
         except EngineUnavailableError:
             pass  # A new engine begins with nothing.
 
-    def _came(self, word: said.Came) -> None:
-        seen = self._seen[word.id] = Seen(word.why, ReleaseRef(word.domain, word.adapter, word.number))
-        self._gateway.monitor.came(seen)
+    def _came(self, word: said.RequestStarted) -> None:
+        seen = self._seen[word.id] = Seen(word.reason, ReleaseRef(word.domain, word.adapter, word.number))
+        self._gateway.monitor.started(seen)
 
-    def _ended(self, word: said.Ended) -> None:
+    def _ended(self, word: said.RequestFinished) -> None:
         seen = self._seen.pop(word.id)
         seen.failed_validation, seen.engine_error = word.failed_validation, word.engine_error
-        seen.fell_back, seen.seconds, seen.end_of_it = word.fell_back, word.seconds, End(word.how)
-        self._gateway.monitor.ended(seen)
+        seen.fell_back, seen.seconds, seen.outcome = word.fell_back, word.seconds, RequestOutcome(word.outcome)
+        self._gateway.monitor.finished(seen)
 
-    def _keep(self, word: said.Keep) -> None:
+    def _keep(self, word: said.OpenReview) -> None:
         task = asyncio.create_task(self._kept(word))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _kept(self, word: said.Keep) -> None:
+    async def _kept(self, word: said.OpenReview) -> None:
         try:
-            review = await self._gateway.reviews.open(*_opening(word.opening))
+            review = await self._gateway.reviews.open(*_opening(word.request))
         except ReviewNotKeptError:
-            self._say(said.Kept(word.id, None))
+            self._say(said.ReviewOpened(word.id, None))
         else:
-            self._say(said.Kept(word.id, review))
+            self._say(said.ReviewOpened(word.id, review))
 
-    def _sample(self, word: said.Sample) -> None:
-        self._gateway.reviews.sample(*_opening(word.opening))
+    def _sample(self, word: said.SampleReview) -> None:
+        self._gateway.reviews.sample(*_opening(word.request))
 
-    def _agreed(self, word: said.Agreed) -> None:
+    def _agreed(self, word: said.ShadowAgreement) -> None:
         self._gateway.shadows.count(dict(word.counts))
 
-    def _knows(self, word: said.Known) -> None:
+    def _knows(self, word: said.Ack) -> None:
         self.known = word.number
         self._moved.set()
 
     def _refuse(self, number: int, error: GatewayError, waited: float) -> None:
-        self._say(said.Refused(number, type(error).__name__, str(error), error.retry_after, error.headers, waited))
+        self._say(said.Rejected(number, type(error).__name__, str(error), error.retry_after, error.headers, waited))
 
-    def _say(self, reply: said.Reply) -> None:
+    def _say(self, reply: said.PrimaryMessage) -> None:
         if not self.gone:
             self._transport.write(said.packet(reply))
 
 
-def _opening(sent: bytes) -> tuple[Opening, ReviewRules]:
+def _opening(sent: bytes) -> tuple[ReviewRequest, ReviewRules]:
     """A review to open, and what of its policy's rules it goes by."""
     opening = said.openings.decode(sent)
     return opening, ReviewRules(webhook=opening.webhook, assign_to=opening.assign_to)

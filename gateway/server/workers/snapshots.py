@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from postil.gateway.inference.routing.catalog import Entry, Share
-from postil.gateway.inference.routing.release import Recipe, Servable, make_servable
+from postil.gateway.inference.routing.catalog import AdapterEntry, TrafficShare
+from postil.gateway.inference.routing.release import LoadedRelease, ReleaseSpec, load_release
 from postil.plugins.manager import PluginManager
 from postil.registry.errors import PolicyError
 from postil.registry.names import AdapterName
@@ -14,27 +14,27 @@ from postil.registry.names import AdapterName
 
 @dataclass(frozen=True, slots=True)
 class EntrySnapshot:
-    """An ``Entry``. ``recipes`` are there only for releases that whoever gets it does not know."""
+    """An ``AdapterEntry``. ``specs`` are there only for releases that whoever gets it does not know."""
 
     name: AdapterName
     numbers: frozenset[int]
-    recipes: Mapping[int, Recipe]
+    specs: Mapping[int, ReleaseSpec]
     broken: Mapping[int, str]
     live: int | None
     previous: int | None
-    canary: Share | None
-    shadow: Share | None
+    canary: TrafficShare | None
+    shadow: TrafficShare | None
     pins: Mapping[str, int]
     promoted: bool
 
 
-def snapshot(entry: Entry, known: frozenset[int] = frozenset()) -> EntrySnapshot:
+def snapshot(entry: AdapterEntry, known: frozenset[int] = frozenset()) -> EntrySnapshot:
     """An entry for somebody who has these releases of it already: a release never changes."""
-    recipes = {number: _recipe(release) for number, release in entry.releases.items() if number not in known}
+    specs = {number: _spec(release) for number, release in entry.releases.items() if number not in known}
     return EntrySnapshot(
         entry.name,
         frozenset(entry.releases),
-        recipes,
+        specs,
         entry.broken,
         entry.live,
         entry.previous,
@@ -45,19 +45,19 @@ def snapshot(entry: Entry, known: frozenset[int] = frozenset()) -> EntrySnapshot
     )
 
 
-def restored(taken: EntrySnapshot, plugins: PluginManager, before: Entry | None) -> Entry:
+def restored(taken: EntrySnapshot, plugins: PluginManager, before: AdapterEntry | None) -> AdapterEntry:
     """The entry; a release whose plugins cannot be set up here is one that cannot be served here."""
-    releases: dict[int, Servable] = {}
+    releases: dict[int, LoadedRelease] = {}
     broken = dict(taken.broken)
     for number in sorted(taken.numbers):
         if before is not None and number in before.releases:
             releases[number] = before.releases[number]
             continue
         try:
-            releases[number] = make_servable(taken.recipes[number], plugins)
+            releases[number] = load_release(taken.specs[number], plugins)
         except PolicyError as error:
             broken[number] = str(error)
-    return Entry(
+    return AdapterEntry(
         taken.name,
         releases,
         broken,
@@ -70,6 +70,6 @@ def restored(taken: EntrySnapshot, plugins: PluginManager, before: Entry | None)
     )
 
 
-def _recipe(release: Servable) -> Recipe:
-    assert release.recipe is not None, "all that is served was made from one"
-    return release.recipe
+def _spec(release: LoadedRelease) -> ReleaseSpec:
+    assert release.spec is not None, "all that is served was made from one"
+    return release.spec

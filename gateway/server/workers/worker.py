@@ -9,23 +9,23 @@ import pickle
 from collections.abc import Mapping
 from functools import partial
 
-from postil.gateway.control.reviews import Keeper
+from postil.gateway.control.reviews import ReviewSink
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.supervisor import Phase
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference.guardrails.evaluate import Isolation
-from postil.gateway.inference.label_prefill import Openings
-from postil.gateway.inference.metering import Meter
+from postil.gateway.inference.label_prefill import LabelPrefixes
+from postil.gateway.inference.metering import UsageMeter
 from postil.gateway.inference.pipeline import answered
-from postil.gateway.inference.record import Trace
+from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.routing.catalog import Catalog
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
 from postil.gateway.inference.shadow_context import Unseen
-from postil.gateway.plugin_host.host import Apart
-from postil.gateway.server.workers.client import Link
-from postil.gateway.server.workers.messages import Came, Ended, Known, Sick, Update
-from postil.gateway.server.workers.remote import RemoteLimits, RemotePulse, RemoteReviews, RemoteSeats, agreed
+from postil.gateway.plugin_host.host import PluginHost
+from postil.gateway.server.workers.client import PrimaryClient
+from postil.gateway.server.workers.messages import Ack, EngineUnhealthy, RequestFinished, RequestStarted, Update
+from postil.gateway.server.workers.remote import RemoteActivity, RemoteLeases, RemoteLimits, RemoteReviews, agreed
 from postil.gateway.server.workers.snapshots import EntrySnapshot, restored
 from postil.gateway.server.workers.updates import ADAPTERS, CALLERS, ENGINE, LEAVING, Start
 from postil.gateway.tenancy.directory import Directory
@@ -40,25 +40,25 @@ _WATCHED = (STABLE, CANARY)
 class Worker:
     """One process's part of a gateway; what it knows comes as updates, in their order."""
 
-    def __init__(self, start: Start, link: Link) -> None:
+    def __init__(self, start: Start, link: PrimaryClient) -> None:
         self.settings = start.settings
         self._plugins = PluginManager(folder=self.settings.plugins_dir)
         self._link = link
-        self._apart = Apart(self._plugins, self.settings.home / "logs")
-        self.isolation: Isolation = self._apart
-        self.extensions = Extensions(self.settings, self._plugins, self.isolation)
+        self._plugin_host = PluginHost(self._plugins, self.settings.home / "logs")
+        self.plugin_host: Isolation = self._plugin_host
+        self.extensions = Extensions(self.settings, self._plugins, self.plugin_host)
         self.catalog = Catalog()
         self.directory: Directory
         self.in_flight = 0
-        self.leaving = False
-        self.openings = Openings()
-        self.reviews: Keeper = RemoteReviews(link)
+        self.draining = False
+        self.label_prefixes = LabelPrefixes()
+        self.reviews: ReviewSink = RemoteReviews(link)
         self.client = EngineClient(start.engine, timeout_seconds=self.settings.engine_timeout_seconds)
-        self.client.pulse = RemotePulse(link)
-        self.client.on_sick = lambda: link.say(Sick())
-        self.seats = RemoteSeats(link, self._engine)
+        self.client.activity = RemoteActivity(link)
+        self.client.on_unhealthy = lambda: link.send(EngineUnhealthy())
+        self.leases = RemoteLeases(link, self._engine)
         self._limits = RemoteLimits(link)
-        self.meter = Meter(self._limits, self._limits)
+        self.meter = UsageMeter(self._limits, self._limits)
         self.shadows = Shadows(partial(answered, Unseen(self)), agreed(link, asyncio.get_running_loop()))
         self._phase = Phase.STARTING
         self._beside: list[asyncio.Task[None]] = []
@@ -77,27 +77,27 @@ class Worker:
         if quota is not None:
             self._limits.left(quota)
 
-    def came(self, trace: Trace) -> None:
+    def started_request(self, record: RequestRecord) -> None:
         """A request is on its way to a release."""
-        if trace.why in _WATCHED:
-            ref = trace.ref
-            trace.arrival = self._link.number()
-            self._link.say(Came(trace.arrival, trace.why, ref.domain, ref.adapter, ref.number))
+        if record.reason in _WATCHED:
+            ref = record.ref
+            record.arrival = self._link.number()
+            self._link.send(RequestStarted(record.arrival, record.reason, ref.domain, ref.adapter, ref.number))
 
-    def ended(self, trace: Trace) -> None:
+    def finished_request(self, record: RequestRecord) -> None:
         """A request to a release has been answered, or has failed."""
-        if trace.arrival is not None and trace.end_of_it is not None:
-            self._link.say(
-                Ended(
-                    trace.arrival,
-                    trace.failed_validation,
-                    trace.engine_error,
-                    trace.fell_back,
-                    trace.seconds,
-                    trace.end_of_it.value,
+        if record.arrival is not None and record.outcome is not None:
+            self._link.send(
+                RequestFinished(
+                    record.arrival,
+                    record.failed_validation,
+                    record.engine_error,
+                    record.fell_back,
+                    record.seconds,
+                    record.outcome.value,
                 )
             )
-        self.shadows.ended(trace)
+        self.shadows.finished(record)
 
     async def hear(self, update: Update) -> None:
         """Take an update over, and say so."""
@@ -109,8 +109,8 @@ class Worker:
         elif update.what == ENGINE:
             await self._engine_is(content)
         elif update.what == LEAVING:
-            self.leaving = True
-        self._link.say(Known(update.number))
+            self.draining = True
+        self._link.send(Ack(update.number))
 
     def start(self) -> None:
         """Begin what runs beside the requests."""
@@ -122,8 +122,8 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._beside, return_exceptions=True)
         await self.shadows.stop()
-        await self.openings.stop()
-        await self._apart.stop()
+        await self.label_prefixes.stop()
+        await self._plugin_host.stop()
         await self.client.close()
 
     async def _take_over(self, taken: list[EntrySnapshot], defaults: Mapping[str, str]) -> None:
@@ -134,12 +134,12 @@ class Worker:
         )
         self.catalog = Catalog({**before, **{str(entry.name): entry for entry in entries}}, defaults)
         for entry in entries:
-            self._apart.make_ready(entry.releases[number] for number in entry.wanted())
+            self._plugin_host.make_ready(entry.releases[number] for number in entry.desired())
 
     async def _engine_is(self, phase: Phase) -> None:
         self._phase = phase
         if phase is Phase.DOWN:
-            self.openings.forget()
+            self.label_prefixes.clear()
             self.meter.fingerprint.written = None
             # Who waits for an engine that was given up is told at once, as with the primary's own.
             await self.client.cut()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from postil.gateway.control.analysis.comparison import Finding
-from postil.gateway.control.analysis.monitor import Alarm
+from postil.gateway.control.analysis.comparison import Evidence
+from postil.gateway.control.analysis.monitor import Regression
 from postil.gateway.engine.supervisor import Phase
 from postil.registry.releases.channels import CANARY, STABLE
 from tests.fakes.vllm import FakeVLLM
@@ -17,7 +17,7 @@ from tests.gateway.channel_acts import canary, inside, move, opened, ref, served
 from tests.gateway.conftest import House, running_house, until
 
 RECORDED = range(150)
-FINDING = Finding("validator failures", 1, 100, 30, 40, 1234.5, 400.0)
+FINDING = Evidence("validator failures", 1, 100, 30, 40, 1234.5, 400.0)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def test_a_good_release_stays_first_as_canary_and_then_as_stable(house: Ho
 
 async def test_a_canary_that_cannot_be_loaded_is_gone_by_itself_too(house: House, clinic: str) -> None:
     await canary(house, 2, 30)
-    house.gateway.engine()[1].forget(inside(house, 2))
+    house.gateway.engine()[1].evict(inside(house, 2))
     house.engine.adapters.pop(inside(house, 2))
     house.engine.refuse_load = "no place left"
     for beginning in range(0, 2000, 50):
@@ -138,7 +138,7 @@ async def test_who_moved_the_canary_meanwhile_is_not_overridden(
 ) -> None:
     await house.publish("healthcare/triage", seed=2, live=False)
     await canary(house, 3)
-    house.gateway.alarms.put_nowait(Alarm(CANARY, ref(2), ref(1), FINDING))
+    house.gateway.regressions.put_nowait(Regression(CANARY, ref(2), ref(1), FINDING))
     await until(lambda: any("could not be taken back" in line for line in caplog.messages))
     assert served(house) == (1, 3)
     assert (await state(house))["events"][-1]["action"] == "canary"
@@ -148,7 +148,7 @@ async def test_who_promoted_meanwhile_is_not_overridden(
     house: House, clinic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await house.publish("healthcare/triage", seed=2)
-    house.gateway.alarms.put_nowait(Alarm(STABLE, ref(2), ref(1), FINDING))
+    house.gateway.regressions.put_nowait(Regression(STABLE, ref(2), ref(1), FINDING))
     await until(lambda: any("could not be taken back" in line for line in caplog.messages))
     assert served(house) == (3, None)
 
@@ -160,11 +160,11 @@ async def test_a_database_that_fails_does_not_end_the_watch(
     database = house.gateway.registry().database
     with database.engine.begin() as connection:
         connection.execute(text("ALTER TABLE event RENAME TO hidden"))
-    house.gateway.alarms.put_nowait(Alarm(CANARY, ref(2), ref(1), FINDING))
+    house.gateway.regressions.put_nowait(Regression(CANARY, ref(2), ref(1), FINDING))
     await until(lambda: any("could not be taken back" in line for line in caplog.messages))
     with database.engine.begin() as connection:
         connection.execute(text("ALTER TABLE hidden RENAME TO event"))
-    house.gateway.alarms.put_nowait(Alarm(CANARY, ref(2), ref(1), FINDING))
+    house.gateway.regressions.put_nowait(Regression(CANARY, ref(2), ref(1), FINDING))
     await until(lambda: served(house) == (1, None))
 
 
@@ -174,7 +174,7 @@ async def test_what_cannot_be_taken_back_while_the_engine_is_down_is_taken_back_
     await move(house, "promote", 2)
     house.engine.healthy = False
     await until(lambda: house.gateway.phase is Phase.DOWN)
-    house.gateway.alarms.put_nowait(Alarm(STABLE, ref(2), ref(1), FINDING))
+    house.gateway.regressions.put_nowait(Regression(STABLE, ref(2), ref(1), FINDING))
     await until(lambda: any("cannot be taken back yet" in line for line in caplog.messages))
     house.engine.healthy = True
     await until(lambda: served(house) == (1, None))

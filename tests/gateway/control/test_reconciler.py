@@ -139,8 +139,8 @@ async def test_what_nobody_wants_any_more_is_not_tried_any_more(house: House, fu
     await restart(house)
     await house.admin("DELETE", f"{ADAPTER}/pins/clinic")
     assert f"{NAME}@4" not in await loaded(house)
-    trouble = house.gateway.catalog.entries[NAME].releases[4]
-    await until(lambda: house.gateway.trouble(trouble) is None)
+    failure = house.gateway.catalog.entries[NAME].releases[4]
+    await until(lambda: house.gateway.load_failure(failure) is None)
 
 
 async def test_what_becomes_wanted_while_the_engine_is_down_is_loaded_when_it_is_up(house: House, full: str) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from postil.gateway.control.reconciler import Reconciler, Wanted
-from postil.gateway.engine.adapter_cache import Residency
+from postil.gateway.control.reconciler import DesiredReleases, Reconciler
+from postil.gateway.engine.adapter_cache import AdapterCache
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.inference.routing.release import Servable, engine_name
+from postil.gateway.inference.routing.release import LoadedRelease, engine_name
 from postil.registry.artifacts.local_store import ArtifactStore
 from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM, Reply
@@ -30,10 +30,10 @@ class Bench:
     """A reconciler over a fake engine, with two releases that it can be told to want."""
 
     engine: FakeVLLM
-    residency: Residency
+    adapter_cache: AdapterCache
     reconciler: Reconciler
-    releases: list[Servable]
-    wanted: list[tuple[Servable, list[str]]]
+    releases: list[LoadedRelease]
+    wanted: list[tuple[LoadedRelease, list[str]]]
     ready: bool = True
 
     def want(self, *numbers: int) -> None:
@@ -43,7 +43,7 @@ class Bench:
 
     def holds(self, number: int) -> bool:
         """Whether a release is loaded."""
-        return self.residency.holds(self.releases[number].engine_name)
+        return self.adapter_cache.is_loaded(self.releases[number].engine_name)
 
     def refuse(self, *numbers: int) -> None:
         """Let the engine refuse these."""
@@ -53,7 +53,7 @@ class Bench:
 
     def attempts(self, number: int) -> int:
         """How often a release was tried in vain."""
-        found = self.reconciler.trouble(self.releases[number])
+        found = self.reconciler.load_failure(self.releases[number])
         return found.attempts if found else 0
 
 
@@ -63,21 +63,21 @@ async def running(
 ) -> AsyncIterator[Bench]:
     """A bench whose loop runs; that it still does so in the end is checked."""
     engine, url = engine_at
-    store, wanted = ArtifactStore(tmp_path / "artifacts"), list[tuple[Servable, list[str]]]()
+    store, wanted = ArtifactStore(tmp_path / "artifacts"), list[tuple[LoadedRelease, list[str]]]()
     releases = []
     for seed, release in enumerate((RELEASES[1], RELEASES[2])):
         with store.incoming() as folder:
             artifact = store.add(write_adapter(folder / "adapter", seed=seed))
         releases.append(replace(release, artifact=artifact, engine_name=engine_name(artifact)))
     client = EngineClient(url, timeout_seconds=5)
-    residency = Residency(client, store, capacity=64, busy=lambda name: False)
+    adapter_cache = AdapterCache(client, store, capacity=64, busy=lambda name: False)
 
-    def asked() -> Wanted:
+    def asked() -> DesiredReleases:
         return list(wanted)
 
     reconciler = Reconciler(
         client,
-        residency,
+        adapter_cache,
         asked,
         ready=lambda: made.ready,
         tell=lambda text: None,
@@ -85,7 +85,7 @@ async def running(
         backoff=backoff,
         look=look,
     )
-    made = Bench(engine, residency, reconciler, releases, wanted)
+    made = Bench(engine, adapter_cache, reconciler, releases, wanted)
     task = asyncio.create_task(reconciler.run())
     yield made
     assert not task.done()
@@ -117,7 +117,7 @@ async def test_it_waits_longer_after_each_failure_and_says_how_often_it_tried(
     waits = []
     for attempt in range(1, 4):
         await until(lambda attempt=attempt: bench.attempts(0) >= attempt)  # type: ignore[misc]
-        found = bench.reconciler.trouble(bench.releases[0])
+        found = bench.reconciler.load_failure(bench.releases[0])
         assert found is not None
         assert "no place left" in found.reason
         waits.append(found.again_at)
@@ -169,7 +169,7 @@ async def test_nothing_is_loaded_into_an_engine_that_is_not_ready(bench: Bench) 
     bench.ready = False
     bench.want(0)
     release = bench.releases[1]
-    await bench.residency.ensure(release.engine_name, release.artifact, release.ref.domain)
+    await bench.adapter_cache.ensure_loaded(release.engine_name, release.artifact, release.ref.domain)
     assert not bench.holds(0)
     bench.ready = True
     bench.reconciler.wake()

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from postil.gateway.api.admin import schemas as views
-from postil.plugins import Completion, Exchange, FallbackRule, Hold, InputCheck, Verdict, hookimpl
+from postil.plugins import Completion, FallbackRule, Hold, InputCheck, RequestContext, Verdict, hookimpl
 from postil.plugins.signing import SIGNATURE
 from postil.registry.reviews import reviews
 from tests.fakes.http import Receive, Scope, Send, read_body, respond, serving
@@ -34,7 +34,7 @@ class Holds(FallbackRule):
 
     name = "hold"
 
-    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> Hold:
+    def answer(self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]) -> Hold:
         """Hold everything."""
         return Hold('{"category": "please wait"}')
 
@@ -44,9 +44,9 @@ class Watchful(InputCheck):
 
     name = "watchful"
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, context: RequestContext) -> Verdict:
         """Look for pain."""
-        pain = "pain" in json.dumps(exchange.request)
+        pain = "pain" in json.dumps(context.request)
         return Verdict.passed(notice="call somebody", review="pain") if pain else Verdict.passed()
 
 

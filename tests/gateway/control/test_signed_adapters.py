@@ -65,8 +65,8 @@ async def lost(house: House, number: int) -> None:
     """The engine loses a release."""
     name = engine_name(artifact(house, number))
     house.engine.adapters.pop(name, None)
-    assert house.gateway._residency is not None
-    house.gateway._residency.forget(name)
+    assert house.gateway._adapter_cache is not None
+    house.gateway._adapter_cache.evict(name)
 
 
 async def test_a_signed_adapter_is_published_promoted_and_answers(house: House, ours: KeyPair) -> None:
@@ -150,7 +150,7 @@ async def test_an_unsigned_release_that_is_loaded_cannot_be_made_live_or_canary(
     await house.admin("PUT", f"/api/adapters/{NAME}/channels/canary", json={"release": 2, "weight": 1})
     loaded = house.gateway.catalog.named(f"{NAME}@2")
     assert loaded is not None
-    assert house.gateway.serves(loaded)
+    assert house.gateway.can_serve(loaded)
     await demand(house, ours)
     refused = await promote(house, 2)
     assert refused.status_code == 422
@@ -179,7 +179,7 @@ async def test_a_gateway_that_starts_again_loads_only_what_is_signed(
 
 def away(house: House) -> None:
     """The database answers no load of this gateway any more."""
-    house.gateway.clearance._database = lambda: Database(f"sqlite:///{house.folder / 'nowhere' / 'gone.db'}")
+    house.gateway.signature_gate._database = lambda: Database(f"sqlite:///{house.folder / 'nowhere' / 'gone.db'}")
 
 
 async def test_nothing_unsigned_is_loaded_without_the_database_where_signatures_were_required_since(
@@ -194,8 +194,8 @@ async def test_nothing_unsigned_is_loaded_without_the_database_where_signatures_
     assert (await house.ask(clinic)).status_code == 503
     assert house.engine.loads == loads
     house.engine.adapters.clear()
-    assert house.gateway._residency is not None
-    house.gateway._residency.forget()
+    assert house.gateway._adapter_cache is not None
+    house.gateway._adapter_cache.evict()
     assert (await house.ask(firm)).status_code == 200, "a domain without keys is held up by nothing"
 
 
@@ -207,9 +207,9 @@ async def test_another_gateway_hears_that_signatures_are_required_before_the_dat
         key = await one.tenant("clinic", "healthcare")
         await until(lambda: NAME in two.gateway.catalog.entries and two.gateway.directory.knows("clinic"))
         assert (await two.ask(key)).status_code == 200
-        assert "healthcare" in two.gateway.clearance._free
+        assert "healthcare" in two.gateway.signature_gate._free
         await demand(one, ours)
-        await until(lambda: "healthcare" not in two.gateway.clearance._free)
+        await until(lambda: "healthcare" not in two.gateway.signature_gate._free)
         away(two)
         await lost(two, 1)
         assert (await two.ask(key)).status_code == 503

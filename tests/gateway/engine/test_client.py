@@ -127,7 +127,7 @@ async def test_an_engine_that_listens_no_more_is_known_to_be_gone_before_whoever
 ) -> None:
     server, found = Breaking(FAILED), list[str]()
     async with talking_to(server, tmp_path) as client:
-        client.on_sick = lambda: found.append("gone")
+        client.on_unhealthy = lambda: found.append("gone")
         (tmp_path / "engine.sock").rename(tmp_path / "was.sock")
         if last_word:  # As vLLM does whose core has died: a 500 for those who wait, and then it closes its socket.
             (tmp_path / "engine.sock").symlink_to(tmp_path / "was.sock")
@@ -145,7 +145,7 @@ async def test_an_engine_that_listens_no_more_is_known_to_be_gone_before_whoever
 async def test_an_engine_that_hangs_up_but_listens_is_not_taken_for_gone(tmp_path: Path) -> None:
     server, found = Breaking(b"", b"", b""), list[str]()
     async with talking_to(server, tmp_path) as client:
-        client.on_sick = lambda: found.append("gone")
+        client.on_unhealthy = lambda: found.append("gone")
         with pytest.raises(EngineUnavailableError):
             await client.post("/v1/chat/completions", {})
     assert not found

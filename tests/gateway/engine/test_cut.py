@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.engine.health.hang_probe import moves
+from postil.gateway.engine.health.hang_probe import is_making_progress
 from postil.gateway.errors import EngineUnavailableError
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import until
@@ -55,7 +55,7 @@ async def test_a_stream_that_stands_still_is_told_at_once(
 
 
 async def test_an_engine_is_at_work_if_the_probe_is_answered(client: EngineClient) -> None:
-    assert await moves(client, lambda: client.post(CHAT, ASKED), 5)
+    assert await is_making_progress(client, lambda: client.post(CHAT, ASKED), 5)
 
 
 async def test_an_engine_is_at_work_if_another_stream_goes_on_while_the_probe_waits(
@@ -63,17 +63,17 @@ async def test_an_engine_is_at_work_if_another_stream_goes_on_while_the_probe_wa
 ) -> None:
     engine, _ = engine_at
     engine.gate.clear()
-    client.pulse.asked()
-    judged = asyncio.create_task(moves(client, lambda: client.post(CHAT, ASKED), 10))
+    client.activity.asked()
+    judged = asyncio.create_task(is_making_progress(client, lambda: client.post(CHAT, ASKED), 10))
     await until(lambda: len(engine.requests) == 1)
-    client.pulse.heard()
+    client.activity.heard()
     assert await judged
 
 
 async def test_an_engine_is_hung_if_nothing_comes(client: EngineClient, engine_at: tuple[FakeVLLM, str]) -> None:
     engine, _ = engine_at
     engine.gate.clear()
-    assert not await moves(client, lambda: client.post(CHAT, ASKED), 0.5)
+    assert not await is_making_progress(client, lambda: client.post(CHAT, ASKED), 0.5)
 
 
 async def test_one_whose_count_cannot_be_read_any_more_has_not_counted_more(
@@ -82,7 +82,7 @@ async def test_one_whose_count_cannot_be_read_any_more_has_not_counted_more(
     engine, _ = engine_at
     engine.counts = [b"vllm:generation_tokens_total 7.0\n"]  # And then an error, each time.
     engine.gate.clear()
-    assert not await moves(client, lambda: client.post(CHAT, ASKED), 2)
+    assert not await is_making_progress(client, lambda: client.post(CHAT, ASKED), 2)
     engine.gate.set()
 
 
@@ -90,5 +90,5 @@ async def test_one_that_counts_more_tokens_is_at_work(client: EngineClient, engi
     engine, _ = engine_at
     engine.counts = [b"vllm:generation_tokens_total %d.0\n" % number for number in range(9)]
     engine.gate.clear()
-    assert await moves(client, lambda: client.post(CHAT, ASKED), 20)
+    assert await is_making_progress(client, lambda: client.post(CHAT, ASKED), 20)
     engine.gate.set()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from postil.gateway.errors import BadRequestError
 from postil.gateway.inference import body_limits as shape
-from postil.gateway.inference.request import Kind, read_ask
+from postil.gateway.inference.request import Kind, parse
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text('[]{}"a'),
@@ -21,7 +21,7 @@ JSON = st.recursive(
 
 
 def read(raw: bytes) -> dict[str, Any]:
-    return dict(read_ask(Kind.CHAT, raw).body)
+    return dict(parse(Kind.CHAT, raw).body)
 
 
 def nested(depth: int, unit: str = "[") -> bytes:

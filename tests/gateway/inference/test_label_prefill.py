@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.inference.label_prefill import Openings
-from postil.gateway.inference.request import Ask, Kind
+from postil.gateway.inference.label_prefill import LabelPrefixes
+from postil.gateway.inference.request import CompletionRequest, Kind
 from tests.fakes.vllm import Reply
 from tests.gateway.conftest import TRIAGE, House, until
 
@@ -45,9 +45,9 @@ def _tokens(body: dict[str, Any], before_answer: str, pieces: str = r"\w+|\W") -
 
 async def begun(house: House, key: str, **body: Any) -> httpx.Response:
     """Ask until answers are begun: that is found out beside the first requests."""
-    learned = house.gateway.openings._known
+    learned = house.gateway.label_prefixes._known
     await house.ask(key)
-    await until(lambda: not house.gateway.openings._asking)
+    await until(lambda: not house.gateway.label_prefixes._asking)
     assert learned
     return await house.ask(key, **body)
 
@@ -115,7 +115,7 @@ async def test_a_label_that_holds_the_end_of_an_answer_is_generated_whole(house:
 async def test_an_engine_that_was_started_again_is_asked_again(house: House, clinic: str) -> None:
     house.engine.template = plain_template
     await begun(house, clinic)
-    house.gateway.openings.forget()
+    house.gateway.label_prefixes.clear()
     house.engine.template = thinking_template
     await begun(house, clinic)
     assert "continue_final_message" not in house.engine.requests[-1]
@@ -125,9 +125,9 @@ async def test_an_engine_that_did_not_answer_that_question_is_asked_again(
     house: House, clinic: str, tmp_path: Path
 ) -> None:
     house.engine.template = plain_template
-    openings, release = Openings(), house.gateway.catalog.named("healthcare/triage")
+    openings, release = LabelPrefixes(), house.gateway.catalog.named("healthcare/triage")
     assert release is not None
-    ask = Ask(Kind.CHAT, {"messages": [{"role": "user", "content": "hello"}]}, None, False, False)
+    ask = CompletionRequest(Kind.CHAT, {"messages": [{"role": "user", "content": "hello"}]}, None, False, False)
     for client in (EngineClient(f"unix:{tmp_path / 'nobody'}", timeout_seconds=1), house.gateway.client):
         assert openings.of(client, release, ask, ask.body) is None
         await until(lambda: not openings._asking)

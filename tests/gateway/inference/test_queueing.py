@@ -47,11 +47,11 @@ def say(house: House, key: str, text: str = "hello", headers: dict[str, str] | N
 
 
 def waiting(house: House) -> int:
-    return house.gateway.admission.turns.waiting
+    return house.gateway.scheduler.queue.waiting
 
 
 def running(house: House) -> int:
-    return house.gateway.admission.turns.running
+    return house.gateway.scheduler.queue.running
 
 
 def texts(house: House) -> list[str]:

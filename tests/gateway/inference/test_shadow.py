@@ -208,7 +208,7 @@ def engine_fails(house: House) -> None:
 def stable_is_damaged(house: House) -> None:
     """What is live cannot be loaded."""
     damage(house, 1)
-    house.gateway.engine()[1].forget(inside(house, 1))
+    house.gateway.engine()[1].evict(inside(house, 1))
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postil.gateway.inference import responses as answers
-from postil.gateway.inference.record import Trace
-from postil.gateway.inference.request import Ask, Kind
+from postil.gateway.inference.record import RequestRecord
+from postil.gateway.inference.request import CompletionRequest, Kind
 from postil.gateway.inference.routing.catalog import Route
-from postil.gateway.inference.shadow import Counts, Shadows, said, same
+from postil.gateway.inference.shadow import AgreementCounts, Shadows, said, same
 from postil.gateway.tenancy.directory import Caller
 from tests.gateway.inference.routing.test_catalog import RELEASES
 
@@ -42,7 +42,7 @@ def answer(kind: Kind, texts: list[str], calls: list[dict[str, Any]] | None = No
 
 def both(kind: Kind, whole: dict[str, Any]) -> tuple[bytes, bytes]:
     """An answer as JSON and as a stream."""
-    return answers.as_json(whole), answers.as_events(whole, Ask(kind, {}, None, True, True))
+    return answers.as_json(whole), answers.as_events(whole, CompletionRequest(kind, {}, None, True, True))
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -104,13 +104,13 @@ def test_another_number_of_answers_is_another_answer() -> None:
     assert not same([], ["a"])
 
 
-def traced(shadows: Shadows) -> Trace:
+def traced(shadows: Shadows) -> RequestRecord:
     """A request that stable has answered and that a shadow gets a copy of."""
-    ask = Ask(Kind.CHAT, {"messages": []}, None, False, False)
-    trace = Trace(Route(RELEASES[1], "stable", shadow=RELEASES[2]), CALLER, ask, shadows.ended)
-    assert trace.raw is not None
-    trace.raw.append(answers.as_json(answer(Kind.CHAT, ["yes"])))
-    return trace
+    ask = CompletionRequest(Kind.CHAT, {"messages": []}, None, False, False)
+    record = RequestRecord(Route(RELEASES[1], "stable", shadow=RELEASES[2]), CALLER, ask, shadows.finished)
+    assert record.raw is not None
+    record.raw.append(answers.as_json(answer(Kind.CHAT, ["yes"])))
+    return record
 
 
 async def settled() -> None:
@@ -119,19 +119,19 @@ async def settled() -> None:
 
 
 async def test_counts_that_could_not_be_stored_are_kept_and_added_to() -> None:
-    stored, broken = list[Counts](), True
+    stored, broken = list[AgreementCounts](), True
 
-    async def complete(caller: Caller, ask: Ask) -> bytes:
+    async def complete(caller: Caller, ask: CompletionRequest) -> bytes:
         return answers.as_json(answer(Kind.CHAT, ["yes"]))
 
-    def keep(counts: Counts) -> None:
+    def keep(counts: AgreementCounts) -> None:
         if broken:
             raise OSError("the disk is full")
         stored.append(dict(counts))
 
     shadows = Shadows(complete, keep)
     for _ in range(2):
-        traced(shadows).end()
+        traced(shadows).finish()
         await settled()
         await shadows.flush()
     broken = False
@@ -141,13 +141,13 @@ async def test_counts_that_could_not_be_stored_are_kept_and_added_to() -> None:
 
 
 async def test_an_answer_that_cannot_be_read_is_a_failed_comparison_and_no_noise() -> None:
-    stored = list[Counts]()
+    stored = list[AgreementCounts]()
 
-    async def complete(caller: Caller, ask: Ask) -> bytes:
+    async def complete(caller: Caller, ask: CompletionRequest) -> bytes:
         return b"<html>"
 
     shadows = Shadows(complete, stored.append)
-    traced(shadows).end()
+    traced(shadows).finish()
     await settled()
     await shadows.stop()
     assert [[each.verdict for each in counts] for counts in stored] == [["failed"]]

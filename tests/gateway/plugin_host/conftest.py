@@ -11,19 +11,19 @@ import psutil
 import pytest
 
 from postil.gateway.inference.guardrails.evaluate import DidNotRunError
-from postil.gateway.plugin_host.host import Apart
-from postil.plugins import Completion, Exchange, ReleaseRef
+from postil.gateway.plugin_host.host import PluginHost
+from postil.plugins import Completion, ReleaseRef, RequestContext
 from postil.plugins.manager import PluginManager
 
 FOLDER = Path(__file__).parent / "folder"
-EXCHANGE = Exchange(ReleaseRef("legal", "notes", 1), "firm", {"messages": []})
+EXCHANGE = RequestContext(ReleaseRef("legal", "notes", 1), "firm", {"messages": []})
 
 
 @dataclass
 class Ward:
     """Processes of plugins, and short ways to call them."""
 
-    apart: Apart
+    plugin_host: PluginHost
     logs: Path
 
     async def judged(
@@ -52,7 +52,7 @@ class Ward:
     ) -> Any:
         """What a component returns, or the reason why it did not run."""
         try:
-            return await self.apart.call(domain, kind, name, config, method, arguments, seconds)
+            return await self.plugin_host.call(domain, kind, name, config, method, arguments, seconds)
         except DidNotRunError as error:
             return str(error)
 
@@ -72,6 +72,6 @@ def alive(process: str | int | None) -> bool:
 @pytest.fixture
 async def ward(tmp_path: Path) -> AsyncIterator[Ward]:
     """Processes for the plugins in the folder beside this file."""
-    apart = Apart(PluginManager(entry_points=False, folder=FOLDER), tmp_path / "logs")
-    yield Ward(apart, tmp_path / "logs")
-    await apart.stop()
+    plugin_host = PluginHost(PluginManager(entry_points=False, folder=FOLDER), tmp_path / "logs")
+    yield Ward(plugin_host, tmp_path / "logs")
+    await plugin_host.stop()

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from postil.gateway.plugin_host.host import Apart
+from postil.gateway.plugin_host.host import PluginHost
 from postil.gateway.settings import read_settings
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import House, running_house, until
@@ -17,8 +17,8 @@ POLICY = "validators: [{name: faulty, config: {at_first: print}}]"
 
 def pid(house: House) -> int | None:
     """The process of ``legal``'s plugins."""
-    assert isinstance(house.gateway.isolation, Apart)
-    return house.gateway.isolation.pid("legal")
+    assert isinstance(house.gateway.plugin_host, PluginHost)
+    return house.gateway.plugin_host.pid("legal")
 
 
 async def test_plugins_of_live_releases_are_ready_before_anybody_asks_and_end_with_the_gateway(

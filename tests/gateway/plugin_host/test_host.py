@@ -80,8 +80,8 @@ async def test_one_domain_has_one_process(ward: Ward) -> None:
     first, second, other = [
         (await ward.judged("tell the process", domain=domain)).reason for domain in ("legal", "legal", "finance")
     ]
-    assert first == second == str(ward.apart.pid("legal"))
-    assert other == str(ward.apart.pid("finance")) != first
+    assert first == second == str(ward.plugin_host.pid("legal"))
+    assert other == str(ward.plugin_host.pid("finance")) != first
 
 
 async def test_a_process_has_no_secret_and_little_of_the_gateway(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +131,7 @@ async def test_once_stopped_nothing_runs_and_nothing_is_left(ward: Ward) -> None
         asyncio.create_task(ward.judged("sleep", domain=domain)) for domain in ("legal", "finance", "healthcare")
     ]
     await asyncio.sleep(0)
-    await ward.apart.stop()
+    await ward.plugin_host.stop()
     assert all("was cut off" in why for why in await asyncio.gather(*under_way))
     assert not alive(process)
     assert await ward.judged() == "was not begun: the gateway is stopping"

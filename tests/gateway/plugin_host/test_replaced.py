@@ -17,9 +17,9 @@ import pytest
 import uvloop
 
 from postil.gateway.inference.guardrails.evaluate import DidNotRunError
-from postil.gateway.plugin_host.domain_process import Domain
-from postil.gateway.plugin_host.host import Apart
-from postil.gateway.plugin_host.protocol import Needed
+from postil.gateway.plugin_host.domain_process import DomainProcess
+from postil.gateway.plugin_host.host import PluginHost
+from postil.gateway.plugin_host.protocol import ComponentSpec
 from postil.gateway.plugin_host.spawn import Spawned, spawn
 from postil.plugins.manager import PluginManager
 from tests.gateway.conftest import until
@@ -35,7 +35,7 @@ async def test_a_call_that_is_stuck_did_not_run_and_its_process_is_replaced(ward
     started = time.monotonic()
     assert await ward.judged(does, name=name, seconds=0.2) == "took longer than 200 ms"
     assert time.monotonic() - started < 60  # It would be stuck for an hour.
-    await until(lambda: ward.apart.pid("legal") not in (None, int(before)))
+    await until(lambda: ward.plugin_host.pid("legal") not in (None, int(before)))
     assert (await ward.judged("tell the process")).reason != before
     await until(lambda: not alive(before))
 
@@ -54,7 +54,7 @@ async def test_a_process_that_is_replaced_lets_its_other_calls_end(ward: Ward) -
     before = (await ward.judged("tell the process")).reason
     slow = asyncio.create_task(ward.judged("sleep for a while"))
     await ward.judged("sleep", seconds=0.1)
-    await until(lambda: ward.apart.pid("legal") not in (None, int(before)))
+    await until(lambda: ward.plugin_host.pid("legal") not in (None, int(before)))
     assert (await slow).ok
     await until(lambda: not alive(before))
 
@@ -62,7 +62,7 @@ async def test_a_process_that_is_replaced_lets_its_other_calls_end(ward: Ward) -
 async def test_while_one_call_is_stuck_the_others_go_on_without_waiting_for_the_next_process(ward: Ward) -> None:
     before = (await ward.judged("tell the process")).reason
     stuck = asyncio.create_task(ward.judged("sleep", seconds=0.1))
-    while (process := ward.apart.pid("legal")) == int(before):
+    while (process := ward.plugin_host.pid("legal")) == int(before):
         assert (await ward.judged("pass", seconds=1)).ok
     assert process is not None
     assert (await ward.judged("pass", seconds=1)).ok
@@ -72,8 +72,8 @@ async def test_while_one_call_is_stuck_the_others_go_on_without_waiting_for_the_
 async def test_a_process_that_cannot_even_hear_gets_no_more_calls(ward: Ward) -> None:
     before = (await ward.judged("tell the process")).reason
     await ward.judged("keep the interpreter", seconds=0.1)
-    await until(lambda: ward.apart.pid("legal") != int(before))
-    assert ward.apart.pid("legal") is None
+    await until(lambda: ward.plugin_host.pid("legal") != int(before))
+    assert ward.plugin_host.pid("legal") is None
     assert (await ward.judged()).ok
 
 
@@ -131,9 +131,9 @@ async def test_a_process_that_does_not_stay_up_is_not_started_all_the_time(tmp_p
         return spawned
 
     with ThreadPoolExecutor(1) as starter:
-        domain = Domain("legal", starter, spawn_in_vain)
+        domain = DomainProcess("legal", starter, spawn_in_vain)
         with pytest.raises(DidNotRunError, match="waited for its process for longer than 1000 ms"):
-            await domain.call(Needed("validator", "any", "1", "any", "Any", b""), "judge", b"", 1)
+            await domain.call(ComponentSpec("validator", "any", "1", "any", "Any", b""), "judge", b"", 1)
         assert 2 <= next(starts) <= 5
         await domain.stop()
 
@@ -151,8 +151,8 @@ async def test_a_plugin_that_changed_on_disk_is_missed_by_those_alone_who_use_it
         "def postil_validators(): return [Other]\n"
     )
     other.write_text(source)
-    apart = Apart(PluginManager(entry_points=False, folder=tmp_path), tmp_path / "logs")
-    ward = Ward(apart, tmp_path / "logs")
+    plugin_host = PluginHost(PluginManager(entry_points=False, folder=tmp_path), tmp_path / "logs")
+    ward = Ward(plugin_host, tmp_path / "logs")
     other.write_text("this is no Python any more")
     assert await ward.judged(name="other", domain="legal") == "could not be set up"
     assert (await ward.judged(domain="legal")).ok
@@ -160,7 +160,7 @@ async def test_a_plugin_that_changed_on_disk_is_missed_by_those_alone_who_use_it
     assert await ward.judged(name="other", domain="finance") == "could not be set up"
     other.write_text(source + "# The same, with a remark.")
     assert (await ward.judged(name="other", domain="healthcare")).ok
-    await apart.stop()
+    await plugin_host.stop()
 
 
 async def test_an_installed_distribution_is_found_as_the_gateway_finds_it(
@@ -172,18 +172,18 @@ async def test_an_installed_distribution_is_found_as_the_gateway_finds_it(
     (info / "entry_points.txt").write_text("[postil]\nfaults_of_others = faults_of_others\n")
     (tmp_path / "faults_of_others.py").symlink_to(FOLDER / "faults.py")
     monkeypatch.syspath_prepend(tmp_path)
-    ward = Ward(Apart(PluginManager(), tmp_path / "logs"), tmp_path / "logs")
+    ward = Ward(PluginHost(PluginManager(), tmp_path / "logs"), tmp_path / "logs")
     assert (await ward.judged()).ok
     assert (await ward.judged(name="made")).ok
-    await ward.apart.stop()
+    await ward.plugin_host.stop()
 
 
 def test_all_of_it_works_in_the_loop_that_serves(tmp_path: Path) -> None:
     async def work() -> list[object]:
-        ward = Ward(Apart(PluginManager(entry_points=False, folder=FOLDER), tmp_path), tmp_path)
+        ward = Ward(PluginHost(PluginManager(entry_points=False, folder=FOLDER), tmp_path), tmp_path)
         said = [(await ward.judged()).ok, await ward.judged("sleep", seconds=0.2), await ward.judged("end the process")]
         said.append((await ward.judged()).ok)
-        await ward.apart.stop()
+        await ward.plugin_host.stop()
         return said
 
     assert uvloop.run(work()) == [True, "took longer than 200 ms", "was cut off: its process ended", True]

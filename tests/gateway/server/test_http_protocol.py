@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from postil.gateway.server.http_protocol import bounded
-from postil.gateway.settings import Limits
+from postil.gateway.settings import HttpLimits
 from tests.fakes.http import Receive, Scope, Send, respond, serving
 from tests.gateway.conftest import until
 
-QUICK = Limits(head_seconds=0.3, stall_seconds=0.3, linger_seconds=0.3)
+QUICK = HttpLimits(head_seconds=0.3, stall_seconds=0.3, linger_seconds=0.3)
 LARGE = 24 << 20
 POST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n"
 
@@ -51,7 +51,7 @@ class App:
 
 
 @asynccontextmanager
-async def at(app: Any, limits: Limits = QUICK) -> AsyncIterator[int]:
+async def at(app: Any, limits: HttpLimits = QUICK) -> AsyncIterator[int]:
     """The port of an application behind the door."""
     async with serving(app, http=bounded(limits)) as url:
         yield int(url.rsplit(":", 1)[1])
@@ -112,7 +112,7 @@ async def test_a_large_body_beside_a_small_head_is_none_of_it() -> None:
 async def test_many_requests_on_one_connection_count_one_by_one() -> None:
     request = POST + b"x: " + b"a" * 30_000 + b"\r\ncontent-length: 2\r\n\r\n{}"
     last = POST + b"connection: close\r\ncontent-length: 2\r\n\r\n{}"
-    async with at(App(), Limits()) as port:
+    async with at(App(), HttpLimits()) as port:
         answer = await sent(port, request * 5, last)
     assert answer.count(b"HTTP/1.1 200") == 6
 
@@ -170,7 +170,7 @@ async def endless(writer: asyncio.StreamWriter) -> None:
 
 async def test_a_client_that_closes_its_half_in_the_middle_is_let_go() -> None:
     app = App()
-    async with at(app, Limits()) as port:
+    async with at(app, HttpLimits()) as port:
         await sent(port, POST + b"content-length: 10\r\n\r\n123", eof=True)
         await until(lambda: app.gone == 1)
 
@@ -266,6 +266,6 @@ async def test_an_address_that_is_none_is_refused(head: bytes) -> None:
 
 async def test_another_protocol_is_not_taken_up() -> None:
     upgrade = b"GET /v1/models HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
-    async with at(App(), Limits()) as port:
+    async with at(App(), HttpLimits()) as port:
         status, headers, _ = told(await sent(port, upgrade))
     assert (status, headers["connection"]) == (200, "close")

@@ -11,7 +11,7 @@ from tests.gateway.conftest import House, bearer
 
 
 async def test_one_that_leaves_is_not_ready_and_lives_and_answers(house: House, clinic: str) -> None:
-    house.gateway.leaving = True
+    house.gateway.draining = True
     ready = await house.client.get("/health/ready")
     assert (ready.status_code, ready.json()) == (503, {"status": "leaving"})
     assert (await house.client.get("/health/live")).status_code == 200
@@ -25,7 +25,7 @@ async def test_each_answer_of_one_that_leaves_closes_its_connection(house: House
     ):
         body = {"messages": [{"role": "user", "content": "x"}]}
         for leaving in (False, True):
-            house.gateway.leaving = leaving
+            house.gateway.draining = leaving
             for response in (
                 await client.get("/v1/models"),
                 await client.post("/v1/chat/completions", json=body),

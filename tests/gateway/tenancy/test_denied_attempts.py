@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from postil.gateway.tenancy.denied_attempts import KINDS, Refusal, Refusals
+from postil.gateway.tenancy.denied_attempts import KINDS, DeniedAttempt, DeniedAttempts
 from postil.registry.accounts.keys import Role
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Event
@@ -71,8 +71,8 @@ async def test_a_flood_adds_no_event_before_the_minute_is_over(house: House) -> 
     assert len(noted(house)) == 1, "the first attempt alone"
 
 
-def refusal(number: int = 0) -> Refusal:
-    return Refusal("nobody", None, f"10.0.0.{number}", "GET /api/keys", 401)
+def refusal(number: int = 0) -> DeniedAttempt:
+    return DeniedAttempt("nobody", None, f"10.0.0.{number}", "GET /api/keys", 401)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def times(database: Database) -> list[int]:
 
 
 async def test_what_comes_during_the_pause_is_counted_and_kept_at_the_end_too(database: Database) -> None:
-    refusals = Refusals(lambda: database, pause_seconds=3600)
+    refusals = DeniedAttempts(lambda: database, pause_seconds=3600)
     running = asyncio.create_task(refusals.run())
     refusals.note(refusal())
     await until(lambda: times(database) == [1])
@@ -100,7 +100,7 @@ async def test_what_comes_during_the_pause_is_counted_and_kept_at_the_end_too(da
 
 
 async def test_after_the_pause_there_is_one_more_event(database: Database) -> None:
-    refusals = Refusals(lambda: database, pause_seconds=0.01)
+    refusals = DeniedAttempts(lambda: database, pause_seconds=0.01)
     running = asyncio.create_task(refusals.run())
     for number in range(3):
         refusals.note(refusal())
@@ -110,7 +110,7 @@ async def test_after_the_pause_there_is_one_more_event(database: Database) -> No
 
 
 async def test_many_sources_are_a_bounded_number_of_events_and_none_is_lost(database: Database) -> None:
-    refusals = Refusals(lambda: database, pause_seconds=3600)
+    refusals = DeniedAttempts(lambda: database, pause_seconds=3600)
     for number in range(5000):
         refusals.note(refusal(number))
     running = asyncio.create_task(refusals.run())
@@ -122,10 +122,10 @@ async def test_many_sources_are_a_bounded_number_of_events_and_none_is_lost(data
 
 
 async def test_a_flood_of_strangers_hides_nobody_who_has_a_key(database: Database) -> None:
-    refusals = Refusals(lambda: database, pause_seconds=3600)
+    refusals = DeniedAttempts(lambda: database, pause_seconds=3600)
     for number in range(1000):
         refusals.note(refusal(number))
-        refusals.note(Refusal("clinic", "3f2a", "10.0.0.1", f"GET /api/{number}", 403))
+        refusals.note(DeniedAttempt("clinic", "3f2a", "10.0.0.1", f"GET /api/{number}", 403))
     running = asyncio.create_task(refusals.run())
     await until(lambda: len(times(database)) == 2 * (KINDS + 1))
     running.cancel()
@@ -143,7 +143,7 @@ async def test_while_the_database_is_away_they_are_counted_on(database: Database
             raise OSError("gone")
         return database
 
-    refusals = Refusals(known, pause_seconds=0.01)
+    refusals = DeniedAttempts(known, pause_seconds=0.01)
     running = asyncio.create_task(refusals.run())
     for _ in range(5):
         refusals.note(refusal())

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from postil.gateway.errors import AuthenticationError, KeyForbiddenError, SettingsError
 from postil.gateway.settings import Settings
 from postil.gateway.tenancy.directory import Caller, Directory, admin_key
-from postil.registry.accounts.keys import Role, Wanted, make
+from postil.registry.accounts.keys import KeyRequest, Role, make
 from postil.registry.db.tables import Key, Tenant, utcnow
 
 ROOT = "psk-" + "r" * 43
@@ -37,7 +37,7 @@ def refusal(directory: Directory, key: str) -> str:
 
 
 def test_a_key_names_its_tenant_and_itself() -> None:
-    key, text = make(Wanted("clinic"))
+    key, text = make(KeyRequest("clinic"))
     caller = held(key).identify(f"Bearer {text}")
     assert caller == Caller(
         "clinic", frozenset({"healthcare"}), "healthcare", owner="clinic", key=key.id, role=Role.TENANT
@@ -45,7 +45,7 @@ def test_a_key_names_its_tenant_and_itself() -> None:
 
 
 def test_several_keys_of_a_tenant_are_one_caller_but_for_the_key() -> None:
-    made = [make(Wanted("clinic")) for _ in range(3)]
+    made = [make(KeyRequest("clinic")) for _ in range(3)]
     directory = held(*(key for key, _ in made))
     assert {(who(directory, text).name, who(directory, text).key) for _, text in made} == {
         ("clinic", key.id) for key, _ in made
@@ -62,7 +62,7 @@ def test_a_key_from_before_is_known_by_the_hash_that_was_kept() -> None:
 
 
 def test_the_hash_that_is_kept_is_no_key() -> None:
-    key, text = make(Wanted("clinic"))
+    key, text = make(KeyRequest("clinic"))
     for tried in (key.hash, f"postil_{key.id}_{key.hash}", f"postil_{key.id}_{key.salt}", f"postil_{key.id}_"):
         refusal(held(key), tried)
     assert who(held(key), text)
@@ -70,7 +70,7 @@ def test_the_hash_that_is_kept_is_no_key() -> None:
 
 @given(st.data())
 def test_a_key_of_which_one_character_is_another_is_refused(data: st.DataObject) -> None:
-    key, text = make(Wanted("clinic"))
+    key, text = make(KeyRequest("clinic"))
     at = data.draw(st.integers(0, len(text) - 1))
     other = data.draw(st.characters(min_codepoint=33, max_codepoint=255).filter(lambda each: each != text[at]))
     refusal(held(key), text[:at] + other + text[at + 1 :])
@@ -78,7 +78,7 @@ def test_a_key_of_which_one_character_is_another_is_refused(data: st.DataObject)
 
 @given(st.text(st.characters(max_codepoint=255), max_size=120))
 def test_whatever_is_sent_is_refused_in_one_way(sent: str) -> None:
-    key, _ = make(Wanted("clinic"))
+    key, _ = make(KeyRequest("clinic"))
     with pytest.raises(AuthenticationError):
         held(key).known(sent)
     with pytest.raises(AuthenticationError):
@@ -86,15 +86,15 @@ def test_whatever_is_sent_is_refused_in_one_way(sent: str) -> None:
 
 
 def test_an_unknown_id_and_a_wrong_secret_are_told_the_same() -> None:
-    key, text = make(Wanted("clinic"))
-    _, other = make(Wanted("clinic"))
+    key, text = make(KeyRequest("clinic"))
+    _, other = make(KeyRequest("clinic"))
     wrong = f"postil_{key.id}_{other.split('_', 2)[2]}"
     assert refusal(held(key), wrong) == refusal(held(key), other) == refusal(held(key), "psk-nonsense")
     assert who(held(key), text)
 
 
 def test_a_key_is_good_until_the_instant_at_which_it_expires() -> None:
-    key, text = make(Wanted("clinic", lifetime=timedelta(days=1)))
+    key, text = make(KeyRequest("clinic", lifetime=timedelta(days=1)))
     assert key.expires_at is not None
     end = key.expires_at.timestamp()
     assert who(held(key, now=end - 0.001), text).name == "clinic"
@@ -102,20 +102,20 @@ def test_a_key_is_good_until_the_instant_at_which_it_expires() -> None:
 
 
 def test_only_who_has_the_secret_is_told_that_a_key_was_revoked() -> None:
-    key, text = make(Wanted("clinic"))
+    key, text = make(KeyRequest("clinic"))
     key.revoked_at = utcnow()
     assert "was revoked" in refusal(held(key), text)
     assert "is not known here" in refusal(held(key), text[:-1])
 
 
 def test_a_removed_tenants_key_is_nobodys() -> None:
-    key, text = make(Wanted("bank"))
+    key, text = make(KeyRequest("bank"))
     assert "is not known here" in refusal(held(key), text)
 
 
 @pytest.mark.parametrize("role", [Role.PUBLISHER, Role.REVIEWER, Role.VIEWER])
 def test_who_works_on_the_registry_is_no_tenant(role: Role) -> None:
-    key, text = make(Wanted("ann", role, ["healthcare"] if role is not Role.VIEWER else []))
+    key, text = make(KeyRequest("ann", role, ["healthcare"] if role is not Role.VIEWER else []))
     directory = held(key)
     assert who(directory, text).owner == "ann"
     assert not directory.knows("ann")
@@ -124,7 +124,7 @@ def test_who_works_on_the_registry_is_no_tenant(role: Role) -> None:
 
 
 def test_an_admin_that_is_called_like_a_tenant_is_not_taken_for_it() -> None:
-    key, text = make(Wanted("clinic", Role.ADMIN))
+    key, text = make(KeyRequest("clinic", Role.ADMIN))
     caller = held(key).identify(f"Bearer {text}")
     assert (caller.name, caller.owner, caller.admin, caller.root) == ("admin", "clinic", True, False)
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from postil.gateway.errors import RequestsLimitedError, TokensLimitedError
 from postil.gateway.tenancy.quota import Quota, quota
-from postil.gateway.tenancy.rate_limiter import Limiter, duration
-from postil.gateway.tenancy.window_counts import Counts
+from postil.gateway.tenancy.rate_limiter import RateLimiter, duration
+from postil.gateway.tenancy.window_counts import WindowCounts
 from postil.registry.accounts.limits import TenantLimits
 
 # The beginning of a day, and of a minute with it.
@@ -23,8 +23,8 @@ class House:
 
     def __init__(self, **limits: int) -> None:
         self.now = MIDNIGHT
-        self.counts = Counts(lambda: self.now)
-        self.limiter = Limiter(self.counts)
+        self.counts = WindowCounts(lambda: self.now)
+        self.limiter = RateLimiter(self.counts)
         self.quota = made("clinic", **limits)
 
     def ask(self) -> bool:

@@ -18,7 +18,7 @@ from litestar.routes import HTTPRoute
 
 from postil.gateway.server.app import make_litestar
 from postil.gateway.tenancy.directory import Caller
-from postil.gateway.tenancy.permissions import RIGHTS, Right
+from postil.gateway.tenancy.permissions import PERMISSIONS, Permission
 from postil.registry.accounts.keys import OF_DOMAINS, Role
 from tests.fakes.http import serving
 from tests.gateway.conftest import FREE_TEXT, House, bearer
@@ -26,44 +26,44 @@ from tests.gateway.conftest import FREE_TEXT, House, bearer
 # The document of the API alone is for everybody: it says nothing of what is served here.
 PUBLIC = "/api/docs"
 ROUTES = {
-    ("GET", "/api/adapters"): Right.SEE,
-    ("GET", "/api/adapters/{domain:str}/{adapter:str}"): Right.SEE,
-    ("POST", "/api/adapters/{domain:str}/{adapter:str}/releases"): Right.PUBLISH,
-    ("GET", "/api/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact"): Right.EXPORT,
-    ("POST", "/api/adapters/{domain:str}/{adapter:str}/promote"): Right.PUBLISH,
-    ("POST", "/api/adapters/{domain:str}/{adapter:str}/rollback"): Right.PUBLISH,
-    ("PUT", "/api/adapters/{domain:str}/{adapter:str}/channels/{which:str}"): Right.PUBLISH,
-    ("DELETE", "/api/adapters/{domain:str}/{adapter:str}/channels/{which:str}"): Right.PUBLISH,
-    ("GET", "/api/adapters/{domain:str}/{adapter:str}/agreement"): Right.SEE,
-    ("PUT", "/api/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}"): Right.ADMINISTER,
-    ("DELETE", "/api/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}"): Right.ADMINISTER,
-    ("GET", "/api/adapters/{domain:str}/{adapter:str}/examples"): Right.REVIEW,
-    ("GET", "/api/reviews"): Right.REVIEW,
-    ("GET", "/api/reviews/{review_id:str}"): Right.REVIEW,
-    ("POST", "/api/reviews/{review_id:str}/assign"): Right.REVIEW,
-    ("POST", "/api/reviews/{review_id:str}/approve"): Right.REVIEW,
-    ("POST", "/api/reviews/{review_id:str}/edit"): Right.REVIEW,
-    ("POST", "/api/reviews/{review_id:str}/reject"): Right.REVIEW,
-    ("GET", "/api/events"): Right.SEE,
-    ("GET", "/api/audit"): Right.AUDIT,
-    ("GET", "/api/live"): Right.SEE,
-    ("GET", "/api/diff"): Right.SEE,
-    ("GET", "/api/policy-schema"): Right.LOOK,
-    ("GET", "/api/plugins"): Right.LOOK,
-    ("POST", "/api/gc"): Right.ADMINISTER,
-    ("GET", "/api/tenants"): Right.SEE_KEYS,
-    ("POST", "/api/tenants"): Right.ADMINISTER,
-    ("DELETE", "/api/tenants/{name:str}"): Right.ADMINISTER,
-    ("GET", "/api/keys"): Right.SEE_KEYS,
-    ("POST", "/api/keys"): Right.ADMINISTER,
-    ("POST", "/api/keys/{key_id:str}/rotate"): Right.ADMINISTER,
-    ("DELETE", "/api/keys/{key_id:str}"): Right.ADMINISTER,
-    ("GET", "/api/tenants/{name:str}/limits"): Right.SEE_KEYS,
-    ("PUT", "/api/tenants/{name:str}/limits"): Right.ADMINISTER,
-    ("GET", "/api/usage"): Right.SEE_USAGE,
-    ("GET", "/api/domains"): Right.SEE_KEYS,
-    ("PUT", "/api/domains/{domain:str}/signing-keys"): Right.ADMINISTER,
-    ("GET", "/api/status"): Right.SEE,
+    ("GET", "/api/adapters"): Permission.SEE,
+    ("GET", "/api/adapters/{domain:str}/{adapter:str}"): Permission.SEE,
+    ("POST", "/api/adapters/{domain:str}/{adapter:str}/releases"): Permission.PUBLISH,
+    ("GET", "/api/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact"): Permission.EXPORT,
+    ("POST", "/api/adapters/{domain:str}/{adapter:str}/promote"): Permission.PUBLISH,
+    ("POST", "/api/adapters/{domain:str}/{adapter:str}/rollback"): Permission.PUBLISH,
+    ("PUT", "/api/adapters/{domain:str}/{adapter:str}/channels/{which:str}"): Permission.PUBLISH,
+    ("DELETE", "/api/adapters/{domain:str}/{adapter:str}/channels/{which:str}"): Permission.PUBLISH,
+    ("GET", "/api/adapters/{domain:str}/{adapter:str}/agreement"): Permission.SEE,
+    ("PUT", "/api/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}"): Permission.ADMINISTER,
+    ("DELETE", "/api/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}"): Permission.ADMINISTER,
+    ("GET", "/api/adapters/{domain:str}/{adapter:str}/examples"): Permission.REVIEW,
+    ("GET", "/api/reviews"): Permission.REVIEW,
+    ("GET", "/api/reviews/{review_id:str}"): Permission.REVIEW,
+    ("POST", "/api/reviews/{review_id:str}/assign"): Permission.REVIEW,
+    ("POST", "/api/reviews/{review_id:str}/approve"): Permission.REVIEW,
+    ("POST", "/api/reviews/{review_id:str}/edit"): Permission.REVIEW,
+    ("POST", "/api/reviews/{review_id:str}/reject"): Permission.REVIEW,
+    ("GET", "/api/events"): Permission.SEE,
+    ("GET", "/api/audit"): Permission.AUDIT,
+    ("GET", "/api/live"): Permission.SEE,
+    ("GET", "/api/diff"): Permission.SEE,
+    ("GET", "/api/policy-schema"): Permission.LOOK,
+    ("GET", "/api/plugins"): Permission.LOOK,
+    ("POST", "/api/gc"): Permission.ADMINISTER,
+    ("GET", "/api/tenants"): Permission.SEE_KEYS,
+    ("POST", "/api/tenants"): Permission.ADMINISTER,
+    ("DELETE", "/api/tenants/{name:str}"): Permission.ADMINISTER,
+    ("GET", "/api/keys"): Permission.SEE_KEYS,
+    ("POST", "/api/keys"): Permission.ADMINISTER,
+    ("POST", "/api/keys/{key_id:str}/rotate"): Permission.ADMINISTER,
+    ("DELETE", "/api/keys/{key_id:str}"): Permission.ADMINISTER,
+    ("GET", "/api/tenants/{name:str}/limits"): Permission.SEE_KEYS,
+    ("PUT", "/api/tenants/{name:str}/limits"): Permission.ADMINISTER,
+    ("GET", "/api/usage"): Permission.SEE_USAGE,
+    ("GET", "/api/domains"): Permission.SEE_KEYS,
+    ("PUT", "/api/domains/{domain:str}/signing-keys"): Permission.ADMINISTER,
+    ("GET", "/api/status"): Permission.SEE,
 }
 HEALTH, LEGAL = "/api/adapters/healthcare/triage", "/api/adapters/legal/clause"
 
@@ -144,7 +144,7 @@ async def test_a_role_passes_where_it_has_the_right_and_nowhere_else(both: House
     for (method, path), right in ROUTES.items():
         response = await someone.ask(method, filled(path, "healthcare", "triage"))
         passed = response.status_code not in (401, 403)
-        assert passed == (right in RIGHTS[role]), (role, method, path, response.text)
+        assert passed == (right in PERMISSIONS[role]), (role, method, path, response.text)
         if not passed:
             assert response.json()["type"] == "about:blank#permission_error"
 
@@ -258,17 +258,24 @@ async def test_a_route_that_declares_nothing_is_shut_even_for_the_admin(house: H
 DOMAINS = st.sampled_from(["healthcare", "legal", "finance"])
 
 
-@given(role=st.sampled_from(list(Role)), right=st.sampled_from(list(Right)), own=st.frozensets(DOMAINS), domain=DOMAINS)
-def test_a_right_holds_in_a_key_s_own_domains_only(role: Role, right: Right, own: frozenset[str], domain: str) -> None:
+@given(
+    role=st.sampled_from(list(Role)),
+    right=st.sampled_from(list(Permission)),
+    own=st.frozensets(DOMAINS),
+    domain=DOMAINS,
+)
+def test_a_right_holds_in_a_key_s_own_domains_only(
+    role: Role, right: Permission, own: frozenset[str], domain: str
+) -> None:
     caller = Caller("", frozenset(), role=role, scope=own if role in OF_DOMAINS else None)
     may = caller.may(right, domain)
-    assert may == (right in RIGHTS[role] and (role not in OF_DOMAINS or domain in own))
+    assert may == (right in PERMISSIONS[role] and (role not in OF_DOMAINS or domain in own))
     assert not may or caller.may(right), "whoever may somewhere passes the door"
     assert not caller.may_ask(domain)
 
 
 def test_nobody_but_the_admin_administers_and_a_tenant_has_no_right_at_all() -> None:
-    assert [role for role in Role if Right.ADMINISTER in RIGHTS[role]] == [Role.ADMIN]
-    assert RIGHTS[Role.TENANT] == frozenset()
-    assert set(itertools.chain.from_iterable(RIGHTS.values())) == set(Right)
-    assert json.dumps(sorted(RIGHTS)) == json.dumps(sorted(Role)), "every role has its rights"
+    assert [role for role in Role if Permission.ADMINISTER in PERMISSIONS[role]] == [Role.ADMIN]
+    assert PERMISSIONS[Role.TENANT] == frozenset()
+    assert set(itertools.chain.from_iterable(PERMISSIONS.values())) == set(Permission)
+    assert json.dumps(sorted(PERMISSIONS)) == json.dumps(sorted(Role)), "every role has its rights"

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from postil.gateway.tenancy.quota import Quota, quota
-from postil.gateway.tenancy.rate_limiter import Limiter
-from postil.gateway.tenancy.usage_ledger import Ledger
-from postil.gateway.tenancy.window_counts import Counts
+from postil.gateway.tenancy.rate_limiter import RateLimiter
+from postil.gateway.tenancy.usage_ledger import UsageLedger
+from postil.gateway.tenancy.window_counts import WindowCounts
 from postil.registry.accounts import usage
 from postil.registry.accounts.limits import TenantLimits
 from postil.registry.db.database import Database
@@ -95,7 +95,7 @@ STEP = st.one_of(
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_sums_add_up_whatever_the_order_of_flushes_and_failures(database: Database, steps: list[Any]) -> None:
     before, flaky = totals(database), Flaky(database)
-    ledgers = [Ledger(flaky, Counts()) for _ in range(2)]
+    ledgers = [UsageLedger(flaky, WindowCounts()) for _ in range(2)]
 
     async def act() -> None:
         for what, which, *more in steps:
@@ -116,7 +116,7 @@ def test_sums_add_up_whatever_the_order_of_flushes_and_failures(database: Databa
 
 async def test_while_the_database_is_away_what_waits_is_added_up(database: Database) -> None:
     flaky = Flaky(database)
-    ledger = Ledger(flaky, Counts())
+    ledger = UsageLedger(flaky, WindowCounts())
     flaky.fails = "before"
     for number in range(3000):
         ledger.add("clinic", "d", "a", 1 + number % 2, usage.ANSWER, 1, 1)
@@ -129,7 +129,7 @@ async def test_while_the_database_is_away_what_waits_is_added_up(database: Datab
 
 
 async def test_a_ledger_that_runs_writes_within_seconds(database: Database) -> None:
-    ledger = Ledger(lambda: database, Counts())
+    ledger = UsageLedger(lambda: database, WindowCounts())
     running = asyncio.create_task(ledger.run())
     ledger.add("clinic", "d", "a", 1, usage.ANSWER, 5, 0)
     began = time.perf_counter()
@@ -147,7 +147,7 @@ def firm(**limits: int) -> Quota:
     return made
 
 
-def let_in(limiter: Limiter, made: Quota, times: int) -> int:
+def let_in(limiter: RateLimiter, made: Quota, times: int) -> int:
     """How many of so many requests get in."""
     count = 0
     for _ in range(times):
@@ -163,9 +163,9 @@ def let_in(limiter: Limiter, made: Quota, times: int) -> int:
 async def test_what_one_gateway_let_through_counts_on_the_other_and_after_a_restart(database: Database) -> None:
     made = firm(requests_per_minute=10, tokens_per_day=100)
     now = 20_000 * 86_400.0 + 5
-    counts = [Counts(lambda: now) for _ in range(3)]
-    ledgers = [Ledger(lambda: database, each) for each in counts]
-    limiters = [Limiter(each) for each in counts]
+    counts = [WindowCounts(lambda: now) for _ in range(3)]
+    ledgers = [UsageLedger(lambda: database, each) for each in counts]
+    limiters = [RateLimiter(each) for each in counts]
     assert let_in(limiters[0], made, 4) == 4
     limiters[0].spend(made, 60)
     for ledger in ledgers[:2]:
@@ -190,19 +190,19 @@ def test_several_gateways_let_no_more_in_than_each_did_not_know_of(
     made = quota(f"t{time.perf_counter_ns()}", TenantLimits(requests_per_minute=limit))
     assert made is not None
     now = 20_000 * 86_400.0
-    counts = [Counts(lambda: now) for _ in range(gateways)]
-    ledgers = [Ledger(lambda: database, each) for each in counts]
-    limiters = [Limiter(each) for each in counts]
+    counts = [WindowCounts(lambda: now) for _ in range(gateways)]
+    ledgers = [UsageLedger(lambda: database, each) for each in counts]
+    limiters = [RateLimiter(each) for each in counts]
     total, unheard, beyond = 0, [0] * gateways, 0
 
     async def act() -> None:
         nonlocal total, beyond
-        for which, times, exchange in steps:
+        for which, times, context in steps:
             count = let_in(limiters[which % gateways], made, times)
             total += count
             unheard[which % gateways] += count
             beyond = max(beyond, sum(unheard) - min(unheard))
-            if exchange:
+            if context:
                 for _ in range(2):
                     for ledger in ledgers:
                         await ledger.flush()

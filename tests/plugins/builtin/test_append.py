@@ -4,17 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from postil.plugins import Completion, ConfigError, Exchange, Fallback, Outcome, Verdict
+from postil.plugins import Completion, ConfigError, Fallback, Outcome, RequestContext, Verdict
 from postil.plugins.builtin.append import Append
 
 CONFIG = {"content": "This is no medical advice."}
 MISSING = replace(Verdict.failed("the required sentence is not there"), validator="disclaimer")
 
 
-def test_the_text_follows_the_answer(exchange: Exchange) -> None:
-    found = Append.from_mapping(CONFIG).answer(exchange, Completion("Rest.", "length"), [MISSING])
+def test_the_text_follows_the_answer(context: RequestContext) -> None:
+    found = Append.from_mapping(CONFIG).answer(context, Completion("Rest.", "length"), [MISSING])
     assert found == Fallback("Rest.\n\nThis is no medical advice.", "length")
-    found = Append.from_mapping({**CONFIG, "separator": " "}).answer(exchange, Completion("Rest."), [MISSING])
+    found = Append.from_mapping({**CONFIG, "separator": " "}).answer(context, Completion("Rest."), [MISSING])
     assert found == Fallback("Rest. This is no medical advice.", "stop")
 
 
@@ -30,15 +30,15 @@ def test_the_text_follows_the_answer(exchange: Exchange) -> None:
     ],
 )
 def test_an_answer_that_lacks_more_than_the_text_is_left_to_the_next_rule(
-    exchange: Exchange, completion: Completion, verdicts: list[Verdict]
+    context: RequestContext, completion: Completion, verdicts: list[Verdict]
 ) -> None:
-    assert Append.from_mapping(CONFIG).answer(exchange, completion, verdicts) is None
+    assert Append.from_mapping(CONFIG).answer(context, completion, verdicts) is None
 
 
-def test_a_policy_can_name_what_the_text_mends(exchange: Exchange) -> None:
+def test_a_policy_can_name_what_the_text_mends(context: RequestContext) -> None:
     rule = Append.from_mapping({**CONFIG, "mends": ["length"]})
-    assert rule.answer(exchange, Completion("Rest."), [replace(MISSING, validator="length")]) is not None
-    assert rule.answer(exchange, Completion("Rest."), [MISSING]) is None
+    assert rule.answer(context, Completion("Rest."), [replace(MISSING, validator="length")]) is not None
+    assert rule.answer(context, Completion("Rest."), [MISSING]) is None
 
 
 @pytest.mark.parametrize(

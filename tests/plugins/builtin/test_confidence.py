@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postil.plugins import Completion, ConfigError, Exchange, Token
+from postil.plugins import Completion, ConfigError, RequestContext, Token
 from postil.plugins.builtin.confidence import Confidence, label_probability
 
 TEXT = '{"category": "symptoms"}'
@@ -96,33 +96,33 @@ def test_an_answer_without_tokens_has_no_probability() -> None:
 
 
 @pytest.mark.parametrize(("minimum", "ok"), [(0.49, True), (0.5, True), (0.51, False)])
-def test_the_minimum_itself_passes(exchange: Exchange, minimum: float, ok: bool) -> None:
+def test_the_minimum_itself_passes(context: RequestContext, minimum: float, ok: bool) -> None:
     answer = completion(('{"category": "', 1), ("card", 0.5), ('"}', 1))
-    assert confidence(minimum).judge(exchange, answer).ok is ok
+    assert confidence(minimum).judge(context, answer).ok is ok
 
 
-def test_the_reason_says_both_numbers(exchange: Exchange) -> None:
+def test_the_reason_says_both_numbers(context: RequestContext) -> None:
     answer = completion(('{"category": "', 1), ("card", 0.314), ('"}', 1))
-    assert confidence().judge(exchange, answer).reason == "probability 0.31 is below 0.50"
+    assert confidence().judge(context, answer).reason == "probability 0.31 is below 0.50"
 
 
-def test_a_temperature_above_one_takes_confidence_away_before_it_is_compared(exchange: Exchange) -> None:
+def test_a_temperature_above_one_takes_confidence_away_before_it_is_compared(context: RequestContext) -> None:
     answer = completion(('{"category": "', 1), ("symptoms", 0.9), ('"}', 1))
-    assert Confidence.from_mapping({"minimum": 0.8}).judge(exchange, answer).ok
-    verdict = Confidence.from_mapping({"minimum": 0.8, "temperature": 2}).judge(exchange, answer)
+    assert Confidence.from_mapping({"minimum": 0.8}).judge(context, answer).ok
+    verdict = Confidence.from_mapping({"minimum": 0.8, "temperature": 2}).judge(context, answer)
     assert verdict.reason == "probability 0.75 is below 0.80"  # The odds of 9 to 1 become 3 to 1.
 
 
-def test_what_cannot_be_measured_fails(exchange: Exchange) -> None:
-    verdict = confidence(0).judge(exchange, Completion(TEXT))
+def test_what_cannot_be_measured_fails(context: RequestContext) -> None:
+    verdict = confidence(0).judge(context, Completion(TEXT))
     assert not verdict.ok
     assert verdict.reason == "the probability of the label cannot be read"
 
 
-def test_another_field_can_be_named(exchange: Exchange) -> None:
+def test_another_field_can_be_named(context: RequestContext) -> None:
     answer = completion(('{"intent": "', 1), ("card", 0.9), ('"}', 1))
-    assert confidence(field="intent").judge(exchange, answer).ok
-    assert not confidence().judge(exchange, answer).ok
+    assert confidence(field="intent").judge(context, answer).ok
+    assert not confidence().judge(context, answer).ok
 
 
 def test_it_asks_for_tokens() -> None:
@@ -145,14 +145,14 @@ def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, obje
     assert str(caught.value).startswith(sentence)
 
 
-def test_an_answer_that_rejects_every_label_is_not_sure_of_one(exchange: Exchange) -> None:
+def test_an_answer_that_rejects_every_label_is_not_sure_of_one(context: RequestContext) -> None:
     text = '{"category": "needs_review"}'
     confidence = Confidence.from_mapping({"reject": "needs_review"})
-    verdict = confidence.judge(exchange, Completion(text, tokens=[Token(text, -0.01)]))
+    verdict = confidence.judge(context, Completion(text, tokens=[Token(text, -0.01)]))
     assert verdict.reason == "needs_review has more probability (0.99) than any label"
 
 
-def test_a_label_that_cannot_be_told_from_its_surroundings_has_no_probability(exchange: Exchange) -> None:
+def test_a_label_that_cannot_be_told_from_its_surroundings_has_no_probability(context: RequestContext) -> None:
     text = '{"a": ["x", ":"], "category": "card"}'
-    verdict = Confidence.from_mapping({}).judge(exchange, Completion(text, tokens=[Token(text, -0.01)]))
+    verdict = Confidence.from_mapping({}).judge(context, Completion(text, tokens=[Token(text, -0.01)]))
     assert verdict.reason == "the probability of the label cannot be read"

@@ -151,7 +151,7 @@ def test_the_built_in_listeners_keep_the_contract(tmp_path: Path) -> None:
 
 
 def test_none_is_left_out() -> None:
-    offered = {offer.name for offer in PLUGINS.offers()}
+    offered = {component.name for component in PLUGINS.list_components()}
     # The bridge to Guardrails AI keeps what that package's validators promise, which is nothing.
     others = {"keywords", "minimum_metric", "event_log", "webhook", "guardrails"}
     assert {*VALIDATORS, *INPUT_CHECKS, *RULES, *others} == offered

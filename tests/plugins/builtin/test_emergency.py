@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from postil.plugins import ConfigError, Exchange, ReleaseRef, Verdict
+from postil.plugins import ConfigError, ReleaseRef, RequestContext, Verdict
 from postil.plugins.builtin.emergency import NOTICE, Emergency
 
 
-def asking(*messages: str | tuple[str, str]) -> Exchange:
+def asking(*messages: str | tuple[str, str]) -> RequestContext:
     """A chat: texts are the user's, pairs name their role."""
     pairs = [("user", one) if isinstance(one, str) else one for one in messages]
     request = {"messages": [{"role": role, "content": text} for role, text in pairs]}
-    return Exchange(ReleaseRef("healthcare", "triage", 2), "clinic", request)
+    return RequestContext(ReleaseRef("healthcare", "triage", 2), "clinic", request)
 
 
 def check(*messages: str | tuple[str, str], **config: Any) -> Verdict:
@@ -172,7 +172,7 @@ def test_messages_in_parts_and_prompts_are_read_too() -> None:
     parts = [{"type": "text", "text": "I have"}, {"type": "text", "text": "chest pain"}]
     checker = Emergency.from_mapping({})
     for request in ({"messages": [{"role": "user", "content": parts}]}, {"prompt": "chest pain"}):
-        assert checker.check(Exchange(ReleaseRef("a", "b", 1), "t", request)).review
+        assert checker.check(RequestContext(ReleaseRef("a", "b", 1), "t", request)).review
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from postil.plugins import ConfigError
 from postil.plugins.builtin.event_log import EventLog
-from tests.plugins.happenings import happening, told
+from tests.plugins.notifications import notification, told
 
 
 def lines(path: Path) -> list[object]:
@@ -18,24 +18,24 @@ def lines(path: Path) -> list[object]:
 def test_each_happening_is_a_line(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     listener = EventLog.from_mapping({"path": str(path)})
-    listener.hear(happening())
-    listener.hear(happening("größer\nand \ud800 odd"))
+    listener.handle(notification())
+    listener.handle(notification("größer\nand \ud800 odd"))
     assert lines(path) == [told(), told("größer\nand \ud800 odd")]
 
 
 def test_what_is_there_already_stays(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text("{}\n")
-    EventLog.from_mapping({"path": str(path)}).hear(happening())
+    EventLog.from_mapping({"path": str(path)}).handle(notification())
     assert lines(path) == [{}, told()]
 
 
 def test_a_file_that_was_moved_away_is_made_again(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     listener = EventLog.from_mapping({"path": str(path)})
-    listener.hear(happening())
+    listener.handle(notification())
     path.rename(tmp_path / "old")
-    listener.hear(happening())
+    listener.handle(notification())
     assert lines(path) == lines(tmp_path / "old") == [told()]
 
 
@@ -43,7 +43,7 @@ def test_lines_of_many_at_once_do_not_mix(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     listeners = [EventLog.from_mapping({"path": str(path)}) for _ in range(4)]
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: listeners[number % 4].hear(happening("x" * number * 20)), range(200)))
+        list(pool.map(lambda number: listeners[number % 4].handle(notification("x" * number * 20)), range(200)))
     assert sorted(len(line["reason"]) for line in lines(path)) == [20 * number for number in range(200)]  # type: ignore[index]
 
 

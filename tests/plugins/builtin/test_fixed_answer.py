@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from postil.plugins import Completion, ConfigError, Exchange, Verdict
+from postil.plugins import Completion, ConfigError, RequestContext, Verdict
 from postil.plugins.builtin.fixed_answer import FixedAnswer
 
 REVIEW = '{"category": "needs_review"}'
 
 
 @pytest.mark.parametrize("verdicts", [[], [Verdict.failed("one")], [Verdict.failed("one"), Verdict.failed("two")]])
-def test_it_serves_its_content_whatever_failed(exchange: Exchange, verdicts: list[Verdict]) -> None:
-    fallback = FixedAnswer.from_mapping({"content": REVIEW}).answer(exchange, Completion("nonsense"), verdicts)
+def test_it_serves_its_content_whatever_failed(context: RequestContext, verdicts: list[Verdict]) -> None:
+    fallback = FixedAnswer.from_mapping({"content": REVIEW}).answer(context, Completion("nonsense"), verdicts)
     assert fallback.content == REVIEW
     assert fallback.finish_reason == "stop"
 

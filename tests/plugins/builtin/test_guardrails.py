@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from postil.plugins import Completion, ConfigError, Exchange, Span, Validator
+from postil.plugins import Completion, ConfigError, RequestContext, Span, Validator
 from postil.plugins.builtin.guardrails import Guardrails
 from tests.plugins.windows import judged
 
@@ -116,9 +116,9 @@ def test_a_message_is_cut_short_or_said_by_the_policy() -> None:
 
 
 @pytest.mark.usefixtures("guardrails")
-def test_no_result_is_no_verdict(exchange: Exchange) -> None:
+def test_no_result_is_no_verdict(context: RequestContext) -> None:
     with pytest.raises(TypeError, match="it returned NoneType, which is no result"):
-        bridge().judge(exchange, Completion("odd"))
+        bridge().judge(context, Completion("odd"))
 
 
 @pytest.mark.usefixtures("guardrails")

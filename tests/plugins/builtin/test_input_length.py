@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from postil.plugins import ConfigError, Exchange, ReleaseRef
+from postil.plugins import ConfigError, ReleaseRef, RequestContext
 from postil.plugins.builtin.input_length import InputLength
 
 PARTS = [{"type": "text", "text": "345"}]
@@ -26,8 +26,8 @@ CHAT = {"messages": [{"role": "system", "content": "12"}, {"role": "user", "cont
 def test_the_characters_of_all_messages_are_counted(
     config: dict[str, Any], request_: dict[str, Any], reason: str
 ) -> None:
-    exchange = Exchange(ReleaseRef("healthcare", "triage", 2), "clinic", request_)
-    assert InputLength.from_mapping(config).check(exchange).reason == reason
+    context = RequestContext(ReleaseRef("healthcare", "triage", 2), "clinic", request_)
+    assert InputLength.from_mapping(config).check(context).reason == reason
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from postil.plugins import ConfigError, Question
+from postil.plugins import ConfigError, RoutingRequest
 from postil.plugins.builtin.keywords import Keywords
 
 WORDS = {
@@ -16,7 +16,7 @@ WORDS = {
 
 def route(*texts: str, domains: tuple[str, ...] = ("healthcare", "legal", "finance"), **config: Any) -> str | None:
     request = {"messages": [{"role": "user", "content": text} for text in texts]}
-    chosen = Keywords.from_mapping({"words": WORDS, **config}).route(Question("clinic", domains, request))
+    chosen = Keywords.from_mapping({"words": WORDS, **config}).route(RoutingRequest("clinic", domains, request))
     assert chosen is None or isinstance(chosen, str)
     return chosen
 
@@ -58,7 +58,10 @@ def test_a_margin_can_be_asked_for() -> None:
 
 
 def test_a_prompt_is_read_too() -> None:
-    assert Keywords.from_mapping({"words": WORDS}).route(Question("t", ("finance",), {"prompt": "refund"})) == "finance"
+    assert (
+        Keywords.from_mapping({"words": WORDS}).route(RoutingRequest("t", ("finance",), {"prompt": "refund"}))
+        == "finance"
+    )
 
 
 @pytest.mark.parametrize(

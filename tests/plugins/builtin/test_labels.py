@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postil.plugins import Completion, ConfigError, Exchange, ReleaseRef
+from postil.plugins import Completion, ConfigError, ReleaseRef, RequestContext
 from postil.plugins.builtin.labels import Labels
 
 LABELS = ["symptoms", "billing", "größe"]
@@ -25,9 +25,9 @@ def labels() -> Labels:
 
 @pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize("plain", [True, False])
-def test_a_label_of_the_set_passes(labels: Labels, exchange: Exchange, label: str, plain: bool) -> None:
+def test_a_label_of_the_set_passes(labels: Labels, context: RequestContext, label: str, plain: bool) -> None:
     text = json.dumps({"category": label}, ensure_ascii=plain)
-    assert labels.judge(exchange, Completion(text)).ok
+    assert labels.judge(context, Completion(text)).ok
 
 
 @pytest.mark.parametrize(
@@ -52,24 +52,24 @@ def test_a_label_of_the_set_passes(labels: Labels, exchange: Exchange, label: st
         ('{"category": ["symptoms"]}', "the label is not one of the set"),
     ],
 )
-def test_anything_else_fails_with_its_reason(labels: Labels, exchange: Exchange, text: str, reason: str) -> None:
-    verdict = labels.judge(exchange, Completion(text))
+def test_anything_else_fails_with_its_reason(labels: Labels, context: RequestContext, text: str, reason: str) -> None:
+    verdict = labels.judge(context, Completion(text))
     assert not verdict.ok
     assert verdict.reason == reason
 
 
-def test_another_field_can_be_named(exchange: Exchange) -> None:
+def test_another_field_can_be_named(context: RequestContext) -> None:
     validator = Labels.from_mapping({"labels": ["card"], "field": "intent"})
-    assert validator.judge(exchange, Completion('{"intent": "card"}')).ok
-    assert not validator.judge(exchange, Completion('{"category": "card"}')).ok
+    assert validator.judge(context, Completion('{"intent": "card"}')).ok
+    assert not validator.judge(context, Completion('{"category": "card"}')).ok
 
 
 @given(ANYTHING)
 @settings(deadline=None, max_examples=100)
 def test_what_passes_is_always_a_label_of_the_set(answer: object) -> None:
-    exchange = Exchange(ReleaseRef("a", "b", 1), "t", {})
+    context = RequestContext(ReleaseRef("a", "b", 1), "t", {})
     validator = Labels.from_mapping({"labels": LABELS})
-    verdict = validator.judge(exchange, Completion(json.dumps(answer)))
+    verdict = validator.judge(context, Completion(json.dumps(answer)))
     assert verdict.ok == (answer in [{"category": label} for label in LABELS])
 
 
@@ -89,7 +89,7 @@ def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, obje
     assert str(caught.value) == sentence
 
 
-def test_the_value_that_rejects_every_label_is_left_to_others_to_judge(exchange: Exchange) -> None:
+def test_the_value_that_rejects_every_label_is_left_to_others_to_judge(context: RequestContext) -> None:
     validator = Labels.from_mapping({"labels": LABELS, "reject": "needs_review"})
-    assert validator.judge(exchange, Completion('{"category": "needs_review"}')).ok
-    assert not validator.judge(exchange, Completion('{"category": "other"}')).ok
+    assert validator.judge(context, Completion('{"category": "needs_review"}')).ok
+    assert not validator.judge(context, Completion('{"category": "other"}')).ok

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from postil.plugins import AskAgain, Completion, ConfigError, Exchange, Fail, FallbackRule, Hold, Verdict
+from postil.plugins import AskAgain, Completion, ConfigError, Fail, FallbackRule, Hold, RequestContext, Verdict
 from postil.plugins.builtin.ask_again import Tighter
 from postil.plugins.builtin.base import Base
 from postil.plugins.builtin.error import Error
@@ -29,11 +29,11 @@ from postil.plugins.builtin.review import Review
     ],
 )
 def test_each_rule_has_its_substitute_whatever_failed(
-    exchange: Exchange, rule: type[FallbackRule], config: dict[str, Any], substitute: object
+    context: RequestContext, rule: type[FallbackRule], config: dict[str, Any], substitute: object
 ) -> None:
     made = rule.from_mapping(config)
     for verdicts in ([], [Verdict.failed("one")], [Verdict.failed("one"), Verdict.failed("two")]):
-        assert made.answer(exchange, Completion("nonsense"), verdicts) == substitute
+        assert made.answer(context, Completion("nonsense"), verdicts) == substitute
 
 
 @pytest.mark.parametrize(

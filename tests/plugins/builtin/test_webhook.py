@@ -14,7 +14,7 @@ from postil.plugins import ConfigError
 from postil.plugins.builtin.webhook import Webhook
 from postil.plugins.signing import SIGNATURE
 from tests.fakes.http import Receive, Scope, Send, read_body, serving
-from tests.plugins.happenings import happening, told
+from tests.plugins.notifications import notification, told
 
 
 class Receiver:
@@ -48,7 +48,7 @@ def webhook(url: str, **config: Any) -> Webhook:
 
 
 async def test_a_happening_is_posted_as_json(receiver: Receiver) -> None:
-    await webhook(receiver.url).hear(happening())
+    await webhook(receiver.url).handle(notification())
     ((path, headers, body),) = receiver.got
     assert (path, headers["content-type"], json.loads(body)) == ("/hook", "application/json", told())
     assert SIGNATURE not in headers
@@ -58,7 +58,7 @@ async def test_the_body_is_signed_with_the_secret(receiver: Receiver, monkeypatc
     monkeypatch.setenv("HOOK_SECRET", "s3cret")
     listener = webhook(receiver.url, secret_env="HOOK_SECRET")
     assert "s3cret" not in repr(listener.config)
-    await listener.hear(happening())
+    await listener.handle(notification())
     ((_, headers, body),) = receiver.got
     assert headers[SIGNATURE] == "sha256=" + hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
 
@@ -66,7 +66,7 @@ async def test_the_body_is_signed_with_the_secret(receiver: Receiver, monkeypatc
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
 async def test_what_may_pass_is_tried_again(receiver: Receiver, status: int) -> None:
     receiver.statuses = [status, status, 200]
-    await webhook(receiver.url).hear(happening())
+    await webhook(receiver.url).handle(notification())
     assert len(receiver.got) == 3
     assert len({body for _, _, body in receiver.got}) == 1
 
@@ -74,7 +74,7 @@ async def test_what_may_pass_is_tried_again(receiver: Receiver, status: int) -> 
 async def test_it_gives_up_after_its_attempts_and_says_so(receiver: Receiver) -> None:
     receiver.statuses = [500]
     with pytest.raises(httpx.HTTPStatusError):
-        await webhook(receiver.url, attempts=3).hear(happening())
+        await webhook(receiver.url, attempts=3).handle(notification())
     assert len(receiver.got) == 3
 
 
@@ -82,7 +82,7 @@ async def test_it_gives_up_after_its_attempts_and_says_so(receiver: Receiver) ->
 async def test_a_refusal_is_not_tried_again(receiver: Receiver, status: int) -> None:
     receiver.statuses = [status]
     with pytest.raises(httpx.HTTPStatusError):
-        await webhook(receiver.url).hear(happening())
+        await webhook(receiver.url).handle(notification())
     assert len(receiver.got) == 1
 
 
@@ -90,7 +90,7 @@ async def test_a_refusal_is_not_tried_again(receiver: Receiver, status: int) -> 
 async def test_a_redirect_is_not_followed(receiver: Receiver, status: int) -> None:
     receiver.statuses = [status]
     with pytest.raises(httpx.HTTPStatusError):
-        await webhook(receiver.url).hear(happening())
+        await webhook(receiver.url).handle(notification())
     assert [path for path, _, _ in receiver.got] == ["/hook"]
 
 
@@ -98,19 +98,19 @@ async def test_an_address_where_nobody_listens_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
     with pytest.raises(httpx.ConnectError):
-        await webhook(f"http://127.0.0.1:{port}", attempts=2).hear(happening())
+        await webhook(f"http://127.0.0.1:{port}", attempts=2).handle(notification())
 
 
 async def test_one_that_never_answers_is_not_waited_for() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises((httpx.TimeoutException, TimeoutError)):
-            await webhook(url, attempts=2, timeout_seconds=0.05).hear(happening())
+            await webhook(url, attempts=2, timeout_seconds=0.05).handle(notification())
 
 
 async def test_a_proxy_of_the_environment_is_not_used(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
-    await webhook(receiver.url).hear(happening())
+    await webhook(receiver.url).handle(notification())
     assert len(receiver.got) == 1
 
 

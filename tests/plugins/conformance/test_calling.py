@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from postil.plugins import Completion, Exchange
+from postil.plugins import Completion, RequestContext
 from postil.plugins.conformance.calling import Caller
 from postil.plugins.conformance.promises import BrokenPromiseError
 from tests.plugins import broken
@@ -17,7 +17,7 @@ def hang() -> None:
     threading.Event().wait()
 
 
-def test_work_that_hangs_is_told_of(exchange: Exchange) -> None:
+def test_work_that_hangs_is_told_of(context: RequestContext) -> None:
     with pytest.raises(BrokenPromiseError, match=r"it takes longer than 0\.6 s for judge of 'a text'"):
         Caller("it", "judge", 0.01).each(hang, "a text")
 
@@ -28,9 +28,9 @@ def test_what_is_late_once_is_not_late() -> None:
     assert (verdict.ok, late_once.asked) == (True, 2)
 
 
-def test_coroutines_that_get_in_each_others_way_are_told_of(exchange: Exchange) -> None:
+def test_coroutines_that_get_in_each_others_way_are_told_of(context: RequestContext) -> None:
     caller = Caller("it", "judge", 1.0)
     alone = broken.OneAtATime.from_mapping({})
-    assert caller.call(alone, (exchange, Completion("all is well"))).ok
+    assert caller.call(alone, (context, Completion("all is well"))).ok
     with pytest.raises(BrokenPromiseError, match=r"it raises RuntimeError \('busy'\) in judge of"):
-        caller.at_once(alone, [(exchange, Completion(text)) for text in ("one", "two")])
+        caller.at_once(alone, [(context, Completion(text)) for text in ("one", "two")])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postil.plugins import Completion, Exchange, Verdict
+from postil.plugins import Completion, RequestContext, Verdict
 from postil.plugins.conformance.calling import Caller
 from postil.plugins.conformance.windows import _BUDGET, WindowCheck
 from tests.plugins import broken
@@ -13,10 +13,10 @@ class Counting(broken.Good):
 
     characters = 0
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Judge, and count."""
         self.characters += len(completion.text)
-        return super().judge(exchange, completion)
+        return super().judge(context, completion)
 
 
 def test_a_large_window_costs_no_more_than_a_small_one() -> None:

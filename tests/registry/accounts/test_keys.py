@@ -12,8 +12,8 @@ from sqlalchemy import text as sql
 
 from postil.registry.accounts import keys
 from postil.registry.accounts.keys import (
+    KeyRequest,
     Role,
-    Wanted,
     add_key,
     in_force,
     list_keys,
@@ -40,8 +40,8 @@ def events(database: Database) -> list[Event]:
     return found
 
 
-def publisher(*domains: str, **more: Any) -> Wanted:
-    return Wanted("ann", Role.PUBLISHER, domains or ("healthcare",), **more)
+def publisher(*domains: str, **more: Any) -> KeyRequest:
+    return KeyRequest("ann", Role.PUBLISHER, domains or ("healthcare",), **more)
 
 
 def test_a_key_is_long_never_the_same_and_carries_its_id(database: Database) -> None:
@@ -90,7 +90,7 @@ def test_every_change_is_an_event_with_the_key_in_it(database: Database) -> None
 
 def test_a_tenant_has_several_keys(database: Database) -> None:
     _, first, _ = add_tenant(database, "clinic", ["healthcare"], actor="root")
-    second, _ = add_key(database, Wanted("clinic", note="the other site"), actor="root")
+    second, _ = add_key(database, KeyRequest("clinic", note="the other site"), actor="root")
     assert [key.id for key in list_keys(database, "clinic")] == [first.id, second.id]
     assert list_keys(database, "bank") == []
 
@@ -165,7 +165,7 @@ def test_a_key_that_is_not_there_is_neither_rotated_nor_revoked(database: Databa
 
 def test_a_removed_tenants_keys_cannot_be_renewed(database: Database) -> None:
     with pytest.raises(NotFoundError, match="there is no tenant 'clinic'"):
-        add_key(database, Wanted("clinic"), actor="root")
+        add_key(database, KeyRequest("clinic"), actor="root")
     assert events(database) == []
 
 
@@ -174,18 +174,18 @@ def test_a_removed_tenants_keys_cannot_be_renewed(database: Database) -> None:
     [
         (publisher(lifetime=timedelta(0)), "in the future"),
         (publisher(lifetime=timedelta(days=4000)), "ten years"),
-        (Wanted("ann", Role.PUBLISHER), "name at least one"),
-        (Wanted("ann", Role.REVIEWER), "name at least one"),
-        (Wanted("ann", Role.ADMIN, ["healthcare"]), "leave them out"),
-        (Wanted("ann", Role.VIEWER, ["healthcare"]), "leave them out"),
-        (Wanted("admin", Role.ADMIN), "cannot own a key"),
-        (Wanted("Postil", Role.VIEWER), "cannot own a key"),
-        (Wanted("", Role.VIEWER), "cannot own a key"),
-        (Wanted("a/b", Role.VIEWER), "cannot own a key"),
-        (Wanted("a" * 65, Role.VIEWER), "cannot own a key"),
+        (KeyRequest("ann", Role.PUBLISHER), "name at least one"),
+        (KeyRequest("ann", Role.REVIEWER), "name at least one"),
+        (KeyRequest("ann", Role.ADMIN, ["healthcare"]), "leave them out"),
+        (KeyRequest("ann", Role.VIEWER, ["healthcare"]), "leave them out"),
+        (KeyRequest("admin", Role.ADMIN), "cannot own a key"),
+        (KeyRequest("Postil", Role.VIEWER), "cannot own a key"),
+        (KeyRequest("", Role.VIEWER), "cannot own a key"),
+        (KeyRequest("a/b", Role.VIEWER), "cannot own a key"),
+        (KeyRequest("a" * 65, Role.VIEWER), "cannot own a key"),
     ],
 )
-def test_a_key_that_cannot_be_is_refused(database: Database, wanted: Wanted, says: str) -> None:
+def test_a_key_that_cannot_be_is_refused(database: Database, wanted: KeyRequest, says: str) -> None:
     with pytest.raises(KeyRefusedError, match=says):
         add_key(database, wanted, actor="root")
     assert list_keys(database) == []
@@ -238,9 +238,9 @@ def test_a_key_from_before_is_found_by_the_id_that_it_was_given(before: Database
 
 def test_a_removed_tenants_keys_are_revoked_and_those_that_were_stay_so(database: Database) -> None:
     _, first, _ = add_tenant(database, "clinic", ["healthcare"], actor="root")
-    second, _ = add_key(database, Wanted("clinic"), actor="root")
+    second, _ = add_key(database, KeyRequest("clinic"), actor="root")
     earlier = revoke_key(database, first.id, actor="root").revoked_at
-    staff, _ = add_key(database, Wanted("clinic", Role.VIEWER), actor="root")
+    staff, _ = add_key(database, KeyRequest("clinic", Role.VIEWER), actor="root")
     remove_tenant(database, "clinic", actor="root")
     left = {key.id: key.revoked_at for key in list_keys(database)}
     assert left[first.id] == earlier

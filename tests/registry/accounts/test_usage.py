@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postil.registry.accounts import usage
-from postil.registry.accounts.usage import AGAIN, ANSWER, SHADOW, Account, Batch, Used, Window
+from postil.registry.accounts.usage import AGAIN, ANSWER, SHADOW, Account, Batch, UsageRow, Window
 from postil.registry.db.database import Database
 from tests.registry.releases.test_concurrency import MANY, at_once
 
@@ -44,11 +44,23 @@ BASE = Account(DAY, "clinic", "", "", 0, ANSWER)
 def filled(database: Database) -> Database:
     """Some use of two tenants on two days."""
     later = DAY + timedelta(days=1)
-    add(database, Batch("one", 1, {
-        account(): Used(2, 0, 20, 5), account(number=2): Used(1, 1, 0, 0), account("bank"): Used(4, 0, 40, 10),
-        account(day=later): Used(1, 0, 7, 3), account(kind=AGAIN): Used(1, 0, 11, 4),
-        account(kind=SHADOW): Used(3, 0, 30, 9), account(name="notes"): Used(1, 0, 1, 1), BASE: Used(1, 0, 100, 200),
-    }))  # fmt: skip
+    add(
+        database,
+        Batch(
+            "one",
+            1,
+            {
+                account(): UsageRow(2, 0, 20, 5),
+                account(number=2): UsageRow(1, 1, 0, 0),
+                account("bank"): UsageRow(4, 0, 40, 10),
+                account(day=later): UsageRow(1, 0, 7, 3),
+                account(kind=AGAIN): UsageRow(1, 0, 11, 4),
+                account(kind=SHADOW): UsageRow(3, 0, 30, 9),
+                account(name="notes"): UsageRow(1, 0, 1, 1),
+                BASE: UsageRow(1, 0, 100, 200),
+            },
+        ),
+    )
     return database
 
 
@@ -67,23 +79,34 @@ def test_it_adds_up_by_adapter_release_and_day(filled: Database) -> None:
 
     assert by("adapter") == {"base": 100, "healthcare/notes": 1, "healthcare/triage": 67}
     assert by("release") == {
-        "base": 100, "healthcare/notes@1": 1, "healthcare/triage@1": 67, "healthcare/triage@2": 0,
-    }  # fmt: skip
+        "base": 100,
+        "healthcare/notes@1": 1,
+        "healthcare/triage@1": 67,
+        "healthcare/triage@2": 0,
+    }
     assert by("day") == {"2026-11-01": 161, "2026-11-02": 7}
 
 
 @pytest.mark.parametrize(
     ("within", "prompt"),
-    [({"tenant": "bank"}, 40), ({"adapter": ("", "")}, 100), ({"adapter": ("healthcare", "notes")}, 1),
-     ({"since": DAY + timedelta(days=1)}, 7), ({"until": DAY}, 161), ({"tenant": "nobody"}, 0),
-     ({"tenant": "clinic", "adapter": ("healthcare", "triage"), "since": DAY, "until": DAY}, 20)],
-)  # fmt: skip
+    [
+        ({"tenant": "bank"}, 40),
+        ({"adapter": ("", "")}, 100),
+        ({"adapter": ("healthcare", "notes")}, 1),
+        ({"since": DAY + timedelta(days=1)}, 7),
+        ({"until": DAY}, 161),
+        ({"tenant": "nobody"}, 0),
+        ({"tenant": "clinic", "adapter": ("healthcare", "triage"), "since": DAY, "until": DAY}, 20),
+    ],
+)
 def test_only_what_is_asked_for_counts(filled: Database, within: dict[str, Any], prompt: int) -> None:
     assert sum(entry["prompt_tokens"] for entry in usage.report(filled, "tenant", **within)) == prompt
 
 
 def test_a_batch_that_comes_again_counts_once(database: Database) -> None:
-    batch = Batch("one", 1, {account(): Used(1, 0, 2, 3)}, {Window("clinic", "tokens", 60, int(time.time() // 60)): 5})
+    batch = Batch(
+        "one", 1, {account(): UsageRow(1, 0, 2, 3)}, {Window("clinic", "tokens", 60, int(time.time() // 60)): 5}
+    )
     for _ in range(3):
         add(database, batch)
     (entry,) = usage.report(database, "tenant")
@@ -93,19 +116,19 @@ def test_a_batch_that_comes_again_counts_once(database: Database) -> None:
 
 def test_tokens_beyond_four_bytes_are_counted(database: Database) -> None:
     for number in (1, 2):
-        add(database, Batch("one", number, {account(): Used(1, 0, 2**40, 2**41)}))
+        add(database, Batch("one", number, {account(): UsageRow(1, 0, 2**40, 2**41)}))
     (entry,) = usage.report(database, "tenant")
     assert counts(entry) == (2, 0, 2**41, 2**42)
 
 
 ACCOUNTS = st.sampled_from([account(), account("bank"), account(number=2), account(kind=AGAIN), BASE])
-PARTS = st.dictionaries(ACCOUNTS, st.builds(Used, *[st.integers(0, 10**6)] * 4), max_size=4)
+PARTS = st.dictionaries(ACCOUNTS, st.builds(UsageRow, *[st.integers(0, 10**6)] * 4), max_size=4)
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), PARTS, st.integers(1, 3)), max_size=8), st.data())
 @settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_sums_add_up_whatever_order_the_writers_flush_in(
-    database: Database, parts: list[tuple[int, dict[Account, Used], int]], data: st.DataObject
+    database: Database, parts: list[tuple[int, dict[Account, UsageRow], int]], data: st.DataObject
 ) -> None:
     """Each writer's batches come in their order, each once or several times; writers come in any order."""
     before = _sums(database)
@@ -129,7 +152,7 @@ def _sums(database: Database) -> Counter[tuple[str, str]]:
     found: Counter[tuple[str, str]] = Counter()
     for entry in usage.report(database, "tenant"):
         for part in (entry, entry.get(AGAIN, {})):
-            found.update({(entry["tenant"], name): part[name] for name in Used._fields if name in part})
+            found.update({(entry["tenant"], name): part[name] for name in UsageRow._fields if name in part})
     return +found
 
 
@@ -139,7 +162,7 @@ def test_many_gateways_at_once_lose_nothing(database: Database) -> None:
     def act(which: int) -> None:
         for number in range(1, 6):
             accounts = [account(), account("bank"), BASE]
-            add(database, Batch(f"w{which}", number, {key: Used(1, 0, 2, 3) for key in accounts}, {window: 4}))
+            add(database, Batch(f"w{which}", number, {key: UsageRow(1, 0, 2, 3) for key in accounts}, {window: 4}))
 
     at_once(act)
     bank, clinic = usage.report(database, "tenant")
@@ -155,5 +178,5 @@ def test_windows_that_count_no_more_are_forgotten(database: Database) -> None:
     windows = {Window("clinic", "tokens", 60, minute - back): 1 for back in range(4)}
     add(database, Batch("one", 1, {}, windows))
     assert {minute - window.window for window in usage.spent(database, now)} == {0, 1}
-    add(database, Batch("one", 101, {account(): Used(1)}, {}))
+    add(database, Batch("one", 101, {account(): UsageRow(1)}, {}))
     assert {minute - window.window for window in usage.spent(database, now - 60)} <= {0, 1}

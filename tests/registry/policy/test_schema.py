@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from postil.plugins import Completion, Exchange, FallbackRule, InputCheck, Validator, Verdict, hookimpl
+from postil.plugins import Completion, FallbackRule, InputCheck, RequestContext, Validator, Verdict, hookimpl
 from postil.plugins.contract import Config
 from postil.plugins.manager import PluginManager
 from postil.registry.errors import PolicyError
@@ -238,7 +238,7 @@ class Down(Validator):
     name = "a/b~{c} d"
     Config = DeepConfig
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         return Verdict.passed()
 
 
@@ -254,7 +254,7 @@ class Ask(InputCheck):
     name = "ask"
     Config = Deep
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, context: RequestContext) -> Verdict:
         return Verdict.passed()
 
 
@@ -264,7 +264,7 @@ class Serve(FallbackRule):
     name = "serve"
     Config = DeepConfig
 
-    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> None:
+    def answer(self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]) -> None:
         return None
 
 

@@ -14,7 +14,7 @@ from postil.registry.db.tables import Channel, Event, utcnow
 from postil.registry.errors import ConflictError, NotFoundError, RegistryError, WeightError
 from postil.registry.names import AdapterName
 from postil.registry.releases import channels, history
-from postil.registry.releases.channels import ANYHOW, CANARY, SHADOW, Only
+from postil.registry.releases.channels import ANY, CANARY, SHADOW, Precondition
 from postil.registry.releases.service import Registry
 from tests.registry.conftest import Publish
 
@@ -39,7 +39,7 @@ def point(
     *,
     reason: str = "",
     actor: str = "ann",
-    only: Only = ANYHOW,
+    only: Precondition = ANY,
 ) -> None:
     """Make a release the canary or the shadow."""
     channels.point(registry.database, TRIAGE.release(number), which, weight, reason=reason, actor=actor, only=only)

@@ -9,7 +9,7 @@ import pytest
 from postil.registry.errors import ConflictError
 from postil.registry.names import AdapterName
 from postil.registry.releases import channels, history
-from postil.registry.releases.channels import ANYHOW, CANARY, SHADOW, Only
+from postil.registry.releases.channels import ANY, CANARY, SHADOW, Precondition
 from postil.registry.releases.service import Registry
 from tests.registry.conftest import Publish
 from tests.registry.releases.test_channels import clear, point, pointed, refusal
@@ -29,12 +29,19 @@ def three(registry: Registry, publish: Publish) -> Registry:
 @pytest.mark.parametrize(
     ("only", "holds"),
     [
-        (Only(number=2), True), (Only(revision=1), True), (Only(number=2, revision=1), True), (ANYHOW, True),
-        (Only(number=0), False), (Only(number=3), False), (Only(revision=0), False), (Only(revision=2), False),
-        (Only(number=2, revision=2), False), (Only(number=3, revision=1), False),
+        (Precondition(number=2), True),
+        (Precondition(revision=1), True),
+        (Precondition(number=2, revision=1), True),
+        (ANY, True),
+        (Precondition(number=0), False),
+        (Precondition(number=3), False),
+        (Precondition(revision=0), False),
+        (Precondition(revision=2), False),
+        (Precondition(number=2, revision=2), False),
+        (Precondition(number=3, revision=1), False),
     ],
-)  # fmt: skip
-def test_only_if_it_is_still_as_it_was_seen(three: Registry, only: Only, holds: bool) -> None:
+)
+def test_only_if_it_is_still_as_it_was_seen(three: Registry, only: Precondition, holds: bool) -> None:
     point(three, 2, 10)
     if holds:
         point(three, 3, 10, only=only)
@@ -45,11 +52,11 @@ def test_only_if_it_is_still_as_it_was_seen(three: Registry, only: Only, holds: 
 
 
 def test_a_channel_that_points_nowhere_is_seen_as_number_0(three: Registry) -> None:
-    refusal(three, ConflictError, lambda: point(three, 2, only=Only(number=1)))
-    point(three, 2, only=Only(number=0, revision=0))
-    clear(three, only=Only(number=2))
-    refusal(three, ConflictError, lambda: point(three, 2, only=Only(number=2)))
-    point(three, 3, only=Only(number=0))
+    refusal(three, ConflictError, lambda: point(three, 2, only=Precondition(number=1)))
+    point(three, 2, only=Precondition(number=0, revision=0))
+    clear(three, only=Precondition(number=2))
+    refusal(three, ConflictError, lambda: point(three, 2, only=Precondition(number=2)))
+    point(three, 3, only=Precondition(number=0))
     assert pointed(three)[0] == 3
 
 
@@ -57,23 +64,23 @@ def test_the_refusal_names_who_moved_that_channel_and_not_who_moved_another(thre
     point(three, 2, 10, actor="bob")
     point(three, 3, 50, SHADOW, actor="eve")
     channels.pin(three.database, "clinic", TRIAGE.release(3), reason="", actor="eve")
-    assert refusal(three, ConflictError, lambda: point(three, 3, only=Only(number=0))) == (
+    assert refusal(three, ConflictError, lambda: point(three, 3, only=Precondition(number=0))) == (
         "canary of healthcare/triage points to healthcare/triage@2 by now (canary by bob); look at it and decide again"
     )
     sentence = refusal(
         three,
         ConflictError,
-        lambda: three.promote(TRIAGE.release(3), reason="", actor="bob", only=Only(revision=0)),
+        lambda: three.promote(TRIAGE.release(3), reason="", actor="bob", only=Precondition(revision=0)),
     )
     assert "stable of healthcare/triage points to healthcare/triage@1 by now (promote by ann)" in sentence
     clear(three, actor="cat")
     assert "points to no release by now (canary-end by cat)" in refusal(
-        three, ConflictError, lambda: point(three, 3, only=Only(number=2))
+        three, ConflictError, lambda: point(three, 3, only=Precondition(number=2))
     )
 
 
 def test_what_nobody_has_moved_yet_names_nobody(three: Registry) -> None:
-    assert refusal(three, ConflictError, lambda: point(three, 2, only=Only(revision=4))) == (
+    assert refusal(three, ConflictError, lambda: point(three, 2, only=Precondition(revision=4))) == (
         "canary of healthcare/triage points to no release by now; look at it and decide again"
     )
 
@@ -84,7 +91,7 @@ def test_of_two_at_once_one_wins_and_the_other_is_told(three: Registry) -> None:
     def act(number: int) -> None:
         start.wait()
         try:
-            point(three, number, actor=f"person {number}", only=Only(number=0))
+            point(three, number, actor=f"person {number}", only=Precondition(number=0))
         except ConflictError as error:
             told.append(str(error))
 
@@ -106,7 +113,12 @@ def test_of_two_at_once_one_wins_and_the_other_is_told(three: Registry) -> None:
 def test_stable_is_moved_only_if_it_is_still_as_it_was_seen(three: Registry, action: str) -> None:
     three.promote(TRIAGE.release(2), reason="", actor="bob")
     target, move = TRIAGE.release(1), getattr(three, action)
-    for only in (Only(number=1), Only(revision=1), Only(number=2, revision=1), Only(number=0)):
+    for only in (
+        Precondition(number=1),
+        Precondition(revision=1),
+        Precondition(number=2, revision=1),
+        Precondition(number=0),
+    ):
         sentence = refusal(
             three,
             ConflictError,
@@ -116,5 +128,5 @@ def test_stable_is_moved_only_if_it_is_still_as_it_was_seen(three: Registry, act
             "stable of healthcare/triage points to healthcare/triage@2 by now (promote by bob); "
             "look at it and decide again"
         )
-    move(target, reason="", actor="ann", only=Only(number=2, revision=2))
+    move(target, reason="", actor="ann", only=Precondition(number=2, revision=2))
     assert three.state(TRIAGE).live == 1

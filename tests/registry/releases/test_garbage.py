@@ -38,7 +38,7 @@ PROMPT = policy_from({"system_prompt": "Sort."})
 
 def gc(registry: Registry, keep: int = 1, *, dry_run: bool = False) -> list[Garbage]:
     """Collect, by ann."""
-    return collect.collect(registry.database, registry.artifacts, keep=keep, actor="ann", dry_run=dry_run)
+    return collect.collect_garbage(registry.database, registry.artifacts, keep=keep, actor="ann", dry_run=dry_run)
 
 
 def has_files(registry: Registry, number: int, name: AdapterName = TRIAGE) -> bool:

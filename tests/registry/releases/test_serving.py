@@ -28,7 +28,7 @@ def test_a_release_is_usable_as_long_as_it_has_its_files(registry: Registry, pub
     for seed in range(2):
         publish(seed=seed)
     assert registry.usable(TRIAGE.release(1)) == registry.release(TRIAGE.release(1))
-    collect.collect(registry.database, registry.artifacts, keep=1, actor="ann")
+    collect.collect_garbage(registry.database, registry.artifacts, keep=1, actor="ann")
     with pytest.raises(ConflictError):
         registry.usable(TRIAGE.release(1))
     assert registry.usable(TRIAGE.release(2)).number == 2

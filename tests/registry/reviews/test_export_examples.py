@@ -47,7 +47,9 @@ def test_the_last_thing_that_the_user_said_is_what_was_asked(request_body: Mappi
 def test_a_decision_on_a_request_without_a_message_is_no_example(registry: Registry, publish: Publish) -> None:
     publish()
     for body in ({}, {"prompt": "finish this"}):
-        opening = reviews.Opening(ReleaseRef("healthcare", "triage", 1), "clinic", body, "an answer", "why", [], None)
+        opening = reviews.ReviewRequest(
+            ReleaseRef("healthcare", "triage", 1), "clinic", body, "an answer", "why", [], None
+        )
         reviews.approve(registry.database, reviews.open_review(registry.database, opening).id, actor="ann")
     assert examples(registry, AdapterName("healthcare", "triage")) == [
         {"instruction": "", "input": "finish this", "output": "an answer"}

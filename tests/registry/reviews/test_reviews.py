@@ -18,7 +18,7 @@ from postil.registry.releases import history
 from postil.registry.releases.service import Registry
 from postil.registry.reviews import reviews
 from postil.registry.reviews.export_examples import examples
-from postil.registry.reviews.reviews import Opening, fitting
+from postil.registry.reviews.reviews import ReviewRequest, fitting
 from postil.registry.training.dataset import load
 from tests.registry.conftest import Publish
 
@@ -32,7 +32,7 @@ def opened(registry: Registry, text: str = "my head hurts", answer: str = '{"cat
     verdicts = [{"outcome": "failed", "reason": "unsure", "validator": "confidence"}]
     ref = ReleaseRef("healthcare", "triage", 1)
     return reviews.open_review(
-        registry.database, Opening(ref, "clinic", asked, answer, "confidence: unsure", verdicts, "please wait")
+        registry.database, ReviewRequest(ref, "clinic", asked, answer, "confidence: unsure", verdicts, "please wait")
     )
 
 
@@ -211,7 +211,7 @@ def test_what_postgresql_cannot_keep_does_not_lose_a_review(triage: Registry) ->
 
 def test_webhooks_are_due_after_the_decision_and_until_they_took_it(triage: Registry) -> None:
     ref = ReleaseRef("healthcare", "triage", 1)
-    opening = Opening(ref, "clinic", {}, "x", "why", [], None, webhook="http://127.0.0.1/")
+    opening = ReviewRequest(ref, "clinic", {}, "x", "why", [], None, webhook="http://127.0.0.1/")
     review = reviews.open_review(triage.database, opening)
     assert reviews.due(triage.database, utcnow()) == []
     reviews.reject(triage.database, review.id, actor="ann")

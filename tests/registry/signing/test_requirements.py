@@ -21,7 +21,14 @@ from postil.registry.releases import channels, history
 from postil.registry.releases.service import Registry
 from postil.registry.signing import requirements as signatures
 from postil.registry.signing.bundles import read_public_key, sign
-from postil.registry.signing.requirements import MAX_KEYS, Clearance, require, requirement, requirements, signature_of
+from postil.registry.signing.requirements import (
+    MAX_KEYS,
+    SignatureGate,
+    require,
+    requirement,
+    requirements,
+    signature_of,
+)
 from tests.fakes.adapters import write_adapter
 from tests.fakes.signing import KeyPair, key_pair, resigned
 
@@ -67,7 +74,7 @@ def demand(registry: Registry, *keys: KeyPair) -> None:
 def cleared(registry: Registry, release: Release) -> str:
     """Why a release may not be loaded; empty if it may."""
     try:
-        Clearance(lambda: registry.database).check(release.domain, release.artifact)
+        SignatureGate(lambda: registry.database).check(release.domain, release.artifact)
     except SignatureError as error:
         return str(error)
     return ""
@@ -193,13 +200,13 @@ def test_keys_are_changed_once_and_written_down(registry: Registry, ours: KeyPai
 
 def test_keys_that_change_while_somebody_publishes_win(registry: Registry, ours: KeyPair) -> None:
     release = publish(registry)
-    vetted = signatures.vet(registry.database, "healthcare", release.artifact, None)
+    vetted = signatures.verify_required(registry.database, "healthcare", release.artifact, None)
     demand(registry, ours)
     with (
         pytest.raises(ConflictError, match="changed meanwhile"),
         registry.database.transaction() as session,
     ):
-        signatures.keep(session, release, vetted, actor="ann")
+        signatures.store_signature(session, release, vetted, actor="ann")
 
 
 def test_signatures_do_not_pile_up(registry: Registry, tmp_path: Path) -> None:
@@ -227,14 +234,14 @@ def test_a_database_that_is_away_holds_up_only_who_needs_a_signature(
     demand(registry, ours)
     signed, free = publish(registry, key=ours), publish(registry, name="legal/triage")
     now = [registry.database]
-    clearance = Clearance(lambda: now[-1])
-    clearance.check("healthcare", signed.artifact)
-    clearance.check("legal", free.artifact)
+    signature_gate = SignatureGate(lambda: now[-1])
+    signature_gate.check("healthcare", signed.artifact)
+    signature_gate.check("legal", free.artifact)
     now.append(gone(tmp_path))
-    clearance.check("legal", free.artifact)
+    signature_gate.check("legal", free.artifact)
     for domain, release in (("healthcare", signed), ("finance", free)):
         with pytest.raises(SignatureError, match="while the registry's database does not answer"):
-            clearance.check(domain, release.artifact)
+            signature_gate.check(domain, release.artifact)
 
 
 def test_a_domain_that_was_free_is_not_taken_on_trust_once_it_was_told_to_require_signatures(
@@ -242,33 +249,33 @@ def test_a_domain_that_was_free_is_not_taken_on_trust_once_it_was_told_to_requir
 ) -> None:
     unsigned, other = publish(registry), publish(registry, name="legal/triage")
     now = [registry.database]
-    clearance = Clearance(lambda: now[-1])
-    clearance.check("healthcare", unsigned.artifact)
-    clearance.check("legal", other.artifact)
+    signature_gate = SignatureGate(lambda: now[-1])
+    signature_gate.check("healthcare", unsigned.artifact)
+    signature_gate.check("legal", other.artifact)
     demand(registry, ours)
-    assert clearance.forget(["healthcare", "finance"]) == ["healthcare"]
-    clearance.look_again(["healthcare"])
+    assert signature_gate.forget(["healthcare", "finance"]) == ["healthcare"]
+    signature_gate.recheck(["healthcare"])
     now.append(gone(tmp_path))
     with pytest.raises(SignatureError, match="while the registry's database does not answer"):
-        clearance.check("healthcare", unsigned.artifact)
-    clearance.check("legal", other.artifact)
+        signature_gate.check("healthcare", unsigned.artifact)
+    signature_gate.check("legal", other.artifact)
 
 
 def test_a_domain_that_still_needs_no_signature_is_trusted_again(registry: Registry, tmp_path: Path) -> None:
     release = publish(registry)
     now = [registry.database]
-    clearance = Clearance(lambda: now[-1])
-    clearance.check("healthcare", release.artifact)
-    clearance.look_again(clearance.forget(["healthcare"]))
+    signature_gate = SignatureGate(lambda: now[-1])
+    signature_gate.check("healthcare", release.artifact)
+    signature_gate.recheck(signature_gate.forget(["healthcare"]))
     now.append(gone(tmp_path))
-    clearance.check("healthcare", release.artifact)
+    signature_gate.check("healthcare", release.artifact)
 
 
 def test_a_check_that_read_before_a_change_leaves_no_trust_behind(
     registry: Registry, ours: KeyPair, tmp_path: Path
 ) -> None:
     release = publish(registry)
-    clearance: Clearance
+    signature_gate: SignatureGate
 
     class Slow(Database):
         """Keys are set after a check has read that there are none, and before it has done anything with that."""
@@ -278,11 +285,11 @@ def test_a_check_that_read_before_a_change_leaves_no_trust_behind(
             with registry.database.transaction() as session:
                 yield session
             demand(registry, ours)
-            clearance.forget(["healthcare"])
+            signature_gate.forget(["healthcare"])
 
     now: list[Database] = [Slow("sqlite://")]
-    clearance = Clearance(lambda: now[-1])
-    clearance.check("healthcare", release.artifact)
+    signature_gate = SignatureGate(lambda: now[-1])
+    signature_gate.check("healthcare", release.artifact)
     now.append(gone(tmp_path))
     with pytest.raises(SignatureError, match="does not answer"):
-        clearance.check("healthcare", release.artifact)
+        signature_gate.check("healthcare", release.artifact)

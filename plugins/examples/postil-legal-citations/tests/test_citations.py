@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from postil.plugins import Completion, Exchange, ReleaseRef, Verdict
+from postil.plugins import Completion, ReleaseRef, RequestContext, Verdict
 from postil.plugins.testing import check_validator
 
 from postil_legal_citations.citations import Citations
 
 LISTED = {"statutes": ["17 U.S.C. § 107", "35 U.S.C. §101", "1 U.S.C. § 17"]}
-EXCHANGE = Exchange(ReleaseRef("legal", "clause", 1), "firm", {"messages": []})
+EXCHANGE = RequestContext(ReleaseRef("legal", "clause", 1), "firm", {"messages": []})
 
 
 def judge(text: str) -> Verdict:

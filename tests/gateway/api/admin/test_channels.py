@@ -183,7 +183,7 @@ async def test_a_broken_canary_never_fails_a_request(
     await canary(house, 2, 100)
     broken(house)
     if known:  # Else the gateway finds out when the engine says that there is no such adapter.
-        house.gateway.engine()[1].forget(inside(house, 2))
+        house.gateway.engine()[1].evict(inside(house, 2))
     for stream in (False, True):
         response = await house.ask(clinic, stream=stream)
         assert response.status_code == 200
@@ -193,7 +193,7 @@ async def test_a_broken_canary_never_fails_a_request(
 
 async def test_what_fails_on_both_ways_is_held_against_both(house: House, clinic: str) -> None:
     await canary(house, 2, 100)
-    house.gateway.engine()[1].forget()
+    house.gateway.engine()[1].evict()
     house.engine.adapters.clear()
     house.engine.refuse_load = "no place left"
     response = await house.ask(clinic)

@@ -76,8 +76,8 @@ async def test_status_and_plugins_show_what_there_is(house: House, clinic: str) 
     _, out, _ = await postil(house, "status")
     assert "engine: ready" in out
     assert "healthcare/triage@1" in out
-    offers = json.loads((await postil(house, "plugins", "--json"))[1])
-    assert {offer["name"] for offer in offers} >= {"labels", "confidence", "fixed_answer"}
+    components = json.loads((await postil(house, "plugins", "--json"))[1])
+    assert {component["name"] for component in components} >= {"labels", "confidence", "fixed_answer"}
 
 
 async def test_an_empty_registry_says_how_to_begin(house: House) -> None:

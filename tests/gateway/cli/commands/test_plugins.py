@@ -55,9 +55,9 @@ async def test_the_list_says_what_each_is_and_where_it_comes_from(
     folder.mkdir()
     (folder / "quiet.py").write_text(SINGLE)
     async with running_house(tmp_path, *engine_at, plugins_dir=folder) as house:
-        offers = {row["name"]: row for row in json.loads((await postil(house, "plugins", "--json"))[1])}
+        components = {row["name"]: row for row in json.loads((await postil(house, "plugins", "--json"))[1])}
         _, table, _ = await postil(house, "plugins")
-    quiet, labels = offers["quiet"], offers["labels"]
+    quiet, labels = components["quiet"], components["labels"]
     assert (quiet["kind"], quiet["version"], quiet["window"], quiet["window_by_configuration"]) == (
         "validator",
         "7",
@@ -68,8 +68,8 @@ async def test_the_list_says_what_each_is_and_where_it_comes_from(
     assert (labels["distribution"], labels["runs_apart"], labels["window"]) == ("postil", False, None)
     assert labels["distribution_version"]
     assert "labels" in labels["config_schema"]["properties"]
-    assert offers["confidence"]["needs_tokens"] is True
-    assert "window" not in offers["fixed_answer"]
+    assert components["confidence"]["needs_tokens"] is True
+    assert "window" not in components["fixed_answer"]
     lines = {line.split()[1]: " ".join(line.split()) for line in table.splitlines() if line.startswith("validator")}
     assert lines["quiet"] == "validator quiet 7 postil_plugins_dir.quiet apart 1 characters"
     assert "here the whole answer labels, field, reject" in lines["labels"]

@@ -18,8 +18,8 @@ from postil.gateway.control.analysis.comparison import (
     VALIDATOR_FAILURES,
     Comparison,
     Evidence,
-    Finding,
     Seen,
+    SignalState,
 )
 
 GOOD = Seen(failed_validation=False, engine_error=False, fell_back=False, seconds=0.2)
@@ -41,7 +41,7 @@ def begun(old: int = 1_000, **options: float) -> Comparison:
     return comparison
 
 
-def alternating(comparison: Comparison, old: Seen, new: Seen, times: int) -> Finding | None:
+def alternating(comparison: Comparison, old: Seen, new: Seen, times: int) -> Evidence | None:
     """The finding after so many requests of both sides, in turn."""
     for _ in range(times):
         comparison.old(old)
@@ -74,7 +74,7 @@ def test_three_failures_in_a_row_are_not_enough_however_spotless_the_predecessor
 
 
 def test_the_reason_is_one_sentence_with_the_counts() -> None:
-    found = Finding(VALIDATOR_FAILURES, 5, 1_030, 34, 120, 812.4, 400.0)
+    found = Evidence(VALIDATOR_FAILURES, 5, 1_030, 34, 120, 812.4, 400.0)
     assert str(found) == "validator failures: 34 of 120 against 5 of 1,030 before (e-value 812, alarm at 400)"
 
 
@@ -87,7 +87,7 @@ def test_the_reason_says_what_counts_as_slow() -> None:
     ("value", "text"), [(0.0312, "0.0312"), (12.34, "12.3"), (399.6, "400"), (52_340.0, "52,340"), (3.2e11, "3.2e+11")]
 )
 def test_e_values_are_short_to_read(value: float, text: str) -> None:
-    assert f"(e-value {text}, " in str(Evidence(FALLBACKS, 0, 1, 1, 1, value, 400.0))
+    assert f"(e-value {text}, " in str(SignalState(FALLBACKS, 0, 1, 1, 1, value, 400.0))
 
 
 def test_a_finding_stays_as_it_was_found() -> None:

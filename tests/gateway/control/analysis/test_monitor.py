@@ -11,16 +11,16 @@ import pytest
 
 from postil.gateway.control.analysis.betting import Tolerance
 from postil.gateway.control.analysis.comparison import CALIBRATION, Comparison
-from postil.gateway.control.analysis.monitor import Alarm, Monitor
-from postil.gateway.inference.record import End, Trace
-from postil.gateway.inference.request import Ask, Kind
-from postil.gateway.inference.routing.catalog import NUMBER, PIN, Entry, Route, Share
+from postil.gateway.control.analysis.monitor import Monitor, Regression
+from postil.gateway.inference.record import RequestOutcome, RequestRecord
+from postil.gateway.inference.request import CompletionRequest, Kind
+from postil.gateway.inference.routing.catalog import NUMBER, PIN, AdapterEntry, Route, TrafficShare
 from postil.gateway.tenancy.directory import Caller
 from postil.registry.names import AdapterName
 from postil.registry.releases.channels import CANARY, STABLE
 from tests.gateway.inference.routing.test_catalog import RELEASES, TRIAGE
 
-CALLER, ASK = Caller("clinic", frozenset({"healthcare"})), Ask(Kind.CHAT, {}, None, False, False)
+CALLER, ASK = Caller("clinic", frozenset({"healthcare"})), CompletionRequest(Kind.CHAT, {}, None, False, False)
 NAME = str(TRIAGE)
 # Of so many records the first half says what is slow.
 MANY = 2 * CALIBRATION
@@ -30,10 +30,10 @@ class Watched:
     """A monitor, the entry that it follows, and what it found. Time goes on by ``every`` seconds a request."""
 
     def __init__(self, **comparison: Any) -> None:
-        self.alarms: list[Alarm] = []
+        self.alarms: list[Regression] = []
         self.now, self.every = 0.0, 0.0
         self.monitor = Monitor(self.alarms.append, partial(Comparison, **comparison), lambda: self.now)
-        self.entry: Entry | None = None
+        self.entry: AdapterEntry | None = None
 
     def at(
         self,
@@ -45,8 +45,8 @@ class Watched:
         name: AdapterName = TRIAGE,
     ) -> None:
         """The channels point there now."""
-        share = Share(canary, weight) if canary else None
-        before, self.entry = self.entry, Entry(name, RELEASES, {}, live, canary=share, promoted=promoted)
+        share = TrafficShare(canary, weight) if canary else None
+        before, self.entry = self.entry, AdapterEntry(name, RELEASES, {}, live, canary=share, promoted=promoted)
         self.monitor.follow(self.entry, before)
 
     def ask(
@@ -62,19 +62,19 @@ class Watched:
         """So many requests to a release."""
         release = RELEASES[number]
         release = replace(release, ref=replace(release.ref, domain=name.split("/")[0], adapter=name.split("/")[1]))
-        tell = self.monitor.ended if seconds is None else self.slow(seconds)
+        tell = self.monitor.finished if seconds is None else self.slow(seconds)
         for _ in range(times):
-            trace = Trace(Route(release, why), CALLER, ASK, tell, self.monitor.came)
-            trace.failed_validation = bad
-            trace.end()
+            record = RequestRecord(Route(release, why), CALLER, ASK, tell, self.monitor.started)
+            record.failed_validation = bad
+            record.finish()
             self.now += self.every
 
-    def slow(self, seconds: float) -> Callable[[Trace], None]:
+    def slow(self, seconds: float) -> Callable[[RequestRecord], None]:
         """What ends a request as if it had taken so long."""
 
-        def tell(trace: Trace) -> None:
-            trace.seconds = seconds
-            self.monitor.ended(trace)
+        def tell(record: RequestRecord) -> None:
+            record.seconds = seconds
+            self.monitor.finished(record)
 
         return tell
 
@@ -110,9 +110,9 @@ def test_a_bad_canary_is_an_alarm_once(watched: Watched) -> None:
     watched.at(1, 2)
     assert watched.watching() == (CANARY, 1, 2)
     watched.both(200, bad=True)
-    (alarm,) = watched.alarms
-    assert (alarm.which, str(alarm.new), str(alarm.old)) == (CANARY, f"{NAME}@2", f"{NAME}@1")
-    assert alarm.finding.signal == "validator failures"
+    (regression,) = watched.alarms
+    assert (regression.which, str(regression.new), str(regression.old)) == (CANARY, f"{NAME}@2", f"{NAME}@1")
+    assert regression.evidence.signal == "validator failures"
     assert watched.watching() is None
 
 
@@ -163,8 +163,8 @@ def test_a_fresh_stable_is_compared_with_what_was_recorded_of_its_predecessor(wa
     watched.at(2)
     assert watched.watching() == (STABLE, 1, 2)
     watched.ask(2, bad=True, times=50)
-    (alarm,) = watched.alarms
-    assert (alarm.which, alarm.new.number, alarm.old.number) == (STABLE, 2, 1)
+    (regression,) = watched.alarms
+    assert (regression.which, regression.new.number, regression.old.number) == (STABLE, 2, 1)
 
 
 def test_a_fresh_stable_that_is_good_is_watched_until_the_records_end(watched: Watched) -> None:
@@ -191,7 +191,7 @@ def test_a_predecessor_that_was_seldom_asked_shows_a_bad_release_too(watched: Wa
     watched.ask(1, times=records)
     watched.at(2)
     watched.ask(2, bad=True, times=10)
-    assert [alarm.finding.signal for alarm in watched.alarms] == ["validator failures"]
+    assert [regression.evidence.signal for regression in watched.alarms] == ["validator failures"]
 
 
 def test_a_stable_that_was_never_asked_leaves_nothing_to_compare_with(watched: Watched) -> None:
@@ -210,11 +210,13 @@ def test_slow_answers_count_unless_more_is_asked_than_ever_of_the_predecessor(ev
     watched.at(2)
     traces = []
     for _ in range(100):
-        traces.append(Trace(Route(RELEASES[2], STABLE), CALLER, ASK, watched.slow(9.0), watched.monitor.came))
+        traces.append(
+            RequestRecord(Route(RELEASES[2], STABLE), CALLER, ASK, watched.slow(9.0), watched.monitor.started)
+        )
         watched.now += every
-    for trace in traces:
-        trace.end()
-    assert [alarm.finding.signal for alarm in watched.alarms] == signals
+    for record in traces:
+        record.finish()
+    assert [regression.evidence.signal for regression in watched.alarms] == signals
 
 
 def test_failures_count_however_much_is_asked() -> None:
@@ -225,7 +227,7 @@ def test_failures_count_however_much_is_asked() -> None:
     watched.at(2)
     watched.every = 0.0
     watched.ask(2, times=100, bad=True, seconds=9.0)
-    assert [alarm.finding.signal for alarm in watched.alarms] == ["validator failures"]
+    assert [regression.evidence.signal for regression in watched.alarms] == ["validator failures"]
 
 
 @pytest.mark.parametrize(("left", "back"), [(2, 1), (1, 2)])
@@ -250,7 +252,7 @@ def test_only_the_direct_predecessor_counts(watched: Watched) -> None:
     watched.ask(2, times=MANY)
     watched.at(3)
     watched.ask(3, bad=True, times=50)
-    assert [(alarm.new.number, alarm.old.number) for alarm in watched.alarms] == [(3, 2)]
+    assert [(regression.new.number, regression.old.number) for regression in watched.alarms] == [(3, 2)]
 
 
 @pytest.mark.parametrize("why", [NUMBER, PIN])
@@ -264,9 +266,9 @@ def test_what_somebody_chose_does_not_count(watched: Watched, why: str) -> None:
 
 def test_a_request_that_was_refused_for_its_own_fault_does_not_count(watched: Watched) -> None:
     watched.at(1, 2)
-    trace = Trace(Route(RELEASES[2], CANARY), CALLER, ASK, watched.monitor.ended, watched.monitor.came)
-    trace.end(End.REFUSED)
-    trace.end()
+    record = RequestRecord(Route(RELEASES[2], CANARY), CALLER, ASK, watched.monitor.finished, watched.monitor.started)
+    record.finish(RequestOutcome.REFUSED)
+    record.finish()
     assert watched.totals() == (0, 0)
 
 
@@ -274,12 +276,12 @@ def test_a_canary_that_could_not_be_loaded_is_seen_and_so_is_who_answered(watche
     watched.at(1, 2)
     for _ in range(100):
         route = Route(RELEASES[2], CANARY, otherwise=RELEASES[1])
-        trace = Trace(route, CALLER, ASK, watched.monitor.ended, watched.monitor.came)
-        trace.elsewhere(Route(RELEASES[1], STABLE))
-        trace.end()
-    (alarm,) = watched.alarms
-    assert alarm.finding.signal == "engine errors"
-    assert alarm.finding.old_failures == 0 < alarm.finding.new_failures == alarm.finding.new_total
+        record = RequestRecord(route, CALLER, ASK, watched.monitor.finished, watched.monitor.started)
+        record.reroute(Route(RELEASES[1], STABLE))
+        record.finish()
+    (regression,) = watched.alarms
+    assert regression.evidence.signal == "engine errors"
+    assert regression.evidence.old_failures == 0 < regression.evidence.new_failures == regression.evidence.new_total
 
 
 def test_adapters_are_watched_apart(watched: Watched) -> None:
@@ -289,5 +291,5 @@ def test_adapters_are_watched_apart(watched: Watched) -> None:
     for _ in range(200):
         watched.ask(1, name="legal/clause")
         watched.ask(2, CANARY, bad=True, name="legal/clause")
-    assert [str(alarm.new) for alarm in watched.alarms] == ["legal/clause@2"]
+    assert [str(regression.new) for regression in watched.alarms] == ["legal/clause@2"]
     assert (watched.watching(), watched.totals()) == ((CANARY, 1, 2), (0, 0))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postil.gateway.control.analysis.comparison import Comparison, Finding, Seen
+from postil.gateway.control.analysis.comparison import Comparison, Evidence, Seen
 from postil.gateway.control.analysis.ordering import Arrivals
 
 GOOD = Seen(failed_validation=False, engine_error=False, fell_back=False, seconds=5.0)
@@ -77,7 +77,7 @@ def test_a_request_ends_once() -> None:
     assert list(arrivals.ripe(0.0)) == [(True, FAILED)]
 
 
-def fresh_stable(rng: random.Random, *, in_order: bool) -> Finding | None:
+def fresh_stable(rng: random.Random, *, in_order: bool) -> Evidence | None:
     """A release that fails as rarely as the one before it, and at once where it does; 200 requests a second."""
     comparison, arrivals = Comparison(), Arrivals()
     for _ in range(2_000):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postil.gateway.engine.health.activity import Pulse
+from postil.gateway.engine.health.activity import EngineActivity
 
 
 class Clock:
@@ -17,40 +17,40 @@ class Clock:
 
 def test_nobody_waits_for_an_engine_that_nobody_asks() -> None:
     clock = Clock()
-    pulse = Pulse(clock)
-    pulse.asked()
-    pulse.heard()
-    pulse.done(well=True)
+    activity = EngineActivity(clock)
+    activity.asked()
+    activity.heard()
+    activity.done(well=True)
     clock.now += 1000
-    assert pulse.silent_seconds == 0
+    assert activity.silent_seconds == 0
 
 
 def test_new_requests_do_not_hide_that_the_first_is_not_answered() -> None:
     clock = Clock()
-    pulse = Pulse(clock)
+    activity = EngineActivity(clock)
     for _ in range(5):
-        pulse.asked()
+        activity.asked()
         clock.now += 2
-    assert pulse.silent_seconds == 10
-    pulse.heard()
-    assert pulse.silent_seconds == 0
+    assert activity.silent_seconds == 10
+    activity.heard()
+    assert activity.silent_seconds == 0
 
 
 def test_clients_who_give_up_do_not_hide_it_either() -> None:
     clock = Clock()
-    pulse = Pulse(clock)
+    activity = EngineActivity(clock)
     for _ in range(5):
-        pulse.asked()
+        activity.asked()
         clock.now += 2
-        pulse.done(well=False)
-    assert pulse.silent_seconds == 10
+        activity.done(well=False)
+    assert activity.silent_seconds == 10
 
 
 def test_a_stream_that_stands_still_is_silent_from_its_last_chunk_on() -> None:
     clock = Clock()
-    pulse = Pulse(clock)
-    pulse.asked()
+    activity = EngineActivity(clock)
+    activity.asked()
     clock.now += 5
-    pulse.heard()
+    activity.heard()
     clock.now += 3
-    assert pulse.silent_seconds == 3
+    assert activity.silent_seconds == 3

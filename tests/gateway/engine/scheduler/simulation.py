@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
 
-from postil.gateway.engine.scheduler.fair_queue import Turns
-from postil.gateway.engine.scheduler.types import Limits, State, Ticket
+from postil.gateway.engine.scheduler.fair_queue import FairQueue
+from postil.gateway.engine.scheduler.types import QueueEntry, SchedulerLimits, State
 
 
 @dataclass(frozen=True)
@@ -35,59 +35,59 @@ class Went:
 class Simulation:
     """Runs arrivals through the rules, and looks at every step whether the limits are kept."""
 
-    limits: Limits
+    limits: SchedulerLimits
     weights: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.turns = Turns(self.limits, self.weights)
+        self.turns = FairQueue(self.limits, self.weights)
         self.went: list[Went] = []
         self._order = count()
-        self._todo: list[tuple[float, int, str, Ticket | Arrival]] = []
-        self._known: dict[Ticket, tuple[Arrival, int]] = {}
-        self._inside: set[Ticket] = set()
+        self._todo: list[tuple[float, int, str, QueueEntry | Arrival]] = []
+        self._known: dict[QueueEntry, tuple[Arrival, int]] = {}
+        self._inside: set[QueueEntry] = set()
 
     def run(self, arrivals: Iterable[Arrival]) -> list[Went]:
         """Everybody who had a turn, in that order."""
         for arrival in arrivals:
             self._at(arrival.at, "comes", arrival)
         while self._todo or self.turns.waiting:
-            look = self.turns.look_at()
+            look = self.turns.next_look()
             if look is not None and (not self._todo or look < self._todo[0][0]):
                 now = look
             else:
                 assert self._todo, "somebody waits, and nothing would ever change that"
                 now, _, what, whom = heapq.heappop(self._todo)
                 self._step(now, what, whom)
-            for ticket in self.turns.grants(now):
-                self._goes(ticket, now)
+            for entry in self.turns.grants(now):
+                self._goes(entry, now)
             self._check()
         return self.went
 
-    def _step(self, now: float, what: str, whom: Ticket | Arrival) -> None:
-        if isinstance(whom, Ticket):
+    def _step(self, now: float, what: str, whom: QueueEntry | Arrival) -> None:
+        if isinstance(whom, QueueEntry):
             if what == "ends" or whom.state is State.WAITING:
                 self._inside.discard(whom)
-                self.turns.leave(whom, now)
+                self.turns.release(whom, now)
             return
-        ticket = Ticket(whom.tenant, whom.adapter)
-        self._known[ticket] = (whom, len(self.went))
-        if self.turns.arrive(ticket, now):
-            ticket.arrived = now
-            self._goes(ticket, now)
+        entry = QueueEntry(whom.tenant, whom.adapter)
+        self._known[entry] = (whom, len(self.went))
+        if self.turns.arrive(entry, now):
+            entry.arrived = now
+            self._goes(entry, now)
         elif whom.leaves is not None:
-            self._at(now + whom.leaves, "leaves", ticket)
+            self._at(now + whom.leaves, "leaves", entry)
 
-    def _goes(self, ticket: Ticket, now: float) -> None:
-        arrival, before = self._known[ticket]
-        self._inside.add(ticket)
-        self.went.append(Went(arrival, now - ticket.arrived, len(self.went) - before))
-        self._at(now + arrival.hold, "ends", ticket)
+    def _goes(self, entry: QueueEntry, now: float) -> None:
+        arrival, before = self._known[entry]
+        self._inside.add(entry)
+        self.went.append(Went(arrival, now - entry.arrived, len(self.went) - before))
+        self._at(now + arrival.hold, "ends", entry)
 
-    def _at(self, when: float, what: str, whom: Ticket | Arrival) -> None:
+    def _at(self, when: float, what: str, whom: QueueEntry | Arrival) -> None:
         heapq.heappush(self._todo, (when, next(self._order), what, whom))
 
     def _check(self) -> None:
-        adapters = {ticket.adapter for ticket in self._inside} - {None}
+        adapters = {entry.adapter for entry in self._inside} - {None}
         assert len(self._inside) == self.turns.running <= self.limits.in_flight
         assert len(adapters) <= self.limits.adapters
         assert adapters == set(self.turns.adapters())
@@ -96,7 +96,7 @@ class Simulation:
 
     def _check_nobody_waits_in_vain(self, adapters: set[str | None]) -> None:
         """With a place free, only those wait who need another adapter, or one that is to make room."""
-        waiting = [ticket for ticket in self._known if ticket.state is State.WAITING]
-        assert all(ticket.adapter is not None for ticket in waiting)
+        waiting = [entry for entry in self._known if entry.state is State.WAITING]
+        assert all(entry.adapter is not None for entry in waiting)
         if len(adapters) < self.limits.adapters:
             assert not waiting

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postil.gateway.engine.scheduler.fair_queue import Turns
-from postil.gateway.engine.scheduler.types import Limits, QueueIsFullError, Ticket
+from postil.gateway.engine.scheduler.fair_queue import FairQueue
+from postil.gateway.engine.scheduler.types import QueueEntry, QueueIsFullError, SchedulerLimits
 from tests.gateway.engine.scheduler.simulation import Arrival, Simulation, Went
 
 LONGEST = 8.0
@@ -22,11 +22,11 @@ _arrivals = st.lists(
     ),
     max_size=120,
 )  # fmt: skip
-_limits = st.builds(Limits, st.integers(1, 6), st.integers(1, 4), patience=st.floats(0, 2))
+_limits = st.builds(SchedulerLimits, st.integers(1, 6), st.integers(1, 4), patience=st.floats(0, 2))
 _weights = st.dictionaries(st.sampled_from(TENANTS), st.floats(0.5, 2))
 
 
-def bound(limits: Limits, went: Went, ahead: int) -> float:
+def bound(limits: SchedulerLimits, went: Went, ahead: int) -> float:
     """How long a request may wait at most with ``ahead`` of its own tenant before it, whatever the others do.
 
     A tenant that gets nothing holds nothing after LONGEST, and then has its turn when the others had one each (twice,
@@ -40,7 +40,7 @@ def bound(limits: Limits, went: Went, ahead: int) -> float:
 @settings(max_examples=300, deadline=None)
 @given(_limits, _weights, _arrivals)
 def test_everybody_has_a_turn_within_a_bound(
-    limits: Limits, weights: dict[str, float], arrivals: list[Arrival]
+    limits: SchedulerLimits, weights: dict[str, float], arrivals: list[Arrival]
 ) -> None:
     went = Simulation(limits, weights).run(arrivals)
     patient = [arrival for arrival in arrivals if arrival.leaves is None]
@@ -61,7 +61,7 @@ def test_a_flood_for_other_adapters_holds_nobody_up_for_longer_than_a_few_slots_
         Arrival(number * hold / places / 2, "flood", data.draw(st.sampled_from(others)), hold)
         for number in range(flood)
     ]
-    limits = Limits(places, slots, tenant_queue=1000, patience=0.2)
+    limits = SchedulerLimits(places, slots, tenant_queue=1000, patience=0.2)
     went = Simulation(limits).run([*stream, Arrival(1.0, "clinic", "wanted", hold)])
     (found,) = [each for each in went if each.arrival.tenant == "clinic"]
     assert found.waited <= limits.patience + 2 * limits.patience + 3 * hold
@@ -71,7 +71,7 @@ def test_a_flood_for_other_adapters_holds_nobody_up_for_longer_than_a_few_slots_
 @given(st.integers(1, 50), st.lists(st.floats(0.1, LONGEST), min_size=60, max_size=200))
 def test_a_flood_of_one_tenant_holds_up_anothers_first_request_by_one_place(places: int, holds: list[float]) -> None:
     flood = [Arrival(0.0, "flood", None, hold) for hold in holds]
-    went = Simulation(Limits(places)).run([*flood, Arrival(0.05, "clinic", None, 1.0)])
+    went = Simulation(SchedulerLimits(places)).run([*flood, Arrival(0.05, "clinic", None, 1.0)])
     (found,) = [each for each in went if each.arrival.tenant == "clinic"]
     assert found.passed == 0
     assert found.waited <= sorted(holds[:places])[0]
@@ -80,7 +80,7 @@ def test_a_flood_of_one_tenant_holds_up_anothers_first_request_by_one_place(plac
 def test_who_asks_for_long_answers_gets_no_more_places_than_who_asks_for_short_ones() -> None:
     long = [Arrival(0.0, "long", None, 10.0) for _ in range(100)]
     short = [Arrival(0.1, "short", None, 0.1) for _ in range(400)]
-    went = Simulation(Limits(10)).run([*long, *short])
+    went = Simulation(SchedulerLimits(10)).run([*long, *short])
     # From when the first long answers end, five places are enough for fifty short ones a second.
     done = [each.arrival.at + each.waited for each in went if each.arrival.tenant == "short"]
     assert max(done) < 10 + 400 * 0.1 / 5 + 0.2
@@ -88,80 +88,80 @@ def test_who_asks_for_long_answers_gets_no_more_places_than_who_asks_for_short_o
 
 def test_a_weight_is_a_share() -> None:
     both = [Arrival(0.0, tenant, None, 1.0) for tenant in ("heavy", "light") for _ in range(60)]
-    went = Simulation(Limits(9), {"heavy": 2.0}).run([*both])
+    went = Simulation(SchedulerLimits(9), {"heavy": 2.0}).run([*both])
     first = [each.arrival.tenant for each in went[9:63]]
     assert 33 <= first.count("heavy") <= 39
 
 
 def test_a_weight_is_a_share_with_a_single_place_too() -> None:
     both = [Arrival(0.0, tenant, None, 1.0) for tenant in ("heavy", "light") for _ in range(60)]
-    went = Simulation(Limits(1), {"heavy": 2.0}).run(both)
+    went = Simulation(SchedulerLimits(1), {"heavy": 2.0}).run(both)
     first = [each.arrival.tenant for each in went[1:61]]
     assert 38 <= first.count("heavy") <= 42
 
 
 def test_requests_for_an_adapter_in_flight_go_before_older_ones_for_another() -> None:
-    turns = Turns(Limits(adapters=1, patience=1.0))
-    first, other, same = Ticket("t", "a"), Ticket("t", "b"), Ticket("t", "a")
+    turns = FairQueue(SchedulerLimits(adapters=1, patience=1.0))
+    first, other, same = QueueEntry("t", "a"), QueueEntry("t", "b"), QueueEntry("t", "a")
     assert turns.arrive(first, 0.0)
     assert not turns.arrive(other, 0.1)
     assert not turns.arrive(same, 0.2)
     assert list(turns.grants(0.2)) == [same]
     assert list(turns.grants(1.0)) == []
-    assert turns.look_at() == 1.1
+    assert turns.next_look() == 1.1
 
 
 def test_until_somebody_has_waited_too_long_then_the_slot_is_emptied_for_that_one() -> None:
-    turns = Turns(Limits(adapters=1, patience=1.0))
-    first, other, late = Ticket("t", "a"), Ticket("t", "b"), Ticket("t", "a")
+    turns = FairQueue(SchedulerLimits(adapters=1, patience=1.0))
+    first, other, late = QueueEntry("t", "a"), QueueEntry("t", "b"), QueueEntry("t", "a")
     turns.arrive(first, 0.0)
     turns.arrive(other, 0.1)
     assert list(turns.grants(1.1)) == []
     turns.arrive(late, 1.2)
     assert list(turns.grants(1.2)) == []
-    turns.leave(first, 2.0)
+    turns.release(first, 2.0)
     assert list(turns.grants(2.0)) == [other]
     assert turns.adapters() == ["b"]
 
 
 def test_the_slot_that_fewest_want_is_emptied_but_many_keep_theirs_no_longer_than_their_number_says() -> None:
     for late, emptied in ((1.2, "b"), (23.0, "b"), (30.0, "a")):
-        turns = Turns(Limits(in_flight=2, adapters=2, patience=1.0))
-        turns.arrive(Ticket("t", "a"), 0.0)
-        turns.arrive(Ticket("t", "b"), late - 1.0)
+        turns = FairQueue(SchedulerLimits(in_flight=2, adapters=2, patience=1.0))
+        turns.arrive(QueueEntry("t", "a"), 0.0)
+        turns.arrive(QueueEntry("t", "b"), late - 1.0)
         for _ in range(3):
-            turns.arrive(Ticket("t", "a"), late - 0.5)
-        turns.arrive(Ticket("t", "c"), late - 0.5)
+            turns.arrive(QueueEntry("t", "a"), late - 0.5)
+        turns.arrive(QueueEntry("t", "c"), late - 0.5)
         assert list(turns.grants(late + 0.5)) == []
         assert not turns._is_open(emptied)
 
 
 def test_a_slot_is_not_emptied_for_who_has_left() -> None:
-    turns = Turns(Limits(adapters=1, patience=1.0))
-    first, other, late = Ticket("t", "a"), Ticket("t", "b"), Ticket("t", "a")
+    turns = FairQueue(SchedulerLimits(adapters=1, patience=1.0))
+    first, other, late = QueueEntry("t", "a"), QueueEntry("t", "b"), QueueEntry("t", "a")
     turns.arrive(first, 0.0)
     turns.arrive(other, 0.0)
     assert list(turns.grants(1.0)) == []
-    turns.leave(other, 1.1)
+    turns.release(other, 1.1)
     assert turns.arrive(late, 1.2)
 
 
 def test_a_slot_is_not_emptied_before_who_it_was_emptied_for_has_been_in() -> None:
-    turns = Turns(Limits(in_flight=1, adapters=1, patience=0.0))
+    turns = FairQueue(SchedulerLimits(in_flight=1, adapters=1, patience=0.0))
     for tenant in ("g", "t", "f", "f"):  # So f is the last to have a turn.
-        earlier = Ticket(tenant, None)
+        earlier = QueueEntry(tenant, None)
         turns.arrive(earlier, 0.0)
-        turns.leave(earlier, 0.0)
-    first, owed, passes, other = Ticket("t", "a"), Ticket("f", "x"), Ticket("g", "x"), Ticket("n", "b")
+        turns.release(earlier, 0.0)
+    first, owed, passes, other = QueueEntry("t", "a"), QueueEntry("f", "x"), QueueEntry("g", "x"), QueueEntry("n", "b")
     turns.arrive(first, 0.0)
     turns.arrive(owed, 0.1)
     assert list(turns.grants(0.1)) == []
     turns.arrive(passes, 0.2)
-    turns.leave(first, 1.0)
+    turns.release(first, 1.0)
     assert list(turns.grants(1.0)) == [passes]
     turns.arrive(other, 1.1)
     assert list(turns.grants(1.1)) == []
-    turns.leave(passes, 2.0)
+    turns.release(passes, 2.0)
     assert list(turns.grants(2.0)) == [owed]
 
 
@@ -170,31 +170,31 @@ def test_promises_go_round_the_tenants_whatever_these_hold() -> None:
     holding = [Arrival(number * 0.25, "holding", None, 1.0) for number in range(400)]
     rotating = [Arrival(number * 0.1, "rotating", f"r{number % 10}", 0.3) for number in range(500)]
     wanted = Arrival(5.0, "holding", "x", 0.3)
-    went = Simulation(Limits(8, 1, patience=0.2)).run([*holding, *rotating, wanted])
+    went = Simulation(SchedulerLimits(8, 1, patience=0.2)).run([*holding, *rotating, wanted])
     (found,) = [each for each in went if each.arrival is wanted]
     assert found.waited < 3
 
 
 def test_the_queues_are_bounded_for_each_tenant_and_in_all() -> None:
-    turns = Turns(Limits(in_flight=1, tenant_queue=2, queue=3))
-    turns.arrive(Ticket("a", None), 0.0)
-    waiting = [Ticket("a", None), Ticket("a", None)]
-    for ticket in waiting:
-        assert not turns.arrive(ticket, 0.0)
+    turns = FairQueue(SchedulerLimits(in_flight=1, tenant_queue=2, queue=3))
+    turns.arrive(QueueEntry("a", None), 0.0)
+    waiting = [QueueEntry("a", None), QueueEntry("a", None)]
+    for entry in waiting:
+        assert not turns.arrive(entry, 0.0)
     with pytest.raises(QueueIsFullError):
-        turns.arrive(Ticket("a", None), 0.0)
-    assert not turns.arrive(Ticket("b", None), 0.0)
+        turns.arrive(QueueEntry("a", None), 0.0)
+    assert not turns.arrive(QueueEntry("b", None), 0.0)
     with pytest.raises(QueueIsFullError):
-        turns.arrive(Ticket("c", None), 0.0)
-    turns.leave(waiting[0], 0.0)
-    assert not turns.arrive(Ticket("c", None), 0.0)
+        turns.arrive(QueueEntry("c", None), 0.0)
+    turns.release(waiting[0], 0.0)
+    assert not turns.arrive(QueueEntry("c", None), 0.0)
 
 
 def test_who_was_in_before_is_not_turned_away_and_goes_ahead_of_its_tenants_own() -> None:
-    turns = Turns(Limits(in_flight=1, tenant_queue=1))
-    first, next_one, again = Ticket("a", None), Ticket("a", None), Ticket("a", None)
+    turns = FairQueue(SchedulerLimits(in_flight=1, tenant_queue=1))
+    first, next_one, again = QueueEntry("a", None), QueueEntry("a", None), QueueEntry("a", None)
     turns.arrive(first, 0.0)
     turns.arrive(next_one, 0.0)
     turns.arrive(again, 0.0, ahead=True)
-    turns.leave(first, 1.0)
+    turns.release(first, 1.0)
     assert list(turns.grants(1.0)) == [again]

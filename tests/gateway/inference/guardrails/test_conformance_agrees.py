@@ -10,7 +10,7 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postil.gateway.inference.guardrails.holdback import Holder, Rule
+from postil.gateway.inference.guardrails.holdback import HoldbackBuffer, Rule
 from postil.plugins import Completion, Span, Verdict
 from postil.plugins.conformance.streaming import Left, let_out
 from postil.registry.policy.policy import ValidatorUse
@@ -49,12 +49,12 @@ async def served(words: Words, pieces: Sequence[str], on_fail: Literal["stop", "
         verdict = words.judge(part)
         return [] if verdict.ok else [replace(verdict, validator="words")]
 
-    holder = Holder([rule], ask)
+    holder = HoldbackBuffer([rule], ask)
     out = ""
     for piece in pieces:
-        holder.take(piece)
-        out += await holder.let_go()
-    return out + await holder.let_go("stop", ends=True)
+        holder.feed(piece)
+        out += await holder.drain()
+    return out + await holder.drain("stop", ends=True)
 
 
 def redacted(text: str, left: Left) -> str:

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from postil.plugins import Completion, Exchange, Fallback, FallbackRule, Validator, Verdict, hookimpl
+from postil.plugins import Completion, Fallback, FallbackRule, RequestContext, Validator, Verdict, hookimpl
 from postil.plugins.contract import Config
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import House, running_house
@@ -21,7 +21,7 @@ class Raises(Validator):
 
     name = "raises"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Break."""
         raise RuntimeError(f"secret answer: {completion.text}")
 
@@ -31,7 +31,7 @@ class Rubbish(Validator):
 
     name = "rubbish"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Return what is no verdict."""
         return True  # type: ignore[return-value]
 
@@ -45,11 +45,11 @@ class Attribute(Validator):
         super().__init__(config)
         self.judge = self._later  # type: ignore[assignment, method-assign]
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Not asked."""
         return Verdict.passed()
 
-    async def _later(self, exchange: Exchange, completion: Completion) -> Verdict:
+    async def _later(self, context: RequestContext, completion: Completion) -> Verdict:
         return Verdict.failed("asked later")
 
 
@@ -58,7 +58,7 @@ class Breaking(FallbackRule):
 
     name = "breaking"
 
-    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> Fallback | None:
+    def answer(self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]) -> Fallback | None:
         """Break."""
         raise RuntimeError
 

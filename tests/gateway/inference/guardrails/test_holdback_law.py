@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postil.gateway.inference.guardrails.holdback import Holder, Rule
+from postil.gateway.inference.guardrails.holdback import HoldbackBuffer, Rule
 from postil.plugins import Completion, Outcome, Token, Verdict
 from tests.fakes.windows import Case, Cases, Finder, Judges, at_once, ban, ban_edge, ban_silence, ban_word, rule_for
 from tests.fakes.windows_law import check, held
@@ -97,31 +97,31 @@ def test_an_empty_text_can_fail() -> None:
 
 
 def test_without_rules_everything_leaves_at_once() -> None:
-    holder = Holder((), Judges({}).ask)
-    holder.take("abc")
-    assert at_once(holder.let_go()) == "abc"
-    assert at_once(holder.let_go(ends=True)) == ""
+    holder = HoldbackBuffer((), Judges({}).ask)
+    holder.feed("abc")
+    assert at_once(holder.drain()) == "abc"
+    assert at_once(holder.drain(ends=True)) == ""
 
 
 def test_what_passes_costs_one_question_a_read_and_none_while_nothing_can_leave() -> None:
     finders = {finder.name: finder for finder in (ban("one", ["xxxx"]), ban("two", ["y"]))}
     judges = Judges(finders)
-    holder = Holder([rule_for(at, finder, "stop") for at, finder in enumerate(finders.values())], judges.ask)
+    holder = HoldbackBuffer([rule_for(at, finder, "stop") for at, finder in enumerate(finders.values())], judges.ask)
     asked = []
     for piece in ("ab", "a", "bababab", "b", ""):
-        holder.take(piece)
-        at_once(holder.let_go())
+        holder.feed(piece)
+        at_once(holder.drain())
         asked.append(judges.questions)
-    at_once(holder.let_go(ends=True))
+    at_once(holder.drain(ends=True))
     assert [*asked, judges.questions] == [0, 0, 1, 2, 2, 3]
 
 
 def test_a_whole_text_that_passes_costs_one_question() -> None:
     finder = ban("ban", ["bad"])
     judges = Judges({"ban": finder})
-    holder = Holder([rule_for(0, finder, "redact")], judges.ask)
-    holder.take("good " * 1000)
-    assert at_once(holder.let_go(ends=True)) == "good " * 1000
+    holder = HoldbackBuffer([rule_for(0, finder, "redact")], judges.ask)
+    holder.feed("good " * 1000)
+    assert at_once(holder.drain(ends=True)) == "good " * 1000
     assert judges.questions == 1
 
 
@@ -142,11 +142,11 @@ class Broken:
 @pytest.mark.parametrize(("on_fail", "act"), [("stop", "stop"), ("redact", "stop"), ("replace", "replace")])
 def test_where_a_validator_did_not_run_the_text_ends_and_nothing_more_leaves(on_fail: str, act: str) -> None:
     broken, out = Broken("!"), ""
-    holder = Holder([rule_for(0, ban("ban", ["xxxx"]), on_fail)], broken.ask)
+    holder = HoldbackBuffer([rule_for(0, ban("ban", ["xxxx"]), on_fail)], broken.ask)
     for piece in ("abcdef", "gh!", "ijkl"):
-        holder.take(piece)
-        out += at_once(holder.let_go())
-    assert out + at_once(holder.let_go(ends=True)) == "abc"
+        holder.feed(piece)
+        out += at_once(holder.drain())
+    assert out + at_once(holder.drain(ends=True)) == "abc"
     assert list(holder.acts) == [f"{act} (ban: did not run, it was asleep)"]
     assert broken.asked == 1, "nobody waits for its deadline again"
 
@@ -168,17 +168,17 @@ def test_a_text_that_fails_everywhere_is_not_asked_about_forever() -> None:
     finder = ban("ban", ["a"], wider=40)
     for on_fail, most in (("redact", 2300), ("stop", 100)):
         judges = Judges({"ban": finder})
-        holder = Holder([rule_for(0, finder, on_fail)], judges.ask)
-        holder.take("a" * 1000)
-        at_once(holder.let_go(ends=True))
+        holder = HoldbackBuffer([rule_for(0, finder, on_fail)], judges.ask)
+        holder.feed("a" * 1000)
+        at_once(holder.drain(ends=True))
         assert judges.questions < most
 
 
 def test_what_was_done_is_told_once_with_its_reason() -> None:
     finder = ban("ban", ["bad"])
-    holder = Holder([rule_for(0, finder, "redact")], Judges({"ban": finder}).ask)
-    holder.take("bad and bad")
-    assert at_once(holder.let_go(ends=True)) == "[removed] and [removed]"
+    holder = HoldbackBuffer([rule_for(0, finder, "redact")], Judges({"ban": finder}).ask)
+    holder.feed("bad and bad")
+    assert at_once(holder.drain(ends=True)) == "[removed] and [removed]"
     assert list(holder.acts) == ["redact (ban: forbidden)"]
 
 
@@ -190,11 +190,11 @@ async def nothing_fails(parts: list[Completion], part: Completion) -> Sequence[V
 
 def test_a_part_says_where_it_stands_and_the_last_one_that_it_is_the_last() -> None:
     parts: list[Completion] = []
-    holder = Holder([rule_for(0, ban("ban", ["xxx"]), "stop")], lambda part, rule: nothing_fails(parts, part))
+    holder = HoldbackBuffer([rule_for(0, ban("ban", ["xxx"]), "stop")], lambda part, rule: nothing_fails(parts, part))
     for piece in "abcde":
-        holder.take(piece)
-        at_once(holder.let_go())
-    at_once(holder.let_go("length", ends=True))
+        holder.feed(piece)
+        at_once(holder.drain())
+    at_once(holder.drain("length", ends=True))
     assert [(part.text, part.offset, part.ends, part.finish_reason) for part in parts] == [
         ("abc", 0, False, None),
         ("bcd", 1, False, None),
@@ -206,7 +206,9 @@ def test_a_part_says_where_it_stands_and_the_last_one_that_it_is_the_last() -> N
 def test_tokens_come_only_with_all_of_the_text() -> None:
     parts: list[Completion] = []
     tokens = (Token("abc", -0.1),)
-    holder = Holder([rule_for(0, ban("ban", ["x"]), "stop")], lambda part, rule: nothing_fails(parts, part), tokens)
-    holder.take("abc")
-    at_once(holder.let_go(ends=True))
+    holder = HoldbackBuffer(
+        [rule_for(0, ban("ban", ["x"]), "stop")], lambda part, rule: nothing_fails(parts, part), tokens
+    )
+    holder.feed("abc")
+    at_once(holder.drain(ends=True))
     assert parts[0].tokens == tokens

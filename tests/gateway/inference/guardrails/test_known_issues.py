@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from postil.plugins import Completion, Exchange, Validator, Verdict, hookimpl
+from postil.plugins import Completion, RequestContext, Validator, Verdict, hookimpl
 from tests.fakes.sse import Said, engine_stream, heard
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.conftest import House, bearer, running_house
@@ -24,7 +24,7 @@ class Crashing(Validator):
 
     name = "crashing"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Raise."""
         raise ConnectionError("no moderation service here")
 

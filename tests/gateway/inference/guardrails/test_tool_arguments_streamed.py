@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postil.gateway.inference.guardrails.holdback import Holder
-from postil.gateway.inference.guardrails.tool_arguments import Arguments
+from postil.gateway.inference.guardrails.holdback import HoldbackBuffer
+from postil.gateway.inference.guardrails.tool_arguments import ToolArguments
 from tests.fakes.sse import Said, call, engine_stream
 from tests.fakes.windows import Finder, Judges, at_once, ban, rule_for
 from tests.fakes.windows_path import one_rule, stream_of
@@ -60,13 +60,13 @@ def test_an_id_of_the_models_making_is_judged_too() -> None:
 def arguments(raw: str, on_fail: str, *, cut: bool) -> tuple[str, str]:
     """What leaves of arguments, and what of the text that they mean."""
     finder, out = ban("ban", ["ab", '\n"', "😀"], wider=1), []
-    for kind, text in ((Arguments, raw), (Holder, json.loads(f'"{raw}"'))):
+    for kind, text in ((ToolArguments, raw), (HoldbackBuffer, json.loads(f'"{raw}"'))):
         rule = rule_for(0, finder, on_fail, '#"')
         holder, left = kind([rule], Judges({"ban": finder}).ask), ""
         for piece in text if cut else [text]:
-            holder.take(piece)
-            left += at_once(holder.let_go())
-        out.append(left + at_once(holder.let_go(ends=True)))
+            holder.feed(piece)
+            left += at_once(holder.drain())
+        out.append(left + at_once(holder.drain(ends=True)))
     return out[0], out[1]
 
 
@@ -89,18 +89,18 @@ NO_ESCAPES = ["\\", "\\u", "\\u00", "\\ud83d", "\\ud83d\\u00", "\\x", "\\ud83dab
 @pytest.mark.parametrize("raw", NO_ESCAPES)
 def test_what_is_no_escape_is_left_as_it_is(raw: str) -> None:
     finder, out = ban("ban", ["zz", "a\ufffd"]), ""
-    holder = Arguments([rule_for(0, finder, "stop")], Judges({"ban": finder}).ask)
+    holder = ToolArguments([rule_for(0, finder, "stop")], Judges({"ban": finder}).ask)
     for one in raw:
-        holder.take(one)
-        out += at_once(holder.let_go())
-    assert out + at_once(holder.let_go(ends=True)) == raw
+        holder.feed(one)
+        out += at_once(holder.drain())
+    assert out + at_once(holder.drain(ends=True)) == raw
 
 
 def test_a_validator_never_sees_half_of_a_pair() -> None:
     finder = Finder("ban", 1, lambda text, *_: [] if any("\ud800" <= one <= "\udfff" for one in text) else None)
-    holder = Arguments([rule_for(0, finder, "stop")], Judges({"ban": finder}).ask)
-    holder.take('{"q": "\\ud83d and \\ude00"}')
-    assert at_once(holder.let_go(ends=True)) == '{"q": "\\ud83d and \\ude00"}'
+    holder = ToolArguments([rule_for(0, finder, "stop")], Judges({"ban": finder}).ask)
+    holder.feed('{"q": "\\ud83d and \\ude00"}')
+    assert at_once(holder.drain(ends=True)) == '{"q": "\\ud83d and \\ude00"}'
 
 
 def message(*calls: tuple[str, str], content: str | None = None) -> dict[str, Any]:

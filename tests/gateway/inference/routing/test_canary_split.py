@@ -73,8 +73,8 @@ def test_users_of_one_tenant_are_told_apart_and_those_of_two_are_not_the_same() 
 
 def test_a_user_has_a_place_of_its_own_whatever_the_tenants_is() -> None:
     at_tenant = place(CANARY, "clinic", None)
-    apart = sum((place(CANARY, "clinic", f"user-{user}") < 50) != (at_tenant < 50) for user in range(PEOPLE))
-    assert abs(apart - PEOPLE / 2) < bound(PEOPLE, 0.5)
+    plugin_host = sum((place(CANARY, "clinic", f"user-{user}") < 50) != (at_tenant < 50) for user in range(PEOPLE))
+    assert abs(plugin_host - PEOPLE / 2) < bound(PEOPLE, 0.5)
 
 
 @given(NAMES)

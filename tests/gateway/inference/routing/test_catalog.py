@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postil.gateway.errors import EngineUnavailableError, UnknownModelError
-from postil.gateway.inference.routing.catalog import Entry, Route, Share
-from postil.gateway.inference.routing.release import Servable, make_servable, recipe
+from postil.gateway.inference.routing.catalog import AdapterEntry, Route, TrafficShare
+from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
 from postil.gateway.tenancy.directory import Caller
 from postil.plugins.manager import PluginManager
 from postil.registry.db.tables import Release
@@ -25,32 +25,32 @@ NAMES = st.text(min_size=1, max_size=20)
 WEIGHTS = st.floats(0, 100, exclude_min=True)
 
 
-def servable(number: int) -> Servable:
+def loaded(number: int) -> LoadedRelease:
     """A release with an empty policy."""
     release = Release(
         domain=TRIAGE.domain, adapter=TRIAGE.adapter, number=number, artifact=f"sha256:{number:064}", base_id="",
         base_revision="", policy={}, policy_digest="", validators={}, note="", actor="",
     )  # fmt: skip
-    return make_servable(recipe(release), PluginManager(entry_points=False))
+    return load_release(release_spec(release), PluginManager(entry_points=False))
 
 
-RELEASES = {number: servable(number) for number in (1, 2, 3, 4)}
+RELEASES = {number: loaded(number) for number in (1, 2, 3, 4)}
 
 
 def entry(
     canary: float = 0, shadow: float = 0, pins: Mapping[str, int] | None = None, broken: Mapping[int, str] | None = None
-) -> Entry:
+) -> AdapterEntry:
     """Release 1 is live; 2 is the canary and 3 the shadow, if they have a weight; 4 is only there."""
     releases = {number: release for number, release in RELEASES.items() if number not in (broken or {})}
-    return Entry(
-        TRIAGE, releases, broken or {}, 1, canary=Share(2, canary) if canary else None,
-        shadow=Share(3, shadow) if shadow else None, pins=pins or {},
+    return AdapterEntry(
+        TRIAGE, releases, broken or {}, 1, canary=TrafficShare(2, canary) if canary else None,
+        shadow=TrafficShare(3, shadow) if shadow else None, pins=pins or {},
     )  # fmt: skip
 
 
 def way(route: Route) -> tuple[int, str]:
     """The release that answers, and why."""
-    return route.release.ref.number, route.why
+    return route.release.ref.number, route.reason
 
 
 @given(NAMES, NAMES, WEIGHTS, WEIGHTS)
@@ -142,14 +142,14 @@ def test_a_pin_to_what_cannot_be_served_here_does_not_become_another_release() -
 
 
 def test_what_the_engine_has_to_hold_is_what_is_live_tried_or_pinned() -> None:
-    assert entry(10, 100, {"clinic": 4, "bank": 4, "shop": 1}).wanted() == {
+    assert entry(10, 100, {"clinic": 4, "bank": 4, "shop": 1}).desired() == {
         1: ["live", "pin of shop"], 2: ["canary"], 3: ["shadow"], 4: ["pin of bank", "pin of clinic"],
     }  # fmt: skip
-    assert entry().wanted() == {1: ["live"]}
+    assert entry().desired() == {1: ["live"]}
 
 
 def test_what_cannot_be_served_here_is_missed_where_it_should_be_held() -> None:
     broken = entry(10, 100, {"clinic": 4}, broken={2: "made for another base", 4: "made for another base"})
-    assert broken.wanted() == {1: ["live"], 3: ["shadow"]}
-    assert broken.missed() == {2: ["canary"], 4: ["pin of clinic"]}
-    assert entry(broken={4: "made for another base"}).missed() == {}
+    assert broken.desired() == {1: ["live"], 3: ["shadow"]}
+    assert broken.unservable() == {2: ["canary"], 4: ["pin of clinic"]}
+    assert entry(broken={4: "made for another base"}).unservable() == {}

@@ -10,7 +10,7 @@ import pytest
 
 from postil.gateway.inference.request import Kind
 from postil.gateway.inference.shadow import said as texts_of
-from postil.plugins import Completion, Exchange, Validator, Verdict, window
+from postil.plugins import Completion, RequestContext, Validator, Verdict, window
 from postil.registry.policy.policy import Policy, ValidatorUse
 from tests.fakes.sse import DONE, Heard, Said, call, engine_stream, event, heard
 from tests.fakes.windows import Case, Cases, ban, pieces
@@ -79,7 +79,7 @@ def test_the_law_holds_from_the_engines_bytes_to_the_clients(channel: str) -> No
             assert text_of(choice, channel) == told.text + (instead if main else "")
             assert main or choice.text == instead
             assert choice.finish == ("content_filter" if told.over else "stop")
-        assert way.trace.failed_validation == (found.choices[0].told != {})
+        assert way.record.failed_validation == (found.choices[0].told != {})
 
 
 def test_a_whole_answer_becomes_what_its_stream_becomes() -> None:
@@ -118,7 +118,7 @@ def test_what_is_allowed_comes_with_all_that_clients_expect() -> None:
     assert stream.usage == {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
     assert all("usage" in chunk for chunk in stream.chunks)
     assert stream.choices[0].told == {}
-    assert (way.cancelled, way.trace.failed_validation, way.trace.engine_error) == (False, False, False)
+    assert (way.cancelled, way.record.failed_validation, way.record.engine_error) == (False, False, False)
 
 
 def test_who_asks_for_no_usage_gets_none() -> None:
@@ -133,7 +133,7 @@ def test_a_stop_ends_the_engines_request_and_counts_what_was_used() -> None:
     assert (stream.text, stream.choices[0].finish) == ("so ", "content_filter")
     assert stream.choices[0].told == {"fallback": "stop (ban: forbidden)"}
     assert stream.usage == {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6}
-    assert (way.cancelled, way.trace.failed_validation, way.trace.fell_back) == (True, True, True)
+    assert (way.cancelled, way.record.failed_validation, way.record.fell_back) == (True, True, True)
 
 
 def test_choices_end_each_for_itself() -> None:
@@ -167,7 +167,7 @@ class Speaks(Validator):
     name = "speaks"
     scope = window(3)
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Pass."""
         if "!" in completion.text:
             return Verdict.passed(notice="loud", review="it is loud")
@@ -195,7 +195,7 @@ class Breaks(Validator):
     name = "breaks"
     scope = window(3)
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Break at a sign."""
         assert "!" not in completion.text
         return Verdict.passed()
@@ -212,7 +212,7 @@ def test_a_validator_that_breaks_has_not_passed_unless_the_policy_says_so(if_not
 def test_a_shadow_is_compared_with_what_left() -> None:
     way = one_rule("redact", shadow=True)
     body = b"".join(asyncio.run(way.stream(engine_stream([(0, "so bad it is")]))))
-    assert b"".join(way.trace.raw or []) == body
+    assert b"".join(way.record.raw or []) == body
     assert texts_of(Kind.CHAT, body) == ["so [removed] it is"]
 
 
@@ -238,7 +238,7 @@ def test_what_no_engine_should_send_is_an_error_and_never_passed_on(wrong: bytes
     assert stream.error["code"] == "engine_unavailable"
     assert "secret" not in str(stream)
     assert stream.text == "so good i"
-    assert (way.trace.engine_error, way.ended) == (True, [way.trace])
+    assert (way.record.engine_error, way.ended) == (True, [way.record])
 
 
 def test_what_nobody_judges_has_no_way_out() -> None:
@@ -276,4 +276,4 @@ def test_a_fault_of_the_gateways_own_is_an_error_event_too() -> None:
     stream = stream_of(way, engine_stream([(0, "good!")]))
     assert stream.error is not None
     assert stream.error["type"] == "internal_error"
-    assert (way.trace.engine_error, way.ended) == (False, [way.trace])
+    assert (way.record.engine_error, way.ended) == (False, [way.record])

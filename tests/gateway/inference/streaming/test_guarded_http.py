@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from openai import APIError, AsyncOpenAI
 
-from postil.plugins import Completion, Config, Exchange, InputCheck, Span, Validator, Verdict, hookimpl, window
+from postil.plugins import Completion, Config, InputCheck, RequestContext, Span, Validator, Verdict, hookimpl, window
 from tests.fakes.sse import Said, call, engine_stream, heard
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.fakes.windows import ban
@@ -41,7 +41,7 @@ class Ban(Validator):
         self.finder = ban("ban", [config.phrase], wider=2)
         self.scope = window(self.finder.size)
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Fail with its places."""
         found = self.finder.find(completion.text, completion.offset, completion.ends)
         return Verdict.failed("forbidden", [Span(*one) for one in found]) if found else Verdict.passed()
@@ -52,7 +52,7 @@ class Mild(Validator):
 
     name = "mild"
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Fail at the sign."""
         return Verdict.failed("not mild") if "!" in completion.text else Verdict.passed()
 
@@ -62,7 +62,7 @@ class Greeting(InputCheck):
 
     name = "greeting"
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, context: RequestContext) -> Verdict:
         """Pass."""
         return Verdict.passed(notice="hello")
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postil.gateway.inference.streaming.usage_filter import Fingerprint, Passing, of_answer
+from postil.gateway.inference.streaming.usage_filter import Fingerprint, UsageFilter, of_answer
 
 DONE = b"data: [DONE]\n\n"
 PRINT = "vllm-0.32.0-tp1-0123abcd"
@@ -78,14 +78,14 @@ def vllm(
     return [*events, DONE]
 
 
-async def passed(passing: Passing, chunks: Iterable[bytes]) -> list[bytes]:
+async def passed(passing: UsageFilter, chunks: Iterable[bytes]) -> list[bytes]:
     """What goes on to the client, write by write."""
 
     async def reads() -> AsyncIterator[bytes]:
         for chunk in chunks:
             yield chunk
 
-    return [out async for out in passing.through(reads())]
+    return [out async for out in passing.filter(reads())]
 
 
 def cut(stream: bytes, places: list[int]) -> list[bytes]:
@@ -106,7 +106,7 @@ def test_the_client_gets_what_the_engine_alone_would_send(
     said = [(0, piece) for piece in pieces]
     alone = vllm(said, chat=chat, total=total, each=each, named=named)
     counted = vllm(said, chat=chat, total=True, each=True, named=named)
-    passing = Passing(Fingerprint(), total=total, each=each, choices=None)
+    passing = UsageFilter(Fingerprint(), total=total, each=each, choices=None)
     out = asyncio.run(passed(passing, cut(b"".join(counted), places)))
     assert b"".join(out) == b"".join(alone)
     assert all(one.endswith(b"\n\n") for one in out)
@@ -124,7 +124,7 @@ def test_so_it_does_where_there_are_several_choices(
     fingerprint = Fingerprint()
     if known:
         fingerprint.written = f',"system_fingerprint":"{PRINT}"'.encode()
-    passing = Passing(fingerprint, total=total, each=each, choices=3)
+    passing = UsageFilter(fingerprint, total=total, each=each, choices=3)
     out = asyncio.run(passed(passing, vllm(said, chat=chat, total=True, each=True, n=3)))
     assert b"".join(out) == b"".join(vllm(said, chat=chat, total=total, each=each, n=3))
     assert passing.used() == (5, len(said))
@@ -136,7 +136,7 @@ def test_so_it_does_where_there_are_several_choices(
 def test_a_stream_that_is_cut_off_is_counted_up_to_there(pieces: list[str], place: int, chat: bool) -> None:
     events = vllm([(0, piece) for piece in pieces], chat=chat, total=True, each=True)
     upto = 1 + place % len(pieces)
-    passing = Passing(Fingerprint(), total=False, each=False, choices=None)
+    passing = UsageFilter(Fingerprint(), total=False, each=False, choices=None)
     out = asyncio.run(passed(passing, events[:upto]))
     assert b"".join(out) == b"".join(vllm([(0, piece) for piece in pieces], chat=chat, total=False, each=False)[:upto])
     assert passing.used() == (5, upto)
@@ -147,14 +147,14 @@ def test_of_several_prompts_each_is_counted_once() -> None:
         choice = {"index": index, "text": "x", "finish_reason": None}
         return event(id="1", choices=[choice], usage=used(prompt, completion))
 
-    passing = Passing(Fingerprint(), total=False, each=False, choices=2)
+    passing = UsageFilter(Fingerprint(), total=False, each=False, choices=2)
     asyncio.run(passed(passing, [chunk(0, 5, 1), chunk(1, 5, 1), chunk(2, 9, 1), chunk(0, 5, 2), chunk(3, 9, 4)]))
     assert passing.used() == (14, 2 + 1 + 1 + 4)
 
 
 def test_an_engine_that_breaks_off_after_the_end_of_a_choice_loses_nothing() -> None:
     *events, _, _ = vllm([(0, "a")], chat=True, total=True, each=True)
-    passing = Passing(Fingerprint(), total=False, each=False, choices=None)
+    passing = UsageFilter(Fingerprint(), total=False, each=False, choices=None)
     out = asyncio.run(passed(passing, events))
     assert json.loads(out[-1].removeprefix(b"data: "))["choices"][0]["finish_reason"] == "stop"
     assert passing.used() == (5, 1)
@@ -166,7 +166,7 @@ def test_an_engine_that_does_not_count_is_passed_on_as_it_is() -> None:
         event(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}]),
         DONE,
     ]
-    passing = Passing(Fingerprint(), total=False, each=False, choices=None)
+    passing = UsageFilter(Fingerprint(), total=False, each=False, choices=None)
     assert asyncio.run(passed(passing, events)) == events
     assert passing.used() is None
 
@@ -174,14 +174,14 @@ def test_an_engine_that_does_not_count_is_passed_on_as_it_is() -> None:
 @pytest.mark.parametrize("usage", [{"prompt_tokens": "many"}, {"prompt_tokens": 1.5}])
 @pytest.mark.parametrize("wishes", [(False, False), (True, True)])
 def test_a_count_that_cannot_be_read_breaks_no_answer(usage: dict[str, Any], wishes: tuple[bool, bool]) -> None:
-    passing = Passing(Fingerprint(), total=wishes[0], each=wishes[1], choices=None)
+    passing = UsageFilter(Fingerprint(), total=wishes[0], each=wishes[1], choices=None)
     asyncio.run(passed(passing, [event(choices=[{"index": 0}], usage=usage), DONE]))
     assert passing.used() is None
 
 
 def test_an_engine_that_does_not_count_is_passed_on_to_who_asked_for_counts_too() -> None:
     events = [event(choices=[{"index": 0, "delta": {"content": "a"}, "finish_reason": None}]), DONE]
-    passing = Passing(Fingerprint(), total=True, each=True, choices=None)
+    passing = UsageFilter(Fingerprint(), total=True, each=True, choices=None)
     assert asyncio.run(passed(passing, events)) == events
     assert passing.used() is None
 
@@ -189,7 +189,7 @@ def test_an_engine_that_does_not_count_is_passed_on_to_who_asked_for_counts_too(
 def test_counts_with_details_are_cut_out_whole() -> None:
     detailed = {**used(5, 1), "completion_tokens_details": {"reasoning_tokens": 1}, "prompt_tokens_details": None}
     choice = {"index": 0, "delta": {"content": "a"}, "finish_reason": None}
-    passing = Passing(Fingerprint(), total=False, each=False, choices=None)
+    passing = UsageFilter(Fingerprint(), total=False, each=False, choices=None)
     two = event(choices=[choice], usage=detailed) + event(choices=[choice], usage={**detailed, "completion_tokens": 2})
     assert asyncio.run(passed(passing, [two])) == [2 * event(choices=[choice])]
     assert passing.used() == (5, 2)

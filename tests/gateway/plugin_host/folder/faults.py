@@ -16,10 +16,10 @@ from postil.plugins import (
     AskAgain,
     Completion,
     Config,
-    Exchange,
     Fallback,
     FallbackRule,
     Outcome,
+    RequestContext,
     Span,
     Substitute,
     Validator,
@@ -138,7 +138,7 @@ class Faulty(Validator):
         if config.at_first != "nothing":
             DOES[config.at_first](Completion(""))
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Any:
+    def judge(self, context: RequestContext, completion: Completion) -> Any:
         return DOES[self.config.does](completion)
 
 
@@ -147,15 +147,15 @@ class FaultyAwaited(Faulty):
 
     name = "faulty-awaited"
 
-    async def judge(self, exchange: Exchange, completion: Completion) -> Any:
+    async def judge(self, context: RequestContext, completion: Completion) -> Any:
         await asyncio.sleep(0)
-        return super().judge(exchange, completion)
+        return super().judge(context, completion)
 
 
 class Waiting(Validator):
     name = "waiting"
 
-    async def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    async def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         await asyncio.sleep(3600)
         return Verdict.passed()
 
@@ -165,7 +165,7 @@ class Spawning(Validator):
 
     name = "spawning"
 
-    async def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    async def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         async def leave() -> None:
             sys.exit(1)
 
@@ -178,7 +178,7 @@ def made() -> type[Validator]:
     class Made(Validator):
         name = "made"
 
-        def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+        def judge(self, context: RequestContext, completion: Completion) -> Verdict:
             return Verdict(Outcome.PASSED)
 
     return Made
@@ -187,7 +187,7 @@ def made() -> type[Validator]:
 class Again(FallbackRule):
     name = "again"
 
-    def answer(self, exchange: Exchange, completion: Completion, verdicts: Sequence[Verdict]) -> Substitute | None:
+    def answer(self, context: RequestContext, completion: Completion, verdicts: Sequence[Verdict]) -> Substitute | None:
         return AskAgain("previous", {"temperature": 0.5}, verdicts[0].reason)
 
 

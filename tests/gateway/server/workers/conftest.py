@@ -66,7 +66,7 @@ async def everybody(house: House) -> AsyncIterator[list[httpx.AsyncClient]]:
 
     The kernel chooses who gets a connection, so new ones are opened until there is one to everybody.
     """
-    await until(lambda: house.gateway.pool.serving == WORKERS)
+    await until(lambda: house.gateway.subscribers.serving == WORKERS)
     clients: dict[int, httpx.AsyncClient] = {}
     spare: list[httpx.AsyncClient] = []
     try:

@@ -21,12 +21,12 @@ async def test_a_worker_that_is_killed_takes_nothing_with_it_and_is_replaced(poo
     pooled.engine.requests.clear()
     async with everybody(pooled) as clients:
         asked = [asyncio.create_task(ask(client, key)) for client in clients]
-        await until(lambda: pooled.gateway.admission.turns.running == WORKERS)
+        await until(lambda: pooled.gateway.scheduler.queue.running == WORKERS)
         before = {worker.pid for worker in workers()}
         os.kill(min(before), signal.SIGKILL)  # The first client's: they are in the order of their workers.
         with pytest.raises(httpx.TransportError):
             await asked[0]
-        await until(lambda: pooled.gateway.admission.turns.running == 1)
+        await until(lambda: pooled.gateway.scheduler.queue.running == 1)
         pooled.engine.gate.set()
         assert (await asked[1]).status_code == 200
     await until(lambda: min(before) not in {worker.pid for worker in workers()})

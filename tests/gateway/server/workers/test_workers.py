@@ -97,7 +97,7 @@ async def test_no_more_are_at_the_engine_than_may_be_and_who_leaves_makes_room(
             first = asyncio.create_task(ask(one, key))
             await until(lambda: len(pooled.engine.requests) == 1)
             second = asyncio.create_task(ask(other, key))
-            await until(lambda: pooled.gateway.admission.turns.waiting == 1)
+            await until(lambda: pooled.gateway.scheduler.queue.waiting == 1)
             late = await other.post(
                 "/v1/chat/completions", headers={**bearer(key), "x-request-timeout": "0.05"}, json=ASKED
             )
@@ -106,7 +106,7 @@ async def test_no_more_are_at_the_engine_than_may_be_and_who_leaves_makes_room(
             first.cancel()  # Its client hangs up; the seat goes to whoever waits at the other worker.
             pooled.engine.gate.set()
             assert (await second).status_code == 200
-        await until(lambda: pooled.gateway.admission.turns.running == 0)
+        await until(lambda: pooled.gateway.scheduler.queue.running == 0)
 
 
 async def test_weights_that_the_engine_lost_are_loaded_again_whoever_finds_out(pooled: House) -> None:
@@ -164,7 +164,7 @@ async def test_what_is_too_large_or_wrong_is_told_by_the_primary_through_a_worke
         assert wrong.status_code in (400, 415)
         nobody = await pooled.client.get("/api/status", headers={**bearer("nobody"), "x-postil-client": "192.0.2.1"})
         assert nobody.status_code == 401
-        await pooled.gateway.refusals._write()
+        await pooled.gateway.denied_attempts._write()
         (refused,) = [
             event for event in (await pooled.admin("GET", "/api/events")).json() if event["action"] == "refused"
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from postil.plugins import Config, Happening, Listener
+from postil.plugins import Config, Listener, Notification
 
 _MADE_LIVE = ("promote", "rollback")
 
@@ -23,11 +23,12 @@ class Changes(Listener):
     version = "1"
     Config = ChangesConfig
 
-    def hear(self, happening: Happening) -> None:
+    def handle(self, notification: Notification) -> None:
         """Write the line: when, what, who and why."""
-        if happening.action not in _MADE_LIVE or not happening.subject.startswith(f"{self.config.domain}/"):
+        if notification.action not in _MADE_LIVE or not notification.subject.startswith(f"{self.config.domain}/"):
             return
-        why = f": {happening.reason}" if happening.reason else ""
-        line = f"- {happening.at:%Y-%m-%d %H:%M} {happening.subject}@{happening.after} by {happening.actor}{why}\n"
+        why = f": {notification.reason}" if notification.reason else ""
+        what = f"{notification.subject}@{notification.after} by {notification.actor}"
+        line = f"- {notification.at:%Y-%m-%d %H:%M} {what}{why}\n"
         with self.config.file.open("a", encoding="utf-8") as file:
             file.write(line)

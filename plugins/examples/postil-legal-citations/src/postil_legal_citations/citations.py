@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from postil.plugins import Completion, Config, Exchange, Span, Validator, Verdict, window
+from postil.plugins import Completion, Config, RequestContext, Span, Validator, Verdict, window
 from pydantic import Field, field_validator
 
 # A section of so many characters is in no list, so nothing that follows it matters.
@@ -48,7 +48,7 @@ class Citations(Validator):
         listed = [_LISTED.fullmatch(statute) for statute in config.statutes]
         self._listed = frozenset(found.groups() for found in listed if found)
 
-    def judge(self, exchange: Exchange, completion: Completion) -> Verdict:
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Look at every citation that is whole for certain."""
         cited = [found for found in _CITED.finditer(completion.text) if _is_whole(found, completion)]
         spans = [Span(*found.span(1)) for found in cited if found.group(2, 3) not in self._listed]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from postil.plugins import Config, Exchange, InputCheck, Verdict
+from postil.plugins import Config, InputCheck, RequestContext, Verdict
 
 
 class PrivilegedConfig(Config):
@@ -26,9 +26,9 @@ class Privileged(InputCheck):
         super().__init__(config)
         self._marks = [_plain(mark) for mark in config.marks]
 
-    def check(self, exchange: Exchange) -> Verdict:
+    def check(self, context: RequestContext) -> Verdict:
         """Look at every text of the request, whoever said it and however it is wrapped."""
-        if any(mark in _plain(text) for text in _texts(dict(exchange.request)) for mark in self._marks):
+        if any(mark in _plain(text) for text in _texts(dict(context.request)) for mark in self._marks):
             return Verdict.failed("the request holds a paper that is marked as privileged")
         return Verdict.passed()
 

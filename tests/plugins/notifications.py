@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from postil.plugins import Happening
+from postil.plugins import Notification
 
 AT = datetime(2024, 3, 12, 10, 0, tzinfo=UTC)
 
 
-def happening(reason: str = "better") -> Happening:
+def notification(reason: str = "better") -> Notification:
     details = MappingProxyType({"weight": 5, "when": AT})
-    return Happening("promote", "healthcare/triage", "ann", reason, AT, 1, 2, details)
+    return Notification("promote", "healthcare/triage", "ann", reason, AT, 1, 2, details)
 
 
 def told(reason: str = "better") -> dict[str, Any]:
