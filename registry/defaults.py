@@ -8,3 +8,5 @@ KEEP = 10
 OVERLAP_SECONDS = 24 * 3600.0
 # Who vouches for an adapter: kept and given away with a release, and no part of its artifact.
 SIGNATURE = "model.sig"
+# What training says of itself, beside the weights.
+REPORT = "training.json"

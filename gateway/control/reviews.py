@@ -8,12 +8,13 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from postil.gateway.control.webhooks import Webhooks
 from postil.gateway.errors import EngineUnavailableError
+from postil.gateway.inference.ports import ReviewNotKeptError
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Review, utcnow
 from postil.registry.errors import RegistryError
@@ -27,20 +28,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
 _GIVE_UP = timedelta(days=1)
 # So many samples may be on their way into the database; more are dropped and counted.
 _SAMPLES = 100
-
-
-class ReviewNotKeptError(Exception):
-    """A review could not be kept, so nothing can be promised."""
-
-
-class ReviewSink(Protocol):
-    """Who keeps answers for a person to look at."""
-
-    async def open(self, opening: ReviewRequest, rules: ReviewRules) -> str:
-        """Keep a review and return its id. Raises ReviewNotKeptError."""
-
-    def sample(self, opening: ReviewRequest, rules: ReviewRules) -> None:
-        """Keep a review of an answer that passed."""
 
 
 class Reviews:

@@ -24,7 +24,6 @@ from postil.gateway.engine.process import launch_args as command
 from postil.gateway.engine.scheduler.scheduler import make_scheduler
 from postil.gateway.engine.supervisor import Phase, Supervisor
 from postil.gateway.errors import EngineUnavailableError
-from postil.gateway.inference.guardrails.evaluate import Isolation
 from postil.gateway.inference.label_prefill import LabelPrefixes
 from postil.gateway.inference.metering import metering
 from postil.gateway.inference.pipeline import answered
@@ -36,6 +35,7 @@ from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.inference.shadow import Shadows
 from postil.gateway.inference.shadow_context import Unseen
 from postil.gateway.plugin_host.host import PluginHost
+from postil.gateway.plugin_host.ports import Isolation
 from postil.gateway.server.bootstrap import launcher, open_registry
 from postil.gateway.server.data_dir import hold, run_folder
 from postil.gateway.settings import Settings

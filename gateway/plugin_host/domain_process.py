@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from concurrent.futures import Executor
 from typing import Any
 
-from postil.gateway.inference.guardrails.evaluate import DidNotRunError
 from postil.gateway.plugin_host.pending import PendingCall
+from postil.gateway.plugin_host.ports import DidNotRunError
 from postil.gateway.plugin_host.process import PluginProcess, ProcessEndedError, Spawn
 from postil.gateway.plugin_host.protocol import ComponentSpec
 

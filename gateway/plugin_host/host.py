@@ -17,9 +17,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from postil.gateway.inference.guardrails.evaluate import DidNotRunError
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.plugin_host.domain_process import DomainProcess
+from postil.gateway.plugin_host.ports import DidNotRunError
 from postil.gateway.plugin_host.protocol import ComponentSpec
 from postil.gateway.plugin_host.spawn import spawn
 from postil.plugins.contract import Component
@@ -49,7 +49,7 @@ class PluginHost:
         arguments: Sequence[Any],
         seconds: float,
     ) -> Any:
-        """See ``postil.gateway.inference.guardrails.evaluate.Isolation``."""
+        """See ``postil.gateway.plugin_host.ports.Isolation``."""
         needed = self._needed(kind, name, config)
         return await self._domain(domain).call(needed, method, _packed(tuple(arguments)), seconds)
 

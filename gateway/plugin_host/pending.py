@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from postil.gateway.inference.guardrails.evaluate import DidNotRunError
+from postil.gateway.plugin_host.ports import DidNotRunError
 from postil.gateway.plugin_host.protocol import ComponentSpec
 
 

@@ -20,9 +20,9 @@ from postil.gateway.tenancy.quota import Quota, quota
 from postil.registry.accounts.keys import OF_DOMAINS, OLD_MARK, Role, new_secret, parts, salted, unsalted
 from postil.registry.accounts.limits import of_tenant
 from postil.registry.accounts.tenants import tenants_and_keys
-from postil.registry.artifacts.fsutil import write_private
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Key, Tenant
+from postil.registry.fsutil import write_private
 
 DEMO_TENANTS: Mapping[str, str] = {
     "demo-clinic": "healthcare",

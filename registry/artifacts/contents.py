@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from postil.registry.defaults import REPORT
 from postil.registry.errors import PreflightError
 from postil.registry.policy.policy import MAX_POLICY_BYTES, Policy, parse_policy
 from postil.registry.preflight.preflight import CONFIG, WEIGHTS
 
-REPORT = "training.json"
 POLICY = "policy.yaml"
 CARD = "README.md"
 # An artifact is these and nothing else: a tokenizer or a model card beside them makes no other adapter.

@@ -18,8 +18,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from postil.registry.artifacts.fsutil import fsync, fsync_tree, sha256_file
 from postil.registry.errors import ArtifactError
+from postil.registry.fsutil import fsync, fsync_tree, sha256_file
 
 _LOCK = ".lock"
 _HEX = re.compile("[0-9a-f]{64}")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from postil.registry.artifacts.contents import POLICY, REPORT
+from postil.registry.artifacts.contents import POLICY
 from postil.registry.db.tables import Release
+from postil.registry.defaults import REPORT
 from postil.registry.policy.policy import Output, Policy, policy_from
 from postil.registry.training.report import LabelMetrics, Metrics
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from postil.registry.artifacts.fsutil import sha256_file
 from postil.registry.errors import BaseModelError
+from postil.registry.fsutil import sha256_file
 
 _SUFFIX = ".weight"
 

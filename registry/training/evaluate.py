@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from postil.registry.artifacts.contents import REPORT
 from postil.registry.base_model.model import BaseModel
+from postil.registry.defaults import REPORT
 from postil.registry.errors import DatasetError
 from postil.registry.preflight.preflight import preflight
 from postil.registry.training.dataset import Dataset, Example, load

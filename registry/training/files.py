@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from postil.registry.artifacts.contents import REPORT
+from postil.registry.defaults import REPORT
 from postil.registry.training.errors import OutFolderError
 from postil.registry.training.report import TrainReport
 

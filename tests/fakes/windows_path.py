@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from postil.gateway.inference.guardrails.enforcer import Enforcer
-from postil.gateway.inference.guardrails.evaluate import Isolation
 from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.request import CompletionRequest, Kind
 from postil.gateway.inference.routing.catalog import Catalog, Route
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.inference.streaming.guarded import streamed
+from postil.gateway.plugin_host.ports import Isolation
 from postil.gateway.tenancy.directory import Caller
 from postil.plugins import Completion, ReleaseRef, RequestContext, Span, Validator, Verdict, window
 from postil.registry.policy.policy import Policy, ReviewRules, ValidatorUse

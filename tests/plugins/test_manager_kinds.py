@@ -157,7 +157,7 @@ def test_a_listener_with_the_method_of_an_earlier_version_is_told_the_new_name()
     class Plugin:
         @hookimpl
         def postil_listeners(self) -> list[type[Listener]]:
-            return [Old]
+            return [Old]  # type: ignore[type-abstract]
 
     with pytest.raises(PluginLoadError, match="old: `hear` is now called `handle`"):
         PluginManager([Plugin()], entry_points=False)

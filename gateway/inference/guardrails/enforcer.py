@@ -10,24 +10,18 @@ from typing import Any, Protocol
 
 import msgspec
 
-from postil.gateway.control.reviews import ReviewNotKeptError, ReviewSink
 from postil.gateway.errors import BadRequestError, EngineRefusedError, EngineUnavailableError, UnvalidatedError
 from postil.gateway.inference import request as payload
 from postil.gateway.inference import responses as answers
 from postil.gateway.inference.guardrails.choice import HeldChoice
 from postil.gateway.inference.guardrails.choice import settle as settle_windows
-from postil.gateway.inference.guardrails.evaluate import (
-    DidNotRunError,
-    Evaluation,
-    Isolation,
-    evaluate_input,
-    evaluate_output,
-    run_fallback,
-)
+from postil.gateway.inference.guardrails.evaluate import Evaluation, evaluate_input, evaluate_output, run_fallback
 from postil.gateway.inference.guardrails.window_validators import WindowValidators
+from postil.gateway.inference.ports import ReviewNotKeptError, ReviewSink
 from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.routing.catalog import BASE, Catalog
 from postil.gateway.inference.routing.release import LoadedRelease
+from postil.gateway.plugin_host.ports import DidNotRunError, Isolation
 from postil.plugins import AskAgain, Completion, Fail, Fallback, Hold, Outcome, RequestContext, Verdict
 from postil.plugins.types import Substitute
 from postil.registry.policy.policy import DID_NOT_RUN, ENGINE_ERROR, FallbackUse

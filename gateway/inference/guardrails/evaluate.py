@@ -5,38 +5,19 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from typing import Any, Protocol, TypeGuard
+from typing import Any, TypeGuard
 
 from postil.gateway.inference.routing.release import LoadedRelease
+from postil.gateway.plugin_host.ports import DidNotRunError, Isolation
 from postil.plugins import Completion, FallbackRule, Outcome, RequestContext, Span, Substitute, Verdict
 from postil.plugins.contract import Component
 from postil.registry.policy.policy import CheckUse, FallbackUse
 
 log = logging.getLogger(__name__)
 _RULE_SECONDS = 1.0
-
-
-class Isolation(Protocol):
-    """Where the components of installed plugins run: apart from the gateway, one domain apart from another."""
-
-    async def call(
-        self,
-        domain: str,
-        kind: str,
-        name: str,
-        config: Mapping[str, Any],
-        method: str,
-        arguments: Sequence[Any],
-        seconds: float,
-    ) -> Any:
-        """What ``method`` of such a component returns. Raises DidNotRunError: it raised, took too long, or died."""
-
-
-class DidNotRunError(Exception):
-    """A component gave no result; the text is a short phrase that says why."""
 
 
 @dataclass(frozen=True, slots=True)

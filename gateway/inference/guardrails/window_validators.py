@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from postil.gateway.inference.guardrails.evaluate import Isolation, evaluate_output
+from postil.gateway.inference.guardrails.evaluate import evaluate_output
 from postil.gateway.inference.guardrails.holdback import Rule
 from postil.gateway.inference.routing.release import LoadedRelease
+from postil.gateway.plugin_host.ports import Isolation
 from postil.plugins import Completion, RequestContext, Verdict
 
 # A long text that fails everywhere takes many questions: others get their turn after so many.

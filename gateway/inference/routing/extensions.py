@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from postil.gateway.errors import RefusedError, SettingsError
-from postil.gateway.inference.guardrails.evaluate import DidNotRunError, Isolation
+from postil.gateway.plugin_host.ports import DidNotRunError, Isolation
 from postil.gateway.settings import PluginUse, Settings
 from postil.gateway.tenancy.directory import Caller
 from postil.plugins import Candidate, Notification, RoutingRequest, Verdict

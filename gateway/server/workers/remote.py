@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import msgspec
 
-from postil.gateway.control.reviews import ReviewNotKeptError
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.health.activity import EngineActivity
 from postil.gateway.engine.lease import Weights
+from postil.gateway.inference.ports import ReviewNotKeptError
 from postil.gateway.inference.shadow import AgreementCounts
 from postil.gateway.server.workers import messages as said
 from postil.gateway.server.workers.client import PrimaryClient, refusal_error

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from postil.gateway.control.reviews import ReviewNotKeptError
 from postil.gateway.control.runtime import Gateway
 from postil.gateway.engine.lease import EngineLease
 from postil.gateway.errors import EngineUnavailableError, GatewayError
+from postil.gateway.inference.ports import ReviewNotKeptError
 from postil.gateway.inference.record import RequestOutcome
 from postil.gateway.ipc import Frames
 from postil.gateway.server.workers import messages as said

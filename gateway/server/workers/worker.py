@@ -9,20 +9,20 @@ import pickle
 from collections.abc import Mapping
 from functools import partial
 
-from postil.gateway.control.reviews import ReviewSink
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.supervisor import Phase
 from postil.gateway.errors import EngineUnavailableError
-from postil.gateway.inference.guardrails.evaluate import Isolation
 from postil.gateway.inference.label_prefill import LabelPrefixes
 from postil.gateway.inference.metering import UsageMeter
 from postil.gateway.inference.pipeline import answered
+from postil.gateway.inference.ports import ReviewSink
 from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.routing.catalog import Catalog
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
 from postil.gateway.inference.shadow_context import Unseen
 from postil.gateway.plugin_host.host import PluginHost
+from postil.gateway.plugin_host.ports import Isolation
 from postil.gateway.server.workers.client import PrimaryClient
 from postil.gateway.server.workers.messages import Ack, EngineUnhealthy, RequestFinished, RequestStarted, Update
 from postil.gateway.server.workers.remote import RemoteActivity, RemoteLeases, RemoteLimits, RemoteReviews, agreed

@@ -10,8 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
-from postil.gateway.inference.guardrails.evaluate import DidNotRunError
 from postil.gateway.plugin_host.host import PluginHost
+from postil.gateway.plugin_host.ports import DidNotRunError
 from postil.plugins import Completion, ReleaseRef, RequestContext
 from postil.plugins.manager import PluginManager
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from postil.gateway.inference.guardrails.evaluate import DidNotRunError
 from postil.gateway.plugin_host.domain_process import DomainProcess
 from postil.gateway.plugin_host.host import PluginHost
+from postil.gateway.plugin_host.ports import DidNotRunError
 from postil.gateway.plugin_host.protocol import ComponentSpec
 from postil.gateway.plugin_host.spawn import Spawned, spawn
 from postil.plugins.manager import PluginManager

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postil.registry.artifacts.fsutil import fsync_tree, sha256_file, write_private
+from postil.registry.fsutil import fsync_tree, sha256_file, write_private
 
 
 @given(st.binary(max_size=5000))

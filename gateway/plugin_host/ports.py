@@ -1,0 +1,26 @@
+"""What the rest of the gateway knows of the processes in which installed plugins run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+
+class DidNotRunError(Exception):
+    """A component gave no result; the text is a short phrase that says why."""
+
+
+class Isolation(Protocol):
+    """Where the components of installed plugins run: apart from the gateway, one domain apart from another."""
+
+    async def call(
+        self,
+        domain: str,
+        kind: str,
+        name: str,
+        config: Mapping[str, Any],
+        method: str,
+        arguments: Sequence[Any],
+        seconds: float,
+    ) -> Any:
+        """What ``method`` of such a component returns. Raises DidNotRunError: it raised, took too long, or died."""
