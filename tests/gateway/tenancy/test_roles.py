@@ -194,7 +194,7 @@ async def test_a_publisher_cannot_name_another_domain(both: House, path: str, pa
     ann = await staff(both, Role.PUBLISHER, "healthcare")
     response = await ann.ask("GET", path, params=params)
     assert response.status_code == 403
-    assert response.json()["detail"] == "this publisher's key is for healthcare only; ask an admin for another"
+    assert response.json()["detail"] == "this publisher's key is for healthcare only; ask an admin for another key"
 
 
 async def test_a_publisher_does_all_of_its_work_in_its_own_name(both: House) -> None:
