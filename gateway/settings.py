@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     max_loras: Annotated[int, Field(ge=1)] = 8
     max_cpu_loras: Annotated[int, Field(ge=1)] = 64
     max_in_flight: Annotated[int, Field(ge=1)] = 256
+    max_sequences: Annotated[int, Field(ge=1)] = 8
     queue_per_tenant: Annotated[int, Field(ge=1)] = 1024
     queue_total: Annotated[int, Field(ge=1)] = 8192
     queue_seconds: Annotated[float, Field(gt=0)] = 60.0

@@ -113,14 +113,6 @@ def must_buffer(ask: CompletionRequest, release: LoadedRelease) -> bool:
     )
 
 
-def choices_per_prompt(ask: CompletionRequest) -> int | None:
-    """How many choices each prompt gets, where there are several choices in all; else None."""
-    prompt, wanted = ask.body.get("prompt"), ask.body.get("n")
-    number = wanted if isinstance(wanted, int) and wanted > 0 else 1
-    prompts = isinstance(prompt, list) and not all(isinstance(token, int) for token in prompt)
-    return number if number > 1 or prompts else None
-
-
 def build_retry(
     ask: CompletionRequest, release: LoadedRelease | None, first: LoadedRelease, how: AskAgain, tenant: str
 ) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from litestar.handlers.asgi_handlers import ASGIRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
+from postil.gateway.inference.cost import check_sequences
 from postil.gateway.inference.deadline import timed
 from postil.gateway.inference.pipeline import JSON, PipelineResponse, Running, complete
 from postil.gateway.inference.request import CompletionRequest, Kind, parse
+from postil.gateway.settings import Settings
 from postil.gateway.tenancy.directory import Caller, Directory
 from postil.gateway.tenancy.quota import Quota
 
@@ -28,6 +30,7 @@ class Serving(Running, Protocol):
     """What the two endpoints need of the gateway, or of the worker, that they are answered by."""
 
     in_flight: int
+    settings: Settings
 
     @property
     def body_limit(self) -> int:
@@ -86,6 +89,7 @@ async def _respond(serving: Serving, kind: Kind, scope: Scope, receive: Receive,
         wire.told = await serving.admit(caller.limits)
         try:
             ask = timed(parse(kind, await _body(receive, serving.body_limit)), scope["headers"])
+            check_sequences(ask, serving.settings.max_sequences)
             await _until_gone(_answer(serving, caller, ask, wire), receive)
         finally:
             serving.left(caller.limits)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from postil.gateway.errors import EngineUnavailableError, GatewayError
+from postil.gateway.inference.cost import choices_per_prompt, is_batch
 from postil.gateway.inference.guardrails.choice import HeldChoice, Part
 from postil.gateway.inference.guardrails.enforcer import Enforcer
 from postil.gateway.inference.record import RequestRecord
@@ -188,8 +189,4 @@ def _head(event: Event, kind: Kind, model: str) -> dict[str, Any]:
 
 def _expected(ask: CompletionRequest) -> int | None:
     """How many choices will come; None for a list of prompts, where each has some."""
-    prompt = ask.body.get("prompt")
-    if isinstance(prompt, list) and not all(isinstance(token, int) for token in prompt):
-        return None
-    wanted = ask.body.get("n")
-    return wanted if isinstance(wanted, int) else 1
+    return None if is_batch(ask) else choices_per_prompt(ask) or 1

@@ -145,7 +145,9 @@ class WorkerSession(asyncio.Protocol):
             weights = PendingRequest(name, artifact, ReleaseRef(domain, adapter, number))
         try:
             self._gateway.engine()  # Not ready: nobody has to wait for that.
-            lease = self._gateway.leases.lease(word.tenant, weights, deadline=word.deadline, again=word.retry)
+            lease = self._gateway.leases.lease(
+                word.tenant, weights, word.cost, deadline=word.deadline, again=word.retry
+            )
             had = lease.try_acquire()
         except GatewayError as error:
             self._refuse(word.id, error, 0.0)
