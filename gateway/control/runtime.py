@@ -99,7 +99,9 @@ class Gateway:
         self.scheduler = make_scheduler(settings)
         self.leases = LocalLeases(self.engine, self.scheduler)
         self.engine_address = settings.engine_url or f"unix:{self.run_folder / 'engine.sock'}"
-        self.client = EngineClient(self.engine_address, timeout_seconds=settings.engine_timeout_seconds)
+        self.client = EngineClient(
+            self.engine_address, timeout_seconds=settings.engine_timeout_seconds, api_key=settings.engine_key
+        )
 
     @property
     def demo_keys(self) -> bool:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-import msgspec
-
 from postil.gateway.engine.lease import LeaseProvider, NotLoadedError
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError, UnvalidatedError
 from postil.gateway.inference import request as payload
@@ -169,7 +167,7 @@ async def _answer(
         return PipelineResponse(headers, EVENTS, streamed(answering, record, chunks, cancel))
     opening = running.label_prefixes.of(access.client, release, ask, request)
     request = request if opening is None else opening.begin(request)
-    answer = msgspec.json.decode(await access.post(release, request))
+    answer = answers.read(await access.post(release, request), ask.kind)
     for choice in answer["choices"]:
         if opening is not None:
             opening.complete(choice)

@@ -5,16 +5,72 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
+from postil.gateway.engine.decode import decode
 from postil.gateway.inference.request import CompletionRequest, Kind
 from postil.plugins import Completion, Fallback, Token
 
 _encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, Any])
 # What a message can say beside its content.
 BESIDE = ("reasoning", "reasoning_content", "refusal")
+
+
+class _Token(msgspec.Struct):
+    token: str
+    logprob: float
+
+
+class _ChatTokens(msgspec.Struct):
+    content: list[_Token] | None = None
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+
+
+class _ChatChoice(msgspec.Struct):
+    index: int
+    message: _Message
+    logprobs: _ChatTokens | None = None
+    finish_reason: str | None = None
+
+
+class _TextTokens(msgspec.Struct):
+    tokens: list[str] | None = None
+    token_logprobs: list[float | None] | None = None
+
+
+class _TextChoice(msgspec.Struct):
+    index: int
+    text: str | None = None
+    logprobs: _TextTokens | None = None
+    finish_reason: str | None = None
+
+
+class _ChatAnswer(msgspec.Struct):
+    choices: Annotated[list[_ChatChoice], msgspec.Meta(min_length=1)]
+
+
+class _TextAnswer(msgspec.Struct):
+    choices: Annotated[list[_TextChoice], msgspec.Meta(min_length=1)]
+
+
+# What is read of an answer here and by those that judge it; of all else nothing is supposed.
+_shapes: Mapping[Kind, msgspec.json.Decoder[Any]] = {
+    Kind.CHAT: msgspec.json.Decoder(_ChatAnswer),
+    Kind.TEXT: msgspec.json.Decoder(_TextAnswer),
+}
+
+
+def read(body: bytes, kind: Kind) -> dict[str, Any]:
+    """A whole answer that is to be judged, with all its fields. Raises UnreadableAnswerError."""
+    decode(body, _shapes[kind])
+    return decode(body, _decoder)
 
 
 def completion(choice: Mapping[str, Any], kind: Kind) -> Completion:

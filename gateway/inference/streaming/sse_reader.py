@@ -9,9 +9,11 @@ from typing import Any
 
 import msgspec
 
-from postil.gateway.errors import EngineUnavailableError
+from postil.gateway.engine.decode import decode, unreadable
 
 _DONE = b"[DONE]"
+# One event at most; with twenty log-probabilities and a long piece of text it has some kilobytes.
+_MOST_BYTES = 8 << 20
 
 
 class Function(msgspec.Struct):
@@ -71,8 +73,10 @@ class Reader:
         self._data: list[bytes] = []
 
     def read(self, chunk: bytes) -> list[Event]:
-        """The events that this read makes whole. Raises EngineUnavailableError at one that is none."""
+        """The events that this read makes whole. Raises UnreadableAnswerError at one that is none."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if len(self._rest) > _MOST_BYTES:
+            raise unreadable("a line without an end", "event")
         events = []
         for line in (line.removesuffix(b"\r") for line in lines):
             if line.startswith(b"data:"):
@@ -82,12 +86,5 @@ class Reader:
                 if data.strip() == _DONE:
                     self.done = True
                 else:
-                    events.append(_event(data))
+                    events.append(decode(data, _decoder, "event"))
         return events
-
-
-def _event(data: bytes) -> Event:
-    try:
-        return _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # Its text may hold the answer's.
-        raise EngineUnavailableError("the engine sent an event that cannot be read; ask again") from None

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from postil.gateway.engine.decode import decode, unreadable
 from postil.gateway.errors import EngineUnavailableError
 
 _END = b"\n\n"
@@ -24,6 +25,10 @@ _FINGERPRINT = re.compile(rb',"system_fingerprint":"(?:[^"\\]|\\.)*"')
 _FINISHED = b'"finish_reason":"'
 _TOTAL = b'"choices":[]'
 _DONE = b"data: [DONE]"
+# How a stream of events can begin: with a field, a comment or an empty line. HTML and JSON do not.
+_BEGINS = (b"d", b"e", b"i", b"r", b":", b"\n", b"\r")
+# One event at most; with twenty log-probabilities and a long piece of text it has some kilobytes.
+_MOST_BYTES = 8 << 20
 
 
 class Count(msgspec.Struct):
@@ -33,21 +38,28 @@ class Count(msgspec.Struct):
     completion_tokens: int | None = 0
 
 
-class Counted(msgspec.Struct):
-    """Of an answer, its count."""
+class Choice(msgspec.Struct):
+    """A choice of which nothing is read, but that it is an object."""
 
-    usage: Count | None = None
+
+class Counted(msgspec.Struct):
+    """Of an answer, its count, and what every answer has: a stranger's JSON is none."""
+
+    choices: list[Choice]
+    usage: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _counts = msgspec.json.Decoder(Count)
+_usages = msgspec.json.Decoder(Count | None)
 _answers = msgspec.json.Decoder(Counted)
 
 
 def of_answer(body: bytes) -> tuple[int, int] | None:
-    """The prompt's and the answer's tokens of a whole answer, None if it does not say."""
+    """The prompt's and the answer's tokens of a whole answer, None if it does not say. Raises UnreadableAnswerError."""
+    answer = decode(body, _answers)
     try:
-        usage = _answers.decode(body).usage
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        usage = _usages.decode(answer.usage)
+    except msgspec.ValidationError:
         return None
     return None if usage is None else (usage.prompt_tokens or 0, usage.completion_tokens or 0)
 
@@ -81,15 +93,20 @@ class UsageFilter:
         self._held: list[tuple[bytes, re.Match[bytes] | None]] = []
 
     async def filter(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The client's bytes for the engine's, whole events, one write for each read."""
-        rest = b""
+        """The client's bytes for the engine's, whole events, one write for each read. Raises EngineUnavailableError."""
+        rest, fresh = b"", True
         try:
             async for chunk in chunks:
+                if fresh and chunk[:1] not in _BEGINS:
+                    raise unreadable("no stream of events")
+                fresh = False
                 events = rest + chunk if rest else chunk
                 if events.endswith(_END):
                     rest = b""
                 else:
                     whole, end, rest = events.rpartition(_END)
+                    if len(rest) > _MOST_BYTES:
+                        raise unreadable("an event without an end")
                     events = whole + end
                 if events and (out := self.read(events)):
                     yield out

@@ -53,7 +53,11 @@ class Worker:
         self.draining = False
         self.label_prefixes = LabelPrefixes()
         self.reviews: ReviewSink = RemoteReviews(link)
-        self.client = EngineClient(start.engine, timeout_seconds=self.settings.engine_timeout_seconds)
+        self.client = EngineClient(
+            start.engine,
+            timeout_seconds=self.settings.engine_timeout_seconds,
+            api_key=self.settings.engine_key,
+        )
         self.client.activity = RemoteActivity(link)
         self.client.on_unhealthy = lambda: link.send(EngineUnhealthy())
         self.leases = RemoteLeases(link, self._engine)
