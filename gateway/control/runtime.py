@@ -24,11 +24,12 @@ from postil.gateway.engine.process import launch_args as command
 from postil.gateway.engine.scheduler.scheduler import make_scheduler
 from postil.gateway.engine.supervisor import Phase, Supervisor
 from postil.gateway.errors import EngineUnavailableError
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.label_prefill import LabelPrefixes
 from postil.gateway.inference.metering import metering
 from postil.gateway.inference.pipeline import answered
 from postil.gateway.inference.record import RequestRecord
-from postil.gateway.inference.request import Kind, warm_up_base
+from postil.gateway.inference.request import warm_up_base
 from postil.gateway.inference.routing.catalog import AdapterEntry, Catalog, make_entry
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.routing.release import LoadedRelease

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any
 
 from postil.gateway.errors import BadRequestError
-from postil.gateway.inference.request import CompletionRequest, Kind
+from postil.gateway.inference.formats import FORMATS, Kind
+from postil.gateway.inference.request import CompletionRequest
 
 # Both ask for several answers to one prompt; an engine that knows both generates as many as the larger one says.
 _CHOICES = ("n", "best_of")
@@ -14,7 +15,7 @@ _CHOICES = ("n", "best_of")
 
 def cost(kind: Kind, body: Mapping[str, Any]) -> int:
     """How many sequences the engine generates at a time for a request: its prompts, each as often as it has choices."""
-    return max(1, _prompts(kind, body)) * max(1, *(_number(body.get(name)) for name in _CHOICES))
+    return max(1, FORMATS[kind].count_prompts(body)) * max(1, *(_number(body.get(name)) for name in _CHOICES))
 
 
 def check_sequences(ask: CompletionRequest, most: int) -> None:
@@ -43,20 +44,7 @@ def choices_per_prompt(ask: CompletionRequest) -> int | None:
 
 def is_batch(ask: CompletionRequest) -> bool:
     """Whether a request brings a list of prompts, be it of one."""
-    return ask.kind is Kind.TEXT and _are_prompts(ask.body.get("prompt"))
-
-
-def _prompts(kind: Kind, body: Mapping[str, Any]) -> int:
-    if kind is Kind.CHAT:
-        return 1
-    prompt, embedded = body.get("prompt"), body.get("prompt_embeds")
-    texts = len(prompt) if _are_prompts(prompt) else int(prompt is not None)
-    return texts + (len(embedded) if isinstance(embedded, list) else int(embedded is not None))
-
-
-def _are_prompts(prompt: Any) -> TypeGuard[list[Any]]:
-    """A list of numbers is one prompt, as tokens."""
-    return isinstance(prompt, list) and not all(isinstance(token, int) for token in prompt)
+    return FORMATS[ask.kind].is_batch(ask.body)
 
 
 def _number(value: Any) -> int:

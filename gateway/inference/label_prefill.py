@@ -24,7 +24,8 @@ import msgspec
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.decode import UnreadableAnswerError, decode
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
-from postil.gateway.inference.request import CompletionRequest, Kind
+from postil.gateway.inference.formats import Kind
+from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import BASE
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.plugins import ReleaseRef

@@ -26,6 +26,7 @@ from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.inference.streaming import passthrough as stream
 from postil.gateway.inference.streaming.guarded import streamed
+from postil.gateway.inference.streaming.whole_answer import as_events
 from postil.gateway.tenancy.directory import Caller
 from postil.registry.releases.channels import CANARY, STABLE
 
@@ -215,7 +216,7 @@ async def _written(answering: Enforcer, answer: dict[str, Any], record: RequestR
     headers = {**_headers(record), **await answering.headers()}
     if answering.notice:
         answer["postil"] = {"notice": answering.notice}
-    body = answers.as_events(answer, ask) if ask.stream else answers.as_json(answer)
+    body = as_events(answer, ask) if ask.stream else answers.as_json(answer)
     return _whole(headers, EVENTS if ask.stream else JSON, body, record)
 
 

@@ -17,8 +17,9 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
 from postil.gateway.inference.cost import check_sequences
 from postil.gateway.inference.deadline import timed
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.pipeline import JSON, PipelineResponse, Running, complete
-from postil.gateway.inference.request import CompletionRequest, Kind, parse
+from postil.gateway.inference.request import CompletionRequest, parse
 from postil.gateway.settings import Settings
 from postil.gateway.tenancy.directory import Caller, Directory
 from postil.gateway.tenancy.quota import Quota

@@ -16,19 +16,14 @@ import msgspec
 
 from postil.gateway.engine.decode import decode, unreadable
 from postil.gateway.errors import EngineUnavailableError
+from postil.gateway.inference.streaming import sse
 
-_END = b"\n\n"
 # vLLM writes JSON without spaces. The object holds numbers and at most one layer of objects with more of them.
 _USAGE = re.compile(rb',"usage":(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
 _INDEX = re.compile(rb'"index":(\d+)')
 _FINGERPRINT = re.compile(rb',"system_fingerprint":"(?:[^"\\]|\\.)*"')
 _FINISHED = b'"finish_reason":"'
 _TOTAL = b'"choices":[]'
-_DONE = b"data: [DONE]"
-# How a stream of events can begin: with a field, a comment or an empty line. HTML and JSON do not.
-_BEGINS = (b"d", b"e", b"i", b"r", b":", b"\n", b"\r")
-# One event at most; with twenty log-probabilities and a long piece of text it has some kilobytes.
-_MOST_BYTES = 8 << 20
 
 
 class Count(msgspec.Struct):
@@ -94,26 +89,19 @@ class UsageFilter:
 
     async def filter(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The client's bytes for the engine's, whole events, one write for each read. Raises EngineUnavailableError."""
-        rest, fresh = b"", True
+        cutter, fresh = sse.EventCutter(), True
         try:
             async for chunk in chunks:
-                if fresh and chunk[:1] not in _BEGINS:
+                if fresh and not sse.is_stream(chunk):
                     raise unreadable("no stream of events")
                 fresh = False
-                events = rest + chunk if rest else chunk
-                if events.endswith(_END):
-                    rest = b""
-                else:
-                    whole, end, rest = events.rpartition(_END)
-                    if len(rest) > _MOST_BYTES:
-                        raise unreadable("an event without an end")
-                    events = whole + end
+                events = cutter.cut(chunk)
                 if events and (out := self.read(events)):
                     yield out
         except EngineUnavailableError:
             self.broken = True
             raise
-        rest = self._let_go() + rest
+        rest = self._let_go() + cutter.rest
         if rest:
             yield rest
 
@@ -131,9 +119,7 @@ class UsageFilter:
                 return events[: found.start()] + events[found.end() :]
             self._last = _USAGE.findall(events)[-1]
             return _USAGE.sub(b"", events)
-        if events.count(_END) == 1:
-            return self._one(events)
-        return b"".join([self._one(event + _END) for event in events.split(_END) if event])
+        return b"".join([self._one(event) for event in sse.split(events)])
 
     def used(self) -> tuple[int, int] | None:
         """The prompt's and the answer's tokens so far, None if nothing can be read of them."""
@@ -155,7 +141,7 @@ class UsageFilter:
             return self._let_go() + (event if self._wants_total else b"")
         if found:
             self._note(event, found[1])
-        elif event.startswith(_DONE):
+        elif sse.is_done(event):
             return self._let_go() + event
         if self._held or (found and not self._wants_total and self._fingerprint.written is None and _FINISHED in event):
             self._held.append((event, found))  # The total comes next, and says what belongs into this.
