@@ -69,19 +69,19 @@ class Settings(BaseSettings):
     engine_start_seconds: Annotated[float, Field(gt=0)] = 600.0
     engine_timeout_seconds: Annotated[float, Field(gt=0)] = 300.0
     engine_stall_seconds: Annotated[float, Field(ge=0)] = 30.0
-    leave_seconds: Annotated[float, Field(ge=0)] = 5.0
-    drain_seconds: Annotated[float, Field(ge=0)] = 30.0
+    shutdown_delay_seconds: Annotated[float, Field(ge=0)] = 5.0
+    drain_timeout_seconds: Annotated[float, Field(ge=0)] = 30.0
     dtype: str | None = None
     max_model_len: Annotated[int, Field(ge=16)] = 2048
     max_lora_rank: Annotated[int, Field(ge=1, le=512)] = 16
     max_loras: Annotated[int, Field(ge=1)] = 8
     max_cpu_loras: Annotated[int, Field(ge=1)] = 64
-    max_in_flight: Annotated[int, Field(ge=1)] = 256
+    max_concurrent_requests: Annotated[int, Field(ge=1)] = 256
     max_sequences: Annotated[int, Field(ge=1)] = 8
     queue_per_tenant: Annotated[int, Field(ge=1)] = 1024
     queue_total: Annotated[int, Field(ge=1)] = 8192
-    queue_seconds: Annotated[float, Field(gt=0)] = 60.0
-    adapter_patience_seconds: Annotated[float, Field(ge=0)] = 0.25
+    queue_timeout_seconds: Annotated[float, Field(gt=0)] = 60.0
+    adapter_wait_seconds: Annotated[float, Field(ge=0)] = 0.25
     tenant_weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
     plugins_dir: Path | None = None
     router: PluginUse | None = None
@@ -153,7 +153,7 @@ class Settings(BaseSettings):
         return self.home / "admin.key"
 
     @property
-    def door(self) -> HttpLimits:
+    def http_limits(self) -> HttpLimits:
         """What one connection may do."""
         return HttpLimits(
             self.connection_limit,

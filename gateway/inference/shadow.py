@@ -40,6 +40,9 @@ class Shadows:
         self._counts: Counter[Compared] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def started(self, record: RequestRecord) -> None:
+        """Nothing is sent before there is an answer to compare with."""
+
     def finished(self, record: RequestRecord) -> None:
         """A request has ended; if it was answered and its release has a shadow, send that a copy."""
         shadow = record.route.shadow
@@ -81,7 +84,7 @@ class Shadows:
         await self.flush()
 
     async def _compare(self, record: RequestRecord, answered: ReleaseRef, shadow: ReleaseRef, raw: bytes) -> None:
-        copy = replace(record.ask, model=str(shadow), stream=False, body=_whole(record.ask.body), deadline=None)
+        copy = replace(record.request, model=str(shadow), stream=False, body=_whole(record.request.body), deadline=None)
         try:
             theirs = said(copy.kind, await self._complete(record.caller, copy))
             verdict = "agreed" if same(said(copy.kind, raw), theirs) else "differed"

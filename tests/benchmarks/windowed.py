@@ -27,11 +27,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from postil.gateway.control.runtime import Gateway
 from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.shadow import said
 from postil.gateway.inference.streaming.guarded import streamed
 from postil.gateway.server.app import create_app
+from postil.gateway.server.bootstrap import build
 from postil.gateway.settings import Settings
 from postil.plugins import Completion, RequestContext, Span, Validator, Verdict, hookimpl, window
 from postil.plugins.manager import PluginManager
@@ -89,7 +89,7 @@ class Plugin(SimpleNamespace):
 def serve() -> None:
     """Be the gateway, as ``postil serve`` is one, with the plugin."""
     settings = Settings()
-    app = create_app(Gateway(settings, PluginManager([Plugin()], entry_points=False)))
+    app = create_app(build(settings, PluginManager([Plugin()], entry_points=False)))
     uvicorn.run(app, port=settings.port, log_level="critical", lifespan="on", ws="none", loop="uvloop")
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from postil.gateway.control.runtime import Gateway
 from postil.gateway.engine.process.launch_args import environment as of_engine
 from postil.gateway.errors import SettingsError
 from postil.gateway.plugin_host.spawn import environment as of_plugins
+from postil.gateway.server.bootstrap import build
+from postil.gateway.server.lifecycle import Lifecycle
 from postil.gateway.server.workers.updates import environment as of_worker
 from postil.gateway.settings import Settings, read_settings
 from postil.gateway.tenancy.directory import admin_key
@@ -65,11 +66,11 @@ def test_the_admin_key_is_made_once_and_is_its_owners_only(tmp_path: Path) -> No
 
 async def test_two_gateways_do_not_share_a_home(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    first = Gateway(settings, PluginManager(entry_points=False))
+    first = build(settings, PluginManager(entry_points=False))
     with pytest.raises(SettingsError, match="another postil serves"):
-        Gateway(settings, PluginManager(entry_points=False))
-    await first.stop()
-    await Gateway(settings, PluginManager(entry_points=False)).stop()
+        build(settings, PluginManager(entry_points=False))
+    await Lifecycle(first).stop()
+    await Lifecycle(build(settings, PluginManager(entry_points=False))).stop()
 
 
 @pytest.mark.parametrize(

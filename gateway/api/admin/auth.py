@@ -9,38 +9,38 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from postil.gateway.api.admin.params import AnyRequest
-from postil.gateway.control.runtime import Gateway
 from postil.gateway.errors import AuthenticationError, ForbiddenError, KeyForbiddenError
-from postil.gateway.tenancy.denied_attempts import NOBODY, DeniedAttempt
+from postil.gateway.tenancy.callers import Callers
+from postil.gateway.tenancy.denied_attempts import NOBODY, DeniedAttempt, DeniedAttempts
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.permissions import Permission
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
-def require_permission(gateway: Gateway) -> Guard:
+def require_permission(callers: Callers, denied: DeniedAttempts) -> Guard:
     """The guard of every admin route. A path's ``{domain}`` is held against the domains of the key."""
 
     def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         caller = None
         try:
-            caller = gateway.directory.known(connection.headers.get("authorization"))
+            caller = callers.current.known(connection.headers.get("authorization"))
             _check(caller, handler.opt.get("may"), connection.path_params.get("domain"))
         except (AuthenticationError, ForbiddenError) as error:
-            gateway.denied_attempts.note(_refusal(connection, handler, caller, error.status))
+            denied.note(_refusal(connection, handler, caller, error.status))
             raise
         connection.scope["user"] = caller
 
     return guard
 
 
-def check_domain(gateway: Gateway, request: AnyRequest, right: Permission, domain: str) -> None:
+def check_domain(denied: DeniedAttempts, request: AnyRequest, right: Permission, domain: str) -> None:
     """Hold a domain that stands elsewhere than in the path against the key's. Raises KeyForbiddenError."""
     caller: Caller = request.user
     try:
         _check(caller, right, domain)
     except ForbiddenError as error:
-        gateway.denied_attempts.note(_refusal(request, request.route_handler, caller, error.status))
+        denied.note(_refusal(request, request.route_handler, caller, error.status))
         raise
 
 

@@ -125,13 +125,13 @@ class Scheduler:
 def make_scheduler(settings: Settings) -> Scheduler:
     """What the settings say of who may go and who may wait."""
     limits = SchedulerLimits(
-        settings.max_in_flight,
+        settings.max_concurrent_requests,
         settings.max_loras,
         settings.queue_per_tenant,
         settings.queue_total,
-        settings.adapter_patience_seconds,
+        settings.adapter_wait_seconds,
     )
-    return Scheduler(FairQueue(limits, settings.tenant_weights), settings.queue_seconds)
+    return Scheduler(FairQueue(limits, settings.tenant_weights), settings.queue_timeout_seconds)
 
 
 class Permit:

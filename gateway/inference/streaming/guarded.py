@@ -32,7 +32,7 @@ async def streamed(
 
     Where the engine breaks off, an error event stands in place of ``[DONE]``, and what was not judged is gone.
     """
-    stream = _Stream(answering, record.ask, record.route.release.ref.name)
+    stream = _Stream(answering, record.request, record.route.release.ref.name)
     try:
         async for chunk in chunks:
             out = await stream.read(chunk)

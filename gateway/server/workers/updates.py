@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from postil.gateway.settings import Settings
 
-START, SERVE, ADAPTERS, CALLERS, ENGINE, LEAVING, END, LOOK = (
+START, SERVE, ADAPTERS, CALLERS, ENGINE, DRAINING, END, LOOK = (
     "start",
     "serve",
     "adapters",
     "callers",
     "engine",
-    "leaving",
+    "draining",
     "end",
     "look",
 )

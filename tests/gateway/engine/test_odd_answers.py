@@ -10,8 +10,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from postil.gateway.control.runtime import Gateway
 from postil.gateway.engine.supervisor import Phase
+from postil.gateway.server.bootstrap import build
+from postil.gateway.server.lifecycle import Lifecycle
 from postil.gateway.settings import Settings
 from postil.plugins.manager import PluginManager
 from tests.fakes.adapters import write_base
@@ -62,7 +63,7 @@ async def test_an_engine_that_answers_200_with_something_else_is_a_503_and_the_n
             assert answer.json()["error"]["message"] == "the engine sent an answer that cannot be read; ask again"
     house.engine.odd = None
     assert (await asked(house, key, path)).status_code == 200
-    assert house.gateway.phase is Phase.READY
+    assert house.runtime.engine.phase is Phase.READY
 
 
 @pytest.mark.parametrize("odd", ODD_CHOICES.values(), ids=ODD_CHOICES)
@@ -93,7 +94,7 @@ async def test_a_gateway_with_the_engines_key_is_served_by_an_engine_that_wants_
         assert "POSTIL_ENGINE_API_KEY" in refused.json()["error"]["message"]
         status = (await house.admin("GET", "/api/status")).text
         house.engine.api_key = "s3cret-of-the-engine"
-    assert "s3cret-of-the-engine" not in f"{status} {refused.text} {caplog.text} {house.gateway.settings!r}"
+    assert "s3cret-of-the-engine" not in f"{status} {refused.text} {caplog.text} {house.runtime.settings!r}"
 
 
 @pytest.mark.parametrize("guarded", ["/", "/v1"])
@@ -106,7 +107,7 @@ async def test_an_engine_that_refuses_the_key_at_start_is_named_as_the_cause_at_
         home=tmp_path / "home", base_model=str(write_base(tmp_path / "base")), engine_url=engine_at[1],
         engine_api_key=SecretStr("wrong"),
     )  # fmt: skip
-    gateway = Gateway(settings, PluginManager(entry_points=False), tell=lambda step, text: told.append(text))
+    gateway = Lifecycle(build(settings, PluginManager(entry_points=False)), lambda step, text: told.append(text))
     gateway.start()
     try:
         await until(lambda: any("set POSTIL_ENGINE_API_KEY to one that it takes" in text for text in told))
