@@ -71,6 +71,10 @@ class EngineHandle:
         if cache is not None:
             cache.pinned = frozenset(release.engine_name for release in releases[: max(0, cache.capacity - spare)])
 
+    def changed(self) -> None:
+        """The engine's phase is another one."""
+        self.on_change()
+
     def reconcile(self) -> None:
         """What has to be loaded may be something else now: look again."""
         if self._reconciler is not None:

@@ -30,7 +30,7 @@ class InferenceContext:
     observers: tuple[RequestObserver, ...] = ()
 
     def for_shadows(self) -> InferenceContext:
-        """The same for copies of requests: nobody sees their answers, so nobody is charged, reviews or analyses them."""
+        """The same for copies of requests: their answers are not shown, charged, reviewed or analysed."""
         return replace(self, reviews=DiscardReviews(), meter=self.meter.for_shadows(), observers=())
 
 

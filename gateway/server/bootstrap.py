@@ -88,7 +88,7 @@ def build(
     callers = _callers(settings, registry)
     counts = WindowCounts()
     limits = RateLimiter(counts)
-    ledger = UsageLedger(registry.database, counts, lambda: callers.current.limited())
+    ledger = UsageLedger(registry.database, counts, callers.limited)
     causes: asyncio.Queue[RollbackCause] = asyncio.Queue()
     monitor = Monitor(causes.put_nowait, partial(Comparison, alpha=settings.auto_rollback_alpha))
     reviews = Reviews(registry.database, Webhooks(settings.webhook_secret))

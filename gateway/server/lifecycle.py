@@ -139,7 +139,7 @@ class Lifecycle:
             start_seconds=settings.engine_start_seconds,
             stall_seconds=settings.engine_stall_seconds,
             probe=lambda: runtime.engine.client.post(Kind.CHAT.value, warm_up_base()),
-            moved=lambda: runtime.engine.on_change(),
+            moved=runtime.engine.changed,
         )
 
     def _engine_changed(self, phase: Phase, reason: str) -> None:
@@ -156,5 +156,5 @@ class Lifecycle:
 
     def _fail(self, problem: str) -> None:
         self._runtime.registry.problem = problem
-        self._runtime.engine.on_change()
+        self._runtime.engine.changed()
         self._tell("failed", problem)

@@ -40,7 +40,7 @@ class Server(uvicorn.Server):
 
     Whoever balances asks ``/health/ready`` now and then, and sends requests until it has: a port that closes at once
     would refuse those. Each answer closes its connection meanwhile, so that none is idle when the port does close.
-    Ctrl-C, and a second signal, do not wait for that. Its ``workers`` go first; ``cut`` ends what the engine still does.
+    Ctrl-C, and a second signal, do not wait for that. Its ``workers`` end first; ``cut`` ends what the engine does.
     """
 
     def __init__(self, served: Served, cut: Callable[[], Awaitable[None]], workers: Workers | None = None) -> None:

@@ -24,6 +24,10 @@ class Callers:
         """Who asks for an answer; see ``Directory.identify``."""
         return self.current.identify(authorization)
 
+    def limited(self) -> bool:
+        """Whether there is a tenant with limits."""
+        return self.current.limited()
+
     async def refresh(self) -> None:
         """Take the tenants and all keys over from the registry."""
         async with self._reading:  # One at a time: else an older list could take the place of a newer one.

@@ -39,7 +39,7 @@ from tests.fakes.adapters import write_adapter, write_base
 from tests.fakes.sse import engine_stream
 from tests.fakes.windows import Cases, ban, rule_for
 from tests.fakes.windows_law import check
-from tests.fakes.windows_path import Finding, Way
+from tests.fakes.windows_path import FindingValidator, Way
 from tests.support.servers import free_port, publish, running
 
 CASES = 1_000_000
@@ -118,7 +118,7 @@ async def held_back() -> dict[str, int]:
     """The most characters that are held back after a read of an answer that comes by characters."""
     text, came, left, most = "and so on " * 50, 0, 0, 0
     finders = [ban(name, ["forbidden"], wider=size - len("forbidden")) for name, size in WINDOWS.items()]
-    way = Way([(rule_for(at, one, "redact").use, Finding(one)) for at, one in enumerate(finders)])
+    way = Way([(rule_for(at, one, "redact").use, FindingValidator(one)) for at, one in enumerate(finders)])
 
     async def reads() -> AsyncIterator[bytes]:
         nonlocal came, most

@@ -27,7 +27,7 @@ MODEL = "legal/notes"
 BAD = ban("ban", ["bad"], wider=2)
 
 
-class Finding(Validator):
+class FindingValidator(Validator):
     """A finder as a validator."""
 
     name = "finding"
@@ -61,7 +61,7 @@ class KeptReviews:
         self.sampled.append(opening)
 
 
-class Apart:
+class NoPluginHost:
     """No plugin runs apart here."""
 
     async def call(
@@ -112,7 +112,7 @@ class Way:
         route = Route(release, "stable", shadow=release if shadow else None)
         self.record = RequestRecord(route, Caller("firm", frozenset({"legal"})), ask, [Observer(self.ended.append)])
         self.answering = Enforcer(
-            self.record, self._never, plugin_host=Apart(), catalog=CatalogHolder(), reviews=reviews
+            self.record, self._never, plugin_host=NoPluginHost(), catalog=CatalogHolder(), reviews=reviews
         )
 
     async def stream(self, reads: Iterable[bytes]) -> list[bytes]:
@@ -140,7 +140,7 @@ class Way:
 
 def one_rule(on_fail: Any, finder: Finder = BAD, **options: Any) -> Way:
     """A request with one validator in force."""
-    return Way([(rule_for(0, finder, on_fail).use, Finding(finder))], **options)
+    return Way([(rule_for(0, finder, on_fail).use, FindingValidator(finder))], **options)
 
 
 def stream_of(way: Way, reads: Iterable[bytes], *, chat: bool = True) -> Stream:

@@ -13,7 +13,8 @@ from postil.gateway.errors import AuthenticationError, ForbiddenError, KeyForbid
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import NOBODY, DeniedAttempt, DeniedAttempts
 from postil.gateway.tenancy.directory import Caller
-from postil.gateway.tenancy.permissions import Permission
+from postil.gateway.tenancy.permissions import PERMISSIONS, Permission
+from postil.registry.accounts.keys import Role
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -46,10 +47,11 @@ def check_domain(denied: DeniedAttempts, request: AnyRequest, right: Permission,
 
 def _check(caller: Caller, right: Any, domain: str | None) -> None:
     if not isinstance(right, Permission) or not caller.may(right):
-        raise KeyForbiddenError(f"a {caller.role}'s key is not good for this; use one of another role, or the admin's")
+        needed = " or ".join(f"`{role}`" for role in Role if right in PERMISSIONS[role])
+        raise KeyForbiddenError(f"role `{caller.role}` does not allow this; needed: {needed or 'no role'}")
     if not caller.may(right, domain):
         own = ", ".join(sorted(caller.scope or ()))
-        raise KeyForbiddenError(f"this {caller.role}'s key is for {own} only; ask an admin for another")
+        raise KeyForbiddenError(f"this {caller.role}'s key is for {own} only; ask an admin for another key")
 
 
 def _refusal(connection: Connection, handler: BaseRouteHandler, caller: Caller | None, status: int) -> DeniedAttempt:

@@ -177,4 +177,4 @@ class Permit:
 
 
 def _too_late() -> DeadlinePassedError:
-    return DeadlinePassedError("the request waited for its turn until its time was over; ask again later")
+    return DeadlinePassedError("queue timeout exceeded: the request was not sent to the engine; ask again later")

@@ -1,4 +1,4 @@
-"""A release that is worse than its predecessor is taken back by itself, and one that is not stays."""
+"""A release that is worse than its predecessor is rolled back automatically, and one that is not stays."""
 
 from __future__ import annotations
 

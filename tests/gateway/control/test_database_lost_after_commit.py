@@ -83,7 +83,7 @@ async def test_limits_are_in_force_once_the_database_answers(house: House, clini
     with lost_after_a_change(house):
         response = await house.admin("PUT", "/api/tenants/clinic/limits", json={"requests_per_minute": 5})
         assert (response.status_code, response.json()["requests_per_minute"]) == (200, 5)
-    await until(lambda: house.runtime.callers.current.limited())
+    await until(house.runtime.callers.limited)
 
 
 @pytest.mark.parametrize("act", ["/api/keys", "/api/tenants"])

@@ -15,7 +15,7 @@ from postil.registry.policy.policy import Policy, ValidatorUse
 from tests.fakes.sse import DONE, Heard, Said, call, engine_stream, event, heard
 from tests.fakes.windows import Case, Cases, ban, pieces
 from tests.fakes.windows_law import model
-from tests.fakes.windows_path import MODEL, Finding, Way, one_rule, stream_of
+from tests.fakes.windows_path import MODEL, FindingValidator, Way, one_rule, stream_of
 
 # The same text as each of the texts that a choice can have.
 CHANNELS = ("content", "reasoning", "reasoning_content", "refusal", "arguments", "text")
@@ -45,7 +45,9 @@ def text_of(choice: Heard, channel: str) -> str:
 
 def way_of(case: Case, **options: Any) -> Way:
     """A request with the case's validators in force."""
-    return Way([(rule.use, Finding(finder)) for rule, finder in zip(case.rules, case.finders, strict=True)], **options)
+    return Way(
+        [(rule.use, FindingValidator(finder)) for rule, finder in zip(case.rules, case.finders, strict=True)], **options
+    )
 
 
 def begun(channel: str) -> list[tuple[int, Any]]:
