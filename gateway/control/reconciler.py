@@ -12,6 +12,7 @@ from postil.gateway.engine.adapter_cache import AdapterCache, CorruptArtifactErr
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 from postil.gateway.inference import request as payload
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.registry.backoff import Backoff
 
@@ -87,7 +88,7 @@ class Reconciler:
         """
         self._adapter_cache.evict()
         self._failures.clear()
-        await self._client.post(payload.Kind.CHAT.value, payload.warm_up_base())
+        await self._client.post(Kind.CHAT.value, payload.warm_up_base())
         for release, _ in self._wanted()[: self._warm_count]:
             # One adapter that cannot be loaded must not keep the others from answering.
             if await self._load(release):
@@ -159,7 +160,7 @@ class Reconciler:
             return False
         self._failures.pop(release.engine_name, None)
         try:
-            await self._client.post(payload.Kind.CHAT.value, payload.warm_up(release))
+            await self._client.post(Kind.CHAT.value, payload.warm_up(release))
         except (EngineRefusedError, EngineUnavailableError) as error:
             log.warning("%s is loaded, but does not answer: %s", release.ref, error)
             return False

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from postil.gateway.engine.lease import NotLoadedError
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError, UnvalidatedError
 from postil.gateway.inference import request as payload
@@ -26,6 +24,7 @@ from postil.gateway.inference.routing.catalog import AUTO, BASE, PIN, Route
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.inference.streaming import passthrough as stream
 from postil.gateway.inference.streaming.guarded import streamed
+from postil.gateway.inference.streaming.whole_answer import as_events
 from postil.gateway.tenancy.directory import Caller
 from postil.registry.releases.channels import CANARY, STABLE
 
@@ -137,7 +136,7 @@ async def _answer(
         return PipelineResponse(headers, EVENTS, streamed(answering, record, chunks, cancel))
     opening = context.label_prefixes.of(access.client, release, ask, request)
     request = request if opening is None else opening.begin(request)
-    answer = msgspec.json.decode(await access.post(release, request))
+    answer = answers.read(await access.post(release, request), ask.kind)
     for choice in answer["choices"]:
         if opening is not None:
             opening.complete(choice)
@@ -189,7 +188,7 @@ async def _written(answering: Enforcer, answer: dict[str, Any], record: RequestR
     headers = {**_headers(record), **await answering.headers()}
     if answering.notice:
         answer["postil"] = {"notice": answering.notice}
-    body = answers.as_events(answer, ask) if ask.stream else answers.as_json(answer)
+    body = as_events(answer, ask) if ask.stream else answers.as_json(answer)
     return _whole(headers, EVENTS if ask.stream else JSON, body, record)
 
 

@@ -30,8 +30,8 @@ def create_app(runtime: Runtime, tell: Tell = lambda step, text: None) -> ASGIAp
 
 def completion_parts(runtime: Runtime) -> CompletionParts:
     """What the two generation endpoints need."""
-    limit = runtime.settings.body_limit_mib << 20
-    return CompletionParts(runtime.context, runtime.callers, LocalLimits(runtime.limits), runtime.traffic, limit)
+    limits = (runtime.settings.body_limit_mib << 20, runtime.settings.max_sequences)
+    return CompletionParts(runtime.context, runtime.callers, LocalLimits(runtime.limits), runtime.traffic, *limits)
 
 
 def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda step, text: None) -> Litestar:

@@ -78,7 +78,9 @@ def build(
     registry = RegistryHandle()
     catalog = catalog or CatalogHolder()
     engine = EngineHandle(
-        client or EngineClient(engine_address, timeout_seconds=settings.engine_timeout_seconds), registry
+        client
+        or EngineClient(engine_address, timeout_seconds=settings.engine_timeout_seconds, api_key=settings.engine_key),
+        registry,
     )
     scheduler = scheduler or make_scheduler(settings)
     plugin_host = PluginHost(plugins, settings.home / "logs")

@@ -16,7 +16,8 @@ from postil.gateway.engine.adapter_cache import AdapterCache
 from postil.gateway.engine.process import launch_args as command
 from postil.gateway.engine.process.child import EngineProcess
 from postil.gateway.engine.supervisor import Phase, Supervisor
-from postil.gateway.inference.request import Kind, warm_up_base
+from postil.gateway.inference.formats import Kind
+from postil.gateway.inference.request import warm_up_base
 from postil.gateway.inference.routing.catalog import make_entry
 from postil.gateway.server.bootstrap import launcher, open_registry
 from postil.registry.base_model.model import BaseModel

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from postil.gateway.inference.request import Kind
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.shadow import said
 from postil.gateway.inference.streaming.guarded import streamed
 from postil.gateway.server.app import create_app

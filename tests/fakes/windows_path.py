@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.guardrails.enforcer import Enforcer
 from postil.gateway.inference.record import RequestRecord
-from postil.gateway.inference.request import CompletionRequest, Kind
+from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import Route
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.release import LoadedRelease

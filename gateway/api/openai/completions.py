@@ -18,9 +18,11 @@ from postil.gateway.api.error_responses import render
 from postil.gateway.control.traffic import Traffic
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
 from postil.gateway.inference.context import InferenceContext
+from postil.gateway.inference.cost import check_sequences
 from postil.gateway.inference.deadline import timed
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.pipeline import JSON, PipelineResponse, complete
-from postil.gateway.inference.request import CompletionRequest, Kind, parse
+from postil.gateway.inference.request import CompletionRequest, parse
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.rate_limiter import RequestLimits
 
@@ -38,7 +40,7 @@ class CallerDirectory(Protocol):
 class CompletionParts:
     """What the two endpoints need of the gateway, or of the worker, that they are answered by.
 
-    ``body_limit`` is how many bytes a request may have.
+    ``body_limit`` is how many bytes a request may have, and ``sequence_limit`` how many answers it may ask for.
     """
 
     context: InferenceContext
@@ -46,6 +48,7 @@ class CompletionParts:
     limits: RequestLimits
     traffic: Traffic
     body_limit: int
+    sequence_limit: int
 
 
 class CompletionsShortcut:
@@ -90,6 +93,7 @@ async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Re
         wire.told = await parts.limits.admit(caller.limits)
         try:
             ask = timed(parse(kind, await _body(receive, parts.body_limit)), scope["headers"])
+            check_sequences(ask, parts.sequence_limit)
             await _until_gone(_answer(parts, caller, ask, wire), receive)
         finally:
             parts.limits.left(caller.limits)

@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import msgspec
-
 from postil.gateway.errors import BadRequestError, EngineRefusedError, EngineUnavailableError, UnvalidatedError
 from postil.gateway.inference import request as payload
 from postil.gateway.inference import responses as answers
@@ -239,7 +237,7 @@ class Enforcer:
             return failed, completion
         request = payload.build_retry(self._record.request, release, self._release, again, self._record.caller.name)
         try:
-            answer = msgspec.json.decode(await self._send(release, request))
+            answer = answers.read(await self._send(release, request), self._record.request.kind)
         except (EngineRefusedError, EngineUnavailableError) as error:
             log.warning("asking again for %s failed: %s", self._release.ref, error)
             return failed, completion

@@ -36,14 +36,16 @@ class RemoteLeases:
         """The engine. Raises EngineUnavailableError."""
         return self._engine()
 
-    def lease(self, tenant: str, weights: Weights | None, *, deadline: float | None, again: bool) -> RemoteLease:
+    def lease(
+        self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, again: bool
+    ) -> RemoteLease:
         """A seat for one request."""
         wanted = None
         if weights is not None:
             ref = weights.ref
             wanted = (weights.engine_name, weights.artifact, ref.domain, ref.adapter, ref.number)
         number = self._link.number()
-        return RemoteLease(self._link, number, said.AcquireLease(number, tenant, wanted, deadline, again))
+        return RemoteLease(self._link, number, said.AcquireLease(number, tenant, wanted, cost, deadline, again))
 
     def adapter_lost(self, name: str) -> None:
         """Have it loaded again for whoever asks next."""

@@ -72,7 +72,11 @@ class Worker:
     def __init__(self, start: Start, link: PrimaryClient) -> None:
         self.settings = start.settings
         self.traffic = Traffic()
-        self.client = EngineClient(start.engine, timeout_seconds=self.settings.engine_timeout_seconds)
+        self.client = EngineClient(
+            start.engine,
+            timeout_seconds=self.settings.engine_timeout_seconds,
+            api_key=self.settings.engine_key,
+        )
         self.client.activity = RemoteActivity(link)
         self.client.on_unhealthy = lambda: link.send(EngineUnhealthy())
         self._plugins = PluginManager(folder=self.settings.plugins_dir)
@@ -99,7 +103,9 @@ class Worker:
 
     def parts(self) -> CompletionParts:
         """What the two generation endpoints are answered with."""
-        return CompletionParts(self._context, self, self._limits, self.traffic, self.settings.body_limit_mib << 20)
+        settings = self.settings
+        limits = (settings.body_limit_mib << 20, settings.max_sequences)
+        return CompletionParts(self._context, self, self._limits, self.traffic, *limits)
 
     def identify(self, authorization: str | None) -> Caller:
         """Who asks for an answer; see ``Directory.identify``."""

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from postil.gateway.errors import BadRequestError
 from postil.gateway.inference import body_limits as shape
-from postil.gateway.inference.request import Kind, parse
+from postil.gateway.inference.formats import Kind
+from postil.gateway.inference.request import parse
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text('[]{}"a'),

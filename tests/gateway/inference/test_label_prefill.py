@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from postil.gateway.engine.client import EngineClient
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.label_prefill import LabelPrefixes
-from postil.gateway.inference.request import CompletionRequest, Kind
+from postil.gateway.inference.request import CompletionRequest
 from tests.fakes.vllm import Reply
 from tests.gateway.conftest import TRIAGE, House, until
 

@@ -84,6 +84,81 @@ async def test_500_requests_of_one_tenant_hold_up_another_by_no_more_than_one_pl
         assert (running(house), waiting(house)) == (0, 0)
 
 
+def sequences(house: House, last: str) -> int:
+    """How many sequences the engine generates for those whose conversation, or first prompt, is this."""
+    bodies = [body for body in house.engine.requests if last in str(body.get("messages") or body.get("prompt"))]
+    return sum((body.get("n") or 1) * (len(body["prompt"]) if "prompt" in body else 1) for body in bodies)
+
+
+@pytest.mark.parametrize("batched", [False, True], ids=["n", "prompts"])
+async def test_eight_answers_a_request_do_not_crowd_out_a_tenant_that_asks_for_one_at_a_time(
+    tmp_path: Path, engine_at: At, batched: bool
+) -> None:
+    """Each took one place, whatever it asked for: 64 sequences beside the honest tenant's 8, in an engine for 16."""
+    async with house_of(tmp_path, engine_at, max_concurrent_requests=16) as (house, clinic, bank):
+        house.engine.gate.clear()
+        honest = [say(house, bank, "honest") for _ in range(8)]
+        await until(lambda: running(house) == 8)
+        prompts = {"prompt": ["greedy"] * 8}
+        chats = {"messages": [{"role": "user", "content": "greedy"}], "n": 8}
+        path = "/v1/completions" if batched else "/v1/chat/completions"
+        post = house.client.post
+        greedy = [
+            asyncio.create_task(post(path, headers=bearer(clinic), json=prompts if batched else chats))
+            for _ in range(8)
+        ]
+        await until(lambda: (running(house), waiting(house)) == (16, 7))
+        await until(lambda: len(house.engine.requests) == 9)
+        assert (sequences(house, "honest"), sequences(house, "greedy")) == (8, 8)
+        late = say(house, bank, "late")
+        await until(lambda: waiting(house) == 8)
+        house.engine.gate.set()
+        assert {answer.status_code for answer in await asyncio.gather(*honest, *greedy, late)} == {200}
+        assert (running(house), waiting(house)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param", "says"),
+    [
+        ("chat/completions", {"n": 9}, "n", "n is 9, and a request may ask for 8 answers in all"),
+        ("chat/completions", {"n": "9"}, "n", "n has to be a whole number"),
+        ("chat/completions", {"n": True}, "n", "n has to be a whole number"),
+        ("completions", {"prompt": ["x"] * 2048}, "prompt", "ask for 2048 answers, and a request may ask for 8 in all"),
+        ("completions", {"prompt": [[1], [2], [3]], "n": 3}, "prompt", "ask for 9 answers"),
+        ("completions", {"prompt": "x", "prompt_embeds": ["e"] * 8}, "prompt", "ask for 9 answers"),
+        ("completions", {"prompt": "x", "best_of": 20}, "best_of", "best_of is 20"),
+    ],
+)
+async def test_more_answers_than_a_request_may_ask_for_are_refused_and_never_sent(
+    house: House, clinic: str, path: str, body: dict[str, Any], param: str, says: str
+) -> None:
+    chat = {"messages": [{"role": "user", "content": "x"}]} if path.startswith("chat") else {}
+    refused = await house.client.post(f"/v1/{path}", headers=bearer(clinic), json={**chat, **body})
+    assert refused.status_code == 400
+    assert (error := refused.json()["error"])["param"] == param
+    assert says in error["message"]
+    assert not house.engine.requests
+
+
+async def test_how_many_answers_a_request_may_ask_for_is_a_setting_and_a_prompt_of_tokens_is_one(
+    tmp_path: Path, engine_at: At
+) -> None:
+    async with house_of(tmp_path, engine_at, max_sequences=20) as (house, clinic, _):
+        assert (await say(house, clinic, n=20)).status_code == 200
+        tokens = {"prompt": [*range(100)], "n": 20}
+        assert (await house.client.post("/v1/completions", headers=bearer(clinic), json=tokens)).status_code == 200
+        assert (await say(house, clinic, n=21)).status_code == 400
+
+
+async def test_a_request_that_would_never_fit_is_refused_at_once_with_the_bound(tmp_path: Path, engine_at: At) -> None:
+    async with house_of(tmp_path, engine_at, max_concurrent_requests=4) as (house, clinic, _):
+        refused = await say(house, clinic, n=5)
+        assert refused.status_code == 400
+        message = refused.json()["error"]["message"]
+        assert message == "the request asks for 5 answers, and the engine takes 4 at a time; ask for fewer"
+        assert (await say(house, clinic, n=4)).status_code == 200
+
+
 async def test_a_full_queue_answers_429_at_once_in_openais_shape_and_the_other_tenant_gets_in(
     tmp_path: Path, engine_at: At
 ) -> None:

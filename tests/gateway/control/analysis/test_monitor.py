@@ -12,8 +12,9 @@ import pytest
 from postil.gateway.control.analysis.betting import Tolerance
 from postil.gateway.control.analysis.comparison import CALIBRATION, Comparison
 from postil.gateway.control.analysis.monitor import Monitor, Regression
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.record import RequestOutcome, RequestRecord
-from postil.gateway.inference.request import CompletionRequest, Kind
+from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import NUMBER, PIN, AdapterEntry, Route, TrafficShare
 from postil.gateway.tenancy.directory import Caller
 from postil.registry.names import AdapterName

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from postil.gateway.inference.request import Kind
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.shadow import said as texts_of
 from postil.plugins import Completion, RequestContext, Validator, Verdict, window
 from postil.registry.policy.policy import Policy, ValidatorUse

@@ -109,6 +109,23 @@ async def test_no_more_are_at_the_engine_than_may_be_and_who_leaves_makes_room(
         await until(lambda: pooled.runtime.scheduler.queue.running == 0)
 
 
+async def test_a_request_takes_as_many_places_as_it_has_answers_and_one_that_never_fits_is_refused(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    async with running_pool(tmp_path, *engine_at, max_concurrent_requests=4) as pooled:
+        key = await opened(pooled)
+        pooled.engine.gate.clear()
+        async with everybody(pooled) as (one, other):
+            first = asyncio.create_task(one.post("/v1/chat/completions", headers=bearer(key), json={**ASKED, "n": 3}))
+            await until(lambda: pooled.runtime.scheduler.queue.running == 3)
+            refused = await other.post("/v1/chat/completions", headers=bearer(key), json={**ASKED, "n": 5})
+            assert refused.status_code == 400
+            assert "the engine takes 4 at a time" in refused.json()["error"]["message"]
+            pooled.engine.gate.set()
+            assert (await first).status_code == 200
+        await until(lambda: pooled.runtime.scheduler.queue.running == 0)
+
+
 async def test_weights_that_the_engine_lost_are_loaded_again_whoever_finds_out(pooled: House) -> None:
     key = await opened(pooled)
     async with everybody(pooled) as clients:
