@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from postil.gateway.control.engine_handle import EngineHandle
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.engine.adapter_cache import LoadError
-from postil.gateway.errors import NotFoundError, RefusedError
+from postil.gateway.errors import EngineUnavailableError, NotFoundError, RefusedError
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
@@ -163,7 +163,10 @@ class ReleaseService:
         await self._load(ref)
         name = AdapterName(ref.domain, ref.adapter)
         async with self._locks.of(name):
-            await self._load(ref)  # A look into memory, unless it had to make room while this waited.
+            # A look into memory, unless it had to make room while this waited. An engine that was lost meanwhile takes
+            # nothing back: the next one loads what is live.
+            with suppress(EngineUnavailableError):
+                await self._load(ref)
             return await self._changed(name, act)
 
     async def _change(self, name: AdapterName, act: Callable[[], Any]) -> AdapterState:
