@@ -88,7 +88,7 @@ def id_of_old(key: str) -> str:
 
 def add_key(database: Database, wanted: KeyRequest, *, actor: str) -> tuple[Key, str]:
     """Add a key; returns it with its text, which is not kept. Raises NotFoundError or KeyRefusedError."""
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         return issue(session, wanted, actor=actor)
 
@@ -132,7 +132,7 @@ def rotate_key(
     """
     if not timedelta(0) <= overlap <= LONGEST:
         raise KeyRefusedError("an overlap is neither negative nor longer than ten years; give one such as 24h")
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         old = _in_force(session, wanted)
         _check_not_replaced(session, old)
@@ -158,7 +158,7 @@ def rotate_key(
 
 def revoke_key(database: Database, wanted: str, *, reason: str = "", actor: str) -> Key:
     """Take a key out of force at once. Raises NotFoundError, or ConflictError if it is revoked already."""
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         key = _found(session, wanted)
         if key.revoked_at is not None:
@@ -176,7 +176,7 @@ def revoke_all(session: Session, tenant: str, *, reason: str, actor: str) -> Non
 
 def list_keys(database: Database, owner: str | None = None) -> Sequence[Key]:
     """All keys, or one owner's, the oldest first."""
-    with database.transaction() as session:
+    with database.read() as session:
         return store.keys(session, owner)
 
 

@@ -34,7 +34,7 @@ def add_tenant(
     tenant = Tenant(name=parse_domain(name), domains=allowed, default_domain=first)
     if tenant.name in TAKEN:
         raise KeyRefusedError(f"{name!r} is a name that the log has for others; choose another")
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         if session.get(Tenant, tenant.name):
             raise ConflictError(f"there is a tenant {name} already; remove it first, or choose another name")
@@ -46,7 +46,7 @@ def add_tenant(
 
 def remove_tenant(database: Database, name: str, *, actor: str) -> None:
     """Remove a tenant: its keys are refused from the next request on. Raises NotFoundError."""
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         tenant = session.get(Tenant, name)
         if tenant is None:
@@ -59,5 +59,5 @@ def remove_tenant(database: Database, name: str, *, actor: str) -> None:
 
 def tenants_and_keys(database: Database) -> tuple[Sequence[Tenant], Sequence[Key]]:
     """All tenants and all keys, as of one instant."""
-    with database.transaction() as session:
+    with database.read() as session:
         return store.tenants(session), store.keys(session)

@@ -63,7 +63,7 @@ class Batch:
 
 def add(database: Database, batch: Batch, now: float) -> None:
     """Add a batch, unless it was added before: after a connection that broke, nobody knows, and asks again."""
-    with database.transaction() as session:
+    with database.write() as session:
         if not _is_new(session, batch):
             return
         for account, used in sorted(batch.used.items()):  # In one order everywhere, so that no two wait for each other.
@@ -76,7 +76,7 @@ def add(database: Database, batch: Batch, now: float) -> None:
 
 def spent(database: Database, now: float) -> dict[Window, int]:
     """What all gateways let through in the windows that still count."""
-    with database.transaction() as session:
+    with database.read() as session:
         rows = session.exec(select(Spent).where((col(Spent.window) + 2) * col(Spent.seconds) > int(now))).all()
     return {Window(row.tenant, row.what, row.seconds, row.window): row.amount for row in rows}
 
@@ -95,7 +95,7 @@ def report(
     sums = [func.sum(col(getattr(Usage, name))) for name in _COUNTS]
     kind = col(Usage.kind)
     asked = columns(*keys, kind, *sums).where(_within(tenant, adapter, since, until))
-    with database.transaction() as session:
+    with database.read() as session:
         rows = session.connection().execute(asked.group_by(*keys, kind).order_by(*keys, kind)).all()
     return _entries(by, [(row[: len(keys)], row[len(keys)], row[len(keys) + 1 :]) for row in rows])
 

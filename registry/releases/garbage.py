@@ -53,14 +53,16 @@ def collect_garbage(
     """
     with artifacts.collecting() as trash:
         sizes = artifacts.sizes()
-        with database.transaction() as session:
+        if dry_run:
+            with database.read() as session:
+                return list(_garbage(session, sizes, keep))
+        with database.write() as session:
             store.lock_for_writing(session)
             found = list(_garbage(session, sizes, keep))
-            if not dry_run:
-                for garbage in found:
-                    _record(session, garbage, actor)
+            for garbage in found:
+                _record(session, garbage, actor)
         # Only now: a release that is said to be collected and is not does no harm, the other way round it does.
-        for garbage in () if dry_run else found:
+        for garbage in found:
             artifacts.discard(garbage.artifact, trash)
     return found
 

@@ -30,7 +30,7 @@ class AuditReport:
 
 def log(database: Database, name: AdapterName | None = None) -> Sequence[Event]:
     """The events in order: all, or those of one adapter."""
-    with database.transaction() as session:
+    with database.read() as session:
         return store.events(session, None if name is None else str(name))
 
 

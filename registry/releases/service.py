@@ -113,7 +113,7 @@ class Registry:
         with self.artifacts.naming():
             vetted = verify_required(self.database, name.domain, folder_digest(folder), signature)
             candidate.artifact = self.artifacts.add(folder)
-            with self.database.transaction() as session:
+            with self.database.write() as session:
                 release, new = _publish(session, candidate, name)
                 store_signature(session, release, vetted, actor=actor)
                 return release, new
@@ -143,7 +143,7 @@ class Registry:
 
     def rollback_target(self, name: AdapterName) -> ReleaseRef:
         """The release that was live before the one that is. Raises NotFoundError or ConflictError."""
-        with self.database.transaction() as session:
+        with self.database.read() as session:
             existing(session, name)
             history = live_history(store.events(session, str(name)))
         if len(history) < 2:
@@ -152,33 +152,33 @@ class Registry:
 
     def release(self, ref: ReleaseRef) -> Release:
         """One release. Raises NotFoundError that says which there are."""
-        with self.database.transaction() as session:
+        with self.database.read() as session:
             return existing_release(session, ref)
 
     def usable(self, ref: ReleaseRef) -> Release:
         """One release that has its files. Raises NotFoundError, or ConflictError if they were collected."""
-        with self.database.transaction() as session:
+        with self.database.read() as session:
             return usable_release(session, ref)
 
     def state(self, name: AdapterName) -> AdapterState:
         """One adapter, with its events. Raises NotFoundError."""
-        with self.database.transaction() as session:
+        with self.database.read() as session:
             found = _state(session, name, existing(session, name))
             return replace(found, events=store.events(session, str(name)))
 
     def serving(self, name: AdapterName) -> tuple[AdapterState, dict[str, str]]:
         """What a gateway needs to serve one adapter, read at once: its state, without events, and all defaults."""
-        with self.database.transaction() as session:
+        with self.database.read() as session:
             return _state(session, name, existing(session, name)), store.default_adapters(session)
 
     def adapters(self) -> list[AdapterState]:
         """Every adapter, in the order of their names, without its events."""
-        with self.database.transaction() as session:
+        with self.database.read() as session:
             return [_state(session, name, store.releases(session, name)) for name in store.adapters(session)]
 
     def default_adapters(self) -> dict[str, str]:
         """Each domain's default adapter: ``{"healthcare": "triage"}``."""
-        with self.database.transaction() as session:
+        with self.database.read() as session:
             return store.default_adapters(session)
 
     def candidate(self, ref: ReleaseRef) -> Candidate:
@@ -188,17 +188,17 @@ class Registry:
 
     def events_after(self, sequence: int) -> Sequence[Event]:
         """The events beyond one, in order."""
-        with self.database.transaction() as session:
+        with self.database.read() as session:
             return store.events_after(session, sequence)
 
     def newest_event(self) -> int:
         """The sequence number of the last event, 0 if there is none."""
-        with self.database.transaction() as session:
+        with self.database.read() as session:
             return store.newest(session)
 
     def _policy_in_force(self, name: AdapterName) -> Policy:
         """The policy of the live release, else of the newest, else an empty one."""
-        with self.database.transaction() as session:
+        with self.database.read() as session:
             known, stable = store.releases(session, name), store.channel(session, name)
         live = [release for release in known if stable and release.number == stable.number]
         return policy_from((live or known)[-1].policy) if known else Policy()
@@ -215,7 +215,7 @@ class Registry:
         details: Mapping[str, Any] | None = None,
     ) -> Channel:
         name = AdapterName(ref.domain, ref.adapter)
-        with self.database.transaction() as session:
+        with self.database.write() as session:
             store.lock_for_writing(session)
             usable_release(session, ref)
             stable = channel(session, name, STABLE)

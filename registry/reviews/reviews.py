@@ -64,20 +64,20 @@ def open_review(database: Database, opening: ReviewRequest) -> Review:
         assigned_to=opening.assign_to,
         webhook=opening.webhook,
     )
-    with database.transaction() as session:
+    with database.write() as session:
         session.add(review)
     return review
 
 
 def get(database: Database, wanted: str, domains: Collection[str] | None = None) -> Review:
     """The review of that id, or of the one id that begins so, among those of ``domains``. Raises NotFoundError."""
-    with database.transaction() as session:
+    with database.read() as session:
         return _found(session, wanted, domains)
 
 
 def of_tenant(database: Database, wanted: str, tenant: str) -> Review:
     """A tenant's review of that very id. Raises NotFoundError, which says the same of every other id."""
-    with database.transaction() as session:
+    with database.read() as session:
         review = session.get(Review, wanted)
     if review is None or review.tenant != tenant:
         raise NotFoundError(f"there is no review {wanted[:40]!r}")
@@ -102,7 +102,7 @@ def reviews(
             query = query.where(col(column) == value)
     if domains is not None:
         query = query.where(col(Review.domain).in_(domains))
-    with database.transaction() as session:
+    with database.read() as session:
         return session.exec(query).all()
 
 
@@ -110,7 +110,7 @@ def assign(database: Database, wanted: str, person: str, *, actor: str) -> Revie
     """Give an open review to somebody. Raises NotFoundError, or ConflictError if it is decided."""
     if not person.strip():
         raise TextError("a review is assigned to somebody; say to whom")
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         review = _undecided(session, wanted)
         review.assigned_to = kept(person, "name of a person")
@@ -138,7 +138,7 @@ def reject(database: Database, wanted: str, *, actor: str, note: str = "") -> Re
 
 
 def _decide(database: Database, wanted: str, status: str, text: str | None, *, actor: str, note: str) -> Review:
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         review = _undecided(session, wanted)
         review.status, review.decided_by, review.decided_at = status, actor, utcnow()
@@ -218,7 +218,7 @@ def _record(session: Session, review: Review, action: str, actor: str, reason: s
 
 def due(database: Database, now: datetime) -> Sequence[Review]:
     """The decisions that a webhook has still to be told, and should be by now."""
-    with database.transaction() as session:
+    with database.read() as session:
         return session.exec(
             select(Review).where(col(Review.next_try).is_not(None), col(Review.next_try) <= now).limit(100)
         ).all()
@@ -226,7 +226,7 @@ def due(database: Database, now: datetime) -> Sequence[Review]:
 
 def tried(database: Database, review: Review, *, told: bool, next_try: datetime | None) -> None:
     """Note that a webhook was tried: it was told, or is tried again at ``next_try``, or (None) never again."""
-    with database.transaction() as session:
+    with database.write() as session:
         row = _found(session, review.id)
         row.tries += 1
         row.told = utcnow() if told else None

@@ -58,7 +58,7 @@ def require(database: Database, domain: str, pems: Sequence[str], *, reason: str
     if len(pems) > MAX_KEYS:
         raise SignatureError(f"{len(pems)} keys are too many; a domain accepts {MAX_KEYS} at most")
     wanted = {key.fingerprint: key for key in map(read_public_key, pems)}
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         before = {key.fingerprint: key for key in _keys(session, domain)}
         if set(before) == set(wanted):
@@ -75,7 +75,7 @@ def require(database: Database, domain: str, pems: Sequence[str], *, reason: str
 
 def requirement(database: Database, domain: str) -> Requirement:
     """What a domain requires, and which of the releases that it serves do not meet it."""
-    with database.transaction() as session:
+    with database.read() as session:
         keys = _keys(session, domain)
         served = [row for name in store.adapters(session) if name.domain == domain for row in _served(session, name)]
         bundles = {row.artifact: _bundles(session, domain, row.artifact) for row in served if keys}
@@ -86,7 +86,7 @@ def requirement(database: Database, domain: str) -> Requirement:
 
 def requirements(database: Database) -> list[Requirement]:
     """What every domain requires that has an adapter or a key."""
-    with database.transaction() as session:
+    with database.read() as session:
         names = {row.name for row in store.domains(session)} | set(session.exec(select(SigningKey.domain)).all())
     return [requirement(database, name) for name in sorted(names)]
 
@@ -112,7 +112,7 @@ def verify_required(database: Database, domain: str, artifact: str, bundle: str 
 
     Raises SignatureError.
     """
-    with database.transaction() as session:
+    with database.read() as session:
         keys = _keys(session, domain)
         known = _bundles(session, domain, artifact)
     _check(domain, artifact, known if bundle is None else [bundle], keys)
@@ -148,7 +148,7 @@ def store_signature(session: Session, release: Release, vetted: VerifiedSignatur
 
 def signature_of(database: Database, domain: str, artifact: str) -> str | None:
     """The signature to give away with an artifact: one that the domain accepts, else the newest; None without any."""
-    with database.transaction() as session:
+    with database.read() as session:
         keys, bundles = _keys(session, domain), _bundles(session, domain, artifact)
     return _accepted(bundles, keys, artifact) or next(iter(bundles), None)
 
@@ -173,7 +173,7 @@ class SignatureGate:
         """
         free = self._free
         try:
-            with self._database().transaction() as session:
+            with self._database().read() as session:
                 keys = _keys(session, domain)
                 bundles = _bundles(session, domain, artifact) if keys else []
         except (SQLAlchemyError, UnavailableError) as error:
@@ -196,7 +196,7 @@ class SignatureGate:
         """Trust those of ``domains`` again that need no signature still. Raises UnavailableError."""
         free = self._free
         for domain in domains:
-            with self._database().transaction() as session:
+            with self._database().read() as session:
                 keys = _keys(session, domain)
             if not keys:
                 free.add(domain)

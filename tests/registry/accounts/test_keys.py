@@ -34,7 +34,7 @@ DAY = timedelta(days=1)
 
 def events(database: Database) -> list[Event]:
     """The whole log, which holds."""
-    with database.transaction() as session:
+    with database.read() as session:
         found = list(store.events(session))
     assert first_break(found) is None
     return found
@@ -108,7 +108,7 @@ def test_a_rotated_key_goes_on_for_the_overlap_and_the_new_one_for_as_long_as_th
     assert timedelta(hours=23) < old.expires_at - now <= DAY
     assert timedelta(days=29) < new.expires_at - now <= 30 * DAY
     assert (new.owner, new.role, new.domains, new.note) == (old.owner, old.role, old.domains, old.note)
-    with database.transaction() as session:
+    with database.read() as session:
         assert store.keys(session) == [old, new]
 
 

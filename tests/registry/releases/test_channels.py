@@ -240,6 +240,6 @@ def test_adapters_have_channels_of_their_own(three: Registry, publish: Publish) 
     publish("healthcare/notes")
     point(three, 2)
     assert three.state(AdapterName("healthcare", "notes")).channels == {}
-    with three.database.transaction() as session:
+    with three.database.read() as session:
         assert {row.adapter for row in store.channels(session)} == {"triage"}
         assert isinstance(store.channel(session, TRIAGE, CANARY), Channel)

@@ -40,10 +40,10 @@ def test_a_release_is_gone_from_its_collection_until_its_restoration(database: D
     moves = [("collect", 1, None), ("collect", 2, None), ("restore", None, 1)]
     # Rows that name no release, as somebody's hand may have left them, take nothing away and bring nothing back.
     for action, before, after in [*moves, ("collect", None, None), ("restore", None, None)]:
-        with database.transaction() as session:
+        with database.write() as session:
             store.record(
                 session, actor="ann", action=action, subject=str(TRIAGE), reason="", before=before, after=after
             )
-    with database.transaction() as session:
+    with database.read() as session:
         assert history.collected(session, TRIAGE) == {2}
         assert history.collected(session, AdapterName("healthcare", "notes")) == set()

@@ -84,7 +84,7 @@ def test_an_id_may_be_cut_short_while_it_is_the_only_one(triage: Registry) -> No
 
 def test_of_two_that_begin_alike_more_of_the_id_is_wanted(triage: Registry) -> None:
     row = opened(triage).model_dump()
-    with triage.database.transaction() as session:
+    with triage.database.write() as session:
         session.add_all([Review(**{**row, "id": f"feed{last}"}) for last in "12"])
     assert reviews.get(triage.database, "feed2").id == "feed2"
     with pytest.raises(NotFoundError, match="more than one review begins with feed; give more of its id"):
