@@ -8,13 +8,12 @@ from contextlib import aclosing
 from dataclasses import replace
 
 from postil.gateway.control.catalog_sync import read
+from postil.gateway.control.notifier import Notifier
 from postil.gateway.control.runtime import Gateway
 from postil.gateway.engine.adapter_cache import AdapterCache, LoadError
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference.routing.catalog import AdapterEntry
-from postil.plugins import Notification
 from postil.registry.db.change_feed import ChangeFeed
-from postil.registry.db.tables import Event
 from postil.registry.errors import NameInvalidError, NotFoundError
 from postil.registry.names import AdapterName, parse_adapter
 
@@ -29,7 +28,7 @@ async def watch(gateway: Gateway) -> None:
     news, undone = asyncio.Event(), set[str]()
     async with asyncio.TaskGroup() as beside, aclosing(feed.changes()) as changes:
         if gateway.extensions.listens:
-            beside.create_task(_tell(gateway, news))
+            beside.create_task(Notifier(gateway).run(news))
         beside.create_task(_again(gateway, undone))
         async for subjects in changes:
             for subject in sorted(subjects):
@@ -49,28 +48,6 @@ async def _follow(gateway: Gateway, subject: str, undone: set[str]) -> None:
         undone.discard(subject)
     else:
         undone.add(subject)
-
-
-async def _tell(gateway: Gateway, news: asyncio.Event) -> None:
-    """Tell the listeners of every event, those of this gateway's own acts too, in their order; until cancelled."""
-    told = gateway.opened_at
-    while True:
-        await news.wait()
-        news.clear()
-        try:
-            events = await asyncio.to_thread(gateway.registry().events_after, told)
-        except Exception:  # The database may go at any moment; the next news brings these events too.
-            log.exception("the listeners could not be told what was done; they will be with the next event")
-            continue
-        for event in events:
-            await gateway.extensions.tell(_happening(event))
-            told = event.sequence
-
-
-def _happening(event: Event) -> Notification:
-    return Notification(
-        event.action, event.subject, event.actor, event.reason, event.at, event.before, event.after, event.details
-    )
 
 
 async def _again(gateway: Gateway, undone: set[str]) -> None:

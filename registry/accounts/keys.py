@@ -16,10 +16,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
+from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
 from postil.registry.db.tables import Key, Tenant, utcnow
 from postil.registry.errors import ConflictError, KeyRefusedError, NotFoundError
 from postil.registry.names import parse_domain
@@ -45,6 +46,7 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+_OLDEST_FIRST = Order("keys", [(col(Key.created_at), datetime), (col(Key.id), str)])
 OF_DOMAINS = frozenset({Role.PUBLISHER, Role.REVIEWER})
 
 
@@ -174,10 +176,17 @@ def revoke_all(session: Session, tenant: str, *, reason: str, actor: str) -> Non
             _revoke(session, key, reason=reason, actor=actor)
 
 
-def list_keys(database: Database, owner: str | None = None) -> Sequence[Key]:
-    """All keys, or one owner's, the oldest first."""
+def list_keys(
+    database: Database,
+    owner: str | None = None,
+    *,
+    after: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+) -> Page[Key]:
+    """All keys, or one owner's, the oldest first. Raises PagingError."""
+    query = select(Key) if owner is None else select(Key).where(Key.owner == owner)
     with database.read() as session:
-        return store.keys(session, owner)
+        return page(session, query, _OLDEST_FIRST, after, limit)
 
 
 def in_force(key: Key, now: datetime) -> bool:

@@ -39,8 +39,8 @@ class Precondition:
             return
         now = f"points to {name.release(found.number)}" if found.number else "points to no release"
         moves = MOVES if found.name == STABLE else (found.name, f"{found.name}-end")
-        last = store.events(session, str(name), moves)[-1:]
-        whose = f" ({last[0].action} by {last[0].actor})" if last else ""
+        last = store.last_event(session, str(name), moves)
+        whose = f" ({last.action} by {last.actor})" if last else ""
         raise ConflictError(f"{found.name} of {name} {now} by now{whose}; look at it and decide again")
 
 

@@ -18,6 +18,7 @@ from sqlmodel import Session, col, select
 from postil.plugins import ReleaseRef
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
+from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
 from postil.registry.db.tables import Release, Review, utcnow
 from postil.registry.errors import ConflictError, NotFoundError, TextError
 from postil.registry.names import AdapterName
@@ -27,6 +28,7 @@ from postil.registry.text import kept
 OPEN, APPROVED, EDITED, REJECTED = "open", "approved", "edited", "rejected"
 STATUSES = (OPEN, APPROVED, EDITED, REJECTED)
 _SHORTEST = 4
+_NEWEST_FIRST = Order("reviews", [(col(Review.created_at), datetime), (col(Review.id), str)], downwards=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +93,20 @@ def reviews(
     domain: str | None = None,
     assigned_to: str | None = None,
     domains: Collection[str] | None = None,
-    limit: int = 100,
-) -> Sequence[Review]:
-    """The newest ``limit`` reviews that fit, the newest first."""
+    after: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+) -> Page[Review]:
+    """The reviews that fit, the newest first. Raises TextError or PagingError."""
     if status is not None and status not in STATUSES:
         raise TextError(f"there is no status {status[:20]!r}; there are {', '.join(STATUSES)}")
-    query = select(Review).order_by(col(Review.created_at).desc(), col(Review.id)).limit(limit)
+    query = select(Review)
     for column, value in ((Review.status, status), (Review.domain, domain), (Review.assigned_to, assigned_to)):
         if value is not None:
             query = query.where(col(column) == value)
     if domains is not None:
         query = query.where(col(Review.domain).in_(domains))
     with database.read() as session:
-        return session.exec(query).all()
+        return page(session, query, _NEWEST_FIRST, after, limit)
 
 
 def assign(database: Database, wanted: str, person: str, *, actor: str) -> Review:
@@ -214,21 +217,3 @@ def _record(session: Session, review: Review, action: str, actor: str, reason: s
         after=review.number,
         details={"review": review.id},
     )
-
-
-def due(database: Database, now: datetime) -> Sequence[Review]:
-    """The decisions that a webhook has still to be told, and should be by now."""
-    with database.read() as session:
-        return session.exec(
-            select(Review).where(col(Review.next_try).is_not(None), col(Review.next_try) <= now).limit(100)
-        ).all()
-
-
-def tried(database: Database, review: Review, *, told: bool, next_try: datetime | None) -> None:
-    """Note that a webhook was tried: it was told, or is tried again at ``next_try``, or (None) never again."""
-    with database.write() as session:
-        row = _found(session, review.id)
-        row.tries += 1
-        row.told = utcnow() if told else None
-        row.next_try = None if told else next_try
-        session.add(row)

@@ -16,6 +16,7 @@ from postil.gateway.control.runtime import Gateway
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts import keys
 from postil.registry.accounts.keys import KeyRequest, Role
+from postil.registry.db.paging import whole
 from postil.registry.defaults import OVERLAP_SECONDS
 
 
@@ -44,7 +45,7 @@ def key_routes(gateway: Gateway) -> list[Any]:
 def _listing(gateway: Gateway) -> Any:
     @get("/keys", may=Permission.SEE_KEYS)
     async def listed(owner: FromQuery[str | None] = None) -> list[dict[str, Any]]:
-        found = await asyncio.to_thread(keys.list_keys, gateway.registry().database, owner)
+        found = await asyncio.to_thread(whole, keys.list_keys, gateway.registry().database, owner)
         return [views.key(key) for key in found]
 
     return listed

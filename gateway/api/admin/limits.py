@@ -18,6 +18,7 @@ from postil.gateway.errors import BadRequestError
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts import limits, usage
 from postil.registry.accounts.limits import TenantLimits
+from postil.registry.db.paging import whole
 from postil.registry.names import parse_adapter
 
 
@@ -86,7 +87,7 @@ async def _report(
     first, last = (None if text is None else _day(text) for text in (since, until))
     await gateway.ledger.flush()
     return await asyncio.to_thread(
-        usage.report, gateway.registry().database, by, tenant=tenant, adapter=asked, since=first, until=last
+        whole, usage.report, gateway.registry().database, by, tenant=tenant, adapter=asked, since=first, until=last
     )
 
 

@@ -28,6 +28,7 @@ from postil.gateway.control import releases as releasing
 from postil.gateway.control.runtime import Gateway
 from postil.gateway.tenancy.permissions import Permission
 from postil.plugins import ReleaseRef
+from postil.registry.db.paging import whole
 from postil.registry.names import parse_adapter
 from postil.registry.releases import history
 from postil.registry.releases.channels import Precondition
@@ -153,9 +154,11 @@ def _history_routes(gateway: Gateway) -> list[Any]:
     @get("/live", may=Permission.SEE)
     async def live(request: AnyRequest, at: FromQuery[str]) -> dict[str, int]:
         caller, instant = caller_of(request), history.parse_instant(at)
-        found = history.live_at(await asyncio.to_thread(history.log, gateway.registry().database), instant)
+        found = await asyncio.to_thread(whole, history.live_at, gateway.registry().database, instant)
         return {
-            name: number for name, number in found.items() if caller.may(Permission.SEE, parse_adapter(name).domain)
+            live.adapter: live.number
+            for live in found
+            if caller.may(Permission.SEE, parse_adapter(live.adapter).domain)
         }
 
     return [events, audit, live]

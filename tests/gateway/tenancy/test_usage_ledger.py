@@ -83,7 +83,7 @@ class _Broken:
 def totals(database: Database) -> Counter[tuple[str, str]]:
     """What is stored, by tenant and figure."""
     found: Counter[tuple[str, str]] = Counter()
-    for entry in usage.report(database, "tenant"):
+    for entry in usage.report(database, "tenant").items:
         found.update({(entry["tenant"], name): entry[name] for name in ("requests", "prompt_tokens")})
     return found
 

@@ -16,8 +16,8 @@ from postil.registry.db.database import Database, alembic_config
 from tests.registry.conftest import Publish
 
 TABLES = [
-    "agreement", "channel", "domain", "event", "key", "pin", "release", "review", "signature", "signingkey", "spent",
-    "tenant", "usage", "writer",
+    "agreement", "channel", "domain", "event", "key", "lease", "pin", "release", "review", "signature", "signingkey",
+    "spent", "tenant", "usage", "writer",
 ]  # fmt: skip
 
 

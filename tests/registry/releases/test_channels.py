@@ -232,7 +232,7 @@ def test_what_was_live_when_is_not_disturbed_by_what_was_only_tried(three: Regis
     channels.unpin(three.database, "clinic", TRIAGE, reason="", actor="ann")
     events = three.state(TRIAGE).events
     assert history.live_history(events) == [1, 2]
-    assert history.live_at(events, utcnow()) == {"healthcare/triage": 2}
+    assert history.live_at(three.database, utcnow()).items == [history.LiveRelease("healthcare/triage", 2)]
     assert three.rollback_target(TRIAGE) == TRIAGE.release(1)
 
 
