@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from postil.registry.accounts.tenants import add_tenant
 from postil.registry.db import leader
@@ -20,7 +21,7 @@ from tests.registry.conftest import postgres as postgres
 @asynccontextmanager
 async def listening(folder: Path, name: str, database: str) -> AsyncIterator[House]:
     """A gateway that writes what it hears to a file of its own."""
-    settings = {
+    settings: dict[str, Any] = {
         "database_url": database,
         "artifacts": folder / "artifacts",
         "base_model": str(folder / "one" / "base"),
