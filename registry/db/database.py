@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -26,12 +26,11 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine: Engine = create_engine(url, **_options(make_url(url)))
+        # PostgreSQL's statements each see another state unless told to see one.
+        self._reading: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         if self.engine.dialect.name == "sqlite":
+            self._reading = {_READS: True}
             _as_wal(self.engine)
-            self._snapshots: Engine = self.engine.execution_options(**{_READS: True})
-        else:
-            # Without REPEATABLE READ, each statement of PostgreSQL's sees another state.
-            self._snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -40,7 +39,7 @@ class Database:
         On SQLite it waits for other writers before it begins. Raises UnavailableError where the database does not
         answer, or takes nothing.
         """
-        with _session(self.engine, reads=False) as session:
+        with _session(self.engine) as session:
             yield session
 
     @contextmanager
@@ -49,7 +48,7 @@ class Database:
 
         A statement that writes raises RuntimeError. Raises UnavailableError where the database does not answer.
         """
-        with _session(self._snapshots, reads=True) as session:
+        with _session(self.engine, self._reading) as session:
             yield session
 
     def migrate(self, revision: str = "head") -> None:
@@ -73,14 +72,16 @@ class Database:
 
 
 @contextmanager
-def _session(engine: Engine, *, reads: bool) -> Iterator[Session]:
+def _session(engine: Engine, reading: Mapping[str, Any] | None = None) -> Iterator[Session]:
     committing = False
     try:
         with Session(engine, expire_on_commit=False) as session, session.begin():
+            if reading is not None:
+                session.connection(execution_options=reading)
             yield session
             committing = True
     except LOST as error:
-        if reads and is_write_in_snapshot(error):
+        if reading is not None and is_write_in_snapshot(error):
             raise RuntimeError("a statement writes inside Database.read(); use Database.write()") from error
         if not is_outage(error):
             raise
