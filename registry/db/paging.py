@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, literal, true, tuple_
@@ -19,8 +18,8 @@ T = TypeVar("T")
 Made = TypeVar("Made")
 DEFAULT_LIMIT, MOST = 100, 1000
 _LONGEST_CURSOR = 2048
-# What every database keeps as a whole number.
-_LARGEST = 2**63 - 1
+# What every database takes for a whole number.
+_LARGEST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class Order:
             if tag != self._tag:
                 raise ValueError("a cursor of another list")
             return [_value(kind, value) for (_, kind), value in zip(self.keys, plain, strict=True)]
-        except (ValueError, TypeError, RecursionError, binascii.Error) as error:
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise PagingError(
                 f"cursor {cursor[:40]!r} is not one of ours; leave it out to begin at the start"
             ) from error
@@ -132,7 +131,7 @@ def _value(kind: type, value: Any) -> Any:
         read = datetime.fromisoformat(value)
         if read.utcoffset() is None:
             raise ValueError("times have a zone here")
-        return read
+        return read.astimezone(UTC)
     if kind is date:
         return date.fromisoformat(value)
     if type(value) is not kind:
