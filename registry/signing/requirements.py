@@ -111,9 +111,8 @@ def _requirement(known: _Known, domain: str) -> Requirement:
     keys = [key for key in known.keys if key.domain == domain]
     served = [row for row in known.served if row.domain == domain]
     bundles = defaultdict[str, list[str]](list)
-    for signature in known.signatures:
-        if signature.domain == domain:
-            bundles[signature.artifact].append(signature.bundle)
+    for signature in [row for row in known.signatures if row.domain == domain]:
+        bundles[signature.artifact].append(signature.bundle)
     needed = {row.artifact for row in served} if keys else set[str]()
     lacking = {artifact for artifact in needed if _accepted(bundles[artifact], keys, artifact) is None}
     unsigned = [ReleaseRef(row.domain, row.adapter, row.number) for row in served if row.artifact in lacking]
