@@ -111,7 +111,10 @@ class Gate(Component):
 
 
 class Listener(Component):
-    """Hears of what was done, after it was done."""
+    """Hears of what was done, after it was done: of each event once, on one of the gateways that share a database.
+
+    Twice where a gateway ended before it had noted that an event was told.
+    """
 
     @abstractmethod
     def handle(self, notification: Notification) -> Awaitable[None] | None:

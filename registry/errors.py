@@ -5,6 +5,7 @@ RegistryError
 ├── TextError             a note, a reason or a name of a person that cannot be kept
 ├── WeightError           a share of the traffic that cannot be
 ├── KeyRefusedError       a key that cannot be: its owner, domains or time
+├── PagingError           a cursor that is none of ours, or a page of a size that cannot be
 ├── LimitError            a limit of a tenant that cannot be
 ├── NotFoundError         no such adapter, release, tenant or key
 ├── ConflictError         somebody else was faster, or there is nothing to do it to
@@ -44,6 +45,10 @@ class KeyRefusedError(RegistryError):
 
 class LimitError(RegistryError):
     """A limit that is no whole number from 1 on."""
+
+
+class PagingError(RegistryError):
+    """A cursor that no list gave away, or a page of a size that it cannot have."""
 
 
 class NotFoundError(RegistryError):

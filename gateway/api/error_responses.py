@@ -39,6 +39,7 @@ _REGISTRY: tuple[tuple[type[Exception], type[GatewayError]], ...] = (
     (registry_errors.NameInvalidError, BadRequestError),
     (registry_errors.TextError, BadRequestError),
     (registry_errors.WeightError, BadRequestError),
+    (registry_errors.PagingError, BadRequestError),
     (registry_errors.LimitError, BadRequestError),
     (registry_errors.BaseModelError, EngineUnavailableError),
     (registry_errors.HubError, SourceUnavailableError),

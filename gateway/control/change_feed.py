@@ -10,6 +10,7 @@ from dataclasses import replace
 from postil.gateway.control.catalog_sync import AdapterSnapshot, CatalogSync
 from postil.gateway.control.engine_handle import EngineHandle
 from postil.gateway.control.locks import AdapterLocks
+from postil.gateway.control.notifier import Notifier
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.reviews import Reviews
 from postil.gateway.engine.adapter_cache import AdapterCache, LoadError
@@ -17,9 +18,7 @@ from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference.routing.catalog import AdapterEntry
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
-from postil.plugins import Notification
 from postil.registry.db.change_feed import ChangeFeed
-from postil.registry.db.tables import Event
 from postil.registry.errors import NameInvalidError, NotFoundError
 from postil.registry.names import AdapterName, parse_adapter
 
@@ -91,7 +90,7 @@ class AdapterFeed:
         feed, news = ChangeFeed(self._url, after=self._registry.opened_at), asyncio.Event()
         async with asyncio.TaskGroup() as beside, aclosing(feed.changes()) as changes:
             if self._extensions.listens:
-                beside.create_task(self._tell(news))
+                beside.create_task(Notifier(self._registry, self._extensions).run(news))
             beside.create_task(self._retry())
             async for subjects in changes:
                 for subject in sorted(subjects):
@@ -124,27 +123,6 @@ class AdapterFeed:
         except NameInvalidError:  # A tenant, a key's owner, or a domain's signing keys: KeyFeed takes them over.
             return True
         return await self._remote.sync_remote(name)
-
-    async def _tell(self, news: asyncio.Event) -> None:
-        """Tell the listeners of every event, those of this gateway's own acts too, in their order; until cancelled."""
-        told = self._registry.opened_at
-        while True:
-            await news.wait()
-            news.clear()
-            try:
-                events = await asyncio.to_thread(self._registry.get().events_after, told)
-            except Exception:  # The database may go at any moment; the next news brings these events too.
-                log.exception("the listeners could not be told what was done; they will be with the next event")
-                continue
-            for event in events:
-                await self._extensions.tell(_notification(event))
-                told = event.sequence
-
-
-def _notification(event: Event) -> Notification:
-    return Notification(
-        event.action, event.subject, event.actor, event.reason, event.at, event.before, event.after, event.details
-    )
 
 
 async def _load(adapter_cache: AdapterCache, entry: AdapterEntry, number: int) -> bool:

@@ -27,7 +27,7 @@ from postil.registry.errors import UnavailableError
 from postil.registry.names import AdapterName
 from postil.registry.releases import channels
 from postil.registry.releases.channels import ANY, Precondition
-from postil.registry.releases.service import AdapterState
+from postil.registry.releases.state import AdapterState
 
 log = logging.getLogger(__name__)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import timedelta
@@ -19,6 +20,7 @@ from postil.registry.db.database import Database
 from postil.registry.db.tables import Review, utcnow
 from postil.registry.errors import RegistryError
 from postil.registry.policy.policy import ReviewRules
+from postil.registry.reviews import deliveries
 from postil.registry.reviews import reviews as kept
 from postil.registry.reviews.reviews import ReviewRequest
 
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 _OUTBOX_SECONDS = 5.0
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
 _GIVE_UP = timedelta(days=1)
+# Longer than a post may take; a gateway that ended meanwhile keeps its delivery from the others for so long.
+_CLAIM = timedelta(seconds=60)
 # So many samples may be on their way into the database; more are dropped and counted.
 _SAMPLES = 100
 
@@ -36,6 +40,8 @@ class Reviews:
     def __init__(self, database: Callable[[], Database], webhooks: Webhooks) -> None:
         self._database = database
         self._webhooks = webhooks
+        # Which of the gateways over one database this is, in the rows that it has claimed.
+        self._holder = uuid.uuid4().hex
         self._news = asyncio.Event()
         self._due = asyncio.Event()
         self._sampling: set[asyncio.Task[None]] = set()
@@ -96,7 +102,7 @@ class Reviews:
         while True:
             self._due.clear()
             try:
-                for review in await asyncio.to_thread(kept.due, self._database(), utcnow()):
+                while (review := await asyncio.to_thread(self._claim)) is not None:
                     await self._tell(review)
             except (SQLAlchemyError, RegistryError, EngineUnavailableError) as error:
                 log.warning("decisions could not be looked up for webhooks: %s", type(error).__name__)
@@ -130,7 +136,10 @@ class Reviews:
             await self._noted(review, told=told, next_try=again)
 
     def _noted(self, review: Review, *, told: bool, next_try: Any) -> Coroutine[Any, Any, None]:
-        return asyncio.to_thread(kept.tried, self._database(), review, told=told, next_try=next_try)
+        return asyncio.to_thread(deliveries.note, self._database(), review, self._holder, told=told, next_try=next_try)
+
+    def _claim(self) -> Review | None:
+        return deliveries.claim(self._database(), self._holder, now=utcnow(), lasts=_CLAIM)
 
 
 def told_of(review: Review) -> dict[str, Any]:

@@ -31,7 +31,8 @@ class EventLogConfig(Config):
 class EventLog(Listener):
     """Appends, and never reads or rotates: the file may be moved away at any time.
 
-    It is for other programs to follow. What is to be relied on is the audit log: this one may miss an event.
+    It is for other programs to follow. What is to be relied on is the audit log: this one misses an event that cannot
+    be written, and may hold one twice.
     """
 
     name = "event_log"

@@ -22,7 +22,7 @@ class DeniedAttemptRow:
 
 def record(database: Database, refused: Sequence[DeniedAttemptRow]) -> None:
     """Put them into the log, all in one transaction."""
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         for each in refused:
             store.record(session, actor=each.actor, action=ACTION, subject=SUBJECT, reason="", details=each.details)

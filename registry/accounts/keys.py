@@ -16,10 +16,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlmodel import Session
+from sqlmodel import Session, col, select
 
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
+from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
 from postil.registry.db.tables import Key, Tenant, utcnow
 from postil.registry.errors import ConflictError, KeyRefusedError, NotFoundError
 from postil.registry.names import parse_domain
@@ -45,6 +46,7 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+_OLDEST_FIRST = Order("keys", [(col(Key.created_at), datetime), (col(Key.id), str)])
 OF_DOMAINS = frozenset({Role.PUBLISHER, Role.REVIEWER})
 
 
@@ -88,7 +90,7 @@ def id_of_old(key: str) -> str:
 
 def add_key(database: Database, wanted: KeyRequest, *, actor: str) -> tuple[Key, str]:
     """Add a key; returns it with its text, which is not kept. Raises NotFoundError or KeyRefusedError."""
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         return issue(session, wanted, actor=actor)
 
@@ -132,7 +134,7 @@ def rotate_key(
     """
     if not timedelta(0) <= overlap <= LONGEST:
         raise KeyRefusedError("an overlap is neither negative nor longer than ten years; give one such as 24h")
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         old = _in_force(session, wanted)
         _check_not_replaced(session, old)
@@ -158,7 +160,7 @@ def rotate_key(
 
 def revoke_key(database: Database, wanted: str, *, reason: str = "", actor: str) -> Key:
     """Take a key out of force at once. Raises NotFoundError, or ConflictError if it is revoked already."""
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         key = _found(session, wanted)
         if key.revoked_at is not None:
@@ -174,10 +176,17 @@ def revoke_all(session: Session, tenant: str, *, reason: str, actor: str) -> Non
             _revoke(session, key, reason=reason, actor=actor)
 
 
-def list_keys(database: Database, owner: str | None = None) -> Sequence[Key]:
-    """All keys, or one owner's, the oldest first."""
-    with database.transaction() as session:
-        return store.keys(session, owner)
+def list_keys(
+    database: Database,
+    owner: str | None = None,
+    *,
+    after: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+) -> Page[Key]:
+    """All keys, or one owner's, the oldest first. Raises PagingError."""
+    query = select(Key) if owner is None else select(Key).where(Key.owner == owner)
+    with database.read() as session:
+        return page(session, query, _OLDEST_FIRST, after, limit)
 
 
 def in_force(key: Key, now: datetime) -> bool:

@@ -41,13 +41,13 @@ def of_tenant(tenant: Tenant) -> TenantLimits:
 
 def limits_of(database: Database, name: str) -> TenantLimits:
     """The limits of a tenant. Raises NotFoundError."""
-    with database.transaction() as session:
+    with database.read() as session:
         return of_tenant(_found(session.get(Tenant, name), name))
 
 
 def set_limits(database: Database, name: str, limits: TenantLimits, *, actor: str) -> Mapping[str, int]:
     """Put limits in the place of those a tenant had, and return them. Raises NotFoundError."""
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         tenant = _found(session.get(Tenant, name), name)
         before, tenant.limits = tenant.limits, limits.named()

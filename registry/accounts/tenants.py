@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
-from postil.registry.accounts.keys import TAKEN, KeyRequest, issue, revoke_all
+from sqlmodel import col, select
+
+from postil.registry.accounts.keys import TAKEN, KeyRequest, Role, issue, revoke_all
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
+from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
 from postil.registry.db.tables import Key, Tenant
 from postil.registry.errors import ConflictError, KeyRefusedError, NotFoundError
 from postil.registry.names import parse_domain
 from postil.registry.releases.channels import unpin_everywhere
+
+_BY_NAME = Order("tenants", [(col(Tenant.name), str)])
 
 
 def add_tenant(
@@ -34,7 +41,7 @@ def add_tenant(
     tenant = Tenant(name=parse_domain(name), domains=allowed, default_domain=first)
     if tenant.name in TAKEN:
         raise KeyRefusedError(f"{name!r} is a name that the log has for others; choose another")
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         if session.get(Tenant, tenant.name):
             raise ConflictError(f"tenant {name} already exists; remove it first, or choose another name")
@@ -46,7 +53,7 @@ def add_tenant(
 
 def remove_tenant(database: Database, name: str, *, actor: str) -> None:
     """Remove a tenant: its keys are refused from the next request on. Raises NotFoundError."""
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         tenant = session.get(Tenant, name)
         if tenant is None:
@@ -57,7 +64,24 @@ def remove_tenant(database: Database, name: str, *, actor: str) -> None:
         store.record(session, actor=actor, action="tenant-remove", subject=name, reason="")
 
 
+class TenantKeys(NamedTuple):
+    """A tenant and its keys, the oldest first; those that are no longer in force too."""
+
+    tenant: Tenant
+    keys: Sequence[Key]
+
+
+def tenants(database: Database, *, after: str | None = None, limit: int = DEFAULT_LIMIT) -> Page[TenantKeys]:
+    """The tenants by name, each with its keys. Raises PagingError."""
+    with database.read() as session:
+        found: Page[Tenant] = page(session, select(Tenant), _BY_NAME, after, limit)
+        keys = defaultdict[str, list[Key]](list)
+        for key in store.keys_of(session, [tenant.name for tenant in found.items], Role.TENANT.value):
+            keys[key.owner].append(key)
+    return found.map(lambda tenant: TenantKeys(tenant, keys[tenant.name]))
+
+
 def tenants_and_keys(database: Database) -> tuple[Sequence[Tenant], Sequence[Key]]:
     """All tenants and all keys, as of one instant."""
-    with database.transaction() as session:
+    with database.read() as session:
         return store.tenants(session), store.keys(session)

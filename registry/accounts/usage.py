@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, true
+from sqlalchemy import ColumnElement, Select, delete, func, not_, true
 from sqlalchemy import select as columns
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel, col, select
 
 from postil.registry.db.database import Database
+from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
 from postil.registry.db.tables import Spent, Usage, Writer, utcnow
 
 ANSWER, AGAIN, SHADOW = "answer", "again", "shadow"
@@ -63,7 +64,7 @@ class Batch:
 
 def add(database: Database, batch: Batch, now: float) -> None:
     """Add a batch, unless it was added before: after a connection that broke, nobody knows, and asks again."""
-    with database.transaction() as session:
+    with database.write() as session:
         if not _is_new(session, batch):
             return
         for account, used in sorted(batch.used.items()):  # In one order everywhere, so that no two wait for each other.
@@ -76,7 +77,7 @@ def add(database: Database, batch: Batch, now: float) -> None:
 
 def spent(database: Database, now: float) -> dict[Window, int]:
     """What all gateways let through in the windows that still count."""
-    with database.transaction() as session:
+    with database.read() as session:
         rows = session.exec(select(Spent).where((col(Spent.window) + 2) * col(Spent.seconds) > int(now))).all()
     return {Window(row.tenant, row.what, row.seconds, row.window): row.amount for row in rows}
 
@@ -89,23 +90,40 @@ def report(
     adapter: tuple[str, str] | None = None,
     since: date | None = None,
     until: date | None = None,
-) -> list[dict[str, Any]]:
-    """What was used, one entry for each tenant, adapter, release or day; ``until`` is the last day that counts."""
-    keys = [col(getattr(Usage, name)) for name in _KEYS[by]]
-    sums = [func.sum(col(getattr(Usage, name))) for name in _COUNTS]
-    kind = col(Usage.kind)
-    asked = columns(*keys, kind, *sums).where(_within(tenant, adapter, since, until))
-    with database.transaction() as session:
-        rows = session.connection().execute(asked.group_by(*keys, kind).order_by(*keys, kind)).all()
-    return _entries(by, [(row[: len(keys)], row[len(keys)], row[len(keys) + 1 :]) for row in rows])
+    after: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+) -> Page[dict[str, Any]]:
+    """What was used, one entry for each tenant, adapter, release or day; ``until`` is the last day that counts.
+
+    Raises PagingError.
+    """
+    order = Order(f"usage-{by}", [(col(getattr(Usage, name)), kind) for name, kind in _KEYS[by].items()])
+    keys = [column for column, _ in order.keys]
+    within = _within(tenant, adapter, since, until)
+    with database.read() as session:
+        found = page(session, columns(*keys).where(within).distinct(), order, after, limit, tuple)
+        entries = {tuple(key): {by: _name(by, key), **dict.fromkeys(_COUNTS, 0)} for key in found.items}
+        sums = _sums(keys, within).where(order.after(after))
+        if found.next is not None:
+            sums = sums.where(not_(order.after(found.next)))
+        for row in session.connection().execute(sums):
+            _fill(entries[tuple(row[: len(keys)])], *row[len(keys) :])
+    return Page(list(entries.values()), found.next)
 
 
-_KEYS: Mapping[str, Sequence[str]] = {
-    "tenant": ("tenant",),
-    "adapter": ("domain", "adapter"),
-    "release": ("domain", "adapter", "number"),
-    "day": ("day",),
+_KEYS: Mapping[str, Mapping[str, type]] = {
+    "tenant": {"tenant": str},
+    "adapter": {"domain": str, "adapter": str},
+    "release": {"domain": str, "adapter": str, "number": int},
+    "day": {"day": date},
 }
+
+
+def _sums(keys: Sequence[Any], within: ColumnElement[bool]) -> Select[Any]:
+    """The counts of every kind under every key."""
+    kind = col(Usage.kind)
+    sums = [func.sum(col(getattr(Usage, name))) for name in _COUNTS]
+    return columns(*keys, kind, *sums).where(within).group_by(*keys, kind).order_by(*keys, kind)
 
 
 def _within(
@@ -123,14 +141,10 @@ def _within(
     return wanted
 
 
-def _entries(by: str, rows: Iterable[tuple[Any, str, Any]]) -> list[dict[str, Any]]:
+def _fill(entry: dict[str, Any], kind: str, *counts: Any) -> None:
     """Of the kinds, answers stand for themselves; the others beside them, where there are any."""
-    entries: dict[Any, dict[str, Any]] = {}
-    for key, kind, counts in rows:
-        entry = entries.setdefault(key, {by: _name(by, key), **dict.fromkeys(_COUNTS, 0)})
-        numbers = dict(zip(_COUNTS, map(int, counts), strict=True))
-        entry.update(numbers if kind == ANSWER else {kind: numbers})
-    return list(entries.values())
+    numbers = dict(zip(_COUNTS, map(int, counts), strict=True))
+    entry.update(numbers if kind == ANSWER else {kind: numbers})
 
 
 def _name(by: str, key: Sequence[Any]) -> str:

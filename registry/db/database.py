@@ -1,8 +1,8 @@
-"""The database: one engine, sessions whose edge is the one place that commits, and the migrations."""
+"""The database: one engine, sessions that read or write, whose edge is the one place that commits, and migrations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -13,10 +13,12 @@ from alembic.config import Config
 from sqlalchemy import URL, Engine, event, make_url
 from sqlmodel import Session, create_engine
 
-from postil.registry.db.outage import LOST, is_outage, unavailable
+from postil.registry.db.outage import LOST, is_outage, is_write_in_snapshot, unavailable
 
 # To connect, and to be heard at all: a machine that vanished closes no connection.
 _CONNECT_SECONDS = "5"
+# The option of a connection whose transactions only read.
+_READS = "postil_reads"
 
 
 class Database:
@@ -24,24 +26,30 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine: Engine = create_engine(url, **_options(make_url(url)))
+        # PostgreSQL's statements each see another state unless told to see one.
+        self._reading: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         if self.engine.dialect.name == "sqlite":
+            self._reading = {_READS: True}
             _as_wal(self.engine)
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
-        """One transaction: committed when the block ends, rolled back if it raises.
+    def write(self) -> Iterator[Session]:
+        """One transaction that may write: committed when the block ends, rolled back if it raises.
 
-        Raises UnavailableError where the database does not answer, or takes nothing.
+        On SQLite it waits for other writers before it begins. Raises UnavailableError where the database does not
+        answer, or takes nothing.
         """
-        committing = False
-        try:
-            with Session(self.engine, expire_on_commit=False) as session, session.begin():
-                yield session
-                committing = True
-        except LOST as error:
-            if not is_outage(error):
-                raise
-            raise unavailable(error, committing=committing) from error
+        with _session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One state of the database, which writers neither change nor wait for.
+
+        A statement that writes raises RuntimeError. Raises UnavailableError where the database does not answer.
+        """
+        with _session(self.engine, self._reading) as session:
+            yield session
 
     def migrate(self, revision: str = "head") -> None:
         """Bring the tables up to ``revision`` (or, with ``downgrade``, see Alembic) of the migrations shipped here."""
@@ -63,6 +71,23 @@ class Database:
         self.engine.dispose()
 
 
+@contextmanager
+def _session(engine: Engine, reading: Mapping[str, Any] | None = None) -> Iterator[Session]:
+    committing = False
+    try:
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            if reading is not None:
+                session.connection(execution_options=reading)
+            yield session
+            committing = True
+    except LOST as error:
+        if reading is not None and is_write_in_snapshot(error):
+            raise RuntimeError("a statement writes inside Database.read(); use Database.write()") from error
+        if not is_outage(error):
+            raise
+        raise unavailable(error, committing=committing) from error
+
+
 def alembic_config(connection: Any) -> Config:
     """Alembic's configuration for the migrations in this package, on an open connection."""
     config = Config()
@@ -79,7 +104,10 @@ def _options(url: URL) -> dict[str, Any]:
 
 
 def _as_wal(engine: Engine) -> None:
-    """A transaction takes the write lock when it begins, so that two never deadlock half-way."""
+    """A transaction that writes takes the write lock when it begins, so that two never deadlock half-way.
+
+    One that reads takes none, and sees the state as of its first statement.
+    """
 
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
@@ -89,4 +117,7 @@ def _as_wal(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = connection.get_execution_options().get(_READS, False)
+        # Said each time: readers and writers share the connections.
+        connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reads else 'OFF'}")
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

@@ -14,6 +14,7 @@ from postil.registry.errors import UnavailableError
 log = logging.getLogger(__name__)
 # A read-only PostgreSQL says "internal", SQLite and one that is gone "operational".
 LOST = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+_WRITES_IN_SNAPSHOT = ("SQLITE_READONLY", "25006")
 _REASONS = (
     ("is locked", "is locked by somebody else", "end what holds it"),
     ("is full", "has no room left on its disk", "free some"),
@@ -32,6 +33,15 @@ _DISK = {
 
 # SQLite has one name for a database that is away and for one that is not as it should be.
 _OURS = ("no such ", "already exists", "has no column", "syntax error", "duplicate column")
+
+
+def is_write_in_snapshot(error: Exception) -> bool:
+    """Whether a statement tried to write where only reading is allowed: a fault of ours, and no outage.
+
+    SQLite says of a disk that may only be read READONLY_DIRECTORY and the like.
+    """
+    said = error.orig if isinstance(error, exc.DBAPIError) else error
+    return getattr(said, "sqlite_errorname", getattr(said, "sqlstate", None)) in _WRITES_IN_SNAPSHOT
 
 
 def is_outage(error: Exception) -> bool:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import func, text
+from sqlalchemy import func, text, tuple_
 from sqlmodel import Session, col, select
 
 from postil.registry.db import audit_chain as audit
 from postil.registry.db.tables import Agreement, Channel, Domain, Event, Key, Pin, Release, Tenant, utcnow
 from postil.registry.names import AdapterName
 from postil.registry.text import kept
+
+AdapterRow = TypeVar("AdapterRow", Release, Channel, Pin)
+
+
+class Move(NamedTuple):
+    """Of an event that moved or collected a release: what it was about, what was done, from where to where."""
+
+    subject: str
+    action: str
+    before: int | None
+    after: int | None
+
 
 # Any number will do, so long as nothing else in the database uses it.
 _WRITER_LOCK = 0x706F7374
@@ -38,6 +50,17 @@ def releases(session: Session, name: AdapterName) -> Sequence[Release]:
         .where(Release.domain == name.domain, Release.adapter == name.adapter)
         .order_by(col(Release.number))
     ).all()
+
+
+def of_adapters(
+    session: Session, table: type[AdapterRow], names: Collection[AdapterName] | None
+) -> Sequence[AdapterRow]:
+    """The rows of a table that belong to these adapters, or to all (None); in no order."""
+    query = select(table)
+    if names is not None:
+        named = tuple_(col(table.domain), col(table.adapter))
+        query = query.where(named.in_([(name.domain, name.adapter) for name in names]))
+    return session.exec(query).all()
 
 
 def release(session: Session, name: AdapterName, number: int) -> Release | None:
@@ -121,12 +144,32 @@ def keys(session: Session, owner: str | None = None, role: str | None = None) ->
     return session.exec(query if role is None else query.where(Key.role == role)).all()
 
 
+def keys_of(session: Session, owners: Collection[str], role: str) -> Sequence[Key]:
+    """The keys of some owners with one role, the oldest first."""
+    query = select(Key).where(col(Key.owner).in_(owners), Key.role == role)
+    return session.exec(query.order_by(col(Key.created_at), col(Key.id))).all()
+
+
 def events(session: Session, subject: str | None = None, actions: Collection[str] | None = None) -> Sequence[Event]:
     """The log in order: all of it, or one adapter's, or only those of its events that are of some kinds."""
     query = select(Event).order_by(col(Event.sequence))
     if actions is not None:
         query = query.where(col(Event.action).in_(actions))
     return session.exec(query if subject is None else query.where(Event.subject == subject)).all()
+
+
+def moves(session: Session, actions: Collection[str], names: Collection[AdapterName] | None = None) -> Sequence[Move]:
+    """What moved these adapters' releases, or all adapters', in order; without an object for each row."""
+    query = select(Event.subject, Event.action, Event.before, Event.after).where(col(Event.action).in_(actions))
+    if names is not None:
+        query = query.where(col(Event.subject).in_([str(name) for name in names]))
+    return [Move(*row) for row in session.exec(query.order_by(col(Event.sequence)))]
+
+
+def last_event(session: Session, subject: str, actions: Collection[str]) -> Event | None:
+    """The newest event of these kinds about a subject."""
+    query = select(Event).where(Event.subject == subject, col(Event.action).in_(actions))
+    return session.exec(query.order_by(col(Event.sequence).desc()).limit(1)).one_or_none()
 
 
 def record(
@@ -160,9 +203,10 @@ def record(
     return event
 
 
-def events_after(session: Session, sequence: int) -> Sequence[Event]:
-    """The events beyond one, in order."""
-    return session.exec(select(Event).where(col(Event.sequence) > sequence).order_by(col(Event.sequence))).all()
+def events_after(session: Session, sequence: int, limit: int | None = None) -> Sequence[Event]:
+    """The events beyond one, in order; the first ``limit`` of them."""
+    query = select(Event).where(col(Event.sequence) > sequence).order_by(col(Event.sequence))
+    return session.exec(query.limit(limit)).all()
 
 
 def newest(session: Session) -> int:

@@ -166,7 +166,8 @@ class Review(SQLModel, table=True):
 
     ``holding`` is what the client got in place of the answer, None where it got the answer. ``status`` is ``open``,
     ``approved``, ``edited`` or ``rejected``; ``final`` is the answer that stands then. ``told`` is when the webhook
-    took the decision, ``tries`` how often it was tried, ``next_try`` when it is again.
+    took the decision, ``tries`` how often it was tried, ``next_try`` when it is again. While a gateway is at it, the
+    delivery is claimed; one that ends before it has noted how it went loses the claim at ``delivery_claimed_until``.
     """
 
     id: str = Field(primary_key=True, max_length=32)
@@ -188,8 +189,19 @@ class Review(SQLModel, table=True):
     created_at: datetime = Field(default_factory=utcnow)
     webhook: str | None = None
     tries: int = 0
-    next_try: datetime | None = None
+    next_try: datetime | None = Field(default=None, index=True)
     told: datetime | None = None
+    delivery_claimed_by: str | None = Field(default=None, max_length=32)
+    delivery_claimed_until: datetime | None = None
+
+
+class Lease(SQLModel, table=True):
+    """A work that one gateway at a time does, up to which ``position`` it is done, and who holds it until when."""
+
+    name: str = Field(primary_key=True, max_length=64)
+    holder: str | None = Field(default=None, max_length=32)
+    expires_at: datetime
+    position: int = Field(default=0, sa_type=BigInteger)
 
 
 class Event(SQLModel, table=True):

@@ -39,8 +39,8 @@ class Precondition:
             return
         now = f"points to {name.release(found.number)}" if found.number else "points to no release"
         moves = MOVES if found.name == STABLE else (found.name, f"{found.name}-end")
-        last = store.events(session, str(name), moves)[-1:]
-        whose = f" ({last[0].action} by {last[0].actor})" if last else ""
+        last = store.last_event(session, str(name), moves)
+        whose = f" ({last.action} by {last.actor})" if last else ""
         raise ConflictError(f"{found.name} of {name} {now} by now{whose}; look at it and decide again")
 
 
@@ -58,7 +58,7 @@ def point(
     if not 0 < weight <= 100:
         raise WeightError(f"a weight of {weight:g} per cent cannot be; give more than 0 and at most 100")
     name = AdapterName(ref.domain, ref.adapter)
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         usable_release(session, ref)
         found, stable = channel(session, name, which), channel(session, name, STABLE)
@@ -91,7 +91,7 @@ def clear(
     details: Mapping[str, Any] | None = None,
 ) -> None:
     """End a canary or a shadow. Raises NotFoundError if there is none, ConflictError if ``only`` does not hold."""
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         existing(session, name)
         found = channel(session, name, which)
@@ -116,7 +116,7 @@ def pin(database: Database, tenant: str, ref: ReleaseRef, *, reason: str, actor:
     Whether there is such a tenant is for the caller to know: not every tenant is in the database.
     """
     name = AdapterName(ref.domain, ref.adapter)
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         usable_release(session, ref)
         found = session.get(Pin, (tenant, name.domain, name.adapter))
@@ -140,7 +140,7 @@ def pin(database: Database, tenant: str, ref: ReleaseRef, *, reason: str, actor:
 
 def unpin(database: Database, tenant: str, name: AdapterName, *, reason: str, actor: str) -> None:
     """Let a tenant follow what is live again. Raises NotFoundError."""
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         found = session.get(Pin, (tenant, name.domain, name.adapter))
         if found is None:

@@ -18,8 +18,8 @@ from postil.registry.artifacts.local_store import ArtifactStore
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.defaults import KEEP
-from postil.registry.names import AdapterName
-from postil.registry.releases.history import COLLECT, MOVES, collected
+from postil.registry.releases.history import COLLECT, MOVES, collected_by
+from postil.registry.releases.state import AdapterRows, adapter_rows
 
 # The subject of events about files that no release names.
 ARTIFACTS = "artifacts"
@@ -53,27 +53,28 @@ def collect_garbage(
     """
     with artifacts.collecting() as trash:
         sizes = artifacts.sizes()
-        with database.transaction() as session:
+        if dry_run:
+            with database.read() as session:
+                return list(_garbage(session, sizes, keep))
+        with database.write() as session:
             store.lock_for_writing(session)
             found = list(_garbage(session, sizes, keep))
-            if not dry_run:
-                for garbage in found:
-                    _record(session, garbage, actor)
+            for garbage in found:
+                _record(session, garbage, actor)
         # Only now: a release that is said to be collected and is not does no harm, the other way round it does.
-        for garbage in () if dry_run else found:
+        for garbage in found:
             artifacts.discard(garbage.artifact, trash)
     return found
 
 
-def retained(session: Session, name: AdapterName, keep: int) -> set[int]:
+def retained(rows: AdapterRows, keep: int) -> set[int]:
     """The releases of an adapter that somebody may still ask for, by number."""
-    numbers = [release.number for release in store.releases(session, name)]
+    numbers = [release.number for release in rows.releases]
     newest = numbers[max(0, len(numbers) - keep) :]
-    moves = store.events(session, str(name), MOVES)
-    pointed = {found.number for found in store.channels(session, name)}
-    pinned = {pin.number for pin in store.pins(session, name)}
-    lived = {number for event in moves for number in (event.before, event.after) if number is not None}
-    return {*newest, *pointed, *pinned, *lived}
+    moves = [move for move in rows.moves if move.action in MOVES]
+    pointed = {channel.number for channel in rows.channels} | {pin.number for pin in rows.pins}
+    lived = {number for move in moves for number in (move.before, move.after) if number is not None}
+    return {*newest, *pointed, *lived}
 
 
 def _garbage(session: Session, sizes: Mapping[str, int], keep: int) -> Iterator[Garbage]:
@@ -88,11 +89,11 @@ def _garbage(session: Session, sizes: Mapping[str, int], keep: int) -> Iterator[
 def _named(session: Session, keep: int) -> Mapping[str, list[_Named]]:
     """The releases by artifact, without those collected before: what a crash may have left of these, goes as well."""
     found: dict[str, list[_Named]] = defaultdict(list)
-    for name in store.adapters(session):
-        reach, gone = retained(session, name, keep), collected(session, name)
-        for release in store.releases(session, name):
+    for rows in adapter_rows(session):
+        reach, gone = retained(rows, keep), collected_by(rows.moves)
+        for release in rows.releases:
             if release.number not in gone:
-                found[release.artifact].append(_Named(name.release(release.number), release.number in reach))
+                found[release.artifact].append(_Named(rows.name.release(release.number), release.number in reach))
     return found
 
 

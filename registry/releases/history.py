@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlmodel import Session
+from sqlalchemy import ColumnElement, func, or_
+from sqlmodel import Session, col, select
 
 from postil.registry.db import audit_chain as audit
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
+from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
 from postil.registry.db.tables import Event, utcnow
 from postil.registry.errors import TextError
 from postil.registry.names import AdapterName
+from postil.registry.signing.requirements import REQUIRE
 
 MOVES = ("promote", "rollback")
 # The files of a release were deleted; they are there again.
 COLLECT, RESTORE = "collect", "restore"
+
+
+_EVENTS = [(col(Event.sequence), int)]
+_LIVE = Order("live", [(col(Event.subject), str)])
+# So many events of the chain are in memory at a time.
+_CHUNK = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,37 +37,111 @@ class AuditReport:
     first_break: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class LiveRelease:
+    """The number of the release that was live of an adapter, ``healthcare/triage``."""
+
+    adapter: str
+    number: int
+
+
 def log(database: Database, name: AdapterName | None = None) -> Sequence[Event]:
     """The events in order: all, or those of one adapter."""
-    with database.transaction() as session:
+    with database.read() as session:
         return store.events(session, None if name is None else str(name))
 
 
+def events(
+    database: Database,
+    *,
+    name: AdapterName | None = None,
+    domains: Collection[str] | None = None,
+    actions: Collection[str] | None = None,
+    newest_first: bool = False,
+    after: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+) -> Page[Event]:
+    """The log in order: all of it, one adapter's, what is about some domains, or some actions. Raises PagingError."""
+    query = select(Event)
+    if name is not None:
+        query = query.where(Event.subject == str(name))
+    if domains is not None:
+        query = query.where(_about(domains))
+    if actions is not None:
+        query = query.where(col(Event.action).in_(actions))
+    with database.read() as session:
+        return page(session, query, Order("events", _EVENTS, newest_first), after, limit)
+
+
+def _about(domains: Collection[str]) -> ColumnElement[bool]:
+    """That an event is about an adapter of these domains, or a domain of them itself.
+
+    Tenants may be called like domains: of the subjects without an adapter, only one of its own kind is a domain's.
+    """
+    subject = col(Event.subject)
+    adapters = (func.substr(subject, 1, len(domain) + 1) == f"{domain}/" for domain in domains)
+    return or_((col(Event.action) == REQUIRE) & subject.in_(domains), *adapters)
+
+
 def verify(database: Database) -> AuditReport:
-    """Go along the chain. A cut at its very end is not seen: there is nothing after it that it would contradict."""
-    events = log(database)
-    return AuditReport(len(events), audit.first_break(events))
+    """Go along the chain. A cut at its very end is not seen: there is nothing after it that it would contradict.
+
+    It is read in chunks, each a transaction of its own: rows are never changed, so that they fit together.
+    """
+    count = 0
+
+    def counted() -> Iterator[Event]:
+        nonlocal count
+        for chunk in _chunks(database):
+            yield from chunk
+            count += len(chunk)
+
+    rows = counted()
+    first_break = audit.first_break(rows)
+    for _ in rows:  # Beyond a break the events are counted all the same.
+        pass
+    return AuditReport(count, first_break)
 
 
-def live_at(events: Iterable[Event], at: datetime) -> dict[str, int]:
-    """The live release's number of every adapter at an instant: ``{"healthcare/triage": 2}``."""
-    live: dict[str, int] = {}
-    for event, happened in _in_time(list(events)):
-        if happened <= at and event.action in MOVES and event.after is not None:
-            live[event.subject] = event.after
-    return live
+def _chunks(database: Database) -> Iterator[Sequence[Event]]:
+    query = select(Event).order_by(col(Event.sequence)).limit(_CHUNK)
+    asked = query
+    while True:
+        with database.read() as session:
+            chunk = session.exec(asked).all()
+        if not chunk:
+            return
+        yield chunk
+        asked = query.where(col(Event.sequence) > chunk[-1].sequence)
 
 
-def _in_time(events: Sequence[Event]) -> Iterable[tuple[Event, datetime]]:
-    """Each event with a time by which it had happened: where a clock was ahead, what came after it was earlier."""
-    latest, found = utcnow(), []
-    for event in reversed(events):
-        latest = min(latest, event.at)
-        found.append((event, latest))
-    return reversed(found)
+def live_at(
+    database: Database,
+    at: datetime,
+    *,
+    domains: Collection[str] | None = None,
+    after: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+) -> Page[LiveRelease]:
+    """The live release of every adapter at an instant, by name. Raises PagingError.
+
+    Where a clock was ahead, what came after an event was earlier: all up to the last event that bears an earlier time
+    had happened by then.
+    """
+    with database.read() as session:
+        happened = select(func.max(Event.sequence))
+        last = session.exec(happened if utcnow() <= at else happened.where(col(Event.at) <= at)).one() or 0
+        moved = select(func.max(Event.sequence)).where(
+            col(Event.action).in_(MOVES), col(Event.after).is_not(None), col(Event.sequence) <= last
+        )
+        if domains is not None:
+            moved = moved.where(_about(domains))
+        query = select(Event).where(col(Event.sequence).in_(moved.group_by(col(Event.subject))))
+        found: Page[Event] = page(session, query, _LIVE, after, limit)
+    return found.map(lambda event: LiveRelease(event.subject, event.after or 0))
 
 
-def live_history(events: Iterable[Event]) -> list[int]:
+def live_history(events: Iterable[Event | store.Move]) -> list[int]:
     """The releases that led to the live one, oldest first: a promote adds to it, a rollback goes back along it."""
     history: list[int] = []
     for event in events:
@@ -73,12 +156,17 @@ def live_history(events: Iterable[Event]) -> list[int]:
 
 def collected(session: Session, name: AdapterName) -> set[int]:
     """The releases of an adapter, by number, whose files were collected and have not been published again."""
+    return collected_by(store.moves(session, (COLLECT, RESTORE), [name]))
+
+
+def collected_by(moves: Iterable[store.Move]) -> set[int]:
+    """``collected``, from what was done to an adapter's releases, in order."""
     gone = set[int]()
-    for event in store.events(session, str(name), (COLLECT, RESTORE)):
-        if event.action == COLLECT and event.before is not None:
-            gone.add(event.before)
-        elif event.action == RESTORE and event.after is not None:
-            gone.discard(event.after)
+    for move in moves:
+        if move.action == COLLECT and move.before is not None:
+            gone.add(move.before)
+        elif move.action == RESTORE and move.after is not None:
+            gone.discard(move.after)
     return gone
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,38 +33,9 @@ from postil.registry.releases.channels import (
     usable_release,
 )
 from postil.registry.releases.history import MOVES, RESTORE, collected, live_history
+from postil.registry.releases.state import AdapterState, adapter_states
 from postil.registry.signing.requirements import store_signature, take_signature, verify_required
 from postil.registry.text import kept
-
-
-@dataclass(frozen=True, slots=True)
-class AdapterState:
-    """What is known of one adapter: its releases, where its channels point, who is pinned, and what was done.
-
-    ``pins`` are release numbers by tenant, ``previous`` is what a rollback would go back to, ``collected`` the numbers
-    of the releases that have no files any more. ``events`` are there only where they were asked for. ``promoted`` is
-    False where the live release came back by a rollback.
-    """
-
-    name: AdapterName
-    releases: Sequence[Release]
-    channels: Mapping[str, Channel]
-    pins: Mapping[str, int]
-    default: bool
-    previous: int | None = None
-    collected: Set[int] = frozenset()
-    events: Sequence[Event] = ()
-    promoted: bool = False
-
-    @property
-    def live(self) -> int | None:
-        """The number of the release that answers, or None."""
-        return self.pointed(STABLE)
-
-    def pointed(self, channel: str) -> int | None:
-        """The number of the release that a channel points to, or None."""
-        found = self.channels.get(channel)
-        return found.number or None if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +84,7 @@ class Registry:
         with self.artifacts.naming():
             vetted = verify_required(self.database, name.domain, folder_digest(folder), signature)
             candidate.artifact = self.artifacts.add(folder)
-            with self.database.transaction() as session:
+            with self.database.write() as session:
                 release, new = _publish(session, candidate, name)
                 store_signature(session, release, vetted, actor=actor)
                 return release, new
@@ -143,46 +114,45 @@ class Registry:
 
     def rollback_target(self, name: AdapterName) -> ReleaseRef:
         """The release that was live before the one that is. Raises NotFoundError or ConflictError."""
-        with self.database.transaction() as session:
+        with self.database.read() as session:
             existing(session, name)
-            history = live_history(store.events(session, str(name)))
+            history = live_history(store.moves(session, MOVES, [name]))
         if len(history) < 2:
             raise ConflictError(f"{name} has no earlier live release to go back to; promote another one instead")
         return name.release(history[-2])
 
     def release(self, ref: ReleaseRef) -> Release:
         """One release. Raises NotFoundError that says which there are."""
-        with self.database.transaction() as session:
+        with self.database.read() as session:
             return existing_release(session, ref)
 
     def usable(self, ref: ReleaseRef) -> Release:
         """One release that has its files. Raises NotFoundError, or ConflictError if they were collected."""
-        with self.database.transaction() as session:
+        with self.database.read() as session:
             return usable_release(session, ref)
 
     def state(self, name: AdapterName) -> AdapterState:
         """One adapter, with its events. Raises NotFoundError."""
-        with self.database.transaction() as session:
-            found = _state(session, name, existing(session, name))
-            return replace(found, events=store.events(session, str(name)))
+        with self.database.read() as session:
+            return replace(_state(session, name), events=store.events(session, str(name)))
 
     def serving(self, name: AdapterName) -> tuple[AdapterState, dict[str, str], int]:
         """What a gateway needs to serve one adapter, read at once: its state, without events, and all defaults.
 
         The number is that of the newest event that is part of it.
         """
-        with self.database.transaction() as session:
-            state = _state(session, name, existing(session, name))
+        with self.database.read() as session:
+            state = _state(session, name)
             return state, store.default_adapters(session), store.newest(session)
 
     def adapters(self) -> list[AdapterState]:
         """Every adapter, in the order of their names, without its events."""
-        with self.database.transaction() as session:
-            return [_state(session, name, store.releases(session, name)) for name in store.adapters(session)]
+        with self.database.read() as session:
+            return adapter_states(session)
 
     def default_adapters(self) -> dict[str, str]:
         """Each domain's default adapter: ``{"healthcare": "triage"}``."""
-        with self.database.transaction() as session:
+        with self.database.read() as session:
             return store.default_adapters(session)
 
     def candidate(self, ref: ReleaseRef) -> Candidate:
@@ -190,19 +160,19 @@ class Registry:
         release = self.release(ref)
         return Candidate(ref, release.policy, self.artifacts.report(release.artifact), release.note)
 
-    def events_after(self, sequence: int) -> Sequence[Event]:
-        """The events beyond one, in order."""
-        with self.database.transaction() as session:
-            return store.events_after(session, sequence)
+    def events_after(self, sequence: int, limit: int | None = None) -> Sequence[Event]:
+        """The events beyond one, in order; the first ``limit`` of them."""
+        with self.database.read() as session:
+            return store.events_after(session, sequence, limit)
 
     def newest_event(self) -> int:
         """The sequence number of the last event, 0 if there is none."""
-        with self.database.transaction() as session:
+        with self.database.read() as session:
             return store.newest(session)
 
     def _policy_in_force(self, name: AdapterName) -> Policy:
         """The policy of the live release, else of the newest, else an empty one."""
-        with self.database.transaction() as session:
+        with self.database.read() as session:
             known, stable = store.releases(session, name), store.channel(session, name)
         live = [release for release in known if stable and release.number == stable.number]
         return policy_from((live or known)[-1].policy) if known else Policy()
@@ -219,14 +189,14 @@ class Registry:
         details: Mapping[str, Any] | None = None,
     ) -> Channel:
         name = AdapterName(ref.domain, ref.adapter)
-        with self.database.transaction() as session:
+        with self.database.write() as session:
             store.lock_for_writing(session)
             usable_release(session, ref)
             stable = channel(session, name, STABLE)
             only.check(session, stable, name)
             if stable.number == ref.number:
                 raise ConflictError(f"{ref} is live already; see `postil releases {name}`")
-            if action == "rollback" and ref.number not in live_history(store.events(session, str(name))):
+            if action == "rollback" and ref.number not in live_history(store.moves(session, MOVES, [name])):
                 raise ConflictError(f"{ref} is none of those that were live before; promote it instead")
             if dry_run:
                 return stable
@@ -243,6 +213,11 @@ class Registry:
                 details=details,
             )
             return stable
+
+
+def _state(session: Session, name: AdapterName) -> AdapterState:
+    existing(session, name)
+    return adapter_states(session, [name])[0]
 
 
 def _publish(session: Session, candidate: Release, name: AdapterName) -> tuple[Release, bool]:
@@ -278,19 +253,3 @@ def _restored(session: Session, candidate: Release, number: int, name: AdapterNa
         details={"artifact": candidate.artifact},
     )
     return True
-
-
-def _state(session: Session, name: AdapterName, releases: Sequence[Release]) -> AdapterState:
-    domain = session.get(Domain, name.domain)
-    moves = store.events(session, str(name), MOVES)
-    history = live_history(moves)
-    return AdapterState(
-        name,
-        releases,
-        {found.name: found for found in store.channels(session, name)},
-        {pin.tenant: pin.number for pin in store.pins(session, name)},
-        domain is not None and domain.default_adapter == name.adapter,
-        history[-2] if len(history) > 1 else None,
-        collected(session, name),
-        promoted=bool(moves) and moves[-1].action == "promote",
-    )

@@ -26,7 +26,7 @@ class Compared:
 
 def add(database: Database, counts: Mapping[Compared, int]) -> None:
     """Add counts to those that are stored; several gateways may do so at a time."""
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         for compared, count in counts.items():
             ref, other = compared.answered, compared.shadow
@@ -44,5 +44,5 @@ def add(database: Database, counts: Mapping[Compared, int]) -> None:
 
 def of(database: Database, name: AdapterName) -> Sequence[Agreement]:
     """The counts of an adapter's shadows, the newest first."""
-    with database.transaction() as session:
+    with database.read() as session:
         return store.agreements(session, name)

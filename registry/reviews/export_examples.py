@@ -42,7 +42,7 @@ def _decided(database: Database, name: AdapterName, since: datetime | None) -> I
     )
     if since is not None:
         query = query.where(col(Review.decided_at) >= since)
-    with database.transaction() as session:
+    with database.read() as session:
         return session.exec(query).all()
 
 

@@ -18,6 +18,7 @@ from sqlmodel import Session, col, select
 from postil.plugins import ReleaseRef
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
+from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
 from postil.registry.db.tables import Release, Review, utcnow
 from postil.registry.errors import ConflictError, NotFoundError, TextError
 from postil.registry.names import AdapterName
@@ -27,6 +28,7 @@ from postil.registry.text import kept
 OPEN, APPROVED, EDITED, REJECTED = "open", "approved", "edited", "rejected"
 STATUSES = (OPEN, APPROVED, EDITED, REJECTED)
 _SHORTEST = 4
+_NEWEST_FIRST = Order("reviews", [(col(Review.created_at), datetime), (col(Review.id), str)], downwards=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +66,20 @@ def open_review(database: Database, opening: ReviewRequest) -> Review:
         assigned_to=opening.assign_to,
         webhook=opening.webhook,
     )
-    with database.transaction() as session:
+    with database.write() as session:
         session.add(review)
     return review
 
 
 def get(database: Database, wanted: str, domains: Collection[str] | None = None) -> Review:
     """The review of that id, or of the one id that begins so, among those of ``domains``. Raises NotFoundError."""
-    with database.transaction() as session:
+    with database.read() as session:
         return _found(session, wanted, domains)
 
 
 def of_tenant(database: Database, wanted: str, tenant: str) -> Review:
     """A tenant's review of that very id. Raises NotFoundError, which says the same of every other id."""
-    with database.transaction() as session:
+    with database.read() as session:
         review = session.get(Review, wanted)
     if review is None or review.tenant != tenant:
         raise NotFoundError(f"there is no review {wanted[:40]!r}")
@@ -91,26 +93,27 @@ def reviews(
     domain: str | None = None,
     assigned_to: str | None = None,
     domains: Collection[str] | None = None,
-    limit: int = 100,
-) -> Sequence[Review]:
-    """The newest ``limit`` reviews that fit, the newest first."""
+    after: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+) -> Page[Review]:
+    """The reviews that fit, the newest first. Raises TextError or PagingError."""
     if status is not None and status not in STATUSES:
         raise TextError(f"there is no status {status[:20]!r}; there are {', '.join(STATUSES)}")
-    query = select(Review).order_by(col(Review.created_at).desc(), col(Review.id)).limit(limit)
+    query = select(Review)
     for column, value in ((Review.status, status), (Review.domain, domain), (Review.assigned_to, assigned_to)):
         if value is not None:
             query = query.where(col(column) == value)
     if domains is not None:
         query = query.where(col(Review.domain).in_(domains))
-    with database.transaction() as session:
-        return session.exec(query).all()
+    with database.read() as session:
+        return page(session, query, _NEWEST_FIRST, after, limit)
 
 
 def assign(database: Database, wanted: str, person: str, *, actor: str) -> Review:
     """Give an open review to somebody. Raises NotFoundError, or ConflictError if it is decided."""
     if not person.strip():
         raise TextError("a review is assigned to somebody; say to whom")
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         review = _undecided(session, wanted)
         review.assigned_to = kept(person, "name of a person")
@@ -138,7 +141,7 @@ def reject(database: Database, wanted: str, *, actor: str, note: str = "") -> Re
 
 
 def _decide(database: Database, wanted: str, status: str, text: str | None, *, actor: str, note: str) -> Review:
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         review = _undecided(session, wanted)
         review.status, review.decided_by, review.decided_at = status, actor, utcnow()
@@ -214,21 +217,3 @@ def _record(session: Session, review: Review, action: str, actor: str, reason: s
         after=review.number,
         details={"review": review.id},
     )
-
-
-def due(database: Database, now: datetime) -> Sequence[Review]:
-    """The decisions that a webhook has still to be told, and should be by now."""
-    with database.transaction() as session:
-        return session.exec(
-            select(Review).where(col(Review.next_try).is_not(None), col(Review.next_try) <= now).limit(100)
-        ).all()
-
-
-def tried(database: Database, review: Review, *, told: bool, next_try: datetime | None) -> None:
-    """Note that a webhook was tried: it was told, or is tried again at ``next_try``, or (None) never again."""
-    with database.transaction() as session:
-        row = _found(session, review.id)
-        row.tries += 1
-        row.told = utcnow() if told else None
-        row.next_try = None if told else next_try
-        session.add(row)

@@ -6,11 +6,13 @@ A domain without a key takes everything. One with keys takes and loads only what
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
+from sqlalchemy import tuple_, union
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
@@ -18,10 +20,10 @@ from postil.plugins import ReleaseRef
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.outage import after_a_change
-from postil.registry.db.tables import Release, Signature, SigningKey
+from postil.registry.db.tables import Channel, Pin, Release, Signature, SigningKey
 from postil.registry.defaults import SIGNATURE
 from postil.registry.errors import ConflictError, SignatureError, UnavailableError
-from postil.registry.names import AdapterName, parse_domain
+from postil.registry.names import parse_domain
 from postil.registry.signing.bundles import MAX_SIGNATURE_BYTES, PublicKey, read_public_key, signed_artifact
 from postil.registry.text import kept
 
@@ -58,7 +60,7 @@ def require(database: Database, domain: str, pems: Sequence[str], *, reason: str
     if len(pems) > MAX_KEYS:
         raise SignatureError(f"{len(pems)} keys are too many; a domain accepts {MAX_KEYS} at most")
     wanted = {key.fingerprint: key for key in map(read_public_key, pems)}
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         before = {key.fingerprint: key for key in _keys(session, domain)}
         if set(before) == set(wanted):
@@ -75,20 +77,46 @@ def require(database: Database, domain: str, pems: Sequence[str], *, reason: str
 
 def requirement(database: Database, domain: str) -> Requirement:
     """What a domain requires, and which of the releases that it serves do not meet it."""
-    with database.transaction() as session:
-        keys = _keys(session, domain)
-        served = [row for name in store.adapters(session) if name.domain == domain for row in _served(session, name)]
-        bundles = {row.artifact: _bundles(session, domain, row.artifact) for row in served if keys}
-    fits = {artifact: _accepted(known, keys, artifact) is not None for artifact, known in bundles.items()}
-    unsigned = [ReleaseRef(row.domain, row.adapter, row.number) for row in served if not fits.get(row.artifact, True)]
-    return Requirement(domain, keys, unsigned)
+    with database.read() as session:
+        known = _known(session, domain)
+    return _requirement(known, domain)
 
 
 def requirements(database: Database) -> list[Requirement]:
     """What every domain requires that has an adapter or a key."""
-    with database.transaction() as session:
-        names = {row.name for row in store.domains(session)} | set(session.exec(select(SigningKey.domain)).all())
-    return [requirement(database, name) for name in sorted(names)]
+    with database.read() as session:
+        known = _known(session)
+        names = {row.name for row in store.domains(session)} | {key.domain for key in known.keys}
+    return [_requirement(known, name) for name in sorted(names)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """The rows that say what one domain, or every domain, requires and serves."""
+
+    keys: Sequence[SigningKey]
+    served: Sequence[Release]
+    signatures: Sequence[Signature]
+
+
+def _known(session: Session, domain: str | None = None) -> _Known:
+    """One statement a table; signatures only of what is served in the domains that have keys."""
+    keys, served = _keys(session, domain), _served(session, domain)
+    domains = {key.domain for key in keys}
+    artifacts = {row.artifact for row in served if row.domain in domains}
+    return _Known(keys, served, _signatures(session, domains, artifacts) if artifacts else [])
+
+
+def _requirement(known: _Known, domain: str) -> Requirement:
+    keys = [key for key in known.keys if key.domain == domain]
+    served = [row for row in known.served if row.domain == domain]
+    bundles = defaultdict[str, list[str]](list)
+    for signature in [row for row in known.signatures if row.domain == domain]:
+        bundles[signature.artifact].append(signature.bundle)
+    needed = {row.artifact for row in served} if keys else set[str]()
+    lacking = {artifact for artifact in needed if _accepted(bundles[artifact], keys, artifact) is None}
+    unsigned = [ReleaseRef(row.domain, row.adapter, row.number) for row in served if row.artifact in lacking]
+    return Requirement(domain, keys, unsigned)
 
 
 def take_signature(folder: Path) -> str | None:
@@ -112,7 +140,7 @@ def verify_required(database: Database, domain: str, artifact: str, bundle: str 
 
     Raises SignatureError.
     """
-    with database.transaction() as session:
+    with database.read() as session:
         keys = _keys(session, domain)
         known = _bundles(session, domain, artifact)
     _check(domain, artifact, known if bundle is None else [bundle], keys)
@@ -129,7 +157,7 @@ def store_signature(session: Session, release: Release, vetted: VerifiedSignatur
     if vetted.bundle is None:
         return
     digest = hashlib.sha256(vetted.bundle.encode()).hexdigest()
-    known = _signatures(session, release.domain, release.artifact)
+    known = _signatures(session, [release.domain], [release.artifact])
     if any(row.digest == digest for row in known):
         return
     if len(known) >= _MAX_SIGNATURES:
@@ -148,7 +176,7 @@ def store_signature(session: Session, release: Release, vetted: VerifiedSignatur
 
 def signature_of(database: Database, domain: str, artifact: str) -> str | None:
     """The signature to give away with an artifact: one that the domain accepts, else the newest; None without any."""
-    with database.transaction() as session:
+    with database.read() as session:
         keys, bundles = _keys(session, domain), _bundles(session, domain, artifact)
     return _accepted(bundles, keys, artifact) or next(iter(bundles), None)
 
@@ -173,7 +201,7 @@ class SignatureGate:
         """
         free = self._free
         try:
-            with self._database().transaction() as session:
+            with self._database().read() as session:
                 keys = _keys(session, domain)
                 bundles = _bundles(session, domain, artifact) if keys else []
         except (SQLAlchemyError, UnavailableError) as error:
@@ -196,30 +224,34 @@ class SignatureGate:
         """Trust those of ``domains`` again that need no signature still. Raises UnavailableError."""
         free = self._free
         for domain in domains:
-            with self._database().transaction() as session:
+            with self._database().read() as session:
                 keys = _keys(session, domain)
             if not keys:
                 free.add(domain)
 
 
-def _keys(session: Session, domain: str) -> Sequence[SigningKey]:
-    query = select(SigningKey).where(SigningKey.domain == domain)
-    return session.exec(query.order_by(col(SigningKey.added_at), col(SigningKey.fingerprint))).all()
+def _keys(session: Session, domain: str | None) -> Sequence[SigningKey]:
+    query = select(SigningKey).order_by(col(SigningKey.added_at), col(SigningKey.fingerprint))
+    return session.exec(query if domain is None else query.where(SigningKey.domain == domain)).all()
 
 
-def _signatures(session: Session, domain: str, artifact: str) -> Sequence[Signature]:
-    query = select(Signature).where(Signature.domain == domain, Signature.artifact == artifact)
+def _signatures(session: Session, domains: Collection[str], artifacts: Collection[str]) -> Sequence[Signature]:
+    query = select(Signature).where(col(Signature.domain).in_(domains), col(Signature.artifact).in_(artifacts))
     return session.exec(query.order_by(col(Signature.added_at).desc(), col(Signature.digest))).all()
 
 
 def _bundles(session: Session, domain: str, artifact: str) -> list[str]:
-    return [row.bundle for row in _signatures(session, domain, artifact)]
+    return [row.bundle for row in _signatures(session, [domain], [artifact])]
 
 
-def _served(session: Session, name: AdapterName) -> list[Release]:
-    pointed = {found.number for found in store.channels(session, name)}
-    pinned = {found.number for found in store.pins(session, name)}
-    return [row for row in store.releases(session, name) if row.number in pointed | pinned]
+def _served(session: Session, domain: str | None) -> Sequence[Release]:
+    """The releases that a channel or a pin names, of one domain or of all."""
+    named = union(select(Channel.domain, Channel.adapter, Channel.number), select(Pin.domain, Pin.adapter, Pin.number))
+    ref = tuple_(col(Release.domain), col(Release.adapter), col(Release.number))
+    query = (
+        select(Release).where(ref.in_(named)).order_by(col(Release.domain), col(Release.adapter), col(Release.number))
+    )
+    return session.exec(query if domain is None else query.where(Release.domain == domain)).all()
 
 
 def _accepted(bundles: Iterable[str], keys: Sequence[SigningKey], artifact: str) -> str | None:

@@ -14,6 +14,7 @@ from postil.gateway.api.admin.params import AnyRequest, caller_of
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
+from postil.registry.db.paging import whole
 from postil.registry.names import parse_adapter
 from postil.registry.releases import history
 
@@ -37,9 +38,11 @@ def history_routes(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any
     @get("/live", may=Permission.SEE)
     async def live(request: AnyRequest, at: FromQuery[str]) -> dict[str, int]:
         caller, instant = caller_of(request), history.parse_instant(at)
-        found = history.live_at(await asyncio.to_thread(history.log, registry.database()), instant)
+        found = await asyncio.to_thread(whole, history.live_at, registry.database(), instant)
         return {
-            name: number for name, number in found.items() if caller.may(Permission.SEE, parse_adapter(name).domain)
+            live.adapter: live.number
+            for live in found
+            if caller.may(Permission.SEE, parse_adapter(live.adapter).domain)
         }
 
     return [events, audit, live]

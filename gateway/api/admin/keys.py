@@ -17,6 +17,7 @@ from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts import keys
 from postil.registry.accounts.keys import KeyRequest, Role
+from postil.registry.db.paging import whole
 from postil.registry.defaults import OVERLAP_SECONDS
 
 
@@ -45,7 +46,7 @@ def key_routes(registry: RegistryHandle, callers: Callers) -> list[Any]:
 def _listing(registry: RegistryHandle) -> Any:
     @get("/keys", may=Permission.SEE_KEYS)
     async def listed(owner: FromQuery[str | None] = None) -> list[dict[str, Any]]:
-        found = await asyncio.to_thread(keys.list_keys, registry.database(), owner)
+        found = await asyncio.to_thread(whole, keys.list_keys, registry.database(), owner)
         return [views.key(key) for key in found]
 
     return listed

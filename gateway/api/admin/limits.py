@@ -20,6 +20,7 @@ from postil.gateway.tenancy.permissions import Permission
 from postil.gateway.tenancy.usage_ledger import UsageLedger
 from postil.registry.accounts import limits, usage
 from postil.registry.accounts.limits import TenantLimits
+from postil.registry.db.paging import whole
 from postil.registry.names import parse_adapter
 
 
@@ -94,7 +95,7 @@ async def _report(
     first, last = (None if text is None else _day(text) for text in (since, until))
     await ledger.flush()
     return await asyncio.to_thread(
-        usage.report, registry.database(), by, tenant=tenant, adapter=asked, since=first, until=last
+        whole, usage.report, registry.database(), by, tenant=tenant, adapter=asked, since=first, until=last
     )
 
 

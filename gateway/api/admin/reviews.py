@@ -81,7 +81,7 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any]:
             domains=caller_of(request).scope,
             limit=max(1, min(limit, 1000)),
         )
-        return [views.review(review) for review in found]
+        return [views.review(review) for review in found.items]
 
     @get("/reviews/{review_id:str}", may=Permission.REVIEW)
     async def shown(request: AnyRequest, review_id: FromPath[str]) -> dict[str, Any]:

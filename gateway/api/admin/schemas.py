@@ -13,7 +13,7 @@ from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts.keys import Role, in_force
 from postil.registry.db.tables import Agreement, Event, Key, Release, Review, Tenant, utcnow
 from postil.registry.releases.channels import CANARY, SHADOW, STABLE
-from postil.registry.releases.service import AdapterState
+from postil.registry.releases.state import AdapterState
 from postil.registry.reviews.export_examples import last_message
 from postil.registry.signing.requirements import REQUIRE
 

@@ -15,7 +15,7 @@ from postil.registry.base_model.model import BaseModel
 from postil.registry.errors import NameInvalidError, PolicyError
 from postil.registry.names import AdapterName, parse_adapter, parse_release
 from postil.registry.releases.channels import CANARY, SHADOW, STABLE
-from postil.registry.releases.service import AdapterState
+from postil.registry.releases.state import AdapterState
 
 BASE = "base"
 AUTO = "auto"

@@ -173,6 +173,6 @@ async def test_a_gateway_that_ends_has_stored_everything(tmp_path: Path, engine_
         await asyncio.gather(*(house.ask(key) for _ in range(20)))
         url = house.runtime.settings.database
     database = Database(url)
-    (entry,) = report(database, "tenant")
+    (entry,) = report(database, "tenant").items
     database.close()
     assert entry["requests"] == 20

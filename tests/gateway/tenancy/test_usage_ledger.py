@@ -61,8 +61,11 @@ class _Deaf:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def transaction(self) -> Any:
-        return _Broken(self._database.transaction())
+    def write(self) -> Any:
+        return _Broken(self._database.write())
+
+    def read(self) -> Any:
+        return _Broken(self._database.read())
 
 
 class _Broken:
@@ -80,7 +83,7 @@ class _Broken:
 def totals(database: Database) -> Counter[tuple[str, str]]:
     """What is stored, by tenant and figure."""
     found: Counter[tuple[str, str]] = Counter()
-    for entry in usage.report(database, "tenant"):
+    for entry in usage.report(database, "tenant").items:
         found.update({(entry["tenant"], name): entry[name] for name in ("requests", "prompt_tokens")})
     return found
 
@@ -225,13 +228,13 @@ def test_a_gateway_that_is_killed_has_lost_no_more_than_what_came_since_its_last
     """The process counts one request every few milliseconds and says so; it is killed with SIGKILL in the middle."""
     script = textwrap.dedent("""
         import asyncio, sys
-        from postil.gateway.tenancy.window_counts import Counts
-        from postil.gateway.tenancy.usage_ledger import Ledger
+        from postil.gateway.tenancy.window_counts import WindowCounts
+        from postil.gateway.tenancy.usage_ledger import UsageLedger
         from postil.registry.db.database import Database
 
         async def main():
             database = Database(sys.argv[1])
-            ledger = Ledger(lambda: database, Counts())
+            ledger = UsageLedger(lambda: database, WindowCounts())
             running = asyncio.create_task(ledger.run())
             for number in range(1, 10**6):
                 ledger.add("clinic", "d", "a", 1, "answer", 1, 0)

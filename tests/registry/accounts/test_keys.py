@@ -34,7 +34,7 @@ DAY = timedelta(days=1)
 
 def events(database: Database) -> list[Event]:
     """The whole log, which holds."""
-    with database.transaction() as session:
+    with database.read() as session:
         found = list(store.events(session))
     assert first_break(found) is None
     return found
@@ -66,7 +66,7 @@ def test_of_a_key_neither_table_nor_log_has_the_secret(database: Database) -> No
     key, text = add_key(database, publisher(note="the pipeline"), actor="root")
     _, new, newer = rotate_key(database, key.id, DAY, actor="root")
     revoke_key(database, new.id, reason="lost", actor="root")
-    kept = repr([list_keys(database), events(database)])
+    kept = repr([list_keys(database).items, events(database)])
     for each in (text, newer):
         assert each.split("_", 2)[2] not in kept
     assert key.hash not in repr(events(database))
@@ -91,8 +91,8 @@ def test_every_change_is_an_event_with_the_key_in_it(database: Database) -> None
 def test_a_tenant_has_several_keys(database: Database) -> None:
     _, first, _ = add_tenant(database, "clinic", ["healthcare"], actor="root")
     second, _ = add_key(database, KeyRequest("clinic", note="the other site"), actor="root")
-    assert [key.id for key in list_keys(database, "clinic")] == [first.id, second.id]
-    assert list_keys(database, "bank") == []
+    assert [key.id for key in list_keys(database, "clinic").items] == [first.id, second.id]
+    assert list_keys(database, "bank").items == []
 
 
 def test_a_rotated_key_goes_on_for_the_overlap_and_the_new_one_for_as_long_as_the_old_was_good(
@@ -108,7 +108,7 @@ def test_a_rotated_key_goes_on_for_the_overlap_and_the_new_one_for_as_long_as_th
     assert timedelta(hours=23) < old.expires_at - now <= DAY
     assert timedelta(days=29) < new.expires_at - now <= 30 * DAY
     assert (new.owner, new.role, new.domains, new.note) == (old.owner, old.role, old.domains, old.note)
-    with database.transaction() as session:
+    with database.read() as session:
         assert store.keys(session) == [old, new]
 
 
@@ -135,7 +135,7 @@ def test_a_key_is_replaced_once(database: Database) -> None:
         with pytest.raises(ConflictError) as caught:
             rotate_key(database, key.id, DAY, lifetime=lifetime, actor="root")
         assert str(caught.value) == f"key {key.id} was replaced by {new.id} already; rotate that one"
-    assert {each.id: each.expires_at for each in list_keys(database)} == {
+    assert {each.id: each.expires_at for each in list_keys(database).items} == {
         old.id: old.expires_at,
         other.id: None,
         new.id: None,
@@ -188,7 +188,7 @@ def test_a_removed_tenants_keys_cannot_be_renewed(database: Database) -> None:
 def test_a_key_that_cannot_be_is_refused(database: Database, wanted: KeyRequest, says: str) -> None:
     with pytest.raises(KeyRefusedError, match=says):
         add_key(database, wanted, actor="root")
-    assert list_keys(database) == []
+    assert list_keys(database).items == []
     assert events(database) == []
 
 
@@ -199,7 +199,7 @@ def test_names_and_notes_that_cannot_be_kept_are_refused(database: Database) -> 
         add_key(database, publisher(note="\0"), actor="root")
     with pytest.raises(KeyRefusedError, match="negative"):
         rotate_key(database, "none", -DAY, actor="root")
-    assert list_keys(database) == []
+    assert list_keys(database).items == []
 
 
 @pytest.fixture
@@ -232,7 +232,7 @@ def test_what_was_kept_of_a_key_before_is_what_it_hashes_to() -> None:
 
 def test_a_key_from_before_is_found_by_the_id_that_it_was_given(before: Database) -> None:
     before.migrate()
-    (key,) = list_keys(before)
+    (key,) = list_keys(before).items
     assert keys.id_of_old("psk-of-old") == key.id
 
 
@@ -242,7 +242,7 @@ def test_a_removed_tenants_keys_are_revoked_and_those_that_were_stay_so(database
     earlier = revoke_key(database, first.id, actor="root").revoked_at
     staff, _ = add_key(database, KeyRequest("clinic", Role.VIEWER), actor="root")
     remove_tenant(database, "clinic", actor="root")
-    left = {key.id: key.revoked_at for key in list_keys(database)}
+    left = {key.id: key.revoked_at for key in list_keys(database).items}
     assert left[first.id] == earlier
     assert left[second.id] is not None
     assert left[staff.id] is None, "called alike, and another"
@@ -263,7 +263,7 @@ def test_going_back_keeps_the_keys_of_old_and_lets_no_other_in(before: Database)
 @pytest.mark.parametrize("how", ["revoked", "expiring"])
 def test_going_back_does_not_bring_back_what_was_taken(before: Database, how: str) -> None:
     before.migrate()
-    (key,) = list_keys(before)
+    (key,) = list_keys(before).items
     if how == "revoked":
         revoke_key(before, key.id, actor="root")
     else:

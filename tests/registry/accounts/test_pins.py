@@ -106,5 +106,5 @@ def test_a_tenant_that_is_not_there_takes_no_pins_along(three: Registry) -> None
     pin(three, "demo", 2)
     with pytest.raises(NotFoundError):
         remove_tenant(three.database, "demo", actor="bob")
-    with three.database.transaction() as session:
+    with three.database.read() as session:
         assert [found.tenant for found in store.pins(session)] == ["demo"]

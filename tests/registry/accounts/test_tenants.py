@@ -12,7 +12,7 @@ from postil.registry.errors import ConflictError, KeyRefusedError, NameInvalidEr
 
 def events(database: Database) -> list[Event]:
     """The whole log, which holds."""
-    with database.transaction() as session:
+    with database.read() as session:
         found = list(store.events(session))
     assert first_break(found) is None
     return found

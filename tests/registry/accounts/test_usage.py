@@ -65,7 +65,7 @@ def filled(database: Database) -> Database:
 
 
 def test_it_adds_up_by_tenant(filled: Database) -> None:
-    bank, clinic = usage.report(filled, "tenant")
+    bank, clinic = usage.report(filled, "tenant").items
     assert (bank["tenant"], *counts(bank)) == ("bank", 4, 0, 40, 10)
     assert (clinic["tenant"], *counts(clinic)) == ("clinic", 6, 1, 128, 209)
     assert counts(clinic[AGAIN]) == (1, 0, 11, 4)
@@ -75,7 +75,7 @@ def test_it_adds_up_by_tenant(filled: Database) -> None:
 
 def test_it_adds_up_by_adapter_release_and_day(filled: Database) -> None:
     def by(what: str) -> dict[str, int]:
-        return {entry[what]: entry["prompt_tokens"] for entry in usage.report(filled, what)}
+        return {entry[what]: entry["prompt_tokens"] for entry in usage.report(filled, what).items}
 
     assert by("adapter") == {"base": 100, "healthcare/notes": 1, "healthcare/triage": 67}
     assert by("release") == {
@@ -100,7 +100,7 @@ def test_it_adds_up_by_adapter_release_and_day(filled: Database) -> None:
     ],
 )
 def test_only_what_is_asked_for_counts(filled: Database, within: dict[str, Any], prompt: int) -> None:
-    assert sum(entry["prompt_tokens"] for entry in usage.report(filled, "tenant", **within)) == prompt
+    assert sum(entry["prompt_tokens"] for entry in usage.report(filled, "tenant", **within).items) == prompt
 
 
 def test_a_batch_that_comes_again_counts_once(database: Database) -> None:
@@ -109,7 +109,7 @@ def test_a_batch_that_comes_again_counts_once(database: Database) -> None:
     )
     for _ in range(3):
         add(database, batch)
-    (entry,) = usage.report(database, "tenant")
+    (entry,) = usage.report(database, "tenant").items
     assert counts(entry) == (1, 0, 2, 3)
     assert [*usage.spent(database, time.time()).values()] == [5]
 
@@ -117,7 +117,7 @@ def test_a_batch_that_comes_again_counts_once(database: Database) -> None:
 def test_tokens_beyond_four_bytes_are_counted(database: Database) -> None:
     for number in (1, 2):
         add(database, Batch("one", number, {account(): UsageRow(1, 0, 2**40, 2**41)}))
-    (entry,) = usage.report(database, "tenant")
+    (entry,) = usage.report(database, "tenant").items
     assert counts(entry) == (2, 0, 2**41, 2**42)
 
 
@@ -150,7 +150,7 @@ def test_sums_add_up_whatever_order_the_writers_flush_in(
 
 def _sums(database: Database) -> Counter[tuple[str, str]]:
     found: Counter[tuple[str, str]] = Counter()
-    for entry in usage.report(database, "tenant"):
+    for entry in usage.report(database, "tenant").items:
         for part in (entry, entry.get(AGAIN, {})):
             found.update({(entry["tenant"], name): part[name] for name in UsageRow._fields if name in part})
     return +found
@@ -165,7 +165,7 @@ def test_many_gateways_at_once_lose_nothing(database: Database) -> None:
             add(database, Batch(f"w{which}", number, {key: UsageRow(1, 0, 2, 3) for key in accounts}, {window: 4}))
 
     at_once(act)
-    bank, clinic = usage.report(database, "tenant")
+    bank, clinic = usage.report(database, "tenant").items
     batches = 5 * MANY
     assert counts(bank) == (batches, 0, 2 * batches, 3 * batches)
     assert counts(clinic) == (2 * batches, 0, 4 * batches, 6 * batches)

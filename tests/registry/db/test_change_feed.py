@@ -37,7 +37,7 @@ def url_of(database: Database) -> str:
 
 def act(database: Database, subject: str, *, fail: bool = False) -> float:
     """One event, as every change of the registry makes one; returns the instant just before its commit."""
-    with database.transaction() as session:
+    with database.write() as session:
         store.lock_for_writing(session)
         store.record(session, actor="ann", action="promote", subject=subject, reason="")
         session.flush()
@@ -113,7 +113,7 @@ async def test_a_change_by_somebody_else_is_heard_of(database: Database) -> None
 
 async def test_only_what_came_after_is_handed_out(database: Database) -> None:
     await asyncio.to_thread(act, database, "old/one")
-    with database.transaction() as session:
+    with database.read() as session:
         after = store.newest(session)
     assert after == 1
     feed = ChangeFeed(url_of(database), poll_seconds=OFTEN, after=after)
@@ -124,7 +124,7 @@ async def test_only_what_came_after_is_handed_out(database: Database) -> None:
 
 
 def test_an_empty_log_has_no_newest_event(database: Database) -> None:
-    with database.transaction() as session:
+    with database.read() as session:
         assert store.newest(session) == 0
 
 
@@ -207,7 +207,7 @@ async def test_what_nobody_announced_is_found_by_looking(shared: Database) -> No
     async with following(ChangeFeed(url_of(shared), poll_seconds=OFTEN)) as follower:
         await asyncio.to_thread(act, shared, "first/one")
         await follower.hears("first/one")
-        with shared.transaction() as session:
+        with shared.write() as session:
             event = Event(
                 sequence=2, at=utcnow(), actor="ann", action="promote", subject="a/a", reason="",
                 previous=audit.GENESIS, hash="",
@@ -221,7 +221,7 @@ async def test_changes_are_heard_of_after_the_connection_was_ended(shared: Datab
     async with following(ChangeFeed(url_of(shared), poll_seconds=NEVER)) as follower:
         for number in range(10):
             await until(lambda: len(listeners(postgres, shared)) == 1)
-            with shared.transaction() as session:
+            with shared.write() as session:
                 for pid in listeners(postgres, shared):
                     session.connection().execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
             act(shared, f"while/{number}")
@@ -243,12 +243,12 @@ async def test_no_event_is_announced_twice_for_one_commit(shared: Database) -> N
     )
     async with connection:
         await connection.execute(f"LISTEN {store.CHANNEL}")
-        with shared.transaction() as session:
+        with shared.write() as session:
             store.lock_for_writing(session)
             for number in range(5):
                 store.record(session, actor="ann", action="promote", subject=f"a/{number}", reason="")
         act(shared, "b/b")
         heard = [notice.channel async for notice in connection.notifies(timeout=30, stop_after=2)]
         assert heard == ["postil", "postil"]
-        with shared.transaction() as session:
+        with shared.read() as session:
             assert store.newest(session) == 6

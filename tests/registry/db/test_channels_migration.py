@@ -92,7 +92,7 @@ def contents(database: Database) -> Rows:
 
 def test_what_was_there_before_is_there_after(old: Database) -> None:
     old.migrate()
-    with old.transaction() as session:
+    with old.read() as session:
         (stable,) = store.channels(session)
         releases, pins = store.releases(session, TRIAGE), store.pins(session)
         assert [tenant.name for tenant in store.tenants(session)] == ["clinic"]
@@ -113,7 +113,7 @@ def test_the_chain_goes_on_over_the_migration(old: Database) -> None:
     old.migrate()
     channels.point(old, TRIAGE.release(1), CANARY, 10, reason="", actor="ann")
     assert history.verify(old) == history.AuditReport(5, None)
-    with old.transaction() as session:
+    with old.write() as session:
         first = session.get(Event, 1)
         assert first is not None
         first.reason = "another"
@@ -131,7 +131,7 @@ def test_up_down_and_up_again_loses_nothing(old: Database) -> None:
 
 def test_what_is_done_on_the_way_is_kept_on_the_way_back(old: Database) -> None:
     old.migrate()
-    with old.transaction() as session:
+    with old.write() as session:
         store.record(session, actor="bob", action="promote", subject=str(TRIAGE), reason="", before=2, after=1)
     old.downgrade("0001")
     assert [row["actor"] for row in contents(old)["event"]] == ["ann"] * 4 + ["bob"]

@@ -16,19 +16,19 @@ from postil.registry.names import AdapterName
 
 def names(database: Database) -> list[str]:
     """The domains that are committed."""
-    with database.transaction() as session:
+    with database.read() as session:
         return [domain.name for domain in domains(session)]
 
 
 def test_a_transaction_is_committed_when_it_ends(database: Database) -> None:
-    with database.transaction() as session:
+    with database.write() as session:
         session.add(Domain(name="legal", default_adapter="clause"))
     assert names(database) == ["legal"]
 
 
 def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
     def act() -> None:
-        with database.transaction() as session:
+        with database.write() as session:
             session.add(Domain(name="legal", default_adapter="clause"))
             session.flush()
             raise KeyError
@@ -38,14 +38,45 @@ def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
     assert names(database) == []
 
 
+def test_a_statement_that_writes_in_a_read_fails_loudly_and_leaves_nothing(database: Database) -> None:
+    def act() -> None:
+        with database.read() as session:
+            session.add(Domain(name="legal", default_adapter="clause"))
+
+    with pytest.raises(RuntimeError, match=r"writes inside Database\.read\(\); use Database\.write\(\)"):
+        act()
+    assert names(database) == []
+    with database.write() as session:  # On the same connection.
+        session.add(Domain(name="legal", default_adapter="clause"))
+    assert names(database) == ["legal"]
+
+
+def test_a_promote_waits_for_no_read_and_a_read_sees_one_state(database: Database) -> None:
+    with database.read() as session:
+        assert domains(session) == []
+        with database.write() as other:
+            lock_for_writing(other)
+            other.add(Domain(name="legal", default_adapter="clause"))
+        assert domains(session) == []
+    assert names(database) == ["legal"]
+
+
+def test_a_read_waits_for_no_writer(database: Database) -> None:
+    with database.write() as session:
+        lock_for_writing(session)
+        session.add(Domain(name="legal", default_adapter="clause"))
+        session.flush()
+        assert names(database) == []
+
+
 def test_a_table_that_is_not_there_is_no_outage(database: Database) -> None:
-    with pytest.raises(DBAPIError), database.transaction() as session:
+    with pytest.raises(DBAPIError), database.read() as session:
         session.connection().exec_driver_sql("SELECT * FROM nowhere")
     assert names(database) == []
 
 
 def test_a_row_can_be_read_after_its_transaction(database: Database) -> None:
-    with database.transaction() as session:
+    with database.write() as session:
         domain = Domain(name="legal", default_adapter="clause")
         session.add(domain)
     assert domain.name == "legal"
@@ -66,7 +97,7 @@ def test_writers_come_one_after_the_other(database: Database) -> None:
     def act() -> None:
         start.wait()
         for _ in range(5):
-            with database.transaction() as session:
+            with database.write() as session:
                 lock_for_writing(session)
                 session.add(Domain(name=f"d{len(domains(session))}", default_adapter="a"))
 
@@ -80,9 +111,9 @@ def test_writers_come_one_after_the_other(database: Database) -> None:
 
 def test_times_are_the_same_instant_when_they_are_read_back(database: Database) -> None:
     before = utcnow()
-    with database.transaction() as session:
+    with database.write() as session:
         record(session, actor="ann", action="publish", subject="a/b", reason="")
-    with database.transaction() as session:
+    with database.read() as session:
         event = session.get(Event, 1)
     assert event is not None
     assert event.at.utcoffset() is not None
@@ -99,9 +130,9 @@ def a_release(number: int = 1, *, artifact: str = "sha256:" + "0" * 64, note: st
 
 
 def test_json_and_odd_text_come_back_as_they_went_in(database: Database) -> None:
-    with database.transaction() as session:
+    with database.write() as session:
         session.add(a_release(note="zwei\nZeilen \U0001f600 '; DROP TABLE release; --"))
-    with database.transaction() as session:
+    with database.read() as session:
         found = release(session, AdapterName("legal", "clause"), 1)
     assert found is not None
     assert found.policy == {"größe": [1, 2.5, None, "\u2028 \U0001f600"]}
@@ -112,11 +143,11 @@ def test_json_and_odd_text_come_back_as_they_went_in(database: Database) -> None
     ("number", "artifact"), [(1, "sha256:" + "2" * 64), (2, "sha256:" + "0" * 64)], ids=["number", "content"]
 )
 def test_the_database_itself_refuses_a_release_twice(database: Database, number: int, artifact: str) -> None:
-    with database.transaction() as session:
+    with database.write() as session:
         session.add(a_release())
 
     def act() -> None:
-        with database.transaction() as session:
+        with database.write() as session:
             session.add(a_release(number, artifact=artifact))
 
     with pytest.raises(IntegrityError):

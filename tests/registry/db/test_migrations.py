@@ -16,8 +16,8 @@ from postil.registry.db.database import Database, alembic_config
 from tests.registry.conftest import Publish
 
 TABLES = [
-    "agreement", "channel", "domain", "event", "key", "pin", "release", "review", "signature", "signingkey", "spent",
-    "tenant", "usage", "writer",
+    "agreement", "channel", "domain", "event", "key", "lease", "pin", "release", "review", "signature", "signingkey",
+    "spent", "tenant", "usage", "writer",
 ]  # fmt: skip
 
 
@@ -40,10 +40,10 @@ def test_an_empty_database_gets_every_table(empty: Database) -> None:
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:
-    with database.transaction() as session:
+    with database.write() as session:
         session.add(models.Domain(name="legal", default_adapter="clause"))
     database.migrate()
-    with database.transaction() as session:
+    with database.read() as session:
         assert [domain.name for domain in store.domains(session)] == ["legal"]
 
 
@@ -64,13 +64,13 @@ def test_a_column_that_no_migration_makes_would_be_seen(database: Database) -> N
 
 def test_a_database_in_use_goes_down_and_up_again(database: Database, publish: Publish) -> None:
     publish()
-    with database.transaction() as session:
+    with database.write() as session:
         session.add(models.Tenant(name="clinic", domains=["healthcare"]))
     database.downgrade("base")
     assert tables(database) == []
     database.migrate()
     assert tables(database) == TABLES
-    with database.transaction() as session:
+    with database.read() as session:
         assert store.events(session) == []
 
 
@@ -101,7 +101,7 @@ def test_a_database_opened_again_holds_what_was_written(database: Database, publ
     database.close()
     again = Database(url)
     again.migrate()
-    with again.transaction() as session:
+    with again.read() as session:
         assert first_break(store.events(session)) is None
         assert [str(name) for name in store.adapters(session)] == ["healthcare/triage"]
     again.close()

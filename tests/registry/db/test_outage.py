@@ -48,7 +48,7 @@ def test_what_fails_only_when_it_is_read_back_was_done_all_the_same() -> None:
 
 def test_a_locked_file_is_no_traceback_and_works_again_afterwards(tmp_path: object) -> None:
     database = Database(f"sqlite:///{tmp_path}/registry.db")
-    with database.transaction() as session:
+    with database.write() as session:
         session.connection().exec_driver_sql("CREATE TABLE kept (number INTEGER)")
         session.connection().exec_driver_sql("PRAGMA busy_timeout=10")
     with closing(sqlite3.connect(f"{tmp_path}/registry.db", isolation_level=None)) as other:
@@ -61,7 +61,7 @@ def test_a_locked_file_is_no_traceback_and_works_again_afterwards(tmp_path: obje
 
 
 def keep(database: Database) -> None:
-    with database.transaction() as session:
+    with database.write() as session:
         session.connection().exec_driver_sql("INSERT INTO kept VALUES (1)")
 
 
@@ -70,16 +70,16 @@ def test_a_postgresql_that_ends_the_connection_is_said_and_found_again(postgres:
     database, other = Database(url), Database(url)
     with pytest.raises(UnavailableError, match="does not answer"):
         lose_its_connection(database, other)
-    with database.transaction() as session:
+    with database.read() as session:
         assert session.connection().scalar(text("SELECT 1")) == 1
     database.close()
     other.close()
 
 
 def lose_its_connection(database: Database, other: Database) -> None:
-    with database.transaction() as session:
+    with database.write() as session:
         pid = session.connection().scalar(text("SELECT pg_backend_pid()"))
-        with other.transaction() as killing:
+        with other.write() as killing:
             killing.connection().execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
         session.connection().execute(text("SELECT 1"))
 

@@ -52,13 +52,13 @@ def has_files(registry: Registry, number: int, name: AdapterName = TRIAGE) -> bo
 
 def events(registry: Registry, *actions: str) -> list[Event]:
     """The events of these kinds."""
-    with registry.database.transaction() as session:
+    with registry.database.read() as session:
         return list(store.events(session, None, actions))
 
 
 def log_holds(registry: Registry) -> bool:
     """Whether the chain of events is whole."""
-    with registry.database.transaction() as session:
+    with registry.database.read() as session:
         return first_break(store.events(session)) is None
 
 
@@ -288,7 +288,7 @@ def test_while_a_publish_has_not_named_its_files_nobody_collects(
 ) -> None:
     """It has added them and waits for the database, whose writers' lock is held here."""
     publisher = threading.Thread(target=publish)
-    with registry.database.transaction() as session:
+    with registry.database.write() as session:
         store.lock_for_writing(session)
         publisher.start()
         while not files(tmp_path / "artifacts" / "sha256"):

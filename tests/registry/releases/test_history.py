@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from postil.registry.db import audit_chain as audit
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
+from postil.registry.db.tables import Event, utcnow
 from postil.registry.errors import TextError
 from postil.registry.names import AdapterName
 from postil.registry.releases import history
@@ -40,10 +42,47 @@ def test_a_release_is_gone_from_its_collection_until_its_restoration(database: D
     moves = [("collect", 1, None), ("collect", 2, None), ("restore", None, 1)]
     # Rows that name no release, as somebody's hand may have left them, take nothing away and bring nothing back.
     for action, before, after in [*moves, ("collect", None, None), ("restore", None, None)]:
-        with database.transaction() as session:
+        with database.write() as session:
             store.record(
                 session, actor="ann", action=action, subject=str(TRIAGE), reason="", before=before, after=after
             )
-    with database.transaction() as session:
+    with database.read() as session:
         assert history.collected(session, TRIAGE) == {2}
         assert history.collected(session, AdapterName("healthcare", "notes")) == set()
+
+
+def chained(database: Database, count: int) -> None:
+    """A log of so many events."""
+    with database.write() as session:
+        previous = audit.GENESIS
+        for sequence in range(1, count + 1):
+            row = Event(
+                sequence=sequence, at=utcnow(), actor="ann", action="publish", subject="a/b", reason="",
+                previous=previous, hash="",
+            )  # fmt: skip
+            previous = audit.seal(row).hash
+            session.add(row)
+
+
+@pytest.mark.parametrize(
+    ("tampering", "report"),
+    [
+        ("SELECT 1", (2003, None)),
+        ("UPDATE event SET reason = 'x' WHERE sequence = 1", (2003, 1)),
+        ("UPDATE event SET reason = 'x' WHERE sequence = 1000", (2003, 1000)),
+        ("UPDATE event SET reason = 'x' WHERE sequence = 1001", (2003, 1001)),
+        ("DELETE FROM event WHERE sequence = 1000", (2002, 1000)),
+        ("DELETE FROM event WHERE sequence = 2003", (2002, None)),
+        ("UPDATE event SET sequence = -5 WHERE sequence = 1500", (2003, 1)),
+        ("DELETE FROM event", (0, None)),
+    ],
+)
+def test_a_log_of_several_chunks_is_verified_as_if_it_were_read_whole(
+    database: Database, tampering: str, report: tuple[int, int | None]
+) -> None:
+    chained(database, 2003)
+    with database.write() as session:
+        session.connection().exec_driver_sql(tampering)
+    rows = history.log(database)
+    assert (len(rows), audit.first_break(rows)) == report
+    assert history.verify(database) == history.AuditReport(*report)

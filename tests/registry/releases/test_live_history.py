@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import delete
 
+from postil.registry.db.database import Database
+from postil.registry.db.paging import whole
 from postil.registry.db.tables import Event, utcnow
 from postil.registry.errors import ConflictError
 from postil.registry.names import AdapterName
+from postil.registry.releases import history
 from postil.registry.releases.history import live_at, live_history
 from postil.registry.releases.service import Registry
 from tests.registry.conftest import Publish
@@ -86,9 +91,9 @@ def test_rows_that_move_nothing_do_not_disturb(moves: list[Move], data: st.DataO
 def test_going_back_step_by_step_visits_what_was_live_in_reverse(numbers: list[int]) -> None:
     events = [event("promote", number) for number in numbers]
     visited = []
-    while len(history := live_history(events)) > 1:
-        events.append(event("rollback", history[-2]))
-        visited.append(history[-2])
+    while len(lived := live_history(events)) > 1:
+        events.append(event("rollback", lived[-2]))
+        visited.append(lived[-2])
     assert visited == numbers[-2::-1]
 
 
@@ -118,11 +123,67 @@ def attempt(registry: Registry, name: AdapterName, action: str, number: int) -> 
     return True
 
 
-def test_a_clock_that_was_ahead_does_not_hide_what_was_live() -> None:
+def log(database: Database, moves: list[tuple[str, str, int | None, datetime]]) -> None:
+    """Put these into the log: about whom, what, to which release, when by the clock of whoever did it."""
+    with database.write() as session:
+        for sequence, (subject, action, after, at) in enumerate(moves, 1):
+            row = event(action, after)
+            row.sequence, row.subject, row.at = sequence, subject, at
+            session.add(row)
+
+
+def live(database: Database, at: datetime, **within: Any) -> dict[str, int]:
+    """What was live, as pairs."""
+    return {found.adapter: found.number for found in whole(live_at, database, at, **within)}
+
+
+def test_a_clock_that_was_ahead_does_not_hide_what_was_live(database: Database) -> None:
     now = utcnow()
-    ahead, after, latest = event("promote", 1), event("promote", 2), event("promote", 3)
-    ahead.at, after.at, latest.at = now + timedelta(hours=1), now - timedelta(minutes=2), now + timedelta(days=1)
-    assert live_at([ahead, after], now) == {"": 2}
-    assert live_at([ahead, after], now - timedelta(minutes=1)) == {"": 2}
-    assert live_at([ahead, after], now - timedelta(minutes=3)) == {}
-    assert live_at([ahead, after, latest], utcnow() + timedelta(seconds=1)) == {"": 3}
+    ahead, later = now + timedelta(hours=1), now + timedelta(days=1)
+    log(database, [("a/b", "promote", 1, ahead), ("a/b", "promote", 2, now - timedelta(minutes=2))])
+    assert live(database, now) == {"a/b": 2}
+    assert live(database, now - timedelta(minutes=1)) == {"a/b": 2}
+    assert live(database, now - timedelta(minutes=3)) == {}
+    with database.write() as session:
+        row = event("promote", 3)
+        row.sequence, row.subject, row.at = 3, "a/b", later
+        session.add(row)
+    assert live(database, utcnow() + timedelta(seconds=1)) == {"a/b": 3}
+
+
+def test_what_was_live_is_of_every_adapter_and_of_some_domains_where_asked(database: Database) -> None:
+    at = utcnow() - timedelta(hours=1)
+    log(database, [
+        ("a/b", "promote", 1, at), ("a/c", "promote", 4, at), ("ab/c", "promote", 7, at), ("a/b", "publish", 9, at),
+        ("a/c", "rollback", 3, at), ("a/b", "promote", None, at),
+    ])  # fmt: skip
+    assert live(database, utcnow()) == {"a/b": 1, "a/c": 3, "ab/c": 7}
+    assert live(database, utcnow(), domains=["a"]) == {"a/b": 1, "a/c": 3}
+    assert live(database, utcnow(), domains=[]) == {}
+    assert live(database, at - timedelta(seconds=1)) == {}
+
+
+SOME = st.lists(
+    st.tuples(
+        st.sampled_from(["a/b", "c/d"]), st.sampled_from(["promote", "rollback", "publish"]),
+        st.none() | st.integers(1, 3), st.integers(-5, 5),
+    ), max_size=8,
+)  # fmt: skip
+
+
+@given(SOME, st.integers(-6, 6).filter(bool))
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_was_live_is_what_the_moves_that_had_happened_left(
+    database: Database, moves: list[tuple[str, str, int | None, int]], hour: int
+) -> None:
+    now = utcnow()
+    rows = [(subject, action, after, now + timedelta(hours=at)) for subject, action, after, at in moves]
+    with database.write() as session:
+        session.execute(delete(Event))
+    log(database, rows)
+    left: dict[str, int] = {}
+    for place, (subject, action, after, _) in enumerate(rows):
+        happened = min([now, *(at for *_, at in rows[place:])])
+        if happened <= now + timedelta(hours=hour) and action in history.MOVES and after is not None:
+            left[subject] = after
+    assert live(database, now + timedelta(hours=hour)) == left

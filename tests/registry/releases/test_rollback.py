@@ -67,10 +67,10 @@ def test_every_move_says_from_where_to_where(three: Registry) -> None:
 
 def test_a_channel_counts_its_moves_and_knows_when(three: Registry) -> None:
     promote(three, 1)
-    with three.database.transaction() as session:
+    with three.database.read() as session:
         first = store.channel(session, TRIAGE)
     promote(three, 2)
-    with three.database.transaction() as session:
+    with three.database.read() as session:
         second = store.channel(session, TRIAGE)
     assert first is not None
     assert second is not None

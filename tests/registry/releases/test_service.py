@@ -27,7 +27,7 @@ PROMPT = policy_from({"system_prompt": "Sort."})
 
 def rows(registry: Registry) -> list[str]:
     """All that the database holds, as text."""
-    with registry.database.transaction() as session:
+    with registry.database.read() as session:
         found = [
             *(release for name in store.adapters(session) for release in store.releases(session, name)),
             *store.channels(session), *store.domains(session), *store.tenants(session), *store.events(session),
@@ -237,6 +237,6 @@ def test_the_log_holds_after_refusals_and_repeats(registry: Registry, publish: P
         publish(seed=seed)
     with pytest.raises(RegistryError):
         registry.promote(TRIAGE.release(9), reason="", actor="ann")
-    with registry.database.transaction() as session:
+    with registry.database.read() as session:
         assert first_break(store.events(session)) is None
         assert len(store.events(session)) == 2

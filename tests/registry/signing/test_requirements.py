@@ -189,7 +189,7 @@ def test_keys_are_changed_once_and_written_down(registry: Registry, ours: KeyPai
     with pytest.raises(SignatureError, match="that is a private key"):
         require(registry.database, "healthcare", [ours.private.read_text()], reason="", actor="ann")
     demand(registry)
-    with registry.database.transaction() as session:
+    with registry.database.read() as session:
         events = store.events(session, "healthcare")
     fingerprint = read_public_key(ours.pem).fingerprint
     assert [event.details for event in events] == [
@@ -204,7 +204,7 @@ def test_keys_that_change_while_somebody_publishes_win(registry: Registry, ours:
     demand(registry, ours)
     with (
         pytest.raises(ConflictError, match="changed meanwhile"),
-        registry.database.transaction() as session,
+        registry.database.write() as session,
     ):
         signatures.store_signature(session, release, vetted, actor="ann")
 
@@ -281,8 +281,8 @@ def test_a_check_that_read_before_a_change_leaves_no_trust_behind(
         """Keys are set after a check has read that there are none, and before it has done anything with that."""
 
         @contextmanager
-        def transaction(self) -> Iterator[Session]:
-            with registry.database.transaction() as session:
+        def read(self) -> Iterator[Session]:
+            with registry.database.read() as session:
                 yield session
             demand(registry, ours)
             signature_gate.forget(["healthcare"])

@@ -52,7 +52,7 @@ async def test_a_key_from_before_that_is_pasted_is_found_by_its_id(house: House,
     row = Key(
         id=unsalted(old)[:12], owner="firm", role="tenant", domains=[], prefix=old[:8], salt="", hash=unsalted(old)
     )
-    with house.runtime.registry.database().transaction() as session:
+    with house.runtime.registry.database().write() as session:
         session.add(row)
     status, out, complaints = await postil(house, "keys", act, f" {old} ")
     assert (status, unsalted(old)[:12] in out) == (0, True), complaints

@@ -1,0 +1,104 @@
+"""Adapters as the registry has them, any number of them read by the same few statements."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from sqlmodel import Session
+
+from postil.registry.db import queries as store
+from postil.registry.db.tables import Channel, Event, Pin, Release
+from postil.registry.names import AdapterName
+from postil.registry.releases.channels import STABLE
+from postil.registry.releases.history import COLLECT, MOVES, RESTORE, collected_by, live_history
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterState:
+    """What is known of one adapter: its releases, where its channels point, who is pinned, and what was done.
+
+    ``pins`` are release numbers by tenant, ``previous`` is what a rollback would go back to, ``collected`` the numbers
+    of the releases that have no files any more. ``events`` are there only where they were asked for. ``promoted`` is
+    False where the live release came back by a rollback.
+    """
+
+    name: AdapterName
+    releases: Sequence[Release]
+    channels: Mapping[str, Channel]
+    pins: Mapping[str, int]
+    default: bool
+    previous: int | None = None
+    collected: Set[int] = frozenset()
+    events: Sequence[Event] = ()
+    promoted: bool = False
+
+    @property
+    def live(self) -> int | None:
+        """The number of the release that answers, or None."""
+        return self.pointed(STABLE)
+
+    def pointed(self, channel: str) -> int | None:
+        """The number of the release that a channel points to, or None."""
+        found = self.channels.get(channel)
+        return found.number or None if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterRows:
+    """The rows of one adapter: its releases in their order, and of its events those that moved or collected one."""
+
+    name: AdapterName
+    releases: Sequence[Release]
+    channels: Sequence[Channel]
+    pins: Sequence[Pin]
+    moves: Sequence[store.Move]
+
+
+def adapter_rows(session: Session, names: Collection[AdapterName] | None = None) -> list[AdapterRows]:
+    """The rows of these adapters, or of all, in the order of their names; one statement a table."""
+    releases = _by_adapter(store.of_adapters(session, Release, names))
+    channels = _by_adapter(store.of_adapters(session, Channel, names))
+    pins = _by_adapter(store.of_adapters(session, Pin, names))
+    moves: dict[str, list[store.Move]] = defaultdict(list)
+    for move in store.moves(session, (*MOVES, COLLECT, RESTORE), names):
+        moves[move.subject].append(move)
+    return [
+        AdapterRows(
+            name,
+            sorted(releases[name], key=lambda row: row.number),
+            channels[name],
+            sorted(pins[name], key=lambda row: row.tenant),
+            moves[str(name)],
+        )
+        for name in sorted(releases)
+    ]
+
+
+def adapter_states(session: Session, names: Collection[AdapterName] | None = None) -> list[AdapterState]:
+    """These adapters, or all, in the order of their names, without their events."""
+    defaults = store.default_adapters(session)
+    return [_state(rows, defaults) for rows in adapter_rows(session, names)]
+
+
+def _by_adapter(rows: Iterable[store.AdapterRow]) -> dict[AdapterName, list[store.AdapterRow]]:
+    found: dict[AdapterName, list[store.AdapterRow]] = defaultdict(list)
+    for row in rows:
+        found[AdapterName(row.domain, row.adapter)].append(row)
+    return found
+
+
+def _state(rows: AdapterRows, defaults: Mapping[str, str]) -> AdapterState:
+    moves = [move for move in rows.moves if move.action in MOVES]
+    history = live_history(moves)
+    return AdapterState(
+        rows.name,
+        rows.releases,
+        {found.name: found for found in rows.channels},
+        {pin.tenant: pin.number for pin in rows.pins},
+        defaults.get(rows.name.domain) == rows.name.adapter,
+        history[-2] if len(history) > 1 else None,
+        collected_by(rows.moves),
+        promoted=bool(moves) and moves[-1].action == "promote",
+    )

@@ -1,0 +1,52 @@
+"""Decisions that a webhook has still to be told: each claimed by one gateway before it is posted.
+
+A claim expires: what a gateway claimed and never noted, because it ended, is claimed by another then. So a webhook is
+told once, or twice where a gateway ended between posting and noting.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, or_
+from sqlmodel import col, select
+
+from postil.registry.db.database import Database
+from postil.registry.db.tables import Review, utcnow
+
+
+def claim(database: Database, holder: str, *, now: datetime, lasts: timedelta) -> Review | None:
+    """The decision that waits longest, for this gateway alone to post until the claim expires; None without any."""
+    query = select(Review).where(_is_due(now)).order_by(col(Review.next_try), col(Review.id)).limit(1)
+    with database.read() as session:
+        # Mostly there is none, and then nobody who writes is kept waiting.
+        if session.exec(query).one_or_none() is None:
+            return None
+    with database.write() as session:
+        # On PostgreSQL another gateway may be about to claim the same one; SQLite lets one in at a time.
+        review = session.exec(query.with_for_update(skip_locked=True)).one_or_none()
+        if review is not None:
+            review.delivery_claimed_by, review.delivery_claimed_until = holder, now + lasts
+            session.add(review)
+        return review
+
+
+def note(database: Database, review: Review, holder: str, *, told: bool, next_try: datetime | None) -> None:
+    """Note that a webhook was tried: it was told, or is tried again at ``next_try``, or (None) never again.
+
+    Where the claim has expired and another gateway has it now, only that the webhook was told counts.
+    """
+    with database.write() as session:
+        row = session.get_one(Review, review.id, with_for_update=True)
+        if row.delivery_claimed_by != holder and not told:
+            return
+        row.tries += 1
+        row.told = utcnow() if told else row.told
+        row.next_try = None if told else next_try
+        row.delivery_claimed_by = row.delivery_claimed_until = None
+        session.add(row)
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    until = col(Review.delivery_claimed_until)
+    return (col(Review.next_try) <= now) & or_(until.is_(None), until <= now)

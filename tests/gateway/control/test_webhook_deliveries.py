@@ -1,0 +1,100 @@
+"""Two gateways over one database post each decision once; what one claimed and never noted, the other posts."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from postil.gateway.control.reviews import Reviews
+from postil.gateway.control.webhooks import Webhooks
+from postil.plugins import ReleaseRef
+from postil.registry.db.database import Database
+from postil.registry.reviews import reviews as kept
+from postil.registry.reviews.reviews import ReviewRequest
+from tests.fakes.http import Receive, Scope, Send, read_body, respond, serving
+from tests.gateway.conftest import until
+from tests.registry.conftest import database as database
+from tests.registry.conftest import dialect as dialect
+from tests.registry.conftest import pg_folder as pg_folder
+from tests.registry.conftest import postgres as postgres
+from tests.registry.conftest import postgres_template as postgres_template
+from tests.registry.conftest import sqlite_template as sqlite_template
+from tests.registry.conftest import url as url
+
+
+class Receiver:
+    """A webhook; while it is closed, it keeps whoever posts waiting."""
+
+    def __init__(self) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+        self.posted: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        self.posted.append(json.loads(await read_body(receive))["id"])
+        await self.open.wait()
+        await respond(send, 200, b"")
+
+
+@contextmanager
+def outbox(gateway: Reviews) -> Iterator[asyncio.Task[None]]:
+    """A gateway's outbox, at work until the end of the block."""
+    task = asyncio.create_task(gateway.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+
+
+@asynccontextmanager
+async def gateways(database: Database) -> AsyncIterator[tuple[Reviews, Reviews]]:
+    """The reviews of two gateways over one database."""
+    one, two = (Reviews(lambda: database, Webhooks(None)) for _ in range(2))
+    try:
+        yield one, two
+    finally:
+        await one.stop()
+        await two.stop()
+
+
+def decided(database: Database, webhook: str) -> str:
+    """The id of a review that somebody has decided."""
+    opening = ReviewRequest(ReleaseRef("healthcare", "triage", 1), "clinic", {}, "x", "why", [], None, webhook=webhook)
+    return kept.reject(database, kept.open_review(database, opening).id, actor="ann").id
+
+
+def told(database: Database) -> set[str]:
+    """Those of which the webhook was told."""
+    return {review.id for review in kept.reviews(database).items if review.told is not None}
+
+
+async def test_two_gateways_post_each_decision_once(database: Database) -> None:
+    receiver = Receiver()
+    async with serving(receiver) as url, gateways(database) as (one, two):
+        wanted = {decided(database, url) for _ in range(20)}
+        with outbox(one), outbox(two):
+            await until(lambda: told(database) == wanted)
+        assert sorted(receiver.posted) == sorted(wanted)
+
+
+async def test_what_a_gateway_claimed_before_it_died_is_posted_after_the_claim_expired(database: Database) -> None:
+    receiver = Receiver()
+    receiver.open.clear()
+    async with serving(receiver) as url, gateways(database) as (one, two):
+        first = decided(database, url)
+        with outbox(one) as dies:
+            await until(lambda: receiver.posted == [first])
+            dies.cancel()
+        receiver.open.set()
+        second = decided(database, url)
+        with outbox(two):
+            await until(lambda: told(database) == {second})
+            assert receiver.posted == [first, second], "the claim of the one that died stands"
+            with database.engine.begin() as connection:
+                connection.exec_driver_sql("UPDATE review SET delivery_claimed_until = created_at")
+            two.heard()
+            await until(lambda: told(database) == {first, second})
+        assert receiver.posted == [first, second, first]
