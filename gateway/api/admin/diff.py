@@ -16,6 +16,7 @@ from postil.gateway.control.runtime import Gateway
 from postil.gateway.errors import StateConflictError
 from postil.gateway.tenancy.permissions import Permission
 from postil.plugins import ReleaseRef
+from postil.plugins.manager import PluginManager
 from postil.registry.names import AdapterName, parse_release
 from postil.registry.releases.diff.diff import Fact, ReleaseDiff, diff
 from postil.registry.releases.diff.policy import ABSENT, Change
@@ -37,7 +38,8 @@ def compare_routes(gateway: Gateway) -> list[Any]:
         for ref in filter(None, (before, after)):
             check_domain(gateway, request, Permission.SEE, ref.domain)
         # Artifacts are hashed and tensors compared: nothing that the event loop may wait for.
-        return _view(await asyncio.to_thread(_compare, gateway.registry(), before, after))
+        found = await asyncio.to_thread(_compare, gateway.registry(), before, after)
+        return _view(found, gateway.plugins)
 
     return [compare]
 
@@ -59,10 +61,10 @@ def _live(registry: Registry, ref: ReleaseRef) -> ReleaseRef:
     return name.release(live)
 
 
-def _view(found: ReleaseDiff) -> dict[str, Any]:
+def _view(found: ReleaseDiff, plugins: PluginManager) -> dict[str, Any]:
     return {
-        "from": views.release(found.before),
-        "to": views.release(found.after),
+        "from": views.release(found.before, plugins),
+        "to": views.release(found.after, plugins),
         "policy": [_change(change) for change in found.policy],
         "metrics": [_fact(fact) for fact in found.metrics],
         "same_validation": found.same_validation,

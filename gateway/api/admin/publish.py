@@ -47,7 +47,7 @@ def publish_routes(gateway: Gateway) -> list[Any]:
         work = publishing.publish(gateway, take, name, policy, note=note, actor=actor(request))
         made = await _while_wanted(request, work)
         return {
-            **views.release(made.release), "created": made.created,
+            **views.release(made.release, gateway.plugins), "created": made.created,
             "policy_from": "policy.yaml" if made.policy_found else "request" if policy else "in force",
         }  # fmt: skip
 

@@ -8,13 +8,16 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from postil.gateway.api.admin.component_views import show_mismatches
 from postil.gateway.control.runtime import Gateway
 from postil.gateway.inference.routing.catalog import PIN_OF, AdapterEntry
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.permissions import Permission
+from postil.plugins.manager import PluginManager
 from postil.registry.accounts.keys import Role, in_force
 from postil.registry.db.tables import Agreement, Event, Key, Release, Review, Tenant, utcnow
+from postil.registry.policy.components import mismatches
 from postil.registry.releases.channels import CANARY, SHADOW, STABLE
 from postil.registry.releases.service import AdapterState
 from postil.registry.reviews.export_examples import last_message
@@ -39,7 +42,7 @@ def adapter(state: AdapterState, gateway: Gateway, caller: Caller) -> dict[str, 
         "pins": _pins(state.pins, caller),
         "pinned": {str(number): tenants for number, tenants in sorted(Counter(state.pins.values()).items())},
         "releases": [
-            {**release(row), "live": row.number == state.live, "problem": broken.get(row.number)}
+            {**release(row, gateway.plugins), "live": row.number == state.live, "problem": broken.get(row.number)}
             for row in reversed(state.releases)
         ],
         "events": events(state.events, caller),
@@ -108,8 +111,11 @@ def agreement(row: Agreement) -> dict[str, Any]:
     }
 
 
-def release(row: Release) -> dict[str, Any]:
-    """A release: what it is made of, who made it, when and why."""
+def release(row: Release, plugins: PluginManager) -> dict[str, Any]:
+    """A release: what it is made of, who made it, when and why.
+
+    ``components`` and ``mismatches`` are null for releases from before versions of plugins were recorded.
+    """
     return {
         "release": f"{row.domain}/{row.adapter}@{row.number}",
         "number": row.number,
@@ -120,6 +126,8 @@ def release(row: Release) -> dict[str, Any]:
         "calibration": row.calibration,
         "policy_digest": row.policy_digest,
         "validators": row.validators,
+        "components": row.components,
+        "mismatches": show_mismatches(mismatches(row.components, plugins)),
         "source": row.source,
         "note": row.note,
         "by": row.actor,
@@ -240,6 +248,7 @@ def _wanted(gateway: Gateway, loaded: LoadedRelease, why: list[str]) -> dict[str
         "release": str(loaded.ref),
         "why": why,
         "resident": gateway.can_serve(loaded),
+        "mismatches": show_mismatches(gateway.catalog.entries[loaded.ref.name].mismatches.get(loaded.ref.number)),
         "problem": failure.reason if failure else None,
         "attempts": failure.attempts if failure else 0,
     }
@@ -252,6 +261,7 @@ def _missed(gateway: Gateway, caller: Caller) -> list[dict[str, Any]]:
             "release": str(entry.name.release(number)),
             "why": _why(why, caller),
             "resident": False,
+            "mismatches": show_mismatches(entry.mismatches.get(number)),
             "problem": entry.broken[number],
             "attempts": 0,
         }

@@ -9,6 +9,7 @@ import typer
 
 from postil.gateway.cli.api_client import call, connected
 from postil.gateway.cli.output import AsJson, console, print_json, print_table, short_time
+from postil.gateway.cli.plugin_versions import describe_mismatches
 from postil.registry.names import AdapterName, parse_adapter, parse_release
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the log.")]
@@ -118,9 +119,16 @@ def _show_releases(state: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(state)
         return
-    columns = ["release", "channel", "created (UTC)", "by", "note"]
+    columns = ["release", "channel", "created (UTC)", "by", "note", "plugins changed"]
     rows = [
-        (release["release"], _channels(state, release), short_time(release["created"]), release["by"], release["note"])
+        (
+            release["release"],
+            _channels(state, release),
+            short_time(release["created"]),
+            release["by"],
+            release["note"],
+            describe_mismatches(release["mismatches"]),
+        )
         for release in state["releases"]
     ]
     print_table(columns, rows, empty="")

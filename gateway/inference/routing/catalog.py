@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +15,11 @@ from postil.plugins.manager import PluginManager
 from postil.registry.base_model.model import BaseModel
 from postil.registry.errors import NameInvalidError, PolicyError
 from postil.registry.names import AdapterName, parse_adapter, parse_release
+from postil.registry.policy.components import Mismatch, mismatches
 from postil.registry.releases.channels import CANARY, SHADOW, STABLE
 from postil.registry.releases.service import AdapterState
 
+log = logging.getLogger(__name__)
 BASE = "base"
 AUTO = "auto"
 NUMBER, PIN = "number", "pin"
@@ -61,6 +64,8 @@ class AdapterEntry:
     shadow: TrafficShare | None = None
     pins: Mapping[str, int] = field(default_factory=dict)
     promoted: bool = False
+    # Of every release, the plugins that are installed in another version than at publish; None where that is unknown.
+    mismatches: Mapping[int, Sequence[Mismatch] | None] = field(default_factory=dict)
     # What the engine has to hold of it, and why: read after every change of any adapter, and so worked out once.
     needs: Sequence[tuple[LoadedRelease, list[str]]] = field(init=False, compare=False, repr=False)
 
@@ -227,6 +232,7 @@ def make_entry(
     """
     loaded: dict[int, LoadedRelease] = {}
     broken: dict[int, str] = {}
+    changed = {release.number: mismatches(release.components, plugins) for release in state.releases}
     for release in state.releases:
         if release.number in state.collected:
             broken[release.number] = COLLECTED
@@ -237,6 +243,7 @@ def make_entry(
         else:
             try:
                 loaded[release.number] = load_release(release_spec(release), plugins)
+                _warn(loaded[release.number], changed[release.number])
             except PolicyError as error:
                 broken[release.number] = str(error)
     shares = {which: _share(state, which) for which in (CANARY, SHADOW)}
@@ -250,7 +257,13 @@ def make_entry(
         shares[SHADOW],
         state.pins,
         state.promoted,
+        changed,
     )
+
+
+def _warn(release: LoadedRelease, found: Sequence[Mismatch] | None) -> None:
+    for mismatch in found or ():
+        log.warning("%s is served with another plugin than it was published with: %s", release.ref, mismatch)
 
 
 def _share(state: AdapterState, which: str) -> TrafficShare | None:
