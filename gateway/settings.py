@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 from postil.gateway.errors import SettingsError
+from postil.registry.defaults import KEEP
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Settings(BaseSettings):
     queue_seconds: Annotated[float, Field(gt=0)] = 60.0
     adapter_patience_seconds: Annotated[float, Field(ge=0)] = 0.25
     tenant_weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    gc_keep: Annotated[int, Field(ge=0)] = KEEP
     plugins_dir: Path | None = None
     router: PluginUse | None = None
     gates: tuple[PluginUse, ...] = ()

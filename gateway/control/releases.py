@@ -21,7 +21,7 @@ from postil.registry.errors import UnavailableError
 from postil.registry.names import AdapterName
 from postil.registry.releases import channels
 from postil.registry.releases.channels import ANY, Precondition
-from postil.registry.releases.service import AdapterState
+from postil.registry.releases.state import AdapterState
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ async def clear(
         only=only,
         details=details,
     )
-    return await _change(gateway, name, act)
+    return await change(gateway, name, act)
 
 
 async def pin(gateway: Gateway, tenant: str, ref: ReleaseRef, *, reason: str, actor: str) -> AdapterState:
@@ -116,7 +116,7 @@ async def pin(gateway: Gateway, tenant: str, ref: ReleaseRef, *, reason: str, ac
 async def unpin(gateway: Gateway, tenant: str, name: AdapterName, *, reason: str, actor: str) -> AdapterState:
     """Let a tenant follow what is live again."""
     act = partial(channels.unpin, gateway.registry().database, tenant, name, reason=reason, actor=actor)
-    return await _change(gateway, name, act)
+    return await change(gateway, name, act)
 
 
 async def remove_tenant(gateway: Gateway, name: str, *, actor: str) -> None:
@@ -142,7 +142,8 @@ async def _move(gateway: Gateway, ref: ReleaseRef, act: Callable[[], Any]) -> Ad
         return await _changed(gateway, AdapterName(ref.domain, ref.adapter), act)
 
 
-async def _change(gateway: Gateway, name: AdapterName, act: Callable[[], Any]) -> AdapterState:
+async def change(gateway: Gateway, name: AdapterName, act: Callable[[], Any]) -> AdapterState:
+    """Do something to an adapter and serve it so; returns it as it is then."""
     async with gateway.change_lock:
         return await _changed(gateway, name, act)
 

@@ -1,14 +1,15 @@
 """Garbage collection: the files of releases that nobody points to, and files that no release names.
 
 What a rollback, a channel, a pin or a person may still ask for stays: a release is in reach while a channel or a pin
-names it, once it has ever been live, and while it is among the newest of its adapter. A publish adds its files before
+names it, once it has ever been live, and while it is among the newest of its adapter. One that was retired cannot be
+rolled back to: that it was live once does not keep it. A publish adds its files before
 it names them, and several gateways may share a store: ``ArtifactStore.collecting`` keeps the two apart.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session
@@ -19,7 +20,7 @@ from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.defaults import KEEP
 from postil.registry.names import AdapterName
-from postil.registry.releases.history import COLLECT, MOVES, collected
+from postil.registry.releases.history import COLLECT, MOVES, collected, retired
 
 # The subject of events about files that no release names.
 ARTIFACTS = "artifacts"
@@ -37,10 +38,11 @@ class Garbage:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """A release whose files are there, and whether it is in reach."""
+    """A release whose files are there, whether it is in reach, and whether it was retired."""
 
     ref: ReleaseRef
     retained: bool
+    retired: bool
 
 
 def collect_garbage(
@@ -73,7 +75,7 @@ def retained(session: Session, name: AdapterName, keep: int) -> set[int]:
     pointed = {found.number for found in store.channels(session, name)}
     pinned = {pin.number for pin in store.pins(session, name)}
     lived = {number for event in moves for number in (event.before, event.after) if number is not None}
-    return {*newest, *pointed, *pinned, *lived}
+    return {*newest, *pointed, *pinned, *(lived - retired(session, name).releases)}
 
 
 def _garbage(session: Session, sizes: Mapping[str, int], keep: int) -> Iterator[Garbage]:
@@ -81,18 +83,24 @@ def _garbage(session: Session, sizes: Mapping[str, int], keep: int) -> Iterator[
     for artifact, size in sorted(sizes.items()):
         releases = named.get(artifact, [])
         if not any(release.retained for release in releases):
-            why = f"never live, and not among the newest {keep}" if releases else "no release names it"
-            yield Garbage(artifact, tuple(release.ref for release in releases), why, size)
+            yield Garbage(artifact, tuple(release.ref for release in releases), _why(releases, keep), size)
+
+
+def _why(releases: Sequence[_Named], keep: int) -> str:
+    if not releases:
+        return "no release names it"
+    return f"{'retired' if any(one.retired for one in releases) else 'never live'}, and not among the newest {keep}"
 
 
 def _named(session: Session, keep: int) -> Mapping[str, list[_Named]]:
     """The releases by artifact, without those collected before: what a crash may have left of these, goes as well."""
     found: dict[str, list[_Named]] = defaultdict(list)
     for name in store.adapters(session):
-        reach, gone = retained(session, name, keep), collected(session, name)
+        reach, gone, out = retained(session, name, keep), collected(session, name), retired(session, name).releases
         for release in store.releases(session, name):
-            if release.number not in gone:
-                found[release.artifact].append(_Named(name.release(release.number), release.number in reach))
+            number = release.number
+            if number not in gone:
+                found[release.artifact].append(_Named(name.release(number), number in reach, number in out))
     return found
 
 

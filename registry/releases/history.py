@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,6 +18,8 @@ from postil.registry.names import AdapterName
 MOVES = ("promote", "rollback")
 # The files of a release were deleted; they are there again.
 COLLECT, RESTORE = "collect", "restore"
+# A release (with its number), or an adapter whole (without one), was taken out of service; it is in service again.
+RETIRE, UNRETIRE = "retire", "unretire"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,17 @@ class AuditReport:
 
     events: int
     first_break: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """What of one adapter is out of service: itself as a whole, and releases by number."""
+
+    adapter: bool = False
+    releases: frozenset[int] = frozenset()
+
+
+IN_SERVICE = Retired()
 
 
 def log(database: Database, name: AdapterName | None = None) -> Sequence[Event]:
@@ -80,6 +93,26 @@ def collected(session: Session, name: AdapterName) -> set[int]:
         elif event.action == RESTORE and event.after is not None:
             gone.discard(event.after)
     return gone
+
+
+def retired(session: Session, name: AdapterName) -> Retired:
+    """What of an adapter was retired and has not been restored."""
+    whole, numbers = False, set[int]()
+    for event in store.events(session, str(name), (RETIRE, UNRETIRE)):
+        number = event.before if event.action == RETIRE else event.after
+        if number is None:
+            whole = event.action == RETIRE
+        elif event.action == RETIRE:
+            numbers.add(number)
+        else:
+            numbers.discard(number)
+    return Retired(whole, frozenset(numbers))
+
+
+def rollback_number(history: Sequence[int], out_of_service: Set[int]) -> int | None:
+    """Where a rollback goes: the last release that was live before the one that is, without those retired."""
+    before = [number for number in history[:-1] if number not in out_of_service and number != history[-1]]
+    return before[-1] if before else None
 
 
 def parse_instant(text: str) -> datetime:

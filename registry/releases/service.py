@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,39 +33,10 @@ from postil.registry.releases.channels import (
     move,
     usable_release,
 )
-from postil.registry.releases.history import MOVES, RESTORE, collected, live_history
+from postil.registry.releases.history import RESTORE, collected, live_history, retired, rollback_number
+from postil.registry.releases.state import AdapterState, read_state
 from postil.registry.signing.requirements import store_signature, take_signature, verify_required
 from postil.registry.text import kept
-
-
-@dataclass(frozen=True, slots=True)
-class AdapterState:
-    """What is known of one adapter: its releases, where its channels point, who is pinned, and what was done.
-
-    ``pins`` are release numbers by tenant, ``previous`` is what a rollback would go back to, ``collected`` the numbers
-    of the releases that have no files any more. ``events`` are there only where they were asked for. ``promoted`` is
-    False where the live release came back by a rollback.
-    """
-
-    name: AdapterName
-    releases: Sequence[Release]
-    channels: Mapping[str, Channel]
-    pins: Mapping[str, int]
-    default: bool
-    previous: int | None = None
-    collected: Set[int] = frozenset()
-    events: Sequence[Event] = ()
-    promoted: bool = False
-
-    @property
-    def live(self) -> int | None:
-        """The number of the release that answers, or None."""
-        return self.pointed(STABLE)
-
-    def pointed(self, channel: str) -> int | None:
-        """The number of the release that a channel points to, or None."""
-        found = self.channels.get(channel)
-        return found.number or None if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +122,10 @@ class Registry:
         with self.database.transaction() as session:
             existing(session, name)
             history = live_history(store.events(session, str(name)))
-        if len(history) < 2:
+            number = rollback_number(history, retired(session, name).releases)
+        if number is None:
             raise ConflictError(f"{name} has no earlier live release to go back to; promote another one instead")
-        return name.release(history[-2])
+        return name.release(number)
 
     def release(self, ref: ReleaseRef) -> Release:
         """One release. Raises NotFoundError that says which there are."""
@@ -168,18 +140,18 @@ class Registry:
     def state(self, name: AdapterName) -> AdapterState:
         """One adapter, with its events. Raises NotFoundError."""
         with self.database.transaction() as session:
-            found = _state(session, name, existing(session, name))
+            found = read_state(session, name, existing(session, name))
             return replace(found, events=store.events(session, str(name)))
 
     def serving(self, name: AdapterName) -> tuple[AdapterState, dict[str, str]]:
         """What a gateway needs to serve one adapter, read at once: its state, without events, and all defaults."""
         with self.database.transaction() as session:
-            return _state(session, name, existing(session, name)), store.default_adapters(session)
+            return read_state(session, name, existing(session, name)), store.default_adapters(session)
 
     def adapters(self) -> list[AdapterState]:
         """Every adapter, in the order of their names, without its events."""
         with self.database.transaction() as session:
-            return [_state(session, name, store.releases(session, name)) for name in store.adapters(session)]
+            return [read_state(session, name, store.releases(session, name)) for name in store.adapters(session)]
 
     def default_adapters(self) -> dict[str, str]:
         """Each domain's default adapter: ``{"healthcare": "triage"}``."""
@@ -279,19 +251,3 @@ def _restored(session: Session, candidate: Release, number: int, name: AdapterNa
         details={"artifact": candidate.artifact},
     )
     return True
-
-
-def _state(session: Session, name: AdapterName, releases: Sequence[Release]) -> AdapterState:
-    domain = session.get(Domain, name.domain)
-    moves = store.events(session, str(name), MOVES)
-    history = live_history(moves)
-    return AdapterState(
-        name,
-        releases,
-        {found.name: found for found in store.channels(session, name)},
-        {pin.tenant: pin.number for pin in store.pins(session, name)},
-        domain is not None and domain.default_adapter == name.adapter,
-        history[-2] if len(history) > 1 else None,
-        collected(session, name),
-        promoted=bool(moves) and moves[-1].action == "promote",
-    )

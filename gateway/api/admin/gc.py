@@ -12,14 +12,16 @@ from postil.gateway.api.admin.params import AnyRequest, actor
 from postil.gateway.control.garbage import collect_garbage
 from postil.gateway.control.runtime import Gateway
 from postil.gateway.tenancy.permissions import Permission
-from postil.registry.defaults import KEEP
 from postil.registry.releases.garbage import Garbage
 
 
 class CollectBody(msgspec.Struct, forbid_unknown_fields=True):
-    """How many of each adapter's newest releases keep their files in any case; ``dry_run`` changes nothing."""
+    """How many of each adapter's newest releases keep their files in any case; ``dry_run`` changes nothing.
 
-    keep: Annotated[int, msgspec.Meta(ge=0)] = KEEP
+    Without ``keep`` it is what the gateway's settings say.
+    """
+
+    keep: Annotated[int, msgspec.Meta(ge=0)] | None = None
     dry_run: bool = False
 
 
@@ -28,10 +30,11 @@ def gc_routes(gateway: Gateway) -> list[Any]:
 
     @post("/gc", status_code=200, may=Permission.ADMINISTER)
     async def gc(request: AnyRequest, data: JSONBody[CollectBody]) -> dict[str, Any]:
-        found = await collect_garbage(gateway, keep=data.keep, actor=actor(request), dry_run=data.dry_run)
+        keep = gateway.settings.gc_keep if data.keep is None else data.keep
+        found = await collect_garbage(gateway, keep=keep, actor=actor(request), dry_run=data.dry_run)
         return {
             "dry_run": data.dry_run,
-            "keep": data.keep,
+            "keep": keep,
             "garbage": [_view(garbage) for garbage in found],
             "bytes": sum(garbage.bytes for garbage in found),
         }

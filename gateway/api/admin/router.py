@@ -21,6 +21,7 @@ from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, cal
 from postil.gateway.api.admin.plugins import components
 from postil.gateway.api.admin.policy import policy_routes
 from postil.gateway.api.admin.publish import publish_routes
+from postil.gateway.api.admin.retire import retire_routes
 from postil.gateway.api.admin.reviews import admin_review_routes
 from postil.gateway.api.admin.signing import signing_routes
 from postil.gateway.api.admin.tenants import tenant_routes
@@ -68,6 +69,7 @@ def admin_router(gateway: Gateway) -> Router:
             *export_routes(gateway),
             *_move_routes(gateway),
             *channel_routes(gateway),
+            *retire_routes(gateway),
             *admin_review_routes(gateway),
             *_history_routes(gateway),
             *compare_routes(gateway),

@@ -19,7 +19,7 @@ from postil.registry.accounts.keys import Role, in_force
 from postil.registry.db.tables import Agreement, Event, Key, Release, Review, Tenant, utcnow
 from postil.registry.policy.components import mismatches
 from postil.registry.releases.channels import CANARY, SHADOW, STABLE
-from postil.registry.releases.service import AdapterState
+from postil.registry.releases.state import AdapterState
 from postil.registry.reviews.export_examples import last_message
 from postil.registry.signing.requirements import REQUIRE
 
@@ -37,12 +37,18 @@ def adapter(state: AdapterState, gateway: Gateway, caller: Caller) -> dict[str, 
         "live_since": _stamp(stable.moved_at) if stable else None,
         "revision": stable.revision if stable else 0,
         "default": state.default,
+        "retired": state.retired.adapter,
         "canary": _share(state, CANARY),
         "shadow": _share(state, SHADOW),
         "pins": _pins(state.pins, caller),
         "pinned": {str(number): tenants for number, tenants in sorted(Counter(state.pins.values()).items())},
         "releases": [
-            {**release(row, gateway.plugins), "live": row.number == state.live, "problem": broken.get(row.number)}
+            {
+                **release(row, gateway.plugins),
+                "live": row.number == state.live,
+                "retired": row.number in state.retired.releases,
+                "problem": broken.get(row.number),
+            }
             for row in reversed(state.releases)
         ],
         "events": events(state.events, caller),

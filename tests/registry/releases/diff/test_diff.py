@@ -84,9 +84,8 @@ def test_a_validator_of_another_version_is_a_difference(shelf: Shelf) -> None:
 
 
 def test_every_kind_of_plugin_of_another_version_or_package_is_a_difference(shelf: Shelf) -> None:
-    ref = shelf.publish(
-        policy="{input: [{name: injection}], fallback: [{name: error, config: {message: sorry}}, {name: base}]}"
-    )
+    fallback = "[{name: error, config: {message: sorry}}, {name: base}]"
+    ref = shelf.publish(policy=f"{{input: [{{name: injection}}], fallback: {fallback}}}")
     before, after = shelf.registry.release(ref), shelf.registry.release(ref)
     known = [dict(one) for one in before.components or ()]
     for one in known:
