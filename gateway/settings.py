@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from postil.gateway.errors import SettingsError
+from postil.registry.defaults import KEEP
 
 # What a message must not quote: a secret, or what may hold one.
 _SECRETS = frozenset({"database_url", "engine_api_key", "engine_url", "webhook_secret"})
@@ -83,6 +84,7 @@ class Settings(BaseSettings):
     queue_timeout_seconds: Annotated[float, Field(gt=0)] = 60.0
     adapter_wait_seconds: Annotated[float, Field(ge=0)] = 0.25
     tenant_weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    gc_keep: Annotated[int, Field(ge=0)] = KEEP
     plugins_dir: Path | None = None
     router: PluginUse | None = None
     gates: tuple[PluginUse, ...] = ()

@@ -59,6 +59,7 @@ class PluginManager:
         self._pm = pluggy.PluginManager(hookspecs.PROJECT)
         self._pm.add_hookspecs(hookspecs)
         self.folder = folder
+        self._own_version = metadata.version(hookspecs.PROJECT)
         trusted = [*_builtin(), *extra]
         self._register(trusted)
         if entry_points:
@@ -66,12 +67,17 @@ class PluginManager:
         if folder is not None:
             self._register(modules_in(folder))
         ours = {id(plugin) for plugin in trusted}
+        installed = {id(plugin): (dist.project_name, dist.version) for plugin, dist in self._pm.list_plugin_distinfo()}
+        self._distributions: dict[type[Component], tuple[str, str]] = {}
         self._trusted: set[type[Component]] = set()
         self._offered: dict[str, Mapping[str, type[Any]]] = {}
         for kind, hook, base in _KINDS:
             found = _collect(getattr(self._pm.hook, hook), base)
             self._offered[kind] = MappingProxyType({name: component for name, (component, _) in found.items()})
             self._trusted |= {component for component, plugin in found.values() if id(plugin) in ours}
+            self._distributions |= {
+                component: installed[id(plugin)] for component, plugin in found.values() if id(plugin) in installed
+            }
 
     def validator(self, name: str) -> type[Validator]:
         """The validator class called ``name``. Raises UnknownPluginError naming those there are."""
@@ -113,6 +119,15 @@ class PluginManager:
     def is_builtin(self, component: type[Component]) -> bool:
         """Whether it came with postil, or in code: it may run in the gateway's own process. Installed ones may not."""
         return component in self._trusted
+
+    def distribution(self, component: type[Component]) -> tuple[str, str]:
+        """The Python package that brings a class on offer here, and its version when it was loaded.
+
+        That of a built-in is postil; a single file has none: both are empty.
+        """
+        if component.__module__.partition(".")[0] == hookspecs.PROJECT:
+            return hookspecs.PROJECT, self._own_version
+        return self._distributions.get(component, ("", ""))
 
     def list_components(self) -> list[ComponentInfo]:
         """Everything on offer, with its configuration schema, ordered by kind and name."""

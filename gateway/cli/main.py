@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.commands import (
+    adapters,
     channels,
     diff,
     domains,
@@ -48,7 +49,8 @@ def make_cli() -> typer.Typer:
     cli.command()(export.export)
     cli.command()(releases.promote)
     cli.command()(releases.rollback)
-    cli.command()(releases.releases)
+    cli.add_typer(adapters.make_releases_cli(), name="releases")
+    cli.add_typer(adapters.make_cli(), name="adapters")
     for command in (channels.canary, channels.shadow, channels.agreement, channels.pin, channels.unpin):
         cli.command()(command)
     cli.command()(diff.diff)

@@ -120,7 +120,7 @@ class ReleaseService:
         """End a canary or a shadow."""
         database = self._registry.database()
         act = partial(channels.clear, database, name, which, reason=reason, actor=actor, only=only, details=details)
-        return await self._change(name, act)
+        return await self.change(name, act)
 
     async def pin(self, tenant: str, ref: ReleaseRef, *, reason: str, actor: str) -> AdapterState:
         """Give a tenant this release, whatever is live. Raises NotFoundError if there is no such tenant."""
@@ -135,7 +135,7 @@ class ReleaseService:
     async def unpin(self, tenant: str, name: AdapterName, *, reason: str, actor: str) -> AdapterState:
         """Let a tenant follow what is live again."""
         act = partial(channels.unpin, self._registry.database(), tenant, name, reason=reason, actor=actor)
-        return await self._change(name, act)
+        return await self.change(name, act)
 
     async def remove_tenant(self, name: str, *, actor: str) -> None:
         """Remove a tenant: its keys are refused at once, and its pins go. Raises NotFoundError."""
@@ -169,7 +169,8 @@ class ReleaseService:
                 await self._load(ref)
             return await self._changed(name, act)
 
-    async def _change(self, name: AdapterName, act: Callable[[], Any]) -> AdapterState:
+    async def change(self, name: AdapterName, act: Callable[[], Any]) -> AdapterState:
+        """Do something to an adapter and serve it so; returns it as it is then."""
         async with self._locks.of(name):
             return await self._changed(name, act)
 

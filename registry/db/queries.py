@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import func, text, tuple_
 from sqlmodel import Session, col, select
 
+from postil.plugins.hookspecs import PROJECT
 from postil.registry.db import audit_chain as audit
 from postil.registry.db.tables import Agreement, Channel, Domain, Event, Key, Pin, Release, Tenant, utcnow
 from postil.registry.names import AdapterName
@@ -71,16 +72,24 @@ def release(session: Session, name: AdapterName, number: int) -> Release | None:
 
 
 def same_release(session: Session, candidate: Release) -> Release | None:
-    """The release that already holds the same artifact, base and policy."""
-    return session.exec(
+    """The release that already holds the same artifact, base and policy, and was published with the same plugins.
+
+    One of which nothing is recorded is the same if its validators' versions are, and nothing in it was installed.
+    """
+    found = session.exec(
         select(Release).where(
             Release.domain == candidate.domain,
             Release.adapter == candidate.adapter,
             Release.artifact == candidate.artifact,
             Release.base_revision == candidate.base_revision,
             Release.policy_digest == candidate.policy_digest,
+            col(Release.components_digest).in_((candidate.components_digest, "")),
         )
-    ).one_or_none()
+    ).all()
+    exact = [row for row in found if row.components_digest == candidate.components_digest]
+    builtin = all(one["distribution"] == PROJECT for one in candidate.components or ())
+    unknown = [row for row in found if builtin and row.validators == candidate.validators]
+    return next(iter(exact or unknown), None)
 
 
 def next_number(session: Session, name: AdapterName) -> int:

@@ -26,7 +26,15 @@ class Release(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("domain", "adapter", "number"),
-        UniqueConstraint("domain", "adapter", "artifact", "base_revision", "policy_digest"),
+        UniqueConstraint(
+            "domain",
+            "adapter",
+            "artifact",
+            "base_revision",
+            "policy_digest",
+            "components_digest",
+            name="release_identity",
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -39,6 +47,9 @@ class Release(SQLModel, table=True):
     policy: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     policy_digest: str = Field(max_length=71)
     validators: dict[str, str] = Field(sa_column=Column(JSON, nullable=False))
+    # The versions of all plugins that the policy names; None, with an empty digest, for releases from before 0009.
+    components: list[dict[str, str]] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    components_digest: str = Field(default="", max_length=71, sa_column_kwargs={"server_default": ""})
     # What was fitted when the adapter was evaluated, and its validators go by: ``{"temperature": 1.6}``.
     calibration: dict[str, float] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     # Where the files came from, if not from an upload: ``hf://org/name@<commit>``.

@@ -137,6 +137,9 @@ class Policy(_Part):
 
     ``sampling`` is in force whatever a client sends (``max_tokens: 32``); ``defaults`` hold where the client is
     silent (``temperature: 0``). Both take any sampling parameter of vLLM.
+
+    ``pinned`` is what happens where a plugin is installed in another version than at publish: ``warn`` serves the
+    release and says so, ``strict`` does not serve it.
     """
 
     system_prompt: str | None = None
@@ -147,6 +150,7 @@ class Policy(_Part):
     validators: tuple[ValidatorUse, ...] = ()
     fallback: tuple[FallbackUse, ...] = ()
     reviews: ReviewRules = ReviewRules()
+    pinned: Literal["strict", "warn"] = "warn"
 
     @model_validator(mode="after")
     def _consistent(self) -> Policy:

@@ -18,7 +18,7 @@ from postil.registry.db.database import Database
 from postil.registry.db.tables import Channel, Pin, Release, utcnow
 from postil.registry.errors import ConflictError, NotFoundError, WeightError
 from postil.registry.names import AdapterName
-from postil.registry.releases.history import MOVES, collected
+from postil.registry.releases.history import MOVES, collected, retired
 
 STABLE, CANARY, SHADOW = "stable", "canary", "shadow"
 
@@ -188,10 +188,15 @@ def existing_release(session: Session, ref: ReleaseRef) -> Release:
 
 
 def usable_release(session: Session, ref: ReleaseRef) -> Release:
-    """One release that has its files. Raises NotFoundError, or ConflictError if they were collected."""
-    release = existing_release(session, ref)
-    if ref.number in collected(session, AdapterName(ref.domain, ref.adapter)):
+    """One release that has its files and is in service. Raises NotFoundError, or ConflictError if it is not so."""
+    release, name = existing_release(session, ref), AdapterName(ref.domain, ref.adapter)
+    if ref.number in collected(session, name):
         raise ConflictError(f"the files of {ref} were collected; publish it again to serve it")
+    out_of_service = retired(session, name)
+    if out_of_service.adapter:
+        raise ConflictError(f"{name} is retired; bring it back first with `postil adapters restore {name}`")
+    if ref.number in out_of_service.releases:
+        raise ConflictError(f"{ref} is retired; bring it back first with `postil releases restore {ref}`")
     return release
 
 

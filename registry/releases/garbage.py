@@ -1,14 +1,15 @@
 """Garbage collection: the files of releases that nobody points to, and files that no release names.
 
 What a rollback, a channel, a pin or a person may still ask for stays: a release is in reach while a channel or a pin
-names it, once it has ever been live, and while it is among the newest of its adapter. A publish adds its files before
+names it, once it has ever been live, and while it is among the newest of its adapter. One that was retired cannot be
+rolled back to: that it was live once does not keep it. A publish adds its files before
 it names them, and several gateways may share a store: ``ArtifactStore.collecting`` keeps the two apart.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlmodel import Session
@@ -18,7 +19,7 @@ from postil.registry.artifacts.local_store import ArtifactStore
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.defaults import KEEP
-from postil.registry.releases.history import COLLECT, MOVES, collected_by
+from postil.registry.releases.history import COLLECT, MOVES, collected_by, retired_by
 from postil.registry.releases.state import AdapterRows, adapter_rows
 
 # The subject of events about files that no release names.
@@ -37,10 +38,11 @@ class Garbage:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """A release whose files are there, and whether it is in reach."""
+    """A release whose files are there, whether it is in reach, and whether it was retired."""
 
     ref: ReleaseRef
     retained: bool
+    retired: bool
 
 
 def collect_garbage(
@@ -74,7 +76,7 @@ def retained(rows: AdapterRows, keep: int) -> set[int]:
     moves = [move for move in rows.moves if move.action in MOVES]
     pointed = {channel.number for channel in rows.channels} | {pin.number for pin in rows.pins}
     lived = {number for move in moves for number in (move.before, move.after) if number is not None}
-    return {*newest, *pointed, *lived}
+    return {*newest, *pointed, *(lived - retired_by(rows.moves).releases)}
 
 
 def _garbage(session: Session, sizes: Mapping[str, int], keep: int) -> Iterator[Garbage]:
@@ -82,18 +84,25 @@ def _garbage(session: Session, sizes: Mapping[str, int], keep: int) -> Iterator[
     for artifact, size in sorted(sizes.items()):
         releases = named.get(artifact, [])
         if not any(release.retained for release in releases):
-            why = f"never live, and not among the newest {keep}" if releases else "no release names it"
-            yield Garbage(artifact, tuple(release.ref for release in releases), why, size)
+            yield Garbage(artifact, tuple(release.ref for release in releases), _why(releases, keep), size)
+
+
+def _why(releases: Sequence[_Named], keep: int) -> str:
+    if not releases:
+        return "no release names it"
+    return f"{'retired' if any(one.retired for one in releases) else 'never live'}, and not among the newest {keep}"
 
 
 def _named(session: Session, keep: int) -> Mapping[str, list[_Named]]:
     """The releases by artifact, without those collected before: what a crash may have left of these, goes as well."""
     found: dict[str, list[_Named]] = defaultdict(list)
     for rows in adapter_rows(session):
-        reach, gone = retained(rows, keep), collected_by(rows.moves)
+        reach, gone, out = retained(rows, keep), collected_by(rows.moves), retired_by(rows.moves).releases
         for release in rows.releases:
-            if release.number not in gone:
-                found[release.artifact].append(_Named(rows.name.release(release.number), release.number in reach))
+            number = release.number
+            if number not in gone:
+                ref = rows.name.release(number)
+                found[release.artifact].append(_Named(ref, number in reach, number in out))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,6 +21,8 @@ from postil.registry.signing.requirements import REQUIRE
 MOVES = ("promote", "rollback")
 # The files of a release were deleted; they are there again.
 COLLECT, RESTORE = "collect", "restore"
+# A release (with its number), or an adapter whole (without one), was taken out of service; it is in service again.
+RETIRE, UNRETIRE = "retire", "unretire"
 
 
 _EVENTS = [(col(Event.sequence), int)]
@@ -43,6 +45,17 @@ class LiveRelease:
 
     adapter: str
     number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retired:
+    """What of one adapter is out of service: itself as a whole, and releases by number."""
+
+    adapter: bool = False
+    releases: frozenset[int] = frozenset()
+
+
+IN_SERVICE = Retired()
 
 
 def log(database: Database, name: AdapterName | None = None) -> Sequence[Event]:
@@ -168,6 +181,33 @@ def collected_by(moves: Iterable[store.Move]) -> set[int]:
         elif move.action == RESTORE and move.after is not None:
             gone.discard(move.after)
     return gone
+
+
+def retired(session: Session, name: AdapterName) -> Retired:
+    """What of an adapter was retired and has not been restored."""
+    return retired_by(store.moves(session, (RETIRE, UNRETIRE), [name]))
+
+
+def retired_by(moves: Iterable[store.Move]) -> Retired:
+    """``retired``, from what was done to an adapter's releases, in order."""
+    whole, numbers = False, set[int]()
+    for move in moves:
+        if move.action not in (RETIRE, UNRETIRE):
+            continue
+        number = move.before if move.action == RETIRE else move.after
+        if number is None:
+            whole = move.action == RETIRE
+        elif move.action == RETIRE:
+            numbers.add(number)
+        else:
+            numbers.discard(number)
+    return Retired(whole, frozenset(numbers))
+
+
+def rollback_number(history: Sequence[int], out_of_service: Set[int]) -> int | None:
+    """Where a rollback goes: the last release that was live before the one that is, without those retired."""
+    before = [number for number in history[:-1] if number not in out_of_service and number != history[-1]]
+    return before[-1] if before else None
 
 
 def parse_instant(text: str) -> datetime:

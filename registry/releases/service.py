@@ -19,6 +19,7 @@ from postil.registry.db.database import Database
 from postil.registry.db.tables import Channel, Domain, Event, Release
 from postil.registry.errors import ConflictError
 from postil.registry.names import AdapterName
+from postil.registry.policy.components import components_of, digest, record
 from postil.registry.policy.policy import Policy, build, policy_from
 from postil.registry.preflight.preflight import preflight
 from postil.registry.releases.channels import (
@@ -32,7 +33,7 @@ from postil.registry.releases.channels import (
     move,
     usable_release,
 )
-from postil.registry.releases.history import MOVES, RESTORE, collected, live_history
+from postil.registry.releases.history import MOVES, RESTORE, collected, live_history, retired, rollback_number
 from postil.registry.releases.state import AdapterState, adapter_states
 from postil.registry.signing.requirements import store_signature, take_signature, verify_required
 from postil.registry.text import kept
@@ -55,7 +56,8 @@ class Registry:
 
         ``folder`` comes from ``artifacts.incoming()``; what in it is no part of the adapter is left out. ``source``
         says where it came from, if not from an upload. Without a ``policy``, the one that is live stays in force.
-        The same files with the same policy are the same release; it is there again if its files had been collected.
+        The same files with the same policy and the same versions of its plugins are the same release; it is there
+        again if its files had been collected.
         A ``model.sig`` among them is kept with the release. Raises PreflightError, SignatureError or
         PolicyError, and then nothing has changed.
         """
@@ -66,6 +68,7 @@ class Registry:
         policy = policy or self._policy_in_force(name)
         calibration = calibration_in(folder)
         built = build(policy, self.plugins, calibration)
+        components = components_of(policy, self.plugins)
         candidate = Release(
             domain=name.domain,
             adapter=name.adapter,
@@ -76,6 +79,8 @@ class Registry:
             policy=policy.model_dump(mode="json", exclude_defaults=True),
             policy_digest=policy.digest(),
             validators={validator.name: validator.version for _, validator in built.validators},
+            components=record(components),
+            components_digest=digest(components),
             calibration=calibration,
             source=source,
             note=note,
@@ -117,9 +122,10 @@ class Registry:
         with self.database.read() as session:
             existing(session, name)
             history = live_history(store.moves(session, MOVES, [name]))
-        if len(history) < 2:
+            number = rollback_number(history, retired(session, name).releases)
+        if number is None:
             raise ConflictError(f"{name} has no earlier live release to go back to; promote another one instead")
-        return name.release(history[-2])
+        return name.release(number)
 
     def release(self, ref: ReleaseRef) -> Release:
         """One release. Raises NotFoundError that says which there are."""

@@ -12,7 +12,19 @@ from postil.registry.db import queries as store
 from postil.registry.db.tables import Channel, Event, Pin, Release
 from postil.registry.names import AdapterName
 from postil.registry.releases.channels import STABLE
-from postil.registry.releases.history import COLLECT, MOVES, RESTORE, collected_by, live_history
+from postil.registry.releases.history import (
+    COLLECT,
+    IN_SERVICE,
+    MOVES,
+    RESTORE,
+    RETIRE,
+    UNRETIRE,
+    Retired,
+    collected_by,
+    live_history,
+    retired_by,
+    rollback_number,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +32,8 @@ class AdapterState:
     """What is known of one adapter: its releases, where its channels point, who is pinned, and what was done.
 
     ``pins`` are release numbers by tenant, ``previous`` is what a rollback would go back to, ``collected`` the numbers
-    of the releases that have no files any more. ``events`` are there only where they were asked for. ``promoted`` is
-    False where the live release came back by a rollback.
+    of the releases that have no files any more, ``retired`` what is out of service. ``events`` are there only where
+    they were asked for. ``promoted`` is False where the live release came back by a rollback.
     """
 
     name: AdapterName
@@ -33,6 +45,7 @@ class AdapterState:
     collected: Set[int] = frozenset()
     events: Sequence[Event] = ()
     promoted: bool = False
+    retired: Retired = IN_SERVICE
 
     @property
     def live(self) -> int | None:
@@ -62,7 +75,7 @@ def adapter_rows(session: Session, names: Collection[AdapterName] | None = None)
     channels = _by_adapter(store.of_adapters(session, Channel, names))
     pins = _by_adapter(store.of_adapters(session, Pin, names))
     moves: dict[str, list[store.Move]] = defaultdict(list)
-    for move in store.moves(session, (*MOVES, COLLECT, RESTORE), names):
+    for move in store.moves(session, (*MOVES, COLLECT, RESTORE, RETIRE, UNRETIRE), names):
         moves[move.subject].append(move)
     return [
         AdapterRows(
@@ -91,14 +104,15 @@ def _by_adapter(rows: Iterable[store.AdapterRow]) -> dict[AdapterName, list[stor
 
 def _state(rows: AdapterRows, defaults: Mapping[str, str]) -> AdapterState:
     moves = [move for move in rows.moves if move.action in MOVES]
-    history = live_history(moves)
+    out_of_service = retired_by(rows.moves)
     return AdapterState(
         rows.name,
         rows.releases,
         {found.name: found for found in rows.channels},
         {pin.tenant: pin.number for pin in rows.pins},
         defaults.get(rows.name.domain) == rows.name.adapter,
-        history[-2] if len(history) > 1 else None,
+        rollback_number(live_history(moves), out_of_service.releases),
         collected_by(rows.moves),
         promoted=bool(moves) and moves[-1].action == "promote",
+        retired=out_of_service,
     )

@@ -9,11 +9,10 @@ import msgspec
 from litestar import get, post
 from litestar.params import FromPath, JSONBody
 
-from postil.gateway.api.admin import schemas as views
 from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
+from postil.gateway.api.admin.schemas import ViewAdapter
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.releases import ReleaseService
-from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.tenancy.permissions import Permission
 from postil.plugins import ReleaseRef
 from postil.registry.releases.channels import Precondition
@@ -43,30 +42,26 @@ class RollbackBody(msgspec.Struct, forbid_unknown_fields=True):
     dry_run: bool = False
 
 
-def adapter_routes(registry: RegistryHandle, releases: ReleaseService, catalog: CatalogHolder) -> list[Any]:
+def adapter_routes(registry: RegistryHandle, releases: ReleaseService, view: ViewAdapter) -> list[Any]:
     """The adapters with their releases, promote and roll back."""
-    return [*_reading(registry, catalog), *_moving(releases, catalog)]
+    return [*_reading(registry, view), *_moving(releases, view)]
 
 
-def _reading(registry: RegistryHandle, catalog: CatalogHolder) -> list[Any]:
+def _reading(registry: RegistryHandle, view: ViewAdapter) -> list[Any]:
     @get("/adapters", may=Permission.SEE)
     async def adapters(request: AnyRequest) -> list[dict[str, Any]]:
         caller, states = caller_of(request), await asyncio.to_thread(registry.get().adapters)
-        return [
-            views.adapter(state, catalog.current, caller)
-            for state in states
-            if caller.may(Permission.SEE, state.name.domain)
-        ]
+        return [view(state, caller) for state in states if caller.may(Permission.SEE, state.name.domain)]
 
     @get("/adapters/{domain:str}/{adapter:str}", may=Permission.SEE)
     async def one_adapter(request: AnyRequest, domain: FromPath[str], adapter: FromPath[str]) -> dict[str, Any]:
         state = await asyncio.to_thread(registry.get().state, adapter_name(domain, adapter))
-        return views.adapter(state, catalog.current, caller_of(request))
+        return view(state, caller_of(request))
 
     return [adapters, one_adapter]
 
 
-def _moving(releases: ReleaseService, catalog: CatalogHolder) -> list[Any]:
+def _moving(releases: ReleaseService, view: ViewAdapter) -> list[Any]:
     @post("/adapters/{domain:str}/{adapter:str}/promote", status_code=200, may=Permission.PUBLISH)
     async def promote(
         request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[PromoteBody]
@@ -79,7 +74,7 @@ def _moving(releases: ReleaseService, catalog: CatalogHolder) -> list[Any]:
             only=Precondition(data.if_live, data.if_revision),
             dry_run=data.dry_run,
         )
-        return _moved(views.adapter(state, catalog.current, caller_of(request)), ref, data.dry_run)
+        return _moved(view(state, caller_of(request)), ref, data.dry_run)
 
     @post("/adapters/{domain:str}/{adapter:str}/rollback", status_code=200, may=Permission.PUBLISH)
     async def rollback(
@@ -93,7 +88,7 @@ def _moving(releases: ReleaseService, catalog: CatalogHolder) -> list[Any]:
             only=Precondition(data.if_live, data.if_revision),
             dry_run=data.dry_run,
         )
-        return _moved(views.adapter(state, catalog.current, caller_of(request)), ref, data.dry_run)
+        return _moved(view(state, caller_of(request)), ref, data.dry_run)
 
     return [promote, rollback]
 

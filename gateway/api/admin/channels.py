@@ -11,10 +11,10 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from postil.gateway.api.admin import schemas as views
 from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
+from postil.gateway.api.admin.schemas import ViewAdapter
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.releases import ReleaseService
 from postil.gateway.errors import NotFoundError
-from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.shadow import Shadows
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.releases import shadow_agreement as agreements
@@ -38,13 +38,13 @@ class PinBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def channel_routes(
-    releases: ReleaseService, registry: RegistryHandle, catalog: CatalogHolder, shadows: Shadows
+    releases: ReleaseService, registry: RegistryHandle, view: ViewAdapter, shadows: Shadows
 ) -> list[Any]:
     """Canaries and shadows, how shadows agree, and pins."""
-    return [*_channel_routes(releases, catalog), _agreement_route(registry, shadows), *_pin_routes(releases, catalog)]
+    return [*_channel_routes(releases, view), _agreement_route(registry, shadows), *_pin_routes(releases, view)]
 
 
-def _channel_routes(releases: ReleaseService, catalog: CatalogHolder) -> list[Any]:
+def _channel_routes(releases: ReleaseService, view: ViewAdapter) -> list[Any]:
     @put("/adapters/{domain:str}/{adapter:str}/channels/{which:str}", may=Permission.PUBLISH)
     async def point(
         request: AnyRequest,
@@ -62,7 +62,7 @@ def _channel_routes(releases: ReleaseService, catalog: CatalogHolder) -> list[An
             actor=actor(request),
             only=Precondition(revision=data.if_revision),
         )
-        return views.adapter(state, catalog.current, caller_of(request))
+        return view(state, caller_of(request))
 
     @delete("/adapters/{domain:str}/{adapter:str}/channels/{which:str}", status_code=200, may=Permission.PUBLISH)
     async def clear(
@@ -74,7 +74,7 @@ def _channel_routes(releases: ReleaseService, catalog: CatalogHolder) -> list[An
     ) -> dict[str, Any]:
         name = adapter_name(domain, adapter)
         state = await releases.clear(name, _channel(which), reason=reason, actor=actor(request))
-        return views.adapter(state, catalog.current, caller_of(request))
+        return view(state, caller_of(request))
 
     return [point, clear]
 
@@ -90,7 +90,7 @@ def _agreement_route(registry: RegistryHandle, shadows: Shadows) -> Any:
     return agreement
 
 
-def _pin_routes(releases: ReleaseService, catalog: CatalogHolder) -> list[Any]:
+def _pin_routes(releases: ReleaseService, view: ViewAdapter) -> list[Any]:
     @put("/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}", may=Permission.ADMINISTER)
     async def pin(
         request: AnyRequest,
@@ -101,7 +101,7 @@ def _pin_routes(releases: ReleaseService, catalog: CatalogHolder) -> list[Any]:
     ) -> dict[str, Any]:
         ref = adapter_name(domain, adapter).release(data.release)
         state = await releases.pin(tenant, ref, reason=data.reason, actor=actor(request))
-        return views.adapter(state, catalog.current, caller_of(request))
+        return view(state, caller_of(request))
 
     @delete("/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}", status_code=200, may=Permission.ADMINISTER)
     async def unpin(
@@ -113,7 +113,7 @@ def _pin_routes(releases: ReleaseService, catalog: CatalogHolder) -> list[Any]:
     ) -> dict[str, Any]:
         name = adapter_name(domain, adapter)
         state = await releases.unpin(tenant, name, reason=reason, actor=actor(request))
-        return views.adapter(state, catalog.current, caller_of(request))
+        return view(state, caller_of(request))
 
     return [pin, unpin]
 

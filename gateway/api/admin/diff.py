@@ -17,6 +17,7 @@ from postil.gateway.errors import StateConflictError
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
 from postil.plugins import ReleaseRef
+from postil.plugins.manager import PluginManager
 from postil.registry.names import AdapterName, parse_release
 from postil.registry.releases.diff.diff import Fact, ReleaseDiff, diff
 from postil.registry.releases.diff.policy import ABSENT, Change
@@ -24,7 +25,7 @@ from postil.registry.releases.diff.weights import KindChange, ModuleChange, Norm
 from postil.registry.releases.service import Registry
 
 
-def compare_routes(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any]:
+def compare_routes(registry: RegistryHandle, plugins: PluginManager, denied: DeniedAttempts) -> list[Any]:
     """The routes that compare."""
 
     @get("/diff", may=Permission.SEE)
@@ -38,7 +39,7 @@ def compare_routes(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any
         for ref in filter(None, (before, after)):
             check_domain(denied, request, Permission.SEE, ref.domain)
         # Artifacts are hashed and tensors compared: nothing that the event loop may wait for.
-        return _view(await asyncio.to_thread(_compare, registry.get(), before, after))
+        return _view(await asyncio.to_thread(_compare, registry.get(), before, after), plugins)
 
     return [compare]
 
@@ -60,10 +61,10 @@ def _live(registry: Registry, ref: ReleaseRef) -> ReleaseRef:
     return name.release(live)
 
 
-def _view(found: ReleaseDiff) -> dict[str, Any]:
+def _view(found: ReleaseDiff, plugins: PluginManager) -> dict[str, Any]:
     return {
-        "from": views.release(found.before),
-        "to": views.release(found.after),
+        "from": views.release(found.before, plugins),
+        "to": views.release(found.after, plugins),
         "policy": [_change(change) for change in found.policy],
         "metrics": [_fact(fact) for fact in found.metrics],
         "same_validation": found.same_validation,

@@ -14,26 +14,29 @@ from postil.gateway.control.garbage import collect_garbage
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.permissions import Permission
-from postil.registry.defaults import KEEP
 from postil.registry.releases.garbage import Garbage
 
 
 class CollectBody(msgspec.Struct, forbid_unknown_fields=True):
-    """How many of each adapter's newest releases keep their files in any case; ``dry_run`` changes nothing."""
+    """How many of each adapter's newest releases keep their files in any case; ``dry_run`` changes nothing.
 
-    keep: Annotated[int, msgspec.Meta(ge=0)] = KEEP
+    Without ``keep`` it is what the gateway's settings say.
+    """
+
+    keep: Annotated[int, msgspec.Meta(ge=0)] | None = None
     dry_run: bool = False
 
 
-def gc_routes(registry: RegistryHandle, sync: CatalogSync, locks: AdapterLocks) -> list[Any]:
+def gc_routes(registry: RegistryHandle, sync: CatalogSync, locks: AdapterLocks, keep: int) -> list[Any]:
     """Garbage collection."""
 
     @post("/gc", status_code=200, may=Permission.ADMINISTER)
     async def gc(request: AnyRequest, data: JSONBody[CollectBody]) -> dict[str, Any]:
-        found = await collect_garbage(registry, sync, locks, keep=data.keep, actor=actor(request), dry_run=data.dry_run)
+        kept = keep if data.keep is None else data.keep
+        found = await collect_garbage(registry, sync, locks, keep=kept, actor=actor(request), dry_run=data.dry_run)
         return {
             "dry_run": data.dry_run,
-            "keep": data.keep,
+            "keep": kept,
             "garbage": [_view(garbage) for garbage in found],
             "bytes": sum(garbage.bytes for garbage in found),
         }

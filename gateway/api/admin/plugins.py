@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from importlib import metadata
 from typing import Any
 
 from litestar import get
 
 from postil.gateway.tenancy.permissions import Permission
 from postil.plugins.contract import Component, Validator
-from postil.plugins.hookspecs import PROJECT
 from postil.plugins.manager import ComponentInfo, PluginManager
-
-Source = tuple[str, str, str]
 
 
 def plugin_route(plugins: PluginManager) -> Any:
@@ -33,20 +28,19 @@ def components(plugins: PluginManager) -> list[dict[str, Any]]:
     ``window`` is how many characters a validator has to see at once, null for all of the answer; if it depends on the
     configuration, ``window_by_configuration`` is true.
     """
-    sources = _sources()
-    return [_offer(plugins, row, sources) for row in plugins.list_components()]
+    return [_offer(plugins, row) for row in plugins.list_components()]
 
 
-def _offer(plugins: PluginManager, row: ComponentInfo, sources: Sequence[Source]) -> dict[str, Any]:
+def _offer(plugins: PluginManager, row: ComponentInfo) -> dict[str, Any]:
     component = plugins.component(row.kind, row.name)
-    distribution, version = _source(component, sources)
+    distribution, version = plugins.distribution(component)
     shown = {
         "kind": row.kind,
         "name": row.name,
         "version": row.version,
         "plugin": row.plugin,
-        "distribution": distribution,
-        "distribution_version": version,
+        "distribution": distribution or None,
+        "distribution_version": version or None,
         "runs_apart": not plugins.is_builtin(component),
         "config_schema": dict(row.schema),
     }
@@ -68,15 +62,3 @@ def _sets_scope(kind: type) -> bool:
     """Whether the class sets ``self.scope`` while it is made. Told by its code: to make one, there is no need."""
     code = getattr(vars(kind).get("__init__"), "__code__", None)
     return code is not None and "scope" in code.co_names
-
-
-def _sources() -> list[Source]:
-    """The packages of the installed plugins: of each, where its code is, its distribution, and that one's version."""
-    points = metadata.entry_points(group=PROJECT)
-    found = [(point.module.partition(".")[0], point.dist.name, point.dist.version) for point in points if point.dist]
-    return [("postil", PROJECT, metadata.version(PROJECT)), *found]
-
-
-def _source(component: type[Component], sources: Sequence[Source]) -> tuple[str | None, str | None]:
-    package = component.__module__.partition(".")[0]
-    return next(((name, version) for top, name, version in sources if top == package), (None, None))

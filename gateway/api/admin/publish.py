@@ -18,6 +18,7 @@ from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name
 from postil.gateway.control.publish import FetchFiles, Published, PublishService, from_hub, uploaded
 from postil.gateway.errors import BadRequestError, TooLargeError
 from postil.gateway.tenancy.permissions import Permission
+from postil.plugins.manager import PluginManager
 from postil.registry.artifacts.hub.ref import parse_hub_ref
 from postil.registry.policy.policy import Policy, parse_policy
 
@@ -30,7 +31,7 @@ class SourceBody(msgspec.Struct, forbid_unknown_fields=True):
     note: str = ""
 
 
-def publish_routes(publishing: PublishService, limit_mib: int) -> list[Any]:
+def publish_routes(publishing: PublishService, plugins: PluginManager, limit_mib: int) -> list[Any]:
     """How adapters come in: as an archive in the form field ``artifact``, or as ``source`` in a form or in JSON."""
 
     # A mebibyte more than the adapter itself: the policy, the note and the form around them.
@@ -45,7 +46,7 @@ def publish_routes(publishing: PublishService, limit_mib: int) -> list[Any]:
         work = publishing.publish(take, name, policy, note=note, actor=actor(request))
         made = await _while_wanted(request, work)
         return {
-            **views.release(made.release), "created": made.created,
+            **views.release(made.release, plugins), "created": made.created,
             "policy_from": "policy.yaml" if made.policy_found else "request" if policy else "in force",
         }  # fmt: skip
 

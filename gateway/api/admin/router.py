@@ -16,10 +16,13 @@ from postil.gateway.api.admin.limits import limit_routes
 from postil.gateway.api.admin.plugins import plugin_route
 from postil.gateway.api.admin.policy import policy_routes
 from postil.gateway.api.admin.publish import publish_routes
+from postil.gateway.api.admin.retire import retire_routes
 from postil.gateway.api.admin.reviews import admin_review_routes
+from postil.gateway.api.admin.schemas import adapter_view
 from postil.gateway.api.admin.signing import signing_routes
 from postil.gateway.api.admin.status import StatusParts, status_route
 from postil.gateway.api.admin.tenants import tenant_routes
+from postil.gateway.control.retire import RetireService
 from postil.gateway.control.runtime import Runtime
 
 
@@ -27,19 +30,21 @@ def admin_router(runtime: Runtime) -> Router:
     """Every admin route of one gateway."""
     registry, callers, catalog = runtime.registry, runtime.callers, runtime.catalog
     denied, releases = runtime.denied_attempts, runtime.releases
+    view = adapter_view(catalog, runtime.plugins)
     return Router(
         "/api",
         guards=[require_permission(callers, denied)],
         route_handlers=[
-            *adapter_routes(registry, releases, catalog),
-            *publish_routes(runtime.publishing, runtime.settings.upload_limit_mib),
+            *adapter_routes(registry, releases, view),
+            *publish_routes(runtime.publishing, runtime.plugins, runtime.settings.upload_limit_mib),
             *export_routes(registry),
-            *channel_routes(releases, registry, catalog, runtime.shadows),
+            *channel_routes(releases, registry, view, runtime.shadows),
+            *retire_routes(RetireService(registry, releases), view),
             *admin_review_routes(registry, runtime.reviews, denied),
             *history_routes(registry, denied),
-            *compare_routes(registry, denied),
+            *compare_routes(registry, runtime.plugins, denied),
             *policy_routes(runtime.plugins),
-            *gc_routes(registry, runtime.sync, runtime.locks),
+            *gc_routes(registry, runtime.sync, runtime.locks, runtime.settings.gc_keep),
             *tenant_routes(registry, callers, releases),
             *key_routes(registry, callers),
             *limit_routes(registry, callers, runtime.ledger),

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from postil.gateway.api.admin.component_views import show_mismatches
 from postil.gateway.inference.routing.catalog import Catalog
+from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.permissions import Permission
+from postil.plugins.manager import PluginManager
 from postil.registry.accounts.keys import Role, in_force
 from postil.registry.db.tables import Agreement, Event, Key, Release, Review, Tenant, utcnow
+from postil.registry.policy.components import mismatches
 from postil.registry.releases.channels import CANARY, SHADOW, STABLE
 from postil.registry.releases.state import AdapterState
 from postil.registry.reviews.export_examples import last_message
 from postil.registry.signing.requirements import REQUIRE
 
 _TENANT = "tenant"
+# How an adapter looks to whoever asks.
+ViewAdapter = Callable[[AdapterState, Caller], dict[str, Any]]
 
 
-def adapter(state: AdapterState, catalog: Catalog, caller: Caller) -> dict[str, Any]:
+def adapter_view(catalog: CatalogHolder, plugins: PluginManager) -> ViewAdapter:
+    """How adapters look on a gateway with this catalog and these plugins."""
+
+    def view(state: AdapterState, caller: Caller) -> dict[str, Any]:
+        return adapter(state, catalog.current, plugins, caller)
+
+    return view
+
+
+def adapter(state: AdapterState, catalog: Catalog, plugins: PluginManager, caller: Caller) -> dict[str, Any]:
     """An adapter with its releases, newest first, where its channels point, and what was done to it."""
     entry = catalog.entries.get(str(state.name))
     broken = entry.broken if entry else {}
@@ -31,12 +46,18 @@ def adapter(state: AdapterState, catalog: Catalog, caller: Caller) -> dict[str, 
         "live_since": _stamp(stable.moved_at) if stable else None,
         "revision": stable.revision if stable else 0,
         "default": state.default,
+        "retired": state.retired.adapter,
         "canary": _share(state, CANARY),
         "shadow": _share(state, SHADOW),
         "pins": _pins(state.pins, caller),
         "pinned": {str(number): tenants for number, tenants in sorted(Counter(state.pins.values()).items())},
         "releases": [
-            {**release(row), "live": row.number == state.live, "problem": broken.get(row.number)}
+            {
+                **release(row, plugins),
+                "live": row.number == state.live,
+                "retired": row.number in state.retired.releases,
+                "problem": broken.get(row.number),
+            }
             for row in reversed(state.releases)
         ],
         "events": events(state.events, caller),
@@ -105,8 +126,11 @@ def agreement(row: Agreement) -> dict[str, Any]:
     }
 
 
-def release(row: Release) -> dict[str, Any]:
-    """A release: what it is made of, who made it, when and why."""
+def release(row: Release, plugins: PluginManager) -> dict[str, Any]:
+    """A release: what it is made of, who made it, when and why.
+
+    ``components`` and ``mismatches`` are null for releases from before versions of plugins were recorded.
+    """
     return {
         "release": f"{row.domain}/{row.adapter}@{row.number}",
         "number": row.number,
@@ -117,6 +141,8 @@ def release(row: Release) -> dict[str, Any]:
         "calibration": row.calibration,
         "policy_digest": row.policy_digest,
         "validators": row.validators,
+        "components": row.components,
+        "mismatches": show_mismatches(mismatches(row.components, plugins)),
         "source": row.source,
         "note": row.note,
         "by": row.actor,

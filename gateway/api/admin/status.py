@@ -7,6 +7,7 @@ from typing import Any
 
 from litestar import get
 
+from postil.gateway.api.admin.component_views import show_mismatches
 from postil.gateway.api.admin.params import AnyRequest, caller_of
 from postil.gateway.control.analysis.monitor import Monitor
 from postil.gateway.control.engine_handle import EngineHandle
@@ -87,6 +88,7 @@ def _wanted(parts: StatusParts, loaded: LoadedRelease, why: list[str]) -> dict[s
         "release": str(loaded.ref),
         "why": why,
         "resident": parts.engine.can_serve(loaded),
+        "mismatches": show_mismatches(parts.catalog.current.entries[loaded.ref.name].mismatches.get(loaded.ref.number)),
         "problem": failure.reason if failure else None,
         "attempts": failure.attempts if failure else 0,
     }
@@ -99,6 +101,7 @@ def _missed(parts: StatusParts, caller: Caller) -> list[dict[str, Any]]:
             "release": str(entry.name.release(number)),
             "why": _why(why, caller),
             "resident": False,
+            "mismatches": show_mismatches(entry.mismatches.get(number)),
             "problem": entry.broken[number],
             "attempts": 0,
         }

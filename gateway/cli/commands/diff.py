@@ -11,6 +11,7 @@ from rich.text import Text
 
 from postil.gateway.cli.api_client import call, connected
 from postil.gateway.cli.output import AsJson, console, print_json, print_table, short_time
+from postil.gateway.cli.plugin_versions import describe_mismatches
 from postil.registry.names import parse_release
 
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
@@ -54,6 +55,9 @@ def _show_both(before: dict[str, Any], after: dict[str, Any]) -> None:
         ("by", before["by"], after["by"]),
         ("note", before["note"], after["note"]),
     ]
+    changed = [describe_mismatches(one["mismatches"]) for one in (before, after)]
+    if any(changed):
+        rows.append(("plugins changed since", *changed))
     if (before["base"], before["base_revision"]) != (after["base"], after["base_revision"]):
         rows.append(("base", *(f"{one['base']} {one['base_revision'][:19]}" for one in (before, after))))
     print_table(["", before["release"], after["release"]], rows, empty="")

@@ -1,4 +1,4 @@
-"""``postil domains list | require-signature``."""
+"""``postil domains list | require-signature | set-default``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import typer
 from postil.gateway.cli.api_client import CommandError, call, connected
 from postil.gateway.cli.commands.releases import Reason
 from postil.gateway.cli.output import AsJson, console, print_json, print_table
+from postil.registry.names import parse_adapter
 
 
 def make_cli() -> typer.Typer:
     """The group of commands."""
-    cli = typer.Typer(help="What domains ask of their adapters.", no_args_is_help=True)
+    cli = typer.Typer(help="What domains ask of their adapters, and which answers for one.", no_args_is_help=True)
     cli.command("list")(list_domains)
     cli.command("require-signature")(require_signature)
+    cli.command("set-default")(set_default)
     return cli
 
 
@@ -61,6 +63,25 @@ def require_signature(
         print_json(made)
     else:
         _say(made)
+
+
+def set_default(
+    domain: Annotated[str, typer.Argument(help="The domain.")],
+    adapter: Annotated[str, typer.Argument(help="Which of its adapters: triage, or healthcare/triage.")],
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Have an adapter answer where only its domain is asked for."""
+    name = parse_adapter(adapter if "/" in adapter else f"{domain}/{adapter}")
+    if name.domain != domain:
+        raise CommandError(f"{name} is not an adapter of {domain}; name one that is")
+    with connected() as client:
+        body = {"adapter": name.adapter, "reason": reason}
+        state = call(client, "PUT", f"/api/domains/{domain}/default", json=body)
+    if as_json:
+        print_json(state)
+    else:
+        console().print(f"{name} answers for {domain} from now on")
 
 
 def _read(path: Path) -> str:

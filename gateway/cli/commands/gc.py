@@ -9,20 +9,25 @@ from rich.filesize import decimal
 
 from postil.gateway.cli.api_client import call, connected
 from postil.gateway.cli.output import AsJson, console, print_json, print_table
-from postil.registry.defaults import KEEP
 
 
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
-    keep: Annotated[int, typer.Option(min=0, help="How many of an adapter's newest releases stay in any case.")] = KEEP,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="How many of an adapter's newest releases stay in any case; without it, the gateway's POSTIL_GC_KEEP.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete the files of releases out of reach: never live, on no channel, not pinned, and not among the newest.
+    """Delete the files of releases out of reach: never live or retired, on no channel, not pinned, and not new.
 
     They stay in the history; publish the same files again to serve one. What an interrupted publish left goes as well.
     """
     with connected() as client:
-        report = call(client, "POST", "/api/gc", json={"dry_run": dry_run, "keep": keep})
+        report = call(client, "POST", "/api/gc", json={"dry_run": dry_run} | ({} if keep is None else {"keep": keep}))
     if as_json:
         print_json(report)
     else:

@@ -9,6 +9,7 @@ import typer
 
 from postil.gateway.cli.api_client import call, connected
 from postil.gateway.cli.output import AsJson, console, print_json, print_table, short_time
+from postil.gateway.cli.plugin_versions import describe_mismatches
 from postil.registry.names import AdapterName, parse_adapter, parse_release
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the log.")]
@@ -61,7 +62,7 @@ def releases(
         if at is not None:
             _show_live_at(call(client, "GET", "/api/live", params={"at": at}), adapter, at, as_json)
         elif adapter is None:
-            _show_adapters(call(client, "GET", "/api/adapters"), as_json)
+            show_adapters(call(client, "GET", "/api/adapters"), as_json)
         else:
             _show_releases(call(client, "GET", f"/api/adapters/{parse_adapter(adapter)}"), as_json)
 
@@ -91,7 +92,8 @@ def _show_live_at(live: dict[str, int], adapter: str | None, at: str, as_json: b
     print_table(["adapter", f"live at {at}"], rows, empty=f"nothing was live at {at}")
 
 
-def _show_adapters(states: list[dict[str, Any]], as_json: bool) -> None:
+def show_adapters(states: list[dict[str, Any]], as_json: bool) -> None:
+    """A table of adapters."""
     if as_json:
         print_json(states)
         return
@@ -104,11 +106,12 @@ def _show_adapters(states: list[dict[str, Any]], as_json: bool) -> None:
             _share(state["shadow"]),
             len(state["releases"]),
             "yes" if state["default"] else "",
+            "retired" if state["retired"] else "in service",
         )
         for state in states
     ]
     print_table(
-        ["adapter", "live", "since (UTC)", "canary", "shadow", "releases", "domain's default"],
+        ["adapter", "live", "since (UTC)", "canary", "shadow", "releases", "domain's default", "state"],
         rows,
         empty="nothing is published yet; begin with `postil publish PATH --adapter domain/adapter`",
     )
@@ -118,12 +121,22 @@ def _show_releases(state: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(state)
         return
-    columns = ["release", "channel", "created (UTC)", "by", "note"]
+    columns = ["release", "channel", "created (UTC)", "by", "note", "plugins changed"]
     rows = [
-        (release["release"], _channels(state, release), short_time(release["created"]), release["by"], release["note"])
+        (
+            release["release"],
+            _channels(state, release),
+            short_time(release["created"]),
+            release["by"],
+            release["note"],
+            describe_mismatches(release["mismatches"]),
+        )
         for release in state["releases"]
     ]
     print_table(columns, rows, empty="")
+    if state["retired"]:
+        name = state["adapter"]
+        console().print(f"\n{name} is retired and answers nobody; `postil adapters restore {name}` brings it back")
     console().print()
     moves = [
         (
@@ -144,9 +157,11 @@ def _share(channel: dict[str, Any] | None) -> str:
 
 
 def _channels(state: dict[str, Any], release: dict[str, Any]) -> str:
-    """Where a release stands: ``live``, ``canary 10 %``, who is pinned to it, or why it cannot be served."""
+    """Where a release stands: ``live``, ``retired``, ``canary 10 %``, who is pinned, or why it cannot be served."""
     number = release["number"]
     found = ["live"] if release["live"] else []
+    if release["retired"]:
+        found.append("retired")
     for which in ("canary", "shadow"):
         if state[which] and state[which]["release"] == number:
             found.append(f"{which} {state[which]['weight']:g} %")

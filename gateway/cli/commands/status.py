@@ -6,6 +6,7 @@ from typing import Any
 
 from postil.gateway.cli.api_client import call, connected
 from postil.gateway.cli.output import AsJson, console, print_json, print_table
+from postil.gateway.cli.plugin_versions import describe_mismatches
 
 
 def status(as_json: AsJson = False) -> None:
@@ -22,18 +23,19 @@ def status(as_json: AsJson = False) -> None:
         out.print(f"workers: {state['workers_serving']} of {state['workers']} take requests")
     out.print()
     rows = [
-        (row["release"], ", ".join(row["why"]), "yes" if row["resident"] else "no", _problem(row))
+        (row["release"], ", ".join(row["why"]), "yes" if row["resident"] else "no", *_trouble(row))
         for row in state["adapters"]
     ]
-    print_table(["release", "because", "in the engine", "problem"], rows, empty="no release is live")
+    print_table(["release", "because", "in the engine", "plugins changed", "problem"], rows, empty="no release is live")
     if state["watches"]:
         out.print()
         _show_watches(state["watches"])
 
 
-def _problem(row: dict[str, Any]) -> str:
+def _trouble(row: dict[str, Any]) -> tuple[str, str]:
+    """The plugins that are not those that it was published with, and what keeps it from being loaded."""
     tried = f" (tried {row['attempts']} times)" if row["attempts"] else ""
-    return f"{row['problem'] or ''}{tried}"
+    return describe_mismatches(row["mismatches"]), f"{row['problem'] or ''}{tried}"
 
 
 def _show_watches(watches: list[dict[str, Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +15,17 @@ from postil.plugins.manager import PluginManager
 from postil.registry.base_model.model import BaseModel
 from postil.registry.errors import NameInvalidError, PolicyError
 from postil.registry.names import AdapterName, parse_adapter, parse_release
+from postil.registry.policy.components import Mismatch, mismatches
 from postil.registry.releases.channels import CANARY, SHADOW, STABLE
+from postil.registry.releases.history import IN_SERVICE, Retired
 from postil.registry.releases.state import AdapterState
 
+log = logging.getLogger(__name__)
 BASE = "base"
 AUTO = "auto"
 NUMBER, PIN = "number", "pin"
 PIN_OF = "pin of "
+ASK_ANOTHER = "ask for another; GET /v1/models lists those there are"
 COLLECTED = "its files were collected; publish it again to serve it"
 
 
@@ -61,6 +66,10 @@ class AdapterEntry:
     shadow: TrafficShare | None = None
     pins: Mapping[str, int] = field(default_factory=dict)
     promoted: bool = False
+    # Of every release, the plugins that are installed in another version than at publish; None where that is unknown.
+    mismatches: Mapping[int, Sequence[Mismatch] | None] = field(default_factory=dict)
+    # What is out of service: releases, which answer only who is pinned to them, or all of it.
+    retired: Retired = IN_SERVICE
     # What the engine has to hold of it, and why: read after every change of any adapter, and so worked out once.
     needs: Sequence[tuple[LoadedRelease, list[str]]] = field(init=False, compare=False, repr=False)
 
@@ -70,7 +79,11 @@ class AdapterEntry:
 
     def route(self, number: int | None, caller: Caller, user: str | None) -> Route:
         """The way of one request. Raises UnknownModelError or EngineUnavailableError."""
+        if self.retired.adapter:
+            raise UnknownModelError(f"{self.name} is retired; {ASK_ANOTHER}", param="model")
         if number is not None:
+            if number in self.retired.releases:
+                raise UnknownModelError(f"{self.name.release(number)} is retired; {ASK_ANOTHER}", param="model")
             return Route(self.pick(number), NUMBER)
         if caller.name in self.pins and not caller.admin:
             return Route(self.pick(self.pins[caller.name]), PIN)
@@ -101,6 +114,8 @@ class AdapterEntry:
         return found
 
     def _reasons(self) -> Iterator[tuple[str, int | None]]:
+        if self.retired.adapter:
+            return
         yield "live", self.live
         for why, share in ((CANARY, self.canary), (SHADOW, self.shadow)):
             yield why, share.number if share else None
@@ -163,18 +178,19 @@ class Catalog:
         """The release ``domain/adapter@number``, or the live one of ``domain/adapter``; None if it cannot be served."""
         name, _, number = model.partition("@")
         entry = self.entries.get(name)
-        if entry is None:
+        if entry is None or entry.retired.adapter:
             return None
         wanted = int(number) if number.isdecimal() else entry.live
-        return None if wanted is None else entry.releases.get(wanted)
+        return None if wanted is None or wanted in entry.retired.releases else entry.releases.get(wanted)
 
     def with_adapter(self, entry: AdapterEntry, defaults: Mapping[str, str]) -> Catalog:
         """A new snapshot in which one adapter is another."""
         return Catalog({**self.entries, str(entry.name): entry}, dict(defaults))
 
     def domains(self, caller: Caller) -> list[str]:
-        """The domains that this caller may ask and that have a default adapter."""
-        return [domain for domain in sorted(self.defaults) if caller.may_ask(domain)]
+        """The domains that this caller may ask and that have a default adapter in service."""
+        served = {entry.name.domain for entry in self._defaults_in_service()}
+        return [domain for domain in sorted(served) if caller.may_ask(domain)]
 
     def names(self, caller: Caller) -> list[tuple[str, str]]:
         """(model, owner) of everything this caller may put into ``model``, the base last."""
@@ -182,24 +198,35 @@ class Catalog:
         for key in sorted(self.entries):
             entry = self.entries[key]
             domain = entry.name.domain
-            if not caller.may_ask(domain):
+            if entry.retired.adapter or not caller.may_ask(domain):
                 continue
             if entry.live is not None and entry.live in entry.releases:
                 if self.defaults.get(domain) == entry.name.adapter:
                     found.append((domain, domain))
                 found.append((key, domain))
-            found += [(str(release.ref), domain) for _, release in sorted(entry.releases.items())]
+            found += [
+                (str(release.ref), domain)
+                for number, release in sorted(entry.releases.items())
+                if number not in entry.retired.releases
+            ]
         return [*found, (BASE, "postil")]
 
     def default_releases(self) -> list[LoadedRelease]:
         """The live releases of the adapters that answer for their domain."""
-        entries = (self.entries[f"{domain}/{adapter}"] for domain, adapter in sorted(self.defaults.items()))
+        entries = self._defaults_in_service()
         live = (entry.releases.get(entry.live) for entry in entries if entry.live is not None)
         return [release for release in live if release is not None]
 
     def desired(self) -> list[tuple[LoadedRelease, list[str]]]:
         """Every release that the engine has to hold, and why, in the order of their names."""
         return [need for name in sorted(self.entries) for need in self.entries[name].needs]
+
+    def _defaults_in_service(self) -> Iterator[AdapterEntry]:
+        """The adapters that answer for their domain; one that is not known here yet is not among them."""
+        for domain, adapter in sorted(self.defaults.items()):
+            entry = self.entries.get(f"{domain}/{adapter}")
+            if entry is not None and not entry.retired.adapter:
+                yield entry
 
     def _name(self, model: str) -> tuple[AdapterName, int | None]:
         if model in self.defaults:
@@ -227,6 +254,7 @@ def make_entry(
     """
     loaded: dict[int, LoadedRelease] = {}
     broken: dict[int, str] = {}
+    changed = {release.number: mismatches(release.components, plugins) for release in state.releases}
     for release in state.releases:
         if release.number in state.collected:
             broken[release.number] = COLLECTED
@@ -237,6 +265,7 @@ def make_entry(
         else:
             try:
                 loaded[release.number] = load_release(release_spec(release), plugins)
+                _warn(loaded[release.number], changed[release.number])
             except PolicyError as error:
                 broken[release.number] = str(error)
     shares = {which: _share(state, which) for which in (CANARY, SHADOW)}
@@ -250,7 +279,14 @@ def make_entry(
         shares[SHADOW],
         state.pins,
         state.promoted,
+        changed,
+        state.retired,
     )
+
+
+def _warn(release: LoadedRelease, found: Sequence[Mismatch] | None) -> None:
+    for mismatch in found or ():
+        log.warning("%s is served with another plugin than it was published with: %s", release.ref, mismatch)
 
 
 def _share(state: AdapterState, which: str) -> TrafficShare | None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 from postil.plugins import FallbackRule, InputCheck, ReleaseRef, Validator
 from postil.plugins.contract import Component
 from postil.plugins.manager import PluginManager
+from postil.registry.policy.components import Recorded, check_pinned, mismatches
 from postil.registry.policy.policy import CheckUse, FallbackUse, Policy, ValidatorUse, build, policy_from
 
 
@@ -26,6 +27,7 @@ class ReleaseSpec(NamedTuple):
     artifact: str
     policy: dict[str, Any]
     calibration: Mapping[str, float]
+    components: Recorded = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +57,26 @@ class StoredRelease(Protocol):
     artifact: str
     policy: dict[str, Any]
     calibration: dict[str, float]
+    components: list[dict[str, str]] | None
 
 
 def release_spec(release: StoredRelease) -> ReleaseSpec:
     """What to make it ready from."""
     return ReleaseSpec(
-        release.domain, release.adapter, release.number, release.artifact, release.policy, release.calibration
+        release.domain,
+        release.adapter,
+        release.number,
+        release.artifact,
+        release.policy,
+        release.calibration,
+        release.components,
     )
 
 
 def load_release(spec: ReleaseSpec, plugins: PluginManager) -> LoadedRelease:
-    """Instantiate the plugins of a release's policy. Raises PolicyError."""
+    """Instantiate the plugins of a release's policy. Raises PolicyError, also where it is pinned to others."""
     policy = policy_from(spec.policy)
+    check_pinned(policy, mismatches(spec.components, plugins))
     built = build(policy, plugins, spec.calibration)
     return LoadedRelease(
         ReleaseRef(spec.domain, spec.adapter, spec.number),

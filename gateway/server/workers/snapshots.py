@@ -10,6 +10,7 @@ from postil.gateway.inference.routing.release import LoadedRelease, ReleaseSpec,
 from postil.plugins.manager import PluginManager
 from postil.registry.errors import PolicyError
 from postil.registry.names import AdapterName
+from postil.registry.releases.history import Retired
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class EntrySnapshot:
     shadow: TrafficShare | None
     pins: Mapping[str, int]
     promoted: bool
+    retired: Retired
 
 
 def snapshot(entry: AdapterEntry, known: frozenset[int] = frozenset()) -> EntrySnapshot:
@@ -42,6 +44,7 @@ def snapshot(entry: AdapterEntry, known: frozenset[int] = frozenset()) -> EntryS
         entry.shadow,
         entry.pins,
         entry.promoted,
+        entry.retired,
     )
 
 
@@ -67,6 +70,7 @@ def restored(taken: EntrySnapshot, plugins: PluginManager, before: AdapterEntry 
         taken.shadow,
         taken.pins,
         taken.promoted,
+        retired=taken.retired,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,15 @@ from typing import Any
 from postil.registry.artifacts.local_store import ArtifactStore
 from postil.registry.db.tables import Release
 from postil.registry.errors import ArtifactError
+from postil.registry.policy.components import ComponentVersion
 from postil.registry.preflight.preflight import CONFIG, WEIGHTS
 from postil.registry.releases.diff.policy import Change, policy_changes
 from postil.registry.releases.diff.weights import KindChange, ModuleChange, Weights, by_kind, compare_weights
 
 TRAINING = "training.json"
+Components = Mapping[tuple[str, str], ComponentVersion]
+# Where a policy names components of a kind.
+_LISTS = {"input check": "input", "validator": "validators", "fallback rule": "fallback"}
 _LARGEST = 1e15
 # Where the figures stand in training.json, by what they are called here.
 _FIGURES: Mapping[str, tuple[str, ...]] = {
@@ -109,12 +113,29 @@ def _read_training(path: Path) -> Any:
 
 
 def _version_changes(before: Release, after: Release) -> list[Change]:
-    """Validators that both use and that were of another version when they were published."""
+    """Plugins that both use and that were of another version when they were published."""
+    if before.components is not None and after.components is not None:
+        return list(_component_changes(_by_use(before.components), _by_use(after.components)))
     return [
         Change(f"validators[{name}], version", before.validators[name], after.validators[name])
         for name in before.validators
         if name in after.validators and before.validators[name] != after.validators[name]
     ]
+
+
+def _component_changes(ours: Components, theirs: Components) -> Iterator[Change]:
+    for use in (use for use in ours if use in theirs and ours[use].identity != theirs[use].identity):
+        before, after = ours[use], theirs[use]
+        where = f"{_LISTS[before.kind]}[{before.name}]"
+        if before.version != after.version:
+            yield Change(f"{where}, version", before.version, after.version)
+        if before[3:] != after[3:]:
+            packages = (" ".join(one[3:]).strip() for one in (before, after))
+            yield Change(f"{where}, package", *packages)
+
+
+def _by_use(recorded: Sequence[Mapping[str, str]]) -> Components:
+    return {(one.kind, one.name): one for one in (ComponentVersion(**row) for row in recorded)}
 
 
 def _facts(before: Mapping[str, Any], after: Mapping[str, Any], *, unsaid: Any) -> list[Fact]:

@@ -77,9 +77,29 @@ def test_policies_are_compared_as_releases_keep_them(shelf: Shelf) -> None:
 def test_a_validator_of_another_version_is_a_difference(shelf: Shelf) -> None:
     ref = shelf.publish(policy="{validators: [{name: confidence}]}")
     before, after = shelf.registry.release(ref), shelf.registry.release(ref)
+    before.components = None  # A release from before the versions of all plugins were recorded.
     after.validators = {"confidence": "2", "labels": "1"}
     (change,) = diff(before, after, shelf.registry.artifacts).policy
     assert (change.path, change.before, change.after) == ("validators[confidence], version", "1", "2")
+
+
+def test_every_kind_of_plugin_of_another_version_or_package_is_a_difference(shelf: Shelf) -> None:
+    fallback = "[{name: error, config: {message: sorry}}, {name: base}]"
+    ref = shelf.publish(policy=f"{{input: [{{name: injection}}], fallback: {fallback}}}")
+    before, after = shelf.registry.release(ref), shelf.registry.release(ref)
+    known = [dict(one) for one in before.components or ()]
+    for one in known:
+        if one["name"] == "injection":
+            one["version"] = "2"
+        elif one["name"] == "error":
+            one |= {"distribution": "theirs", "distribution_version": "1.0"}
+    after.components = known
+    found = diff(before, after, shelf.registry.artifacts).policy
+    own = next(one["distribution_version"] for one in before.components or ())
+    assert [(change.path, change.before, change.after) for change in found] == [
+        ("fallback[error], package", f"postil {own}", "theirs 1.0"),
+        ("input[injection], version", "1", "2"),
+    ]
 
 
 def test_figures_of_training_are_compared(shelf: Shelf) -> None:

@@ -1,0 +1,92 @@
+"""``/api/adapters/.../retire | restore`` and ``/api/domains/.../default``: what is in service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import post, put
+from litestar.params import FromPath, JSONBody
+
+from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
+from postil.gateway.api.admin.schemas import ViewAdapter
+from postil.gateway.control.retire import RetireService
+from postil.gateway.tenancy.permissions import Permission
+
+
+class ReasonBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Why; it is kept in the log."""
+
+    reason: str = ""
+
+
+class DefaultBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Which adapter answers for the domain, by its name within it, and why."""
+
+    adapter: str
+    reason: str = ""
+
+
+def retire_routes(service: RetireService, view: ViewAdapter) -> list[Any]:
+    """The routes over one gateway; the door is around them."""
+    return [*_adapter_routes(service, view), *_release_routes(service, view), _default_route(service, view)]
+
+
+def _adapter_routes(service: RetireService, view: ViewAdapter) -> list[Any]:
+    @post("/adapters/{domain:str}/{adapter:str}/retire", status_code=200, may=Permission.PUBLISH)
+    async def retire_adapter(
+        request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[ReasonBody]
+    ) -> dict[str, Any]:
+        name = adapter_name(domain, adapter)
+        state = await service.retire_adapter(name, reason=data.reason, actor=actor(request))
+        return view(state, caller_of(request))
+
+    @post("/adapters/{domain:str}/{adapter:str}/restore", status_code=200, may=Permission.PUBLISH)
+    async def restore_adapter(
+        request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[ReasonBody]
+    ) -> dict[str, Any]:
+        name = adapter_name(domain, adapter)
+        state = await service.restore_adapter(name, reason=data.reason, actor=actor(request))
+        return view(state, caller_of(request))
+
+    return [retire_adapter, restore_adapter]
+
+
+def _release_routes(service: RetireService, view: ViewAdapter) -> list[Any]:
+    path = "/adapters/{domain:str}/{adapter:str}/releases/{number:int}"
+
+    @post(f"{path}/retire", status_code=200, may=Permission.PUBLISH)
+    async def retire_release(
+        request: AnyRequest,
+        domain: FromPath[str],
+        adapter: FromPath[str],
+        number: FromPath[int],
+        data: JSONBody[ReasonBody],
+    ) -> dict[str, Any]:
+        ref = adapter_name(domain, adapter).release(number)
+        state = await service.retire_release(ref, reason=data.reason, actor=actor(request))
+        return view(state, caller_of(request))
+
+    @post(f"{path}/restore", status_code=200, may=Permission.PUBLISH)
+    async def restore_release(
+        request: AnyRequest,
+        domain: FromPath[str],
+        adapter: FromPath[str],
+        number: FromPath[int],
+        data: JSONBody[ReasonBody],
+    ) -> dict[str, Any]:
+        ref = adapter_name(domain, adapter).release(number)
+        state = await service.restore_release(ref, reason=data.reason, actor=actor(request))
+        return view(state, caller_of(request))
+
+    return [retire_release, restore_release]
+
+
+def _default_route(service: RetireService, view: ViewAdapter) -> Any:
+    @put("/domains/{domain:str}/default", may=Permission.PUBLISH)
+    async def set_default(request: AnyRequest, domain: FromPath[str], data: JSONBody[DefaultBody]) -> dict[str, Any]:
+        name = adapter_name(domain, data.adapter)
+        state = await service.set_default(name, reason=data.reason, actor=actor(request))
+        return view(state, caller_of(request))
+
+    return set_default

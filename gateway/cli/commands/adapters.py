@@ -1,0 +1,75 @@
+"""``postil adapters list | retire | restore`` and ``postil releases retire | restore``: what is in service."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from postil.gateway.cli.api_client import call, connected
+from postil.gateway.cli.commands.releases import Reason, releases, show_adapters
+from postil.gateway.cli.default_command import ListByDefault
+from postil.gateway.cli.output import AsJson, console, print_json
+from postil.registry.names import parse_adapter, parse_release
+
+Adapter = Annotated[str, typer.Argument(help="Which: domain/adapter.")]
+Release = Annotated[str, typer.Argument(help="Which: domain/adapter@number.")]
+
+
+def make_cli() -> typer.Typer:
+    """The group of commands about adapters."""
+    cli = typer.Typer(help="Adapters, and which are in service.", no_args_is_help=True)
+    cli.command("list")(list_adapters)
+    cli.command("retire")(retire_adapter)
+    cli.command("restore")(restore_adapter)
+    return cli
+
+
+def make_releases_cli() -> typer.Typer:
+    """The group of commands about releases; without one of them, it lists."""
+    cli = typer.Typer(cls=ListByDefault, help="Show releases (list), and take them out of service or back.")
+    cli.command("list")(releases)
+    cli.command("retire")(retire_release)
+    cli.command("restore")(restore_release)
+    return cli
+
+
+def list_adapters(as_json: AsJson = False) -> None:
+    """Show all adapters: what is live, tried and retired."""
+    with connected() as client:
+        show_adapters(call(client, "GET", "/api/adapters"), as_json)
+
+
+def retire_adapter(adapter: Adapter, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Take an adapter out of service whole: nobody is answered by it, and it stays in the history."""
+    name = parse_adapter(adapter)
+    back = f"bring it back with `postil adapters restore {name}`"
+    _post(f"/api/adapters/{name}/retire", reason, f"{name} is retired; {back}", as_json)
+
+
+def restore_adapter(adapter: Adapter, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Bring a retired adapter back, with what was live, tried and pinned."""
+    name = parse_adapter(adapter)
+    _post(f"/api/adapters/{name}/restore", reason, f"{name} is in service again", as_json)
+
+
+def retire_release(release: Release, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Take a release out of service: only tenants that are pinned to it keep it. It stays in the history."""
+    ref = parse_release(release)
+    back = f"bring it back with `postil releases restore {ref}`"
+    _post(f"/api/adapters/{ref.name}/releases/{ref.number}/retire", reason, f"{ref} is retired; {back}", as_json)
+
+
+def restore_release(release: Release, reason: Reason = "", as_json: AsJson = False) -> None:
+    """Bring a retired release back: it can be asked for and promoted again."""
+    ref = parse_release(release)
+    _post(f"/api/adapters/{ref.name}/releases/{ref.number}/restore", reason, f"{ref} is in service again", as_json)
+
+
+def _post(path: str, reason: str, sentence: str, as_json: bool) -> None:
+    with connected() as client:
+        state: dict[str, Any] = call(client, "POST", path, json={"reason": reason})
+    if as_json:
+        print_json(state)
+    else:
+        console().print(sentence)

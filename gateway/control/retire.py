@@ -1,0 +1,45 @@
+"""Take releases and adapters out of service and bring them back, and say what answers for a domain."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from postil.gateway.control.registry_handle import RegistryHandle
+from postil.gateway.control.releases import ReleaseService
+from postil.plugins import ReleaseRef
+from postil.registry.names import AdapterName
+from postil.registry.releases import domains, retire
+from postil.registry.releases.state import AdapterState
+
+
+class RetireService:
+    """What is in service, on a running gateway."""
+
+    def __init__(self, registry: RegistryHandle, releases: ReleaseService) -> None:
+        self._registry = registry
+        self._releases = releases
+
+    async def retire_release(self, ref: ReleaseRef, *, reason: str, actor: str) -> AdapterState:
+        """Have a release answer nobody but who is pinned to it; returns its adapter as it is then."""
+        act = partial(retire.retire_release, self._registry.database(), ref, reason=reason, actor=actor)
+        return await self._releases.change(AdapterName(ref.domain, ref.adapter), act)
+
+    async def restore_release(self, ref: ReleaseRef, *, reason: str, actor: str) -> AdapterState:
+        """Bring a retired release back into service."""
+        act = partial(retire.restore_release, self._registry.database(), ref, reason=reason, actor=actor)
+        return await self._releases.change(AdapterName(ref.domain, ref.adapter), act)
+
+    async def retire_adapter(self, name: AdapterName, *, reason: str, actor: str) -> AdapterState:
+        """Have an adapter answer nobody."""
+        act = partial(retire.retire_adapter, self._registry.database(), name, reason=reason, actor=actor)
+        return await self._releases.change(name, act)
+
+    async def restore_adapter(self, name: AdapterName, *, reason: str, actor: str) -> AdapterState:
+        """Bring a retired adapter back into service, as it was."""
+        act = partial(retire.restore_adapter, self._registry.database(), name, reason=reason, actor=actor)
+        return await self._releases.change(name, act)
+
+    async def set_default(self, name: AdapterName, *, reason: str, actor: str) -> AdapterState:
+        """Have an adapter answer for its domain."""
+        act = partial(domains.set_default, self._registry.database(), name, reason=reason, actor=actor)
+        return await self._releases.change(name, act)
