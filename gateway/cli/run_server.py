@@ -38,7 +38,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> int:
     log_to(console)
     address = listener.getsockname()
     progress = ServeProgress(console, settings, port=address[1])
-    gateway = Gateway(settings, PluginManager(folder=settings.plugins_dir), tell=progress.tell)
+    plugins = PluginManager(folder=settings.plugins_dir, logs=settings.home / "logs")
+    gateway = Gateway(settings, plugins, tell=progress.tell)
     app = create_app(gateway)
     if settings.workers > 1:
         app, listener = behind_workers(gateway, app, address[:2])

@@ -105,7 +105,6 @@ class Way:
             (),
             validators,
             (),
-            frozenset(),
             None,
             False,
         )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
-from postil.plugins.contract import Component, Validator
 from postil.plugins.hookspecs import PROJECT
-from postil.plugins.manager import ComponentInfo, PluginManager
+from postil.plugins.installed import ComponentInfo
+from postil.plugins.manager import PluginManager
 
 Source = tuple[str, str, str]
 
@@ -24,8 +24,7 @@ def components(plugins: PluginManager) -> list[dict[str, Any]]:
 
 
 def _offer(plugins: PluginManager, row: ComponentInfo, sources: Sequence[Source]) -> dict[str, Any]:
-    component = plugins.component(row.kind, row.name)
-    distribution, version = _source(component, sources)
+    distribution, version = _source(row.plugin, sources)
     shown = {
         "kind": row.kind,
         "name": row.name,
@@ -33,27 +32,21 @@ def _offer(plugins: PluginManager, row: ComponentInfo, sources: Sequence[Source]
         "plugin": row.plugin,
         "distribution": distribution,
         "distribution_version": version,
-        "runs_apart": not plugins.is_builtin(component),
-        "config_schema": dict(row.schema),
+        "runs_apart": not plugins.is_builtin(plugins.component(row.kind, row.name)),
+        "config_schema": row.schema,
     }
-    return shown | _needs(component)
+    return shown | _needs(row)
 
 
-def _needs(component: type[Component]) -> dict[str, Any]:
+def _needs(row: ComponentInfo) -> dict[str, Any]:
     """What a validator has to see, and with what beside it."""
-    if not issubclass(component, Validator):
+    if row.kind != "validator":
         return {}
     return {
-        "window": component.scope.window,
-        "window_by_configuration": any(_sets_scope(each) for each in component.__mro__),
-        "needs_tokens": component.needs_tokens,
+        "window": row.window,
+        "window_by_configuration": row.window_by_configuration,
+        "needs_tokens": row.needs_tokens,
     }
-
-
-def _sets_scope(kind: type) -> bool:
-    """Whether the class sets ``self.scope`` while it is made. Told by its code: to make one, there is no need."""
-    code = getattr(vars(kind).get("__init__"), "__code__", None)
-    return code is not None and "scope" in code.co_names
 
 
 def _sources() -> list[Source]:
@@ -63,6 +56,6 @@ def _sources() -> list[Source]:
     return [("postil", PROJECT, metadata.version(PROJECT)), *found]
 
 
-def _source(component: type[Component], sources: Sequence[Source]) -> tuple[str | None, str | None]:
-    package = component.__module__.partition(".")[0]
+def _source(module: str, sources: Sequence[Source]) -> tuple[str | None, str | None]:
+    package = module.partition(".")[0]
     return next(((name, version) for top, name, version in sources if top == package), (None, None))
