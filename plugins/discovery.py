@@ -29,8 +29,6 @@ from postil.plugins.installed import ComponentInfo, InstalledComponent, Order, R
 _MODULE = "postil.plugins.discover"
 # So many plugins are imported at the same time.
 _AT_ONCE = 8
-# So long a process waits for the next question.
-_KEPT_SECONDS = 5.0
 # So long what a component said of itself is taken to be true still: publishing a release sets it up twice.
 _KNOWN_SECONDS = 30.0
 # No domain can be called so.
@@ -41,12 +39,16 @@ Listed = Sequence[ComponentInfo] | PluginLoadError
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How long a plugin may take to be imported, and a component to be set up; how much memory, how long an answer."""
+    """How long a plugin may take to be imported, and a component to be set up; how much memory, how long an answer.
+
+    For ``kept_seconds`` a process waits for the next question.
+    """
 
     import_seconds: float = 20.0
     set_up_seconds: float = 30.0
     memory_bytes: int = 4 << 30
     answer_bytes: int = 1 << 20
+    kept_seconds: float = 5.0
 
 
 class Discovery:
@@ -132,7 +134,7 @@ class Discovery:
 
     def _next(self, source: Source, questions: _Questions) -> _Question | None:
         try:
-            return questions.get(timeout=_KEPT_SECONDS)
+            return questions.get(timeout=self._bounds.kept_seconds)
         except queue.Empty:
             with self._lock:
                 if not questions.empty():
@@ -143,6 +145,10 @@ class Discovery:
 
 _Question = tuple[Order, float, "Future[Reply]"]
 _Questions = queue.SimpleQueue[_Question]
+
+
+class _EndedError(OSError):
+    """The process ended."""
 
 
 class _Child:
@@ -157,12 +163,19 @@ class _Child:
     def ask(self, order: Order, seconds: float) -> Reply:
         """What it answers. Raises TimeoutError, or OSError with a phrase that says what became of it."""
         until = time.monotonic() + seconds
-        if self._process is None or self._process.poll() is not None:
-            self.close()
-            self._start()
+        if self._process is not None:
+            try:
+                return self._asked(order, until)
+            except _EndedError:
+                # What an earlier question left behind in it may have ended it: it is asked once more, in a new one.
+                self.close()
+        self._start()
+        return self._asked(order, until)
+
+    def _asked(self, order: Order, until: float) -> Reply:
         assert self._channel is not None, "it was started"
         try:
-            self._channel.settimeout(seconds)
+            self._channel.settimeout(max(0.001, until - time.monotonic()))
             self._channel.sendall(pickle.dumps(order))
             return _read(self._line(self._channel, until))
         except (BrokenPipeError, ConnectionResetError):
@@ -218,7 +231,7 @@ class _Child:
         """Why it says no more; it is ended if it only closed its socket."""
         assert self._process is not None, "it was started"
         try:
-            return OSError(f"its process ended with status {self._process.wait(1)}")
+            return _EndedError(f"its process ended with status {self._process.wait(1)}")
         except subprocess.TimeoutExpired:
             return OSError("it closed what was not its own")
 

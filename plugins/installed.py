@@ -62,7 +62,7 @@ class SetUp(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True):
-    """Asks a child process to list what a plugin offers; or, if it names a component, to set that up with ``values``."""
+    """Asks a process to list what a plugin offers; or, if it names a component, to set that up with ``values``."""
 
     source: Source
     component: ComponentInfo | None = None
