@@ -168,7 +168,8 @@ def test_plugins_are_imported_side_by_side(tmp_path: Path) -> None:
     met = tmp_path / "met"
     met.mkdir()
     for number in range(3):
-        wait = f"open({str(met)!r} + '/{number}', 'w').close()\n    while len(os.listdir({str(met)!r})) < 3: time.sleep(0.01)"
+        come = f"open({str(met / str(number))!r}, 'w').close()"
+        wait = f"{come}\n    while len(os.listdir({str(met)!r})) < 3: time.sleep(0.01)"
         (tmp_path / f"plugin{number}.py").write_text(source(name=f"quiet-{number}", hook=wait))
     plugins = PluginManager(entry_points=False, folder=tmp_path)
     assert plugins.validator("quiet-2").name == "quiet-2"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -19,7 +20,8 @@ from tests.plugins.test_discovery import source
 
 ANSWER = '{"category": "symptoms"}'
 WORST = "exec(config.word)"
-SECONDS = 3.0
+# Enough to start a process beside a busy gateway.
+SECONDS = 10.0
 
 
 @pytest.fixture
@@ -44,8 +46,7 @@ async def published(house: House, word: str, name: str) -> httpx.Response:
     [
         ("os._exit(3)", "it cannot be set up with this configuration (its process ended with status 3)"),
         ("sys.exit(3)", "it cannot be set up with this configuration (SystemExit(3))"),
-        ("time.sleep(3600)", "it was not set up within 3 s; mend or uninstall the plugin"),
-        ("while True: pass", "it was not set up within 3 s; mend or uninstall the plugin"),
+        ("while True: pass", "it was not set up within 10 s; mend or uninstall the plugin"),
     ],
 )
 async def test_a_release_is_refused_in_a_sentence_and_other_domains_are_answered_meanwhile(
@@ -66,7 +67,8 @@ async def test_a_release_is_refused_in_a_sentence_and_other_domains_are_answered
 
 
 async def test_nothing_of_an_installed_plugin_is_imported_by_the_gateway(house: House) -> None:
-    await house.publish("legal/new", "validators: [{name: quiet, on_fail: redact, config: {word: time}}]")
+    policy = "validators: [{name: quiet, on_fail: redact, deadline_ms: 30000, config: {word: time}}]"
+    await house.publish("legal/new", policy)
     firm = await house.tenant("firm", "legal")
     answer = await house.ask(firm)
     assert answer.json()["choices"][0]["message"]["content"] == ANSWER
@@ -76,13 +78,29 @@ async def test_nothing_of_an_installed_plugin_is_imported_by_the_gateway(house: 
     assert not [name for name in sys.modules if name.startswith("postil_plugins_dir")]
 
 
-def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def said(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """What a command says, in a home of its own."""
-    home = str(folder / "home")
-    return subprocess.run(
-        [sys.executable, "-m", "postil.gateway.cli.main", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env={"POSTIL_HOME": home, "PATH": "/usr/bin:/bin", "COLUMNS": "200", "POSTIL_PORT": "0"},
-    )
+    known = {name: text for name, text in os.environ.items() if not name.startswith("POSTIL_")}
+    known |= {"POSTIL_HOME": str(folder / "home"), "COLUMNS": "200"}
+    postil = Path(sys.executable).parent / "postil"
+    return subprocess.run([postil, *arguments], capture_output=True, text=True, cwd=folder, env=known)
+
+
+WHY = "error: the plugin worst.py cannot be loaded (its process ended with status 3); mend or remove it\n"
+
+
+def test_a_gateway_beside_a_plugin_that_ends_its_process_does_not_start_and_names_it(tmp_path: Path) -> None:
+    (tmp_path / "worst.py").write_text("import os; os._exit(3)")
+    refused = said(tmp_path, "serve", "--port", "0", "--plugins-dir", ".")
+    assert (refused.returncode, refused.stderr) == (1, WHY)
+
+
+def test_the_good_ones_are_listed_and_what_is_wrong_with_the_bad_ones_is_said(tmp_path: Path) -> None:
+    (tmp_path / "good.py").write_text(source())
+    (tmp_path / "worst.py").write_text("print('garbage'); import os; os._exit(3)")
+    found = said(tmp_path, "plugins", "check", "--plugins-dir", ".")
+    assert (found.returncode, found.stderr) == (1, WHY)
+    assert found.stdout.splitlines()[-1].split() == ["validator", "quiet", "1", "postil_plugins_dir.good"]
+    assert "garbage" not in found.stdout
+    (tmp_path / "worst.py").unlink()
+    assert said(tmp_path, "plugins", "check", "--plugins-dir", ".").returncode == 0
