@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 from postil.plugins import builtin
 from postil.plugins.collect import add, collect
 from postil.plugins.contract import Component, FallbackRule, Gate, InputCheck, Listener, Router, Validator
-from postil.plugins.discovery import Bounds, Discovery
+from postil.plugins.discovery import Bounds, Discovery, Listed
 from postil.plugins.errors import PluginLoadError, UnknownPluginError
-from postil.plugins.installed import ComponentInfo, InstalledComponent, info_of, stand_in
+from postil.plugins.installed import ComponentInfo, InstalledComponent, Source, info_of, stand_in
 from postil.plugins.loading import sources
 
 C = TypeVar("C", bound=Component)
+# A plugin that is installed, and what it offers.
+Found = tuple[Source, Sequence[ComponentInfo]]
 
 _BUILTIN = (
     "labels", "confidence", "json_schema", "blocklist", "pii", "length", "disclaimer", "emergency", "input_length",
@@ -31,7 +33,7 @@ class PluginManager:
     is never imported here: a child process says what they offer, and sets them up to see whether that can be done.
     What they print goes to the folder ``logs``. Raises PluginLoadError if one cannot be loaded, has a hook that does
     not exist, or offers a name that another one offers already; with ``lenient``, those are left out and the reasons
-    are in ``problems``.
+    are in ``problems``. ``found`` is what another process found of what is installed: nothing is looked for again.
     """
 
     def __init__(
@@ -43,12 +45,14 @@ class PluginManager:
         logs: Path | None = None,
         bounds: Bounds | None = None,
         lenient: bool = False,
+        found: Sequence[Found] | None = None,
     ) -> None:
         self.folder = folder
         self.problems: Sequence[str] = ()
         self._discovery = Discovery(logs, bounds)
         self._offered = collect((plugin, None) for plugin in (*_builtin(), *extra))
-        problems = self._add_installed(entry_points)
+        self.found: list[Found] = []
+        problems = self._add_installed(found if found is not None else self._discovered(entry_points))
         if problems and not lenient:
             raise problems[0]
         self.problems = [str(problem) for problem in problems]
@@ -112,13 +116,17 @@ class PluginManager:
             known = ", ".join(sorted(offered)) or "none"
             raise UnknownPluginError(f"no {kind} is called {name!r}; installed: {known}") from None
 
-    def _add_installed(self, entry_points: bool) -> list[PluginLoadError]:
+    def _discovered(self, entry_points: bool) -> list[tuple[Source, Listed]]:
+        return self._discovery.list_components(sources(self.folder, entry_points=entry_points))
+
+    def _add_installed(self, found: Iterable[tuple[Source, Listed]]) -> list[PluginLoadError]:
         """Add what is installed; returns what is wrong with those that cannot be."""
         problems: list[PluginLoadError] = []
-        for source, listed in self._discovery.list_components(sources(self.folder, entry_points=entry_points)):
+        for source, listed in found:
             if isinstance(listed, PluginLoadError):
                 problems.append(listed)
                 continue
+            self.found.append((source, listed))
             for info in listed:
                 try:
                     add(self._offered[info.kind], stand_in(info, source))

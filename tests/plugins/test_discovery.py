@@ -190,6 +190,15 @@ def test_where_nothing_is_installed_no_process_is_started(tmp_path: Path, monkey
     assert "its process cannot be started: No such file or directory" in refused(tmp_path)
 
 
+def test_what_another_process_found_is_not_looked_for_again(tmp_path: Path) -> None:
+    (tmp_path / "quiet.py").write_text(source() + f"\nopen({str(tmp_path / 'seen')!r}, 'a').write('x')\n")
+    first = managed(tmp_path)
+    again = managed(tmp_path, found=first.found)
+    assert again.found == first.found
+    assert again.list_components() == first.list_components()
+    assert (tmp_path / "seen").read_text() == "x"
+
+
 def test_a_component_is_set_up_again_for_another_configuration_only(tmp_path: Path) -> None:
     (tmp_path / "quiet.py").write_text(source(set_up=f"open({str(tmp_path / 'seen')!r}, 'a').write(config.word)"))
     plugins = managed(tmp_path)

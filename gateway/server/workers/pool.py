@@ -192,7 +192,13 @@ class WorkerPool(Subscribers):
         From then on it is looked after.
         """
         gateway = self._gateway
-        start = Start(without_secrets(gateway.settings), self._address, gateway.engine_address, str(self._front))
+        start = Start(
+            without_secrets(gateway.settings),
+            self._address,
+            gateway.engine_address,
+            str(self._front),
+            gateway.plugins.found,
+        )
         entries = [snapshot(entry) for entry in gateway.catalog.entries.values()]
         # From here on, and in this turn of the loop, it is told what all are told.
         self._sessions[session] = process

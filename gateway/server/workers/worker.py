@@ -42,7 +42,9 @@ class Worker:
 
     def __init__(self, start: Start, link: PrimaryClient) -> None:
         self.settings = start.settings
-        self._plugins = PluginManager(folder=self.settings.plugins_dir, logs=self.settings.home / "logs")
+        self._plugins = PluginManager(
+            folder=self.settings.plugins_dir, logs=self.settings.home / "logs", found=start.plugins
+        )
         self._link = link
         self._plugin_host = PluginHost(self._plugins, self.settings.home / "logs")
         self.plugin_host: Isolation = self._plugin_host
