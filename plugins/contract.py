@@ -43,6 +43,8 @@ class Component(ABC):
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     Config: ClassVar[type[BaseModel]] = Config
+    # Whether this class only stands for one that is imported elsewhere; postil alone sets it.
+    stands_in: ClassVar[bool] = False
 
     def __init__(self, config: Any) -> None:
         """Keep ``config``, an instance of this class's ``Config``; raise ConfigError if it cannot work."""

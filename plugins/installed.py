@@ -80,6 +80,7 @@ class Reply(msgspec.Struct, frozen=True):
 class InstalledComponent(Component):
     """A component whose class is imported elsewhere; ``config`` is the mapping that it is set up with there."""
 
+    stands_in = True
     info: ClassVar[ComponentInfo]
     source: ClassVar[Source]
 
