@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 # What foreign code may see of the environment; none of the gateway's secrets, unless one is meant for plugins.
@@ -81,10 +82,8 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
 def end_with(parent: int) -> None:
     """Have the kernel end this process with its parent: one that is held up would not notice (Linux)."""
     # If there is something to cast away, a plugin that eats the memory is.
-    try:
+    with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
-    except OSError:
-        pass
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit("the gateway has gone")

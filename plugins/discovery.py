@@ -157,45 +157,44 @@ class _Child:
     def __init__(self, logs: Path | None, bounds: Bounds) -> None:
         self._logs = logs
         self._bounds = bounds
-        self._process: subprocess.Popen[bytes] | None = None
-        self._channel: socket.socket | None = None
+        self._running: tuple[subprocess.Popen[bytes], socket.socket] | None = None
 
     def ask(self, order: Order, seconds: float) -> Reply:
         """What it answers. Raises TimeoutError, or OSError with a phrase that says what became of it."""
         until = time.monotonic() + seconds
-        if self._process is not None:
+        if self._running is not None:
             try:
-                return self._asked(order, until)
+                return self._asked(*self._running, order, until)
             except _EndedError:
                 # What an earlier question left behind in it may have ended it: it is asked once more, in a new one.
                 self.close()
-        self._start()
-        return self._asked(order, until)
+        self._running = self._started()
+        return self._asked(*self._running, order, until)
 
-    def _asked(self, order: Order, until: float) -> Reply:
-        assert self._channel is not None, "it was started"
+    def _asked(self, process: subprocess.Popen[bytes], channel: socket.socket, order: Order, until: float) -> Reply:
         try:
-            self._channel.settimeout(max(0.001, until - time.monotonic()))
-            self._channel.sendall(pickle.dumps(order))
-            return _read(self._line(self._channel, until))
+            channel.settimeout(max(0.001, until - time.monotonic()))
+            channel.sendall(pickle.dumps(order))
+            return _read(self._line(process, channel, until))
         except (BrokenPipeError, ConnectionResetError):
-            raise self._ended() from None
+            raise _ended(process) from None
 
     def close(self) -> None:
         """End it, with all that it started."""
-        if self._channel is not None:
-            self._channel.close()
-        if self._process is not None:
-            child_process.kill(self._process)
-        self._channel = self._process = None
+        if self._running is not None:
+            process, channel = self._running
+            channel.close()
+            child_process.kill(process)
+        self._running = None
 
-    def _start(self) -> None:
+    def _started(self) -> tuple[subprocess.Popen[bytes], socket.socket]:
+        ours, theirs = socket.socketpair()
         try:
-            self._channel, theirs = socket.socketpair()
             with theirs, open(self._output(), "ab") as output:
                 arguments = [str(theirs.fileno()), str(os.getpid()), str(self._bounds.memory_bytes)]
-                self._process = child_process.start(_MODULE, arguments, theirs.fileno(), output.fileno())
+                return child_process.start(_MODULE, arguments, theirs.fileno(), output.fileno()), ours
         except OSError as error:
+            ours.close()
             raise OSError(f"its process cannot be started: {error.strerror}") from error
 
     def _output(self) -> int:
@@ -204,10 +203,9 @@ class _Child:
         self._logs.mkdir(parents=True, exist_ok=True)
         return os.open(self._logs / _LOG, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def _line(self, channel: socket.socket, until: float) -> bytes:
+    def _line(self, process: subprocess.Popen[bytes], channel: socket.socket, until: float) -> bytes:
         """The next line that it says. Waits for the end of the process too: what it started may hold its socket."""
-        assert self._process is not None, "it was started"
-        ended = os.pidfd_open(self._process.pid)
+        ended = os.pidfd_open(process.pid)
         waiting = select.poll()  # `select` takes no descriptor above 1,023, and a gateway has many.
         waiting.register(channel, select.POLLIN)
         waiting.register(ended, select.POLLIN)
@@ -221,19 +219,19 @@ class _Child:
                     raise TimeoutError
                 data = channel.recv(1 << 16) if channel.fileno() in ready else b""
                 if not data:
-                    raise self._ended()
+                    raise _ended(process)
                 line += data
             return line
         finally:
             os.close(ended)
 
-    def _ended(self) -> OSError:
-        """Why it says no more; it is ended if it only closed its socket."""
-        assert self._process is not None, "it was started"
-        try:
-            return _EndedError(f"its process ended with status {self._process.wait(1)}")
-        except subprocess.TimeoutExpired:
-            return OSError("it closed what was not its own")
+
+def _ended(process: subprocess.Popen[bytes]) -> OSError:
+    """Why it says no more; it is ended if it only closed its socket."""
+    try:
+        return _EndedError(f"its process ended with status {process.wait(1)}")
+    except subprocess.TimeoutExpired:
+        return OSError("it closed what was not its own")
 
 
 def _read(line: bytes) -> Reply:

@@ -218,6 +218,14 @@ def test_a_process_that_is_of_no_more_use_ends_and_the_next_is_started(tmp_path:
     assert pid.read_text() != first
 
 
+def test_a_question_that_comes_as_its_process_is_to_end_is_answered(tmp_path: Path) -> None:
+    (tmp_path / "quiet.py").write_text(source())
+    plugins = PluginManager(entry_points=False, folder=tmp_path, bounds=Bounds(kept_seconds=0.0))
+    for word in ("a", "ab", "abc"):
+        made = plugins.make(plugins.validator("quiet"), {"word": word})
+        assert made.scope.window == len(word)
+
+
 def test_a_process_that_ended_by_itself_is_started_again(tmp_path: Path) -> None:
     ends = "import threading\n        threading.Timer(0.05, os._exit, (3,)).start() if config.word == 'a' else None"
     (tmp_path / "quiet.py").write_text(
