@@ -21,6 +21,7 @@ GatewayError
 ├── RegistryUnavailableError 503  the registry, or the disk under it, takes nothing now; what is live is served on
 ├── EngineRefusedError     any  what the engine said of the request, passed on
 └── EngineUnavailableError 503  the engine, or the gateway itself, is not ready; nothing was answered
+    └── EngineKeyRefusedError  503  the engine does not take the key that the gateway sends it
 
 SettingsError                   a setting that cannot be: the gateway does not start
 """
@@ -154,6 +155,13 @@ class EngineUnavailableError(GatewayError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_after=5)
+
+
+class EngineKeyRefusedError(EngineUnavailableError):
+    code = "engine_key_refused"
+
+    def __init__(self) -> None:
+        super().__init__("the engine refuses the gateway's key; set POSTIL_ENGINE_API_KEY to one that it takes")
 
 
 class TooManyConnectionsError(GatewayError):

@@ -6,8 +6,9 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -16,6 +17,9 @@ from pydantic_settings import (
 )
 
 from postil.gateway.errors import SettingsError
+
+# What a message must not quote: a secret, or what may hold one.
+_SECRETS = frozenset({"database_url", "engine_api_key", "engine_url", "webhook_secret"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,9 @@ class PluginUse(BaseModel):
 class Settings(BaseSettings):
     """One frozen object that is passed to whoever needs it."""
 
-    model_config = SettingsConfigDict(env_prefix="POSTIL_", toml_file="postil.toml", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="POSTIL_", toml_file="postil.toml", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
     home: Path = Path(".postil")
     host: str = "127.0.0.1"
@@ -58,22 +64,24 @@ class Settings(BaseSettings):
     database_url: str | None = None
     artifacts: Path | None = None
     engine_url: str | None = None
+    engine_api_key: SecretStr | None = None
     engine_args: str = ""
     engine_start_seconds: Annotated[float, Field(gt=0)] = 600.0
     engine_timeout_seconds: Annotated[float, Field(gt=0)] = 300.0
     engine_stall_seconds: Annotated[float, Field(ge=0)] = 30.0
-    leave_seconds: Annotated[float, Field(ge=0)] = 5.0
-    drain_seconds: Annotated[float, Field(ge=0)] = 30.0
+    shutdown_delay_seconds: Annotated[float, Field(ge=0)] = 5.0
+    drain_timeout_seconds: Annotated[float, Field(ge=0)] = 30.0
     dtype: str | None = None
     max_model_len: Annotated[int, Field(ge=16)] = 2048
     max_lora_rank: Annotated[int, Field(ge=1, le=512)] = 16
     max_loras: Annotated[int, Field(ge=1)] = 8
     max_cpu_loras: Annotated[int, Field(ge=1)] = 64
-    max_in_flight: Annotated[int, Field(ge=1)] = 256
+    max_concurrent_requests: Annotated[int, Field(ge=1)] = 256
+    max_sequences: Annotated[int, Field(ge=1)] = 8
     queue_per_tenant: Annotated[int, Field(ge=1)] = 1024
     queue_total: Annotated[int, Field(ge=1)] = 8192
-    queue_seconds: Annotated[float, Field(gt=0)] = 60.0
-    adapter_patience_seconds: Annotated[float, Field(ge=0)] = 0.25
+    queue_timeout_seconds: Annotated[float, Field(gt=0)] = 60.0
+    adapter_wait_seconds: Annotated[float, Field(ge=0)] = 0.25
     tenant_weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
     plugins_dir: Path | None = None
     router: PluginUse | None = None
@@ -101,6 +109,34 @@ class Settings(BaseSettings):
         """What is passed in wins over the environment, and that over the file."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
+    @field_validator("engine_url")
+    @classmethod
+    def _check_engine_url(cls, url: str | None) -> str | None:
+        if url is None or url.startswith("unix:/"):
+            return url
+        if "@" in url:
+            raise ValueError("a URL with a name or a password ends in logs; set POSTIL_ENGINE_API_KEY instead")
+        try:
+            parts = urlsplit(url)
+            good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:
+            good = False
+        if not good:
+            raise ValueError("it has to be http://host:port or https://host")
+        return url
+
+    @field_validator("engine_api_key")
+    @classmethod
+    def _check_engine_api_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not (key and all("!" <= letter <= "~" for letter in key.get_secret_value())):
+            raise ValueError("it has to be one word of printable ASCII, as it goes into a header")
+        return key
+
+    @property
+    def engine_key(self) -> str | None:
+        """What an engine of somebody else's is sent; our own is reached by nobody but us, and wants none."""
+        return self.engine_api_key.get_secret_value() if self.engine_api_key and self.engine_url else None
+
     @property
     def database(self) -> str:
         """The database's URL; SQLite under ``home`` unless set."""
@@ -117,7 +153,7 @@ class Settings(BaseSettings):
         return self.home / "admin.key"
 
     @property
-    def door(self) -> HttpLimits:
+    def http_limits(self) -> HttpLimits:
         """What one connection may do."""
         return HttpLimits(
             self.connection_limit,
@@ -142,5 +178,11 @@ def read_settings(**given: Any) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = "_".join(str(part) for part in first["loc"]).upper()
-        raise SettingsError(f"POSTIL_{name}={first['input']!r}: {first['msg']}") from error
+        raise SettingsError(_sentence(first["loc"], first["input"], first["msg"], first["type"])) from error
+
+
+def _sentence(where: tuple[int | str, ...], value: object, says: str, kind: str) -> str:
+    name = "_".join(str(part) for part in where)
+    # A name that nothing has may be a secret's, misspelt.
+    shown = "" if name in _SECRETS or kind == "extra_forbidden" else f"={value!r}"
+    return f"POSTIL_{name.upper()}{shown}: {says.removeprefix('Value error, ')}"

@@ -1,33 +1,137 @@
-"""Errors of the door as bytes: in OpenAI's shape under ``/v1``, as problem details (RFC 9457) elsewhere."""
+"""The one place that turns errors into answers: OpenAI's shape under ``/v1``, problem details (RFC 9457) elsewhere."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
 from litestar.types import Send
+from sqlalchemy.exc import DataError
 
-from postil.gateway.errors import GatewayError
+from postil.gateway.errors import (
+    BadRequestError,
+    EngineUnavailableError,
+    GatewayError,
+    NotFoundError,
+    RefusedError,
+    RegistryUnavailableError,
+    SourceUnavailableError,
+    StateConflictError,
+)
+from postil.plugins.errors import PluginError
+from postil.registry import errors as registry_errors
+from postil.registry.db.outage import disk_trouble
 
+log = logging.getLogger(__name__)
 PROBLEM = "application/problem+json"
 _JSON = "application/json"
+AnyRequest = Request[Any, Any, Any]
+# What litestar's decoder or a database stumbles over.
+_UNSTORABLE = (UnicodeDecodeError, RecursionError, OverflowError, DataError)
+_REGISTRY: tuple[tuple[type[Exception], type[GatewayError]], ...] = (
+    (registry_errors.NotFoundError, NotFoundError),
+    (registry_errors.ConflictError, StateConflictError),
+    (registry_errors.NameInvalidError, BadRequestError),
+    (registry_errors.TextError, BadRequestError),
+    (registry_errors.WeightError, BadRequestError),
+    (registry_errors.LimitError, BadRequestError),
+    (registry_errors.BaseModelError, EngineUnavailableError),
+    (registry_errors.HubError, SourceUnavailableError),
+    (registry_errors.UnavailableError, RegistryUnavailableError),
+)
 
 
-def rendered(path: str, error: GatewayError, status: int | None = None) -> tuple[str, bytes]:
-    """The content type and the body of an error; a path that is not known yet counts as OpenAI's."""
+@dataclass(frozen=True, slots=True)
+class ErrorResponse:
+    """An error as it is sent."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def render(path: str, error: GatewayError, status: int | None = None) -> ErrorResponse:
+    """An error as the client of this path expects it; a path that is not known yet counts as OpenAI's."""
+    status = status or error.status
     if not path or path.startswith("/v1"):
-        return _JSON, msgspec.json.encode(error.openai())
-    return PROBLEM, msgspec.json.encode(problem(status or error.status, error.type, str(error)))
-
-
-def problem(status: int, kind: str, detail: str) -> dict[str, object]:
-    """Problem details."""
-    return {"type": f"about:blank#{kind}", "title": kind.replace("_", " "), "status": status, "detail": detail}
+        content_type, body = _JSON, msgspec.json.encode(error.openai())
+    else:
+        content_type, body = PROBLEM, msgspec.json.encode(_problem(status, error.type, str(error)))
+    headers = {"content-type": content_type, **error.headers}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(error.retry_after)
+    return ErrorResponse(status, headers, body)
 
 
 async def tell(error: GatewayError, path: str, send: Send) -> None:
     """Answer a request by an error alone."""
-    content_type, body = rendered(path, error)
-    headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
-    if error.retry_after is not None:
-        headers.append((b"retry-after", str(error.retry_after).encode()))
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    answer = render(path, error)
+    headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+    headers.append((b"content-length", str(len(answer.body)).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+
+
+def exception_handlers() -> dict[type[Exception] | int, Any]:
+    """What litestar calls for each kind of error."""
+    return {
+        GatewayError: _gateway_error,
+        registry_errors.RegistryError: _registry_error,
+        PluginError: _registry_error,
+        HTTPException: _http_error,
+        **dict.fromkeys(_UNSTORABLE, _unstorable),
+        OSError: _disk_error,
+        Exception: _unexpected,
+    }
+
+
+def translated(error: Exception) -> GatewayError:
+    """What the registry refused, as an error with a status."""
+    for kind, becomes in _REGISTRY:
+        if isinstance(error, kind):
+            return becomes(str(error))
+    return RefusedError(str(error))
+
+
+def _problem(status: int, kind: str, detail: str) -> dict[str, object]:
+    return {"type": f"about:blank#{kind}", "title": kind.replace("_", " "), "status": status, "detail": detail}
+
+
+def _gateway_error(request: AnyRequest, error: GatewayError, status: int | None = None) -> Response[bytes]:
+    answer = render(request.url.path, error, status)
+    headers = {name: value for name, value in answer.headers.items() if name != "content-type"}
+    return Response(answer.body, status_code=answer.status, headers=headers, media_type=answer.headers["content-type"])
+
+
+def _registry_error(request: AnyRequest, error: Exception) -> Response[bytes]:
+    return _gateway_error(request, translated(error))
+
+
+def _http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
+    extra = error.extra if isinstance(error.extra, list) else []
+    details = "; ".join(f"{item.get('key', '')} {item.get('message', '')}".strip() for item in extra)
+    return _gateway_error(request, BadRequestError(details or error.detail), error.status_code)
+
+
+def _unstorable(request: AnyRequest, error: Exception) -> Response[bytes]:
+    """Logged by its kind: its text may quote the request."""
+    log.warning("%s %s was refused: %s", request.method, request.url.path, type(error).__name__)
+    return _gateway_error(request, BadRequestError("a value is too large, too deep or not UTF-8; send another"))
+
+
+def _disk_error(request: AnyRequest, error: OSError) -> Response[bytes]:
+    said = disk_trouble(error)
+    if said is None:
+        return _unexpected(request, error)
+    log.error("%s %s: %s", request.method, request.url.path, error)
+    return _gateway_error(request, RegistryUnavailableError(said))
+
+
+def _unexpected(request: AnyRequest, error: Exception) -> Response[bytes]:
+    log.exception("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _gateway_error(request, GatewayError("the gateway failed on this request; its log says why"))

@@ -9,8 +9,8 @@ import uvloop
 from rich.console import Console
 
 from postil.gateway.cli.startup_display import ServeProgress
-from postil.gateway.control.runtime import Gateway
 from postil.gateway.server.app import create_app
+from postil.gateway.server.bootstrap import build
 from postil.gateway.server.shutdown import Server, configured
 from postil.gateway.server.sockets import listen, reserve
 from postil.gateway.server.workers.pool import behind_workers
@@ -38,12 +38,13 @@ async def _serve(settings: Settings, listener: socket.socket) -> int:
     log_to(console)
     address = listener.getsockname()
     progress = ServeProgress(console, settings, port=address[1])
+    workers = settings.workers > 1
     plugins = PluginManager(folder=settings.plugins_dir, logs=settings.home / "logs")
-    gateway = Gateway(settings, plugins, tell=progress.tell)
-    app = create_app(gateway)
-    if settings.workers > 1:
-        app, listener = behind_workers(gateway, app, address[:2])
-    server = Server(configured(gateway, app), gateway, gateway.subscribers)
+    runtime = build(settings, plugins, address=address[:2] if workers else None)
+    app = create_app(runtime, progress.tell)
+    if workers:
+        app, listener = behind_workers(runtime.workers, app, runtime.run_folder)
+    server = Server(configured(settings, runtime.traffic, app), runtime.engine.client.cut, runtime.workers)
     progress.on_failure = lambda: setattr(server, "should_exit", True)
     with progress:
         try:

@@ -1,58 +1,100 @@
-"""Takes back by itself a release that was found worse than its predecessor, and says why in the log."""
+"""Rolls back automatically: releases that answer worse than their predecessor, and those whose files are damaged."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
-from postil.gateway.control import releases as releasing
 from postil.gateway.control.analysis.monitor import Regression
-from postil.gateway.control.runtime import Gateway
+from postil.gateway.control.releases import ReleaseService
 from postil.gateway.errors import EngineUnavailableError, GatewayError
+from postil.gateway.inference.routing.catalog_holder import CatalogHolder
+from postil.plugins import ReleaseRef
 from postil.registry.errors import RegistryError, UnavailableError
 from postil.registry.names import AdapterName
 from postil.registry.releases.channels import CANARY, Precondition
 
 log = logging.getLogger(__name__)
 ACTOR = "postil"
-_AGAIN_SECONDS = 1.0
+_RETRY_SECONDS = 1.0
 
 
-async def roll_back_regressions(gateway: Gateway) -> None:
-    """Act on every alarm as it comes; until cancelled. Where that is turned off, only say what was found."""
-    while True:
-        regression = await gateway.regressions.get()
-        if not gateway.settings.auto_rollback:
-            log.warning("%s; it stays, because automatic rollback is turned off", _reason(regression))
-            continue
-        try:
-            await roll_back(gateway, regression)
-        except (EngineUnavailableError, UnavailableError) as error:
-            # It may be this very release that breaks the engine, or the database is away: what can be done is done as
-            # soon as they are back.
-            log.warning("%s cannot be taken back yet: %s", regression.new, error)
-            await asyncio.sleep(_AGAIN_SECONDS)
-            gateway.regressions.put_nowait(regression)
-        except (RegistryError, GatewayError) as error:
-            # Somebody was faster, or the predecessor cannot be loaded: then it is left to people.
-            log.error(
-                "%s was found worse than %s, but could not be taken back: %s", regression.new, regression.old, error
-            )
-        except Exception:  # The database may go at any moment, and the next alarm is heard all the same.
-            log.exception("%s was found worse than %s, but could not be taken back", regression.new, regression.old)
+@dataclass(frozen=True, slots=True)
+class CorruptArtifact:
+    """A release whose files are gone, or are not what was published, and the sentence that says what is wrong."""
+
+    release: ReleaseRef
+    reason: str
 
 
-async def roll_back(gateway: Gateway, regression: Regression) -> None:
-    """End the canary, or go back to the release that was live before; only if it is still where it was found."""
-    name, only = AdapterName(regression.new.domain, regression.new.adapter), Precondition(number=regression.new.number)
-    reason, details = _reason(regression), {"finding": asdict(regression.evidence)}
-    log.warning("taking back by itself: %s", reason)
-    if regression.which == CANARY:
-        await releasing.clear(gateway, name, CANARY, reason=reason, actor=ACTOR, only=only, details=details)
-    else:
-        await releasing.rollback(gateway, regression.old, reason=reason, actor=ACTOR, only=only, details=details)
+RollbackCause = Regression | CorruptArtifact
 
 
-def _reason(regression: Regression) -> str:
-    return f"{regression.new} is worse than {regression.old}: {regression.evidence}"
+class AutoRollback:
+    """Acts on every cause as it comes. Where that is turned off, it only says what was found."""
+
+    def __init__(
+        self,
+        causes: asyncio.Queue[RollbackCause],
+        releases: ReleaseService,
+        catalog: CatalogHolder,
+        *,
+        enabled: bool,
+    ) -> None:
+        self._causes = causes
+        self._releases = releases
+        self._catalog = catalog
+        self._enabled = enabled
+
+    async def run(self) -> None:
+        """Act until cancelled."""
+        while True:
+            cause = await self._causes.get()
+            try:
+                await (self._regressed(cause) if isinstance(cause, Regression) else self._corrupt(cause))
+            except (EngineUnavailableError, UnavailableError) as error:
+                log.warning("cannot roll back yet: %s: %s", _subject(cause), error)
+                # It may be this very release that breaks the engine, or the database is away: it is tried until they
+                # are back. Corrupt files are found again by whoever tries to load them.
+                if isinstance(cause, Regression):
+                    await asyncio.sleep(_RETRY_SECONDS)
+                    self._causes.put_nowait(cause)
+            except (RegistryError, GatewayError) as error:
+                # Somebody was faster, or the predecessor cannot be loaded: then it is left to people.
+                log.error("%s could not be rolled back: %s", _subject(cause), error)
+
+    async def _regressed(self, found: Regression) -> None:
+        """End the canary, or go back to the release that was live before; only if it is still where it was found."""
+        reason, details = (
+            f"{found.new} is worse than {found.old}: {found.evidence}",
+            {"finding": asdict(found.evidence)},
+        )
+        if not self._enabled:
+            log.warning("%s; it stays, because automatic rollback is turned off", reason)
+            return
+        log.warning("rolling back automatically: %s", reason)
+        name, only = AdapterName(found.new.domain, found.new.adapter), Precondition(number=found.new.number)
+        if found.which == CANARY:
+            await self._releases.clear(name, CANARY, reason=reason, actor=ACTOR, only=only, details=details)
+        else:
+            await self._releases.rollback(found.old, reason=reason, actor=ACTOR, only=only, details=details)
+
+    async def _corrupt(self, found: CorruptArtifact) -> None:
+        """Go back to the last good release, if this one is live."""
+        release = found.release
+        entry = self._catalog.current.entries.get(release.name)
+        if entry is None or entry.live != release.number:
+            return
+        if not self._enabled:
+            log.error("%s stays live, because automatic rollback is turned off: %s", release, found.reason)
+            return
+        before = await self._releases.rollback_target(entry.name, None)
+        reason = f"{release} cannot be loaded: {found.reason}"
+        log.error("rolling back to %s automatically: %s", before, reason)
+        only = Precondition(number=release.number)
+        await self._releases.rollback(before, reason=reason, actor=ACTOR, only=only)
+
+
+def _subject(cause: RollbackCause) -> str:
+    return str(cause.new if isinstance(cause, Regression) else cause.release)

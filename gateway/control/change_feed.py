@@ -1,4 +1,4 @@
-"""Follows what other gateways, or commands without one, did to the same registry: loads first, then takes it over."""
+"""Watches what other gateways, or commands without one, did to the same registry: loads first, then takes it over."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import logging
 from contextlib import aclosing
 from dataclasses import replace
 
-from postil.gateway.control.catalog_sync import read
-from postil.gateway.control.runtime import Gateway
+from postil.gateway.control.catalog_sync import AdapterSnapshot, CatalogSync
+from postil.gateway.control.engine_handle import EngineHandle
+from postil.gateway.control.locks import AdapterLocks
+from postil.gateway.control.registry_handle import RegistryHandle
+from postil.gateway.control.reviews import Reviews
 from postil.gateway.engine.adapter_cache import AdapterCache, LoadError
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference.routing.catalog import AdapterEntry
+from postil.gateway.inference.routing.catalog_holder import CatalogHolder
+from postil.gateway.inference.routing.extensions import Extensions
 from postil.plugins import Notification
 from postil.registry.db.change_feed import ChangeFeed
 from postil.registry.db.tables import Event
@@ -22,99 +27,124 @@ log = logging.getLogger(__name__)
 _AGAIN_SECONDS = 5.0
 
 
-async def watch(gateway: Gateway) -> None:
-    """Take over every change as it is heard of; until cancelled."""
-    await gateway.opened.wait()
-    feed = ChangeFeed(gateway.settings.database, after=gateway.opened_at)
-    news, undone = asyncio.Event(), set[str]()
-    async with asyncio.TaskGroup() as beside, aclosing(feed.changes()) as changes:
-        if gateway.extensions.listens:
-            beside.create_task(_tell(gateway, news))
-        beside.create_task(_again(gateway, undone))
-        async for subjects in changes:
-            for subject in sorted(subjects):
-                await _follow(gateway, subject, undone)
-            gateway.reviews.heard()
-            news.set()
+class RemoteChanges:
+    """Takes one adapter over as others left it."""
 
+    def __init__(self, sync: CatalogSync, catalog: CatalogHolder, engine: EngineHandle, locks: AdapterLocks) -> None:
+        self._sync = sync
+        self._catalog = catalog
+        self._engine = engine
+        self._locks = locks
 
-async def _follow(gateway: Gateway, subject: str, undone: set[str]) -> None:
-    """Take over one subject of the log; what cannot be done now is undone, and tried again."""
-    try:
-        done = await _taken_over(gateway, subject)
-    except Exception:  # The database may go at any moment.
-        log.exception("what was done to %s could not be taken over; trying again", subject)
-        done = False
-    if done:
-        undone.discard(subject)
-    else:
-        undone.add(subject)
+    async def sync_remote(self, name: AdapterName) -> bool:
+        """Serve an adapter as the registry has it now; False if its live release cannot be loaded here.
 
-
-async def _tell(gateway: Gateway, news: asyncio.Event) -> None:
-    """Tell the listeners of every event, those of this gateway's own acts too, in their order; until cancelled."""
-    told = gateway.opened_at
-    while True:
-        await news.wait()
-        news.clear()
+        Then the one that was live before goes on answering here.
+        """
         try:
-            events = await asyncio.to_thread(gateway.registry().events_after, told)
-        except Exception:  # The database may go at any moment; the next news brings these events too.
-            log.exception("the listeners could not be told what was done; they will be with the next event")
-            continue
-        for event in events:
-            await gateway.extensions.tell(_happening(event))
-            told = event.sequence
+            read = await self._sync.read(name)
+            # Before the lock, and again inside for what has changed meanwhile: a load may take seconds.
+            if not self._is_served(read):
+                await self._loaded(read.entry)
+            async with self._locks.of(name):
+                return await self._take_over(await self._sync.read(name))
+        except NotFoundError:
+            return True
+
+    async def _take_over(self, read: AdapterSnapshot) -> bool:
+        before = self._catalog.current.entries.get(str(read.entry.name))
+        # What was this gateway's own doing is served already: to load it again would push out what is asked for.
+        loaded = self._is_served(read) or await self._loaded(read.entry)
+        if not loaded and before is not None and before.live in read.entry.releases:
+            read = replace(read, entry=replace(read.entry, live=before.live))
+        self._sync.swap(read)
+        return loaded
+
+    def _is_served(self, read: AdapterSnapshot) -> bool:
+        return read.entry == self._catalog.current.entries.get(str(read.entry.name))
+
+    async def _loaded(self, entry: AdapterEntry) -> bool:
+        """Load what the entry wants; whether its live release is there. Without an engine, the next one loads it."""
+        try:
+            _, adapter_cache = self._engine.ready()
+        except EngineUnavailableError:
+            return True
+        return all([await _load(adapter_cache, entry, number) for number in entry.desired()])
 
 
-def _happening(event: Event) -> Notification:
+class AdapterFeed:
+    """Hears of every event: takes adapters over, wakes those who wait for reviews, and tells the listeners."""
+
+    def __init__(
+        self, registry: RegistryHandle, url: str, remote: RemoteChanges, reviews: Reviews, extensions: Extensions
+    ) -> None:
+        self._registry = registry
+        self._url = url
+        self._remote = remote
+        self._reviews = reviews
+        self._extensions = extensions
+        self._undone: set[str] = set()
+
+    async def watch(self) -> None:
+        """Take over every change as it is heard of; until cancelled."""
+        await self._registry.opened.wait()
+        feed, news = ChangeFeed(self._url, after=self._registry.opened_at), asyncio.Event()
+        async with asyncio.TaskGroup() as beside, aclosing(feed.changes()) as changes:
+            if self._extensions.listens:
+                beside.create_task(self._tell(news))
+            beside.create_task(self._retry())
+            async for subjects in changes:
+                for subject in sorted(subjects):
+                    await self._follow(subject)
+                self._reviews.heard()
+                news.set()
+
+    async def _follow(self, subject: str) -> None:
+        """Take over one subject of the log; what cannot be done now is undone, and tried again."""
+        try:
+            done = await self._taken_over(subject)
+        except Exception:  # The database may go at any moment.
+            log.exception("what was done to %s could not be taken over; trying again", subject)
+            done = False
+        if done:
+            self._undone.discard(subject)
+        else:
+            self._undone.add(subject)
+
+    async def _retry(self) -> None:
+        """Try what is undone every few seconds; until cancelled."""
+        while True:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            for subject in sorted(self._undone):
+                await self._follow(subject)
+
+    async def _taken_over(self, subject: str) -> bool:
+        try:
+            name = parse_adapter(subject)
+        except NameInvalidError:  # A tenant, a key's owner, or a domain's signing keys: KeyFeed takes them over.
+            return True
+        return await self._remote.sync_remote(name)
+
+    async def _tell(self, news: asyncio.Event) -> None:
+        """Tell the listeners of every event, those of this gateway's own acts too, in their order; until cancelled."""
+        told = self._registry.opened_at
+        while True:
+            await news.wait()
+            news.clear()
+            try:
+                events = await asyncio.to_thread(self._registry.get().events_after, told)
+            except Exception:  # The database may go at any moment; the next news brings these events too.
+                log.exception("the listeners could not be told what was done; they will be with the next event")
+                continue
+            for event in events:
+                await self._extensions.tell(_notification(event))
+                told = event.sequence
+
+
+def _notification(event: Event) -> Notification:
     return Notification(
         event.action, event.subject, event.actor, event.reason, event.at, event.before, event.after, event.details
     )
-
-
-async def _again(gateway: Gateway, undone: set[str]) -> None:
-    """Try what is undone every few seconds; until cancelled."""
-    while True:
-        await asyncio.sleep(_AGAIN_SECONDS)
-        for subject in sorted(undone):
-            await _follow(gateway, subject, undone)
-
-
-async def _taken_over(gateway: Gateway, subject: str) -> bool:
-    try:
-        name = parse_adapter(subject)
-    except NameInvalidError:  # A tenant, a key's owner, or a domain's signing keys: following_keys takes them over.
-        return True
-    return await sync_remote(gateway, name)
-
-
-async def sync_remote(gateway: Gateway, name: AdapterName) -> bool:
-    """Serve an adapter as the registry has it now; False if its live release cannot be loaded here.
-
-    Then the one that was live before goes on answering here.
-    """
-    async with gateway.change_lock:
-        try:
-            entry, defaults = await read(gateway, name)
-        except NotFoundError:
-            return True
-        before = gateway.catalog.entries.get(str(name))
-        # What was this gateway's own doing is served already: to load it again would push out what is asked for.
-        loaded = entry == before or await _loaded(gateway, entry)
-        if not loaded and before is not None and before.live in entry.releases:
-            entry = replace(entry, live=before.live)
-        gateway.swap(entry, defaults)
-        return loaded
-
-
-async def _loaded(gateway: Gateway, entry: AdapterEntry) -> bool:
-    """Load what the entry wants; whether its live release is there. Without an engine, the next one loads it."""
-    try:
-        _, adapter_cache = gateway.engine()
-    except EngineUnavailableError:
-        return True
-    return all([await _load(adapter_cache, entry, number) for number in entry.desired()])
 
 
 async def _load(adapter_cache: AdapterCache, entry: AdapterEntry, number: int) -> bool:

@@ -1,4 +1,4 @@
-"""Follows what other gateways did to tenants, keys, and what signatures domains require, beside everything else.
+"""Watches what other gateways did to tenants, keys, and what signatures domains require, beside everything else.
 
 A connection of its own: a revoked key must not go on while a release that somebody promoted is being loaded.
 """
@@ -9,39 +9,49 @@ import asyncio
 import logging
 from contextlib import aclosing
 
-from postil.gateway.control.runtime import Gateway
+from postil.gateway.control.registry_handle import RegistryHandle
+from postil.gateway.tenancy.callers import Callers
 from postil.registry.db.change_feed import ChangeFeed
 from postil.registry.errors import NameInvalidError
 from postil.registry.names import parse_adapter
+from postil.registry.signing.requirements import SignatureGate
 
 log = logging.getLogger(__name__)
 # How often the log is looked at where nothing is announced: on SQLite, or through a pooler that loses announcements.
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 _AGAIN_SECONDS = 0.2
 
 
-async def watch_keys(gateway: Gateway) -> None:
-    """Take every change over as it is heard of; until cancelled."""
-    await gateway.opened.wait()
-    feed = ChangeFeed(gateway.settings.database, after=gateway.opened_at, poll_seconds=_LOOK_SECONDS)
-    while True:
-        try:
-            await _follow(gateway, feed)
-        except Exception as error:  # The database may go at any moment; the feed hands out again what was not done.
-            log.warning("the keys could not be read again (%s); trying until they can", type(error).__name__)
-            await asyncio.sleep(_AGAIN_SECONDS)
+class KeyFeed:
+    """Keeps callers and required signatures up to date."""
 
+    def __init__(self, registry: RegistryHandle, url: str, callers: Callers, signatures: SignatureGate) -> None:
+        self._registry = registry
+        self._url = url
+        self._callers = callers
+        self._signatures = signatures
 
-async def _follow(gateway: Gateway, feed: ChangeFeed) -> None:
-    async with aclosing(feed.changes()) as changes:
-        async for subjects in changes:
-            changed = {subject for subject in subjects if not _is_adapter(subject)}
-            if changed:
-                # Before anything that may fail: where keys were set, nothing unsigned is to be taken on trust.
-                trusted = gateway.signature_gate.forget(changed)
-                await gateway.refresh_tenants()
-                # A tenant may be called like a domain that needs no signatures as before.
-                await asyncio.to_thread(gateway.signature_gate.recheck, trusted)
+    async def watch(self) -> None:
+        """Take every change over as it is heard of; until cancelled."""
+        await self._registry.opened.wait()
+        feed = ChangeFeed(self._url, after=self._registry.opened_at, poll_seconds=_POLL_SECONDS)
+        while True:
+            try:
+                await self._follow(feed)
+            except Exception as error:  # The database may go at any moment; the feed hands out again what was not done.
+                log.warning("the keys could not be read again (%s); trying until they can", type(error).__name__)
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+    async def _follow(self, feed: ChangeFeed) -> None:
+        async with aclosing(feed.changes()) as changes:
+            async for subjects in changes:
+                changed = {subject for subject in subjects if not _is_adapter(subject)}
+                if changed:
+                    # Before anything that may fail: where keys were set, nothing unsigned is to be taken on trust.
+                    trusted = self._signatures.forget(changed)
+                    await self._callers.refresh()
+                    # A tenant may be called like a domain that needs no signatures as before.
+                    await asyncio.to_thread(self._signatures.recheck, trusted)
 
 
 def _is_adapter(subject: str) -> bool:

@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
-from postil.gateway.control.catalog_sync import sync_adapter
-from postil.gateway.control.runtime import Gateway
+from postil.gateway.control.catalog_sync import CatalogSync
+from postil.gateway.control.locks import AdapterLocks
+from postil.gateway.control.registry_handle import RegistryHandle
 from postil.registry.artifacts.archives.pack import unpack
 from postil.registry.artifacts.contents import policy_in
 from postil.registry.artifacts.hub.fetch import Patience, fetch
@@ -53,35 +54,45 @@ def from_hub(ref: HubRef) -> FetchFiles:
     return take
 
 
-async def publish(
-    gateway: Gateway, take: FetchFiles, name: AdapterName, policy: Policy | None, *, note: str, actor: str
-) -> Published:
-    """Make a release of what ``take`` brings. A refusal changes nothing, nor does being cancelled meanwhile.
+class PublishService:
+    """Takes adapters in. ``limit`` is in bytes, ``hub_seconds`` how long a hub may take."""
 
-    Without a ``policy``, the ``policy.yaml`` beside the adapter is taken, else the one in force.
-    """
-    registry = gateway.registry()
-    with registry.artifacts.incoming() as folder:
-        source = await _taken(gateway, take, folder)
-        found = policy_in(folder) if policy is None else None
-        make = partial(registry.publish, folder, name, policy or found, note=note, actor=actor, source=source)
-        release, created = await _finished(_made(gateway, make, name))
-        return Published(release, created, found is not None)
+    def __init__(
+        self, registry: RegistryHandle, sync: CatalogSync, locks: AdapterLocks, *, limit: int, hub_seconds: float
+    ) -> None:
+        self._registry = registry
+        self._sync = sync
+        self._locks = locks
+        self._limit = limit
+        self._hub_seconds = hub_seconds
 
+    async def publish(
+        self, fetch_files: FetchFiles, name: AdapterName, policy: Policy | None, *, note: str, actor: str
+    ) -> Published:
+        """Make a release of what is fetched. A refusal changes nothing, nor does being cancelled meanwhile.
 
-async def _taken(gateway: Gateway, take: FetchFiles, folder: Path) -> str:
-    """Only who asked waits for this: changes to other releases go on meanwhile."""
-    settings, stop = gateway.settings, threading.Event()
-    patience = Patience(settings.upload_limit_mib << 20, settings.hub_timeout_seconds, stop)
-    return await _finished(asyncio.to_thread(take, folder, patience), on_cancel=stop.set)
+        Without a ``policy``, the ``policy.yaml`` beside the adapter is taken, else the one in force.
+        """
+        registry = self._registry.get()
+        with registry.artifacts.incoming() as folder:
+            source = await self._fetched(fetch_files, folder)
+            found = policy_in(folder) if policy is None else None
+            make = partial(registry.publish, folder, name, policy or found, note=note, actor=actor, source=source)
+            release, created = await _finished(self._made(make, name))
+            return Published(release, created, found is not None)
 
+    async def _fetched(self, fetch_files: FetchFiles, folder: Path) -> str:
+        """Only who asked waits for this: changes to releases go on meanwhile."""
+        stop = threading.Event()
+        patience = Patience(self._limit, self._hub_seconds, stop)
+        return await _finished(asyncio.to_thread(fetch_files, folder, patience), on_cancel=stop.set)
 
-async def _made(gateway: Gateway, make: Callable[[], tuple[Release, bool]], name: AdapterName) -> tuple[Release, bool]:
-    """Reading and keeping the files takes its time: who promotes or rolls back does not wait for it."""
-    made = await asyncio.to_thread(make)
-    async with gateway.change_lock:
-        await sync_adapter(gateway, name)
-    return made
+    async def _made(self, make: Callable[[], tuple[Release, bool]], name: AdapterName) -> tuple[Release, bool]:
+        """Reading and keeping the files takes its time: who promotes or rolls back does not wait for it."""
+        made = await asyncio.to_thread(make)
+        async with self._locks.of(name):
+            await self._sync.sync_adapter(name)
+        return made
 
 
 async def _finished(work: Coroutine[Any, Any, T], *, on_cancel: Callable[[], None] = lambda: None) -> T:

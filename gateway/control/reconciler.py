@@ -12,11 +12,13 @@ from postil.gateway.engine.adapter_cache import AdapterCache, CorruptArtifactErr
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 from postil.gateway.inference import request as payload
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.routing.release import LoadedRelease
+from postil.registry.backoff import Backoff
 
 log = logging.getLogger(__name__)
-_BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
-_LOOK_SECONDS = 10.0
+_BACKOFF = Backoff(1.0, 60.0)
+_POLL_SECONDS = 10.0
 DesiredReleases = Sequence[tuple[LoadedRelease, list[str]]]
 
 
@@ -41,8 +43,8 @@ class Reconciler:
     them; the first, of adapters that answer for their domain, are pinned, as far as they leave room for the others.
     ``ready`` says whether there is an engine to load into; ``tell`` hears of every release that was warmed, ``damaged``
     of every one whose files are not what was published, each time that is found. As many as
-    ``at_once`` are loaded before the engine counts as ready, and the rest while it answers. Between
-    tries it waits ``backoff`` seconds, the last of them again and again; every ``look`` seconds it asks the engine what
+    ``warm_count`` are loaded before the engine counts as ready, and the rest while it answers. Between
+    tries it waits as ``backoff`` says; every ``poll_seconds`` it asks the engine what
     that really holds.
     """
 
@@ -54,20 +56,20 @@ class Reconciler:
         *,
         ready: Callable[[], bool],
         tell: Callable[[str], None],
-        at_once: int,
+        warm_count: int,
         damaged: Callable[[LoadedRelease, str], None] = lambda release, why: None,
-        backoff: Sequence[float] = _BACKOFF_SECONDS,
-        look: float = _LOOK_SECONDS,
+        backoff: Backoff = _BACKOFF,
+        poll_seconds: float = _POLL_SECONDS,
     ) -> None:
         self._client = client
         self._adapter_cache = adapter_cache
         self._wanted = wanted
         self._ready = ready
         self._tell = tell
-        self._at_once = at_once
+        self._warm_count = warm_count
         self._damaged = damaged
         self._backoff = backoff
-        self._look = look
+        self._poll_seconds = poll_seconds
         self._wake = asyncio.Event()
         self._failures: dict[str, LoadFailure] = {}
 
@@ -86,8 +88,8 @@ class Reconciler:
         """
         self._adapter_cache.evict()
         self._failures.clear()
-        await self._client.post(payload.Kind.CHAT.value, payload.warm_up_base())
-        for release, _ in self._wanted()[: self._at_once]:
+        await self._client.post(Kind.CHAT.value, payload.warm_up_base())
+        for release, _ in self._wanted()[: self._warm_count]:
             # One adapter that cannot be loaded must not keep the others from answering.
             if await self._load(release):
                 self._tell(str(release.ref))
@@ -96,7 +98,7 @@ class Reconciler:
         """Look after every change, now and then, and whenever something that failed is due again; until cancelled."""
         while True:
             self._wake.clear()
-            pause = await self._round() if self._ready() else self._look
+            pause = await self._round() if self._ready() else self._poll_seconds
             try:
                 async with asyncio.timeout(pause):
                     await self._wake.wait()
@@ -133,7 +135,7 @@ class Reconciler:
                 await self._load(release)
         self._forget_the_rest()
         due = [failure.again_at for failure in self._failures.values()]
-        return max(0.0, min([*due, time.monotonic() + self._look]) - time.monotonic())
+        return max(0.0, min([*due, time.monotonic() + self._poll_seconds]) - time.monotonic())
 
     def _forget_the_rest(self) -> None:
         """What is loaded by now (a request may have done that), or is not wanted any more, is no trouble."""
@@ -158,7 +160,7 @@ class Reconciler:
             return False
         self._failures.pop(release.engine_name, None)
         try:
-            await self._client.post(payload.Kind.CHAT.value, payload.warm_up(release))
+            await self._client.post(Kind.CHAT.value, payload.warm_up(release))
         except (EngineRefusedError, EngineUnavailableError) as error:
             log.warning("%s is loaded, but does not answer: %s", release.ref, error)
             return False
@@ -167,6 +169,6 @@ class Reconciler:
     def _failed(self, release: LoadedRelease, reason: str) -> None:
         before = self._failures.get(release.engine_name)
         attempts = before.attempts + 1 if before else 1
-        pause = self._backoff[min(attempts, len(self._backoff)) - 1]
+        pause = self._backoff.pause(attempts)
         self._failures[release.engine_name] = LoadFailure(reason, attempts, time.monotonic() + pause)
         log.error("%s cannot be loaded, next try in %.0f s: %s", release.ref, pause, reason)

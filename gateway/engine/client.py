@@ -12,10 +12,11 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from postil.gateway.engine.decode import decode
 from postil.gateway.engine.health.activity import EngineActivity
 from postil.gateway.engine.transport.http1 import HttpClient
-from postil.gateway.engine.transport.response import BrokenError, EngineResponse, SilentError
-from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError
+from postil.gateway.engine.transport.response import MOST_BYTES, BrokenError, EngineResponse, SilentError
+from postil.gateway.errors import EngineKeyRefusedError, EngineRefusedError, EngineUnavailableError, GatewayError
 
 log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
@@ -30,7 +31,23 @@ _NOBODY = (ConnectionRefusedError, FileNotFoundError)
 _GENERATES = "/completions"
 # Pauses before a request is asked again whose connection broke before any of its answer was there.
 _AGAIN_SECONDS = (0.0, 0.1)
+# What it says where it does not know whoever asks: that is the gateway, and never the gateway's own client.
+_KEY_REFUSED = (401, 403)
+# What is read at most of what it says of itself: a list of 10,000 models is 5 MB.
+_MOST_BYTES_OF_ITSELF = 8 << 20
 _TOKENS = re.compile(rb"^vllm:(?:generation|prompt)_tokens_total\b\S* (\S+)$", re.MULTILINE)
+
+
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: list[_Model]
+
+
+_models = msgspec.json.Decoder(_Models)
+_anything = msgspec.json.Decoder()
 
 
 class Health(Enum):
@@ -44,11 +61,15 @@ class Health(Enum):
 class EngineClient:
     """Speaks to vLLM. ``address`` is ``unix:/path/to/socket`` or ``http://host:port``.
 
+    ``api_key`` is sent with every request, and no answer of more than ``most_bytes`` is read.
     ``on_unhealthy`` is called when the engine is found unable to go on, before whoever asked is told.
     """
 
-    def __init__(self, address: str, *, timeout_seconds: float) -> None:
-        self._http = HttpClient(address, timeout_seconds=timeout_seconds)
+    def __init__(
+        self, address: str, *, timeout_seconds: float, api_key: str | None = None, most_bytes: int = MOST_BYTES
+    ) -> None:
+        self._http = HttpClient(address, timeout_seconds=timeout_seconds, api_key=api_key)
+        self._most_bytes = most_bytes
         self.on_unhealthy: Callable[[], None] = lambda: None
         self.activity = EngineActivity()
         self._cuts = 0
@@ -56,10 +77,11 @@ class EngineClient:
     async def post(self, path: str, payload: Mapping[str, Any]) -> bytes:
         """Send JSON and read the whole answer.
 
-        Raises EngineRefusedError for a status of 400 and above, EngineUnavailableError if no whole answer came.
+        Raises EngineRefusedError for a status of 400 and above, EngineUnavailableError if no whole answer came, and
+        EngineKeyRefusedError where the engine wants another key.
         """
         async with self._sent(path, payload) as answer:
-            body = await answer.read()
+            body = await answer.read(self._most_bytes)
             if path.endswith(_GENERATES):
                 self.activity.heard()
             return body
@@ -71,18 +93,15 @@ class EngineClient:
             yield self._chunks(answer)
 
     async def healthy(self) -> bool:
-        """Whether the engine says that it is."""
-        return await self.health() is Health.HEALTHY
+        """Whether the engine says that it is. Raises EngineKeyRefusedError."""
+        health, status = await self._health()
+        if status in _KEY_REFUSED:
+            raise EngineKeyRefusedError
+        return health is Health.HEALTHY
 
     async def health(self) -> Health:
         """What the engine says of itself, within five seconds."""
-        try:
-            status, _ = await self._get("/health")
-        except _NOBODY:
-            return Health.UNHEALTHY
-        except _GONE:
-            return Health.SILENT
-        return Health.HEALTHY if status == 200 else Health.UNHEALTHY
+        return (await self._health())[0]
 
     async def load_adapter(self, name: str, folder: str) -> None:
         """Load an adapter. One that is loaded already under that name is the same one."""
@@ -98,9 +117,11 @@ class EngineClient:
             status, body = await self._get("/v1/models")
         except _GONE as error:
             raise _unavailable(repr(error)) from error
+        if status in _KEY_REFUSED:
+            raise EngineKeyRefusedError
         if status >= 400:
             raise EngineRefusedError(status, body)
-        return {model["id"] for model in msgspec.json.decode(body)["data"]}
+        return {model.id for model in decode(body, _models).data}
 
     async def tokens(self) -> bytes | None:
         """What the engine says of the tokens that it has read and made, to be compared; None where it does not."""
@@ -119,11 +140,20 @@ class EngineClient:
         """Close every connection."""
         await self._http.close()
 
+    async def _health(self) -> tuple[Health, int]:
+        try:
+            status, _ = await self._get("/health")
+        except _NOBODY:
+            return Health.UNHEALTHY, 0
+        except _GONE:
+            return Health.SILENT, 0
+        return Health.HEALTHY if status == 200 else Health.UNHEALTHY, status
+
     async def _get(self, path: str) -> tuple[int, bytes]:
         async with asyncio.timeout(_QUICK_SECONDS):
             answer = await self._http.ask(b"GET", path.encode())
             try:
-                return answer.status, await answer.read()
+                return answer.status, await answer.read(_MOST_BYTES_OF_ITSELF)
             finally:
                 answer.leave()
 
@@ -171,12 +201,14 @@ class EngineClient:
 
     async def _refuse(self, answer: EngineResponse) -> NoReturn:
         """An engine that lost its core says 500 to what it was doing; that is no fault of the request."""
-        body = await answer.read()
+        if answer.status in _KEY_REFUSED:
+            raise EngineKeyRefusedError
+        body = await answer.read(self._most_bytes)
         if answer.status >= 500 and (health := await self.health()) is not Health.HEALTHY:
             if health is Health.UNHEALTHY:  # One that is silent may only be busy; whoever watches it will see.
                 self.on_unhealthy()
             raise _unavailable(f"it said {answer.status}")  # Its text may quote the request: logs carry none.
-        raise EngineRefusedError(answer.status, body if body.startswith(b"{") else _NOT_JSON)
+        raise EngineRefusedError(answer.status, body if _is_object(body) else _NOT_JSON)
 
     async def _chunks(self, answer: EngineResponse) -> AsyncIterator[bytes]:
         try:
@@ -186,6 +218,13 @@ class EngineClient:
                 yield chunk
         except _GONE as error:
             raise _unavailable(repr(error)) from error
+
+
+def _is_object(body: bytes) -> bool:
+    try:
+        return isinstance(decode(body, _anything, "error"), dict)
+    except EngineUnavailableError:
+        return False
 
 
 def _unavailable(why: str) -> EngineUnavailableError:

@@ -59,8 +59,10 @@ class LeaseProvider(Protocol):
     def client(self) -> EngineClient:
         """The engine."""
 
-    def lease(self, tenant: str, weights: Weights | None, *, deadline: float | None, again: bool) -> EngineLease:
-        """A seat for one request, to be taken. ``weights`` are None for the base; see ``Scheduler.place``."""
+    def lease(
+        self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, again: bool
+    ) -> EngineLease:
+        """A seat for one request, to be taken. ``weights`` are None for the base; see ``Scheduler.reserve``."""
 
     def adapter_lost(self, name: str) -> None:
         """The engine does not know the weights of this name that it was thought to hold."""
@@ -78,12 +80,14 @@ class LocalLeases:
         """The engine. Raises EngineUnavailableError."""
         return self._engine()[0]
 
-    def lease(self, tenant: str, weights: Weights | None, *, deadline: float | None, again: bool) -> LocalLease:
+    def lease(
+        self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, again: bool
+    ) -> LocalLease:
         """A seat for one request."""
         adapter, meanwhile = None, None
         if weights is not None:
             adapter, meanwhile = weights.engine_name, partial(self._prefetch, weights)
-        place = self._scheduler.reserve(tenant, adapter, deadline=deadline, again=again, meanwhile=meanwhile)
+        place = self._scheduler.reserve(tenant, adapter, cost, deadline=deadline, again=again, meanwhile=meanwhile)
         return LocalLease(self._engine, place, weights)
 
     def adapter_lost(self, name: str) -> None:

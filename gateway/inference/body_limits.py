@@ -56,4 +56,4 @@ def _walk(body: Mapping[str, Any]) -> None:
             raise BadRequestError(f"the body has more than {MOST_PARTS} objects and lists; send fewer")
         if not level:
             return
-    raise BadRequestError(f"the body is nested deeper than {DEEPEST}; send what is flatter")
+    raise BadRequestError(f"the body exceeds {DEEPEST} levels of JSON nesting; send less nesting")

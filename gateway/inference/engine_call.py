@@ -8,9 +8,10 @@ from typing import Any
 
 from postil.gateway.engine.lease import EngineLease, LeaseProvider
 from postil.gateway.errors import DeadlinePassedError, EngineUnavailableError, QueueFullError
+from postil.gateway.inference.cost import choices_per_prompt, cost
 from postil.gateway.inference.metering import MeteredEngine, UsageMeter
 from postil.gateway.inference.record import RequestRecord
-from postil.gateway.inference.request import CompletionRequest, choices_per_prompt
+from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.tenancy.directory import Caller
 from postil.registry.accounts.usage import AGAIN, ANSWER
@@ -43,7 +44,7 @@ class EngineCall:
 
     async def post(self, release: LoadedRelease | None, request: Mapping[str, Any], *, again: bool = False) -> bytes:
         """The whole answer. Raises as EngineClient.post does; NotLoadedError, QueueFullError, DeadlinePassedError."""
-        lease = await self._lease(release, again=again)
+        lease = await self._lease(release, request, again=again)
         try:
             return await self._metered(release, AGAIN if again else ANSWER).post(self._ask.kind.value, request)
         finally:
@@ -63,7 +64,7 @@ class EngineCall:
         ``post`` does.
         """
         async with AsyncExitStack() as engine:
-            engine.callback((await self._lease(release, again=False)).release)
+            engine.callback((await self._lease(release, request, again=False)).release)
             metered = self._metered(release, ANSWER)
             chunks = await engine.enter_async_context(
                 metered.stream(self._ask.kind.value, request, choices_per_prompt(self._ask))
@@ -79,13 +80,14 @@ class EngineCall:
         """The engine does not know a release that it was thought to hold."""
         self._leases.adapter_lost(release.engine_name)
 
-    async def _lease(self, release: LoadedRelease | None, *, again: bool) -> EngineLease:
+    async def _lease(self, release: LoadedRelease | None, request: Mapping[str, Any], *, again: bool) -> EngineLease:
         """A seat that is had. A client's deadline is for its first: what a policy asks again is not refused for that.
 
         Waiting is no fault of the release: it does not make its answers slow ones.
         """
         deadline = None if again else self._ask.deadline
-        lease = self._leases.lease(self._caller.name, release, deadline=deadline, again=again)
+        sequences = cost(self._ask.kind, request)
+        lease = self._leases.lease(self._caller.name, release, sequences, deadline=deadline, again=again)
         if not lease.try_acquire():
             try:
                 await lease.wait()

@@ -22,8 +22,10 @@ from typing import Any
 import msgspec
 
 from postil.gateway.engine.client import EngineClient
+from postil.gateway.engine.decode import UnreadableAnswerError, decode
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
-from postil.gateway.inference.request import CompletionRequest, Kind
+from postil.gateway.inference.formats import Kind
+from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import BASE
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.plugins import ReleaseRef
@@ -52,6 +54,13 @@ _APART = (
     "return_tokens_as_token_ids",
     "truncate_prompt_tokens",
 )
+
+
+class _Tokenized(msgspec.Struct):
+    tokens: list[int]
+
+
+_tokenized = msgspec.json.Decoder(_Tokenized)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +133,11 @@ class LabelPrefixes:
     async def _learn(self, client: EngineClient, release: LoadedRelease, opening: LabelPrefix) -> None:
         try:
             fits = await _agrees(client, opening)
+        except (EngineRefusedError, UnreadableAnswerError):
+            return  # It has no such endpoint: all is generated, until another engine is there.
         except EngineUnavailableError:
             self._known.pop(release.ref, None)  # The next request asks again.
             return
-        except (EngineRefusedError, msgspec.DecodeError, LookupError, TypeError):
-            return  # It has no such endpoint: all is generated, until another engine is there.
         if fits:
             self._known[release.ref] = opening
         else:
@@ -172,8 +181,7 @@ async def _tokens(client: EngineClient, answer: str | None) -> list[int]:
         "add_generation_prompt": not going_on,
         "continue_final_message": going_on,
     }
-    tokens: list[int] = msgspec.json.decode(await client.post("/tokenize", payload))["tokens"]
-    return tokens
+    return decode(await client.post("/tokenize", payload), _tokenized).tokens
 
 
 def _fits(ask: CompletionRequest, request: Mapping[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from copy import copy
 from typing import Any, Protocol
@@ -12,12 +12,8 @@ from postil.gateway.errors import BadRequestError, EngineRefusedError, EngineUna
 from postil.gateway.inference.streaming.usage_filter import Fingerprint, UsageFilter, asking, of_answer
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.quota import Quota
-from postil.gateway.tenancy.rate_limiter import RateLimiter
-from postil.gateway.tenancy.usage_ledger import UsageLedger
-from postil.gateway.tenancy.window_counts import WindowCounts
 from postil.plugins import ReleaseRef
 from postil.registry.accounts.usage import ANSWER, SHADOW
-from postil.registry.db.database import Database
 
 # Where nobody counted, a token is taken for so many bytes of the request.
 _BYTES_A_TOKEN = 4
@@ -120,15 +116,6 @@ class MeteredEngine:
         if meter.limiter is not None and self._caller.limits is not None:
             spent = len(str(request)) // _BYTES_A_TOKEN if used is None else prompt + completion
             meter.limiter.spend(self._caller.limits, spent)
-
-
-def metering(
-    database: Callable[[], Database], limited: Callable[[], bool]
-) -> tuple[RateLimiter, UsageLedger, UsageMeter]:
-    """All of it over one set of counts; ``limited`` says whether there is a tenant with limits."""
-    counts = WindowCounts()
-    limiter, ledger = RateLimiter(counts), UsageLedger(database, counts, limited)
-    return limiter, ledger, UsageMeter(ledger, limiter)
 
 
 def _wishes(request: Mapping[str, Any]) -> tuple[bool, bool]:

@@ -9,25 +9,22 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
-import msgspec
-
-from postil.gateway.engine.lease import LeaseProvider, NotLoadedError
+from postil.gateway.engine.lease import NotLoadedError
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError, UnvalidatedError
 from postil.gateway.inference import request as payload
 from postil.gateway.inference import responses as answers
+from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.engine_call import EngineCall
-from postil.gateway.inference.guardrails.enforcer import Around, Enforcer, falls_back_on_errors, has_guardrails
-from postil.gateway.inference.label_prefill import LabelPrefixes
-from postil.gateway.inference.metering import UsageMeter
+from postil.gateway.inference.guardrails.enforcer import Enforcer, SendToEngine, falls_back_on_errors, has_guardrails
 from postil.gateway.inference.record import RequestOutcome, RequestRecord
 from postil.gateway.inference.request import CompletionRequest
-from postil.gateway.inference.routing.catalog import AUTO, BASE, PIN, Catalog, Route
-from postil.gateway.inference.routing.extensions import Extensions
+from postil.gateway.inference.routing.catalog import AUTO, BASE, PIN, Route
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.inference.streaming import passthrough as stream
 from postil.gateway.inference.streaming.guarded import streamed
+from postil.gateway.inference.streaming.whole_answer import as_events
 from postil.gateway.tenancy.directory import Caller
 from postil.registry.releases.channels import CANARY, STABLE
 
@@ -36,36 +33,6 @@ EVENTS = "text/event-stream"
 _RELEASE = "x-postil-release"
 # Where an answer does not come from what is live, the client is told why not.
 _TOLD = (CANARY, PIN)
-
-
-class Running(Around, Protocol):
-    """What the pipeline needs of the gateway around it; each is read once per request."""
-
-    @property
-    def catalog(self) -> Catalog:
-        """What can be asked for."""
-
-    @property
-    def extensions(self) -> Extensions:
-        """The plugins that the settings name."""
-
-    @property
-    def label_prefixes(self) -> LabelPrefixes:
-        """How label answers begin."""
-
-    @property
-    def meter(self) -> UsageMeter:
-        """Counts what the engine is asked."""
-
-    @property
-    def leases(self) -> LeaseProvider:
-        """Seats at the engine."""
-
-    def started_request(self, record: RequestRecord) -> None:
-        """A request is on its way to a release."""
-
-    def finished_request(self, record: RequestRecord) -> None:
-        """A request to a release has been answered, or has failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +45,24 @@ class PipelineResponse:
 
 
 async def complete(
-    running: Running, caller: Caller, ask: CompletionRequest, open_streams: AsyncExitStack
+    context: InferenceContext, caller: Caller, ask: CompletionRequest, open_streams: AsyncExitStack
 ) -> PipelineResponse:
     """Answer one completion. A stream stays open until ``open_streams`` is closed.
 
     Raises GatewayError, or EngineRefusedError with what the engine said.
     """
     model = ask.model
-    if model in (None, AUTO) and running.extensions.routes:
-        model = await running.extensions.route(caller, ask.body, running.catalog.domains(caller)) or model
-    route = running.catalog.resolve(model, caller, ask.user)
+    if model in (None, AUTO) and context.extensions.routes:
+        model = await context.extensions.route(caller, ask.body, context.catalog.current.domains(caller)) or model
+    route = context.catalog.current.resolve(model, caller, ask.user)
     if route is None:
-        access = _access(running, caller, ask)
+        access = _access(context, caller, ask)
         return await _pass_on(access, ask, payload.build_base_request(ask, caller.name), {_RELEASE: BASE}, open_streams)
-    record = RequestRecord(route, caller, ask, running.finished_request, running.started_request)
+    record = RequestRecord(route, caller, ask, context.observers)
     # However this goes on: a request that came has an end.
     open_streams.callback(record.finish, RequestOutcome.LEFT)
     try:
-        return await _routed(running, record, open_streams)
+        return await _routed(context, record, open_streams)
     except UnvalidatedError:
         record.failed_validation = True
         record.finish()
@@ -104,7 +71,7 @@ async def complete(
         if isinstance(error, EngineRefusedError) and error.status < 500:  # The request's own fault.
             record.finish(RequestOutcome.REFUSED)
             raise
-        return await _failed(running, record, error)
+        return await _failed(context, record, error)
     except GatewayError:
         record.finish(RequestOutcome.REFUSED)
         raise
@@ -114,52 +81,52 @@ async def complete(
         raise
 
 
-async def answered(running: Running, caller: Caller, ask: CompletionRequest) -> bytes:
+async def answered(context: InferenceContext, caller: Caller, ask: CompletionRequest) -> bytes:
     """Answer one completion that is not to be streamed. Raises as ``complete`` does."""
     async with AsyncExitStack() as open_streams:
-        answer = await complete(running, caller, ask, open_streams)
+        answer = await complete(context, caller, ask, open_streams)
     assert isinstance(answer.body, bytes), "no stream was asked for"
     return answer.body
 
 
-async def _routed(running: Running, record: RequestRecord, open_streams: AsyncExitStack) -> PipelineResponse:
+async def _routed(context: InferenceContext, record: RequestRecord, open_streams: AsyncExitStack) -> PipelineResponse:
     """Answer by the release that the route names, or by the one that answers in its place."""
-    access = _access(running, record.caller, record.ask, record)
+    access = _access(context, record.caller, record.request, record)
     try:
-        return await _asked(running, access, record, open_streams)
+        return await _asked(context, access, record, open_streams)
     except NotLoadedError:
         if record.route.otherwise is None:
             raise
         # A canary that cannot even be loaded: the stable release goes on with the request.
         record.reroute(Route(record.route.otherwise, STABLE))
-        return await _asked(running, access, record, open_streams)
+        return await _asked(context, access, record, open_streams)
 
 
 async def _asked(
-    running: Running, access: EngineCall, record: RequestRecord, open_streams: AsyncExitStack
+    context: InferenceContext, access: EngineCall, record: RequestRecord, open_streams: AsyncExitStack
 ) -> PipelineResponse:
     release = record.route.release
     try:
-        return await _answer(running, access, record, open_streams)
+        return await _answer(context, access, record, open_streams)
     except EngineRefusedError as error:
         if error.status != 404 or release.engine_name.encode() not in error.body:
             raise _renamed(error, release) from error
     # The engine has lost it since (it was restarted, or somebody unloaded it): nothing was answered yet.
     access.adapter_lost(release)
     try:
-        return await _answer(running, access, record, open_streams)
+        return await _answer(context, access, record, open_streams)
     except EngineRefusedError as error:
         raise _renamed(error, release) from error
 
 
 async def _answer(
-    running: Running, access: EngineCall, record: RequestRecord, open_streams: AsyncExitStack
+    context: InferenceContext, access: EngineCall, record: RequestRecord, open_streams: AsyncExitStack
 ) -> PipelineResponse:
-    release, ask = record.route.release, record.ask
+    release, ask = record.route.release, record.request
     request = payload.build_engine_request(ask, release, record.caller.name)
     if not has_guardrails(release):
         return await _pass_on(access, ask, request, _headers(record), open_streams, record)
-    answering = Enforcer(running, record, access.retry)
+    answering = _enforcer(context, record, access.retry)
     instead = await answering.check_input()
     if instead is not None:
         return await _written(answering, answers.of_choice(instead, ask.kind), record)
@@ -167,9 +134,9 @@ async def _answer(
         chunks, cancel = await access.stream(release, request, open_streams)
         headers = {**_headers(record), **await answering.headers()}
         return PipelineResponse(headers, EVENTS, streamed(answering, record, chunks, cancel))
-    opening = running.label_prefixes.of(access.client, release, ask, request)
+    opening = context.label_prefixes.of(access.client, release, ask, request)
     request = request if opening is None else opening.begin(request)
-    answer = msgspec.json.decode(await access.post(release, request))
+    answer = answers.read(await access.post(release, request), ask.kind)
     for choice in answer["choices"]:
         if opening is not None:
             opening.complete(choice)
@@ -181,43 +148,47 @@ async def _answer(
 
 
 async def _failed(
-    running: Running, record: RequestRecord, error: EngineUnavailableError | EngineRefusedError
+    context: InferenceContext, record: RequestRecord, error: EngineUnavailableError | EngineRefusedError
 ) -> PipelineResponse:
     """What the policy says is served where the engine failed; the error, where it says nothing."""
     record.engine_error = True
     if not falls_back_on_errors(record.route.release):
         record.finish()
         raise error
-    answering = Enforcer(running, record, partial(_again_if_up, running, record))
+    answering = _enforcer(context, record, partial(_again_if_up, context, record))
     try:
         choice = await answering.on_engine_error(error)
     except (GatewayError, EngineRefusedError):
         record.finish()
         raise
-    return await _written(answering, answers.of_choice(choice, record.ask.kind), record)
+    return await _written(answering, answers.of_choice(choice, record.request.kind), record)
+
+
+def _enforcer(context: InferenceContext, record: RequestRecord, send: SendToEngine) -> Enforcer:
+    return Enforcer(record, send, plugin_host=context.plugin_host, catalog=context.catalog, reviews=context.reviews)
 
 
 async def _again_if_up(
-    running: Running, record: RequestRecord, release: LoadedRelease | None, request: Mapping[str, Any]
+    context: InferenceContext, record: RequestRecord, release: LoadedRelease | None, request: Mapping[str, Any]
 ) -> bytes:
-    return await _access(running, record.caller, record.ask, record).retry(release, request)
+    return await _access(context, record.caller, record.request, record).retry(release, request)
 
 
 def _access(
-    running: Running, caller: Caller, ask: CompletionRequest, record: RequestRecord | None = None
+    context: InferenceContext, caller: Caller, ask: CompletionRequest, record: RequestRecord | None = None
 ) -> EngineCall:
     """The way to the engine. Raises EngineUnavailableError while it is not ready."""
-    return EngineCall(running.leases, running.meter, caller, ask, record)
+    return EngineCall(context.leases, context.meter, caller, ask, record)
 
 
 async def _written(answering: Enforcer, answer: dict[str, Any], record: RequestRecord) -> PipelineResponse:
     """A judged answer as the client asked for it."""
-    ask = record.ask
+    ask = record.request
     answer["model"] = record.route.release.ref.name
     headers = {**_headers(record), **await answering.headers()}
     if answering.notice:
         answer["postil"] = {"notice": answering.notice}
-    body = answers.as_events(answer, ask) if ask.stream else answers.as_json(answer)
+    body = as_events(answer, ask) if ask.stream else answers.as_json(answer)
     return _whole(headers, EVENTS if ask.stream else JSON, body, record)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import Route
@@ -21,41 +21,44 @@ class RequestOutcome(Enum):
     REFUSED = "refused"
 
 
+class RequestObserver(Protocol):
+    """Who is told of every request to a release: analysis, shadows, telemetry."""
+
+    def started(self, record: RequestRecord) -> None:
+        """A request is on its way to a release."""
+
+    def finished(self, record: RequestRecord) -> None:
+        """Its answer is whole, or it has failed."""
+
+
 class RequestRecord:
     """One request to a release: who asked what, which release answered, and how that went.
 
-    ``came`` is called with this object when the request is sent on its way, and ``tell`` once when that way has ended.
+    Every observer is told when the request is sent on its way, and once when that way has ended.
     """
 
     __slots__ = (
         "_began",
-        "_came",
-        "_tell",
+        "_observers",
         "arrival",
-        "ask",
         "caller",
         "engine_error",
         "failed_validation",
         "fell_back",
         "outcome",
         "raw",
+        "request",
         "route",
         "seconds",
         "waited",
     )
 
     def __init__(
-        self,
-        route: Route,
-        caller: Caller,
-        ask: CompletionRequest,
-        tell: Callable[[RequestRecord], None],
-        came: Callable[[RequestRecord], None] = lambda record: None,
+        self, route: Route, caller: Caller, request: CompletionRequest, observers: Sequence[RequestObserver] = ()
     ) -> None:
         self.caller = caller
-        self.ask = ask
-        self._tell = tell
-        self._came = came
+        self.request = request
+        self._observers = observers
         self._began = self.waited = 0.0
         self.outcome: RequestOutcome | None = None
         self._begin(route)
@@ -81,7 +84,8 @@ class RequestRecord:
         if self.outcome is None:
             self.outcome = how
             self.seconds = time.perf_counter() - self._began - self.waited
-            self._tell(self)
+            for observer in self._observers:
+                observer.finished(self)
 
     def _begin(self, route: Route) -> None:
         self.route = route
@@ -97,4 +101,5 @@ class RequestRecord:
         # What was sent, kept only where a shadow's answer will be compared with it.
         self.raw: list[bytes] | None = None if route.shadow is None else []
         self._began = time.perf_counter()
-        self._came(self)
+        for observer in self._observers:
+            observer.started(self)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import msgspec
 
 from postil.gateway.errors import BadRequestError
 from postil.gateway.inference import body_limits as shape
+from postil.gateway.inference.formats import FORMATS, Kind
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.plugins import AskAgain
 
@@ -19,13 +19,6 @@ _decoder = msgspec.json.Decoder()
 # One meaning under several names: where a policy fixes one, the others must not undo it.
 _ALIASES = {"max_tokens": ("max_tokens", "max_completion_tokens")}
 _CONSTRAINTS = ("structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar")
-
-
-class Kind(Enum):
-    """Which of OpenAI's two generation endpoints was asked."""
-
-    CHAT = "/v1/chat/completions"
-    TEXT = "/v1/completions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +79,8 @@ def build_engine_request(ask: CompletionRequest, release: LoadedRelease, tenant:
     """
     payload = {**ask.body, "model": release.engine_name, "cache_salt": cache_salt(tenant, str(release.ref))}
     _put_sampling(payload, release)
-    if ask.kind is Kind.CHAT and release.policy.system_prompt:
-        _put_system_prompt(payload, release.policy.system_prompt)
+    if release.policy.system_prompt:
+        FORMATS[ask.kind].put_system_prompt(payload, release.policy.system_prompt)
     if release.constraint is not None:
         _refuse_other_outputs(ask.body, release)
         payload["structured_outputs"] = release.constraint
@@ -95,7 +88,7 @@ def build_engine_request(ask: CompletionRequest, release: LoadedRelease, tenant:
     if release.validators or release.inputs:
         _put_streaming(payload, ask, release)
     if release.needs_tokens:
-        _ask_for_tokens(payload, ask.kind)
+        FORMATS[ask.kind].request_tokens(payload)
     return payload
 
 
@@ -111,14 +104,6 @@ def must_buffer(ask: CompletionRequest, release: LoadedRelease) -> bool:
         or release.needs_tokens
         or any(use.on_fail == "fallback" or validator.scope.window is None for use, validator in release.validators)
     )
-
-
-def choices_per_prompt(ask: CompletionRequest) -> int | None:
-    """How many choices each prompt gets, where there are several choices in all; else None."""
-    prompt, wanted = ask.body.get("prompt"), ask.body.get("n")
-    number = wanted if isinstance(wanted, int) and wanted > 0 else 1
-    prompts = isinstance(prompt, list) and not all(isinstance(token, int) for token in prompt)
-    return number if number > 1 or prompts else None
 
 
 def build_retry(
@@ -172,12 +157,6 @@ def _put_sampling(payload: dict[str, Any], release: LoadedRelease) -> None:
         payload[key] = value
 
 
-def _put_system_prompt(payload: dict[str, Any], prompt: str) -> None:
-    messages = payload.get("messages")
-    if isinstance(messages, list):  # Anything else is for the engine to refuse.
-        payload["messages"] = [{"role": "system", "content": prompt}, *messages]
-
-
 def _refuse_other_outputs(body: Mapping[str, Any], release: LoadedRelease) -> None:
     """``json_object`` and ``text`` hold for any constrained answer; whatever asks for another form is refused."""
     asked = [key for key in _CONSTRAINTS if body.get(key) is not None]
@@ -190,13 +169,6 @@ def _refuse_other_outputs(body: Mapping[str, Any], release: LoadedRelease) -> No
         raise BadRequestError(
             f"{release.ref} restricts its output by policy; leave out `{asked[0]}`, or ask `base`", param=asked[0]
         )
-
-
-def _ask_for_tokens(payload: dict[str, Any], kind: Kind) -> None:
-    if kind is Kind.CHAT:
-        payload["logprobs"] = True
-    elif payload.get("logprobs") is None:
-        payload["logprobs"] = 0
 
 
 def warm_up_base() -> dict[str, Any]:

@@ -12,8 +12,10 @@ from typing import Any
 import msgspec
 
 from postil.gateway.errors import DeadlinePassedError, EngineRefusedError, GatewayError, QueueFullError
+from postil.gateway.inference.formats import FORMATS, Kind
 from postil.gateway.inference.record import RequestOutcome, RequestRecord
-from postil.gateway.inference.request import CompletionRequest, Kind
+from postil.gateway.inference.request import CompletionRequest
+from postil.gateway.inference.streaming import sse
 from postil.gateway.tenancy.directory import Caller
 from postil.plugins import ReleaseRef
 from postil.registry.releases.shadow_agreement import Compared
@@ -37,6 +39,9 @@ class Shadows:
         self._keep = keep
         self._counts: Counter[Compared] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def started(self, record: RequestRecord) -> None:
+        """Nothing is sent before there is an answer to compare with."""
 
     def finished(self, record: RequestRecord) -> None:
         """A request has ended; if it was answered and its release has a shadow, send that a copy."""
@@ -79,7 +84,7 @@ class Shadows:
         await self.flush()
 
     async def _compare(self, record: RequestRecord, answered: ReleaseRef, shadow: ReleaseRef, raw: bytes) -> None:
-        copy = replace(record.ask, model=str(shadow), stream=False, body=_whole(record.ask.body), deadline=None)
+        copy = replace(record.request, model=str(shadow), stream=False, body=_whole(record.request.body), deadline=None)
         try:
             theirs = said(copy.kind, await self._complete(record.caller, copy))
             verdict = "agreed" if same(said(copy.kind, raw), theirs) else "differed"
@@ -102,23 +107,14 @@ def said(kind: Kind, raw: bytes) -> list[str]:
     texts: dict[int, str] = {}
     for part in _parts(raw):
         for choice in part.get("choices") or ():
-            message = choice.get("message") or choice.get("delta") or {}
-            text = choice.get("text") if kind is Kind.TEXT else message.get("content")
-            texts[choice["index"]] = texts.get(choice["index"], "") + (text or "") + _calls(message)
+            texts[choice["index"]] = texts.get(choice["index"], "") + FORMATS[kind].compared(choice)
     return [text for _, text in sorted(texts.items())]
-
-
-def _calls(message: Mapping[str, Any]) -> str:
-    """The tools that a message, or a piece of one, calls; their ids are made by chance and say nothing."""
-    calls = [call.get("function") or {} for call in message.get("tool_calls") or ()]
-    return "".join(f"{call.get('name') or ''}{call.get('arguments') or ''}" for call in calls)
 
 
 def _parts(raw: bytes) -> Iterable[dict[str, Any]]:
     if not raw.lstrip().startswith(b"data:"):
         return [msgspec.json.decode(raw)]
-    lines = (line.removeprefix(b"data:").strip() for line in raw.splitlines() if line.startswith(b"data:"))
-    return [msgspec.json.decode(line) for line in lines if line != b"[DONE]"]
+    return [msgspec.json.decode(data) for data in sse.read_all(raw)]
 
 
 def same(ours: list[str], theirs: list[str]) -> bool:

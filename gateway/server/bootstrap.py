@@ -1,20 +1,194 @@
-"""What a gateway opens when it comes up: its registry, and the process of its engine."""
+"""Makes a gateway out of its settings: every part, each given the others that it needs."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+from postil.gateway.control.analysis.comparison import Comparison
+from postil.gateway.control.analysis.monitor import Monitor
+from postil.gateway.control.auto_rollback import AutoRollback, RollbackCause
+from postil.gateway.control.catalog_sync import CatalogSync
+from postil.gateway.control.change_feed import AdapterFeed, RemoteChanges
+from postil.gateway.control.engine_handle import EngineHandle
+from postil.gateway.control.key_feed import KeyFeed
+from postil.gateway.control.locks import AdapterLocks
+from postil.gateway.control.publish import PublishService
+from postil.gateway.control.registry_handle import RegistryHandle
+from postil.gateway.control.releases import ReleaseService
+from postil.gateway.control.reviews import Reviews
+from postil.gateway.control.runtime import Runtime
+from postil.gateway.control.supervised import BackgroundTasks
+from postil.gateway.control.traffic import Traffic
+from postil.gateway.control.webhooks import Webhooks
+from postil.gateway.control.workers import Workers
+from postil.gateway.engine.client import EngineClient
+from postil.gateway.engine.lease import LocalLeases
 from postil.gateway.engine.process import launch_args as command
 from postil.gateway.engine.process.child import EngineProcess
+from postil.gateway.engine.scheduler.scheduler import Scheduler, make_scheduler
+from postil.gateway.inference.context import InferenceContext
+from postil.gateway.inference.label_prefill import LabelPrefixes
+from postil.gateway.inference.metering import UsageMeter
+from postil.gateway.inference.pipeline import answered
+from postil.gateway.inference.routing.catalog_holder import CatalogChange, CatalogHolder
+from postil.gateway.inference.routing.extensions import Extensions
+from postil.gateway.inference.shadow import Shadows
+from postil.gateway.plugin_host.host import PluginHost
 from postil.gateway.server import demo
+from postil.gateway.server.data_dir import hold, run_folder
+from postil.gateway.server.workers.pool import FRONT, WorkerPool
+from postil.gateway.server.workers.session import SessionParts
 from postil.gateway.settings import Settings
-from postil.plugins.manager import PluginManager
+from postil.gateway.tenancy.callers import Callers
+from postil.gateway.tenancy.denied_attempts import DeniedAttempts
+from postil.gateway.tenancy.directory import Directory, admin_key, read_directory
+from postil.gateway.tenancy.rate_limiter import RateLimiter
+from postil.gateway.tenancy.usage_ledger import UsageLedger
+from postil.gateway.tenancy.window_counts import WindowCounts
+from postil.plugins.manager import Found, PluginManager
 from postil.registry.artifacts.local_store import ArtifactStore
 from postil.registry.base_model.model import BaseModel
 from postil.registry.db.database import Database
+from postil.registry.releases import shadow_agreement as agreements
 from postil.registry.releases.service import Registry
+from postil.registry.signing.requirements import SignatureGate
+
+
+def build(
+    settings: Settings,
+    plugins: PluginManager,
+    *,
+    address: tuple[str, int] | None = None,
+    client: EngineClient | None = None,
+    scheduler: Scheduler | None = None,
+    catalog: CatalogHolder | None = None,
+) -> Runtime:
+    """Make a gateway; ``Lifecycle`` brings it up. ``address`` is where its workers answer, if it is to have some.
+
+    The parts that are passed in take the place of its own. Raises SettingsError.
+    """
+    lock_file = hold(settings.home)
+    folder = run_folder(lock_file)
+    engine_address = settings.engine_url or f"unix:{folder / 'engine.sock'}"
+    registry = RegistryHandle()
+    catalog = catalog or CatalogHolder()
+    engine = EngineHandle(
+        client
+        or EngineClient(engine_address, timeout_seconds=settings.engine_timeout_seconds, api_key=settings.engine_key),
+        registry,
+    )
+    scheduler = scheduler or make_scheduler(settings)
+    plugin_host = PluginHost(plugins, settings.home / "logs")
+    extensions = Extensions(settings, plugins, plugin_host)
+    callers = _callers(settings, registry)
+    counts = WindowCounts()
+    limits = RateLimiter(counts)
+    ledger = UsageLedger(registry.database, counts, callers.limited)
+    causes: asyncio.Queue[RollbackCause] = asyncio.Queue()
+    monitor = Monitor(causes.put_nowait, partial(Comparison, alpha=settings.auto_rollback_alpha))
+    reviews = Reviews(registry.database, Webhooks(settings.webhook_secret))
+    plain = InferenceContext(
+        catalog,
+        extensions,
+        plugin_host,
+        LabelPrefixes(),
+        UsageMeter(ledger, limits),
+        LocalLeases(engine.ready, scheduler),
+        reviews,
+    )
+    shadows = Shadows(
+        partial(answered, plain.for_shadows()), lambda counts: agreements.add(registry.database(), counts)
+    )
+    locks, sync = AdapterLocks(), CatalogSync(registry, plugins, catalog)
+    releases = ReleaseService(registry, engine, catalog, sync, callers, extensions, locks, plugins)
+    publishing = PublishService(
+        registry, sync, locks, limit=settings.upload_limit_mib << 20, hub_seconds=settings.hub_timeout_seconds
+    )
+    remote = RemoteChanges(sync, catalog, engine, locks)
+    signatures = SignatureGate(registry.database)
+    workers = Workers()
+    if address is not None:
+        session = SessionParts(engine, plain.leases, callers, limits, ledger, monitor, reviews, shadows)
+        workers = _workers(settings, session, catalog, engine_address, address, folder, plugins.found)
+    _subscribe(catalog, engine, monitor, plugin_host, spare=settings.max_loras)
+    return Runtime(
+        settings=settings,
+        plugins=plugins,
+        plugin_host=plugin_host,
+        extensions=extensions,
+        tasks=BackgroundTasks(),
+        traffic=Traffic(),
+        catalog=catalog,
+        callers=callers,
+        context=replace(plain, observers=(monitor, shadows)),
+        scheduler=scheduler,
+        limits=limits,
+        ledger=ledger,
+        shadows=shadows,
+        registry=registry,
+        engine=engine,
+        sync=sync,
+        locks=locks,
+        releases=releases,
+        publishing=publishing,
+        reviews=reviews,
+        monitor=monitor,
+        rollback_causes=causes,
+        auto_rollback=AutoRollback(causes, releases, catalog, enabled=settings.auto_rollback),
+        remote_changes=remote,
+        adapter_feed=AdapterFeed(registry, settings.database, remote, reviews, extensions),
+        key_feed=KeyFeed(registry, settings.database, callers, signatures),
+        denied_attempts=DeniedAttempts(registry.database),
+        signature_gate=signatures,
+        workers=workers,
+        engine_address=engine_address,
+        run_folder=folder,
+        lock_file=lock_file,
+    )
+
+
+def _callers(settings: Settings, registry: RegistryHandle) -> Callers:
+    """The demo's well-known keys are in force only where nobody else can reach them."""
+    key, demo_keys = admin_key(settings), settings.demo and settings.on_loopback
+    return Callers(Directory(key, whole=False), lambda: read_directory(registry.database(), key, demo=demo_keys))
+
+
+def _workers(
+    settings: Settings,
+    session: SessionParts,
+    catalog: CatalogHolder,
+    engine_address: str,
+    address: tuple[str, int],
+    folder: Path,
+    plugins: Sequence[Found],
+) -> WorkerPool:
+    """The processes that answer at ``address``, told of every change from the first on."""
+    pool = WorkerPool(settings, session, catalog, engine_address, address, folder / FRONT, plugins)
+    catalog.subscribe(pool.tell_adapters)
+    session.callers.on_change = pool.tell_callers
+    session.engine.on_change = pool.tell_engine
+    return pool
+
+
+def _subscribe(
+    catalog: CatalogHolder, engine: EngineHandle, monitor: Monitor, plugin_host: PluginHost, *, spare: int
+) -> None:
+    """Who has to act when adapters are served differently: the engine, the analysis, and the plugins' processes."""
+
+    def hear(change: CatalogChange) -> None:
+        if change.moved:
+            engine.pin(catalog.current.default_releases(), spare)
+        for entry, before in change.entries:
+            monitor.follow(entry, before)
+            plugin_host.make_ready(entry.releases[number] for number in entry.desired())
+        engine.reconcile()
+
+    catalog.subscribe(hear)
 
 
 def open_registry(settings: Settings, plugins: PluginManager, base: BaseModel) -> Registry:

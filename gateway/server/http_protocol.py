@@ -15,7 +15,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from postil.gateway.api.error_responses import rendered
+from postil.gateway.api.error_responses import render
 from postil.gateway.errors import BadRequestError, TooManyConnectionsError
 from postil.gateway.settings import HttpLimits
 
@@ -230,10 +230,10 @@ class Door(HttpToolsProtocol):
 
 def _answer(status: int, path: str, text: str) -> bytes:
     error = _REFUSALS[status](text)
-    content_type, body = rendered(path, error, status)
-    again = "" if error.retry_after is None else f"retry-after: {error.retry_after}\r\n"
+    answer = render(path, error, status)
+    told = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
     head = (
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: {content_type}\r\n"
-        f"content-length: {len(body)}\r\ncache-control: no-store\r\n{again}connection: close\r\n\r\n"
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{told}"
+        f"content-length: {len(answer.body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
     )
-    return head.encode("ascii") + body
+    return head.encode("ascii") + answer.body

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from types import FrameType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import uvicorn
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from postil.gateway.control.subscribers import Subscribers
-from postil.gateway.engine.client import EngineClient
+from postil.gateway.control.traffic import Traffic
+from postil.gateway.control.workers import Workers
 from postil.gateway.server.http_protocol import bounded
 from postil.gateway.settings import Settings
 
@@ -24,12 +26,13 @@ _TICK_SECONDS = 0.05
 _LAST_WORDS_SECONDS = 2
 
 
-class Drainable(Protocol):
-    """What leaves: a gateway, or a worker."""
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An application as uvicorn serves it."""
 
-    draining: bool
+    config: uvicorn.Config
     settings: Settings
-    client: EngineClient
+    traffic: Traffic
 
 
 class Server(uvicorn.Server):
@@ -37,14 +40,16 @@ class Server(uvicorn.Server):
 
     Whoever balances asks ``/health/ready`` now and then, and sends requests until it has: a port that closes at once
     would refuse those. Each answer closes its connection meanwhile, so that none is idle when the port does close.
-    Ctrl-C, and a second signal, do not wait for that. What is in its ``pool`` leaves first.
+    Ctrl-C, and a second signal, do not wait for that. Its ``workers`` end first; ``cut`` ends what the engine does.
     """
 
-    def __init__(self, config: uvicorn.Config, gateway: Drainable, pool: Subscribers | None = None) -> None:
-        config.timeout_graceful_shutdown = int(gateway.settings.drain_seconds) + _LAST_WORDS_SECONDS
-        super().__init__(config)
-        self._gateway = gateway
-        self._pool = pool or Subscribers()
+    def __init__(self, served: Served, cut: Callable[[], Awaitable[None]], workers: Workers | None = None) -> None:
+        served.config.timeout_graceful_shutdown = int(served.settings.drain_timeout_seconds) + _LAST_WORDS_SECONDS
+        super().__init__(served.config)
+        self._settings = served.settings
+        self._traffic = served.traffic
+        self._cut_engine = cut
+        self._workers = workers or Workers()
         self._signals: list[int] = []
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -54,13 +59,13 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Say that it leaves, wait, close the port, let requests end, and cut what has not ended in time."""
-        self._gateway.draining = True
-        self._pool.tell_draining()
+        self._traffic.draining = True
+        self._workers.tell_draining()
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._gateway.settings.leave_seconds
+        until = loop.time() + self._settings.shutdown_delay_seconds
         while self._signals == [signal.SIGTERM] and loop.time() < until:  # noqa: ASYNC110 - signals set no event
             await asyncio.sleep(_TICK_SECONDS)
-        await self._pool.drain()
+        await self._workers.drain()
         cutting = asyncio.create_task(self._cut())
         try:
             await super().shutdown(sockets)
@@ -69,15 +74,15 @@ class Server(uvicorn.Server):
 
     async def _cut(self) -> None:
         """After the time for draining: streams end with an error event, the others with a 503."""
-        await asyncio.sleep(self._gateway.settings.drain_seconds)
-        await self._gateway.client.cut()
+        await asyncio.sleep(self._settings.drain_timeout_seconds)
+        await self._cut_engine()
 
 
-def configured(gateway: Drainable, app: ASGIApp) -> uvicorn.Config:
-    """How uvicorn serves an application, behind the door and with the way out."""
-    return uvicorn.Config(
-        closing(gateway, app),
-        http=bounded(gateway.settings.door),
+def configured(settings: Settings, traffic: Traffic, app: ASGIApp) -> Served:
+    """How uvicorn serves an application: within the limits of a connection, and so that it can be drained."""
+    config = uvicorn.Config(
+        closing(traffic, app),
+        http=bounded(settings.http_limits),
         log_config=None,
         access_log=False,
         lifespan="on",
@@ -86,13 +91,14 @@ def configured(gateway: Drainable, app: ASGIApp) -> uvicorn.Config:
         date_header=False,
         proxy_headers=False,
     )
+    return Served(config, settings, traffic)
 
 
-def closing(gateway: Drainable, app: ASGIApp) -> ASGIApp:
+def closing(traffic: Traffic, app: ASGIApp) -> ASGIApp:
     """The application, whose answers close their connections once the gateway leaves."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        await app(scope, receive, _last(send) if gateway.draining and scope["type"] == ScopeType.HTTP else send)
+        await app(scope, receive, _last(send) if traffic.draining and scope["type"] == ScopeType.HTTP else send)
 
     return answer
 

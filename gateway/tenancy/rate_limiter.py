@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from limits import RateLimitItem
 from limits.strategies import SlidingWindowCounterRateLimiter
@@ -23,6 +23,16 @@ class _State(NamedTuple):
     limit: int
     remaining: int
     reset: float
+
+
+class RequestLimits(Protocol):
+    """Who lets tenants' requests in: this process, or the primary of a worker."""
+
+    async def admit(self, quota: Quota | None) -> Mapping[str, str]:
+        """Count one request in; the headers for its answer. Raises RequestsLimitedError or TokensLimitedError."""
+
+    def left(self, quota: Quota | None) -> None:
+        """A request that was let in has ended."""
 
 
 class RateLimiter:
@@ -130,3 +140,18 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}m{last}s"
     return f"{minutes // 60}h{minutes % 60}m{last}s"
+
+
+class LocalLimits:
+    """``RequestLimits`` of a process that counts by itself."""
+
+    def __init__(self, limiter: RateLimiter) -> None:
+        self._limiter = limiter
+
+    async def admit(self, quota: Quota | None) -> Mapping[str, str]:
+        """Count one request in; see ``RateLimiter.admit``."""
+        return self._limiter.admit(quota)
+
+    def left(self, quota: Quota | None) -> None:
+        """A request that was let in has ended."""
+        self._limiter.left(quota)

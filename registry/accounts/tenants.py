@@ -37,7 +37,7 @@ def add_tenant(
     with database.transaction() as session:
         store.lock_for_writing(session)
         if session.get(Tenant, tenant.name):
-            raise ConflictError(f"there is a tenant {name} already; remove it first, or choose another name")
+            raise ConflictError(f"tenant {name} already exists; remove it first, or choose another name")
         session.add(tenant)
         store.record(session, actor=actor, action="tenant-add", subject=tenant.name, reason=", ".join(allowed))
         key, text = issue(session, KeyRequest(tenant.name, lifetime=lifetime), actor=actor)

@@ -166,10 +166,14 @@ class Registry:
             found = _state(session, name, existing(session, name))
             return replace(found, events=store.events(session, str(name)))
 
-    def serving(self, name: AdapterName) -> tuple[AdapterState, dict[str, str]]:
-        """What a gateway needs to serve one adapter, read at once: its state, without events, and all defaults."""
+    def serving(self, name: AdapterName) -> tuple[AdapterState, dict[str, str], int]:
+        """What a gateway needs to serve one adapter, read at once: its state, without events, and all defaults.
+
+        The number is that of the newest event that is part of it.
+        """
         with self.database.transaction() as session:
-            return _state(session, name, existing(session, name)), store.default_adapters(session)
+            state = _state(session, name, existing(session, name))
+            return state, store.default_adapters(session), store.newest(session)
 
     def adapters(self) -> list[AdapterState]:
         """Every adapter, in the order of their names, without its events."""

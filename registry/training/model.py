@@ -21,7 +21,7 @@ def load_base(folder: Path, seed: int, device: Device = "auto") -> tuple[Any, An
     logging.disable_progress_bar()
     set_seed(seed)
     if not (folder / "config.json").is_file():
-        raise BaseModelError(f"{folder} is no model folder; name one with config.json and safetensors")
+        raise BaseModelError(f"{folder} is not a model folder; name one with config.json and safetensors")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(

@@ -24,8 +24,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from postil.gateway.inference import request as payload
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.label_prefill import LabelPrefix, label_prefix_of
-from postil.gateway.inference.request import CompletionRequest, Kind
+from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
 from postil.plugins.manager import PluginManager
 from postil.registry.db.tables import Release

@@ -138,7 +138,7 @@ async def measured(
         "POSTIL_HOME": str(home),
         "POSTIL_ENGINE_URL": engine,
         "POSTIL_PORT": url.rpartition(":")[2],
-        "POSTIL_MAX_IN_FLIGHT": str(PLACES),
+        "POSTIL_MAX_CONCURRENT_REQUESTS": str(PLACES),
         "POSTIL_AUTO_ROLLBACK": "false",
     }
     command = [sys.executable, "-m", "tests.benchmarks.phases_gateway"]

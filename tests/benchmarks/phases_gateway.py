@@ -17,13 +17,14 @@ import msgspec
 import uvicorn
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from postil.gateway.control.runtime import Gateway
+from postil.gateway.control.runtime import Runtime
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.engine.lease import LocalLeases
-from postil.gateway.engine.scheduler.scheduler import Permit, Scheduler
+from postil.gateway.engine.scheduler.scheduler import Permit, Scheduler, make_scheduler
 from postil.gateway.inference.routing.catalog import AdapterEntry
+from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.server.app import create_app
+from postil.gateway.server.bootstrap import build
 from postil.gateway.server.http_protocol import bounded
 from postil.gateway.settings import Settings
 from postil.plugins.manager import PluginManager
@@ -130,7 +131,7 @@ class WatchedScheduler(Scheduler):
     """Gives out such places."""
 
     def __init__(self, like: Scheduler, settings: Settings, watch: Watch) -> None:
-        super().__init__(like.queue, settings.queue_seconds)
+        super().__init__(like.queue, settings.queue_timeout_seconds)
         self._watch = watch
 
     def reserve(self, *given: Any, **more: Any) -> Permit:
@@ -149,20 +150,21 @@ class WatchedComponent:
         return self._watch.judging(found) if name in ("judge", "check") else found
 
 
-class WatchedGateway(Gateway):
-    """The gateway with all of these in their places."""
+class WatchedCatalog(CatalogHolder):
+    """Has the components of every release watched."""
 
-    def __init__(self, settings: Settings, watch: Watch) -> None:
-        super().__init__(settings, PluginManager())
-        assert settings.engine_url, "it watches an engine that somebody else has started"
+    def __init__(self, watch: Watch) -> None:
+        super().__init__()
         self._watch = watch
-        self.scheduler = WatchedScheduler(self.scheduler, settings, watch)
-        self.leases = LocalLeases(self.engine, self.scheduler)
-        self.client = WatchedClient(settings.engine_url, settings.engine_timeout_seconds, watch)
 
-    def swap(self, entry: AdapterEntry, defaults: Mapping[str, str]) -> None:
-        releases = {number: self._watched(release) for number, release in entry.releases.items()}
-        super().swap(replace(entry, releases=releases), defaults)
+    def fill(self, entries: Sequence[AdapterEntry], defaults: Mapping[str, str]) -> None:
+        super().fill([self._watched_entry(entry) for entry in entries], defaults)
+
+    def swap(self, entry: AdapterEntry, defaults: Mapping[str, str], as_of: int | None = None) -> None:
+        super().swap(self._watched_entry(entry), defaults, as_of)
+
+    def _watched_entry(self, entry: AdapterEntry) -> AdapterEntry:
+        return replace(entry, releases={number: self._watched(one) for number, one in entry.releases.items()})
 
     def _watched(self, release: LoadedRelease) -> LoadedRelease:
         def all_of(uses: Sequence[tuple[Any, Any]]) -> Sequence[tuple[Any, Any]]:
@@ -172,6 +174,18 @@ class WatchedGateway(Gateway):
             ]
 
         return replace(release, inputs=all_of(release.inputs), validators=all_of(release.validators))
+
+
+def watched_runtime(settings: Settings, watch: Watch) -> Runtime:
+    """A gateway with all of these in their places."""
+    assert settings.engine_url, "it watches an engine that somebody else has started"
+    return build(
+        settings,
+        PluginManager(),
+        client=WatchedClient(settings.engine_url, settings.engine_timeout_seconds, watch),
+        scheduler=WatchedScheduler(make_scheduler(settings), settings, watch),
+        catalog=WatchedCatalog(watch),
+    )
 
 
 def watched(app: ASGIApp, watch: Watch) -> ASGIApp:
@@ -195,11 +209,11 @@ def watched(app: ASGIApp, watch: Watch) -> ASGIApp:
 def main() -> None:
     """Serve until ended, with the settings of the environment."""
     settings, watch = Settings(), Watch()
-    app = watched(create_app(WatchedGateway(settings, watch)), watch)
+    app = watched(create_app(watched_runtime(settings, watch)), watch)
     uvicorn.run(
         app,
         port=settings.port,
-        http=bounded(settings.door),
+        http=bounded(settings.http_limits),
         log_level="critical",
         lifespan="on",
         ws="none",

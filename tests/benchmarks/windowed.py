@@ -27,11 +27,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from postil.gateway.control.runtime import Gateway
-from postil.gateway.inference.request import Kind
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.shadow import said
 from postil.gateway.inference.streaming.guarded import streamed
 from postil.gateway.server.app import create_app
+from postil.gateway.server.bootstrap import build
 from postil.gateway.settings import Settings
 from postil.plugins import Completion, RequestContext, Span, Validator, Verdict, hookimpl, window
 from postil.plugins.manager import PluginManager
@@ -39,7 +39,7 @@ from tests.fakes.adapters import write_adapter, write_base
 from tests.fakes.sse import engine_stream
 from tests.fakes.windows import Cases, ban, rule_for
 from tests.fakes.windows_law import check
-from tests.fakes.windows_path import Finding, Way
+from tests.fakes.windows_path import FindingValidator, Way
 from tests.support.servers import free_port, publish, running
 
 CASES = 1_000_000
@@ -89,7 +89,7 @@ class Plugin(SimpleNamespace):
 def serve() -> None:
     """Be the gateway, as ``postil serve`` is one, with the plugin."""
     settings = Settings()
-    app = create_app(Gateway(settings, PluginManager([Plugin()], entry_points=False)))
+    app = create_app(build(settings, PluginManager([Plugin()], entry_points=False)))
     uvicorn.run(app, port=settings.port, log_level="critical", lifespan="on", ws="none", loop="uvloop")
 
 
@@ -118,7 +118,7 @@ async def held_back() -> dict[str, int]:
     """The most characters that are held back after a read of an answer that comes by characters."""
     text, came, left, most = "and so on " * 50, 0, 0, 0
     finders = [ban(name, ["forbidden"], wider=size - len("forbidden")) for name, size in WINDOWS.items()]
-    way = Way([(rule_for(at, one, "redact").use, Finding(one)) for at, one in enumerate(finders)])
+    way = Way([(rule_for(at, one, "redact").use, FindingValidator(one)) for at, one in enumerate(finders)])
 
     async def reads() -> AsyncIterator[bytes]:
         nonlocal came, most

@@ -172,7 +172,7 @@ class Gateway:
 async def gateway(folder: Path, *, key: str | None = None, **settings: str) -> AsyncIterator[Gateway]:
     """A gateway with its own engine, running and ready; ``settings`` are more of POSTIL_*, ``key`` is its admin key."""
     _write_stub(folder / "vllm" / "entrypoints" / "openai")
-    given = {"base_model": str(write_base(folder / "base")), "leave_seconds": "1", **settings}
+    given = {"base_model": str(write_base(folder / "base")), "shutdown_delay_seconds": "1", **settings}
     made = Gateway(
         folder, f"http://127.0.0.1:{free_port()}", {f"POSTIL_{name.upper()}": value for name, value in given.items()}
     )

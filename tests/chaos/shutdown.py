@@ -86,7 +86,7 @@ async def _rolled(folder: Path, row: Row, **settings: str) -> Row:
 async def drained(folder: Path, times: int) -> Row:
     """Told to end under load: who comes is answered for a while, and what lasts for too long is cut, and told so."""
     row = Row("SIGTERM with requests in flight", times)
-    async with gateway(folder, leave_seconds="3", drain_seconds="1") as town:
+    async with gateway(folder, shutdown_delay_seconds="3", drain_timeout_seconds="1") as town:
         marks = await town.settle()
         for _ in range(times):
             await _ended(row, town, marks)

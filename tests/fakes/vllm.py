@@ -44,6 +44,8 @@ class FakeVLLM:
     ``gate`` holds answers back until it is set, those to requests that ``held`` says; ``load_gate`` holds loads back.
     ``refuse_load`` is what it says to loads, to those that ``refused`` says. ``template`` makes the tokens of a chat;
     without one it has no ``/tokenize``. ``counts`` is what ``/metrics`` says, once each.
+    ``odd`` is the body of every answer to a completion, with a status of 200, whatever was asked.
+    With an ``api_key`` it refuses each request under ``guarded`` (vLLM: ``/v1``) that does not bring it.
     While the file ``sick_while`` exists it behaves as vLLM does that has lost its core.
     """
 
@@ -63,6 +65,9 @@ class FakeVLLM:
     cancelled: int = 0
     asked: int = 0
     pace_seconds: float = 0.0
+    odd: bytes | None = None
+    api_key: str | None = None
+    guarded: str = "/"
     forgets: bool = False
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     held: Callable[[Json], bool] = lambda body: True
@@ -76,6 +81,9 @@ class FakeVLLM:
         """The ASGI application."""
         path = scope["path"]
         self.asked += 1
+        if not self._knows(scope):
+            await respond(send, 401, b'{"error":"Unauthorized"}')
+            return
         if self.sick_while is not None and self.sick_while.exists():
             await respond(send, 503 if path == "/health" else 500, _error("EngineCore encountered an issue."))
             return
@@ -92,6 +100,12 @@ class FakeVLLM:
             await respond(send, 404, _error("Not Found"))
         else:
             await self._generate(path, json.loads(await read_body(receive)), receive, send)
+
+    def _knows(self, scope: Scope) -> bool:
+        """Whether a request may come in."""
+        if self.api_key is None or not scope["path"].startswith(self.guarded):
+            return True
+        return dict(scope["headers"]).get(b"authorization") == f"Bearer {self.api_key}".encode()
 
     def _told(self, path: str) -> tuple[int, bytes]:
         """What it says of itself."""
@@ -135,6 +149,12 @@ class FakeVLLM:
         self.requests.append(body)
         if self.held(body):
             await self._held_back(receive)
+        await self._answer(path, body, receive, send)
+
+    async def _answer(self, path: str, body: Json, receive: Receive, send: Send) -> None:
+        if self.odd is not None:
+            await respond(send, 200, self.odd)
+            return
         reply = _going_on(body, self.reply(body))
         chat = path.endswith("chat/completions")
         if body.get("stream"):

@@ -7,17 +7,19 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.guardrails.enforcer import Enforcer
 from postil.gateway.inference.record import RequestRecord
-from postil.gateway.inference.request import CompletionRequest, Kind
-from postil.gateway.inference.routing.catalog import Catalog, Route
+from postil.gateway.inference.request import CompletionRequest
+from postil.gateway.inference.routing.catalog import Route
+from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.inference.streaming.guarded import streamed
-from postil.gateway.plugin_host.ports import Isolation
 from postil.gateway.tenancy.directory import Caller
 from postil.plugins import Completion, ReleaseRef, RequestContext, Span, Validator, Verdict, window
 from postil.registry.policy.policy import Policy, ReviewRules, ValidatorUse
 from postil.registry.reviews.reviews import ReviewRequest
+from tests.fakes.observers import Observer
 from tests.fakes.sse import Stream, heard
 from tests.fakes.windows import Finder, ban, rule_for
 
@@ -25,7 +27,7 @@ MODEL = "legal/notes"
 BAD = ban("ban", ["bad"], wider=2)
 
 
-class Finding(Validator):
+class FindingValidator(Validator):
     """A finder as a validator."""
 
     name = "finding"
@@ -59,7 +61,7 @@ class KeptReviews:
         self.sampled.append(opening)
 
 
-class Apart:
+class NoPluginHost:
     """No plugin runs apart here."""
 
     async def call(
@@ -76,15 +78,6 @@ class Apart:
         raise AssertionError
 
 
-class Around:
-    """A gateway's other parts."""
-
-    def __init__(self) -> None:
-        self.plugin_host: Isolation = Apart()
-        self.catalog = Catalog()
-        self.reviews: Any = KeptReviews()
-
-
 class Way:
     """One request to a release with these validators in force."""
 
@@ -95,6 +88,7 @@ class Way:
         kind: Kind = Kind.CHAT,
         shadow: bool = False,
         policy: Policy | None = None,
+        reviews: Any = None,
         **body: Any,
     ) -> None:
         release = LoadedRelease(
@@ -110,12 +104,15 @@ class Way:
         )
         options = body.get("stream_options") or {}
         ask = CompletionRequest(kind, {"stream": True, **body}, MODEL, True, bool(options.get("include_usage")))
-        self.around = Around()
+        self.kept = KeptReviews()
+        reviews = self.kept if reviews is None else reviews
         self.ended: list[RequestRecord] = []
         self.cancelled = False
         route = Route(release, "stable", shadow=release if shadow else None)
-        self.record = RequestRecord(route, Caller("firm", frozenset({"legal"})), ask, self.ended.append)
-        self.answering = Enforcer(self.around, self.record, self._never)
+        self.record = RequestRecord(route, Caller("firm", frozenset({"legal"})), ask, [Observer(self.ended.append)])
+        self.answering = Enforcer(
+            self.record, self._never, plugin_host=NoPluginHost(), catalog=CatalogHolder(), reviews=reviews
+        )
 
     async def stream(self, reads: Iterable[bytes]) -> list[bytes]:
         """What the client gets of what the engine sends, write by write."""
@@ -142,7 +139,7 @@ class Way:
 
 def one_rule(on_fail: Any, finder: Finder = BAD, **options: Any) -> Way:
     """A request with one validator in force."""
-    return Way([(rule_for(0, finder, on_fail).use, Finding(finder))], **options)
+    return Way([(rule_for(0, finder, on_fail).use, FindingValidator(finder))], **options)
 
 
 def stream_of(way: Way, reads: Iterable[bytes], *, chat: bool = True) -> Stream:

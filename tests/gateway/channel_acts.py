@@ -76,12 +76,12 @@ async def loaded(house: House) -> dict[str, bool]:
 
 def inside(house: House, number: int) -> str:
     """The name of a release inside the engine."""
-    return house.gateway.catalog.entries[NAME].releases[number].engine_name
+    return house.runtime.catalog.current.entries[NAME].releases[number].engine_name
 
 
 def served(house: House) -> tuple[int | None, int | None]:
     """The numbers of what is live and of the canary, as the gateway serves them now."""
-    entry = house.gateway.catalog.entries[NAME]
+    entry = house.runtime.catalog.current.entries[NAME]
     return entry.live, entry.canary.number if entry.canary else None
 
 
@@ -93,7 +93,7 @@ def spoil(house: House, *numbers: int) -> None:
 
 def damage(house: House, number: int) -> None:
     """Change the files of a release on the disk, and have the engine forget it."""
-    release = house.gateway.catalog.entries[NAME].releases[number]
+    release = house.runtime.catalog.current.entries[NAME].releases[number]
     folder = house.folder / "home" / "artifacts" / "sha256" / release.artifact.removeprefix("sha256:")
     (folder / "adapter_config.json").rename(folder.parent / "whole")
     (folder / "adapter_config.json").write_text("{}")
@@ -102,7 +102,7 @@ def damage(house: House, number: int) -> None:
 
 def mend(house: House, number: int) -> None:
     """Undo ``damage``."""
-    release = house.gateway.catalog.entries[NAME].releases[number]
+    release = house.runtime.catalog.current.entries[NAME].releases[number]
     folder = house.folder / "home" / "artifacts" / "sha256" / release.artifact.removeprefix("sha256:")
     (folder.parent / "whole").rename(folder / "adapter_config.json")
 

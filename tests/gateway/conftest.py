@@ -14,9 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
-from postil.gateway.control.runtime import Gateway
+from postil.gateway.control.runtime import Runtime
 from postil.gateway.engine.supervisor import Phase
 from postil.gateway.server.app import create_app
+from postil.gateway.server.bootstrap import build
 from postil.gateway.server.http_protocol import bounded
 from postil.gateway.settings import Settings
 from postil.plugins.discovery import Bounds
@@ -46,7 +47,7 @@ FREE_TEXT = "system_prompt: Answer shortly."
 class House:
     """A running gateway with what a test needs to speak to it and to look inside."""
 
-    gateway: Gateway
+    runtime: Runtime
     engine: FakeVLLM
     url: str
     client: httpx.AsyncClient
@@ -91,7 +92,7 @@ class House:
     @property
     def admin_key(self) -> str:
         """The key that was made at first start."""
-        return self.gateway.settings.admin_key_file.read_text().strip()
+        return self.runtime.settings.admin_key_file.read_text().strip()
 
 
 def bearer(key: str) -> dict[str, str]:
@@ -123,14 +124,14 @@ async def running_house(
         write_base(base)
     known = {"home": folder / "home", "base_model": str(base), "engine_url": engine_url, **settings}
     loaded = PluginManager(plugins, entry_points=installed, folder=known.get("plugins_dir"), bounds=bounds)
-    gateway = Gateway(Settings(**known), loaded)
-    app = create_app(gateway)
-    door = bounded(gateway.settings.door)
+    runtime = build(Settings(**known), loaded)
+    app = create_app(runtime)
+    door = bounded(runtime.settings.http_limits)
     async with serving(app, lifespan="on", http=door) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
-        await until(lambda: gateway.phase in (Phase.READY, Phase.FAILED))
-        assert gateway.phase is Phase.READY, gateway.problem
+        await until(lambda: runtime.engine.phase in (Phase.READY, Phase.FAILED))
+        assert runtime.engine.phase is Phase.READY, runtime.registry.problem
         engine.requests.clear()
-        yield House(gateway, engine, url, client, folder)
+        yield House(runtime, engine, url, client, folder)
 
 
 @pytest.fixture

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from postil.gateway.control.runtime import Gateway
+from postil.gateway.engine.process.launch_args import environment as of_engine
 from postil.gateway.errors import SettingsError
+from postil.gateway.plugin_host.spawn import environment as of_plugins
+from postil.gateway.server.bootstrap import build
+from postil.gateway.server.lifecycle import Lifecycle
+from postil.gateway.server.workers.updates import environment as of_worker
 from postil.gateway.settings import Settings, read_settings
 from postil.gateway.tenancy.directory import admin_key
 from postil.plugins.manager import PluginManager
@@ -60,8 +66,62 @@ def test_the_admin_key_is_made_once_and_is_its_owners_only(tmp_path: Path) -> No
 
 async def test_two_gateways_do_not_share_a_home(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
-    first = Gateway(settings, PluginManager(entry_points=False))
+    first = build(settings, PluginManager(entry_points=False))
     with pytest.raises(SettingsError, match="another postil serves"):
-        Gateway(settings, PluginManager(entry_points=False))
-    await first.stop()
-    await Gateway(settings, PluginManager(entry_points=False)).stop()
+        build(settings, PluginManager(entry_points=False))
+    await Lifecycle(first).stop()
+    await Lifecycle(build(settings, PluginManager(entry_points=False))).stop()
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://user:s3cret@engine:8000", "set POSTIL_ENGINE_API_KEY instead"),
+        ("http://s3cret@engine:8000", "set POSTIL_ENGINE_API_KEY instead"),
+        ("engine:8000/s3cret", "has to be http://host:port"),
+        ("http://:80/s3cret", "has to be http://host:port"),
+        ("ftp://engine/s3cret", "has to be http://host:port"),
+        ("http://engine:s3cret", "has to be http://host:port"),
+        ("http://[s3cret", "has to be http://host:port"),
+    ],
+)
+def test_an_engines_url_that_cannot_be_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, url: str, says: str
+) -> None:
+    monkeypatch.setenv("POSTIL_ENGINE_URL", url)
+    with pytest.raises(SettingsError, match=says) as told:
+        read_settings()
+    assert "user" not in str(told.value)
+    assert "s3cret" not in f"{told.value} {told.value.__cause__}"
+
+
+@pytest.mark.parametrize("key", ["", "two words", "line\r\nx-evil: s3cret", "schl\u00fcssel"])
+def test_an_engines_key_that_fits_in_no_header_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("POSTIL_ENGINE_API_KEY", key)
+    with pytest.raises(SettingsError, match=r"^POSTIL_ENGINE_API_KEY: it has to be one word") as told:
+        read_settings()
+    assert not key or key not in f"{told.value} {told.value.__cause__}"
+
+
+def test_a_misspelt_secret_in_the_file_is_not_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "postil.toml").write_text('engine_key = "s3cret"\n')
+    with pytest.raises(SettingsError, match="POSTIL_ENGINE_KEY: ") as told:
+        read_settings()
+    assert "s3cret" not in f"{told.value} {told.value.__cause__}"
+
+
+def test_the_engines_key_is_shown_nowhere_and_goes_to_no_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTIL_ENGINE_API_KEY", "s3cret")
+    monkeypatch.setenv("POSTIL_ENGINE_URL", "http://engine:8000")
+    settings = read_settings()
+    assert settings.engine_key == "s3cret"
+    shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+    children = (of_plugins(os.environ), of_engine(os.environ, cpu=True), of_worker(os.environ))
+    assert "s3cret" not in f"{shown} {children}"
+
+
+def test_an_engine_of_ones_own_gets_no_key() -> None:
+    assert Settings(engine_api_key=SecretStr("s3cret")).engine_key is None

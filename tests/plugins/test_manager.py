@@ -10,7 +10,7 @@ from postil.plugins.errors import PluginLoadError, UnknownPluginError
 from postil.plugins.manager import PluginManager
 
 
-class Passing(Validator):
+class PassingValidator(Validator):
     name = "passing"
     version = "7"
 
@@ -39,7 +39,7 @@ class Unfinished(Validator):
     name = "unfinished"
 
 
-class Twin(Passing):
+class Twin(PassingValidator):
     version = "8"
 
 
@@ -57,19 +57,19 @@ class Offering:
 class Asynchronous:
     @hookimpl
     async def postil_validators(self) -> Sequence[type[Validator]]:
-        return [Passing]
+        return [PassingValidator]
 
 
 class Misspelt:
     @hookimpl
     def postil_validator(self) -> Sequence[type[Validator]]:
-        return [Passing]
+        return [PassingValidator]
 
 
 class Demanding:
     @hookimpl
     def postil_validators(self, gateway: object) -> Sequence[type[Validator]]:
-        return [Passing]
+        return [PassingValidator]
 
 
 class Raising:
@@ -81,7 +81,7 @@ class Raising:
 class RaisingLate:
     @hookimpl
     def postil_validators(self) -> Iterator[type[Validator]]:
-        yield Passing
+        yield PassingValidator
         raise KeyError("POSTIL_WORDS")
 
 
@@ -98,12 +98,12 @@ def refusal(*extra: object) -> str:
 
 
 def test_what_a_plugin_offers_is_found_by_its_name() -> None:
-    assert load(Offering([Passing])).validator("passing") is Passing
+    assert load(Offering([PassingValidator])).validator("passing") is PassingValidator
 
 
 @pytest.mark.parametrize("kind", [list, tuple, set, iter])
 def test_any_collection_of_classes_will_do(kind: Any) -> None:
-    assert load(Offering(kind([Passing]))).validator("passing") is Passing
+    assert load(Offering(kind([PassingValidator]))).validator("passing") is PassingValidator
 
 
 def test_a_plugin_may_offer_nothing() -> None:
@@ -120,7 +120,7 @@ def test_an_unknown_name_is_answered_with_those_there_are() -> None:
 
 
 def test_offers_are_ordered_and_carry_their_schema() -> None:
-    components = load(Offering([Passing])).list_components()
+    components = load(Offering([PassingValidator])).list_components()
     names = [(component.kind, component.name) for component in components]
     assert names == sorted(names)
     found = dict(zip(names, components, strict=True))
@@ -146,7 +146,7 @@ def test_what_comes_with_postil_is_offered_without_anything_installed() -> None:
 
 @pytest.mark.parametrize("first", [True, False])
 def test_an_async_hook_is_refused(first: bool) -> None:
-    plugins = [Asynchronous(), Asynchronous(), Offering([Passing])]
+    plugins = [Asynchronous(), Asynchronous(), Offering([PassingValidator])]
     sentence = refusal(*(plugins if first else plugins[::-1]))
     assert sentence.endswith("have to be plain functions: write `def`, not `async def`")
 
@@ -165,7 +165,7 @@ def test_a_plugin_given_twice_is_refused() -> None:
 
 
 def test_two_plugins_with_the_same_name_are_refused() -> None:
-    assert refusal(Offering([Passing]), Offering([Twin])) == (
+    assert refusal(Offering([PassingValidator]), Offering([Twin])) == (
         f"two plugins offer 'passing' ({__name__} and {__name__}); rename one"
     )
 
@@ -173,7 +173,7 @@ def test_two_plugins_with_the_same_name_are_refused() -> None:
 @pytest.mark.parametrize(
     ("offered", "sentence"),
     [
-        ([Passing.from_mapping({})], "is not a subclass of Validator"),
+        ([PassingValidator.from_mapping({})], "is not a subclass of Validator"),
         (["labels"], "'labels' is offered, but is not a subclass of Validator"),
         ([FallbackRule], "is not a subclass of Validator"),
         ([dict], "<class 'dict'> is offered, but is not a subclass of Validator"),
@@ -182,7 +182,7 @@ def test_two_plugins_with_the_same_name_are_refused() -> None:
         ([Numbered], 'Numbered has no name; give the class `name = "..."`'),
         ([Unversioned], 'passing has the version 8; write `version = "..."`'),
         ([Unfinished], "unfinished lacks judge"),
-        (Passing, "; return a list of classes"),
+        (PassingValidator, "; return a list of classes"),
         ("labels", "returned 'labels'; return a list of classes"),
         (None, "returned None; return a list of classes"),
     ],

@@ -31,7 +31,7 @@ async def running(command: list[str], url: str, within: float = 60, /, **environ
     """A server as a process, answering at ``url`` with 200 ``within`` seconds; gives its process id."""
     quiet = subprocess.DEVNULL
     process = await asyncio.create_subprocess_exec(
-        *command, env={**os.environ, "POSTIL_LEAVE_SECONDS": "0", **environment}, stdout=quiet, stderr=quiet
+        *command, env={**os.environ, "POSTIL_SHUTDOWN_DELAY_SECONDS": "0", **environment}, stdout=quiet, stderr=quiet
     )
     try:
         async with asyncio.timeout(within), aiohttp.ClientSession() as session:

@@ -9,47 +9,49 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from postil.gateway.api.admin.params import AnyRequest
-from postil.gateway.control.runtime import Gateway
 from postil.gateway.errors import AuthenticationError, ForbiddenError, KeyForbiddenError
-from postil.gateway.tenancy.denied_attempts import NOBODY, DeniedAttempt
+from postil.gateway.tenancy.callers import Callers
+from postil.gateway.tenancy.denied_attempts import NOBODY, DeniedAttempt, DeniedAttempts
 from postil.gateway.tenancy.directory import Caller
-from postil.gateway.tenancy.permissions import Permission
+from postil.gateway.tenancy.permissions import PERMISSIONS, Permission
+from postil.registry.accounts.keys import Role
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
-def require_permission(gateway: Gateway) -> Guard:
+def require_permission(callers: Callers, denied: DeniedAttempts) -> Guard:
     """The guard of every admin route. A path's ``{domain}`` is held against the domains of the key."""
 
     def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         caller = None
         try:
-            caller = gateway.directory.known(connection.headers.get("authorization"))
+            caller = callers.current.known(connection.headers.get("authorization"))
             _check(caller, handler.opt.get("may"), connection.path_params.get("domain"))
         except (AuthenticationError, ForbiddenError) as error:
-            gateway.denied_attempts.note(_refusal(connection, handler, caller, error.status))
+            denied.note(_refusal(connection, handler, caller, error.status))
             raise
         connection.scope["user"] = caller
 
     return guard
 
 
-def check_domain(gateway: Gateway, request: AnyRequest, right: Permission, domain: str) -> None:
+def check_domain(denied: DeniedAttempts, request: AnyRequest, right: Permission, domain: str) -> None:
     """Hold a domain that stands elsewhere than in the path against the key's. Raises KeyForbiddenError."""
     caller: Caller = request.user
     try:
         _check(caller, right, domain)
     except ForbiddenError as error:
-        gateway.denied_attempts.note(_refusal(request, request.route_handler, caller, error.status))
+        denied.note(_refusal(request, request.route_handler, caller, error.status))
         raise
 
 
 def _check(caller: Caller, right: Any, domain: str | None) -> None:
     if not isinstance(right, Permission) or not caller.may(right):
-        raise KeyForbiddenError(f"a {caller.role}'s key is not good for this; use one of another role, or the admin's")
+        needed = " or ".join(f"`{role}`" for role in Role if right in PERMISSIONS[role])
+        raise KeyForbiddenError(f"role `{caller.role}` does not allow this; needed: {needed or 'no role'}")
     if not caller.may(right, domain):
         own = ", ".join(sorted(caller.scope or ()))
-        raise KeyForbiddenError(f"this {caller.role}'s key is for {own} only; ask an admin for another")
+        raise KeyForbiddenError(f"this {caller.role}'s key is for {own} only; ask an admin for another key")
 
 
 def _refusal(connection: Connection, handler: BaseRouteHandler, caller: Caller | None, status: int) -> DeniedAttempt:

@@ -11,9 +11,11 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from postil.gateway.api.admin import schemas as views
 from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
-from postil.gateway.control import releases as releasing
-from postil.gateway.control.runtime import Gateway
+from postil.gateway.control.registry_handle import RegistryHandle
+from postil.gateway.control.releases import ReleaseService
 from postil.gateway.errors import NotFoundError
+from postil.gateway.inference.routing.catalog_holder import CatalogHolder
+from postil.gateway.inference.shadow import Shadows
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.releases import shadow_agreement as agreements
 from postil.registry.releases.channels import CANARY, SHADOW, Precondition
@@ -35,12 +37,14 @@ class PinBody(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
 
 
-def channel_routes(gateway: Gateway) -> list[Any]:
-    """The routes over one gateway; the door is around them."""
-    return [*_channel_routes(gateway), *_pin_routes(gateway)]
+def channel_routes(
+    releases: ReleaseService, registry: RegistryHandle, catalog: CatalogHolder, shadows: Shadows
+) -> list[Any]:
+    """Canaries and shadows, how shadows agree, and pins."""
+    return [*_channel_routes(releases, catalog), _agreement_route(registry, shadows), *_pin_routes(releases, catalog)]
 
 
-def _channel_routes(gateway: Gateway) -> list[Any]:
+def _channel_routes(releases: ReleaseService, catalog: CatalogHolder) -> list[Any]:
     @put("/adapters/{domain:str}/{adapter:str}/channels/{which:str}", may=Permission.PUBLISH)
     async def point(
         request: AnyRequest,
@@ -50,8 +54,7 @@ def _channel_routes(gateway: Gateway) -> list[Any]:
         data: JSONBody[PointBody],
     ) -> dict[str, Any]:
         ref = adapter_name(domain, adapter).release(data.release)
-        state = await releasing.point(
-            gateway,
+        state = await releases.point(
             ref,
             _channel(which),
             data.weight,
@@ -59,7 +62,7 @@ def _channel_routes(gateway: Gateway) -> list[Any]:
             actor=actor(request),
             only=Precondition(revision=data.if_revision),
         )
-        return views.adapter(state, gateway, caller_of(request))
+        return views.adapter(state, catalog.current, caller_of(request))
 
     @delete("/adapters/{domain:str}/{adapter:str}/channels/{which:str}", status_code=200, may=Permission.PUBLISH)
     async def clear(
@@ -70,20 +73,24 @@ def _channel_routes(gateway: Gateway) -> list[Any]:
         reason: FromQuery[str] = "",
     ) -> dict[str, Any]:
         name = adapter_name(domain, adapter)
-        state = await releasing.clear(gateway, name, _channel(which), reason=reason, actor=actor(request))
-        return views.adapter(state, gateway, caller_of(request))
+        state = await releases.clear(name, _channel(which), reason=reason, actor=actor(request))
+        return views.adapter(state, catalog.current, caller_of(request))
 
+    return [point, clear]
+
+
+def _agreement_route(registry: RegistryHandle, shadows: Shadows) -> Any:
     @get("/adapters/{domain:str}/{adapter:str}/agreement", may=Permission.SEE)
     async def agreement(domain: FromPath[str], adapter: FromPath[str]) -> list[dict[str, Any]]:
-        await gateway.shadows.flush()
+        await shadows.flush()
         name = adapter_name(domain, adapter)
-        found = await asyncio.to_thread(agreements.of, gateway.registry().database, name)
+        found = await asyncio.to_thread(agreements.of, registry.database(), name)
         return [views.agreement(row) for row in found]
 
-    return [point, clear, agreement]
+    return agreement
 
 
-def _pin_routes(gateway: Gateway) -> list[Any]:
+def _pin_routes(releases: ReleaseService, catalog: CatalogHolder) -> list[Any]:
     @put("/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}", may=Permission.ADMINISTER)
     async def pin(
         request: AnyRequest,
@@ -93,8 +100,8 @@ def _pin_routes(gateway: Gateway) -> list[Any]:
         data: JSONBody[PinBody],
     ) -> dict[str, Any]:
         ref = adapter_name(domain, adapter).release(data.release)
-        state = await releasing.pin(gateway, tenant, ref, reason=data.reason, actor=actor(request))
-        return views.adapter(state, gateway, caller_of(request))
+        state = await releases.pin(tenant, ref, reason=data.reason, actor=actor(request))
+        return views.adapter(state, catalog.current, caller_of(request))
 
     @delete("/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}", status_code=200, may=Permission.ADMINISTER)
     async def unpin(
@@ -105,8 +112,8 @@ def _pin_routes(gateway: Gateway) -> list[Any]:
         reason: FromQuery[str] = "",
     ) -> dict[str, Any]:
         name = adapter_name(domain, adapter)
-        state = await releasing.unpin(gateway, tenant, name, reason=reason, actor=actor(request))
-        return views.adapter(state, gateway, caller_of(request))
+        state = await releases.unpin(tenant, name, reason=reason, actor=actor(request))
+        return views.adapter(state, catalog.current, caller_of(request))
 
     return [pin, unpin]
 

@@ -12,8 +12,9 @@ from litestar.params import QueryParameter
 from postil.gateway.api.admin import schemas as views
 from postil.gateway.api.admin.auth import check_domain
 from postil.gateway.api.admin.params import AnyRequest
-from postil.gateway.control.runtime import Gateway
+from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.errors import StateConflictError
+from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
 from postil.plugins import ReleaseRef
 from postil.registry.names import AdapterName, parse_release
@@ -23,7 +24,7 @@ from postil.registry.releases.diff.weights import KindChange, ModuleChange, Norm
 from postil.registry.releases.service import Registry
 
 
-def compare_routes(gateway: Gateway) -> list[Any]:
+def compare_routes(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any]:
     """The routes that compare."""
 
     @get("/diff", may=Permission.SEE)
@@ -35,9 +36,9 @@ def compare_routes(gateway: Gateway) -> list[Any]:
         after = parse_release(to)
         before = None if from_ is None else parse_release(from_)
         for ref in filter(None, (before, after)):
-            check_domain(gateway, request, Permission.SEE, ref.domain)
+            check_domain(denied, request, Permission.SEE, ref.domain)
         # Artifacts are hashed and tensors compared: nothing that the event loop may wait for.
-        return _view(await asyncio.to_thread(_compare, gateway.registry(), before, after))
+        return _view(await asyncio.to_thread(_compare, registry.get(), before, after))
 
     return [compare]
 

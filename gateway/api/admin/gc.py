@@ -9,8 +9,10 @@ from litestar import post
 from litestar.params import JSONBody
 
 from postil.gateway.api.admin.params import AnyRequest, actor
+from postil.gateway.control.catalog_sync import CatalogSync
 from postil.gateway.control.garbage import collect_garbage
-from postil.gateway.control.runtime import Gateway
+from postil.gateway.control.locks import AdapterLocks
+from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.defaults import KEEP
 from postil.registry.releases.garbage import Garbage
@@ -23,12 +25,12 @@ class CollectBody(msgspec.Struct, forbid_unknown_fields=True):
     dry_run: bool = False
 
 
-def gc_routes(gateway: Gateway) -> list[Any]:
-    """The route over one gateway; the door is around it."""
+def gc_routes(registry: RegistryHandle, sync: CatalogSync, locks: AdapterLocks) -> list[Any]:
+    """Garbage collection."""
 
     @post("/gc", status_code=200, may=Permission.ADMINISTER)
     async def gc(request: AnyRequest, data: JSONBody[CollectBody]) -> dict[str, Any]:
-        found = await collect_garbage(gateway, keep=data.keep, actor=actor(request), dry_run=data.dry_run)
+        found = await collect_garbage(registry, sync, locks, keep=data.keep, actor=actor(request), dry_run=data.dry_run)
         return {
             "dry_run": data.dry_run,
             "keep": data.keep,

@@ -12,7 +12,8 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from postil.gateway.api.admin import schemas as views
 from postil.gateway.api.admin.params import AnyRequest, actor, seconds
 from postil.gateway.control.catalog_sync import sync_keys
-from postil.gateway.control.runtime import Gateway
+from postil.gateway.control.registry_handle import RegistryHandle
+from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts import keys
 from postil.registry.accounts.keys import KeyRequest, Role
@@ -36,26 +37,26 @@ class RotateBody(msgspec.Struct, forbid_unknown_fields=True):
     expires_in: float | None = None
 
 
-def key_routes(gateway: Gateway) -> list[Any]:
-    """The routes over one gateway; the door is around them."""
-    return [_listing(gateway), *_changing(gateway)]
+def key_routes(registry: RegistryHandle, callers: Callers) -> list[Any]:
+    """What the admin sees of keys, and does to them."""
+    return [_listing(registry), *_changing(registry, callers)]
 
 
-def _listing(gateway: Gateway) -> Any:
+def _listing(registry: RegistryHandle) -> Any:
     @get("/keys", may=Permission.SEE_KEYS)
     async def listed(owner: FromQuery[str | None] = None) -> list[dict[str, Any]]:
-        found = await asyncio.to_thread(keys.list_keys, gateway.registry().database, owner)
+        found = await asyncio.to_thread(keys.list_keys, registry.database(), owner)
         return [views.key(key) for key in found]
 
     return listed
 
 
-def _changing(gateway: Gateway) -> list[Any]:
+def _changing(registry: RegistryHandle, callers: Callers) -> list[Any]:
     @post("/keys", may=Permission.ADMINISTER)
     async def add(request: AnyRequest, data: JSONBody[KeyBody]) -> dict[str, Any]:
         wanted = KeyRequest(data.owner, data.role, data.domains, seconds(data.expires_in), data.note)
-        key, text = await asyncio.to_thread(keys.add_key, gateway.registry().database, wanted, actor=actor(request))
-        await sync_keys(gateway)
+        key, text = await asyncio.to_thread(keys.add_key, registry.database(), wanted, actor=actor(request))
+        await sync_keys(callers)
         return {**views.key(key), "key": text}
 
     @post("/keys/{key_id:str}/rotate", may=Permission.ADMINISTER)
@@ -64,21 +65,19 @@ def _changing(gateway: Gateway) -> list[Any]:
         assert overlap is not None, "it has a default"
         old, new, text = await asyncio.to_thread(
             keys.rotate_key,
-            gateway.registry().database,
+            registry.database(),
             key_id,
             overlap,
             lifetime=seconds(data.expires_in),
             actor=actor(request),
         )
-        await sync_keys(gateway)
+        await sync_keys(callers)
         return {**views.key(new), "key": text, "replaces": views.key(old)}
 
     @delete("/keys/{key_id:str}", status_code=200, may=Permission.ADMINISTER)
     async def revoke(request: AnyRequest, key_id: FromPath[str], reason: FromQuery[str] = "") -> dict[str, Any]:
-        key = await asyncio.to_thread(
-            keys.revoke_key, gateway.registry().database, key_id, reason=reason, actor=actor(request)
-        )
-        await sync_keys(gateway)
+        key = await asyncio.to_thread(keys.revoke_key, registry.database(), key_id, reason=reason, actor=actor(request))
+        await sync_keys(callers)
         return views.key(key)
 
     return [add, rotate, revoke]

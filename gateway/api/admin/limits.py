@@ -13,9 +13,11 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from postil.gateway.api.admin.params import AnyRequest, actor
 from postil.gateway.control.catalog_sync import sync_keys
-from postil.gateway.control.runtime import Gateway
+from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.errors import BadRequestError
+from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.permissions import Permission
+from postil.gateway.tenancy.usage_ledger import UsageLedger
 from postil.registry.accounts import limits, usage
 from postil.registry.accounts.limits import TenantLimits
 from postil.registry.names import parse_adapter
@@ -30,18 +32,18 @@ class LimitsBody(msgspec.Struct, forbid_unknown_fields=True):
     concurrent: int | None = None
 
 
-def limit_routes(gateway: Gateway) -> list[Any]:
+def limit_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger) -> list[Any]:
     """What the admin sets and sees; the door is around it."""
 
     @get("/tenants/{name:str}/limits", may=Permission.SEE_KEYS)
     async def shown(name: FromPath[str]) -> dict[str, Any]:
-        return asdict(await asyncio.to_thread(limits.limits_of, gateway.registry().database, name))
+        return asdict(await asyncio.to_thread(limits.limits_of, registry.database(), name))
 
     @put("/tenants/{name:str}/limits", may=Permission.ADMINISTER)
     async def put_limits(request: AnyRequest, name: FromPath[str], data: JSONBody[LimitsBody]) -> dict[str, Any]:
         wanted = TenantLimits(**msgspec.structs.asdict(data))
-        await asyncio.to_thread(limits.set_limits, gateway.registry().database, name, wanted, actor=actor(request))
-        await sync_keys(gateway)
+        await asyncio.to_thread(limits.set_limits, registry.database(), name, wanted, actor=actor(request))
+        await sync_keys(callers)
         return asdict(wanted)
 
     @get("/usage", may=Permission.SEE_USAGE)
@@ -52,12 +54,12 @@ def limit_routes(gateway: Gateway) -> list[Any]:
         until: FromQuery[str | None] = None,
         by: FromQuery[str] = "tenant",
     ) -> list[dict[str, Any]]:
-        return await _report(gateway, by, tenant, adapter, since, until)
+        return await _report(registry, ledger, by, tenant, adapter, since, until)
 
     return [shown, put_limits, used]
 
 
-def usage_routes(gateway: Gateway) -> list[Any]:
+def usage_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger) -> list[Any]:
     """What a tenant may ask: of itself."""
 
     @get("/v1/usage")
@@ -68,8 +70,8 @@ def usage_routes(gateway: Gateway) -> list[Any]:
         until: FromQuery[str | None] = None,
         by: FromQuery[str] = "adapter",
     ) -> dict[str, Any]:
-        caller = gateway.directory.identify(request.headers.get("authorization"))
-        data = await _report(gateway, by, caller.name, adapter, since, until)
+        caller = callers.identify(request.headers.get("authorization"))
+        data = await _report(registry, ledger, by, caller.name, adapter, since, until)
         # What was tried out on copies of its requests is no use of a tenant's.
         seen = [{name: value for name, value in entry.items() if name != usage.SHADOW} for entry in data]
         return {"object": "list", "data": [entry for entry in seen if entry["requests"] or usage.AGAIN in entry]}
@@ -78,15 +80,21 @@ def usage_routes(gateway: Gateway) -> list[Any]:
 
 
 async def _report(
-    gateway: Gateway, by: str, tenant: str | None, adapter: str | None, since: str | None, until: str | None
+    registry: RegistryHandle,
+    ledger: UsageLedger,
+    by: str,
+    tenant: str | None,
+    adapter: str | None,
+    since: str | None,
+    until: str | None,
 ) -> list[dict[str, Any]]:
     if by not in usage.GROUPS:
         raise BadRequestError(f"by cannot be {by[:20]!r}; it is one of {', '.join(usage.GROUPS)}")
     asked = None if adapter is None else _adapter(adapter)
     first, last = (None if text is None else _day(text) for text in (since, until))
-    await gateway.ledger.flush()
+    await ledger.flush()
     return await asyncio.to_thread(
-        usage.report, gateway.registry().database, by, tenant=tenant, adapter=asked, since=first, until=last
+        usage.report, registry.database(), by, tenant=tenant, adapter=asked, since=first, until=last
     )
 
 

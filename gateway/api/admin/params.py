@@ -24,7 +24,7 @@ def seconds(number: float | None) -> timedelta | None:
     try:
         return None if number is None else timedelta(seconds=number)
     except (OverflowError, ValueError) as error:
-        raise BadRequestError("that many seconds cannot be; a key's time is at most ten years") from error
+        raise BadRequestError("duration must be at most 10 years") from error
 
 
 def caller_of(request: AnyRequest) -> Caller:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from importlib import metadata
 from typing import Any
 
+from litestar import get
+
+from postil.gateway.tenancy.permissions import Permission
 from postil.plugins.hookspecs import PROJECT
 from postil.plugins.installed import ComponentInfo
 from postil.plugins.manager import PluginManager
 
 Source = tuple[str, str, str]
+
+
+def plugin_route(plugins: PluginManager) -> Any:
+    """``/api/plugins``."""
+
+    @get("/plugins", may=Permission.LOOK)
+    async def shown() -> list[dict[str, Any]]:
+        return await asyncio.to_thread(components, plugins)
+
+    return shown
 
 
 def components(plugins: PluginManager) -> list[dict[str, Any]]:

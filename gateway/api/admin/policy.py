@@ -7,16 +7,16 @@ from typing import Any
 
 from litestar import get
 
-from postil.gateway.control.runtime import Gateway
 from postil.gateway.tenancy.permissions import Permission
+from postil.plugins.manager import PluginManager
 from postil.registry.policy.schema import policy_schema
 
 
-def policy_routes(gateway: Gateway) -> list[Any]:
+def policy_routes(plugins: PluginManager) -> list[Any]:
     """The routes about policies themselves."""
 
     @get("/policy-schema", may=Permission.LOOK)
     async def schema() -> dict[str, Any]:
-        return await asyncio.to_thread(policy_schema, gateway.plugins)
+        return await asyncio.to_thread(policy_schema, plugins)
 
     return [schema]

@@ -15,9 +15,7 @@ from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
 from postil.gateway.api.admin import schemas as views
 from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name
-from postil.gateway.control import publish as publishing
-from postil.gateway.control.publish import FetchFiles, Published
-from postil.gateway.control.runtime import Gateway
+from postil.gateway.control.publish import FetchFiles, Published, PublishService, from_hub, uploaded
 from postil.gateway.errors import BadRequestError, TooLargeError
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.artifacts.hub.ref import parse_hub_ref
@@ -32,19 +30,19 @@ class SourceBody(msgspec.Struct, forbid_unknown_fields=True):
     note: str = ""
 
 
-def publish_routes(gateway: Gateway) -> list[Any]:
+def publish_routes(publishing: PublishService, limit_mib: int) -> list[Any]:
     """How adapters come in: as an archive in the form field ``artifact``, or as ``source`` in a form or in JSON."""
 
     # A mebibyte more than the adapter itself: the policy, the note and the form around them.
     @post(
         "/adapters/{domain:str}/{adapter:str}/releases",
-        request_max_body_size=(gateway.settings.upload_limit_mib + 1) << 20,
+        request_max_body_size=(limit_mib + 1) << 20,
         may=Permission.PUBLISH,
     )
     async def publish(request: AnyRequest, domain: FromPath[str], adapter: FromPath[str]) -> dict[str, Any]:
         name = adapter_name(domain, adapter)
-        take, policy, note = await _asked(request, gateway.settings.upload_limit_mib)
-        work = publishing.publish(gateway, take, name, policy, note=note, actor=actor(request))
+        take, policy, note = await _asked(request, limit_mib)
+        work = publishing.publish(take, name, policy, note=note, actor=actor(request))
         made = await _while_wanted(request, work)
         return {
             **views.release(made.release), "created": made.created,
@@ -79,9 +77,9 @@ async def _asked(request: AnyRequest, limit_mib: int) -> tuple[FetchFiles, Polic
 
 def _take(upload: object, source: str) -> FetchFiles:
     if isinstance(upload, UploadFile) and not source:
-        return publishing.uploaded(upload.file)
+        return uploaded(upload.file)
     if upload is None and source:
-        return publishing.from_hub(parse_hub_ref(source))
+        return from_hub(parse_hub_ref(source))
     raise BadRequestError(
         "send the adapter as a tar, tar.gz or zip in the form field `artifact`, or its place on a hub in `source`",
         param="artifact",

@@ -14,8 +14,10 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from postil.gateway.api.admin import schemas as views
 from postil.gateway.api.admin.auth import check_domain
 from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
-from postil.gateway.control.reviews import told_of
-from postil.gateway.control.runtime import Gateway
+from postil.gateway.control.registry_handle import RegistryHandle
+from postil.gateway.control.reviews import Reviews, told_of
+from postil.gateway.tenancy.callers import Callers
+from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.db.tables import Review
 from postil.registry.releases import history
@@ -39,27 +41,27 @@ class DecideBody(msgspec.Struct, forbid_unknown_fields=True):
     answer: str | None = None
 
 
-def review_routes(gateway: Gateway) -> list[Any]:
+def review_routes(reviewing: Reviews, callers: Callers) -> list[Any]:
     """What a tenant may ask."""
 
     @get("/v1/reviews/{review_id:str}")
     async def mine(
         request: Request[Any, Any, Any], review_id: FromPath[str], wait: FromQuery[float] = 0.0
     ) -> dict[str, Any]:
-        caller = gateway.directory.identify(request.headers.get("authorization"))
+        caller = callers.identify(request.headers.get("authorization"))
         seconds = min(max(wait, 0.0), _LONGEST_WAIT) if wait == wait else 0.0
         tenant = None if caller.admin else caller.name
-        return told_of(await gateway.reviews.get(review_id, seconds, tenant=tenant))
+        return told_of(await reviewing.get(review_id, seconds, tenant=tenant))
 
     return [mine]
 
 
-def admin_review_routes(gateway: Gateway) -> list[Any]:
-    """What those who decide may ask; the door is around it."""
-    return [*_reading(gateway), *_deciding(gateway)]
+def admin_review_routes(registry: RegistryHandle, reviewing: Reviews, denied: DeniedAttempts) -> list[Any]:
+    """What those who decide may ask."""
+    return [*_reading(registry, denied), *_deciding(registry, reviewing)]
 
 
-def _reading(gateway: Gateway) -> list[Any]:
+def _reading(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any]:
     @get("/reviews", may=Permission.REVIEW)
     async def listed(
         request: AnyRequest,
@@ -69,10 +71,10 @@ def _reading(gateway: Gateway) -> list[Any]:
         limit: FromQuery[int] = 100,
     ) -> list[dict[str, Any]]:
         if domain is not None:
-            check_domain(gateway, request, Permission.REVIEW, domain)
+            check_domain(denied, request, Permission.REVIEW, domain)
         found = await asyncio.to_thread(
             reviews.reviews,
-            gateway.registry().database,
+            registry.database(),
             status=status,
             domain=domain,
             assigned_to=assigned_to,
@@ -83,29 +85,29 @@ def _reading(gateway: Gateway) -> list[Any]:
 
     @get("/reviews/{review_id:str}", may=Permission.REVIEW)
     async def shown(request: AnyRequest, review_id: FromPath[str]) -> dict[str, Any]:
-        return views.review(await _theirs(gateway, request, review_id))
+        return views.review(await _theirs(registry, request, review_id))
 
     @get("/adapters/{domain:str}/{adapter:str}/examples", may=Permission.REVIEW)
     async def labelled(
         domain: FromPath[str], adapter: FromPath[str], since: FromQuery[str | None] = None
     ) -> list[dict[str, str]]:
         instant = None if since is None else history.parse_instant(since)
-        return await asyncio.to_thread(examples.examples, gateway.registry(), adapter_name(domain, adapter), instant)
+        return await asyncio.to_thread(examples.examples, registry.get(), adapter_name(domain, adapter), instant)
 
     return [listed, shown, labelled]
 
 
-async def _theirs(gateway: Gateway, request: AnyRequest, review_id: str) -> Review:
+async def _theirs(registry: RegistryHandle, request: AnyRequest, review_id: str) -> Review:
     """A review, if it is of a domain that the key reviews; else it is none for this key. Raises NotFoundError."""
-    return await asyncio.to_thread(reviews.get, gateway.registry().database, review_id, caller_of(request).scope)
+    return await asyncio.to_thread(reviews.get, registry.database(), review_id, caller_of(request).scope)
 
 
-def _deciding(gateway: Gateway) -> list[Any]:
+def _deciding(registry: RegistryHandle, reviewing: Reviews) -> list[Any]:
     async def done(request: AnyRequest, review_id: str, act: Act, *arguments: str, **named: str) -> dict[str, Any]:
-        found = await _theirs(gateway, request, review_id)
-        decide = partial(act, gateway.registry().database, found.id, *arguments, actor=actor(request), **named)
+        found = await _theirs(registry, request, review_id)
+        decide = partial(act, registry.database(), found.id, *arguments, actor=actor(request), **named)
         review = await asyncio.to_thread(decide)
-        gateway.reviews.heard()
+        reviewing.heard()
         return views.review(review)
 
     @post("/reviews/{review_id:str}/assign", status_code=200, may=Permission.REVIEW)

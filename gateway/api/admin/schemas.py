@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from postil.gateway.control.runtime import Gateway
-from postil.gateway.inference.routing.catalog import PIN_OF, AdapterEntry
-from postil.gateway.inference.routing.release import LoadedRelease
+from postil.gateway.inference.routing.catalog import Catalog
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts.keys import Role, in_force
@@ -23,9 +20,9 @@ from postil.registry.signing.requirements import REQUIRE
 _TENANT = "tenant"
 
 
-def adapter(state: AdapterState, gateway: Gateway, caller: Caller) -> dict[str, Any]:
+def adapter(state: AdapterState, catalog: Catalog, caller: Caller) -> dict[str, Any]:
     """An adapter with its releases, newest first, where its channels point, and what was done to it."""
-    entry = gateway.catalog.entries.get(str(state.name))
+    entry = catalog.entries.get(str(state.name))
     broken = entry.broken if entry else {}
     stable = state.channels.get(STABLE)
     return {
@@ -199,85 +196,3 @@ def key(row: Key) -> dict[str, Any]:
         "revoked": _stamp(row.revoked_at) if row.revoked_at else None,
         "note": row.note,
     }
-
-
-def status(gateway: Gateway, caller: Caller) -> dict[str, Any]:
-    """What the gateway is doing, and what of each adapter that the key may see is live and resident."""
-    base = gateway.registry().base if gateway.started else None
-    return {
-        "engine": str(gateway.phase),
-        "problem": gateway.problem,
-        "requests_in_flight": gateway.in_flight + gateway.subscribers.in_flight,
-        "workers": gateway.settings.workers,
-        "workers_serving": gateway.subscribers.serving,
-        "requests_waiting": gateway.scheduler.queue.waiting,
-        "engine_restarts": gateway.engine_restarts,
-        "base": base.id if base else None,
-        "base_revision": base.revision if base else None,
-        "adapters": [
-            *(
-                _wanted(gateway, loaded, _why(why, caller))
-                for loaded, why in gateway.catalog.desired()
-                if caller.may(Permission.SEE, loaded.ref.domain)
-            ),
-            *_missed(gateway, caller),
-        ],
-        "watches": _watches(gateway, caller),
-    }
-
-
-def _why(why: list[str], caller: Caller) -> list[str]:
-    """Why a release is held. Whose pin it is, is for those who may know who the tenants are."""
-    if caller.may(Permission.SEE_KEYS):
-        return why
-    return list(dict.fromkeys(f"{PIN_OF}a tenant" if each.startswith(PIN_OF) else each for each in why))
-
-
-def _wanted(gateway: Gateway, loaded: LoadedRelease, why: list[str]) -> dict[str, Any]:
-    """A release that the engine has to hold, and whether it does."""
-    failure = gateway.load_failure(loaded)
-    return {
-        "release": str(loaded.ref),
-        "why": why,
-        "resident": gateway.can_serve(loaded),
-        "problem": failure.reason if failure else None,
-        "attempts": failure.attempts if failure else 0,
-    }
-
-
-def _missed(gateway: Gateway, caller: Caller) -> list[dict[str, Any]]:
-    """The releases that the engine should hold, but that cannot be served on this gateway."""
-    return [
-        {
-            "release": str(entry.name.release(number)),
-            "why": _why(why, caller),
-            "resident": False,
-            "problem": entry.broken[number],
-            "attempts": 0,
-        }
-        for entry in _seen(gateway, caller)
-        for number, why in sorted(entry.unservable().items())
-    ]
-
-
-def _seen(gateway: Gateway, caller: Caller) -> list[AdapterEntry]:
-    """The adapters that a key may see, by name."""
-    entries = gateway.catalog.entries
-    return [entries[name] for name in sorted(entries) if caller.may(Permission.SEE, entries[name].name.domain)]
-
-
-def _watches(gateway: Gateway, caller: Caller) -> list[dict[str, Any]]:
-    """What is compared with its predecessor, and the evidence so far."""
-    found = []
-    for name in (str(entry.name) for entry in _seen(gateway, caller)):
-        watch = gateway.monitor.watch(name)
-        if watch is not None:
-            found.append(
-                {
-                    "new": f"{name}@{watch.new}",
-                    "old": f"{name}@{watch.old}",
-                    "channel": watch.which,
-                    "evidence": [asdict(signal) for signal in watch.comparison.evidence()],
-                }
-            )
-    return found

@@ -10,9 +10,9 @@ from litestar import get, put
 from litestar.params import FromPath, JSONBody
 
 from postil.gateway.api.admin.params import AnyRequest, actor
-from postil.gateway.control.runtime import Gateway
+from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.permissions import Permission
-from postil.registry.signing.requirements import Requirement, require, requirements
+from postil.registry.signing.requirements import Requirement, SignatureGate, require, requirements
 
 
 class KeysBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -22,27 +22,27 @@ class KeysBody(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
 
 
-def signing_routes(gateway: Gateway) -> list[Any]:
+def signing_routes(registry: RegistryHandle, signatures: SignatureGate) -> list[Any]:
     """What domains require of signatures: to see, and to change."""
 
     @get("/domains", may=Permission.SEE_KEYS)
     async def domains() -> list[dict[str, Any]]:
-        found = await asyncio.to_thread(requirements, gateway.registry().database)
+        found = await asyncio.to_thread(requirements, registry.database())
         return [_shown(one) for one in found]
 
     @put("/domains/{domain:str}/signing-keys", may=Permission.ADMINISTER)
     async def signing_keys(request: AnyRequest, domain: FromPath[str], data: JSONBody[KeysBody]) -> dict[str, Any]:
-        return _shown(await asyncio.to_thread(_change, gateway, domain, data, actor(request)))
+        return _shown(await asyncio.to_thread(_change, registry, signatures, domain, data, actor(request)))
 
     return [domains, signing_keys]
 
 
-def _change(gateway: Gateway, domain: str, data: KeysBody, by: str) -> Requirement:
+def _change(registry: RegistryHandle, signatures: SignatureGate, domain: str, data: KeysBody, by: str) -> Requirement:
     try:
-        return require(gateway.registry().database, domain, data.keys, reason=data.reason, actor=by)
+        return require(registry.database(), domain, data.keys, reason=data.reason, actor=by)
     finally:
         # Whatever came of it: a database that is lost while it commits may have the keys.
-        gateway.signature_gate.forget([domain])
+        signatures.forget([domain])
 
 
 def _shown(found: Requirement) -> dict[str, Any]:

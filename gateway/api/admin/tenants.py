@@ -11,9 +11,10 @@ from litestar.params import FromPath, JSONBody
 
 from postil.gateway.api.admin import schemas as views
 from postil.gateway.api.admin.params import AnyRequest, actor, seconds
-from postil.gateway.control import releases as releasing
 from postil.gateway.control.catalog_sync import sync_keys
-from postil.gateway.control.runtime import Gateway
+from postil.gateway.control.registry_handle import RegistryHandle
+from postil.gateway.control.releases import ReleaseService
+from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts.tenants import add_tenant, tenants_and_keys
 
@@ -27,30 +28,30 @@ class TenantBody(msgspec.Struct, forbid_unknown_fields=True):
     expires_in: float | None = None
 
 
-def tenant_routes(gateway: Gateway) -> list[Any]:
-    """The routes over one gateway; the door is around them."""
+def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseService) -> list[Any]:
+    """Who may ask, and what: to see, and to change."""
 
     @get("/tenants", may=Permission.SEE_KEYS)
     async def tenants() -> list[dict[str, Any]]:
-        found, keys = await asyncio.to_thread(tenants_and_keys, gateway.registry().database)
+        found, keys = await asyncio.to_thread(tenants_and_keys, registry.database())
         return [views.tenant(tenant, keys) for tenant in found]
 
     @post("/tenants", may=Permission.ADMINISTER)
     async def add(request: AnyRequest, data: JSONBody[TenantBody]) -> dict[str, Any]:
         tenant, key, text = await asyncio.to_thread(
             add_tenant,
-            gateway.registry().database,
+            registry.database(),
             data.name,
             data.domains,
             default=data.default_domain,
             lifetime=seconds(data.expires_in),
             actor=actor(request),
         )
-        await sync_keys(gateway)
+        await sync_keys(callers)
         return {**views.tenant(tenant, [key]), "key": text}
 
     @delete("/tenants/{name:str}", may=Permission.ADMINISTER)
     async def remove(request: AnyRequest, name: FromPath[str]) -> None:
-        await releasing.remove_tenant(gateway, name, actor=actor(request))
+        await releases.remove_tenant(name, actor=actor(request))
 
     return [tenants, add, remove]

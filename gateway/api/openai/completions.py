@@ -6,42 +6,49 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Protocol
 
-import msgspec
 from litestar.enums import ScopeType
 from litestar.handlers import asgi
 from litestar.handlers.asgi_handlers import ASGIRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from postil.gateway.api.error_responses import render
+from postil.gateway.control.traffic import Traffic
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
+from postil.gateway.inference.context import InferenceContext
+from postil.gateway.inference.cost import check_sequences
 from postil.gateway.inference.deadline import timed
-from postil.gateway.inference.pipeline import JSON, PipelineResponse, Running, complete
-from postil.gateway.inference.request import CompletionRequest, Kind, parse
-from postil.gateway.tenancy.directory import Caller, Directory
-from postil.gateway.tenancy.quota import Quota
+from postil.gateway.inference.formats import Kind
+from postil.gateway.inference.pipeline import JSON, PipelineResponse, complete
+from postil.gateway.inference.request import CompletionRequest, parse
+from postil.gateway.tenancy.directory import Caller
+from postil.gateway.tenancy.rate_limiter import RequestLimits
 
 log = logging.getLogger(__name__)
 
 
-class Serving(Running, Protocol):
-    """What the two endpoints need of the gateway, or of the worker, that they are answered by."""
+class CallerDirectory(Protocol):
+    """Who knows the keys."""
 
-    in_flight: int
+    def identify(self, authorization: str | None) -> Caller:
+        """Who asks. Raises AuthenticationError, KeyForbiddenError, or EngineUnavailableError before that is known."""
 
-    @property
-    def body_limit(self) -> int:
-        """How many bytes a request may have."""
 
-    @property
-    def directory(self) -> Directory:
-        """Who calls. Raises EngineUnavailableError before that is known."""
+@dataclass(frozen=True, slots=True)
+class CompletionParts:
+    """What the two endpoints need of the gateway, or of the worker, that they are answered by.
 
-    async def admit(self, quota: Quota | None) -> Mapping[str, str]:
-        """Let a tenant's request in; the headers for its answer. Raises RequestsLimitedError, TokensLimitedError."""
+    ``body_limit`` is how many bytes a request may have, and ``sequence_limit`` how many answers it may ask for.
+    """
 
-    def left(self, quota: Quota | None) -> None:
-        """A request that was let in has ended."""
+    context: InferenceContext
+    callers: CallerDirectory
+    limits: RequestLimits
+    traffic: Traffic
+    body_limit: int
+    sequence_limit: int
 
 
 class CompletionsShortcut:
@@ -50,9 +57,9 @@ class CompletionsShortcut:
     What a framework does for each of its requests is a tenth of what such a request costs here.
     """
 
-    def __init__(self, serving: Serving, app: ASGIApp) -> None:
+    def __init__(self, parts: CompletionParts, app: ASGIApp) -> None:
         self._app = app
-        self._hot: dict[str, ASGIApp] = {kind.value: _handler(serving, kind) for kind in Kind}
+        self._hot: dict[str, ASGIApp] = {kind.value: _handler(parts, kind) for kind in Kind}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; or start and stop with the server."""
@@ -60,35 +67,36 @@ class CompletionsShortcut:
         await (hot or self._app)(scope, receive, send)
 
 
-def completion_routes(serving: Serving) -> list[ASGIRouteHandler]:
+def completion_routes(parts: CompletionParts) -> list[ASGIRouteHandler]:
     """The two generation endpoints over one gateway, as routes of the framework."""
-    return [asgi(kind.value, copy_scope=False)(_handler(serving, kind)) for kind in Kind]
+    return [asgi(kind.value, copy_scope=False)(_handler(parts, kind)) for kind in Kind]
 
 
-def _handler(serving: Serving, kind: Kind) -> ASGIApp:
+def _handler(parts: CompletionParts, kind: Kind) -> ASGIApp:
     async def handler(scope: Scope, receive: Receive, send: Send) -> None:
         wire = Wire(send)
         if scope.get("method") != "POST":
             await wire.error(BadRequestError(f"{kind.value} takes POST"), status=405)
             return
-        serving.in_flight += 1
+        parts.traffic.in_flight += 1
         try:
-            await _respond(serving, kind, scope, receive, wire)
+            await _respond(parts, kind, scope, receive, wire)
         finally:
-            serving.in_flight -= 1
+            parts.traffic.in_flight -= 1
 
     return handler
 
 
-async def _respond(serving: Serving, kind: Kind, scope: Scope, receive: Receive, wire: Wire) -> None:
+async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Receive, wire: Wire) -> None:
     try:
-        caller = serving.directory.identify(_authorization(scope))
-        wire.told = await serving.admit(caller.limits)
+        caller = parts.callers.identify(_authorization(scope))
+        wire.told = await parts.limits.admit(caller.limits)
         try:
-            ask = timed(parse(kind, await _body(receive, serving.body_limit)), scope["headers"])
-            await _until_gone(_answer(serving, caller, ask, wire), receive)
+            ask = timed(parse(kind, await _body(receive, parts.body_limit)), scope["headers"])
+            check_sequences(ask, parts.sequence_limit)
+            await _until_gone(_answer(parts, caller, ask, wire), receive)
         finally:
-            serving.left(caller.limits)
+            parts.limits.left(caller.limits)
     except GatewayError as error:
         await wire.error(error)
     except EngineRefusedError as error:
@@ -98,9 +106,9 @@ async def _respond(serving: Serving, kind: Kind, scope: Scope, receive: Receive,
         await wire.error(GatewayError("the gateway failed on this request; its log says why"))
 
 
-async def _answer(serving: Serving, caller: Caller, ask: CompletionRequest, wire: Wire) -> None:
+async def _answer(parts: CompletionParts, caller: Caller, ask: CompletionRequest, wire: Wire) -> None:
     async with AsyncExitStack() as open_streams:
-        await wire.answer(await complete(serving, caller, ask, open_streams))
+        await wire.answer(await complete(parts.context, caller, ask, open_streams))
 
 
 async def _until_gone(work: Coroutine[None, None, None], receive: Receive) -> None:
@@ -126,18 +134,18 @@ async def _until_gone(work: Coroutine[None, None, None], receive: Receive) -> No
 
 
 async def _body(receive: Receive, limit: int) -> bytes:
-    parts: list[bytes] = []
+    chunks: list[bytes] = []
     size = 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
             raise BadRequestError("the client left before its request was whole")
-        parts.append(message["body"])
+        chunks.append(message["body"])
         size += len(message["body"])
         if size > limit:
             raise TooLargeError(f"the body is larger than {limit >> 20} MiB; send less")
         if not message["more_body"]:
-            return parts[0] if len(parts) == 1 else b"".join(parts)
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _authorization(scope: Scope) -> str | None:
@@ -169,10 +177,8 @@ class Wire:
 
     async def error(self, error: GatewayError, *, status: int | None = None) -> None:
         """Send an error in OpenAI's shape, unless an answer has begun: that one just ends."""
-        headers = {"content-type": JSON, **error.headers}
-        if error.retry_after is not None:
-            headers["retry-after"] = str(error.retry_after)
-        await self.whole(status or error.status, headers, msgspec.json.encode(error.openai()))
+        answer = render("/v1", error, status)
+        await self.whole(answer.status, answer.headers, answer.body)
 
     async def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Send everything at once."""

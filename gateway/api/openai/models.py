@@ -10,28 +10,29 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from postil.gateway.control.runtime import Gateway
 from postil.gateway.errors import UnknownModelError
 from postil.gateway.inference.routing.catalog import Catalog
+from postil.gateway.inference.routing.catalog_holder import CatalogHolder
+from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.directory import Caller
 
 JSON = "application/json"
 Cards = Mapping[str, Mapping[str, Any]]
 
 
-def model_routes(gateway: Gateway) -> list[HTTPRouteHandler]:
+def model_routes(catalog: CatalogHolder, callers: Callers) -> list[HTTPRouteHandler]:
     """The list and its single entries, over one gateway."""
     lists = Lists()
 
     @get("/v1/models", sync_to_thread=False)
     def list_models(request: Request[Any, Any, Any]) -> Response[bytes]:
-        _, whole = lists.of(gateway.catalog, _caller(gateway, request))
+        _, whole = lists.of(catalog.current, _caller(callers, request))
         return Response(whole, media_type=JSON)
 
     @get("/v1/models/{model:path}", sync_to_thread=False)
     def one_model(request: Request[Any, Any, Any], model: FromPath[str]) -> Mapping[str, Any]:
         wanted = model.removeprefix("/")
-        cards, _ = lists.of(gateway.catalog, _caller(gateway, request))
+        cards, _ = lists.of(catalog.current, _caller(callers, request))
         if wanted not in cards:
             raise UnknownModelError(f"the model {wanted[:200]!r} does not exist; GET /v1/models lists those there are")
         return cards[wanted]
@@ -58,5 +59,5 @@ class Lists:
         return self._made[rights]
 
 
-def _caller(gateway: Gateway, request: Request[Any, Any, Any]) -> Caller:
-    return gateway.directory.identify(request.headers.get("authorization"))
+def _caller(callers: Callers, request: Request[Any, Any, Any]) -> Caller:
+    return callers.identify(request.headers.get("authorization"))

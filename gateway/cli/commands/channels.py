@@ -23,7 +23,7 @@ def canary(
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Let a release answer a share of the requests; the same users always get it. If it is worse, it is taken back."""
+    """Let a release answer a share of the requests; the same users always get it. A worse one is rolled back."""
     _set("canary", what, weight, end, reason, as_json)
 
 

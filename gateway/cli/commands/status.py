@@ -37,7 +37,7 @@ def _problem(row: dict[str, Any]) -> str:
 
 
 def _show_watches(watches: list[dict[str, Any]]) -> None:
-    """What is compared with its predecessor; at the alarm's value it is taken back."""
+    """What is compared with its predecessor; at the threshold it is rolled back automatically."""
     rows = [
         (
             watch["new"],

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from postil.gateway.engine.client import EngineClient
-from postil.gateway.errors import EngineUnavailableError
+from postil.gateway.errors import EngineKeyRefusedError, EngineUnavailableError
 
 _LOOK_SECONDS = 0.5
 
@@ -28,7 +28,9 @@ async def is_making_progress(client: EngineClient, probe: Callable[[], Awaitable
                 # One that does not tell its count at this moment has not counted more.
                 if tokens is not None and (await client.tokens() or tokens) != tokens:
                     return True
-        return not isinstance(asked.exception(), EngineUnavailableError)
+        failed = asked.exception()
+        # One that refuses the gateway's key is no help, but it answers.
+        return not isinstance(failed, EngineUnavailableError) or isinstance(failed, EngineKeyRefusedError)
     except TimeoutError:
         return False
     finally:

@@ -14,7 +14,7 @@ from postil.gateway.settings import Settings
 _SERVER = "vllm.entrypoints.openai.api_server"
 # What the engine may see of the gateway's environment; above all, none of its secrets.
 _PASSED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "LD_PRELOAD")
-_PASSED_OF_OURS = ("POSTIL_PLAIN_LORA",)
+_PASSED_OF_OURS = ("POSTIL_DISABLE_LORA_KERNELS",)
 _PASSED_PREFIXES = ("VLLM_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "KMP_", "TORCH", "TRITON_")
 _SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 

@@ -1,8 +1,11 @@
 """The rules of admission. No loop and no clock: whoever uses them says what time it is.
 
+A request costs as many places as it generates sequences at a time; their sum in flight never exceeds the limit.
+
 Between tenants: the one that holds the fewest places for its weight goes first (max-min fairness of what is held:
 nobody knows beforehand how long an answer takes). Among equals, start-time fair queueing: P. Goyal, H. Vin, H. Cheng,
-"Start-time Fair Queueing", SIGCOMM 1996, each request counting as 1.
+"Start-time Fair Queueing", SIGCOMM 1996, each request counting as its cost. Whoever is first and does not fit yet
+keeps all others waiting until it does: else small requests would take each place that a large one waits for.
 
 Between adapters: no more of them are in flight than the engine has slots, and requests for those in flight go first.
 Who has waited for another one longer than ``patience`` has a slot promised: one that was open for as long takes nobody
@@ -24,6 +27,7 @@ from postil.gateway.engine.scheduler.types import (
     SchedulerLimits,
     State,
     TenantQueue,
+    TooCostlyError,
 )
 
 # For how many times the patience a request keeps its adapter's slot from being emptied for others.
@@ -31,7 +35,10 @@ _WORTH = 8
 
 
 class FairQueue:
-    """Who is in flight, who waits, and who is next. ``weights`` are by tenant, 1 unless given."""
+    """Who is in flight, who waits, and who is next. ``weights`` are by tenant, 1 unless given.
+
+    ``running`` is what those in flight cost, and ``waiting`` how many requests wait.
+    """
 
     def __init__(self, limits: SchedulerLimits, weights: Mapping[str, float] | None = None) -> None:
         self.limits = limits
@@ -65,13 +72,16 @@ class FairQueue:
     def arrive(self, entry: QueueEntry, now: float, *, ahead: bool = False) -> bool:
         """Take a request in; whether it may go at once. Else it waits: see ``grants``.
 
-        One that was in before goes ``ahead`` of its tenant's own, and is never one too many. Raises QueueIsFullError.
+        One that was in before goes ``ahead`` of its tenant's own, and is never one too many. Raises QueueIsFullError,
+        TooCostlyError.
         """
+        if entry.cost > self.limits.in_flight:
+            raise TooCostlyError
         flow = self._flows.get(entry.tenant)
         if flow is None:
             weight = self._weights.get(entry.tenant, 1.0)
             flow = self._flows[entry.tenant] = TenantQueue(weight, self._promises)
-        if not self.waiting and self.running < self.limits.in_flight and self._is_open(entry.adapter):
+        if not self.waiting and self._fits(entry) and self._is_open(entry.adapter):
             self._start(entry, flow, now)
             return True
         full = self.waiting >= self.limits.queue or len(flow.order) >= self.limits.tenant_queue
@@ -87,6 +97,8 @@ class FairQueue:
             if found is None:
                 break
             entry, flow = found
+            if not self._fits(entry):
+                break
             self._dequeue(entry, flow)
             self._start(entry, flow, now)
             yield entry
@@ -100,14 +112,17 @@ class FairQueue:
             self._dequeue(entry, flow)
             self._withdraw(entry)
         elif state is State.RUNNING:
-            self.running -= 1
-            flow.held -= 1
+            self.running -= entry.cost
+            flow.held -= entry.cost
             self._vacate(entry.adapter)
 
     def next_look(self) -> float | None:
         """When to call ``grants`` again though nobody came or left; None if there is nothing to wait for."""
         waits = self.waiting and self._look_at < math.inf and self._closing() < self.limits.drains
         return self._look_at if waits else None
+
+    def _fits(self, entry: QueueEntry) -> bool:
+        return self.running + entry.cost <= self.limits.in_flight
 
     def _free(self) -> int:
         return self.limits.adapters - len(self._slots)
@@ -127,11 +142,11 @@ class FairQueue:
 
     def _start(self, entry: QueueEntry, flow: TenantQueue, now: float) -> None:
         entry.state, entry.started = State.RUNNING, now
-        self.running += 1
-        flow.held += 1
+        self.running += entry.cost
+        flow.held += entry.cost
         # A tenant that was passed over catches up by one turn, not by all that it missed.
         self._virtual_time = max(self._virtual_time, flow.tag)
-        flow.tag = self._virtual_time + 1 / flow.weight
+        flow.tag = self._virtual_time + entry.cost / flow.weight
         adapter = entry.adapter
         if adapter is None:
             return

@@ -8,8 +8,15 @@ import time
 from collections.abc import Callable
 
 from postil.gateway.engine.scheduler.fair_queue import FairQueue
-from postil.gateway.engine.scheduler.types import Adapter, QueueEntry, QueueIsFullError, SchedulerLimits, State
-from postil.gateway.errors import DeadlinePassedError, QueueFullError
+from postil.gateway.engine.scheduler.types import (
+    Adapter,
+    QueueEntry,
+    QueueIsFullError,
+    SchedulerLimits,
+    State,
+    TooCostlyError,
+)
+from postil.gateway.errors import BadRequestError, DeadlinePassedError, QueueFullError
 from postil.gateway.settings import Settings
 
 _MOST_RETRY_SECONDS = 60
@@ -31,29 +38,35 @@ class Scheduler:
         self,
         tenant: str,
         adapter: Adapter,
+        cost: int = 1,
         *,
         deadline: float | None = None,
         again: bool = False,
         meanwhile: Callable[[], None] | None = None,
     ) -> Permit:
-        """A place at the engine for one request, to be taken.
+        """What one request needs of the engine, to be taken: as many places as it ``cost``s.
 
         ``deadline`` is by ``time.monotonic``. ``again`` is for who had one before and was answered: it goes ahead of
         its tenant's own, and is not turned away. ``meanwhile`` is called if there is a wait.
         """
-        return Permit(self, QueueEntry(tenant, adapter), deadline, again, meanwhile)
+        return Permit(self, QueueEntry(tenant, adapter, cost), deadline, again, meanwhile)
 
     def is_in_flight(self, adapter: str) -> bool:
         """Whether an adapter is in flight."""
         return self.queue.is_in_flight(adapter)
 
     def try_acquire(self, entry: QueueEntry, *, again: bool) -> bool:
-        """Whether a request may go at once. Raises QueueFullError."""
+        """Whether a request may go at once. Raises QueueFullError, BadRequestError."""
         try:
             return self.queue.arrive(entry, time.monotonic(), ahead=again)
         except QueueIsFullError:
             raise QueueFullError(
                 "too many requests wait already; send fewer at a time", retry_after=self._retry_after(entry.tenant)
+            ) from None
+        except TooCostlyError:
+            raise BadRequestError(
+                f"the request asks for {entry.cost} answers, and the engine takes {self.queue.limits.in_flight} at a"
+                " time; ask for fewer"
             ) from None
 
     def release(self, entry: QueueEntry) -> None:
@@ -112,13 +125,13 @@ class Scheduler:
 def make_scheduler(settings: Settings) -> Scheduler:
     """What the settings say of who may go and who may wait."""
     limits = SchedulerLimits(
-        settings.max_in_flight,
+        settings.max_concurrent_requests,
         settings.max_loras,
         settings.queue_per_tenant,
         settings.queue_total,
-        settings.adapter_patience_seconds,
+        settings.adapter_wait_seconds,
     )
-    return Scheduler(FairQueue(limits, settings.tenant_weights), settings.queue_seconds)
+    return Scheduler(FairQueue(limits, settings.tenant_weights), settings.queue_timeout_seconds)
 
 
 class Permit:
@@ -141,7 +154,9 @@ class Permit:
         self._meanwhile = meanwhile
 
     def try_acquire(self) -> bool:
-        """Whether it is had without waiting; if not, see ``wait``. Raises QueueFullError, DeadlinePassedError."""
+        """Whether it is had without waiting; if not, see ``wait``. Raises QueueFullError, DeadlinePassedError,
+        BadRequestError.
+        """
         if self._deadline is not None and self._deadline <= time.monotonic():
             raise _too_late()
         return self._gate.try_acquire(self._ticket, again=self._again)
@@ -162,4 +177,4 @@ class Permit:
 
 
 def _too_late() -> DeadlinePassedError:
-    return DeadlinePassedError("the request waited for its turn until its time was over; ask again later")
+    return DeadlinePassedError("queue timeout exceeded: the request was not sent to the engine; ask again later")

@@ -12,7 +12,7 @@ Adapter = str | None  # None is the base: it needs no slot.
 
 @dataclass(frozen=True, slots=True)
 class SchedulerLimits:
-    """How many requests and adapters may be in flight, and how many requests may wait."""
+    """How many sequences and adapters may be in flight, and how many requests may wait."""
 
     in_flight: int = 256
     adapters: int = 8
@@ -30,6 +30,10 @@ class QueueIsFullError(Exception):
     """As many wait as may."""
 
 
+class TooCostlyError(Exception):
+    """A request costs more than may be in flight in all."""
+
+
 class State(Enum):
     """Where a request is."""
 
@@ -40,13 +44,14 @@ class State(Enum):
 
 
 class QueueEntry:
-    """One request. ``wake`` is its owner's."""
+    """One request. ``cost`` is how many sequences it generates at a time; ``wake`` is its owner's."""
 
-    __slots__ = ("adapter", "arrived", "number", "started", "state", "tenant", "wake")
+    __slots__ = ("adapter", "arrived", "cost", "number", "started", "state", "tenant", "wake")
 
-    def __init__(self, tenant: str, adapter: Adapter) -> None:
+    def __init__(self, tenant: str, adapter: Adapter, cost: int = 1) -> None:
         self.tenant = tenant
         self.adapter = adapter
+        self.cost = cost
         self.state = State.NEW
         self.number = 0
         self.arrived = 0.0

@@ -159,17 +159,20 @@ class Connection(asyncio.Protocol):
 
 
 class HttpClient:
-    """All connections to one server: ``unix:/path/to/socket``, ``http://host:port`` or ``https://host``."""
+    """All connections to one server: ``unix:/path/to/socket``, ``http://host:port`` or ``https://host``.
 
-    def __init__(self, address: str, *, timeout_seconds: float) -> None:
+    ``api_key`` is sent with each request.
+    """
+
+    def __init__(self, address: str, *, timeout_seconds: float, api_key: str | None = None) -> None:
         self._socket = address.removeprefix("unix:") if address.startswith("unix:") else None
         parts = urlsplit("http://engine" if self._socket else address)
         self._host, self._port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
         self._tls = ssl.create_default_context() if parts.scheme == "https" else None
         self._prefix = parts.path.rstrip("/").encode()
+        key = "" if api_key is None else f"authorization: Bearer {api_key}\r\n"
         self._rest = (
-            f" HTTP/1.1\r\nhost: {parts.netloc.rpartition('@')[2]}\r\ncontent-type: application/json\r\n"
-            "content-length: "
+            f" HTTP/1.1\r\nhost: {parts.netloc}\r\n{key}content-type: application/json\r\ncontent-length: "
         ).encode()
         self._timeout = timeout_seconds
         self._open: set[Connection] = set()

@@ -2,7 +2,7 @@
 
 postil's LoRA products take the place of vLLM's own, and processes that wait for each other nap where they would spin
 (``waiting``). It stands aside, with a line for each, on a vLLM that it does not know and where something else has
-taken the place of the products already. ``POSTIL_PLAIN_LORA=1`` keeps vLLM's own products.
+taken the place of the products already. ``POSTIL_DISABLE_LORA_KERNELS=1`` keeps vLLM's own products.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from postil.gateway.engine.vllm_plugin.idle_sleep import nap
 
 KNOWN = re.compile(r"0\.32\.\d+(\+.*)?")
-OFF = "POSTIL_PLAIN_LORA"
+OFF = "POSTIL_DISABLE_LORA_KERNELS"
 REPLACED = "vllm.lora.punica_wrapper.punica_cpu.PunicaWrapperCPU"
 REPLACEMENT = "postil.gateway.engine.vllm_plugin.punica_wrapper.GroupedLoRA"
 QUEUE = "vllm.distributed.device_communicators.shm_broadcast"

@@ -13,20 +13,20 @@ from typing import Any
 
 import msgspec
 
+from postil.gateway.engine.decode import unreadable
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference import responses as answers
+from postil.gateway.inference.formats import FORMATS, Kind
+from postil.gateway.inference.formats.base import Choice, Part
+from postil.gateway.inference.formats.events import ChoiceDelta, ToolCallDelta
 from postil.gateway.inference.guardrails.holdback import HoldbackBuffer, Rule
 from postil.gateway.inference.guardrails.tool_arguments import ToolArguments
 from postil.gateway.inference.guardrails.window_validators import WindowValidators
-from postil.gateway.inference.request import Kind
-from postil.gateway.inference.streaming.sse_reader import ChoiceDelta, ToolCallDelta
 from postil.plugins import Token
 
 FILTERED = "content_filter"
-_TEXTS = (*answers.BESIDE, "content")
 # Made by the engine, of random digits. Any other id may be of the model's making, and is judged as its words are.
 _MINTED = re.compile(r"(chatcmpl-tool-|call_)[0-9a-f]+")
-Part = dict[str, Any]
 
 
 class HeldChoice:
@@ -42,25 +42,22 @@ class HeldChoice:
         self.cut = False
         self.acts: dict[str, None] = {}
         self.said = ""
-        self._chat = kind is Kind.CHAT
-        self._main: Hashable = "content" if self._chat else "text"
+        self._wire = FORMATS[kind]
+        self._main: Hashable = self._wire.main_text
         self._tokens = tokens
         self._holders: dict[Hashable, HoldbackBuffer] = {}
         self._names: dict[int, str] = {}
         self._ids: dict[int, str] = {}
         self._beginning: list[int] = []  # Tool calls that have a name and that the client knows nothing of yet.
         self._last: ChoiceDelta | None = None
-        self._begun = not self._chat
+        self._begun = self._wire.opening is None
 
     def feed(self, said: ChoiceDelta) -> None:
         """Keep what came. Raises EngineUnavailableError at what no engine should send."""
-        if not self._chat:
-            self._hold("text", said.text)
-        elif said.delta is not None:
-            for key in _TEXTS:
-                self._hold(key, getattr(said.delta, key))
-            for call in said.delta.tool_calls or ():
-                self._take_call(call)
+        for key, text in self._wire.texts_of(said):
+            self._hold(key, text)
+        for call in self._wire.tool_calls_of(said):
+            self._take_call(call)
         if said.finish_reason is not None:
             self._last = said
 
@@ -73,7 +70,7 @@ class HeldChoice:
         """What may leave now, as parts of events; the last one has a finish reason."""
         if self.ended:
             return []
-        parts = [] if self._begun else [self._part({"role": "assistant", "content": ""})]
+        parts = [] if self._begun else [self._part(self._wire.opening or {})]
         self._begun = True
         if self._last is not None and not (self._holders or self._names):
             self._holders[self._main] = self._holder(self._main)  # To say nothing is to say something.
@@ -172,60 +169,29 @@ class HeldChoice:
             self.said += text
         if isinstance(key, tuple):
             return self._part({"tool_calls": [{"index": key[1], "function": {"arguments": text}}]})
-        return self._part({key: text})
+        return self._part({str(key): text})
 
-    def _part(self, said: Mapping[Hashable, Any]) -> Part:
-        part = {"delta": dict(said)} if self._chat else {"text": said.get("text", "")}
-        return {"index": self.index, **part, "logprobs": None, "finish_reason": None}
+    def _part(self, said: Mapping[str, Any]) -> Part:
+        return {"index": self.index, **self._wire.part(said), "logprobs": None, "finish_reason": None}
 
 
-async def settle(panel: WindowValidators, choice: dict[str, Any], kind: Kind) -> HeldChoice:
-    """Judge a whole choice as if it had been streamed, and rewrite it in place if anything of it fails."""
-    held = HeldChoice(choice["index"], kind, panel, answers.completion(choice, kind).tokens)
-    held.feed(_said(choice))
+async def settle(panel: WindowValidators, choice: Choice, kind: Kind) -> HeldChoice:
+    """Judge a whole choice as if it had been streamed, and rewrite it in place if anything of it fails.
+
+    Raises UnreadableAnswerError.
+    """
+    wire = FORMATS[kind]
+    held = HeldChoice(choice["index"], kind, panel, wire.completion_of(choice).tokens)
+    try:
+        held.feed(wire.as_delta(choice))
+    except msgspec.ValidationError as error:
+        raise unreadable(type(error).__name__) from None
     held.finish()
     parts = await held.drain()
-    if held.acts:
-        _rewrite(choice, parts, kind)
+    if held.acts:  # Nothing else of what was there stays.
+        answers.clear(choice)
+        choice |= {**wire.assembled(parts), "finish_reason": parts[-1]["finish_reason"]}
     return held
-
-
-def _said(choice: Mapping[str, Any]) -> ChoiceDelta:
-    message = dict(choice.get("message") or {})
-    message["tool_calls"] = [{**call, "index": at} for at, call in enumerate(message.get("tool_calls") or ())]
-    try:
-        return msgspec.convert({**choice, "delta": message}, ChoiceDelta)
-    except msgspec.ValidationError:
-        raise EngineUnavailableError("the engine sent an answer that cannot be read; ask again") from None
-
-
-def _rewrite(choice: dict[str, Any], parts: Sequence[Part], kind: Kind) -> None:
-    """Put parts together to a choice, as a client would; nothing else of what was there stays."""
-    for key in choice:
-        if key != "index":
-            choice[key] = None
-    choice["finish_reason"] = parts[-1]["finish_reason"]
-    if kind is Kind.TEXT:
-        choice["text"] = "".join(part["text"] for part in parts)
-    else:
-        choice["message"] = _message([part["delta"] for part in parts])
-
-
-def _message(deltas: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": None}
-    calls: dict[int, dict[str, Any]] = {}
-    for delta in deltas:
-        for key in _TEXTS:
-            if delta.get(key):
-                message[key] = (message.get(key) or "") + delta[key]
-        for call in delta.get("tool_calls", ()):
-            known = calls.setdefault(call["index"], {"function": {"arguments": ""}})
-            arguments = known["function"]["arguments"] + call["function"]["arguments"]
-            function = {**known["function"], **call["function"], "arguments": arguments}
-            known |= {**call, "function": function}
-    for call in calls.values():
-        del call["index"]
-    return message | ({"tool_calls": list(calls.values())} if calls else {})
 
 
 def _strictest(*rules: Rule | None) -> Rule | None:

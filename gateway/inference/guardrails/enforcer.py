@@ -6,9 +6,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Protocol
-
-import msgspec
+from typing import Any
 
 from postil.gateway.errors import BadRequestError, EngineRefusedError, EngineUnavailableError, UnvalidatedError
 from postil.gateway.inference import request as payload
@@ -19,7 +17,8 @@ from postil.gateway.inference.guardrails.evaluate import Evaluation, evaluate_in
 from postil.gateway.inference.guardrails.window_validators import WindowValidators
 from postil.gateway.inference.ports import ReviewNotKeptError, ReviewSink
 from postil.gateway.inference.record import RequestRecord
-from postil.gateway.inference.routing.catalog import BASE, Catalog
+from postil.gateway.inference.routing.catalog import BASE
+from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.plugin_host.ports import DidNotRunError, Isolation
 from postil.plugins import AskAgain, Completion, Fail, Fallback, Hold, Outcome, RequestContext, Verdict
@@ -31,20 +30,7 @@ log = logging.getLogger(__name__)
 # So often a request may be asked again in all, whatever its policy says.
 _AGAIN = 3
 Choice = dict[str, Any]
-
-
-class Around(Protocol):
-    """What judging needs of the gateway around it."""
-
-    plugin_host: Isolation
-
-    @property
-    def catalog(self) -> Catalog:
-        """What can be asked for."""
-
-    @property
-    def reviews(self) -> ReviewSink:
-        """Where answers wait for a person."""
+SendToEngine = Callable[[LoadedRelease | None, Mapping[str, Any]], Awaitable[bytes]]
 
 
 class Enforcer:
@@ -55,15 +41,20 @@ class Enforcer:
 
     def __init__(
         self,
-        around: Around,
         record: RequestRecord,
-        send: Callable[[LoadedRelease | None, Mapping[str, Any]], Awaitable[bytes]],
+        send: SendToEngine,
+        *,
+        plugin_host: Isolation,
+        catalog: CatalogHolder,
+        reviews: ReviewSink,
     ) -> None:
-        self._around = around
+        self._plugin_host = plugin_host
+        self._catalog = catalog
+        self._review_sink = reviews
         self._record = record
         self._send = send
         self._release = record.route.release
-        self._context = RequestContext(self._release.ref, record.caller.name, record.ask.body)
+        self._context = RequestContext(self._release.ref, record.caller.name, record.request.body)
         self._again = 0
         self._fallbacks: dict[str, None] = {}
         self._notices: dict[str, None] = {}
@@ -72,12 +63,12 @@ class Enforcer:
 
     async def check_input(self) -> Choice | None:
         """Have the request looked at. Returns the choice to serve in its place where it may not go to the model."""
-        evaluation = await evaluate_input(self._around.plugin_host, self._release, self._context)
+        evaluation = await evaluate_input(self._plugin_host, self._release, self._context)
         self._note(evaluation, "")
         if not evaluation.failed:
             return None
         self._record.failed_validation = True
-        choice = answers.empty_choice(self._record.ask.kind)
+        choice = answers.empty_choice(self._record.request.kind)
         try:
             await self._fall_back(choice, Completion(""), evaluation.failed, may_ask=False)
         except UnvalidatedError:
@@ -88,7 +79,7 @@ class Enforcer:
     async def enforce(self, choice: Choice) -> None:
         """Judge one choice, and put in its place what the policy says. Raises UnvalidatedError if it says nothing."""
         release = await self._behind_windows(choice, self._release)
-        completion = answers.completion(choice, self._record.ask.kind)
+        completion = answers.completion(choice, self._record.request.kind)
         evaluation = await self._judged(choice, release, completion)
         self._note(evaluation, completion.text)
         if evaluation.failed:
@@ -99,7 +90,7 @@ class Enforcer:
 
     def window_validators(self, release: LoadedRelease | None = None) -> WindowValidators:
         """The validators with a window, for one choice."""
-        return WindowValidators(self._around.plugin_host, release or self._release, self._context)
+        return WindowValidators(self._plugin_host, release or self._release, self._context)
 
     async def client_notes(self, choice: HeldChoice) -> dict[str, str]:
         """What the last event of a streamed choice tells the client, under the names of the headers."""
@@ -115,7 +106,7 @@ class Enforcer:
     async def on_engine_error(self, error: EngineUnavailableError | EngineRefusedError) -> Choice:
         """What is served where the engine failed. Raises ``error`` if the policy says nothing of that."""
         self._record.engine_error = True
-        choice = answers.empty_choice(self._record.ask.kind)
+        choice = answers.empty_choice(self._record.request.kind)
         failed = [Verdict(Outcome.DID_NOT_RUN, "the engine failed", (), ENGINE_ERROR)]
         try:
             await self._fall_back(choice, Completion(""), failed)
@@ -146,14 +137,14 @@ class Enforcer:
         if all(use.on_fail == "fallback" for use, _ in release.validators):
             return release
         panel = self.window_validators(release)
-        self._acted(await settle_windows(panel, choice, self._record.ask.kind))
+        self._acted(await settle_windows(panel, choice, self._record.request.kind))
         return panel.rest
 
     async def _judged(self, choice: Choice, release: LoadedRelease, completion: Completion) -> Evaluation:
         """The verdicts of those that judge an answer whole; what they are not shown of it does not leave."""
         if release.validators:
             answers.drop_unjudged(choice)
-        return await evaluate_output(self._around.plugin_host, release, self._context, completion)
+        return await evaluate_output(self._plugin_host, release, self._context, completion)
 
     def _acted(self, choice: HeldChoice) -> None:
         self._record.failed_validation |= bool(choice.acts)
@@ -166,13 +157,13 @@ class Enforcer:
         """Now and then a person looks at what passed."""
         if random.random() * 100 < self._release.policy.reviews.sample:
             opening = self._opening(text, "sample", verdicts, None)
-            self._around.reviews.sample(opening, self._release.policy.reviews)
+            self._review_sink.sample(opening, self._release.policy.reviews)
 
     async def _opened(self, verdict: Verdict, text: str) -> str | None:
         """The id of a review that a verdict asked for. The answer has passed: one that is missed stands in the log."""
         opening = self._opening(text, verdict.review, (verdict,), None)
         try:
-            return await self._around.reviews.open(opening, self._release.policy.reviews)
+            return await self._review_sink.open(opening, self._release.policy.reviews)
         except ReviewNotKeptError:
             return None
 
@@ -193,7 +184,7 @@ class Enforcer:
                 continue
             arguments = (self._context, completion, failed)
             try:
-                substitute = await run_fallback(self._around.plugin_host, self._release, use, rule, arguments)
+                substitute = await run_fallback(self._plugin_host, self._release, use, rule, arguments)
             except DidNotRunError:
                 continue
             reason = f"{use.name} ({meant[0].validator}: {meant[0].reason})"
@@ -217,14 +208,14 @@ class Enforcer:
         self, choice: Choice, completion: Completion, substitute: Substitute | None, meant: Sequence[Verdict]
     ) -> bool:
         """Put a substitute into the choice; whether there was one."""
-        kind = self._record.ask.kind
+        kind = self._record.request.kind
         if isinstance(substitute, Fail):
             raise UnvalidatedError(substitute.message)
         if isinstance(substitute, Hold):
             reason = f"{meant[0].validator}: {meant[0].reason}"
             opening = self._opening(completion.text, reason, meant, substitute.content)
             try:
-                self._reviews[await self._around.reviews.open(opening, self._release.policy.reviews)] = None
+                self._reviews[await self._review_sink.open(opening, self._release.policy.reviews)] = None
             except ReviewNotKeptError:
                 return False
             answers.substitute(choice, Fallback(substitute.content), kind)
@@ -244,15 +235,15 @@ class Enforcer:
         release = self._other(again)
         if release is None and again.release != BASE:
             return failed, completion
-        request = payload.build_retry(self._record.ask, release, self._release, again, self._record.caller.name)
+        request = payload.build_retry(self._record.request, release, self._release, again, self._record.caller.name)
         try:
-            answer = msgspec.json.decode(await self._send(release, request))
+            answer = answers.read(await self._send(release, request), self._record.request.kind)
         except (EngineRefusedError, EngineUnavailableError) as error:
             log.warning("asking again for %s failed: %s", self._release.ref, error)
             return failed, completion
         fresh = answer["choices"][0]
         rest = await self._behind_windows(fresh, release or self._release)
-        said = answers.completion(fresh, self._record.ask.kind)
+        said = answers.completion(fresh, self._record.request.kind)
         evaluation = await self._judged(fresh, rest, said)
         if evaluation.failed:
             return evaluation.failed, said
@@ -265,13 +256,13 @@ class Enforcer:
         if again.release == BASE:
             return None
         if again.release == "previous":
-            return self._around.catalog.previous(self._release)
-        return self._around.catalog.named(again.release)
+            return self._catalog.current.previous(self._release)
+        return self._catalog.current.named(again.release)
 
     def _opening(self, text: str, reason: str, verdicts: Sequence[Verdict], holding: str | None) -> ReviewRequest:
         told = [{key: value for key, value in asdict(verdict).items() if key != "spans"} for verdict in verdicts]
         return ReviewRequest(
-            self._release.ref, self._record.caller.name, self._record.ask.body, text, reason, told, holding
+            self._release.ref, self._record.caller.name, self._record.request.body, text, reason, told, holding
         )
 
 

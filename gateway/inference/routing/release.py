@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from postil.plugins import FallbackRule, InputCheck, ReleaseRef, Validator
 from postil.plugins.manager import PluginManager
-from postil.registry.db.tables import Release
 from postil.registry.policy.policy import CheckUse, FallbackUse, Policy, ValidatorUse, build, policy_from
 
 
@@ -44,7 +43,18 @@ class LoadedRelease:
     spec: ReleaseSpec | None = field(default=None, compare=False, repr=False)
 
 
-def release_spec(release: Release) -> ReleaseSpec:
+class StoredRelease(Protocol):
+    """A release as the registry keeps it."""
+
+    domain: str
+    adapter: str
+    number: int
+    artifact: str
+    policy: dict[str, Any]
+    calibration: dict[str, float]
+
+
+def release_spec(release: StoredRelease) -> ReleaseSpec:
     """What to make it ready from."""
     return ReleaseSpec(
         release.domain, release.adapter, release.number, release.artifact, release.policy, release.calibration

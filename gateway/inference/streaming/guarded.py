@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
-import msgspec
-
 from postil.gateway.errors import EngineUnavailableError, GatewayError
-from postil.gateway.inference.guardrails.choice import HeldChoice, Part
+from postil.gateway.inference.cost import choices_per_prompt, is_batch
+from postil.gateway.inference.formats import FORMATS
+from postil.gateway.inference.formats.base import Part
+from postil.gateway.inference.formats.events import ChoiceDelta, Event, read_event
+from postil.gateway.inference.guardrails.choice import HeldChoice
 from postil.gateway.inference.guardrails.enforcer import Enforcer
 from postil.gateway.inference.record import RequestRecord
-from postil.gateway.inference.request import CompletionRequest, Kind
+from postil.gateway.inference.request import CompletionRequest
+from postil.gateway.inference.responses import new_id
 from postil.gateway.inference.streaming.passthrough import error_event
-from postil.gateway.inference.streaming.sse_reader import ChoiceDelta, Event, Reader
+from postil.gateway.inference.streaming.sse import DONE, EventReader, write
 
 log = logging.getLogger(__name__)
-_encoder = msgspec.json.Encoder()
-_DONE = b"data: [DONE]\n\n"
 
 
 async def streamed(
@@ -32,7 +32,7 @@ async def streamed(
 
     Where the engine breaks off, an error event stands in place of ``[DONE]``, and what was not judged is gone.
     """
-    stream = _Stream(answering, record.ask, record.route.release.ref.name)
+    stream = _Stream(answering, record.request, record.route.release.ref.name)
     try:
         async for chunk in chunks:
             out = await stream.read(chunk)
@@ -79,7 +79,7 @@ class _Stream:
         self._answering = answering
         self._ask = ask
         self._model = model
-        self._reader = Reader()
+        self._reader = EventReader()
         self._expected = _expected(ask)
         self._choices: dict[int, HeldChoice] = {}
         self._head: dict[str, Any] = {}
@@ -99,8 +99,8 @@ class _Stream:
     async def read(self, chunk: bytes) -> bytes:
         """What a read of the engine's lets go."""
         touched: dict[int, HeldChoice] = {}
-        for event in self._reader.read(chunk):
-            self._take(event, touched)
+        for data in self._reader.read(chunk):
+            self._take(read_event(data), touched)
         out = await self._let_go([*touched.values()])
         self.over = self.done or self._is_cut_off()
         if self.over:  # One write for this and for what ends the stream.
@@ -117,11 +117,11 @@ class _Stream:
         out = self._last + await self._let_go(going)
         if self._ask.include_usage and (usage := self._total or self._counted()):
             out += self._event([], usage)
-        return out + _DONE
+        return out + DONE
 
     def _take(self, event: Event, touched: dict[int, HeldChoice]) -> None:
         if not self._head:
-            self._head = _head(event, self._ask.kind, self._model)
+            self._head = _head(event, self._ask, self._model)
         for said in event.choices:
             choice = self._choice(said)
             if not choice.ended:
@@ -154,7 +154,7 @@ class _Stream:
             event["usage"] = usage
         if told:
             event["postil"] = told
-        return b"data: " + _encoder.encode(event) + b"\n\n"
+        return write(event)
 
     def _is_cut_off(self) -> bool:
         """Whether every choice has ended, and one of them before the engine's own end."""
@@ -174,12 +174,11 @@ class _Stream:
         return {"prompt_tokens": prompt, "completion_tokens": said, "total_tokens": prompt + said}
 
 
-def _head(event: Event, kind: Kind, model: str) -> dict[str, Any]:
+def _head(event: Event, ask: CompletionRequest, model: str) -> dict[str, Any]:
     """What every event of an answer begins with, under the public name."""
-    chat = kind is Kind.CHAT
     head = {
-        "id": event.id or f"{'chatcmpl' if chat else 'cmpl'}-{uuid.uuid4().hex}",
-        "object": "chat.completion.chunk" if chat else "text_completion",
+        "id": event.id or new_id(ask.kind),
+        "object": FORMATS[ask.kind].event_object,
         "created": event.created or int(time.time()),
         "model": model,
     }
@@ -188,8 +187,4 @@ def _head(event: Event, kind: Kind, model: str) -> dict[str, Any]:
 
 def _expected(ask: CompletionRequest) -> int | None:
     """How many choices will come; None for a list of prompts, where each has some."""
-    prompt = ask.body.get("prompt")
-    if isinstance(prompt, list) and not all(isinstance(token, int) for token in prompt):
-        return None
-    wanted = ask.body.get("n")
-    return wanted if isinstance(wanted, int) else 1
+    return None if is_batch(ask) else choices_per_prompt(ask) or 1

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import msgspec
-
 from postil.gateway.errors import EngineUnavailableError, GatewayError
 from postil.gateway.inference.record import RequestRecord
-
-_END = b"\n\n"
+from postil.gateway.inference.streaming import sse
 
 
 async def renamed(chunks: AsyncIterator[bytes], engine_name: str, public_name: str) -> AsyncIterator[bytes]:
@@ -18,15 +15,12 @@ async def renamed(chunks: AsyncIterator[bytes], engine_name: str, public_name: s
     The engine's name is made from a digest, so that its bytes mean nothing else wherever they occur.
     """
     inside, outside = engine_name.encode(), public_name.encode()
-    held = b""
+    cutter = sse.EventCutter()
     async for chunk in chunks:
-        held += chunk
-        whole, separator, rest = held.rpartition(_END)
-        if separator:
-            held = rest
-            yield whole.replace(inside, outside) + separator
-    if held:
-        yield held.replace(inside, outside)
+        if events := cutter.cut(chunk):
+            yield events.replace(inside, outside)
+    if cutter.rest:
+        yield cutter.rest.replace(inside, outside)
 
 
 async def ended_cleanly(chunks: AsyncIterator[bytes], record: RequestRecord | None = None) -> AsyncIterator[bytes]:
@@ -40,7 +34,7 @@ async def ended_cleanly(chunks: AsyncIterator[bytes], record: RequestRecord | No
             yield chunk
     except GatewayError as error:
         problem = error
-    if problem is None and not last.rstrip().endswith(b"data: [DONE]"):
+    if problem is None and not sse.ends_done(last):
         problem = EngineUnavailableError("the engine broke off in the middle of the answer; ask again")
     if record is not None:
         record.engine_error = problem is not None
@@ -51,4 +45,4 @@ async def ended_cleanly(chunks: AsyncIterator[bytes], record: RequestRecord | No
 
 def error_event(error: GatewayError) -> bytes:
     """The event that tells a streaming client what went wrong."""
-    return b"data: " + msgspec.json.encode(error.openai()) + _END
+    return sse.write(error.openai())

@@ -14,16 +14,16 @@ from typing import Any
 
 import msgspec
 
+from postil.gateway.engine.decode import decode, unreadable
 from postil.gateway.errors import EngineUnavailableError
+from postil.gateway.inference.streaming import sse
 
-_END = b"\n\n"
 # vLLM writes JSON without spaces. The object holds numbers and at most one layer of objects with more of them.
 _USAGE = re.compile(rb',"usage":(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
 _INDEX = re.compile(rb'"index":(\d+)')
 _FINGERPRINT = re.compile(rb',"system_fingerprint":"(?:[^"\\]|\\.)*"')
 _FINISHED = b'"finish_reason":"'
 _TOTAL = b'"choices":[]'
-_DONE = b"data: [DONE]"
 
 
 class Count(msgspec.Struct):
@@ -33,21 +33,28 @@ class Count(msgspec.Struct):
     completion_tokens: int | None = 0
 
 
-class Counted(msgspec.Struct):
-    """Of an answer, its count."""
+class Choice(msgspec.Struct):
+    """A choice of which nothing is read, but that it is an object."""
 
-    usage: Count | None = None
+
+class Counted(msgspec.Struct):
+    """Of an answer, its count, and what every answer has: a stranger's JSON is none."""
+
+    choices: list[Choice]
+    usage: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _counts = msgspec.json.Decoder(Count)
+_usages = msgspec.json.Decoder(Count | None)
 _answers = msgspec.json.Decoder(Counted)
 
 
 def of_answer(body: bytes) -> tuple[int, int] | None:
-    """The prompt's and the answer's tokens of a whole answer, None if it does not say."""
+    """The prompt's and the answer's tokens of a whole answer, None if it does not say. Raises UnreadableAnswerError."""
+    answer = decode(body, _answers)
     try:
-        usage = _answers.decode(body).usage
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        usage = _usages.decode(answer.usage)
+    except msgspec.ValidationError:
         return None
     return None if usage is None else (usage.prompt_tokens or 0, usage.completion_tokens or 0)
 
@@ -81,22 +88,20 @@ class UsageFilter:
         self._held: list[tuple[bytes, re.Match[bytes] | None]] = []
 
     async def filter(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """The client's bytes for the engine's, whole events, one write for each read."""
-        rest = b""
+        """The client's bytes for the engine's, whole events, one write for each read. Raises EngineUnavailableError."""
+        cutter, fresh = sse.EventCutter(), True
         try:
             async for chunk in chunks:
-                events = rest + chunk if rest else chunk
-                if events.endswith(_END):
-                    rest = b""
-                else:
-                    whole, end, rest = events.rpartition(_END)
-                    events = whole + end
+                if fresh and not sse.is_stream(chunk):
+                    raise unreadable("no stream of events")
+                fresh = False
+                events = cutter.cut(chunk)
                 if events and (out := self.read(events)):
                     yield out
         except EngineUnavailableError:
             self.broken = True
             raise
-        rest = self._let_go() + rest
+        rest = self._let_go() + cutter.rest
         if rest:
             yield rest
 
@@ -114,9 +119,7 @@ class UsageFilter:
                 return events[: found.start()] + events[found.end() :]
             self._last = _USAGE.findall(events)[-1]
             return _USAGE.sub(b"", events)
-        if events.count(_END) == 1:
-            return self._one(events)
-        return b"".join([self._one(event + _END) for event in events.split(_END) if event])
+        return b"".join([self._one(event) for event in sse.split(events)])
 
     def used(self) -> tuple[int, int] | None:
         """The prompt's and the answer's tokens so far, None if nothing can be read of them."""
@@ -138,7 +141,7 @@ class UsageFilter:
             return self._let_go() + (event if self._wants_total else b"")
         if found:
             self._note(event, found[1])
-        elif event.startswith(_DONE):
+        elif sse.is_done(event):
             return self._let_go() + event
         if self._held or (found and not self._wants_total and self._fingerprint.written is None and _FINISHED in event):
             self._held.append((event, found))  # The total comes next, and says what belongs into this.

@@ -16,6 +16,7 @@ _KINDS: dict[str, type[GatewayError]] = {
     kind.__name__: kind
     for kind in (
         NotLoadedError,
+        errors.BadRequestError,
         errors.EngineUnavailableError,
         errors.QueueFullError,
         errors.DeadlinePassedError,

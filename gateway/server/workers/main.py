@@ -40,7 +40,7 @@ async def _work(channel: socket.socket) -> int:
     start: Start = pickle.loads(first.content)  # noqa: S301 - the primary's own
     worker, forward = Worker(start, link), Forward(start.front)
     link.send(Ack(first.number))
-    server = Server(configured(worker, _application(worker, forward)), worker)
+    server = Server(configured(worker.settings, worker.traffic, _application(worker, forward)), worker.client.cut)
     listener: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
     async with asyncio.TaskGroup() as beside:
         hearing = beside.create_task(_hear(worker, heard, server, start.address, listener))
@@ -79,7 +79,7 @@ def _application(worker: Worker, forward: Forward) -> ASGIApp:
         await forward.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    return CompletionsShortcut(worker, others)
+    return CompletionsShortcut(worker.parts(), others)
 
 
 if __name__ == "__main__":

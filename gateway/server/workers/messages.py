@@ -6,6 +6,7 @@ Both are postil's own; but a worker reads what strangers send, so nothing that i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import msgspec
 
@@ -19,11 +20,15 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class AcquireLease(Message, frozen=True, tag=1):
-    """A seat is wanted under this number; ``weights`` are engine name, artifact, domain, adapter and number."""
+    """A seat is wanted under this number; ``weights`` are engine name, artifact, domain, adapter and number.
+
+    ``cost`` is how many sequences its request generates at a time.
+    """
 
     id: int
     tenant: str
     weights: tuple[str, str, str, str, int] | None
+    cost: Annotated[int, msgspec.Meta(ge=1)]
     deadline: float | None
     retry: bool
 

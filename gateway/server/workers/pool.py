@@ -10,26 +10,24 @@ import socket
 import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from litestar.types import ASGIApp
 
-from postil.gateway.control.runtime import Gateway
-from postil.gateway.control.subscribers import Subscribers, WorkerStartError
-from postil.gateway.inference.routing.catalog import AdapterEntry
+from postil.gateway.control.workers import Workers, WorkerStartError
+from postil.gateway.inference.routing.catalog_holder import CatalogChange, CatalogHolder
 from postil.gateway.server.sockets import listen_inside
 from postil.gateway.server.workers.messages import Update, packet
 from postil.gateway.server.workers.proxy import believing, in_force
-from postil.gateway.server.workers.session import WorkerSession
+from postil.gateway.server.workers.session import SessionParts, WorkerSession
 from postil.gateway.server.workers.snapshots import snapshot
 from postil.gateway.server.workers.updates import (
     ADAPTERS,
     CALLERS,
+    DRAINING,
     END,
     ENGINE,
-    LEAVING,
     LOOK,
     SERVE,
     START,
@@ -37,26 +35,44 @@ from postil.gateway.server.workers.updates import (
     environment,
     without_secrets,
 )
+from postil.gateway.settings import Settings
+from postil.plugins.manager import Found
+from postil.registry.backoff import Backoff
 
 log = logging.getLogger(__name__)
+# Where the primary answers what a worker does not, in its run folder.
+FRONT = "front.sock"
 _MAIN = "postil.gateway.server.workers.main"
 # One that has not taken a change over by then would answer by what was taken back.
 _HEAR_SECONDS = 5.0
 # How often each is looked after, and when one that says nothing counts as hung: the kernel goes on sending it clients.
 _LOOK_SECONDS, _SILENT_SECONDS = 5.0, 10.0
 _START_SECONDS = 60.0
-_FIRST_PAUSE, _LONGEST_PAUSE, _LASTS = 0.1, 5.0, 30.0
+_BACKOFF, _LASTS = Backoff(0.1, 5.0), 30.0
 # Beyond the time for draining.
 _LAST_WORDS_SECONDS = 4.0
 
 
-class WorkerPool(Subscribers):
+class WorkerPool(Workers):
     """The workers of one gateway, behind one port; ``front`` is the socket at which the gateway itself answers."""
 
-    def __init__(self, gateway: Gateway, address: tuple[str, int], front: Path) -> None:
-        self._gateway = gateway
+    def __init__(
+        self,
+        settings: Settings,
+        parts: SessionParts,
+        catalog: CatalogHolder,
+        engine_address: str,
+        address: tuple[str, int],
+        front: Path,
+        plugins: Sequence[Found],
+    ) -> None:
+        self._settings = settings
+        self._parts = parts
+        self._catalog = catalog
+        self._engine_address = engine_address
         self._address = address
         self._front = front
+        self._plugins = plugins
         self._numbers = 0
         self._sessions: dict[WorkerSession, Process] = {}
         # The releases of each adapter that all of them know.
@@ -78,7 +94,7 @@ class WorkerPool(Subscribers):
     async def start(self) -> None:
         """Start them; return when they take requests. Raises PoolError if one does not come up."""
         loop = asyncio.get_running_loop()
-        self._up = [loop.create_future() for _ in range(self._gateway.settings.workers)]
+        self._up = [loop.create_future() for _ in range(self._settings.workers)]
         self._lives = [loop.create_task(self._kept(number)) for number in range(len(self._up))]
         try:
             async with asyncio.timeout(_START_SECONDS):
@@ -86,26 +102,26 @@ class WorkerPool(Subscribers):
         except TimeoutError:
             raise WorkerStartError(f"the workers do not take requests after {_START_SECONDS:g} s") from None
 
-    def tell_adapters(self, entries: Iterable[AdapterEntry], defaults: Mapping[str, str]) -> None:
+    def tell_adapters(self, change: CatalogChange) -> None:
         """Have adapters served like this."""
         taken = []
-        for entry in entries:
+        for entry, _ in change.entries:
             name = str(entry.name)
             taken.append(snapshot(entry, self._told.get(name, frozenset())))
             self._told[name] = frozenset(entry.releases)
-        self._tell(ADAPTERS, (taken, dict(defaults)))
+        self._tell(ADAPTERS, (taken, dict(change.defaults)))
 
     def tell_callers(self) -> None:
         """Have them know tenants and keys."""
-        self._tell(CALLERS, self._gateway.directory)
+        self._tell(CALLERS, self._parts.callers.current)
 
     def tell_engine(self) -> None:
         """Have them know what the engine is doing."""
-        self._tell(ENGINE, self._gateway.phase)
+        self._tell(ENGINE, self._parts.engine.phase)
 
-    def tell_leaving(self) -> None:
+    def tell_draining(self) -> None:
         """Have them close each connection with its next answer."""
-        self._tell(LEAVING, None)
+        self._tell(DRAINING, None)
 
     async def caught_up(self) -> None:
         """Return when all that was told is in force with all who take requests; who does not hear is ended.
@@ -116,12 +132,12 @@ class WorkerPool(Subscribers):
         if late:
             await asyncio.gather(*(self._caught_up(session, number) for session, number in late))
 
-    async def leave(self) -> None:
+    async def drain(self) -> None:
         """Have them answer what they have, and end."""
         self._ending = True
         self._tell(END, None)
         if self._lives:
-            most = self._gateway.settings.drain_seconds + _LAST_WORDS_SECONDS
+            most = self._settings.drain_timeout_seconds + _LAST_WORDS_SECONDS
             await asyncio.wait(self._lives, timeout=most)
 
     async def stop(self) -> None:
@@ -151,7 +167,7 @@ class WorkerPool(Subscribers):
 
     async def _kept(self, number: int) -> None:
         """One worker after the other."""
-        up, pause = self._up[number], _FIRST_PAUSE
+        up, failures = self._up[number], 0
         while True:
             began = time.monotonic()
             ended = await self._life(up)
@@ -160,9 +176,9 @@ class WorkerPool(Subscribers):
                 return
             if self._ending:
                 return
-            pause = _FIRST_PAUSE if time.monotonic() - began > _LASTS else min(2 * pause, _LONGEST_PAUSE)
+            failures = 1 if time.monotonic() - began > _LASTS else failures + 1
             log.error("worker %d has ended (%s); another is started", number + 1, ended)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(_BACKOFF.pause(failures))
 
     async def _life(self, up: asyncio.Future[None]) -> str:
         """A worker from its start to its end; how it ended."""
@@ -173,7 +189,7 @@ class WorkerPool(Subscribers):
             except OSError as error:  # As many processes run as may, for instance: that may pass.
                 ours.close()
                 return str(error)
-        loop, session = asyncio.get_running_loop(), WorkerSession(self._gateway)
+        loop, session = asyncio.get_running_loop(), WorkerSession(self._parts)
         await loop.create_unix_connection(lambda: session, sock=ours)
         greeting = loop.create_task(self._greet(session, process, up))
         try:
@@ -191,22 +207,17 @@ class WorkerPool(Subscribers):
 
         From then on it is looked after.
         """
-        gateway = self._gateway
-        start = Start(
-            without_secrets(gateway.settings),
-            self._address,
-            gateway.engine_address,
-            str(self._front),
-            gateway.plugins.found,
-        )
-        entries = [snapshot(entry) for entry in gateway.catalog.entries.values()]
+        settings = without_secrets(self._settings)
+        start = Start(settings, self._address, self._engine_address, str(self._front), self._plugins)
+        catalog = self._catalog.current
+        entries = [snapshot(entry) for entry in catalog.entries.values()]
         # From here on, and in this turn of the loop, it is told what all are told.
         self._sessions[session] = process
         for what, content in (
             (START, start),
-            (ADAPTERS, (entries, dict(gateway.catalog.defaults))),
-            (CALLERS, gateway.directory),
-            (ENGINE, gateway.phase),
+            (ADAPTERS, (entries, dict(catalog.defaults))),
+            (CALLERS, self._parts.callers.current),
+            (ENGINE, self._parts.engine.phase),
         ):
             session.tell(*self._update(what, content))
         while session.known < session.sent and not session.gone:
@@ -244,8 +255,6 @@ async def _started(channel: int) -> Process:
     )
 
 
-def behind_workers(gateway: Gateway, app: ASGIApp, address: tuple[str, int]) -> tuple[ASGIApp, socket.socket]:
-    """Give a gateway its workers at a reserved address; its own application, and the socket where that is served."""
-    front = gateway.run_folder / "front.sock"
-    gateway.subscribers = WorkerPool(gateway, address, front)
-    return believing(in_force(gateway.subscribers, app)), listen_inside(front)
+def behind_workers(pool: Workers, app: ASGIApp, run_folder: Path) -> tuple[ASGIApp, socket.socket]:
+    """The primary's own application as its workers see it, and the socket where that is served."""
+    return believing(in_force(pool, app)), listen_inside(run_folder / FRONT)

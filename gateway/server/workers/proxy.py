@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from postil.gateway.api.error_responses import tell
-from postil.gateway.control.subscribers import Subscribers
+from postil.gateway.control.workers import Workers
 from postil.gateway.errors import EngineUnavailableError, GatewayError
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ def believing(app: ASGIApp) -> ASGIApp:
     return answer
 
 
-def in_force(pool: Subscribers, app: ASGIApp) -> ASGIApp:
+def in_force(pool: Workers, app: ASGIApp) -> ASGIApp:
     """The primary's application, which says of a change that it was made once it is in force with every worker."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:

@@ -36,14 +36,16 @@ class RemoteLeases:
         """The engine. Raises EngineUnavailableError."""
         return self._engine()
 
-    def lease(self, tenant: str, weights: Weights | None, *, deadline: float | None, again: bool) -> RemoteLease:
+    def lease(
+        self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, again: bool
+    ) -> RemoteLease:
         """A seat for one request."""
         wanted = None
         if weights is not None:
             ref = weights.ref
             wanted = (weights.engine_name, weights.artifact, ref.domain, ref.adapter, ref.number)
         number = self._link.number()
-        return RemoteLease(self._link, number, said.AcquireLease(number, tenant, wanted, deadline, again))
+        return RemoteLease(self._link, number, said.AcquireLease(number, tenant, wanted, cost, deadline, again))
 
     def adapter_lost(self, name: str) -> None:
         """Have it loaded again for whoever asks next."""
@@ -91,8 +93,10 @@ class RemoteLimits:
         # Under which numbers a tenant's requests were let in; which of them is which does not matter.
         self._let_in: dict[str, list[int]] = {}
 
-    async def admit(self, quota: Quota) -> Mapping[str, str]:
-        """Let a limited tenant's request in; see ``Limiter.admit``."""
+    async def admit(self, quota: Quota | None) -> Mapping[str, str]:
+        """Let a tenant's request in; see ``RateLimiter.admit``. One without limits asks nobody."""
+        if quota is None:
+            return {}
         number = self._link.number()
         try:
             reply = await self._link.request(number, said.Admit(number, quota.tenant))
@@ -105,8 +109,10 @@ class RemoteLimits:
         self._let_in.setdefault(quota.tenant, []).append(number)
         return reply.headers
 
-    def left(self, quota: Quota) -> None:
+    def left(self, quota: Quota | None) -> None:
         """A request that was let in has ended."""
+        if quota is None:
+            return
         numbers = self._let_in[quota.tenant]
         self._link.send(said.RequestLeft(numbers.pop()))
         if not numbers:

@@ -8,14 +8,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from postil.gateway.control.runtime import Gateway
-from postil.gateway.engine.lease import EngineLease
+from postil.gateway.control.analysis.monitor import Monitor
+from postil.gateway.control.engine_handle import EngineHandle
+from postil.gateway.control.reviews import Reviews
+from postil.gateway.engine.lease import EngineLease, LeaseProvider
 from postil.gateway.errors import EngineUnavailableError, GatewayError
 from postil.gateway.inference.ports import ReviewNotKeptError
 from postil.gateway.inference.record import RequestOutcome
+from postil.gateway.inference.shadow import Shadows
 from postil.gateway.ipc import Frames
 from postil.gateway.server.workers import messages as said
+from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.quota import Quota
+from postil.gateway.tenancy.rate_limiter import RateLimiter
+from postil.gateway.tenancy.usage_ledger import UsageLedger
 from postil.plugins import ReleaseRef
 from postil.registry.policy.policy import ReviewRules
 from postil.registry.reviews.reviews import ReviewRequest
@@ -46,17 +52,31 @@ class Seen:
     outcome: RequestOutcome | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SessionParts:
+    """What a worker may ask the primary for."""
+
+    engine: EngineHandle
+    leases: LeaseProvider
+    callers: Callers
+    limits: RateLimiter
+    ledger: UsageLedger
+    monitor: Monitor
+    reviews: Reviews
+    shadows: Shadows
+
+
 class WorkerSession(asyncio.Protocol):
     """One worker, over its socket. ``known`` is the number of the last update that is in force with it.
 
     ``serves`` from when it was told to take requests, ``listens`` from when it does.
     """
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, parts: SessionParts) -> None:
         self.known = self.sent = 0
         self.gone = self.serves = self.listens = False
         self._moved = asyncio.Event()
-        self._gateway = gateway
+        self._parts = parts
         self._transport: asyncio.Transport
         self._frames = Frames()
         self._leases: dict[int, EngineLease] = {}
@@ -129,12 +149,12 @@ class WorkerSession(asyncio.Protocol):
         for lease in self._leases.values():
             lease.release()
         for _ in range(self._asked):
-            self._gateway.client.activity.done(well=False)
+            self._parts.engine.client.activity.done(well=False)
         for quota in self._let_in.values():
-            self._gateway.left(quota)
+            self._parts.limits.left(quota)
         for seen in self._seen.values():
             seen.outcome = RequestOutcome.REFUSED
-            self._gateway.monitor.finished(seen)
+            self._parts.monitor.finished(seen)
 
     # What a worker says.
 
@@ -144,8 +164,8 @@ class WorkerSession(asyncio.Protocol):
             name, artifact, domain, adapter, number = word.weights
             weights = PendingRequest(name, artifact, ReleaseRef(domain, adapter, number))
         try:
-            self._gateway.engine()  # Not ready: nobody has to wait for that.
-            lease = self._gateway.leases.lease(word.tenant, weights, deadline=word.deadline, again=word.retry)
+            self._parts.engine.ready()  # Not ready: nobody has to wait for that.
+            lease = self._parts.leases.lease(word.tenant, weights, word.cost, deadline=word.deadline, again=word.retry)
             had = lease.try_acquire()
         except GatewayError as error:
             self._refuse(word.id, error, 0.0)
@@ -171,7 +191,7 @@ class WorkerSession(asyncio.Protocol):
         """It asks the engine now: there is nothing else to do with a seat."""
         self._leases[number] = lease
         self._asked += 1
-        self._gateway.client.activity.asked()
+        self._parts.engine.client.activity.asked()
         self._say(said.LeaseGranted(number, lease.waited))
 
     def _leave(self, word: said.ReleaseLease) -> None:
@@ -184,9 +204,9 @@ class WorkerSession(asyncio.Protocol):
             task.cancel()
 
     def _admit(self, word: said.Admit) -> None:
-        quota = self._gateway.directory.quota(word.tenant)
+        quota = self._parts.callers.current.quota(word.tenant)
         try:
-            headers = self._gateway.limits.admit(quota)
+            headers = self._parts.limits.admit(quota)
         except GatewayError as error:
             self._refuse(word.id, error, 0.0)
             return
@@ -195,41 +215,41 @@ class WorkerSession(asyncio.Protocol):
 
     def _left(self, word: said.RequestLeft) -> None:
         if word.id in self._let_in:
-            self._gateway.left(self._let_in.pop(word.id))
+            self._parts.limits.left(self._let_in.pop(word.id))
 
     def _used(self, word: said.AddUsage) -> None:
-        self._gateway.ledger.add(
+        self._parts.ledger.add(
             word.tenant, word.domain, word.adapter, word.number, word.kind, word.prompt, word.completion, word.unknown
         )
 
     def _spent(self, word: said.SpendTokens) -> None:
-        self._gateway.limits.spend(self._gateway.directory.quota(word.tenant), word.tokens)
+        self._parts.limits.spend(self._parts.callers.current.quota(word.tenant), word.tokens)
 
     def _heard(self, word: said.EngineAlive) -> None:
-        self._gateway.client.activity.heard()
+        self._parts.engine.client.activity.heard()
 
     def _done(self, word: said.EngineDone) -> None:
         self._asked -= 1
-        self._gateway.client.activity.done(well=word.well)
+        self._parts.engine.client.activity.done(well=word.well)
 
     def _sick(self, word: said.EngineUnhealthy) -> None:
-        self._gateway.client.on_unhealthy()
+        self._parts.engine.client.on_unhealthy()
 
     def _lost(self, word: said.AdapterLost) -> None:
         try:
-            self._gateway.leases.adapter_lost(word.name)
+            self._parts.leases.adapter_lost(word.name)
         except EngineUnavailableError:
             pass  # A new engine begins with nothing.
 
     def _came(self, word: said.RequestStarted) -> None:
         seen = self._seen[word.id] = Seen(word.reason, ReleaseRef(word.domain, word.adapter, word.number))
-        self._gateway.monitor.started(seen)
+        self._parts.monitor.started(seen)
 
     def _ended(self, word: said.RequestFinished) -> None:
         seen = self._seen.pop(word.id)
         seen.failed_validation, seen.engine_error = word.failed_validation, word.engine_error
         seen.fell_back, seen.seconds, seen.outcome = word.fell_back, word.seconds, RequestOutcome(word.outcome)
-        self._gateway.monitor.finished(seen)
+        self._parts.monitor.finished(seen)
 
     def _keep(self, word: said.OpenReview) -> None:
         task = asyncio.create_task(self._kept(word))
@@ -238,17 +258,17 @@ class WorkerSession(asyncio.Protocol):
 
     async def _kept(self, word: said.OpenReview) -> None:
         try:
-            review = await self._gateway.reviews.open(*_opening(word.request))
+            review = await self._parts.reviews.open(*_opening(word.request))
         except ReviewNotKeptError:
             self._say(said.ReviewOpened(word.id, None))
         else:
             self._say(said.ReviewOpened(word.id, review))
 
     def _sample(self, word: said.SampleReview) -> None:
-        self._gateway.reviews.sample(*_opening(word.request))
+        self._parts.reviews.sample(*_opening(word.request))
 
     def _agreed(self, word: said.ShadowAgreement) -> None:
-        self._gateway.shadows.count(dict(word.counts))
+        self._parts.shadows.count(dict(word.counts))
 
     def _knows(self, word: said.Ack) -> None:
         self.known = word.number

@@ -8,13 +8,13 @@ from typing import NamedTuple
 from postil.gateway.settings import Settings
 from postil.plugins.manager import Found
 
-START, SERVE, ADAPTERS, CALLERS, ENGINE, LEAVING, END, LOOK = (
+START, SERVE, ADAPTERS, CALLERS, ENGINE, DRAINING, END, LOOK = (
     "start",
     "serve",
     "adapters",
     "callers",
     "engine",
-    "leaving",
+    "draining",
     "end",
     "look",
 )

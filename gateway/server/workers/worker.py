@@ -7,29 +7,29 @@ import logging
 import os
 import pickle
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
+from postil.gateway.api.openai.completions import CompletionParts
+from postil.gateway.control.traffic import Traffic
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.supervisor import Phase
 from postil.gateway.errors import EngineUnavailableError
+from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.label_prefill import LabelPrefixes
 from postil.gateway.inference.metering import UsageMeter
 from postil.gateway.inference.pipeline import answered
-from postil.gateway.inference.ports import ReviewSink
 from postil.gateway.inference.record import RequestRecord
-from postil.gateway.inference.routing.catalog import Catalog
+from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
-from postil.gateway.inference.shadow_context import Unseen
 from postil.gateway.plugin_host.host import PluginHost
-from postil.gateway.plugin_host.ports import Isolation
 from postil.gateway.server.workers.client import PrimaryClient
 from postil.gateway.server.workers.messages import Ack, EngineUnhealthy, RequestFinished, RequestStarted, Update
 from postil.gateway.server.workers.remote import RemoteActivity, RemoteLeases, RemoteLimits, RemoteReviews, agreed
 from postil.gateway.server.workers.snapshots import EntrySnapshot, restored
-from postil.gateway.server.workers.updates import ADAPTERS, CALLERS, ENGINE, LEAVING, Start
-from postil.gateway.tenancy.directory import Directory
-from postil.gateway.tenancy.quota import Quota
+from postil.gateway.server.workers.updates import ADAPTERS, CALLERS, DRAINING, ENGINE, Start
+from postil.gateway.tenancy.directory import Caller, Directory
 from postil.plugins.manager import PluginManager
 from postil.registry.releases.channels import CANARY, STABLE
 
@@ -37,69 +37,80 @@ log = logging.getLogger(__name__)
 _WATCHED = (STABLE, CANARY)
 
 
-class Worker:
-    """One process's part of a gateway; what it knows comes as updates, in their order."""
+class RemoteAnalysis:
+    """Tells the primary, which watches over releases, of every request to one that is watched."""
 
-    def __init__(self, start: Start, link: PrimaryClient) -> None:
-        self.settings = start.settings
-        self._plugins = PluginManager(
-            folder=self.settings.plugins_dir, logs=self.settings.home / "logs", found=start.plugins
-        )
+    def __init__(self, link: PrimaryClient) -> None:
         self._link = link
-        self._plugin_host = PluginHost(self._plugins, self.settings.home / "logs")
-        self.plugin_host: Isolation = self._plugin_host
-        self.extensions = Extensions(self.settings, self._plugins, self.plugin_host)
-        self.catalog = Catalog()
-        self.directory: Directory
-        self.in_flight = 0
-        self.draining = False
-        self.label_prefixes = LabelPrefixes()
-        self.reviews: ReviewSink = RemoteReviews(link)
-        self.client = EngineClient(start.engine, timeout_seconds=self.settings.engine_timeout_seconds)
-        self.client.activity = RemoteActivity(link)
-        self.client.on_unhealthy = lambda: link.send(EngineUnhealthy())
-        self.leases = RemoteLeases(link, self._engine)
-        self._limits = RemoteLimits(link)
-        self.meter = UsageMeter(self._limits, self._limits)
-        self.shadows = Shadows(partial(answered, Unseen(self)), agreed(link, asyncio.get_running_loop()))
-        self._phase = Phase.STARTING
-        self._beside: list[asyncio.Task[None]] = []
 
-    @property
-    def body_limit(self) -> int:
-        """How many bytes a request may have."""
-        return self.settings.body_limit_mib << 20
-
-    async def admit(self, quota: Quota | None) -> Mapping[str, str]:
-        """Let a tenant's request in; see ``Limiter.admit``."""
-        return {} if quota is None else await self._limits.admit(quota)
-
-    def left(self, quota: Quota | None) -> None:
-        """A request that was let in has ended."""
-        if quota is not None:
-            self._limits.left(quota)
-
-    def started_request(self, record: RequestRecord) -> None:
+    def started(self, record: RequestRecord) -> None:
         """A request is on its way to a release."""
         if record.reason in _WATCHED:
             ref = record.ref
             record.arrival = self._link.number()
             self._link.send(RequestStarted(record.arrival, record.reason, ref.domain, ref.adapter, ref.number))
 
-    def finished_request(self, record: RequestRecord) -> None:
+    def finished(self, record: RequestRecord) -> None:
         """A request to a release has been answered, or has failed."""
-        if record.arrival is not None and record.outcome is not None:
-            self._link.send(
-                RequestFinished(
-                    record.arrival,
-                    record.failed_validation,
-                    record.engine_error,
-                    record.fell_back,
-                    record.seconds,
-                    record.outcome.value,
-                )
+        if record.arrival is None or record.outcome is None:
+            return
+        self._link.send(
+            RequestFinished(
+                record.arrival,
+                record.failed_validation,
+                record.engine_error,
+                record.fell_back,
+                record.seconds,
+                record.outcome.value,
             )
-        self.shadows.finished(record)
+        )
+
+
+class Worker:
+    """One process's part of a gateway; what it knows comes as updates, in their order."""
+
+    def __init__(self, start: Start, link: PrimaryClient) -> None:
+        self.settings = start.settings
+        self.traffic = Traffic()
+        self.client = EngineClient(
+            start.engine,
+            timeout_seconds=self.settings.engine_timeout_seconds,
+            api_key=self.settings.engine_key,
+        )
+        self.client.activity = RemoteActivity(link)
+        self.client.on_unhealthy = lambda: link.send(EngineUnhealthy())
+        logs = self.settings.home / "logs"
+        self._plugins = PluginManager(folder=self.settings.plugins_dir, logs=logs, found=start.plugins)
+        self._link = link
+        self._plugin_host = PluginHost(self._plugins, logs)
+        self._catalog = CatalogHolder()
+        self._directory: Directory
+        self._label_prefixes = LabelPrefixes()
+        self._limits = RemoteLimits(link)
+        self._meter = UsageMeter(self._limits, self._limits)
+        self._phase = Phase.STARTING
+        self._beside: list[asyncio.Task[None]] = []
+        plain = InferenceContext(
+            self._catalog,
+            Extensions(self.settings, self._plugins, self._plugin_host),
+            self._plugin_host,
+            self._label_prefixes,
+            self._meter,
+            RemoteLeases(link, self._engine),
+            RemoteReviews(link),
+        )
+        self._shadows = Shadows(partial(answered, plain.for_shadows()), agreed(link, asyncio.get_running_loop()))
+        self._context = replace(plain, observers=(RemoteAnalysis(link), self._shadows))
+
+    def parts(self) -> CompletionParts:
+        """What the two generation endpoints are answered with."""
+        settings = self.settings
+        limits = (settings.body_limit_mib << 20, settings.max_sequences)
+        return CompletionParts(self._context, self, self._limits, self.traffic, *limits)
+
+    def identify(self, authorization: str | None) -> Caller:
+        """Who asks for an answer; see ``Directory.identify``."""
+        return self._directory.identify(authorization)
 
     async def hear(self, update: Update) -> None:
         """Take an update over, and say so."""
@@ -107,42 +118,43 @@ class Worker:
         if update.what == ADAPTERS:
             await self._take_over(*content)
         elif update.what == CALLERS:
-            self.directory = content
+            self._directory = content
         elif update.what == ENGINE:
             await self._engine_is(content)
-        elif update.what == LEAVING:
-            self.draining = True
+        elif update.what == DRAINING:
+            self.traffic.draining = True
         self._link.send(Ack(update.number))
 
     def start(self) -> None:
         """Begin what runs beside the requests."""
-        self._beside = [asyncio.create_task(self.shadows.run())]
+        self._beside = [asyncio.create_task(self._shadows.run())]
 
     async def stop(self) -> None:
         """End it."""
         for task in self._beside:
             task.cancel()
         await asyncio.gather(*self._beside, return_exceptions=True)
-        await self.shadows.stop()
-        await self.label_prefixes.stop()
+        await self._shadows.stop()
+        await self._label_prefixes.stop()
         await self._plugin_host.stop()
         await self.client.close()
 
     async def _take_over(self, taken: list[EntrySnapshot], defaults: Mapping[str, str]) -> None:
         """Have plugins set up in a thread, and then serve all of it at once."""
-        before = self.catalog.entries
+        before = self._catalog.current.entries
         entries = await asyncio.to_thread(
             lambda: [restored(each, self._plugins, before.get(str(each.name))) for each in taken]
         )
-        self.catalog = Catalog({**before, **{str(entry.name): entry for entry in entries}}, defaults)
+        known = {**before, **{str(entry.name): entry for entry in entries}}
+        self._catalog.fill(list(known.values()), defaults)
         for entry in entries:
             self._plugin_host.make_ready(entry.releases[number] for number in entry.desired())
 
     async def _engine_is(self, phase: Phase) -> None:
         self._phase = phase
         if phase is Phase.DOWN:
-            self.label_prefixes.clear()
-            self.meter.fingerprint.written = None
+            self._label_prefixes.clear()
+            self._meter.fingerprint.written = None
             # Who waits for an engine that was given up is told at once, as with the primary's own.
             await self.client.cut()
 

@@ -48,7 +48,7 @@ def check_headers(answer: httpx.Response) -> None:
 async def test_a_page_of_another_site_changes_nothing_even_with_the_key(house: House, headers: dict[str, str]) -> None:
     answer = await post(house, headers, json=TENANT)
     assert (answer.status_code, answer.headers["content-type"]) == (403, "application/problem+json")
-    assert not house.gateway.directory.knows("clinic")
+    assert not house.runtime.callers.current.knows("clinic")
 
 
 async def test_a_page_of_its_own_may(house: House) -> None:
@@ -67,7 +67,7 @@ async def test_a_page_of_its_own_may_behind_a_proxy_that_changes_the_host(house:
 async def test_what_a_form_could_send_is_no_json(house: House, kind: str) -> None:
     answer = await post(house, {"Content-Type": kind}, content=b'{"name":"clinic","domains":["healthcare"]}')
     assert (answer.status_code, answer.json()["status"]) == (415, 415)
-    assert not house.gateway.directory.knows("clinic")
+    assert not house.runtime.callers.current.knows("clinic")
 
 
 @pytest.mark.parametrize("place", ["?key=", "?api_key=", "?access_token=", "cookie"])

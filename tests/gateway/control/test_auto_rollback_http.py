@@ -1,4 +1,4 @@
-"""A release that is worse than its predecessor is taken back by itself, and one that is not stays."""
+"""A release that is worse than its predecessor is rolled back automatically, and one that is not stays."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_a_good_release_stays_first_as_canary_and_then_as_stable(house: Ho
 
 async def test_a_canary_that_cannot_be_loaded_is_gone_by_itself_too(house: House, clinic: str) -> None:
     await canary(house, 2, 30)
-    house.gateway.engine()[1].evict(inside(house, 2))
+    house.runtime.engine.ready()[1].evict(inside(house, 2))
     house.engine.adapters.pop(inside(house, 2))
     house.engine.refuse_load = "no place left"
     for beginning in range(0, 2000, 50):
@@ -110,7 +110,7 @@ async def test_a_rollback_by_hand_is_not_taken_back(house: House, clinic: str) -
     spoil(house, 1)
     await traffic(house, clinic, range(100))
     assert served(house) == (1, None)
-    assert house.gateway.monitor.watch("healthcare/triage") is None
+    assert house.runtime.monitor.watch("healthcare/triage") is None
 
 
 async def test_a_rollback_by_hand_to_a_higher_number_is_not_taken_back_either(house: House, clinic: str) -> None:
@@ -121,7 +121,7 @@ async def test_a_rollback_by_hand_to_a_higher_number_is_not_taken_back_either(ho
     spoil(house, 2)
     await traffic(house, clinic, range(100))
     assert served(house) == (2, None)
-    assert house.gateway.monitor.watch("healthcare/triage") is None
+    assert house.runtime.monitor.watch("healthcare/triage") is None
 
 
 async def test_an_older_release_that_is_promoted_is_watched_like_a_new_one(house: House, clinic: str) -> None:
@@ -138,7 +138,7 @@ async def test_who_moved_the_canary_meanwhile_is_not_overridden(
 ) -> None:
     await house.publish("healthcare/triage", seed=2, live=False)
     await canary(house, 3)
-    house.gateway.regressions.put_nowait(Regression(CANARY, ref(2), ref(1), FINDING))
+    house.runtime.rollback_causes.put_nowait(Regression(CANARY, ref(2), ref(1), FINDING))
     await until(lambda: any("could not be taken back" in line for line in caplog.messages))
     assert served(house) == (1, 3)
     assert (await state(house))["events"][-1]["action"] == "canary"
@@ -148,7 +148,7 @@ async def test_who_promoted_meanwhile_is_not_overridden(
     house: House, clinic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await house.publish("healthcare/triage", seed=2)
-    house.gateway.regressions.put_nowait(Regression(STABLE, ref(2), ref(1), FINDING))
+    house.runtime.rollback_causes.put_nowait(Regression(STABLE, ref(2), ref(1), FINDING))
     await until(lambda: any("could not be taken back" in line for line in caplog.messages))
     assert served(house) == (3, None)
 
@@ -157,14 +157,14 @@ async def test_a_database_that_fails_does_not_end_the_watch(
     house: House, clinic: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await canary(house, 2)
-    database = house.gateway.registry().database
+    database = house.runtime.registry.database()
     with database.engine.begin() as connection:
         connection.execute(text("ALTER TABLE event RENAME TO hidden"))
-    house.gateway.regressions.put_nowait(Regression(CANARY, ref(2), ref(1), FINDING))
+    house.runtime.rollback_causes.put_nowait(Regression(CANARY, ref(2), ref(1), FINDING))
     await until(lambda: any("could not be taken back" in line for line in caplog.messages))
     with database.engine.begin() as connection:
         connection.execute(text("ALTER TABLE hidden RENAME TO event"))
-    house.gateway.regressions.put_nowait(Regression(CANARY, ref(2), ref(1), FINDING))
+    house.runtime.rollback_causes.put_nowait(Regression(CANARY, ref(2), ref(1), FINDING))
     await until(lambda: served(house) == (1, None))
 
 
@@ -173,8 +173,8 @@ async def test_what_cannot_be_taken_back_while_the_engine_is_down_is_taken_back_
 ) -> None:
     await move(house, "promote", 2)
     house.engine.healthy = False
-    await until(lambda: house.gateway.phase is Phase.DOWN)
-    house.gateway.regressions.put_nowait(Regression(STABLE, ref(2), ref(1), FINDING))
+    await until(lambda: house.runtime.engine.phase is Phase.DOWN)
+    house.runtime.rollback_causes.put_nowait(Regression(STABLE, ref(2), ref(1), FINDING))
     await until(lambda: any("cannot be taken back yet" in line for line in caplog.messages))
     house.engine.healthy = True
     await until(lambda: served(house) == (1, None))

@@ -47,7 +47,7 @@ async def two_houses(folder: Path, database: str) -> AsyncIterator[tuple[House, 
 
 def live(house: House) -> int | None:
     """Which release a gateway takes for live."""
-    entry = house.gateway.catalog.entries.get("healthcare/triage")
+    entry = house.runtime.catalog.current.entries.get("healthcare/triage")
     return entry.live if entry else None
 
 
@@ -64,7 +64,7 @@ async def test_a_promote_is_followed_within_a_quarter_of_a_second(
         await one.publish("healthcare/triage")
         await one.publish("healthcare/triage", seed=1, live=False)
         key = await one.tenant("clinic", "healthcare")
-        await until(lambda: "healthcare/triage" in two.gateway.catalog.entries)
+        await until(lambda: "healthcare/triage" in two.runtime.catalog.current.entries)
         took = []
         for number in [2, 1] * 10:
             began = time.perf_counter()
@@ -87,18 +87,18 @@ async def test_tenants_canaries_and_pins_are_followed(tmp_path: Path, shared: st
         await one.publish("healthcare/triage", seed=1, live=False)
         key = await one.tenant("clinic", "healthcare")
         await one.admin("PUT", "/api/adapters/healthcare/triage/pins/clinic", json={"release": 2})
-        await until(lambda: bool(two.gateway.catalog.entries.get("healthcare/triage")))
-        await until(lambda: two.gateway.catalog.entries["healthcare/triage"].pins == {"clinic": 2})
+        await until(lambda: bool(two.runtime.catalog.current.entries.get("healthcare/triage")))
+        await until(lambda: two.runtime.catalog.current.entries["healthcare/triage"].pins == {"clinic": 2})
         assert await release_of(two, key) == "healthcare/triage@2"
         await one.admin("DELETE", "/api/tenants/clinic")
-        await until(lambda: not two.gateway.directory.knows("clinic"))
+        await until(lambda: not two.runtime.callers.current.knows("clinic"))
         assert (await two.ask(key)).status_code == 401
 
 
 async def test_what_happened_while_the_connection_was_gone_is_not_missed(tmp_path: Path, shared: str) -> None:
     async with two_houses(tmp_path, shared) as (one, two, _):
         await one.publish("healthcare/triage")
-        await until(lambda: "healthcare/triage" in two.gateway.catalog.entries)
+        await until(lambda: "healthcare/triage" in two.runtime.catalog.current.entries)
         with psycopg.connect(shared.replace("postgresql+psycopg", "postgresql"), autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -114,7 +114,7 @@ async def test_a_release_that_cannot_be_loaded_here_leaves_the_old_one_answering
     async with two_houses(tmp_path, shared) as (one, two, other):
         await one.publish("healthcare/triage")
         key = await one.tenant("clinic", "healthcare")
-        await until(lambda: live(two) == 1 and two.gateway.directory.knows("clinic"))
+        await until(lambda: live(two) == 1 and two.runtime.callers.current.knows("clinic"))
         other.refuse_load = "no space left"
         loads = other.loads
         await one.publish("healthcare/triage", seed=1)
@@ -127,7 +127,7 @@ async def test_on_sqlite_another_process_is_followed_too(house: House) -> None:
     """A second gateway cannot have the same folder, but a script may hold the same file."""
     await house.publish("healthcare/triage")
     await house.publish("healthcare/triage", seed=1, live=False)
-    registry = house.gateway.registry()
-    ref = house.gateway.catalog.entries["healthcare/triage"].releases[2].ref
+    registry = house.runtime.registry.get()
+    ref = house.runtime.catalog.current.entries["healthcare/triage"].releases[2].ref
     await asyncio.to_thread(registry.promote, ref, reason="from outside", actor="script")
-    await until(lambda: house.gateway.catalog.entries["healthcare/triage"].live == 2)
+    await until(lambda: house.runtime.catalog.current.entries["healthcare/triage"].live == 2)

@@ -19,7 +19,7 @@ from tests.gateway.conftest import House, until
 @contextmanager
 def lost_after_a_change(house: House) -> Iterator[None]:
     """From the commit of the next event on, the database is away."""
-    database = house.gateway.registry().database
+    database = house.runtime.registry.database()
     real, gone = database.engine, Database(f"sqlite:///{house.folder / 'nowhere' / 'gone.db'}").engine
     written = False
 
@@ -69,13 +69,13 @@ async def test_a_tenant_comes_and_goes_and_its_pin_with_it(house: House, clinic:
     with lost_after_a_change(house):
         response = await house.admin("POST", "/api/tenants", json={"name": "bank", "domains": ["healthcare"]})
         assert response.status_code == 201, response.text
-    await until(lambda: house.gateway.directory.knows("bank"))
+    await until(lambda: house.runtime.callers.current.knows("bank"))
     path = "/api/adapters/healthcare/triage/pins/bank"
     assert (await house.admin("PUT", path, json={"release": 1})).status_code == 200
     with lost_after_a_change(house):
         assert (await house.admin("DELETE", "/api/tenants/bank")).status_code == 204
-    await until(lambda: not house.gateway.directory.knows("bank"))
-    await until(lambda: not house.gateway.catalog.entries["healthcare/triage"].pins)
+    await until(lambda: not house.runtime.callers.current.knows("bank"))
+    await until(lambda: not house.runtime.catalog.current.entries["healthcare/triage"].pins)
     assert refused(house, response.json()["key"])()
 
 
@@ -83,12 +83,12 @@ async def test_limits_are_in_force_once_the_database_answers(house: House, clini
     with lost_after_a_change(house):
         response = await house.admin("PUT", "/api/tenants/clinic/limits", json={"requests_per_minute": 5})
         assert (response.status_code, response.json()["requests_per_minute"]) == (200, 5)
-    await until(house.gateway._limited)
+    await until(house.runtime.callers.limited)
 
 
 @pytest.mark.parametrize("act", ["/api/keys", "/api/tenants"])
 async def test_a_database_that_is_away_before_the_change_is_still_told_of(house: House, clinic: str, act: str) -> None:
-    database = house.gateway.registry().database
+    database = house.runtime.registry.database()
     real, database.engine = database.engine, Database(f"sqlite:///{house.folder / 'nowhere' / 'gone.db'}").engine
     body = {"owner": "clinic"} if act == "/api/keys" else {"name": "bank", "domains": ["healthcare"]}
     response = await house.admin("POST", act, json=body)
@@ -102,7 +102,7 @@ async def test_a_rollback_is_told_to_be_done_and_is_served_once_the_database_ans
         response = await house.admin("POST", "/api/adapters/healthcare/triage/rollback", json={"reason": "worse"})
         assert response.status_code == 503
         assert response.json()["detail"].startswith("it was done; but then the registry's database does not answer")
-    await until(lambda: house.gateway.catalog.entries["healthcare/triage"].live == 1)
+    await until(lambda: house.runtime.catalog.current.entries["healthcare/triage"].live == 1)
     assert (await house.ask(clinic)).headers["x-postil-release"] == "healthcare/triage@1"
 
 

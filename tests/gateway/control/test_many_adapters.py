@@ -13,7 +13,7 @@ NAMES = [f"healthcare/a{number}" for number in range(6)]
 
 
 def inside(house: House, name: str) -> str:
-    return house.gateway.catalog.entries[name].releases[1].engine_name
+    return house.runtime.catalog.current.entries[name].releases[1].engine_name
 
 
 def asked(house: House) -> int:
@@ -29,11 +29,11 @@ async def filled(house: House) -> str:
 
 async def restart(house: House) -> None:
     house.engine.healthy = False
-    await until(lambda: house.gateway.phase is Phase.DOWN)
+    await until(lambda: house.runtime.engine.phase is Phase.DOWN)
     house.engine.adapters.clear()
     house.engine.requests.clear()
     house.engine.healthy = True
-    await until(lambda: house.gateway.phase is Phase.READY)
+    await until(lambda: house.runtime.engine.phase is Phase.READY)
 
 
 async def test_all_answer_and_no_more_are_held_than_there_is_room_for(
@@ -62,7 +62,7 @@ async def test_a_restart_waits_for_as_many_as_there_are_slots_and_the_rest_follo
         await until(lambda: len(house.engine.adapters) == 4)
         await until(lambda: len([one for one in house.engine.requests if one["model"] != "base"]) == 4)
         assert house.engine.loads == loads + 4
-        house.gateway._reconciler.wake()  # type: ignore[union-attr]
+        house.runtime.engine.reconcile()
         assert (await house.ask(key, model=NAMES[5])).status_code == 200
         await until(lambda: len(house.engine.adapters) == 4)
         # Nobody loads what had to go only to push out something else.

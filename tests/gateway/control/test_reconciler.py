@@ -36,11 +36,11 @@ async def filled(house: House) -> str:
 async def restart(house: House) -> None:
     """The engine goes, and comes again empty."""
     house.engine.healthy = False
-    await until(lambda: house.gateway.phase is Phase.DOWN)
+    await until(lambda: house.runtime.engine.phase is Phase.DOWN)
     house.engine.adapters.clear()
     house.engine.requests.clear()
     house.engine.healthy = True
-    await until(lambda: house.gateway.phase is Phase.READY)
+    await until(lambda: house.runtime.engine.phase is Phase.READY)
 
 
 async def row(house: House, release: str) -> dict[str, Any]:
@@ -139,19 +139,19 @@ async def test_what_nobody_wants_any_more_is_not_tried_any_more(house: House, fu
     await restart(house)
     await house.admin("DELETE", f"{ADAPTER}/pins/clinic")
     assert f"{NAME}@4" not in await loaded(house)
-    failure = house.gateway.catalog.entries[NAME].releases[4]
-    await until(lambda: house.gateway.load_failure(failure) is None)
+    failure = house.runtime.catalog.current.entries[NAME].releases[4]
+    await until(lambda: house.runtime.engine.load_failure(failure) is None)
 
 
 async def test_what_becomes_wanted_while_the_engine_is_down_is_loaded_when_it_is_up(house: House, full: str) -> None:
     house.engine.healthy = False
-    await until(lambda: house.gateway.phase is Phase.DOWN)
+    await until(lambda: house.runtime.engine.phase is Phase.DOWN)
     response = await house.admin("POST", f"{ADAPTER}/promote", json={"release": 5})
     assert response.status_code == 503
     await house.admin("DELETE", f"{ADAPTER}/channels/canary")
     house.engine.adapters.clear()
     house.engine.healthy = True
-    await until(lambda: house.gateway.phase is Phase.READY)
+    await until(lambda: house.runtime.engine.phase is Phase.READY)
     assert await loaded(house) == {name: True for name in EVERYTHING if name != f"{NAME}@2"}
 
 
@@ -163,12 +163,12 @@ async def test_an_engine_that_restarts_between_a_load_and_its_move_ends_up_with_
     moving = asyncio.create_task(move(house, "promote", 5))
     await until(lambda: house.engine.loads == loads + 1)
     house.engine.healthy = False
-    await until(lambda: house.gateway.phase is Phase.DOWN)
+    await until(lambda: house.runtime.engine.phase is Phase.DOWN)
     house.engine.load_gate.set()
     await moving
     house.engine.adapters.clear()
     house.engine.healthy = True
-    await until(lambda: house.gateway.phase is Phase.READY)
+    await until(lambda: house.runtime.engine.phase is Phase.READY)
     await told(house, f"{NAME}@5", resident=True, why=["live"])
     assert inside(house, 5) in house.engine.adapters
 

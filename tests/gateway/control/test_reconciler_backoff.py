@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +16,14 @@ from postil.gateway.engine.adapter_cache import AdapterCache
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.inference.routing.release import LoadedRelease, engine_name
 from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.backoff import Backoff
 from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.conftest import until
 from tests.gateway.inference.routing.test_catalog import RELEASES
 
-SOON = (0.02, 0.1, 0.4)
-NEVER = (3600.0,)
+SOON = Backoff(0.05, 0.4)
+NEVER = Backoff(3600.0, 3600.0)
 
 
 @dataclass
@@ -59,7 +60,7 @@ class Bench:
 
 @asynccontextmanager
 async def running(
-    tmp_path: Path, engine_at: tuple[FakeVLLM, str], backoff: Sequence[float] = SOON, look: float = 3600
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str], backoff: Backoff = SOON, poll_seconds: float = 3600
 ) -> AsyncIterator[Bench]:
     """A bench whose loop runs; that it still does so in the end is checked."""
     engine, url = engine_at
@@ -81,9 +82,9 @@ async def running(
         asked,
         ready=lambda: made.ready,
         tell=lambda text: None,
-        at_once=8,
+        warm_count=8,
         backoff=backoff,
-        look=look,
+        poll_seconds=poll_seconds,
     )
     made = Bench(engine, adapter_cache, reconciler, releases, wanted)
     task = asyncio.create_task(reconciler.run())
@@ -122,8 +123,8 @@ async def test_it_waits_longer_after_each_failure_and_says_how_often_it_tried(
         assert "no place left" in found.reason
         waits.append(found.again_at)
     # It is due again so long after the try, which is no earlier than when the one before was due again.
-    assert waits[1] - waits[0] >= SOON[1]
-    assert waits[2] - waits[1] >= SOON[2]
+    assert waits[1] - waits[0] >= SOON.pause(2)
+    assert waits[2] - waits[1] >= SOON.pause(3)
     bench.engine.refuse_load = None
     await until(lambda: bench.holds(0))
     assert bench.attempts(0) == 0
@@ -191,7 +192,7 @@ async def test_what_is_not_wanted_any_more_is_forgotten(tmp_path: Path, engine_a
 async def test_what_somebody_unloaded_is_loaded_again_without_a_request(
     tmp_path: Path, engine_at: tuple[FakeVLLM, str]
 ) -> None:
-    async with running(tmp_path, engine_at, look=0.05) as bench:
+    async with running(tmp_path, engine_at, poll_seconds=0.05) as bench:
         bench.want(0, 1)
         await until(lambda: len(bench.engine.adapters) == 2)
         bench.engine.adapters.pop(bench.releases[0].engine_name)
@@ -202,7 +203,7 @@ async def test_what_somebody_unloaded_is_loaded_again_without_a_request(
 async def test_an_engine_that_does_not_say_what_it_holds_is_believed_to_hold_it(
     tmp_path: Path, engine_at: tuple[FakeVLLM, str]
 ) -> None:
-    async with running(tmp_path, engine_at, look=0.02) as bench:
+    async with running(tmp_path, engine_at, poll_seconds=0.02) as bench:
         bench.want(0)
         await until(lambda: len(bench.engine.requests) == 1)
         bench.engine.sick_while = tmp_path

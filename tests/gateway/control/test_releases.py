@@ -186,7 +186,7 @@ async def test_a_release_that_cannot_be_loaded_does_not_stop_the_others(
         await house.publish("healthcare/triage")
         await house.publish("legal/clause", FREE_TEXT, seed=1)
         keys = [await house.tenant("clinic", "healthcare"), await house.tenant("firm", "legal")]
-        artifact = house.gateway.catalog.entries["healthcare/triage"].releases[1].artifact
+        artifact = house.runtime.catalog.current.entries["healthcare/triage"].releases[1].artifact
     engine.adapters.clear()
     kept = tmp_path / "home" / "artifacts" / "sha256" / artifact.removeprefix("sha256:")
     (kept / "adapter_config.json").write_text("{}")

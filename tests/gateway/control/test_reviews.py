@@ -106,7 +106,7 @@ async def test_the_client_gets_the_holding_answer_and_then_the_decision(unsure: 
 async def test_whoever_waits_is_woken_by_the_decision(unsure: House) -> None:
     key, review = await held(unsure)
     waiting = asyncio.create_task(mine(unsure, key, review, wait=25))
-    await until(lambda: bool(unsure.gateway.reviews.waiting))
+    await until(lambda: bool(unsure.runtime.reviews.waiting))
     await decide(unsure, review, "approve")
     async with asyncio.timeout(10):
         assert (await waiting).json()["status"] == "approved"
@@ -175,7 +175,7 @@ async def test_nothing_is_lost_over_a_restart(tmp_path: Path, engine_at: tuple[F
 async def test_a_review_that_cannot_be_kept_is_not_promised(unsure: House) -> None:
     await unsure.publish("healthcare/triage", HELD)
     key = await unsure.tenant("clinic", "healthcare")
-    with unsure.gateway.registry().database.engine.begin() as connection:
+    with unsure.runtime.registry.database().engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE review RENAME TO elsewhere")
     response = await unsure.ask(key)
     assert response.json()["choices"][0]["message"]["content"] == "sorry"
@@ -219,16 +219,16 @@ async def test_a_webhook_that_is_down_is_told_later(unsure: House) -> None:
         _, review = await held(unsure, HELD + f"reviews: {{webhook: '{url}/decided'}}\n")
         await decide(unsure, review, "approve")
         await until(lambda: receiver.refusals == 0)
-        with unsure.gateway.registry().database.engine.begin() as connection:
+        with unsure.runtime.registry.database().engine.begin() as connection:
             connection.exec_driver_sql("UPDATE review SET next_try = decided_at")
-        unsure.gateway.reviews.heard()
+        unsure.runtime.reviews.heard()
         await until(lambda: bool(receiver.took))
         await until(lambda: "told at" in webhook_of(unsure, review))
 
 
 def webhook_of(house: House, review: str) -> str:
     """How far telling a review's webhook has come."""
-    return str(views.review(reviews.get(house.gateway.registry().database, review))["webhook"])
+    return str(views.review(reviews.get(house.runtime.registry.database(), review))["webhook"])
 
 
 async def test_a_sample_of_what_passed_is_looked_at_afterwards(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:

@@ -58,15 +58,15 @@ async def promote(house: House, number: int) -> httpx.Response:
 
 def artifact(house: House, number: int) -> str:
     """The digest of a release's files."""
-    return house.gateway.catalog.entries[NAME].releases[number].artifact
+    return house.runtime.catalog.current.entries[NAME].releases[number].artifact
 
 
 async def lost(house: House, number: int) -> None:
     """The engine loses a release."""
     name = engine_name(artifact(house, number))
     house.engine.adapters.pop(name, None)
-    assert house.gateway._adapter_cache is not None
-    house.gateway._adapter_cache.evict(name)
+    assert house.runtime.engine.adapter_cache is not None
+    house.runtime.engine.adapter_cache.evict(name)
 
 
 async def test_a_signed_adapter_is_published_promoted_and_answers(house: House, ours: KeyPair) -> None:
@@ -102,7 +102,7 @@ async def test_weights_changed_on_disk_are_not_loaded_again(house: House, ours: 
     await send(house, ours)
     await promote(house, 1)
     key = await house.tenant("clinic", "healthcare")
-    kept = house.gateway.registry().artifacts.verified(artifact(house, 1)) / WEIGHTS
+    kept = house.runtime.registry.get().artifacts.verified(artifact(house, 1)) / WEIGHTS
     changed = bytearray(kept.read_bytes())
     changed[-1] ^= 1
     kept.write_bytes(changed)
@@ -148,16 +148,16 @@ async def test_an_unsigned_release_that_is_loaded_cannot_be_made_live_or_canary(
 ) -> None:
     await house.publish(NAME, seed=1, live=False)
     await house.admin("PUT", f"/api/adapters/{NAME}/channels/canary", json={"release": 2, "weight": 1})
-    loaded = house.gateway.catalog.named(f"{NAME}@2")
+    loaded = house.runtime.catalog.current.named(f"{NAME}@2")
     assert loaded is not None
-    assert house.gateway.can_serve(loaded)
+    assert house.runtime.engine.can_serve(loaded)
     await demand(house, ours)
     refused = await promote(house, 2)
     assert refused.status_code == 422
     assert "was left as it is" in refused.json()["detail"]
     weight = await house.admin("PUT", f"/api/adapters/{NAME}/channels/shadow", json={"release": 2, "weight": 1})
     assert weight.status_code == 422
-    assert house.gateway.catalog.entries[NAME].live == 1
+    assert house.runtime.catalog.current.entries[NAME].live == 1
 
 
 async def test_a_gateway_that_starts_again_loads_only_what_is_signed(
@@ -179,7 +179,7 @@ async def test_a_gateway_that_starts_again_loads_only_what_is_signed(
 
 def away(house: House) -> None:
     """The database answers no load of this gateway any more."""
-    house.gateway.signature_gate._database = lambda: Database(f"sqlite:///{house.folder / 'nowhere' / 'gone.db'}")
+    house.runtime.signature_gate._database = lambda: Database(f"sqlite:///{house.folder / 'nowhere' / 'gone.db'}")
 
 
 async def test_nothing_unsigned_is_loaded_without_the_database_where_signatures_were_required_since(
@@ -194,8 +194,8 @@ async def test_nothing_unsigned_is_loaded_without_the_database_where_signatures_
     assert (await house.ask(clinic)).status_code == 503
     assert house.engine.loads == loads
     house.engine.adapters.clear()
-    assert house.gateway._adapter_cache is not None
-    house.gateway._adapter_cache.evict()
+    assert house.runtime.engine.adapter_cache is not None
+    house.runtime.engine.adapter_cache.evict()
     assert (await house.ask(firm)).status_code == 200, "a domain without keys is held up by nothing"
 
 
@@ -205,11 +205,11 @@ async def test_another_gateway_hears_that_signatures_are_required_before_the_dat
     async with two_houses(tmp_path, f"sqlite:///{tmp_path / 'shared.db'}") as (one, two, _):
         await one.publish(NAME, FREE_TEXT)
         key = await one.tenant("clinic", "healthcare")
-        await until(lambda: NAME in two.gateway.catalog.entries and two.gateway.directory.knows("clinic"))
+        await until(lambda: NAME in two.runtime.catalog.current.entries and two.runtime.callers.current.knows("clinic"))
         assert (await two.ask(key)).status_code == 200
-        assert "healthcare" in two.gateway.signature_gate._free
+        assert "healthcare" in two.runtime.signature_gate._free
         await demand(one, ours)
-        await until(lambda: "healthcare" not in two.gateway.signature_gate._free)
+        await until(lambda: "healthcare" not in two.runtime.signature_gate._free)
         away(two)
         await lost(two, 1)
         assert (await two.ask(key)).status_code == 503

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from postil.gateway.errors import BadRequestError
 from postil.gateway.inference import body_limits as shape
-from postil.gateway.inference.request import Kind, parse
+from postil.gateway.inference.formats import Kind
+from postil.gateway.inference.request import parse
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text('[]{}"a'),
@@ -34,7 +35,7 @@ def nested(depth: int, unit: str = "[") -> bytes:
 @pytest.mark.parametrize("unit", ["[", "{"])
 def test_a_body_of_the_greatest_depth_is_taken_and_one_deeper_is_not(unit: str) -> None:
     read(nested(shape.DEEPEST, unit))
-    with pytest.raises(BadRequestError, match="nested deeper than 64"):
+    with pytest.raises(BadRequestError, match="64 levels of JSON nesting"):
         read(nested(shape.DEEPEST + 1, unit))
 
 

@@ -86,7 +86,7 @@ async def test_the_first_request_does_not_pay_for_the_load(house: House, clinic:
 async def test_one_release_that_cannot_be_served_does_not_hide_the_others(house: House, clinic: str) -> None:
     """Elsewhere an exception in one resolver is a 500 and ends the chain for all."""
     await house.publish("legal/clause", FREE_TEXT, seed=5)
-    folder = house.gateway.settings.artifact_folder / "sha256"
+    folder = house.runtime.settings.artifact_folder / "sha256"
     row = (await house.admin("GET", "/api/adapters/legal/clause")).json()["releases"][0]
     (folder / row["artifact"].removeprefix("sha256:") / "adapter_model.safetensors").write_bytes(b"damaged")
     house.engine.adapters.clear()

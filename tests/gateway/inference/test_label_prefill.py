@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from postil.gateway.engine.client import EngineClient
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.label_prefill import LabelPrefixes
-from postil.gateway.inference.request import CompletionRequest, Kind
+from postil.gateway.inference.request import CompletionRequest
 from tests.fakes.vllm import Reply
 from tests.gateway.conftest import TRIAGE, House, until
 
@@ -45,9 +46,9 @@ def _tokens(body: dict[str, Any], before_answer: str, pieces: str = r"\w+|\W") -
 
 async def begun(house: House, key: str, **body: Any) -> httpx.Response:
     """Ask until answers are begun: that is found out beside the first requests."""
-    learned = house.gateway.label_prefixes._known
+    learned = house.runtime.context.label_prefixes._known
     await house.ask(key)
-    await until(lambda: not house.gateway.label_prefixes._asking)
+    await until(lambda: not house.runtime.context.label_prefixes._asking)
     assert learned
     return await house.ask(key, **body)
 
@@ -115,7 +116,7 @@ async def test_a_label_that_holds_the_end_of_an_answer_is_generated_whole(house:
 async def test_an_engine_that_was_started_again_is_asked_again(house: House, clinic: str) -> None:
     house.engine.template = plain_template
     await begun(house, clinic)
-    house.gateway.label_prefixes.clear()
+    house.runtime.context.label_prefixes.clear()
     house.engine.template = thinking_template
     await begun(house, clinic)
     assert "continue_final_message" not in house.engine.requests[-1]
@@ -125,10 +126,10 @@ async def test_an_engine_that_did_not_answer_that_question_is_asked_again(
     house: House, clinic: str, tmp_path: Path
 ) -> None:
     house.engine.template = plain_template
-    openings, release = LabelPrefixes(), house.gateway.catalog.named("healthcare/triage")
+    openings, release = LabelPrefixes(), house.runtime.catalog.current.named("healthcare/triage")
     assert release is not None
     ask = CompletionRequest(Kind.CHAT, {"messages": [{"role": "user", "content": "hello"}]}, None, False, False)
-    for client in (EngineClient(f"unix:{tmp_path / 'nobody'}", timeout_seconds=1), house.gateway.client):
+    for client in (EngineClient(f"unix:{tmp_path / 'nobody'}", timeout_seconds=1), house.runtime.engine.client):
         assert openings.of(client, release, ask, ask.body) is None
         await until(lambda: not openings._asking)
-    assert openings.of(house.gateway.client, release, ask, ask.body) is not None
+    assert openings.of(house.runtime.engine.client, release, ask, ask.body) is not None

@@ -47,11 +47,11 @@ def say(house: House, key: str, text: str = "hello", headers: dict[str, str] | N
 
 
 def waiting(house: House) -> int:
-    return house.gateway.scheduler.queue.waiting
+    return house.runtime.scheduler.queue.waiting
 
 
 def running(house: House) -> int:
-    return house.gateway.scheduler.queue.running
+    return house.runtime.scheduler.queue.running
 
 
 def texts(house: House) -> list[str]:
@@ -61,7 +61,7 @@ def texts(house: House) -> list[str]:
 async def test_500_requests_of_one_tenant_hold_up_another_by_no_more_than_one_place(
     tmp_path: Path, engine_at: At
 ) -> None:
-    async with house_of(tmp_path, engine_at, max_in_flight=8) as (house, clinic, bank):
+    async with house_of(tmp_path, engine_at, max_concurrent_requests=8) as (house, clinic, bank):
         house.engine.gate.clear()
         limits = httpx.Limits(max_connections=600)
         async with httpx.AsyncClient(base_url=house.url, timeout=60, limits=limits) as client:
@@ -84,10 +84,85 @@ async def test_500_requests_of_one_tenant_hold_up_another_by_no_more_than_one_pl
         assert (running(house), waiting(house)) == (0, 0)
 
 
+def sequences(house: House, last: str) -> int:
+    """How many sequences the engine generates for those whose conversation, or first prompt, is this."""
+    bodies = [body for body in house.engine.requests if last in str(body.get("messages") or body.get("prompt"))]
+    return sum((body.get("n") or 1) * (len(body["prompt"]) if "prompt" in body else 1) for body in bodies)
+
+
+@pytest.mark.parametrize("batched", [False, True], ids=["n", "prompts"])
+async def test_eight_answers_a_request_do_not_crowd_out_a_tenant_that_asks_for_one_at_a_time(
+    tmp_path: Path, engine_at: At, batched: bool
+) -> None:
+    """Each took one place, whatever it asked for: 64 sequences beside the honest tenant's 8, in an engine for 16."""
+    async with house_of(tmp_path, engine_at, max_concurrent_requests=16) as (house, clinic, bank):
+        house.engine.gate.clear()
+        honest = [say(house, bank, "honest") for _ in range(8)]
+        await until(lambda: running(house) == 8)
+        prompts = {"prompt": ["greedy"] * 8}
+        chats = {"messages": [{"role": "user", "content": "greedy"}], "n": 8}
+        path = "/v1/completions" if batched else "/v1/chat/completions"
+        post = house.client.post
+        greedy = [
+            asyncio.create_task(post(path, headers=bearer(clinic), json=prompts if batched else chats))
+            for _ in range(8)
+        ]
+        await until(lambda: (running(house), waiting(house)) == (16, 7))
+        await until(lambda: len(house.engine.requests) == 9)
+        assert (sequences(house, "honest"), sequences(house, "greedy")) == (8, 8)
+        late = say(house, bank, "late")
+        await until(lambda: waiting(house) == 8)
+        house.engine.gate.set()
+        assert {answer.status_code for answer in await asyncio.gather(*honest, *greedy, late)} == {200}
+        assert (running(house), waiting(house)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param", "says"),
+    [
+        ("chat/completions", {"n": 9}, "n", "n is 9, and a request may ask for 8 answers in all"),
+        ("chat/completions", {"n": "9"}, "n", "n has to be a whole number"),
+        ("chat/completions", {"n": True}, "n", "n has to be a whole number"),
+        ("completions", {"prompt": ["x"] * 2048}, "prompt", "ask for 2048 answers, and a request may ask for 8 in all"),
+        ("completions", {"prompt": [[1], [2], [3]], "n": 3}, "prompt", "ask for 9 answers"),
+        ("completions", {"prompt": "x", "prompt_embeds": ["e"] * 8}, "prompt", "ask for 9 answers"),
+        ("completions", {"prompt": "x", "best_of": 20}, "best_of", "best_of is 20"),
+    ],
+)
+async def test_more_answers_than_a_request_may_ask_for_are_refused_and_never_sent(
+    house: House, clinic: str, path: str, body: dict[str, Any], param: str, says: str
+) -> None:
+    chat = {"messages": [{"role": "user", "content": "x"}]} if path.startswith("chat") else {}
+    refused = await house.client.post(f"/v1/{path}", headers=bearer(clinic), json={**chat, **body})
+    assert refused.status_code == 400
+    assert (error := refused.json()["error"])["param"] == param
+    assert says in error["message"]
+    assert not house.engine.requests
+
+
+async def test_how_many_answers_a_request_may_ask_for_is_a_setting_and_a_prompt_of_tokens_is_one(
+    tmp_path: Path, engine_at: At
+) -> None:
+    async with house_of(tmp_path, engine_at, max_sequences=20) as (house, clinic, _):
+        assert (await say(house, clinic, n=20)).status_code == 200
+        tokens = {"prompt": [*range(100)], "n": 20}
+        assert (await house.client.post("/v1/completions", headers=bearer(clinic), json=tokens)).status_code == 200
+        assert (await say(house, clinic, n=21)).status_code == 400
+
+
+async def test_a_request_that_would_never_fit_is_refused_at_once_with_the_bound(tmp_path: Path, engine_at: At) -> None:
+    async with house_of(tmp_path, engine_at, max_concurrent_requests=4) as (house, clinic, _):
+        refused = await say(house, clinic, n=5)
+        assert refused.status_code == 400
+        message = refused.json()["error"]["message"]
+        assert message == "the request asks for 5 answers, and the engine takes 4 at a time; ask for fewer"
+        assert (await say(house, clinic, n=4)).status_code == 200
+
+
 async def test_a_full_queue_answers_429_at_once_in_openais_shape_and_the_other_tenant_gets_in(
     tmp_path: Path, engine_at: At
 ) -> None:
-    async with house_of(tmp_path, engine_at, max_in_flight=1, queue_per_tenant=2) as (house, clinic, bank):
+    async with house_of(tmp_path, engine_at, max_concurrent_requests=1, queue_per_tenant=2) as (house, clinic, bank):
         house.engine.gate.clear()
         flood = [say(house, clinic) for _ in range(3)]
         await until(lambda: waiting(house) == 2)
@@ -104,7 +179,7 @@ async def test_a_full_queue_answers_429_at_once_in_openais_shape_and_the_other_t
 
 
 async def test_a_deadline_passed_in_the_queue_is_answered_and_never_sent(tmp_path: Path, engine_at: At) -> None:
-    async with house_of(tmp_path, engine_at, max_in_flight=1) as (house, clinic, bank):
+    async with house_of(tmp_path, engine_at, max_concurrent_requests=1) as (house, clinic, bank):
         house.engine.gate.clear()
         first = say(house, clinic)
         await until(lambda: len(house.engine.requests) == 1)
@@ -119,7 +194,7 @@ async def test_a_deadline_passed_in_the_queue_is_answered_and_never_sent(tmp_pat
 
 async def test_waiting_for_its_turn_does_not_make_an_answer_a_slow_one(tmp_path: Path, engine_at: At) -> None:
     """Else canaries, whose adapters are in flight less often, would be taken back for that."""
-    async with house_of(tmp_path, engine_at, max_in_flight=1) as (house, clinic, bank):
+    async with house_of(tmp_path, engine_at, max_concurrent_requests=1) as (house, clinic, bank):
         house.engine.gate.clear()
         first = say(house, clinic)
         await until(lambda: len(house.engine.requests) == 1)
@@ -128,7 +203,7 @@ async def test_waiting_for_its_turn_does_not_make_an_answer_a_slow_one(tmp_path:
         await until(lambda: waiting(house) == 1 and time.perf_counter() - began > 0.3)
         house.engine.gate.set()
         await asyncio.gather(first, second)
-        (seen,) = house.gateway.monitor._past[ReleaseRef("finance", "intent", 1)]
+        (seen,) = house.runtime.monitor._past[ReleaseRef("finance", "intent", 1)]
         assert 0 < seen.seconds < time.perf_counter() - began - 0.25
 
 
@@ -140,7 +215,11 @@ async def test_a_deadline_that_is_none_is_refused(house: House, clinic: str, val
 
 
 async def test_everybodys_deadline_is_a_setting(tmp_path: Path, engine_at: At) -> None:
-    async with house_of(tmp_path, engine_at, max_in_flight=1, queue_seconds=0.05) as (house, clinic, bank):
+    async with house_of(tmp_path, engine_at, max_concurrent_requests=1, queue_timeout_seconds=0.05) as (
+        house,
+        clinic,
+        bank,
+    ):
         house.engine.gate.clear()
         first = say(house, clinic)
         await until(lambda: len(house.engine.requests) == 1)
@@ -150,7 +229,7 @@ async def test_everybodys_deadline_is_a_setting(tmp_path: Path, engine_at: At) -
 
 
 async def test_who_leaves_while_waiting_is_never_sent(tmp_path: Path, engine_at: At) -> None:
-    async with house_of(tmp_path, engine_at, max_in_flight=1) as (house, clinic, bank):
+    async with house_of(tmp_path, engine_at, max_concurrent_requests=1) as (house, clinic, bank):
         house.engine.gate.clear()
         first, second = say(house, clinic), say(house, bank, "gone")
         await until(lambda: (running(house), waiting(house)) == (1, 1))
@@ -165,7 +244,7 @@ async def test_who_leaves_while_waiting_is_never_sent(tmp_path: Path, engine_at:
 async def test_who_leaves_while_being_answered_makes_room_and_is_cancelled_in_the_engine(
     tmp_path: Path, engine_at: At
 ) -> None:
-    async with house_of(tmp_path, engine_at, max_in_flight=1) as (house, clinic, bank):
+    async with house_of(tmp_path, engine_at, max_concurrent_requests=1) as (house, clinic, bank):
         house.engine.gate.clear()
         first = say(house, clinic)
         await until(lambda: len(house.engine.requests) == 1)
@@ -179,7 +258,7 @@ async def test_who_leaves_while_being_answered_makes_room_and_is_cancelled_in_th
 
 
 async def test_a_stream_holds_its_place_until_it_ends(tmp_path: Path, engine_at: At) -> None:
-    async with house_of(tmp_path, engine_at, max_in_flight=1) as (house, clinic, bank):
+    async with house_of(tmp_path, engine_at, max_concurrent_requests=1) as (house, clinic, bank):
         house.engine.raw = lambda body: [b'data: {"choices": []}\n\n', b""] if body.get("stream") else []
         body = {"messages": [{"role": "user", "content": "x"}], "stream": True}
         async with house.client.stream("POST", "/v1/chat/completions", headers=bearer(clinic), json=body) as stream:
@@ -195,7 +274,7 @@ async def test_a_stream_holds_its_place_until_it_ends(tmp_path: Path, engine_at:
 
 
 async def test_the_base_waits_its_turn_too_but_needs_no_adapters_slot(tmp_path: Path, engine_at: At) -> None:
-    async with house_of(tmp_path, engine_at, max_in_flight=2, max_loras=1) as (house, clinic, bank):
+    async with house_of(tmp_path, engine_at, max_concurrent_requests=2, max_loras=1) as (house, clinic, bank):
         house.engine.gate.clear()
         one = say(house, clinic)
         await until(lambda: len(house.engine.requests) == 1)
@@ -211,7 +290,7 @@ async def test_asking_again_takes_a_place_anew_and_never_waits_for_one_with_one_
     tmp_path: Path, engine_at: At
 ) -> None:
     """With a single place, holding it while waiting for a second would be the end."""
-    async with running_house(tmp_path, *engine_at, max_in_flight=1, max_loras=1) as house:
+    async with running_house(tmp_path, *engine_at, max_concurrent_requests=1, max_loras=1) as house:
         await house.publish("healthcare/triage", RETRY, seed=1)
         key = await house.tenant("clinic", "healthcare")
         house.engine.reply = lambda body: Reply() if "One of" in str(body["messages"]) else Reply("nonsense")
@@ -222,15 +301,15 @@ async def test_asking_again_takes_a_place_anew_and_never_waits_for_one_with_one_
 
 
 async def test_who_waits_while_the_engine_is_given_up_is_told_and_not_sent_there(tmp_path: Path, engine_at: At) -> None:
-    async with house_of(tmp_path, engine_at, max_in_flight=1) as (house, clinic, _):
+    async with house_of(tmp_path, engine_at, max_concurrent_requests=1) as (house, clinic, _):
         house.engine.gate.clear()
         first, second = say(house, clinic, "first"), say(house, clinic, "second")
         await until(lambda: waiting(house) == 1 and texts(house) == ["first"])
         # As the supervisor does that finds it hung.
-        supervisor = house.gateway._supervisor
+        supervisor = house.runtime.engine._supervisor
         assert supervisor is not None
         supervisor.phase = Phase.DOWN
-        await house.gateway.client.cut()
+        await house.runtime.engine.client.cut()
         assert [answer.status_code for answer in await asyncio.gather(first, second)] == [503, 503]
         assert texts(house) == ["first"]
         house.engine.gate.set()

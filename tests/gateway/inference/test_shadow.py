@@ -208,7 +208,7 @@ def engine_fails(house: House) -> None:
 def stable_is_damaged(house: House) -> None:
     """What is live cannot be loaded."""
     damage(house, 1)
-    house.gateway.engine()[1].evict(inside(house, 1))
+    house.runtime.engine.ready()[1].evict(inside(house, 1))
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ async def test_a_client_that_leaves_in_the_middle_leaves_no_copy(house: House) -
     body = {"messages": [], "stream": True}
     async with house.client.stream("POST", "/v1/chat/completions", headers=bearer(key), json=body) as response:
         await anext(response.aiter_bytes())
-    await until(lambda: house.gateway.in_flight == 0)
+    await until(lambda: house.runtime.traffic.in_flight == 0)
     house.engine.reply, house.engine.pace_seconds = (lambda body: Reply()), 0
     await only_this_one(house, key)
 

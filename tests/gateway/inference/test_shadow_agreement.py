@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postil.gateway.inference import responses as answers
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.record import RequestRecord
-from postil.gateway.inference.request import CompletionRequest, Kind
+from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import Route
 from postil.gateway.inference.shadow import AgreementCounts, Shadows, said, same
+from postil.gateway.inference.streaming.whole_answer import as_events
 from postil.gateway.tenancy.directory import Caller
 from tests.gateway.inference.routing.test_catalog import RELEASES
 
@@ -42,7 +44,7 @@ def answer(kind: Kind, texts: list[str], calls: list[dict[str, Any]] | None = No
 
 def both(kind: Kind, whole: dict[str, Any]) -> tuple[bytes, bytes]:
     """An answer as JSON and as a stream."""
-    return answers.as_json(whole), answers.as_events(whole, CompletionRequest(kind, {}, None, True, True))
+    return answers.as_json(whole), as_events(whole, CompletionRequest(kind, {}, None, True, True))
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -107,7 +109,7 @@ def test_another_number_of_answers_is_another_answer() -> None:
 def traced(shadows: Shadows) -> RequestRecord:
     """A request that stable has answered and that a shadow gets a copy of."""
     ask = CompletionRequest(Kind.CHAT, {"messages": []}, None, False, False)
-    record = RequestRecord(Route(RELEASES[1], "stable", shadow=RELEASES[2]), CALLER, ask, shadows.finished)
+    record = RequestRecord(Route(RELEASES[1], "stable", shadow=RELEASES[2]), CALLER, ask, [shadows])
     assert record.raw is not None
     record.raw.append(answers.as_json(answer(Kind.CHAT, ["yes"])))
     return record

@@ -17,8 +17,8 @@ POLICY = "validators: [{name: faulty, config: {at_first: print}}]"
 
 def pid(house: House) -> int | None:
     """The process of ``legal``'s plugins."""
-    assert isinstance(house.gateway.plugin_host, PluginHost)
-    return house.gateway.plugin_host.pid("legal")
+    assert isinstance(house.runtime.plugin_host, PluginHost)
+    return house.runtime.plugin_host.pid("legal")
 
 
 async def test_plugins_of_live_releases_are_ready_before_anybody_asks_and_end_with_the_gateway(

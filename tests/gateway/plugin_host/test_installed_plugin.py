@@ -68,7 +68,7 @@ async def test_its_validator_judges_in_a_process_of_the_domains(firm: House) -> 
     content, why = await said(firm)
     assert content == "held back"
     assert why.startswith("fixed_answer (legal-citations: cites a statute that is not in the list")
-    log = firm.gateway.settings.home / "logs" / "plugins-legal.log"
+    log = firm.runtime.settings.home / "logs" / "plugins-legal.log"
     assert log.exists()
     assert log.read_text() == ""
 

@@ -11,21 +11,21 @@ from tests.gateway.conftest import House, bearer
 
 
 async def test_one_that_leaves_is_not_ready_and_lives_and_answers(house: House, clinic: str) -> None:
-    house.gateway.draining = True
+    house.runtime.traffic.draining = True
     ready = await house.client.get("/health/ready")
-    assert (ready.status_code, ready.json()) == (503, {"status": "leaving"})
+    assert (ready.status_code, ready.json()) == (503, {"status": "draining"})
     assert (await house.client.get("/health/live")).status_code == 200
     assert (await house.ask(clinic)).status_code == 200
 
 
 async def test_each_answer_of_one_that_leaves_closes_its_connection(house: House, clinic: str) -> None:
     async with (
-        serving(closing(house.gateway, create_app(house.gateway))) as url,
+        serving(closing(house.runtime.traffic, create_app(house.runtime))) as url,
         httpx.AsyncClient(base_url=url, headers=bearer(clinic)) as client,
     ):
         body = {"messages": [{"role": "user", "content": "x"}]}
         for leaving in (False, True):
-            house.gateway.draining = leaving
+            house.runtime.traffic.draining = leaving
             for response in (
                 await client.get("/v1/models"),
                 await client.post("/v1/chat/completions", json=body),

@@ -20,7 +20,7 @@ from tests.gateway.tenancy.test_roles import staff
 
 def noted(house: House) -> list[Event]:
     """The events of refused attempts."""
-    return [event for event in history.log(house.gateway.registry().database) if event.action == "refused"]
+    return [event for event in history.log(house.runtime.registry.database()) if event.action == "refused"]
 
 
 async def test_the_first_attempt_is_in_the_log_at_once(house: House) -> None:

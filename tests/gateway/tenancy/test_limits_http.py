@@ -14,7 +14,7 @@ from tests.gateway.conftest import FREE_TEXT, House, bearer, until
 
 async def limited(house: House, **limits: int) -> str:
     """A tenant with limits that may ask ``legal/notes``; its key."""
-    if "legal/notes" not in house.gateway.catalog.entries:
+    if "legal/notes" not in house.runtime.catalog.current.entries:
         await house.publish("legal/notes", FREE_TEXT)
     key = await house.tenant("firm", "legal")
     response = await house.admin("PUT", "/api/tenants/firm/limits", json=limits)

@@ -16,7 +16,7 @@ from litestar import Litestar
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 
-from postil.gateway.server.app import make_litestar
+from postil.gateway.server.app import completion_parts, make_litestar
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.permissions import PERMISSIONS, Permission
 from postil.registry.accounts.keys import OF_DOMAINS, Role
@@ -79,7 +79,10 @@ def routes(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
 
 
 async def test_every_route_declares_what_it_asks_of_a_key_and_no_other_is_there(house: House) -> None:
-    found = {(method, path): handler.opt.get("may") for method, path, handler in routes(make_litestar(house.gateway))}
+    found = {
+        (method, path): handler.opt.get("may")
+        for method, path, handler in routes(make_litestar(house.runtime, completion_parts(house.runtime)))
+    }
     assert found == ROUTES
 
 
@@ -191,7 +194,7 @@ async def test_a_publisher_cannot_name_another_domain(both: House, path: str, pa
     ann = await staff(both, Role.PUBLISHER, "healthcare")
     response = await ann.ask("GET", path, params=params)
     assert response.status_code == 403
-    assert response.json()["detail"] == "this publisher's key is for healthcare only; ask an admin for another"
+    assert response.json()["detail"] == "this publisher's key is for healthcare only; ask an admin for another key"
 
 
 async def test_a_publisher_does_all_of_its_work_in_its_own_name(both: House) -> None:
@@ -246,7 +249,7 @@ async def test_an_admins_key_may_ask_everything(both: House) -> None:
 
 
 async def test_a_route_that_declares_nothing_is_shut_even_for_the_admin(house: House) -> None:
-    app = make_litestar(house.gateway)
+    app = make_litestar(house.runtime, completion_parts(house.runtime))
     for _, path, handler in routes(app):
         if path == "/api/status":
             handler.opt.clear()

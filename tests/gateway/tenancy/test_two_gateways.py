@@ -19,16 +19,18 @@ async def test_a_limit_holds_over_both_and_use_adds_up(tmp_path: Path, shared: s
         await one.publish("legal/notes", FREE_TEXT)
         key = await one.tenant("firm", "legal")
         await one.admin("PUT", "/api/tenants/firm/limits", json={"requests_per_minute": 20, "tokens_per_day": 10**6})
-        await until(lambda: two.gateway.directory.limited() and "legal/notes" in two.gateway.catalog.entries)
+        await until(
+            lambda: two.runtime.callers.current.limited() and "legal/notes" in two.runtime.catalog.current.entries
+        )
         answers = await asyncio.gather(*(house.ask(key) for house in (one, two) for _ in range(8)))
         assert [answer.status_code for answer in answers] == [200] * 16
         for house in (one, two, one):
-            assert await house.gateway.ledger.flush()
+            assert await house.runtime.ledger.flush()
         answers = [await two.ask(key) for _ in range(8)]
         assert [answer.status_code for answer in answers] == [200] * 4 + [429] * 4
         spent = sum(answer.json()["usage"]["total_tokens"] for answer in answers[:4]) * 5
         assert answers[0].headers["x-ratelimit-remaining-tokens"] == str(10**6 - spent * 4 // 5)
-        await two.gateway.ledger.flush()
+        await two.runtime.ledger.flush()
         (entry,) = (await one.admin("GET", "/api/usage")).json()
         assert (entry["requests"], entry["prompt_tokens"] + entry["completion_tokens"]) == (20, spent)
 
@@ -39,7 +41,9 @@ async def test_neither_hears_of_the_other_but_in_the_background(tmp_path: Path, 
         await one.publish("legal/notes", FREE_TEXT)
         key = await one.tenant("firm", "legal")
         await one.admin("PUT", "/api/tenants/firm/limits", json={"requests_per_minute": 100})
-        await until(lambda: two.gateway.directory.limited() and "legal/notes" in two.gateway.catalog.entries)
+        await until(
+            lambda: two.runtime.callers.current.limited() and "legal/notes" in two.runtime.catalog.current.entries
+        )
         for _ in range(5):
             await one.ask(key)
         async with asyncio.timeout(30):
@@ -58,12 +62,14 @@ async def test_answers_go_on_while_the_database_cannot_be_asked_and_nothing_is_l
     async with two_houses(tmp_path, shared) as (one, two, _):
         await one.publish("legal/notes", FREE_TEXT)
         key = await one.tenant("firm", "legal")
-        await until(lambda: two.gateway.directory.knows("firm") and "legal/notes" in two.gateway.catalog.entries)
+        await until(
+            lambda: two.runtime.callers.current.knows("firm") and "legal/notes" in two.runtime.catalog.current.entries
+        )
         with psycopg.connect(plain) as locking:
             locking.execute("LOCK TABLE usage, writer IN ACCESS EXCLUSIVE MODE")
             answers = [await house.ask(key) for _ in range(10) for house in (one, two)]
             assert [answer.status_code for answer in answers] == [200] * 20
-            flushing = asyncio.create_task(one.gateway.ledger.flush())
+            flushing = asyncio.create_task(one.runtime.ledger.flush())
             done, _pending = await asyncio.wait({flushing}, timeout=1.5)
             assert not done
             with psycopg.connect(plain, autocommit=True) as killing:
@@ -74,6 +80,6 @@ async def test_answers_go_on_while_the_database_cannot_be_asked_and_nothing_is_l
             assert not await flushing
             locking.rollback()
         for house in (one, two):
-            await house.gateway.ledger.stop()
+            await house.runtime.ledger.stop()
         (entry,) = (await one.admin("GET", "/api/usage")).json()
         assert entry["requests"] == 20

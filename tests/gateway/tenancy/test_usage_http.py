@@ -88,7 +88,7 @@ async def test_a_client_that_leaves_pays_for_what_came(house: House, firm: str) 
             seen += line.startswith("data:")
             if seen == 5:
                 break
-    await until(lambda: house.gateway.in_flight == 0)
+    await until(lambda: house.runtime.traffic.in_flight == 0)
     entry = (await used(house))["firm"]
     assert (entry["requests"], entry["unknown"], entry["prompt_tokens"]) == (1, 0, 3)
     assert 5 <= entry["completion_tokens"] < 1000
@@ -99,7 +99,7 @@ async def test_one_that_leaves_before_the_engine_has_said_anything_is_named(hous
     asking = asyncio.create_task(house.ask(firm))
     await until(lambda: len(house.engine.requests) == 1)
     asking.cancel()
-    await until(lambda: house.gateway.in_flight == 0)
+    await until(lambda: house.runtime.traffic.in_flight == 0)
     house.engine.gate.set()
     assert await used(house) == {"firm": counts(1, 0, 0, unknown=1)}
 
@@ -131,7 +131,7 @@ async def test_shadows_are_counted_apart_and_no_tenant_is_told_or_charged(house:
     await house.admin("PUT", "/api/adapters/healthcare/triage/channels/shadow", json={"release": 2, "weight": 100})
     await house.ask(key)
     await until(lambda: len(house.engine.requests) == 2)
-    await until(lambda: not house.gateway.shadows._tasks)
+    await until(lambda: not house.runtime.shadows._tasks)
     releases = await used(house, by="release")
     assert (releases["healthcare/triage@1"]["requests"], releases["healthcare/triage@2"]["requests"]) == (1, 0)
     shadow = releases["healthcare/triage@2"]["shadow"]
@@ -171,7 +171,7 @@ async def test_a_gateway_that_ends_has_stored_everything(tmp_path: Path, engine_
         await house.publish("legal/notes", FREE_TEXT)
         key = await house.tenant("firm", "legal")
         await asyncio.gather(*(house.ask(key) for _ in range(20)))
-        url = house.gateway.settings.database
+        url = house.runtime.settings.database
     database = Database(url)
     (entry,) = report(database, "tenant")
     database.close()

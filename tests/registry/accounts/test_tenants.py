@@ -74,7 +74,7 @@ def test_a_name_is_given_once(database: Database) -> None:
     tenant, *_ = add_tenant(database, "clinic", ["healthcare"], actor="ann")
     with pytest.raises(ConflictError) as caught:
         add_tenant(database, "clinic", ["legal"], actor="ann")
-    assert str(caught.value) == "there is a tenant clinic already; remove it first, or choose another name"
+    assert str(caught.value) == "tenant clinic already exists; remove it first, or choose another name"
     assert tenants_and_keys(database)[0] == [tenant]
     assert [event.action for event in events(database)] == ["tenant-add", "key-add"]
 

@@ -17,7 +17,8 @@ def test_an_adapter_is_read_together_with_all_defaults(registry: Registry, publi
     for name in ("healthcare/triage", "healthcare/notes", "legal/clause"):
         publish(name)
     registry.promote(NOTES.release(1), reason="", actor="ann")
-    state, defaults = registry.serving(NOTES)
+    state, defaults, as_of = registry.serving(NOTES)
+    assert as_of == registry.newest_event()
     assert (state.name, state.live, state.default) == (NOTES, 1, False)
     assert defaults == {"healthcare": "triage", "legal": "clause"}
     with pytest.raises(NotFoundError):

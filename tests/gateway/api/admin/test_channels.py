@@ -169,7 +169,7 @@ def is_refused(house: House) -> None:
 def is_unreadable(house: House) -> None:
     """The disk does not give the file."""
     damage(house, 2)
-    release = house.gateway.catalog.entries[NAME].releases[2]
+    release = house.runtime.catalog.current.entries[NAME].releases[2]
     folder = house.folder / "home" / "artifacts" / "sha256" / release.artifact.removeprefix("sha256:")
     (folder / "adapter_config.json").unlink()
     (folder / "adapter_config.json").mkdir()
@@ -183,7 +183,7 @@ async def test_a_broken_canary_never_fails_a_request(
     await canary(house, 2, 100)
     broken(house)
     if known:  # Else the gateway finds out when the engine says that there is no such adapter.
-        house.gateway.engine()[1].evict(inside(house, 2))
+        house.runtime.engine.ready()[1].evict(inside(house, 2))
     for stream in (False, True):
         response = await house.ask(clinic, stream=stream)
         assert response.status_code == 200
@@ -193,7 +193,7 @@ async def test_a_broken_canary_never_fails_a_request(
 
 async def test_what_fails_on_both_ways_is_held_against_both(house: House, clinic: str) -> None:
     await canary(house, 2, 100)
-    house.gateway.engine()[1].evict()
+    house.runtime.engine.ready()[1].evict()
     house.engine.adapters.clear()
     house.engine.refuse_load = "no place left"
     response = await house.ask(clinic)

@@ -97,7 +97,7 @@ async def test_after_a_restart_it_is_still_known_what_was_collected(
 
 
 async def test_files_that_no_release_names_are_collected(house: House, clinic: str) -> None:
-    store = house.gateway.registry().artifacts
+    store = house.runtime.registry.get().artifacts
     with store.incoming() as folder:
         digest = store.add(write_adapter(folder / "adapter", seed=5))
     (row,) = (await house.admin("POST", "/api/gc", json={})).json()["garbage"]
@@ -112,14 +112,14 @@ async def test_every_gateway_over_the_same_files_knows_what_one_collected(tmp_pa
         for seed in (1, 2):
             await one.publish("healthcare/triage", seed=seed, live=False)
         await one.admin("POST", "/api/gc", json={"keep": 1})
-        await until(lambda: 2 in two.gateway.catalog.entries["healthcare/triage"].broken)
+        await until(lambda: 2 in two.runtime.catalog.current.entries["healthcare/triage"].broken)
         response = await two.admin("POST", f"{ADAPTER}/promote", json={"release": 2})
         assert (response.status_code, response.json()["detail"]) == (
             409,
             "the files of healthcare/triage@2 were collected; publish it again to serve it",
         )
         await two.upload("healthcare/triage", write_adapter(tmp_path / "again", seed=1))
-        await until(lambda: 2 in one.gateway.catalog.entries["healthcare/triage"].releases)
+        await until(lambda: 2 in one.runtime.catalog.current.entries["healthcare/triage"].releases)
         assert (await one.admin("POST", f"{ADAPTER}/promote", json={"release": 2})).status_code == 200
 
 

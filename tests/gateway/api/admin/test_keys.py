@@ -36,7 +36,7 @@ def refused(house: House, key: str) -> Callable[[], bool]:
 
     def look() -> bool:
         try:
-            house.gateway.directory.known(f"Bearer {key}")
+            house.runtime.callers.current.known(f"Bearer {key}")
         except AuthenticationError:
             return True
         return False
@@ -142,7 +142,7 @@ async def test_a_revoked_key_is_out_of_force_on_another_gateway_within_a_quarter
     async with two_houses(tmp_path, shared) as (one, two, other):
         await one.publish("healthcare/triage")
         await one.tenant("clinic", "healthcare")
-        await until(lambda: "healthcare/triage" in two.gateway.catalog.entries)
+        await until(lambda: "healthcare/triage" in two.runtime.catalog.current.entries)
         other.load_gate.clear()
         loads = other.loads
         await one.publish("healthcare/triage", seed=1)
@@ -172,18 +172,18 @@ async def test_what_was_revoked_while_the_connection_was_gone_is_not_missed(tmp_
 
 
 async def test_a_key_that_a_script_revokes_in_the_same_sqlite_file_is_refused_too(house: House, clinic: str) -> None:
-    database = house.gateway.registry().database
+    database = house.runtime.registry.database()
     await asyncio.to_thread(revoke_key, database, clinic.split("_")[1], actor="script")
     await until(refused(house, clinic))
 
 
 async def test_keys_are_read_while_every_other_thread_is_busy(house: House, clinic: str) -> None:
     gate = threading.Event()
-    revoke_key(house.gateway.registry().database, clinic.split("_")[1], actor="script")
+    revoke_key(house.runtime.registry.database(), clinic.split("_")[1], actor="script")
     busy = [asyncio.create_task(asyncio.to_thread(gate.wait)) for _ in range(100)]
     try:
         async with asyncio.timeout(20):
-            await house.gateway.refresh_tenants()
+            await house.runtime.callers.refresh()
         assert refused(house, clinic)()
     finally:
         gate.set()

@@ -84,7 +84,7 @@ async def test_a_tenant_that_is_removed_while_its_release_is_loaded_is_not_pinne
     pinning = asyncio.create_task(house.admin("PUT", f"{ADAPTER}/pins/clinic", json={"release": 2}))
     await until(lambda: house.engine.loads == 2)
     removing = asyncio.create_task(house.admin("DELETE", "/api/tenants/clinic"))
-    await until(lambda: not house.gateway.directory.knows("clinic"))
+    await until(lambda: not house.runtime.callers.current.knows("clinic"))
     assert (await house.ask(clinic)).status_code == 401
     house.engine.load_gate.set()
     assert [(await pinning).status_code, (await removing).status_code] == [404, 204]

@@ -111,7 +111,7 @@ async def test_the_status_shows_what_is_held_why_and_what_is_not(house: House, c
         [f"{NAME}@1", "live", "yes"], [f"{NAME}@2", "canary", "yes"], [f"{NAME}@3", "pin", "of", "clinic", "yes"],
     ]  # fmt: skip
     damage(house, 3)
-    house.gateway.engine()[1].evict(inside(house, 3))
+    house.runtime.engine.ready()[1].evict(inside(house, 3))
     await canary(house, 2, 30)
     async with asyncio.timeout(30):
         while "damaged on disk" not in (text := await done(house, "status")):

@@ -169,7 +169,7 @@ async def test_an_edited_row_is_found(house: House) -> None:
     await house.publish("legal/notes", FREE_TEXT)
     status, out, _ = await postil(house, "audit", "verify")
     assert (status, out) == (0, "2 events, and every one follows from the one before it\n")
-    with house.gateway.registry().database.transaction() as session:
+    with house.runtime.registry.database().transaction() as session:
         session.connection().exec_driver_sql("UPDATE event SET actor = 'nobody' WHERE sequence = 1")
     status, _, complaints = await postil(house, "audit", "verify")
     assert status == 1

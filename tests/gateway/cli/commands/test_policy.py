@@ -25,7 +25,7 @@ async def test_the_schema_is_printed_for_an_editor() -> None:
 async def test_the_gateway_gives_the_same(house: House, clinic: str) -> None:
     response = await house.admin("GET", "/api/policy-schema")
     assert response.status_code == 200
-    assert response.json() == policy_schema(house.gateway.plugins)
+    assert response.json() == policy_schema(house.runtime.plugins)
     refused = await house.client.get("/api/policy-schema", headers={"Authorization": f"Bearer {clinic}"})
     assert refused.status_code == 403
 

@@ -12,12 +12,14 @@ import pytest
 from postil.gateway.control.analysis.betting import Tolerance
 from postil.gateway.control.analysis.comparison import CALIBRATION, Comparison
 from postil.gateway.control.analysis.monitor import Monitor, Regression
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.record import RequestOutcome, RequestRecord
-from postil.gateway.inference.request import CompletionRequest, Kind
+from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import NUMBER, PIN, AdapterEntry, Route, TrafficShare
 from postil.gateway.tenancy.directory import Caller
 from postil.registry.names import AdapterName
 from postil.registry.releases.channels import CANARY, STABLE
+from tests.fakes.observers import Observer
 from tests.gateway.inference.routing.test_catalog import RELEASES, TRIAGE
 
 CALLER, ASK = Caller("clinic", frozenset({"healthcare"})), CompletionRequest(Kind.CHAT, {}, None, False, False)
@@ -64,7 +66,7 @@ class Watched:
         release = replace(release, ref=replace(release.ref, domain=name.split("/")[0], adapter=name.split("/")[1]))
         tell = self.monitor.finished if seconds is None else self.slow(seconds)
         for _ in range(times):
-            record = RequestRecord(Route(release, why), CALLER, ASK, tell, self.monitor.started)
+            record = RequestRecord(Route(release, why), CALLER, ASK, [Observer(tell, self.monitor.started)])
             record.failed_validation = bad
             record.finish()
             self.now += self.every
@@ -211,7 +213,9 @@ def test_slow_answers_count_unless_more_is_asked_than_ever_of_the_predecessor(ev
     traces = []
     for _ in range(100):
         traces.append(
-            RequestRecord(Route(RELEASES[2], STABLE), CALLER, ASK, watched.slow(9.0), watched.monitor.started)
+            RequestRecord(
+                Route(RELEASES[2], STABLE), CALLER, ASK, [Observer(watched.slow(9.0), watched.monitor.started)]
+            )
         )
         watched.now += every
     for record in traces:
@@ -266,7 +270,7 @@ def test_what_somebody_chose_does_not_count(watched: Watched, why: str) -> None:
 
 def test_a_request_that_was_refused_for_its_own_fault_does_not_count(watched: Watched) -> None:
     watched.at(1, 2)
-    record = RequestRecord(Route(RELEASES[2], CANARY), CALLER, ASK, watched.monitor.finished, watched.monitor.started)
+    record = RequestRecord(Route(RELEASES[2], CANARY), CALLER, ASK, [watched.monitor])
     record.finish(RequestOutcome.REFUSED)
     record.finish()
     assert watched.totals() == (0, 0)
@@ -276,7 +280,7 @@ def test_a_canary_that_could_not_be_loaded_is_seen_and_so_is_who_answered(watche
     watched.at(1, 2)
     for _ in range(100):
         route = Route(RELEASES[2], CANARY, otherwise=RELEASES[1])
-        record = RequestRecord(route, CALLER, ASK, watched.monitor.finished, watched.monitor.started)
+        record = RequestRecord(route, CALLER, ASK, [watched.monitor])
         record.reroute(Route(RELEASES[1], STABLE))
         record.finish()
     (regression,) = watched.alarms

@@ -29,7 +29,7 @@ def test_the_engine_gets_none_of_the_gateways_secrets() -> None:
 
 
 def test_the_engine_is_told_to_keep_vllms_own_lora_operations() -> None:
-    assert environment({"POSTIL_PLAIN_LORA": "1"}, cpu=True)["POSTIL_PLAIN_LORA"] == "1"
+    assert environment({"POSTIL_DISABLE_LORA_KERNELS": "1"}, cpu=True)["POSTIL_DISABLE_LORA_KERNELS"] == "1"
 
 
 @pytest.mark.parametrize(("rank", "served"), [(1, "8"), (8, "8"), (9, "16"), (64, "64"), (300, "320"), (512, "512")])

@@ -13,13 +13,17 @@ from postil.gateway.engine.scheduler.types import QueueEntry, SchedulerLimits, S
 
 @dataclass(frozen=True)
 class Arrival:
-    """One request: who asks when for what, how long the engine takes, and after how long its client would leave."""
+    """One request: who asks when for what, how long the engine takes, and after how long its client would leave.
+
+    ``cost`` is how many sequences it generates at a time.
+    """
 
     at: float
     tenant: str
     adapter: str | None
     hold: float
     leaves: float | None = None
+    cost: int = 1
 
 
 @dataclass
@@ -69,7 +73,7 @@ class Simulation:
                 self._inside.discard(whom)
                 self.turns.release(whom, now)
             return
-        entry = QueueEntry(whom.tenant, whom.adapter)
+        entry = QueueEntry(whom.tenant, whom.adapter, whom.cost)
         self._known[entry] = (whom, len(self.went))
         if self.turns.arrive(entry, now):
             entry.arrived = now
@@ -88,15 +92,15 @@ class Simulation:
 
     def _check(self) -> None:
         adapters = {entry.adapter for entry in self._inside} - {None}
-        assert len(self._inside) == self.turns.running <= self.limits.in_flight
+        assert sum(entry.cost for entry in self._inside) == self.turns.running <= self.limits.in_flight
         assert len(adapters) <= self.limits.adapters
         assert adapters == set(self.turns.adapters())
-        if self.turns.running < self.limits.in_flight:
-            self._check_nobody_waits_in_vain(adapters)
-
-    def _check_nobody_waits_in_vain(self, adapters: set[str | None]) -> None:
-        """With a place free, only those wait who need another adapter, or one that is to make room."""
         waiting = [entry for entry in self._known if entry.state is State.WAITING]
+        if self.turns.running + max((entry.cost for entry in waiting), default=1) <= self.limits.in_flight:
+            self._check_nobody_waits_in_vain(adapters, waiting)
+
+    def _check_nobody_waits_in_vain(self, adapters: set[str | None], waiting: list[QueueEntry]) -> None:
+        """With room for each of them, only those wait who need another adapter, or one that is to make room."""
         assert all(entry.adapter is not None for entry in waiting)
         if len(adapters) < self.limits.adapters:
             assert not waiting

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postil.gateway.engine.scheduler.fair_queue import FairQueue
-from postil.gateway.engine.scheduler.types import QueueEntry, QueueIsFullError, SchedulerLimits
+from postil.gateway.engine.scheduler.types import QueueEntry, QueueIsFullError, SchedulerLimits, TooCostlyError
 from tests.gateway.engine.scheduler.simulation import Arrival, Simulation, Went
 
 LONGEST = 8.0
@@ -75,6 +77,74 @@ def test_a_flood_of_one_tenant_holds_up_anothers_first_request_by_one_place(plac
     (found,) = [each for each in went if each.arrival.tenant == "clinic"]
     assert found.passed == 0
     assert found.waited <= sorted(holds[:places])[0]
+
+
+@st.composite
+def _costly(draw: st.DrawFn) -> tuple[SchedulerLimits, list[Arrival]]:
+    """Arrivals of which each costs something else, and none more than may be in flight."""
+    limits = draw(_limits)
+    costs = st.integers(1, limits.in_flight)
+    return limits, [replace(arrival, cost=draw(costs)) for arrival in draw(_arrivals)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(_costly(), _weights)
+def test_what_is_in_flight_never_costs_more_than_the_capacity_and_everybody_has_a_turn(
+    case: tuple[SchedulerLimits, list[Arrival]], weights: dict[str, float]
+) -> None:
+    """The simulation looks at the sum after each step."""
+    limits, arrivals = case
+    went = Simulation(limits, weights).run(arrivals)
+    patient = [arrival for arrival in arrivals if arrival.leaves is None]
+    assert sorted(each.at for each in patient) == sorted(w.arrival.at for w in went if w.arrival.leaves is None)
+    for each in went:
+        same = sum(other.tenant == each.arrival.tenant for other in arrivals)
+        # While one tenant catches up with what another's largest request cost, it has as many turns as that.
+        assert each.waited <= bound(limits, each, same) * limits.in_flight
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(2, 32), st.lists(st.floats(0.1, LONGEST), min_size=80, max_size=300), st.data())
+def test_a_large_request_is_overtaken_by_none_of_anothers_flood_of_small_ones(
+    places: int, holds: list[float], data: st.DataObject
+) -> None:
+    cost = data.draw(st.integers(2, places))
+    flood = [Arrival(0.0, "flood", None, hold) for hold in holds]
+    went = Simulation(SchedulerLimits(places)).run([*flood, Arrival(0.05, "clinic", None, 1.0, cost=cost)])
+    (found,) = [each for each in went if each.arrival.tenant == "clinic"]
+    assert found.passed == 0
+    assert found.waited <= sorted(holds[:places])[cost - 1]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(8, 32), st.integers(2, 5), st.floats(0.1, 1))
+def test_a_large_request_has_its_turn_among_many_tenants_that_always_have_small_ones(
+    places: int, tenants: int, hold: float
+) -> None:
+    """However long that goes on: nobody overtakes it forever."""
+    small = [
+        Arrival(number * hold / places, f"t{number % tenants}", None, hold) for number in range(places * 40)
+    ]  # As many as there are places for, all the time.
+    went = Simulation(SchedulerLimits(places)).run([*small, Arrival(3 * hold, "large", None, hold, cost=8)])
+    (found,) = [each for each in went if each.arrival.tenant == "large"]
+    assert found.waited <= 3 * hold
+
+
+@pytest.mark.parametrize("cost", [1, 8])
+def test_a_tenant_that_sends_batches_gets_no_more_of_the_engine_than_one_that_sends_single_requests(cost: int) -> None:
+    many = [Arrival(0.0, "batches", None, 1.0, cost=cost) for _ in range(800 // cost)]
+    single = [Arrival(0.0, "single", None, 1.0) for _ in range(800)]
+    went = Simulation(SchedulerLimits(16)).run([*many, *single])
+    early = [each for each in went if each.waited < 40]
+    served = {name: sum(e.arrival.cost for e in early if e.arrival.tenant == name) for name in ("batches", "single")}
+    assert 0.45 <= served["single"] / sum(served.values()) <= 0.55
+
+
+def test_what_costs_more_than_the_capacity_is_refused_and_nothing_waits_for_it() -> None:
+    turns = FairQueue(SchedulerLimits(in_flight=4))
+    with pytest.raises(TooCostlyError):
+        turns.arrive(QueueEntry("t", None, 5), 0.0)
+    assert turns.arrive(QueueEntry("t", None, 4), 0.0)
 
 
 def test_who_asks_for_long_answers_gets_no_more_places_than_who_asks_for_short_ones() -> None:

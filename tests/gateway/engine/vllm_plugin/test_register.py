@@ -53,7 +53,7 @@ def test_goes_on_spinning_on_a_vllm_that_it_does_not_know_and_says_nothing_of_it
 
 
 def test_stands_aside_where_it_is_switched_off(platform: type[Platform]) -> None:
-    assert install(platform, "0.32.0", "1") == "POSTIL_PLAIN_LORA is set"
+    assert install(platform, "0.32.0", "1") == "POSTIL_DISABLE_LORA_KERNELS is set"
     assert platform.get_punica_wrapper() == REPLACED
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from postil.gateway.inference.request import Kind
+from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.shadow import said as texts_of
 from postil.plugins import Completion, RequestContext, Validator, Verdict, window
 from postil.registry.policy.policy import Policy, ValidatorUse
 from tests.fakes.sse import DONE, Heard, Said, call, engine_stream, event, heard
 from tests.fakes.windows import Case, Cases, ban, pieces
 from tests.fakes.windows_law import model
-from tests.fakes.windows_path import MODEL, Finding, Way, one_rule, stream_of
+from tests.fakes.windows_path import MODEL, FindingValidator, Way, one_rule, stream_of
 
 # The same text as each of the texts that a choice can have.
 CHANNELS = ("content", "reasoning", "reasoning_content", "refusal", "arguments", "text")
@@ -45,7 +45,9 @@ def text_of(choice: Heard, channel: str) -> str:
 
 def way_of(case: Case, **options: Any) -> Way:
     """A request with the case's validators in force."""
-    return Way([(rule.use, Finding(finder)) for rule, finder in zip(case.rules, case.finders, strict=True)], **options)
+    return Way(
+        [(rule.use, FindingValidator(finder)) for rule, finder in zip(case.rules, case.finders, strict=True)], **options
+    )
 
 
 def begun(channel: str) -> list[tuple[int, Any]]:
@@ -179,14 +181,14 @@ def test_notices_and_reviews_are_told_where_a_choice_ends() -> None:
     thoughts: Said = [(0, {"reasoning": "hm!"})]
     choice = stream_of(way, engine_stream([*thoughts, *((0, one) for one in "good! good!")])).choices[0]
     assert choice.told == {"notice": "loud", "review": "review-1"}
-    (opening,) = way.around.reviews.opened
+    (opening,) = way.kept.opened
     assert (opening.answer, opening.reason, opening.holding) == ("good! good!", "it is loud", None)
 
 
 def test_a_sample_of_what_was_streamed_goes_to_reviewers() -> None:
     way = one_rule("redact", policy=Policy.model_validate({"reviews": {"sample": 100}}))
     stream_of(way, engine_stream([(0, "so bad it is")]))
-    assert [opening.answer for opening in way.around.reviews.sampled] == ["so [removed] it is"]
+    assert [opening.answer for opening in way.kept.sampled] == ["so [removed] it is"]
 
 
 class Breaks(Validator):
@@ -271,8 +273,7 @@ def test_a_fault_of_the_gateways_own_is_an_error_event_too() -> None:
         async def open(self, *arguments: Any) -> str:
             raise RuntimeError
 
-    way = Way([(ValidatorUse(name="speaks", on_fail="stop"), Speaks({}))])
-    way.around.reviews = Full()
+    way = Way([(ValidatorUse(name="speaks", on_fail="stop"), Speaks({}))], reviews=Full())
     stream = stream_of(way, engine_stream([(0, "good!")]))
     assert stream.error is not None
     assert stream.error["type"] == "internal_error"

@@ -232,7 +232,7 @@ async def test_weights_that_the_engine_lost_are_loaded_again_for_a_stream(firm: 
 async def test_the_next_answer_comes_over_the_same_connection(firm: House) -> None:
     """A stream that was heard to its end leaves its connection to the next one."""
     key = await streaming(firm, STOP, [(0, "so good")])
-    client, _ = firm.gateway.engine()
+    client, _ = firm.runtime.engine.ready()
     for _ in range(5):
         assert heard((await firm.ask(key, stream=True)).content, MODEL).text == "so good"
     await until(lambda: len(idle_connections(client)) == 1)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from postil.gateway.engine.decode import UnreadableAnswerError
 from postil.gateway.inference.streaming.usage_filter import Fingerprint, UsageFilter, of_answer
 
 DONE = b"data: [DONE]\n\n"
@@ -197,8 +198,23 @@ def test_counts_with_details_are_cut_out_whole() -> None:
 
 @pytest.mark.parametrize(
     ("body", "tokens"),
-    [(b'{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}', (3, 4)), (b"{}", None), (b"nonsense", None),
-     (b'{"usage":null}', None), (b'{"usage":{"prompt_tokens":3,"completion_tokens":null}}', (3, 0))],
+    [(b'{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4}}', (3, 4)), (b'{"choices":[]}', None),
+     (b'{"choices":[],"usage":null}', None), (b'{"choices":[],"usage":"3"}', None),
+     (b'{"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":null}}', (3, 0))],
 )  # fmt: skip
 def test_a_whole_answer_says_what_it_took(body: bytes, tokens: tuple[int, int] | None) -> None:
     assert of_answer(body) == tokens
+
+
+@pytest.mark.parametrize("body", [b"{}", b"<html>", b"[]", b'{"choices":null}', b'{"choices":["a"]}', b"\xff"])
+def test_what_is_no_answer_is_no_answer_without_a_count(body: bytes) -> None:
+    with pytest.raises(UnreadableAnswerError, match="cannot be read"):
+        of_answer(body)
+
+
+@pytest.mark.parametrize("chunks", [[b"<html><p>Log in</p>"], [b'{"error":"x"}'], [b"data: " + b"x" * (9 << 20)]])
+def test_what_is_no_stream_of_events_does_not_pass(chunks: list[bytes]) -> None:
+    passing = UsageFilter(Fingerprint(), total=False, each=False, choices=None)
+    with pytest.raises(UnreadableAnswerError, match="cannot be read"):
+        asyncio.run(passed(passing, chunks))
+    assert passing.broken

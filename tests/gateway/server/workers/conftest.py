@@ -11,9 +11,9 @@ import httpx
 import psutil
 import pytest
 
-from postil.gateway.control.runtime import Gateway
 from postil.gateway.engine.supervisor import Phase
 from postil.gateway.server.app import create_app
+from postil.gateway.server.bootstrap import build
 from postil.gateway.server.sockets import reserve
 from postil.gateway.server.workers.pool import behind_workers
 from postil.gateway.settings import Settings
@@ -34,18 +34,19 @@ async def running_pool(folder: Path, engine: FakeVLLM, engine_url: str, **settin
     """A gateway with two workers, ready to answer."""
     known = {
         "home": folder / "home", "base_model": str(write_base(folder / "base")), "engine_url": engine_url,
-        "workers": WORKERS, "port": 0, "drain_seconds": 5.0, **settings,
+        "workers": WORKERS, "port": 0, "drain_timeout_seconds": 5.0, **settings,
     }  # fmt: skip
-    gateway = Gateway(Settings(**known), PluginManager(folder=known.get("plugins_dir")))
+    plugins = PluginManager(folder=known.get("plugins_dir"))
     with reserve("127.0.0.1", 0) as reserved:
         host, port = reserved.getsockname()
-        app, front = behind_workers(gateway, create_app(gateway), (host, port))
+        runtime = build(Settings(**known), plugins, address=(host, port))
+        app, front = behind_workers(runtime.workers, create_app(runtime), runtime.run_folder)
         url = f"http://{host}:{port}"
         async with serving(app, lifespan="on", listener=front), httpx.AsyncClient(base_url=url, timeout=30) as client:
-            await until(lambda: gateway.phase in (Phase.READY, Phase.FAILED))
-            assert gateway.phase is Phase.READY, gateway.problem
+            await until(lambda: runtime.engine.phase in (Phase.READY, Phase.FAILED))
+            assert runtime.engine.phase is Phase.READY, runtime.registry.problem
             engine.requests.clear()
-            yield House(gateway, engine, url, client, folder)
+            yield House(runtime, engine, url, client, folder)
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ async def everybody(house: House) -> AsyncIterator[list[httpx.AsyncClient]]:
 
     The kernel chooses who gets a connection, so new ones are opened until there is one to everybody.
     """
-    await until(lambda: house.gateway.subscribers.serving == WORKERS)
+    await until(lambda: house.runtime.workers.serving == WORKERS)
     clients: dict[int, httpx.AsyncClient] = {}
     spare: list[httpx.AsyncClient] = []
     try:

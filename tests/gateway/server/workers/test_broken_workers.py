@@ -21,12 +21,12 @@ async def test_a_worker_that_is_killed_takes_nothing_with_it_and_is_replaced(poo
     pooled.engine.requests.clear()
     async with everybody(pooled) as clients:
         asked = [asyncio.create_task(ask(client, key)) for client in clients]
-        await until(lambda: pooled.gateway.scheduler.queue.running == WORKERS)
+        await until(lambda: pooled.runtime.scheduler.queue.running == WORKERS)
         before = {worker.pid for worker in workers()}
         os.kill(min(before), signal.SIGKILL)  # The first client's: they are in the order of their workers.
         with pytest.raises(httpx.TransportError):
             await asked[0]
-        await until(lambda: pooled.gateway.scheduler.queue.running == 1)
+        await until(lambda: pooled.runtime.scheduler.queue.running == 1)
         pooled.engine.gate.set()
         assert (await asked[1]).status_code == 200
     await until(lambda: min(before) not in {worker.pid for worker in workers()})
@@ -39,7 +39,7 @@ async def test_a_worker_that_hears_nothing_is_ended_so_that_a_move_is_in_force(p
     deaf = workers()[0]
     deaf.suspend()
     # To the primary itself: the kernel might choose the one that is stopped.
-    transport = httpx.AsyncHTTPTransport(uds=str(pooled.gateway.run_folder / "front.sock"))
+    transport = httpx.AsyncHTTPTransport(uds=str(pooled.runtime.run_folder / "front.sock"))
     async with httpx.AsyncClient(transport=transport, base_url="http://postil", timeout=30) as primary:
         moved = await primary.post(
             f"/api/adapters/{NAME}/promote", headers=bearer(pooled.admin_key), json={"release": 2}

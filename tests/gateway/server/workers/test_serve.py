@@ -54,7 +54,7 @@ async def test_what_is_on_its_way_is_answered_before_a_gateway_with_workers_ends
     tmp_path: Path, engine_at: tuple[FakeVLLM, str]
 ) -> None:
     engine, engine_url = engine_at
-    async with served(tmp_path, engine_url, POSTIL_LEAVE_SECONDS="0.3") as (process, url, key):
+    async with served(tmp_path, engine_url, POSTIL_SHUTDOWN_DELAY_SECONDS="0.3") as (process, url, key):
         crew = process.children(recursive=True)
         engine.requests.clear()
         engine.gate.clear()

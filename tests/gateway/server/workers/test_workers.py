@@ -89,7 +89,7 @@ async def test_what_is_used_is_counted_once_whoever_answered(pooled: House) -> N
 async def test_no_more_are_at_the_engine_than_may_be_and_who_leaves_makes_room(
     tmp_path: Path, engine_at: tuple[FakeVLLM, str]
 ) -> None:
-    async with running_pool(tmp_path, *engine_at, max_in_flight=1) as pooled:
+    async with running_pool(tmp_path, *engine_at, max_concurrent_requests=1) as pooled:
         key = await opened(pooled)
         pooled.engine.requests.clear()
         pooled.engine.gate.clear()
@@ -97,7 +97,7 @@ async def test_no_more_are_at_the_engine_than_may_be_and_who_leaves_makes_room(
             first = asyncio.create_task(ask(one, key))
             await until(lambda: len(pooled.engine.requests) == 1)
             second = asyncio.create_task(ask(other, key))
-            await until(lambda: pooled.gateway.scheduler.queue.waiting == 1)
+            await until(lambda: pooled.runtime.scheduler.queue.waiting == 1)
             late = await other.post(
                 "/v1/chat/completions", headers={**bearer(key), "x-request-timeout": "0.05"}, json=ASKED
             )
@@ -106,7 +106,24 @@ async def test_no_more_are_at_the_engine_than_may_be_and_who_leaves_makes_room(
             first.cancel()  # Its client hangs up; the seat goes to whoever waits at the other worker.
             pooled.engine.gate.set()
             assert (await second).status_code == 200
-        await until(lambda: pooled.gateway.scheduler.queue.running == 0)
+        await until(lambda: pooled.runtime.scheduler.queue.running == 0)
+
+
+async def test_a_request_takes_as_many_places_as_it_has_answers_and_one_that_never_fits_is_refused(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    async with running_pool(tmp_path, *engine_at, max_concurrent_requests=4) as pooled:
+        key = await opened(pooled)
+        pooled.engine.gate.clear()
+        async with everybody(pooled) as (one, other):
+            first = asyncio.create_task(one.post("/v1/chat/completions", headers=bearer(key), json={**ASKED, "n": 3}))
+            await until(lambda: pooled.runtime.scheduler.queue.running == 3)
+            refused = await other.post("/v1/chat/completions", headers=bearer(key), json={**ASKED, "n": 5})
+            assert refused.status_code == 400
+            assert "the engine takes 4 at a time" in refused.json()["error"]["message"]
+            pooled.engine.gate.set()
+            assert (await first).status_code == 200
+        await until(lambda: pooled.runtime.scheduler.queue.running == 0)
 
 
 async def test_weights_that_the_engine_lost_are_loaded_again_whoever_finds_out(pooled: House) -> None:
@@ -146,7 +163,7 @@ async def test_an_engine_that_hangs_is_found_behind_workers_and_who_waits_is_tol
             late = [await ask(client, key) for client in (one, other)]
             assert {answer.status_code for answer in late} == {503}
             pooled.engine.gate.set()
-            await until(lambda: pooled.gateway.phase is Phase.READY)
+            await until(lambda: pooled.runtime.engine.phase is Phase.READY)
             assert {(await ask(client, key)).status_code for client in (one, other)} == {200}
 
 
@@ -164,7 +181,7 @@ async def test_what_is_too_large_or_wrong_is_told_by_the_primary_through_a_worke
         assert wrong.status_code in (400, 415)
         nobody = await pooled.client.get("/api/status", headers={**bearer("nobody"), "x-postil-client": "192.0.2.1"})
         assert nobody.status_code == 401
-        await pooled.gateway.denied_attempts._write()
+        await pooled.runtime.denied_attempts._write()
         (refused,) = [
             event for event in (await pooled.admin("GET", "/api/events")).json() if event["action"] == "refused"
         ]
@@ -186,7 +203,7 @@ async def test_a_worker_is_given_none_of_the_primarys_secrets(
     monkeypatch.setenv("POSTIL_WEBHOOK_SECRET", "not for strangers")
     monkeypatch.setenv("POSTIL_PLUGIN_TOKEN", "for plugins")
     async with running_pool(tmp_path, *engine_at, webhook_secret="not for strangers") as pooled:
-        assert without_secrets(pooled.gateway.settings).webhook_secret is None
+        assert without_secrets(pooled.runtime.settings).webhook_secret is None
         for worker in workers():
             known = {name: text for name, text in worker.environ().items() if name.startswith("POSTIL_")}
             assert known == {"POSTIL_PLUGIN_TOKEN": "for plugins"}
@@ -213,6 +230,6 @@ async def test_odd_addresses_are_answered_as_the_primary_answers_them(pooled: Ho
         return answer.partition(b"\r\n")[0]
 
     for line in (b"OPTIONS *", b"GET //x//y", b"GET /%2e%2e/%00?a=%zz&b", b"HEAD /health/live"):
-        inside = await status(*await asyncio.open_unix_connection(pooled.gateway.run_folder / "front.sock"), line)
+        inside = await status(*await asyncio.open_unix_connection(pooled.runtime.run_folder / "front.sock"), line)
         assert await status(*await asyncio.open_connection(host, int(port)), line) == inside
         assert b" 500 " not in inside

@@ -1,0 +1,102 @@
+"""``/api/adapters``: what there is, and which release is live."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from litestar import get, post
+from litestar.params import FromPath, JSONBody
+
+from postil.gateway.api.admin import schemas as views
+from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
+from postil.gateway.control.registry_handle import RegistryHandle
+from postil.gateway.control.releases import ReleaseService
+from postil.gateway.inference.routing.catalog_holder import CatalogHolder
+from postil.gateway.tenancy.permissions import Permission
+from postil.plugins import ReleaseRef
+from postil.registry.releases.channels import Precondition
+
+
+class PromoteBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Which release to make live, and why.
+
+    With ``if_live``, only if that one is live still (0: if none is); with ``if_revision``, only if nobody has moved
+    ``stable`` since. ``dry_run`` checks all of it and changes nothing.
+    """
+
+    release: int
+    reason: str = ""
+    if_live: int | None = None
+    if_revision: int | None = None
+    dry_run: bool = False
+
+
+class RollbackBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Where to go back to (the release that was live before, if left out), and why."""
+
+    to: int | None = None
+    reason: str = ""
+    if_live: int | None = None
+    if_revision: int | None = None
+    dry_run: bool = False
+
+
+def adapter_routes(registry: RegistryHandle, releases: ReleaseService, catalog: CatalogHolder) -> list[Any]:
+    """The adapters with their releases, promote and roll back."""
+    return [*_reading(registry, catalog), *_moving(releases, catalog)]
+
+
+def _reading(registry: RegistryHandle, catalog: CatalogHolder) -> list[Any]:
+    @get("/adapters", may=Permission.SEE)
+    async def adapters(request: AnyRequest) -> list[dict[str, Any]]:
+        caller, states = caller_of(request), await asyncio.to_thread(registry.get().adapters)
+        return [
+            views.adapter(state, catalog.current, caller)
+            for state in states
+            if caller.may(Permission.SEE, state.name.domain)
+        ]
+
+    @get("/adapters/{domain:str}/{adapter:str}", may=Permission.SEE)
+    async def one_adapter(request: AnyRequest, domain: FromPath[str], adapter: FromPath[str]) -> dict[str, Any]:
+        state = await asyncio.to_thread(registry.get().state, adapter_name(domain, adapter))
+        return views.adapter(state, catalog.current, caller_of(request))
+
+    return [adapters, one_adapter]
+
+
+def _moving(releases: ReleaseService, catalog: CatalogHolder) -> list[Any]:
+    @post("/adapters/{domain:str}/{adapter:str}/promote", status_code=200, may=Permission.PUBLISH)
+    async def promote(
+        request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[PromoteBody]
+    ) -> dict[str, Any]:
+        ref = adapter_name(domain, adapter).release(data.release)
+        state = await releases.promote(
+            ref,
+            reason=data.reason,
+            actor=actor(request),
+            only=Precondition(data.if_live, data.if_revision),
+            dry_run=data.dry_run,
+        )
+        return _moved(views.adapter(state, catalog.current, caller_of(request)), ref, data.dry_run)
+
+    @post("/adapters/{domain:str}/{adapter:str}/rollback", status_code=200, may=Permission.PUBLISH)
+    async def rollback(
+        request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[RollbackBody]
+    ) -> dict[str, Any]:
+        ref = await releases.rollback_target(adapter_name(domain, adapter), data.to)
+        state = await releases.rollback(
+            ref,
+            reason=data.reason,
+            actor=actor(request),
+            only=Precondition(data.if_live, data.if_revision),
+            dry_run=data.dry_run,
+        )
+        return _moved(views.adapter(state, catalog.current, caller_of(request)), ref, data.dry_run)
+
+    return [promote, rollback]
+
+
+def _moved(state: dict[str, Any], ref: ReleaseRef, dry_run: bool) -> dict[str, Any]:
+    return {**state, "would_be_live": str(ref)} if dry_run else state

@@ -1,0 +1,93 @@
+"""Background tasks that have to go on: what fails is logged and counted, begins again, and readiness knows of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from postil.registry.backoff import Backoff
+
+log = logging.getLogger(__name__)
+Work = Callable[[], Awaitable[None]]
+_BACKOFF = Backoff(0.5, 30.0)
+# A task that has run for so long since its last failure is well again.
+_STEADY_SECONDS = 30.0
+# So many failures in a row are no accident: the gateway is not ready until the task runs again.
+_BROKEN_AFTER = 3
+
+
+@dataclass(slots=True)
+class TaskState:
+    """One task: how often it was started again, how often it has failed in a row, and since when it runs."""
+
+    restarts: int = 0
+    failures: int = 0
+    began: float = 0.0
+
+
+class BackgroundTasks:
+    """Runs tasks until they are stopped; an unforeseen error ends none of them for good.
+
+    A task that returns has done its work and is not started again.
+    """
+
+    def __init__(
+        self,
+        backoff: Backoff = _BACKOFF,
+        steady_seconds: float = _STEADY_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._backoff = backoff
+        self._steady_seconds = steady_seconds
+        self._clock = clock
+        self._states: dict[str, TaskState] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, name: str, work: Work) -> None:
+        """Run ``work`` under a name that is not in use yet."""
+        assert name not in self._tasks, f"{name} runs already"
+        self._states[name] = TaskState()
+        self._tasks[name] = asyncio.create_task(self._supervise(name, work), name=name)
+
+    async def stop(self, *names: str) -> None:
+        """End these tasks, or without names all of them; return when they have ended."""
+        ending = [self._tasks.pop(name) for name in names or tuple(self._tasks) if name in self._tasks]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+    @property
+    def restarts(self) -> dict[str, int]:
+        """How often each task had to be started again."""
+        return {name: state.restarts for name, state in self._states.items()}
+
+    @property
+    def failing(self) -> list[str]:
+        """The tasks that failed a short while ago, in the order of their names."""
+        return sorted(name for name in self._states if self._failures(name))
+
+    @property
+    def broken(self) -> list[str]:
+        """Those of them that fail again and again: what they do is not done."""
+        return sorted(name for name in self._states if self._failures(name) >= _BROKEN_AFTER)
+
+    def _failures(self, name: str) -> int:
+        state = self._states[name]
+        return 0 if self._clock() - state.began >= self._steady_seconds else state.failures
+
+    async def _supervise(self, name: str, work: Work) -> None:
+        state = self._states[name]
+        while True:
+            state.began = self._clock()
+            try:
+                await work()
+                return
+            except Exception:
+                state.failures = self._failures(name) + 1
+                state.restarts += 1
+                pause = self._backoff.pause(state.failures)
+                log.exception("background task %s failed; it starts again in %.1f s", name, pause)
+            await asyncio.sleep(pause)

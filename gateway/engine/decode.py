@@ -1,0 +1,37 @@
+"""The engine's JSON, read: the one place where what is no JSON, or JSON of another shape, becomes an error of ours.
+
+Whatever answers at the engine's address may send anything with a 200: a proxy its login page, another server its own
+JSON. That is to fail the request that met it, and nothing else.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TypeVar
+
+import msgspec
+
+from postil.gateway.errors import EngineUnavailableError
+
+log = logging.getLogger(__name__)
+_Shape = TypeVar("_Shape")
+# What msgspec raises at hostile bytes: text that is no UTF-8, and nesting without an end, among them.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class UnreadableAnswerError(EngineUnavailableError):
+    """The engine sent something else than what it was asked for."""
+
+
+def decode(body: bytes, decoder: msgspec.json.Decoder[_Shape], what: str = "answer") -> _Shape:
+    """What ``body`` says in the shape of ``decoder``. Raises UnreadableAnswerError."""
+    try:
+        return decoder.decode(body)
+    except _UNREADABLE as error:
+        raise unreadable(type(error).__name__, what) from None
+
+
+def unreadable(why: str, what: str = "answer") -> UnreadableAnswerError:
+    """The error for what cannot be read; ``why`` goes to the log, and quotes nothing: the text may be an answer's."""
+    log.warning("the engine sent an %s that cannot be read: %s", what, why)
+    return UnreadableAnswerError(f"the engine sent an {what} that cannot be read; ask again")

@@ -1,0 +1,45 @@
+"""What requests are answered with: one record, passed to whoever answers them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from postil.gateway.engine.lease import LeaseProvider
+from postil.gateway.inference.label_prefill import LabelPrefixes
+from postil.gateway.inference.metering import UsageMeter
+from postil.gateway.inference.ports import ReviewSink
+from postil.gateway.inference.record import RequestObserver
+from postil.gateway.inference.routing.catalog_holder import CatalogHolder
+from postil.gateway.inference.routing.extensions import Extensions
+from postil.gateway.plugin_host.ports import Isolation
+from postil.registry.policy.policy import ReviewRules
+from postil.registry.reviews.reviews import ReviewRequest
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceContext:
+    """The data plane's parts; a worker process has its own, whose limits, leases and reviews are the primary's."""
+
+    catalog: CatalogHolder
+    extensions: Extensions
+    plugin_host: Isolation
+    label_prefixes: LabelPrefixes
+    meter: UsageMeter
+    leases: LeaseProvider
+    reviews: ReviewSink
+    observers: tuple[RequestObserver, ...] = ()
+
+    def for_shadows(self) -> InferenceContext:
+        """The same for copies of requests: their answers are not shown, charged, reviewed or analysed."""
+        return replace(self, reviews=DiscardReviews(), meter=self.meter.for_shadows(), observers=())
+
+
+class DiscardReviews:
+    """Where reviews go that nobody will be asked for."""
+
+    async def open(self, opening: ReviewRequest, rules: ReviewRules) -> str:
+        """Keep nothing."""
+        return ""
+
+    def sample(self, opening: ReviewRequest, rules: ReviewRules) -> None:
+        """Keep nothing."""

@@ -1,0 +1,160 @@
+"""How a gateway comes up and goes down."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from functools import partial
+
+from postil.gateway.control.auto_rollback import CorruptArtifact
+from postil.gateway.control.reconciler import Reconciler, in_order
+from postil.gateway.control.runtime import Runtime, Tell
+from postil.gateway.engine.adapter_cache import AdapterCache
+from postil.gateway.engine.process import launch_args as command
+from postil.gateway.engine.process.child import EngineProcess
+from postil.gateway.engine.supervisor import Phase, Supervisor
+from postil.gateway.inference.formats import Kind
+from postil.gateway.inference.request import warm_up_base
+from postil.gateway.inference.routing.catalog import make_entry
+from postil.gateway.server.bootstrap import launcher, open_registry
+from postil.registry.base_model.model import BaseModel
+from postil.registry.base_model.prepare import prepare
+from postil.registry.releases.service import Registry
+
+log = logging.getLogger(__name__)
+_COMING_UP, _ENGINE = "coming up", "engine"
+
+
+class Lifecycle:
+    """Brings a gateway up and takes it down. ``tell(step, text)`` hears of its progress."""
+
+    def __init__(self, runtime: Runtime, tell: Tell = lambda step, text: None) -> None:
+        self._runtime = runtime
+        self._tell = tell
+
+    def start(self) -> None:
+        """Begin to come up, in the background."""
+        runtime = self._runtime
+        start = runtime.tasks.start
+        start("automatic rollback", runtime.auto_rollback.run)
+        start("adapter feed", runtime.adapter_feed.watch)
+        start("key feed", runtime.key_feed.watch)
+        start("denied attempts", runtime.denied_attempts.run)
+        start(_COMING_UP, self._come_up)
+
+    async def stop(self) -> None:
+        """End the engine and all that was started. Safe at any point of coming up."""
+        runtime = self._runtime
+        await runtime.tasks.stop()
+        await runtime.workers.stop()
+        await runtime.shadows.stop()
+        await runtime.context.label_prefixes.stop()
+        await runtime.plugin_host.stop()
+        await runtime.reviews.stop()
+        await runtime.engine.stop()
+        runtime.callers.close()
+        if runtime.registry.started:
+            await runtime.ledger.stop()
+            runtime.registry.database().close()
+        shutil.rmtree(runtime.run_folder, ignore_errors=True)
+        os.close(runtime.lock_file)
+
+    async def _come_up(self) -> None:
+        """What fails here fails for good: the settings, the base model or the registry have to be seen to."""
+        runtime = self._runtime
+        try:
+            async with asyncio.TaskGroup() as coming:
+                coming.create_task(runtime.workers.start())
+                reconciler, supervisor = await self._open()
+        except Exception as error:
+            first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
+            log.exception("the gateway could not come up")
+            self._fail(str(first) or type(first).__name__)
+            return
+        for name, work in (
+            ("reconciler", reconciler.run),
+            ("shadows", runtime.shadows.run),
+            ("reviews", runtime.reviews.run),
+            ("usage", runtime.ledger.run),
+            (_ENGINE, supervisor.run),
+        ):
+            runtime.tasks.start(name, work)
+
+    async def _open(self) -> tuple[Reconciler, Supervisor]:
+        runtime, settings = self._runtime, self._runtime.settings
+        self._tell("base", "preparing the base model")
+        base = await asyncio.to_thread(prepare, settings.base_model, settings.home)
+        self._tell("registry", "opening the registry")
+        registry = await asyncio.to_thread(open_registry, settings, runtime.plugins, base)
+        cache = self._cache(registry)
+        runtime.engine.open_cache(cache)
+        runtime.registry.open(registry, await asyncio.to_thread(registry.newest_event))
+        await self._fill_catalog(registry, base)
+        await runtime.callers.refresh()
+        runtime.registry.opened.set()
+        launch = None if settings.engine_url else launcher(settings, base, runtime.run_folder / "engine.sock")
+        reconciler = self._reconciler(cache)
+        supervisor = self._supervisor(reconciler, launch)
+        runtime.engine.open(reconciler, supervisor)
+        return reconciler, supervisor
+
+    def _cache(self, registry: Registry) -> AdapterCache:
+        runtime = self._runtime
+        return AdapterCache(
+            runtime.engine.client,
+            registry.artifacts,
+            capacity=command.held(runtime.settings),
+            busy=runtime.scheduler.is_in_flight,
+            clear=runtime.signature_gate.check,
+        )
+
+    async def _fill_catalog(self, registry: Registry, base: BaseModel) -> None:
+        plugins = self._runtime.plugins
+        states = await asyncio.to_thread(registry.adapters)
+        entries = await asyncio.to_thread(lambda: [make_entry(state, plugins, base) for state in states])
+        self._runtime.catalog.fill(entries, await asyncio.to_thread(registry.default_adapters))
+
+    def _reconciler(self, cache: AdapterCache) -> Reconciler:
+        runtime = self._runtime
+        return Reconciler(
+            runtime.engine.client,
+            cache,
+            lambda: in_order(runtime.catalog.current.desired(), cache.pinned),
+            ready=lambda: runtime.engine.phase is Phase.READY,
+            tell=partial(self._tell, "adapter"),
+            warm_count=runtime.settings.max_loras,
+            damaged=lambda release, why: runtime.rollback_causes.put_nowait(CorruptArtifact(release.ref, why)),
+        )
+
+    def _supervisor(self, reconciler: Reconciler, launch: Callable[[], EngineProcess] | None) -> Supervisor:
+        runtime, settings = self._runtime, self._runtime.settings
+        return Supervisor(
+            runtime.engine.client,
+            launch,
+            warm=reconciler.warm,
+            tell=self._engine_changed,
+            start_seconds=settings.engine_start_seconds,
+            stall_seconds=settings.engine_stall_seconds,
+            probe=lambda: runtime.engine.client.post(Kind.CHAT.value, warm_up_base()),
+            moved=runtime.engine.changed,
+        )
+
+    def _engine_changed(self, phase: Phase, reason: str) -> None:
+        runtime = self._runtime
+        if phase is Phase.DOWN and runtime.engine.adapter_cache is not None:
+            runtime.engine.adapter_cache.evict()
+            runtime.context.label_prefixes.clear()
+            runtime.context.meter.fingerprint.written = None
+        if phase is Phase.FAILED:
+            runtime.registry.problem = reason
+        if phase is Phase.READY:
+            runtime.engine.reconcile()
+        self._tell(str(phase), reason)
+
+    def _fail(self, problem: str) -> None:
+        self._runtime.registry.problem = problem
+        self._runtime.engine.changed()
+        self._tell("failed", problem)

@@ -1,0 +1,39 @@
+"""Who may call now: the directory in force, read again after every change of tenants or keys."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from postil.gateway.tenancy.directory import Caller, Directory
+
+
+class Callers:
+    """Holds the directory; ``read`` makes a new one from the registry, and may block."""
+
+    def __init__(self, first: Directory, read: Callable[[], Directory]) -> None:
+        self.current = first
+        self.on_change: Callable[[], None] = lambda: None
+        self._read = read
+        self._reading = asyncio.Lock()
+        # Of its own: a revoked key must not go on while all other threads are at work on something large.
+        self._thread = ThreadPoolExecutor(1, "keys")
+
+    def identify(self, authorization: str | None) -> Caller:
+        """Who asks for an answer; see ``Directory.identify``."""
+        return self.current.identify(authorization)
+
+    def limited(self) -> bool:
+        """Whether there is a tenant with limits."""
+        return self.current.limited()
+
+    async def refresh(self) -> None:
+        """Take the tenants and all keys over from the registry."""
+        async with self._reading:  # One at a time: else an older list could take the place of a newer one.
+            self.current = await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
+            self.on_change()
+
+    def close(self) -> None:
+        """Read no more."""
+        self._thread.shutdown(wait=False)
