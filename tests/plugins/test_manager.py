@@ -31,7 +31,7 @@ class Numbered(Nameless):
     name = 3  # type: ignore[assignment]
 
 
-class Unversioned(Passing):
+class Unversioned(PassingValidator):
     version = 8  # type: ignore[assignment]
 
 
