@@ -27,6 +27,9 @@ from postil.plugins.types import (
     Verdict,
 )
 
+# How a schema refers to its own definitions.
+REF_TEMPLATE = "#/$defs/{model}"
+
 
 class Config(BaseModel):
     """Base of a plugin's configuration: frozen, and a key that it does not know is an error."""
@@ -40,6 +43,8 @@ class Component(ABC):
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     Config: ClassVar[type[BaseModel]] = Config
+    # Whether this class only stands for one that is imported elsewhere; postil alone sets it.
+    stands_in: ClassVar[bool] = False
 
     def __init__(self, config: Any) -> None:
         """Keep ``config``, an instance of this class's ``Config``; raise ConfigError if it cannot work."""
@@ -56,6 +61,16 @@ class Component(ABC):
             raise
         except Exception as error:
             raise ConfigError(f"{cls.name}: it cannot be set up with this configuration ({error!r})") from error
+
+    @classmethod
+    def config_schema(cls, ref_template: str = REF_TEMPLATE) -> dict[str, Any]:
+        """The JSON Schema of the configuration."""
+        return cls.Config.model_json_schema(ref_template=ref_template)
+
+    @classmethod
+    def config_fields(cls) -> Mapping[str, bool]:
+        """The fields of the configuration, and whether each is required."""
+        return {name: field.is_required() for name, field in cls.Config.model_fields.items()}
 
 
 class Validator(Component):

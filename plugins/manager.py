@@ -1,34 +1,25 @@
-"""Load plugins, check them, and hand out what they offer; no other module touches pluggy."""
+"""Hand out what plugins offer: those that came with postil or in code, and stand-ins for those that are installed."""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
-import inspect
-import sys
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
-import pluggy
-
-from postil.plugins import builtin, hookspecs
+from postil.plugins import builtin
+from postil.plugins.collect import add, collect
 from postil.plugins.contract import Component, FallbackRule, Gate, InputCheck, Listener, Router, Validator
+from postil.plugins.discovery import Bounds, Discovery, Listed
 from postil.plugins.errors import PluginLoadError, UnknownPluginError
-from postil.plugins.making import make
+from postil.plugins.hookspecs import PROJECT
+from postil.plugins.installed import ComponentInfo, InstalledComponent, Source, info_of, stand_in
+from postil.plugins.loading import sources
 
 C = TypeVar("C", bound=Component)
-_KINDS: tuple[tuple[str, str, type[Any]], ...] = (
-    ("validator", "postil_validators", Validator),
-    ("input check", "postil_input_checks", InputCheck),
-    ("fallback rule", "postil_fallback_rules", FallbackRule),
-    ("router", "postil_routers", Router),
-    ("gate", "postil_gates", Gate),
-    ("listener", "postil_listeners", Listener),
-)
+# A plugin that is installed, and what it offers.
+Found = tuple[Source, Sequence[ComponentInfo]]
 
 _BUILTIN = (
     "labels", "confidence", "json_schema", "blocklist", "pii", "length", "disclaimer", "emergency", "input_length",
@@ -37,47 +28,36 @@ _BUILTIN = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class ComponentInfo:
-    """One thing that an installed plugin offers to policies."""
-
-    kind: str
-    name: str
-    version: str
-    plugin: str
-    schema: Mapping[str, Any]
-
-
 class PluginManager:
-    """The installed plugins. Made once by the application.
+    """The plugins there are. Made once by the application.
 
-    ``extra`` takes plugins in code, ``folder`` single files (``*.py``), each of them a plugin. Raises PluginLoadError
-    if one cannot be imported, has a hook that does not exist, or offers a name that another one offers already.
+    ``extra`` takes plugins in code, ``folder`` single files (``*.py``), each of them a plugin. Code of installed ones
+    is never imported here: a child process says what they offer, and sets them up to see whether that can be done.
+    What they print goes to the folder ``logs``. Raises PluginLoadError if one cannot be loaded, has a hook that does
+    not exist, or offers a name that another one offers already; with ``lenient``, those are left out and the reasons
+    are in ``problems``. ``found`` is what another process found of what is installed: nothing is looked for again.
     """
 
-    def __init__(self, extra: Iterable[object] = (), *, entry_points: bool = True, folder: Path | None = None) -> None:
-        self._pm = pluggy.PluginManager(hookspecs.PROJECT)
-        self._pm.add_hookspecs(hookspecs)
+    def __init__(
+        self,
+        extra: Iterable[object] = (),
+        *,
+        entry_points: bool = True,
+        folder: Path | None = None,
+        logs: Path | None = None,
+        bounds: Bounds | None = None,
+        lenient: bool = False,
+        found: Sequence[Found] | None = None,
+    ) -> None:
         self.folder = folder
-        self._own_version = metadata.version(hookspecs.PROJECT)
-        trusted = [*_builtin(), *extra]
-        self._register(trusted)
-        if entry_points:
-            self._load_entry_points()
-        if folder is not None:
-            self._register(modules_in(folder))
-        ours = {id(plugin) for plugin in trusted}
-        installed = {id(plugin): (dist.project_name, dist.version) for plugin, dist in self._pm.list_plugin_distinfo()}
-        self._distributions: dict[type[Component], tuple[str, str]] = {}
-        self._trusted: set[type[Component]] = set()
-        self._offered: dict[str, Mapping[str, type[Any]]] = {}
-        for kind, hook, base in _KINDS:
-            found = _collect(getattr(self._pm.hook, hook), base)
-            self._offered[kind] = MappingProxyType({name: component for name, (component, _) in found.items()})
-            self._trusted |= {component for component, plugin in found.values() if id(plugin) in ours}
-            self._distributions |= {
-                component: installed[id(plugin)] for component, plugin in found.values() if id(plugin) in installed
-            }
+        self.problems: Sequence[str] = ()
+        self._discovery = Discovery(logs, bounds)
+        self._offered = collect((plugin, None) for plugin in (*_builtin(), *extra))
+        self.found: list[Found] = []
+        problems = self._add_installed(found if found is not None else self._discovered(entry_points))
+        if problems and not lenient:
+            raise problems[0]
+        self.problems = [str(problem) for problem in problems]
 
     def validator(self, name: str) -> type[Validator]:
         """The validator class called ``name``. Raises UnknownPluginError naming those there are."""
@@ -110,28 +90,35 @@ class PluginManager:
     def make(self, component: type[C], values: Mapping[str, Any]) -> C:
         """An instance of a class that is on offer here, set up with ``values``. Raises ConfigError in one sentence.
 
-        It may take its time: call it from a thread where others must not wait.
+        An installed one is set up in a child process, and the instance stands for it. That takes its time: call it
+        from a thread where others must not wait.
         """
-        if self.is_builtin(component):
-            return component.from_mapping(values)  # type: ignore[no-any-return]
-        return make(component, values)
+        if issubclass(component, InstalledComponent):
+            return component(values, self._discovery.set_up(component, values))
+        return component.from_mapping(values)  # type: ignore[no-any-return]
 
     def is_builtin(self, component: type[Component]) -> bool:
         """Whether it came with postil, or in code: it may run in the gateway's own process. Installed ones may not."""
-        return component in self._trusted
+        return not issubclass(component, InstalledComponent)
 
     def distribution(self, component: type[Component]) -> tuple[str, str]:
         """The Python package that brings a class on offer here, and its version when it was loaded.
 
         That of a built-in is postil; a single file has none: both are empty.
         """
-        if component.__module__.partition(".")[0] == hookspecs.PROJECT:
-            return hookspecs.PROJECT, self._own_version
-        return self._distributions.get(component, ("", ""))
+        if issubclass(component, InstalledComponent):
+            return component.source.distribution, component.source.distribution_version
+        if component.__module__.partition(".")[0] == PROJECT:
+            return PROJECT, metadata.version(PROJECT)
+        return "", ""
 
     def list_components(self) -> list[ComponentInfo]:
         """Everything on offer, with its configuration schema, ordered by kind and name."""
-        found = [component for kind, offered in self._offered.items() for component in _infos(kind, offered)]
+        found = [
+            component.info if issubclass(component, InstalledComponent) else info_of(kind, component)
+            for kind, offered in self._offered.items()
+            for component in offered.values()
+        ]
         return sorted(found, key=lambda info: (info.kind, info.name))
 
     def _pick(self, kind: str, name: str) -> type[Any]:
@@ -142,96 +129,24 @@ class PluginManager:
             known = ", ".join(sorted(offered)) or "none"
             raise UnknownPluginError(f"no {kind} is called {name!r}; installed: {known}") from None
 
-    def _load_entry_points(self) -> None:
-        for name in sorted(metadata.entry_points(group=hookspecs.PROJECT).names):
-            try:
-                self._pm.load_setuptools_entrypoints(hookspecs.PROJECT, name)
-            except Exception as error:
-                raise PluginLoadError(
-                    f"the installed plugin {name} cannot be loaded ({error!r}); mend or uninstall it"
-                ) from error
-        self._register(())  # It sees to misspelt hooks.
+    def _discovered(self, entry_points: bool) -> list[tuple[Source, Listed]]:
+        return self._discovery.list_components(sources(self.folder, entry_points=entry_points))
 
-    def _register(self, plugins: Iterable[object]) -> None:
-        try:
-            for plugin in plugins:
-                self._pm.register(plugin)
-            self._pm.check_pending()
-        except (pluggy.PluginValidationError, ValueError) as error:
-            raise PluginLoadError(f"{error}; see postil.plugins.hookspecs for the hooks") from error
-
-
-def modules_in(folder: Path) -> list[object]:
-    """Every ``*.py`` file of a folder as a module. Raises PluginLoadError."""
-    if not folder.is_dir():
-        raise PluginLoadError(f"{folder} is not a folder of plugins; make it, or leave the setting out")
-    return [_module(path) for path in sorted(folder.glob("*.py")) if not path.name.startswith("_")]
-
-
-def _module(path: Path) -> object:
-    name = f"postil_plugins_dir.{path.stem}"
-    specification = importlib.util.spec_from_file_location(name, path)
-    assert specification is not None, "a .py file has a loader"
-    assert specification.loader is not None, "a .py file has a loader"
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module  # Dataclasses and pydantic look their annotations up there.
-    try:
-        specification.loader.exec_module(module)
-    except BaseException as error:
-        del sys.modules[name]
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        raise PluginLoadError(f"the plugin {path.name} cannot be loaded ({error!r}); mend or remove it") from error
-    return module
+    def _add_installed(self, found: Iterable[tuple[Source, Listed]]) -> list[PluginLoadError]:
+        """Add what is installed; returns what is wrong with those that cannot be."""
+        problems: list[PluginLoadError] = []
+        for source, listed in found:
+            if isinstance(listed, PluginLoadError):
+                problems.append(listed)
+                continue
+            self.found.append((source, listed))
+            for info in listed:
+                try:
+                    add(self._offered[info.kind], stand_in(info, source))
+                except PluginLoadError as error:
+                    problems.append(error)
+        return problems
 
 
 def _builtin() -> list[object]:
     return [importlib.import_module(f"{builtin.__name__}.{name}") for name in _BUILTIN]
-
-
-def _collect(hook: pluggy.HookCaller, base: type[C]) -> dict[str, tuple[type[C], object]]:
-    """What the plugins return, by name, and which plugin; asked one by one, so that the one at fault can be named."""
-    found: dict[str, tuple[type[C], object]] = {}
-    for implementation in hook.get_hookimpls():
-        for component in _call(implementation):
-            _check_component(component, base)
-            if component.name in found:
-                raise PluginLoadError(
-                    f"two plugins offer {component.name!r} ({found[component.name][0].__module__} and"
-                    f" {component.__module__}); rename one"
-                )
-            found[component.name] = component, implementation.plugin
-    return found
-
-
-def _call(implementation: pluggy.HookImpl) -> list[Any]:
-    plugin = implementation.plugin_name
-    try:
-        result = implementation.function()
-        if inspect.iscoroutine(result):
-            result.close()
-            raise PluginLoadError(f"the hooks of {plugin} have to be plain functions: write `def`, not `async def`")
-        if isinstance(result, str) or not isinstance(result, Iterable):
-            raise PluginLoadError(f"a hook of {plugin} returned {result!r}; return a list of classes")
-        return list(result)
-    except PluginLoadError:
-        raise
-    except Exception as error:
-        raise PluginLoadError(f"a hook of {plugin} raised {error!r}; mend or uninstall it") from error
-
-
-def _check_component(component: object, base: type[Component]) -> None:
-    if not (isinstance(component, type) and issubclass(component, base)):
-        raise PluginLoadError(f"{component!r} is offered, but is not a subclass of {base.__name__}")
-    if not isinstance(getattr(component, "name", None), str) or not component.name:
-        raise PluginLoadError(f'{component.__qualname__} has no name; give the class `name = "..."`')
-    if base is Listener and hasattr(component, "hear"):
-        raise PluginLoadError(f"{component.name}: `hear` is now called `handle`, and takes a Notification; rename it")
-    if inspect.isabstract(component):
-        raise PluginLoadError(f"{component.name} lacks {', '.join(component.__abstractmethods__)}")
-
-
-def _infos(kind: str, offered: Mapping[str, type[Component]]) -> list[ComponentInfo]:
-    return [
-        ComponentInfo(kind, c.name, c.version, c.__module__, c.Config.model_json_schema()) for c in offered.values()
-    ]

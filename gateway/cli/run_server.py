@@ -39,7 +39,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> int:
     address = listener.getsockname()
     progress = ServeProgress(console, settings, port=address[1])
     workers = settings.workers > 1
-    plugins = PluginManager(folder=settings.plugins_dir)
+    plugins = PluginManager(folder=settings.plugins_dir, logs=settings.home / "logs")
     runtime = build(settings, plugins, address=address[:2] if workers else None)
     app = create_app(runtime, progress.tell)
     if workers:

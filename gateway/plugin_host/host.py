@@ -10,22 +10,21 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.plugin_host.domain_process import DomainProcess
-from postil.gateway.plugin_host.ports import DidNotRunError
+from postil.gateway.plugin_host.ports import DidNotRunError, UsesComponents
 from postil.gateway.plugin_host.protocol import ComponentSpec
 from postil.gateway.plugin_host.spawn import spawn
-from postil.plugins.contract import Component
 from postil.plugins.errors import UnknownPluginError
+from postil.plugins.installed import InstalledComponent
 from postil.plugins.manager import PluginManager
-from postil.registry.policy.policy import Use
 
 
 class PluginHost:
@@ -53,15 +52,14 @@ class PluginHost:
         needed = self._needed(kind, name, config)
         return await self._domain(domain).call(needed, method, _packed(tuple(arguments)), seconds)
 
-    def make_ready(self, releases: Iterable[LoadedRelease]) -> None:
+    def make_ready(self, releases: Iterable[UsesComponents]) -> None:
         """Have the installed plugins of these releases set up before the first request needs them."""
         wanted: defaultdict[str, list[ComponentSpec]] = defaultdict(list)
         for release in releases:
-            for kind, use, component in _components(release):
-                if component not in release.isolated:
-                    continue
-                with suppress(DidNotRunError):  # It is said, with the reason, when it is called.
-                    wanted[release.ref.domain].append(self._needed(kind, use.name, component.config.model_dump()))
+            for _, component in chain(release.inputs, release.validators, release.fallbacks):
+                if isinstance(component, InstalledComponent):
+                    with suppress(DidNotRunError):  # It is said, with the reason, when it is called.
+                        wanted[release.ref.domain].append(_spec(type(component), component.config))
         for domain, components in wanted.items():
             if not self._stopped:
                 self._domain(domain).prepare(components)
@@ -80,9 +78,7 @@ class PluginHost:
         if self._stopped:
             raise DidNotRunError("was not begun: the gateway is stopping")
         if name not in self._domains:
-            self._domains[name] = DomainProcess(
-                name, self._starter, partial(spawn, name, self._logs, self._plugins.folder)
-            )
+            self._domains[name] = DomainProcess(name, self._starter, partial(spawn, name, self._logs))
         return self._domains[name]
 
     def _needed(self, kind: str, name: str, config: Mapping[str, Any]) -> ComponentSpec:
@@ -90,18 +86,15 @@ class PluginHost:
             component = self._plugins.component(kind, name)
         except UnknownPluginError:
             raise DidNotRunError("is not installed") from None
-        packed = _packed(dict(config))
-        return ComponentSpec(kind, name, component.version, component.__module__, component.__qualname__, packed)
+        if not issubclass(component, InstalledComponent):
+            raise DidNotRunError("is not installed, but came with postil")
+        return _spec(component, config)
 
 
-def _components(release: LoadedRelease) -> Iterator[tuple[str, Use, Component]]:
-    for kind, uses in (
-        ("input check", release.inputs),
-        ("validator", release.validators),
-        ("fallback rule", release.fallbacks),
-    ):
-        for use, component in uses:
-            yield kind, use, component
+def _spec(component: type[InstalledComponent], config: Mapping[str, Any]) -> ComponentSpec:
+    info = component.info
+    packed = _packed(dict(config))
+    return ComponentSpec(info.kind, info.name, info.version, info.plugin, info.qualname, packed, component.source)
 
 
 def _packed(content: object) -> bytes:

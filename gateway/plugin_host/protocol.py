@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from postil.gateway.ipc import Frames, framed
+from postil.plugins.installed import Source
 from postil.plugins.types import AskAgain, Fail, Fallback, Hold, Verdict
 
 # The longest answer that a component may give: reading one of thousands of spans takes the gateway 2 ms.
@@ -30,7 +31,7 @@ _READERS = {what: msgspec.msgpack.Decoder(kind) for what, kind in _ANSWERS}
 
 
 class ComponentSpec(msgspec.Struct, frozen=True, array_like=True):
-    """A component: what it is called, where its class stands, and its configuration (pickled)."""
+    """A component: what it is called, where its class stands, its configuration (pickled), and its plugin."""
 
     kind: str
     name: str
@@ -38,6 +39,7 @@ class ComponentSpec(msgspec.Struct, frozen=True, array_like=True):
     module: str
     qualname: str
     config: bytes
+    source: Source = Source("")
 
 
 class Prepare(msgspec.Struct, frozen=True, array_like=True, tag=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -50,7 +50,7 @@ from postil.gateway.tenancy.directory import Directory, admin_key, read_director
 from postil.gateway.tenancy.rate_limiter import RateLimiter
 from postil.gateway.tenancy.usage_ledger import UsageLedger
 from postil.gateway.tenancy.window_counts import WindowCounts
-from postil.plugins.manager import PluginManager
+from postil.plugins.manager import Found, PluginManager
 from postil.registry.artifacts.local_store import ArtifactStore
 from postil.registry.base_model.model import BaseModel
 from postil.registry.db.database import Database
@@ -114,7 +114,7 @@ def build(
     workers = Workers()
     if address is not None:
         session = SessionParts(engine, plain.leases, callers, limits, ledger, monitor, reviews, shadows)
-        workers = _workers(settings, session, catalog, engine_address, address, folder)
+        workers = _workers(settings, session, catalog, engine_address, address, folder, plugins.found)
     _subscribe(catalog, engine, monitor, plugin_host, spare=settings.max_loras)
     return Runtime(
         settings=settings,
@@ -165,9 +165,10 @@ def _workers(
     engine_address: str,
     address: tuple[str, int],
     folder: Path,
+    plugins: Sequence[Found],
 ) -> WorkerPool:
     """The processes that answer at ``address``, told of every change from the first on."""
-    pool = WorkerPool(settings, session, catalog, engine_address, address, folder / FRONT)
+    pool = WorkerPool(settings, session, catalog, engine_address, address, folder / FRONT, plugins)
     catalog.subscribe(pool.tell_adapters)
     session.callers.on_change = pool.tell_callers
     session.engine.on_change = pool.tell_engine

@@ -248,7 +248,8 @@ def _completed(
         known |= {"labels": output.labels, "field": output.field, "reject": output.reject}
     elif output is not None:
         known |= {"json_schema": output.json_schema}
-    return {key: value for key, value in known.items() if key in kind.Config.model_fields} | use.config
+    fields = kind.config_fields()
+    return {key: value for key, value in known.items() if key in fields} | use.config
 
 
 def _first(error: ValidationError) -> str:

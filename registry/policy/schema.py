@@ -101,7 +101,7 @@ def _config_of(kind: str, component: type[Component], parts: Schema) -> Schema:
     """A plugin's schema; what it defines of its own moves to ``parts``, under names that no other plugin's has."""
     prefix = f"{kind}.{component.name}."
     pointer = "#/$defs/" + quote(prefix.replace("~", "~0").replace("/", "~1"), safe="")
-    config = component.Config.model_json_schema(ref_template=pointer + "{model}")
+    config = component.config_schema(pointer + "{model}")
     own = config.pop("$defs", {})
     parts.update({prefix + name: part for name, part in own.items()})
     # One that holds itself is nothing but a reference.
@@ -122,4 +122,4 @@ def _without_labels(validators: Sequence[type[Component]]) -> list[Schema]:
 
 
 def _required(component: type[Component]) -> set[str]:
-    return {name for name, field in component.Config.model_fields.items() if field.is_required()}
+    return {name for name, required in component.config_fields().items() if required}

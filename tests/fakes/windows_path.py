@@ -99,7 +99,6 @@ class Way:
             (),
             validators,
             (),
-            frozenset(),
             None,
             False,
         )

@@ -20,6 +20,7 @@ from postil.gateway.server.app import create_app
 from postil.gateway.server.bootstrap import build
 from postil.gateway.server.http_protocol import bounded
 from postil.gateway.settings import Settings
+from postil.plugins.discovery import Bounds
 from postil.plugins.manager import PluginManager
 from postil.registry.artifacts.archives.pack import pack
 from tests.fakes.adapters import write_adapter, write_base
@@ -114,6 +115,7 @@ async def running_house(
     plugins: Iterable[object] = (),
     *,
     installed: bool = False,
+    bounds: Bounds | None = None,
     **settings: Any,
 ) -> AsyncIterator[House]:
     """A gateway with its data in ``folder``, ready to answer; with the plugins that are ``installed``, if told so."""
@@ -121,7 +123,7 @@ async def running_house(
     if not base.exists():
         write_base(base)
     known = {"home": folder / "home", "base_model": str(base), "engine_url": engine_url, **settings}
-    loaded = PluginManager(plugins, entry_points=installed, folder=known.get("plugins_dir"))
+    loaded = PluginManager(plugins, entry_points=installed, folder=known.get("plugins_dir"), bounds=bounds)
     runtime = build(Settings(**known), loaded)
     app = create_app(runtime)
     door = bounded(runtime.settings.http_limits)

@@ -11,12 +11,12 @@ from pydantic import SecretStr
 
 from postil.gateway.engine.process.launch_args import environment as of_engine
 from postil.gateway.errors import SettingsError
-from postil.gateway.plugin_host.spawn import environment as of_plugins
 from postil.gateway.server.bootstrap import build
 from postil.gateway.server.lifecycle import Lifecycle
 from postil.gateway.server.workers.updates import environment as of_worker
 from postil.gateway.settings import Settings, read_settings
 from postil.gateway.tenancy.directory import admin_key
+from postil.plugins.child_process import environment as of_plugins
 from postil.plugins.manager import PluginManager
 
 

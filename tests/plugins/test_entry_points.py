@@ -25,7 +25,7 @@ from postil.plugins.errors import PluginLoadError
 from postil.plugins.manager import PluginManager
 
 try:
-    print([offer.name for offer in PluginManager().offers()])
+    print([offer.name for offer in PluginManager().list_components()])
 except PluginLoadError as error:
     print("refused:", error)
 """

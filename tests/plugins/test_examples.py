@@ -20,8 +20,8 @@ import json
 from postil.plugins.manager import PluginManager
 
 plugins = PluginManager()
-ours = [offer for offer in plugins.offers() if offer.plugin.startswith("postil_legal_citations")]
-trusted = [offer.name for offer in ours if plugins.trusts(plugins.component(offer.kind, offer.name))]
+ours = [offer for offer in plugins.list_components() if offer.plugin.startswith("postil_legal_citations")]
+trusted = [offer.name for offer in ours if plugins.is_builtin(plugins.component(offer.kind, offer.name))]
 print(json.dumps([[[offer.kind, offer.name, offer.version] for offer in ours], trusted]))
 """
 

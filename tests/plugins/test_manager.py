@@ -31,6 +31,10 @@ class Numbered(Nameless):
     name = 3  # type: ignore[assignment]
 
 
+class Unversioned(PassingValidator):
+    version = 8  # type: ignore[assignment]
+
+
 class Unfinished(Validator):
     name = "unfinished"
 
@@ -176,6 +180,7 @@ def test_two_plugins_with_the_same_name_are_refused() -> None:
         ([Nameless], 'Nameless has no name; give the class `name = "..."`'),
         ([Unnamed], 'Unnamed has no name; give the class `name = "..."`'),
         ([Numbered], 'Numbered has no name; give the class `name = "..."`'),
+        ([Unversioned], 'passing has the version 8; write `version = "..."`'),
         ([Unfinished], "unfinished lacks judge"),
         (PassingValidator, "; return a list of classes"),
         ("labels", "returned 'labels'; return a list of classes"),

@@ -10,7 +10,7 @@ import pytest
 
 from postil.plugins import ConfigError, Listener, Validator, hookimpl, window
 from postil.plugins.errors import PluginLoadError, UnknownPluginError
-from postil.plugins.manager import PluginManager, modules_in
+from postil.plugins.manager import PluginManager
 from tests.plugins import broken
 
 SINGLE = """
@@ -95,20 +95,7 @@ def test_a_file_in_a_folder_that_ends_the_process_while_it_is_set_up_does_not(tm
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PluginLoadError, match="none is not a folder of plugins; make it, or leave the setting out"):
-        modules_in(tmp_path / "none")
-
-
-@pytest.mark.parametrize(("source", "why"), [("1 / 0", "ZeroDivisionError"), ("raise SystemExit(2)", "SystemExit")])
-def test_a_file_that_cannot_be_loaded_is_named(tmp_path: Path, source: str, why: str) -> None:
-    (tmp_path / "poor.py").write_text(source)
-    with pytest.raises(PluginLoadError, match=rf"the plugin poor\.py cannot be loaded \({why}.*mend or remove it"):
-        modules_in(tmp_path)
-
-
-def test_whoever_stops_the_gateway_while_a_file_is_loaded_stops_it(tmp_path: Path) -> None:
-    (tmp_path / "slow.py").write_text("raise KeyboardInterrupt")
-    with pytest.raises(KeyboardInterrupt):
-        modules_in(tmp_path)
+        PluginManager(entry_points=False, folder=tmp_path / "none")
 
 
 def test_a_window_has_a_character_at_least() -> None:
@@ -131,8 +118,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
 
     monkeypatch.syspath_prepend(str(tmp_path))
     yield install
-    for name in {"quiet_plugin", "poor_plugin"} & set(sys.modules) - before:
-        del sys.modules[name]
+    assert not {"quiet_plugin", "poor_plugin"} & set(sys.modules) - before
 
 
 def test_what_is_installed_is_found_and_not_trusted(installed: Callable[[str, str], None]) -> None:

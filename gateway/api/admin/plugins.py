@@ -8,8 +8,8 @@ from typing import Any
 from litestar import get
 
 from postil.gateway.tenancy.permissions import Permission
-from postil.plugins.contract import Component, Validator
-from postil.plugins.manager import ComponentInfo, PluginManager
+from postil.plugins.installed import ComponentInfo
+from postil.plugins.manager import PluginManager
 
 
 def plugin_route(plugins: PluginManager) -> Any:
@@ -42,23 +42,17 @@ def _offer(plugins: PluginManager, row: ComponentInfo) -> dict[str, Any]:
         "distribution": distribution or None,
         "distribution_version": version or None,
         "runs_apart": not plugins.is_builtin(component),
-        "config_schema": dict(row.schema),
+        "config_schema": row.schema,
     }
-    return shown | _needs(component)
+    return shown | _needs(row)
 
 
-def _needs(component: type[Component]) -> dict[str, Any]:
+def _needs(row: ComponentInfo) -> dict[str, Any]:
     """What a validator has to see, and with what beside it."""
-    if not issubclass(component, Validator):
+    if row.kind != "validator":
         return {}
     return {
-        "window": component.scope.window,
-        "window_by_configuration": any(_sets_scope(each) for each in component.__mro__),
-        "needs_tokens": component.needs_tokens,
+        "window": row.window,
+        "window_by_configuration": row.window_by_configuration,
+        "needs_tokens": row.needs_tokens,
     }
-
-
-def _sets_scope(kind: type) -> bool:
-    """Whether the class sets ``self.scope`` while it is made. Told by its code: to make one, there is no need."""
-    code = getattr(vars(kind).get("__init__"), "__code__", None)
-    return code is not None and "scope" in code.co_names

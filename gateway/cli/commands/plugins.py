@@ -1,4 +1,4 @@
-"""``postil plugins`` and ``postil plugins new``."""
+"""``postil plugins``, ``postil plugins check`` and ``postil plugins new``."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from postil.gateway.cli.api_client import call, connected
+from postil.gateway.cli.api_client import CommandError, call, connected
 from postil.gateway.cli.output import AsJson, console, print_json, print_table
 from postil.gateway.cli.scaffold import Kind, write_plugin
+from postil.gateway.settings import read_settings
 
 
 def make_cli() -> typer.Typer:
     """The group of commands; without one of them, the list."""
     cli = typer.Typer(help="The plugins that the gateway has, and how to begin a new one.", invoke_without_command=True)
     cli.callback()(list_plugins)
+    cli.command()(check)
     cli.command()(new)
     return cli
 
@@ -45,6 +47,23 @@ def list_plugins(context: typer.Context, as_json: AsJson = False) -> None:
     ]
     columns = ["kind", "name", "version", "plugin", "runs", "sees", "configuration"]
     print_table(columns, rows, empty="no plugins are installed")
+
+
+def check(
+    plugins_dir: Annotated[Path | None, typer.Option(help="A folder of plugins, as of `postil serve`.")] = None,
+) -> None:
+    """Load every installed plugin in a process of its own, and say which of them cannot be. Needs no gateway."""
+    from postil.plugins.manager import PluginManager
+
+    plugins = PluginManager(folder=read_settings(plugins_dir=plugins_dir).plugins_dir, lenient=True)
+    rows = [
+        (info.kind, info.name, info.version, info.plugin)
+        for info in plugins.list_components()
+        if not plugins.is_builtin(plugins.component(info.kind, info.name))
+    ]
+    print_table(["kind", "name", "version", "plugin"], rows, empty="no plugins are installed")
+    if plugins.problems:
+        raise CommandError("; ".join(plugins.problems))
 
 
 def new(

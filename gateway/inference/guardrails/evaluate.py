@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
-from typing import Any, TypeGuard
+from typing import Any
 
 from postil.gateway.inference.routing.release import LoadedRelease
+from postil.gateway.plugin_host.call import Pending, call, result_of
 from postil.gateway.plugin_host.ports import DidNotRunError, Isolation
 from postil.plugins import Completion, FallbackRule, Outcome, RequestContext, Span, Substitute, Verdict
 from postil.plugins.contract import Component
@@ -33,7 +32,7 @@ async def evaluate_output(
 ) -> Evaluation:
     """Ask every validator of a release about one answer."""
     calls = [
-        (use, _ask(isolation, release, "validator", use, validator, "judge", (context, completion)))
+        (use, _ask(isolation, release, use, validator, "judge", (context, completion)))
         for use, validator in release.validators
     ]
     return await _judged(calls, len(completion.text))
@@ -41,10 +40,7 @@ async def evaluate_output(
 
 async def evaluate_input(isolation: Isolation, release: LoadedRelease, context: RequestContext) -> Evaluation:
     """Ask every input check of a release about one request."""
-    calls = [
-        (use, _ask(isolation, release, "input check", use, checker, "check", (context,)))
-        for use, checker in release.inputs
-    ]
+    calls = [(use, _ask(isolation, release, use, checker, "check", (context,))) for use, checker in release.inputs]
     return await _judged(calls, 0)
 
 
@@ -52,23 +48,11 @@ async def run_fallback(
     isolation: Isolation, release: LoadedRelease, use: FallbackUse, rule: FallbackRule, arguments: tuple[Any, ...]
 ) -> Substitute | None:
     """Ask a fallback rule for a substitute. Raises DidNotRunError."""
-    function = rule.answer
     try:
-        if rule in release.isolated:
-            config = rule.config.model_dump()
-            found = await isolation.call(
-                release.ref.domain, "fallback rule", use.name, config, "answer", arguments, _RULE_SECONDS
-            )
-        elif _is_awaited(function):
-            found = await _timed(partial(function, *arguments), _RULE_SECONDS)
-        else:
-            found = function(*arguments)
+        found = await result_of(call(isolation, release.ref.domain, rule, "answer", arguments, _RULE_SECONDS))
     except DidNotRunError as error:
         log.warning("fallback rule %s of %s did not run: it %s", use.name, release.ref, error)
         raise
-    except (Exception, SystemExit) as error:
-        log.warning("fallback rule %s of %s raised %s", use.name, release.ref, type(error).__name__)
-        raise DidNotRunError(f"raised {type(error).__name__}") from error
     return found if isinstance(found, Substitute) else None
 
 
@@ -88,66 +72,27 @@ async def _judged(calls: Sequence[tuple[CheckUse, Verdict | Awaitable[Verdict]]]
 def _ask(
     isolation: Isolation,
     release: LoadedRelease,
-    kind: str,
     use: CheckUse,
     component: Component,
     method: str,
     arguments: tuple[Any, ...],
 ) -> Verdict | Awaitable[Verdict]:
     """A verdict at once where the component is ours and quick, else one to wait for."""
-    seconds = use.deadline_ms / 1000
-    if component in release.isolated:
-        made = partial(
-            isolation.call,
-            release.ref.domain,
-            kind,
-            use.name,
-            component.config.model_dump(),
-            method,
-            arguments,
-            seconds,
+    threaded = getattr(component, "blocking", False)
+    try:
+        found = call(
+            isolation, release.ref.domain, component, method, arguments, use.deadline_ms / 1000, threaded=threaded
         )
-        return _waited(use, component, release, made)
-    function = getattr(component, method)
-    if _is_awaited(function):
-        return _waited(use, component, release, partial(_timed, partial(function, *arguments), seconds))
-    if getattr(component, "blocking", False):
-        threaded = partial(asyncio.to_thread, function, *arguments)
-        return _waited(use, component, release, partial(_timed, threaded, seconds))
-    try:
-        return _read(use, component, function(*arguments))
+        return _waited(use, component, release, found) if isinstance(found, Pending) else _read(use, component, found)
     except DidNotRunError as error:
         return _did_not_run(use, component, release, str(error))
-    except (Exception, SystemExit) as error:
-        return _did_not_run(use, component, release, f"raised {type(error).__name__}")
 
 
-def _is_awaited(function: Callable[..., Any]) -> TypeGuard[Callable[..., Awaitable[Any]]]:
-    """Whether it is asynchronous. Asked for each validator and each token of a stream, so methods are known again."""
-    method = getattr(function, "__func__", None)
-    return inspect.iscoroutinefunction(function) if method is None else _is_coroutine_function(method)
-
-
-_is_coroutine_function = lru_cache(maxsize=1024)(inspect.iscoroutinefunction)
-
-
-async def _waited(
-    use: CheckUse, component: Component, release: LoadedRelease, made: Callable[[], Awaitable[Any]]
-) -> Verdict:
+async def _waited(use: CheckUse, component: Component, release: LoadedRelease, pending: Pending) -> Verdict:
     try:
-        return _read(use, component, await made())
+        return _read(use, component, await pending.result())
     except DidNotRunError as error:
         return _did_not_run(use, component, release, str(error))
-    except (Exception, SystemExit) as error:
-        return _did_not_run(use, component, release, f"raised {type(error).__name__}")
-
-
-async def _timed(made: Callable[[], Awaitable[Any]], seconds: float) -> Any:
-    try:
-        async with asyncio.timeout(seconds):
-            return await made()
-    except TimeoutError:
-        raise DidNotRunError(f"took longer than {seconds * 1000:.0f} ms") from None
 
 
 def _read(use: CheckUse, component: Component, verdict: object) -> Verdict:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import logging
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from postil.gateway.errors import RefusedError, SettingsError
+from postil.gateway.plugin_host.call import call, result_of
 from postil.gateway.plugin_host.ports import DidNotRunError, Isolation
 from postil.gateway.settings import PluginUse, Settings
 from postil.gateway.tenancy.directory import Caller
@@ -88,17 +86,8 @@ class Extensions:
 
     async def _call(self, kind: str, component: Component, method: str, *arguments: Any, seconds: float) -> Any:
         """What a component's method returns. Raises DidNotRunError."""
-        if not self._plugins.is_builtin(type(component)):
-            config = component.config.model_dump()
-            return await self._isolation.call(_NOBODYS, kind, component.name, config, method, arguments, seconds)
-        function = partial(getattr(component, method), *arguments)
-        try:
-            async with asyncio.timeout(seconds):
-                if inspect.iscoroutinefunction(getattr(component, method)):
-                    return await function()
-                # A router is on the way of a request and has to be quick; the others may take their time in a thread.
-                return function() if kind == "router" else await asyncio.to_thread(function)
-        except TimeoutError:
-            raise DidNotRunError(f"took longer than {seconds:g} s") from None
-        except (Exception, SystemExit) as error:
-            raise DidNotRunError(f"raised {type(error).__name__}") from error
+        # A router is on the way of a request and has to be quick; the others may take their time in a thread.
+        threaded = kind != "router"
+        return await result_of(
+            call(self._isolation, _NOBODYS, component, method, arguments, seconds, threaded=threaded)
+        )

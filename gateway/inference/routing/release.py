@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 from postil.plugins import FallbackRule, InputCheck, ReleaseRef, Validator
-from postil.plugins.contract import Component
 from postil.plugins.manager import PluginManager
 from postil.registry.policy.components import Recorded, check_pinned, mismatches
 from postil.registry.policy.policy import CheckUse, FallbackUse, Policy, ValidatorUse, build, policy_from
@@ -41,8 +40,6 @@ class LoadedRelease:
     inputs: Sequence[tuple[CheckUse, InputCheck]]
     validators: Sequence[tuple[ValidatorUse, Validator]]
     fallbacks: Sequence[tuple[FallbackUse, FallbackRule]]
-    # Those of installed plugins: they run in a process of the domain's own.
-    isolated: frozenset[Component]
     constraint: Mapping[str, Any] | None
     needs_tokens: bool
     spec: ReleaseSpec | None = field(default=None, compare=False, repr=False)
@@ -86,7 +83,6 @@ def load_release(spec: ReleaseSpec, plugins: PluginManager) -> LoadedRelease:
         built.inputs,
         built.validators,
         built.fallbacks,
-        frozenset(part for _, part in built.all() if not plugins.is_builtin(type(part))),
         policy.output.constraint() if policy.output else None,
         any(validator.needs_tokens for _, validator in built.validators),
         spec,

@@ -11,11 +11,10 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from postil.gateway.plugin_host import protocol as wire
-from postil.gateway.plugin_host.child.loader import find
+from postil.gateway.plugin_host.child.loader import find_component
 from postil.plugins.contract import Component
 
 if TYPE_CHECKING:
@@ -27,9 +26,8 @@ _THREADS = 8
 class Dispatcher:
     """Takes messages and sees to them in threads. ``send`` says what came of each."""
 
-    def __init__(self, send: Callable[[bytes], None], folder: Path | None) -> None:
+    def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
-        self._folder = folder
         self._components: dict[int, Component] = {}
         self._threads = ThreadPoolExecutor(_THREADS)
 
@@ -50,7 +48,7 @@ class Dispatcher:
         needed = message.needed
         try:
             config = pickle.loads(needed.config)  # noqa: S301 - from the gateway
-            self._components[message.number] = find(needed, self._folder).from_mapping(config)
+            self._components[message.number] = find_component(needed).from_mapping(config)
             frame = wire.reply(message.id, wire.READY)
         except BaseException as error:
             note(f"{needed.name} cannot be set up", error)

@@ -1,28 +1,23 @@
 """The process in which a domain's installed plugins run: ``python -m postil.gateway.plugin_host.child.main``.
 
 It hears in its main thread and works in others, so it can be asked as long as no plugin keeps the interpreter to
-itself. It ends when the gateway does. Started by ``spawn`` with the domain's name, the descriptor of its socket, the
-gateway's process id and, if there is one, the folder of plugins.
+itself. It ends when the gateway does. Started by ``spawn`` with the domain's name, the descriptor of its socket and the
+gateway's process id.
 """
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
 import os
 import signal
 import socket
 import sys
 import threading
-import time
-from pathlib import Path
 
 from postil.gateway.plugin_host import protocol as wire
 from postil.gateway.plugin_host.child.dispatcher import Dispatcher
+from postil.plugins.child_process import end_with, keep_log_short
 
-_PR_SET_PDEATHSIG = 1
-_LOG_BYTES, _LOG_KEPT = 1 << 20, 64 << 10
-_LOG_SECONDS = 0.2
 _SWITCH_SECONDS = 0.001
 
 
@@ -52,14 +47,14 @@ class Channel:
 
 def main(arguments: list[str]) -> None:
     """Work until the gateway goes."""
-    _, channel_number, gateway, *folder = arguments
-    _end_with(int(gateway))
+    _, channel_number, gateway = arguments
+    end_with(int(gateway))
     faulthandler.enable()
     # A plugin that computes gives way to its neighbours within a millisecond.
     sys.setswitchinterval(_SWITCH_SECONDS)
-    threading.Thread(target=_keep_log_short, args=(os.dup(1),), daemon=True).start()
+    threading.Thread(target=keep_log_short, args=(os.dup(1),), daemon=True).start()
     channel = Channel(int(channel_number))
-    dispatcher = Dispatcher(channel.send, Path(folder[0]) if folder else None)
+    dispatcher = Dispatcher(channel.send)
     frames = wire.message_frames()
     channel.send(wire.reply(0, wire.HELLO))
     while data := channel.hear():
@@ -71,29 +66,6 @@ def main(arguments: list[str]) -> None:
 def end() -> None:
     """End this process and what its plugins have started, at once: they may not hold it up."""
     os.killpg(0, signal.SIGKILL)
-
-
-def _end_with(gateway: int) -> None:
-    """Have the kernel end this process with the gateway: one that is held up would not notice (Linux)."""
-    # If there is something to cast away, a plugin that eats the memory is.
-    try:
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    except OSError:
-        pass
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != gateway:
-        sys.exit("the gateway has gone")
-
-
-def _keep_log_short(log: int) -> None:
-    """Of what plugins print, keep the end."""
-    while True:
-        size = os.fstat(log).st_size
-        if size > _LOG_BYTES:
-            kept = os.pread(log, _LOG_KEPT, size - _LOG_KEPT)
-            os.ftruncate(log, 0)
-            os.write(log, b"(what came before was dropped)\n" + kept)
-        time.sleep(_LOG_SECONDS)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import socket
 import sys
 import time
 from asyncio.subprocess import Process
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from postil.gateway.server.workers.updates import (
     without_secrets,
 )
 from postil.gateway.settings import Settings
+from postil.plugins.manager import Found
 from postil.registry.backoff import Backoff
 
 log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class WorkerPool(Workers):
         engine_address: str,
         address: tuple[str, int],
         front: Path,
+        plugins: Sequence[Found],
     ) -> None:
         self._settings = settings
         self._parts = parts
@@ -70,6 +73,7 @@ class WorkerPool(Workers):
         self._engine_address = engine_address
         self._address = address
         self._front = front
+        self._plugins = plugins
         self._numbers = 0
         self._sessions: dict[WorkerSession, Process] = {}
         # The releases of each adapter that all of them know.
@@ -204,7 +208,8 @@ class WorkerPool(Workers):
 
         From then on it is looked after.
         """
-        start = Start(without_secrets(self._settings), self._address, self._engine_address, str(self._front))
+        settings = without_secrets(self._settings)
+        start = Start(settings, self._address, self._engine_address, str(self._front), self._plugins)
         catalog = self._catalog.current
         entries = [snapshot(entry) for entry in catalog.entries.values()]
         # From here on, and in this turn of the loop, it is told what all are told.

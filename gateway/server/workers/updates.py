@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from postil.gateway.settings import Settings
+from postil.plugins.manager import Found
 
 START, SERVE, ADAPTERS, CALLERS, ENGINE, DRAINING, END, LOOK = (
     "start",
@@ -25,13 +26,15 @@ _OF_PLUGINS = "POSTIL_PLUGIN_"
 class Start(NamedTuple):
     """What a worker has to know before anything else.
 
-    ``address`` is where it listens, ``front`` the socket at which the primary answers what a worker does not.
+    ``address`` is where it listens, ``front`` the socket at which the primary answers what a worker does not,
+    ``plugins`` what the primary found of those that are installed.
     """
 
     settings: Settings
     address: tuple[str, int]
     engine: str
     front: str
+    plugins: Sequence[Found] = ()
 
 
 def without_secrets(settings: Settings) -> Settings:

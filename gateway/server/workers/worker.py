@@ -79,9 +79,10 @@ class Worker:
         )
         self.client.activity = RemoteActivity(link)
         self.client.on_unhealthy = lambda: link.send(EngineUnhealthy())
-        self._plugins = PluginManager(folder=self.settings.plugins_dir)
+        logs = self.settings.home / "logs"
+        self._plugins = PluginManager(folder=self.settings.plugins_dir, logs=logs, found=start.plugins)
         self._link = link
-        self._plugin_host = PluginHost(self._plugins, self.settings.home / "logs")
+        self._plugin_host = PluginHost(self._plugins, logs)
         self._catalog = CatalogHolder()
         self._directory: Directory
         self._label_prefixes = LabelPrefixes()

@@ -126,7 +126,7 @@ async def test_a_process_that_does_not_stay_up_is_not_started_all_the_time(tmp_p
 
     def spawn_in_vain() -> Spawned:
         next(starts)
-        spawned = spawn("legal", tmp_path, None)
+        spawned = spawn("legal", tmp_path)
         spawned.process.kill()
         return spawned
 
@@ -194,11 +194,11 @@ def test_a_process_ends_with_the_gateway_however_that_ends(tmp_path: Path) -> No
     script = f"""
 import asyncio
 from pathlib import Path
-from tests.gateway.plugin_host.conftest import Ward, Apart, FOLDER, PluginManager
+from tests.gateway.plugin_host.conftest import Ward, PluginHost, FOLDER, PluginManager
 
 async def main():
     logs = Path({str(tmp_path)!r})
-    ward = Ward(Apart(PluginManager(entry_points=False, folder=FOLDER), logs), logs)
+    ward = Ward(PluginHost(PluginManager(entry_points=False, folder=FOLDER), logs), logs)
     print((await ward.judged("tell the process")).reason, flush=True)
     print((await ward.judged("tell the process", domain="finance")).reason, flush=True)
     await ward.judged("keep the interpreter", seconds=3600)

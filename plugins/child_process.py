@@ -1,0 +1,105 @@
+"""What every process with installed plugins in it has in common, seen from both sides."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+# What foreign code may see of the environment; none of the gateway's secrets, unless one is meant for plugins.
+_PASSED = frozenset(
+    {
+        "PATH",
+        "HOME",
+        "USER",
+        "LANG",
+        "LC_ALL",
+        "TZ",
+        "TMPDIR",
+        "XDG_CACHE_HOME",
+        "LD_LIBRARY_PATH",
+        "LD_PRELOAD",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+        "HF_HOME",
+        "PYTHONDONTWRITEBYTECODE",
+    }
+)
+_PASSED_PREFIXES = ("OMP_", "MKL_", "OPENBLAS_", "POSTIL_PLUGIN_")
+# Enough that a busy plugin leaves the cores to the gateway; the least would starve a quick one beside a busy engine.
+_NICER = 10
+_PR_SET_PDEATHSIG = 1
+_LOG_BYTES, _LOG_KEPT = 1 << 20, 64 << 10
+_LOG_SECONDS = 0.2
+
+
+def start(module: str, arguments: Sequence[str], channel: int, output: int) -> subprocess.Popen[bytes]:
+    """Start ``python -m module arguments`` with the descriptor ``channel``. What it prints goes to ``output``.
+
+    The process ends with the thread that calls this (see ``end_with``), so that thread has to last. Raises OSError.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", module, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        pass_fds=(channel,),
+        env=environment(os.environ),
+        # A group of its own, so that it can be ended with all that it started. Not a session: where the kernel
+        # shares the processor out among sessions first, a lower priority would mean nothing.
+        process_group=0,
+    )
+    try:
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, process.pid, min(own + _NICER, 19))
+    except OSError:  # It may have ended already.
+        pass
+    return process
+
+
+def kill(process: subprocess.Popen[bytes]) -> int:
+    """End a process with all that it started; returns its status."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    return process.wait()
+
+
+def environment(given: Mapping[str, str]) -> dict[str, str]:
+    """What a process gets of ``given``, and the places where this one finds its modules."""
+    kept = {name: text for name, text in given.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)}
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    return kept | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+
+
+def end_with(parent: int) -> None:
+    """Have the kernel end this process with its parent: one that is held up would not notice (Linux)."""
+    # If there is something to cast away, a plugin that eats the memory is.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit("the gateway has gone")
+
+
+def keep_log_short(log: int) -> None:
+    """Of what plugins print, keep the end. Never returns."""
+    while True:
+        shorten(log)
+        time.sleep(_LOG_SECONDS)
+
+
+def shorten(log: int) -> None:
+    """Keep the end of a log that has grown long."""
+    size = os.fstat(log).st_size
+    if size > _LOG_BYTES:
+        kept = os.pread(log, _LOG_KEPT, size - _LOG_KEPT)
+        os.ftruncate(log, 0)
+        os.write(log, b"(what came before was dropped)\n" + kept)

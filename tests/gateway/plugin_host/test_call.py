@@ -1,0 +1,95 @@
+"""One call with a deadline: at once, in a thread, awaited, or in another process."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from postil.gateway.plugin_host.call import Pending, call, result_of
+from postil.gateway.plugin_host.ports import DidNotRunError
+from postil.plugins.contract import Component
+from postil.plugins.installed import SetUp, Source, info_of, stand_in
+from tests.plugins import broken
+
+
+class Elsewhere:
+    """Another process that says how it was called."""
+
+    async def call(self, *arguments: Any) -> Any:
+        """See ``Isolation``."""
+        return arguments
+
+
+class Various(Component):
+    """Every way for a method to be and to end."""
+
+    name = "various"
+
+    def thread(self) -> str:
+        """A plain one."""
+        return threading.current_thread().name
+
+    async def awaited(self, seconds: float) -> float:
+        """Takes so long."""
+        await asyncio.sleep(seconds)
+        return seconds
+
+    def leave(self) -> None:
+        """Ends the process."""
+        raise SystemExit(3)
+
+    async def late(self) -> None:
+        """Has a deadline of its own."""
+        raise TimeoutError
+
+    def refuse(self) -> None:
+        """Says itself why it did not run."""
+        raise DidNotRunError("was not in the mood")
+
+
+def begun(method: str, *arguments: Any, seconds: float = 20.0, threaded: bool = False) -> Any:
+    """What a call to one of the gateway's own components gives."""
+    component = Various(None)
+    return call(Elsewhere(), "legal", component, method, arguments, seconds, threaded=threaded)
+
+
+async def why(method: str, *arguments: Any, **how: Any) -> str:
+    """Why a call did not run."""
+    with pytest.raises(DidNotRunError) as caught:
+        await result_of(begun(method, *arguments, **how))
+    return str(caught.value)
+
+
+async def test_a_plain_method_is_called_at_once_and_here() -> None:
+    assert begun("thread") == threading.current_thread().name
+
+
+async def test_one_that_may_take_its_time_gets_a_thread() -> None:
+    pending = begun("thread", threaded=True)
+    assert isinstance(pending, Pending)
+    assert await pending.result() != threading.current_thread().name
+
+
+async def test_a_coroutine_is_waited_for_until_its_deadline() -> None:
+    assert await result_of(begun("awaited", 0.0)) == 0.0
+    assert await why("awaited", 60.0, seconds=0.01) == "took longer than 10 ms"
+
+
+@pytest.mark.parametrize(
+    ("method", "reason"),
+    [("leave", "raised SystemExit"), ("late", "raised TimeoutError"), ("refuse", "was not in the mood")],
+)
+@pytest.mark.parametrize("threaded", [True, False])
+async def test_one_that_raises_did_not_run(method: str, reason: str, threaded: bool) -> None:
+    assert await why(method, threaded=threaded) == reason
+
+
+async def test_an_installed_component_is_called_in_the_process_of_its_domain() -> None:
+    standing: Any = stand_in(info_of("validator", broken.Good), Source("quiet"))
+    component = standing({"word": "no"}, SetUp())
+    said: Sequence[Any] = await result_of(call(Elsewhere(), "legal", component, "judge", ("a",), 2.0))
+    assert said == ("legal", "validator", "good", {"word": "no"}, "judge", ("a",), 2.0)
