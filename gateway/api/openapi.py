@@ -8,7 +8,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-_RELEASES = "/api/adapters/{domain}/{adapter}/releases"
+_RELEASES = "/api/v1/adapters/{domain}/{adapter}/releases"
 _ERROR = {"description": "An error, in OpenAI's shape", "content": {"application/json": {"schema": {
     "type": "object", "required": ["error"],
     "properties": {"error": {"type": "object", "required": ["message", "type", "param", "code"]}},
@@ -36,7 +36,7 @@ _SOURCE = {"type": "object", "required": ["source"], "additionalProperties": Fal
 def document_config() -> OpenAPIConfig:
     """The document alone: the usual pages load their scripts from elsewhere."""
     return OpenAPIConfig(
-        "postil", "1", path="/api/docs", render_plugins=[_Document()],
+        "postil", "1", path="/api/v1/docs", render_plugins=[_Document()],
         components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
         security=[{"key": []}],
     )  # fmt: skip

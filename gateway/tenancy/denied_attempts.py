@@ -25,7 +25,7 @@ _PAUSE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class DeniedAttempt:
-    """One kind of attempt: whose key it was, from where, on which route (``POST /api/gc``), and the status."""
+    """One kind of attempt: whose key it was, from where, on which route (``POST /api/v1/gc``), and the status."""
 
     owner: str
     key: str | None

@@ -9,7 +9,7 @@ from postil.registry.accounts.keys import Role
 
 
 class Permission(StrEnum):
-    """What a route of ``/api`` asks of a key; each route names one (``may=Permission...``), or nobody passes."""
+    """What a route of ``/api/v1`` asks of a key; each route names one (``may=Permission...``), or nobody passes."""
 
     LOOK = "look"  # What is installed here: plugins, the schema of policies.
     SEE = "see"  # Adapters, their releases, their channels, what was done to them.

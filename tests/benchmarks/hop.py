@@ -84,8 +84,8 @@ async def gateway(
             for name, policy in POLICIES.items():
                 adapter = await asyncio.to_thread(write_adapter, folder / name)
                 await publish(url, key, f"bench/{name}", adapter, policy)
-                await _done(admin, f"/api/adapters/bench/{name}/promote", {"release": 1})
-            tenant = await _done(admin, "/api/tenants", {"name": "bench", "domains": ["bench"]})
+                await _done(admin, f"/api/v1/adapters/bench/{name}/promote", {"release": 1})
+            tenant = await _done(admin, "/api/v1/tenants", {"name": "bench", "domains": ["bench"]})
         yield url, tenant["key"], pid
 
 

@@ -121,7 +121,7 @@ async def prepare(url: str, key: str, adapter: Path) -> None:
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session:
         for name, policy in policies.items():
             await publish(url, key, name, adapter, policy)
-            async with session.post(f"{url}/api/adapters/{name}/promote", json={"release": 1}) as response:
+            async with session.post(f"{url}/api/v1/adapters/{name}/promote", json={"release": 1}) as response:
                 response.raise_for_status()
 
 

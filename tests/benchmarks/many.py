@@ -61,7 +61,7 @@ class House:
         await publish(self.url, self.admin, name(number), source, POLICY)
 
     async def promote(self, number: int) -> None:
-        await self.call("POST", f"/api/adapters/{name(number)}/promote", self.admin, release=1)
+        await self.call("POST", f"/api/v1/adapters/{name(number)}/promote", self.admin, release=1)
 
     async def grow(self, count: int) -> None:
         """Publish and promote until there are so many."""
@@ -146,7 +146,7 @@ async def registered(counts: list[int], rounds: int, settle: float) -> dict[str,
             async with running(command, f"{url}/health/ready", **environment) as gateway:
                 admin = (folder / "home" / "admin.key").read_text().strip()
                 house = House(url, admin, folder, engine, session)
-                made = await house.call("POST", "/api/tenants", admin, name="bench", domains=["d0"])
+                made = await house.call("POST", "/api/v1/tenants", admin, name="bench", domains=["d0"])
                 house.tenant = made["key"]
                 for count in counts:
                     await house.grow(count)

@@ -107,7 +107,7 @@ async def move(session: aiohttp.ClientSession, load: Load, live: int) -> tuple[f
     action, body = ("promote", {"release": target}) if random.random() < 0.5 else ("rollback", {"to": target})
     headers = {"Authorization": f"Bearer {load.key}"}
     began = time.perf_counter()
-    async with session.post(f"{load.url}/api/adapters/{ADAPTER}/{action}", json=body, headers=headers) as response:
+    async with session.post(f"{load.url}/api/v1/adapters/{ADAPTER}/{action}", json=body, headers=headers) as response:
         if response.status == 409 and action == "rollback":  # Never live before: nothing to go back to.
             return await move(session, load, live)
         response.raise_for_status()
@@ -188,7 +188,7 @@ async def first(load: Load) -> None:
     headers = {"Authorization": f"Bearer {load.key}"}
     async with aiohttp.ClientSession(headers=headers) as session:
         for number in (2, 3, 1):
-            path = f"{load.url}/api/adapters/{ADAPTER}/promote"
+            path = f"{load.url}/api/v1/adapters/{ADAPTER}/promote"
             async with session.post(path, json={"release": number}) as response:
                 response.raise_for_status()
 

@@ -37,7 +37,7 @@ async def _served(row: Row, town: Gateway) -> AsyncIterator[Load]:
         await load.steady(time.monotonic())
     row.add(load)
     row.check(load.count(Outcome.FAILED) == 0, "requests failed though the engine was well")
-    _, audit = await town.api("GET", "/api/audit")
+    _, audit = await town.api("GET", "/api/v1/audit")
     row.keep(audit["first_break"] is None, f"the log does not hold together: {audit}")
 
 
@@ -174,7 +174,7 @@ async def _unpublished(row: Row, town: Gateway) -> None:
 
 
 async def _releases(town: Gateway) -> list[Any]:
-    _, state = await town.api("GET", f"/api/adapters/{ADAPTER}")
+    _, state = await town.api("GET", f"/api/v1/adapters/{ADAPTER}")
     return [release["number"] for release in state["releases"]]
 
 
@@ -188,9 +188,9 @@ async def clock(folder: Path, times: int) -> Row:
                 await _moves(row, town, time.monotonic(), number)
                 status, _ = await town.promote(number % 3 + 1)
                 row.check(status == 200, "a promotion was refused while the clock was off")
-                _, state = await town.api("POST", f"/api/adapters/{ADAPTER}/rollback", {})
+                _, state = await town.api("POST", f"/api/v1/adapters/{ADAPTER}/rollback", {})
                 row.check(state.get("live") == number, f"a rollback went to {state.get('live')}, not to {number}")
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))
-            _, live = await town.api("GET", f"/api/live?at={now}")
+            _, live = await town.api("GET", f"/api/v1/live?at={now}")
             row.check(live == {ADAPTER: 1}, f"the log says that {live} is live")
     return row

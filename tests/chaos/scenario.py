@@ -122,7 +122,7 @@ class Gateway:
 
     async def restarts(self) -> int:
         """How often its engine was started again."""
-        _, status = await self.api("GET", "/api/status")
+        _, status = await self.api("GET", "/api/v1/status")
         return int(status["engine_restarts"])
 
     async def api(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
@@ -134,11 +134,11 @@ class Gateway:
     async def promote(self, number: int, action: str = "promote") -> tuple[int, Any]:
         """Make a release live."""
         body = {"release": number} if action == "promote" else {"to": number}
-        return await self.api("POST", f"/api/adapters/{ADAPTER}/{action}", body)
+        return await self.api("POST", f"/api/v1/adapters/{ADAPTER}/{action}", body)
 
     async def live(self) -> int:
         """The release that is live, as the registry has it."""
-        _, state = await self.api("GET", f"/api/adapters/{ADAPTER}")
+        _, state = await self.api("GET", f"/api/v1/adapters/{ADAPTER}")
         return int(state["live"])
 
     async def publish(self, policy: str = POLICIES[1]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ async def _odd(session: aiohttp.ClientSession, town: Gateway, turn: int) -> None
             status, said = await town.promote(turn // 6 % 3 + 1)
             assert status == 200 or "is live already" in said["detail"], said
         case 4:
-            status, _ = await town.api("GET", "/api/adapters")
+            status, _ = await town.api("GET", "/api/v1/adapters")
             assert status == 200
         case _:
             async with session.get(f"{town.url}/v1/models", headers={"Connection": "close"}) as response:

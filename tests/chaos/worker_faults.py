@@ -55,7 +55,7 @@ async def _each(folder: Path, row: Row, strike: signal.Signals) -> Row:
 async def _replaced(town: Gateway, pid: int) -> bool:
     pids = [worker.pid for worker in town.workers()]
     try:
-        _, status = await town.api("GET", "/api/status")
+        _, status = await town.api("GET", "/api/v1/status")
     except aiohttp.ClientError:  # It was the one that was asked.
         return False
     return pid not in pids and int(status["workers_serving"]) == _WORKERS

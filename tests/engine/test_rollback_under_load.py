@@ -139,7 +139,7 @@ def test_a_rollback_under_load_drops_nothing_and_mixes_nothing(
                 wait_for(load, CLIENTS, served.log)
                 action, body = ("promote", {"release": 2}) if move % 2 == 0 else ("rollback", {"reason": "worse"})
                 began = time.monotonic()
-                api.post(f"/api/adapters/{adapter}/{action}", json=body).raise_for_status()
+                api.post(f"/api/v1/adapters/{adapter}/{action}", json=body).raise_for_status()
                 moves.append((began, time.monotonic(), f"{adapter}@{1 if move % 2 == 0 else 2}"))
         wait_for(load, CLIENTS, served.log)
     finally:

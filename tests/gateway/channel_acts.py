@@ -12,7 +12,7 @@ from tests.fakes.vllm import Reply
 from tests.gateway.conftest import TRIAGE, House
 
 NAME = "healthcare/triage"
-ADAPTER = f"/api/adapters/{NAME}"
+ADAPTER = f"/api/v1/adapters/{NAME}"
 
 
 def ref(number: int) -> ReleaseRef:
@@ -70,7 +70,7 @@ async def agreement(house: House) -> list[dict[str, Any]]:
 
 async def loaded(house: House) -> dict[str, bool]:
     """The releases that the engine has to hold, and whether it does."""
-    rows = (await house.admin("GET", "/api/status")).json()["adapters"]
+    rows = (await house.admin("GET", "/api/v1/status")).json()["adapters"]
     return {row["release"]: row["resident"] for row in rows}
 
 

@@ -60,7 +60,7 @@ class House:
         assert response.status_code == 201, response.text
         number = int(response.json()["number"])
         if live:
-            promoted = await self.admin("POST", f"/api/adapters/{adapter}/promote", json={"release": number})
+            promoted = await self.admin("POST", f"/api/v1/adapters/{adapter}/promote", json={"release": number})
             assert promoted.status_code == 200, promoted.text
         return number
 
@@ -71,12 +71,12 @@ class House:
         packed.seek(0)
         data = {"note": "a test"} | ({"policy": policy} if policy is not None else {})
         return await self.admin(
-            "POST", f"/api/adapters/{adapter}/releases", data=data, files={"artifact": ("adapter.tar", packed)}
+            "POST", f"/api/v1/adapters/{adapter}/releases", data=data, files={"artifact": ("adapter.tar", packed)}
         )
 
     async def tenant(self, name: str, *domains: str) -> str:
         """Add a tenant; returns its key."""
-        response = await self.admin("POST", "/api/tenants", json={"name": name, "domains": list(domains)})
+        response = await self.admin("POST", "/api/v1/tenants", json={"name": name, "domains": list(domains)})
         assert response.status_code == 201, response.text
         return str(response.json()["key"])
 

@@ -79,7 +79,7 @@ async def publish(url: str, key: str, name: str, adapter: Path, policy: str) -> 
     headers = {"Authorization": f"Bearer {key}"}
     async with (
         aiohttp.ClientSession(headers=headers) as session,
-        session.post(f"{url}/api/adapters/{name}/releases", data=form) as response,
+        session.post(f"{url}/api/v1/adapters/{name}/releases", data=form) as response,
     ):
         response.raise_for_status()
         made: dict[str, Any] = await response.json()
@@ -90,6 +90,6 @@ async def promote(url: str, key: str, name: str) -> None:
     """Make an adapter's first release live."""
     async with (
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"}) as session,
-        session.post(f"{url}/api/adapters/{name}/promote", json={"release": 1}) as response,
+        session.post(f"{url}/api/v1/adapters/{name}/promote", json={"release": 1}) as response,
     ):
         response.raise_for_status()

@@ -1,4 +1,4 @@
-"""``/api/adapters``: what there is, and which release is live."""
+"""``/api/v1/adapters``: what there is, and which release is live."""
 
 from __future__ import annotations
 

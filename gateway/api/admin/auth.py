@@ -58,5 +58,5 @@ def _refusal(connection: Connection, handler: BaseRouteHandler, caller: Caller |
     """What the log tells: the route as it is declared, never the path as it was sent."""
     owner, key = (caller.owner or NOBODY, caller.key) if caller else (NOBODY, None)
     origin = connection.client.host if connection.client else ""
-    route = f"{connection.scope.get('method', '')} /api{min(handler.paths, default='')}"
+    route = f"{connection.scope.get('method', '')} /api/v1{min(handler.paths, default='')}"
     return DeniedAttempt(owner, key, origin, route, status)

@@ -1,4 +1,4 @@
-"""``/api/adapters/.../canary | shadow | pins``: releases that are tried out, and tenants that keep theirs."""
+"""``/api/v1/adapters/.../canary | shadow | pins``: releases that are tried out, and tenants that keep theirs."""
 
 from __future__ import annotations
 

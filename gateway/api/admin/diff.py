@@ -1,4 +1,4 @@
-"""``/api/diff``: two releases side by side."""
+"""``/api/v1/diff``: two releases side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/api``: take a release out."""
+"""``/api/v1``: take a release out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/api/gc``: delete the files of releases that nobody points to."""
+"""``/api/v1/gc``: delete the files of releases that nobody points to."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/api/events``, ``/api/audit`` and ``/api/live``: what was done, and what was live when."""
+"""``/api/v1/events``, ``/api/v1/audit`` and ``/api/v1/live``: what was done, and what was live when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/api/keys``: several for each tenant, and those of the people and machines that work on the registry."""
+"""``/api/v1/keys``: several for each tenant, and those of the people and machines that work on the registry."""
 
 from __future__ import annotations
 

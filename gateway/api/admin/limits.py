@@ -1,4 +1,4 @@
-"""``/api/tenants/NAME/limits`` and ``/api/usage``; and ``/v1/usage``, where a tenant sees its own."""
+"""``/api/v1/tenants/NAME/limits`` and ``/api/v1/usage``; and ``/v1/usage``, where a tenant sees its own."""
 
 from __future__ import annotations
 

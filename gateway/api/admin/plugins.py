@@ -13,7 +13,7 @@ from postil.plugins.manager import PluginManager
 
 
 def plugin_route(plugins: PluginManager) -> Any:
-    """``/api/plugins``."""
+    """``/api/v1/plugins``."""
 
     @get("/plugins", may=Permission.LOOK)
     async def shown() -> list[dict[str, Any]]:

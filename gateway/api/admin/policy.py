@@ -1,4 +1,4 @@
-"""``/api/policy-schema``: what a policy may say on this gateway."""
+"""``/api/v1/policy-schema``: what a policy may say on this gateway."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/api``: publish a release, from an upload or from a hub."""
+"""``/api/v1``: publish a release, from an upload or from a hub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/api/adapters/.../retire | restore`` and ``/api/domains/.../default``: what is in service."""
+"""``/api/v1/adapters/.../retire | restore`` and ``/api/v1/domains/.../default``: what is in service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``GET /v1/reviews/{id}`` for the tenant whose answer it is, and ``/api/reviews`` for those who decide."""
+"""``GET /v1/reviews/{id}`` for the tenant whose answer it is, and ``/api/v1/reviews`` for those who decide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/api``: all routes of the admin API, behind one guard, each given the parts that it needs."""
+"""``/api/v1``: all routes of the admin API, behind one guard, each given the parts that it needs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def admin_router(runtime: Runtime) -> Router:
     denied, releases = runtime.denied_attempts, runtime.releases
     view = adapter_view(catalog, runtime.plugins)
     return Router(
-        "/api",
+        "/api/v1",
         guards=[require_permission(callers, denied)],
         route_handlers=[
             *adapter_routes(registry, releases, view),

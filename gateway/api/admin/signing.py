@@ -1,4 +1,4 @@
-"""``/api/domains``: which keys a domain's adapters have to be signed with."""
+"""``/api/v1/domains``: which keys a domain's adapters have to be signed with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/api/status``: what the gateway is doing."""
+"""``/api/v1/status``: what the gateway is doing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``/api/tenants``: who may ask, and what."""
+"""``/api/v1/tenants``: who may ask, and what."""
 
 from __future__ import annotations
 

@@ -37,33 +37,33 @@ def make_releases_cli() -> typer.Typer:
 def list_adapters(as_json: AsJson = False) -> None:
     """Show all adapters: what is live, tried and retired."""
     with connected() as client:
-        show_adapters(call(client, "GET", "/api/adapters"), as_json)
+        show_adapters(call(client, "GET", "/api/v1/adapters"), as_json)
 
 
 def retire_adapter(adapter: Adapter, reason: Reason = "", as_json: AsJson = False) -> None:
     """Take an adapter out of service whole: nobody is answered by it, and it stays in the history."""
     name = parse_adapter(adapter)
     back = f"bring it back with `postil adapters restore {name}`"
-    _post(f"/api/adapters/{name}/retire", reason, f"{name} is retired; {back}", as_json)
+    _post(f"/api/v1/adapters/{name}/retire", reason, f"{name} is retired; {back}", as_json)
 
 
 def restore_adapter(adapter: Adapter, reason: Reason = "", as_json: AsJson = False) -> None:
     """Bring a retired adapter back, with what was live, tried and pinned."""
     name = parse_adapter(adapter)
-    _post(f"/api/adapters/{name}/restore", reason, f"{name} is in service again", as_json)
+    _post(f"/api/v1/adapters/{name}/restore", reason, f"{name} is in service again", as_json)
 
 
 def retire_release(release: Release, reason: Reason = "", as_json: AsJson = False) -> None:
     """Take a release out of service: only tenants that are pinned to it keep it. It stays in the history."""
     ref = parse_release(release)
     back = f"bring it back with `postil releases restore {ref}`"
-    _post(f"/api/adapters/{ref.name}/releases/{ref.number}/retire", reason, f"{ref} is retired; {back}", as_json)
+    _post(f"/api/v1/adapters/{ref.name}/releases/{ref.number}/retire", reason, f"{ref} is retired; {back}", as_json)
 
 
 def restore_release(release: Release, reason: Reason = "", as_json: AsJson = False) -> None:
     """Bring a retired release back: it can be asked for and promoted again."""
     ref = parse_release(release)
-    _post(f"/api/adapters/{ref.name}/releases/{ref.number}/restore", reason, f"{ref} is in service again", as_json)
+    _post(f"/api/v1/adapters/{ref.name}/releases/{ref.number}/restore", reason, f"{ref} is in service again", as_json)
 
 
 def _post(path: str, reason: str, sentence: str, as_json: bool) -> None:

@@ -48,7 +48,7 @@ def pin(
     ref = parse_release(release)
     with connected() as client:
         state = call(
-            client, "PUT", f"/api/adapters/{ref.name}/pins/{tenant}", json={"release": ref.number, "reason": reason}
+            client, "PUT", f"/api/v1/adapters/{ref.name}/pins/{tenant}", json={"release": ref.number, "reason": reason}
         )
     _say(state, f"{tenant} gets {ref} from now on", as_json)
 
@@ -62,14 +62,14 @@ def unpin(
     """Let a tenant follow what is live again."""
     name = parse_adapter(adapter)
     with connected() as client:
-        state = call(client, "DELETE", f"/api/adapters/{name}/pins/{tenant}", params={"reason": reason})
+        state = call(client, "DELETE", f"/api/v1/adapters/{name}/pins/{tenant}", params={"reason": reason})
     _say(state, f"{tenant} gets what is live of {name}", as_json)
 
 
 def agreement(adapter: Annotated[str, typer.Argument(help="Which: domain/adapter.")], as_json: AsJson = False) -> None:
     """Show how often shadows said what the release that answered said."""
     with connected() as client:
-        rows = call(client, "GET", f"/api/adapters/{parse_adapter(adapter)}/agreement")
+        rows = call(client, "GET", f"/api/v1/adapters/{parse_adapter(adapter)}/agreement")
     if as_json:
         print_json(rows)
         return
@@ -108,7 +108,7 @@ def _set(which: str, what: str, weight: float, end: bool, reason: str, as_json: 
 
 
 def _path(name: AdapterName, which: str) -> str:
-    return f"/api/adapters/{name}/channels/{which}"
+    return f"/api/v1/adapters/{name}/channels/{which}"
 
 
 def _say(state: dict[str, Any], sentence: str, as_json: bool) -> None:

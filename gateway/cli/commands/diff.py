@@ -31,7 +31,7 @@ def diff(
     names = {"to": release} if to is None else {"from": release, "to": to}
     params = {key: str(parse_release(name)) for key, name in names.items()}
     with connected() as client:
-        found = call(client, "GET", "/api/diff", params=params)
+        found = call(client, "GET", "/api/v1/diff", params=params)
     if as_json:
         print_json(found)
     else:

@@ -25,7 +25,7 @@ def make_cli() -> typer.Typer:
 def list_domains(as_json: AsJson = False) -> None:
     """Show the domains, the keys that their adapters are signed with, and what they serve unsigned all the same."""
     with connected() as client:
-        found = call(client, "GET", "/api/domains")
+        found = call(client, "GET", "/api/v1/domains")
     if as_json:
         print_json(found)
         return
@@ -58,7 +58,7 @@ def require_signature(
         raise CommandError("give either --key PUBLIC.pem (once or more) or --none")
     body = {"keys": [_read(path) for path in key or []], "reason": reason}
     with connected() as client:
-        made = call(client, "PUT", f"/api/domains/{domain}/signing-keys", json=body)
+        made = call(client, "PUT", f"/api/v1/domains/{domain}/signing-keys", json=body)
     if as_json:
         print_json(made)
     else:
@@ -77,7 +77,7 @@ def set_default(
         raise CommandError(f"{name} is not an adapter of {domain}; name one that is")
     with connected() as client:
         body = {"adapter": name.adapter, "reason": reason}
-        state = call(client, "PUT", f"/api/domains/{domain}/default", json=body)
+        state = call(client, "PUT", f"/api/v1/domains/{domain}/default", json=body)
     if as_json:
         print_json(state)
     else:

@@ -56,7 +56,7 @@ def _scratch(place: HubRef | Path) -> tempfile.TemporaryDirectory[str]:
 
 
 def _download(client: httpx.Client, ref: ReleaseRef, folder: Path, *, quiet: bool) -> None:
-    route = f"/api/adapters/{ref.domain}/{ref.adapter}/releases/{ref.number}/artifact"
+    route = f"/api/v1/adapters/{ref.domain}/{ref.adapter}/releases/{ref.number}/artifact"
     with tempfile.TemporaryFile() as spool, streamed(client, route) as response:
         size = int(response.headers["content-length"])
         with _bar(quiet) as bar:

@@ -27,7 +27,9 @@ def gc(
     They stay in the history; publish the same files again to serve one. What an interrupted publish left goes as well.
     """
     with connected() as client:
-        report = call(client, "POST", "/api/gc", json={"dry_run": dry_run} | ({} if keep is None else {"keep": keep}))
+        report = call(
+            client, "POST", "/api/v1/gc", json={"dry_run": dry_run} | ({} if keep is None else {"keep": keep})
+        )
     if as_json:
         print_json(report)
     else:

@@ -18,7 +18,7 @@ def log(
     """Show what was done: by whom, when, why, from which release to which."""
     params = {} if adapter is None else {"adapter": str(parse_adapter(adapter))}
     with connected() as client:
-        events = call(client, "GET", "/api/events", params=params)
+        events = call(client, "GET", "/api/v1/events", params=params)
     if as_json:
         print_json(events)
         return
@@ -48,7 +48,7 @@ def make_audit_cli() -> typer.Typer:
 def verify(as_json: AsJson = False) -> None:
     """Check that no row of the log was edited, deleted or put elsewhere; exit status 1 if one was."""
     with connected() as client:
-        report = call(client, "GET", "/api/audit")
+        report = call(client, "GET", "/api/v1/audit")
     if as_json:
         print_json(report)
     if report["first_break"] is not None:

@@ -35,7 +35,7 @@ def list_keys(
 ) -> None:
     """Show the keys: of each, only how it begins."""
     with connected() as client:
-        keys = call(client, "GET", "/api/keys", params={} if owner is None else {"owner": owner})
+        keys = call(client, "GET", "/api/v1/keys", params={} if owner is None else {"owner": owner})
     keys = [key for key in keys if all_ or key["state"] == "in force"]
     if as_json:
         print_json(keys)
@@ -74,7 +74,7 @@ def add(
     """Add a key and print it, this once: only a hash of it is kept."""
     body = {"owner": owner, "role": role, "domains": domain or [], "expires_in": expires, "note": note}
     with connected() as client:
-        _show_new(call(client, "POST", "/api/keys", json=body), as_json)
+        _show_new(call(client, "POST", "/api/v1/keys", json=body), as_json)
 
 
 def rotate(
@@ -91,7 +91,7 @@ def rotate(
     """
     with connected() as client:
         body = {"overlap": overlap, "expires_in": expires}
-        _show_new(call(client, "POST", f"/api/keys/{_id(which)}/rotate", json=body), as_json)
+        _show_new(call(client, "POST", f"/api/v1/keys/{_id(which)}/rotate", json=body), as_json)
 
 
 def revoke(
@@ -101,7 +101,7 @@ def revoke(
 ) -> None:
     """Take a key out of force at once, on every gateway."""
     with connected() as client:
-        key = call(client, "DELETE", f"/api/keys/{_id(which)}", params={"reason": reason})
+        key = call(client, "DELETE", f"/api/v1/keys/{_id(which)}", params={"reason": reason})
     if as_json:
         print_json(key)
     else:

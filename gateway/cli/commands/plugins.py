@@ -29,7 +29,7 @@ def list_plugins(context: typer.Context, as_json: AsJson = False) -> None:
     if context.invoked_subcommand is not None:
         return
     with connected() as client:
-        components = call(client, "GET", "/api/plugins")
+        components = call(client, "GET", "/api/v1/plugins")
     if as_json:
         print_json(components)
         return

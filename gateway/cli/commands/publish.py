@@ -48,10 +48,10 @@ def publish(
     fields = {"note": note} | _policy_field(policy)
     signature = None if sign is None else _signature(path, sign)
     with connected() as client:
-        made = _send(client, f"/api/adapters/{name}/releases", path, fields, signature, quiet=as_json)
+        made = _send(client, f"/api/v1/adapters/{name}/releases", path, fields, signature, quiet=as_json)
         if promote:
             body = {"release": made["number"], "reason": note}
-            call(client, "POST", f"/api/adapters/{name}/promote", json=body)
+            call(client, "POST", f"/api/v1/adapters/{name}/promote", json=body)
     if as_json:
         print_json(made)
     else:

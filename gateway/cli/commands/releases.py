@@ -60,17 +60,17 @@ def releases(
     """Show releases: who made them, when, why, and which is live."""
     with connected() as client:
         if at is not None:
-            _show_live_at(call(client, "GET", "/api/live", params={"at": at}), adapter, at, as_json)
+            _show_live_at(call(client, "GET", "/api/v1/live", params={"at": at}), adapter, at, as_json)
         elif adapter is None:
-            show_adapters(call(client, "GET", "/api/adapters"), as_json)
+            show_adapters(call(client, "GET", "/api/v1/adapters"), as_json)
         else:
-            _show_releases(call(client, "GET", f"/api/adapters/{parse_adapter(adapter)}"), as_json)
+            _show_releases(call(client, "GET", f"/api/v1/adapters/{parse_adapter(adapter)}"), as_json)
 
 
 def _move(client: httpx.Client, name: AdapterName, action: str, body: dict[str, Any]) -> Any:
     """Move ``stable``, if nobody else does between this look at it and the act."""
-    seen = call(client, "GET", f"/api/adapters/{name}")
-    return call(client, "POST", f"/api/adapters/{name}/{action}", json={**body, "if_revision": seen["revision"]})
+    seen = call(client, "GET", f"/api/v1/adapters/{name}")
+    return call(client, "POST", f"/api/v1/adapters/{name}/{action}", json={**body, "if_revision": seen["revision"]})
 
 
 def _say_live(state: dict[str, Any], as_json: bool) -> None:

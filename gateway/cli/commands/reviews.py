@@ -49,7 +49,7 @@ def list_reviews(
     }
     params = {name: value for name, value in wanted.items() if value is not None}
     with connected() as client:
-        found = call(client, "GET", "/api/reviews", params=params)
+        found = call(client, "GET", "/api/v1/reviews", params=params)
     if as_json:
         print_json(found)
         return
@@ -76,7 +76,7 @@ def list_reviews(
 def show(which: Which, as_json: AsJson = False) -> None:
     """Show all of one review."""
     with connected() as client:
-        review = call(client, "GET", f"/api/reviews/{which}")
+        review = call(client, "GET", f"/api/v1/reviews/{which}")
     if as_json:
         print_json(review)
         return
@@ -136,7 +136,7 @@ def export(
     """Write what people decided as labelled examples, in the format that `postil train` reads."""
     params = {} if since is None else {"since": since}
     with connected() as client:
-        rows = call(client, "GET", f"/api/adapters/{parse_adapter(adapter)}/examples", params=params)
+        rows = call(client, "GET", f"/api/v1/adapters/{parse_adapter(adapter)}/examples", params=params)
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     if out is None:
         sys.stdout.write(text)
@@ -150,7 +150,7 @@ def export(
 
 def _act(which: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
     with connected() as client:
-        review: dict[str, Any] = call(client, "POST", f"/api/reviews/{which}/{action}", json=body)
+        review: dict[str, Any] = call(client, "POST", f"/api/v1/reviews/{which}/{action}", json=body)
     return review
 
 

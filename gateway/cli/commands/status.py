@@ -12,7 +12,7 @@ from postil.gateway.cli.plugin_versions import describe_mismatches
 def status(as_json: AsJson = False) -> None:
     """Show what the engine is doing, which releases it has to hold and does, and what is under watch."""
     with connected() as client:
-        state = call(client, "GET", "/api/status")
+        state = call(client, "GET", "/api/v1/status")
     if as_json:
         print_json(state)
         return

@@ -25,7 +25,7 @@ def make_cli() -> typer.Typer:
 def list_tenants(as_json: AsJson = False) -> None:
     """Show the tenants; of their keys, only how they begin."""
     with connected() as client:
-        tenants = call(client, "GET", "/api/tenants")
+        tenants = call(client, "GET", "/api/v1/tenants")
     if as_json:
         print_json(tenants)
         return
@@ -57,7 +57,7 @@ def add(
     """Add a tenant and print its first key, this once: only a hash of it is kept. `postil keys` adds more."""
     body = {"name": name, "domains": domain, "default_domain": default, "expires_in": expires}
     with connected() as client:
-        tenant = call(client, "POST", "/api/tenants", json=body)
+        tenant = call(client, "POST", "/api/v1/tenants", json=body)
     if as_json:
         print_json(tenant)
     else:
@@ -67,7 +67,7 @@ def add(
 def remove(name: Annotated[str, typer.Argument(help="The tenant's name.")], as_json: AsJson = False) -> None:
     """Remove a tenant: all its keys are refused from now on."""
     with connected() as client:
-        call(client, "DELETE", f"/api/tenants/{name}")
+        call(client, "DELETE", f"/api/v1/tenants/{name}")
     if as_json:
         print_json({"removed": name})
     else:

@@ -40,7 +40,7 @@ def usage(
     asked = {"tenant": tenant, "adapter": adapter, "since": since, "until": until, "by": by.value}
     with connected() as client:
         params = {name: value for name, value in asked.items() if value is not None}
-        entries = call(client, "GET", "/api/usage", params=params)
+        entries = call(client, "GET", "/api/v1/usage", params=params)
     if as_json:
         print_json(entries)
         return
@@ -77,9 +77,9 @@ def limit(
     }
     given = {key: value for key, value in given.items() if value is not None}
     with connected() as client:
-        limits = call(client, "GET", f"/api/tenants/{name}/limits")
+        limits = call(client, "GET", f"/api/v1/tenants/{name}/limits")
         if given or clear:
-            limits = call(client, "PUT", f"/api/tenants/{name}/limits", json={**({} if clear else limits), **given})
+            limits = call(client, "PUT", f"/api/v1/tenants/{name}/limits", json={**({} if clear else limits), **given})
     if as_json:
         print_json(limits)
     else:

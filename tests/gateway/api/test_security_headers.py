@@ -14,12 +14,19 @@ TENANT = {"name": "clinic", "domains": ["healthcare"]}
 
 async def post(house: House, headers: dict[str, str], **body: Any) -> Any:
     """Try to add a tenant with the admin key."""
-    return await house.client.post("/api/tenants", headers=bearer(house.admin_key) | headers, **body)
+    return await house.client.post("/api/v1/tenants", headers=bearer(house.admin_key) | headers, **body)
 
 
 async def test_every_answer_has_the_security_headers_and_none_lets_other_origins_in(house: House) -> None:
     headers = bearer(house.admin_key) | {"Origin": house.url, "Access-Control-Request-Method": "GET"}
-    for path in ("/api/status", "/api/nothing", "/api/docs/openapi.json", "/api/tenants", "/health/live", "/"):
+    for path in (
+        "/api/v1/status",
+        "/api/v1/nothing",
+        "/api/v1/docs/openapi.json",
+        "/api/v1/tenants",
+        "/health/live",
+        "/",
+    ):
         for method in ("GET", "PATCH", "OPTIONS"):
             check_headers(await house.client.request(method, path, headers=headers))
 
@@ -74,11 +81,11 @@ async def test_what_a_form_could_send_is_no_json(house: House, kind: str) -> Non
 async def test_a_key_travels_in_its_header_only(house: House, place: str) -> None:
     cookies = {"Cookie": f"key={house.admin_key}; authorization=Bearer {house.admin_key}"} if place == "cookie" else {}
     query = "" if place == "cookie" else f"{place}{house.admin_key}"
-    assert (await house.client.get(f"/api/status{query}", headers=cookies)).status_code == 401
+    assert (await house.client.get(f"/api/v1/status{query}", headers=cookies)).status_code == 401
 
 
 @pytest.mark.parametrize(
-    ("path", "shape"), [("/v1/nothing", "error"), ("/api/nothing", "detail"), ("/nothing", "detail")]
+    ("path", "shape"), [("/v1/nothing", "error"), ("/api/v1/nothing", "detail"), ("/nothing", "detail")]
 )
 async def test_an_unknown_path_is_told_in_the_shape_of_its_api(house: House, path: str, shape: str) -> None:
     answer = await house.client.post(path, headers=bearer(house.admin_key), json={})
@@ -87,7 +94,7 @@ async def test_an_unknown_path_is_told_in_the_shape_of_its_api(house: House, pat
 
 
 @pytest.mark.parametrize(
-    ("path", "shape"), [("/v1/models", "error"), ("/v1/chat/completions", "error"), ("/api/status", "detail")]
+    ("path", "shape"), [("/v1/models", "error"), ("/v1/chat/completions", "error"), ("/api/v1/status", "detail")]
 )
 async def test_a_wrong_method_is_told_in_the_shape_of_its_api(house: House, path: str, shape: str) -> None:
     answer = await house.client.request("PUT", path, headers=bearer(house.admin_key), json={})
@@ -115,7 +122,8 @@ async def test_a_body_that_is_not_what_was_asked_for_is_refused(house: House, ra
 
 
 @pytest.mark.parametrize(
-    "path", [f"/api/adapters/a/b/releases/{10**30}/artifact", "/api/reviews/%00", "/api/reviews?limit=" + "9" * 30]
+    "path",
+    [f"/api/v1/adapters/a/b/releases/{10**30}/artifact", "/api/v1/reviews/%00", "/api/v1/reviews?limit=" + "9" * 30],
 )
 async def test_numbers_that_no_database_holds_are_refused(house: House, path: str) -> None:
     answer = await house.admin("GET", path)

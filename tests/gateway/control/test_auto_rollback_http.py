@@ -44,8 +44,8 @@ async def test_a_bad_canary_is_gone_by_itself_and_the_log_says_why(house: House,
     assert finding["e_value"] >= finding["threshold"]
     assert event["reason"].startswith("healthcare/triage@2 is worse than healthcare/triage@1: validator failures: ")
     assert f"{finding['new_failures']} of {finding['new_total']} against 0 of" in event["reason"]
-    assert (await house.admin("GET", "/api/audit")).json()["first_break"] is None
-    assert (await house.admin("GET", "/api/status")).json()["watches"] == []
+    assert (await house.admin("GET", "/api/v1/audit")).json()["first_break"] is None
+    assert (await house.admin("GET", "/api/v1/status")).json()["watches"] == []
 
 
 async def test_a_fresh_stable_that_is_bad_goes_back_to_its_predecessor(house: House, clinic: str) -> None:
@@ -63,7 +63,7 @@ async def test_a_fresh_stable_that_is_bad_goes_back_to_its_predecessor(house: Ho
 async def test_a_good_release_stays_first_as_canary_and_then_as_stable(house: House, clinic: str) -> None:
     await canary(house, 2, 50)
     assert set(await traffic(house, clinic, range(300))) == {"healthcare/triage@1", "healthcare/triage@2"}
-    (watch,) = (await house.admin("GET", "/api/status")).json()["watches"]
+    (watch,) = (await house.admin("GET", "/api/v1/status")).json()["watches"]
     assert (watch["new"], watch["old"], watch["channel"]) == ("healthcare/triage@2", "healthcare/triage@1", "canary")
     assert sum(watch["evidence"][0][field] for field in ("new_total", "old_total")) == 300
     await move(house, "promote", 2)

@@ -69,7 +69,7 @@ async def test_a_promote_is_followed_within_a_quarter_of_a_second(
         for number in [2, 1] * 10:
             began = time.perf_counter()
             body = {"release": number}
-            assert (await one.admin("POST", "/api/adapters/healthcare/triage/promote", json=body)).status_code == 200
+            assert (await one.admin("POST", "/api/v1/adapters/healthcare/triage/promote", json=body)).status_code == 200
             await until(partial(lambda number: live(two) == number, number))
             took.append(time.perf_counter() - began)
         assert await release_of(two, key) == "healthcare/triage@1"
@@ -86,11 +86,11 @@ async def test_tenants_canaries_and_pins_are_followed(tmp_path: Path, shared: st
         await one.publish("healthcare/triage")
         await one.publish("healthcare/triage", seed=1, live=False)
         key = await one.tenant("clinic", "healthcare")
-        await one.admin("PUT", "/api/adapters/healthcare/triage/pins/clinic", json={"release": 2})
+        await one.admin("PUT", "/api/v1/adapters/healthcare/triage/pins/clinic", json={"release": 2})
         await until(lambda: bool(two.runtime.catalog.current.entries.get("healthcare/triage")))
         await until(lambda: two.runtime.catalog.current.entries["healthcare/triage"].pins == {"clinic": 2})
         assert await release_of(two, key) == "healthcare/triage@2"
-        await one.admin("DELETE", "/api/tenants/clinic")
+        await one.admin("DELETE", "/api/v1/tenants/clinic")
         await until(lambda: not two.runtime.callers.current.knows("clinic"))
         assert (await two.ask(key)).status_code == 401
 

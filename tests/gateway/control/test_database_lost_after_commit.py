@@ -44,7 +44,7 @@ def lost_after_a_change(house: House) -> Iterator[None]:
 
 async def test_a_new_key_is_shown_and_is_good_once_the_database_answers(house: House, clinic: str) -> None:
     with lost_after_a_change(house):
-        response = await house.admin("POST", "/api/keys", json={"owner": "clinic"})
+        response = await house.admin("POST", "/api/v1/keys", json={"owner": "clinic"})
         assert response.status_code == 201, response.text
     key = response.json()["key"]
     await until(lambda: not refused(house, key)())
@@ -54,26 +54,26 @@ async def test_a_new_key_is_shown_and_is_good_once_the_database_answers(house: H
 async def test_a_revoked_and_a_rotated_key_are_told_of_and_out_of_force_once_the_database_answers(
     house: House, clinic: str
 ) -> None:
-    made = (await house.admin("POST", "/api/keys", json={"owner": "clinic"})).json()
+    made = (await house.admin("POST", "/api/v1/keys", json={"owner": "clinic"})).json()
     with lost_after_a_change(house):
-        response = await house.admin("POST", f"/api/keys/{made['id']}/rotate", json={"overlap": 0})
+        response = await house.admin("POST", f"/api/v1/keys/{made['id']}/rotate", json={"overlap": 0})
         assert (response.status_code, response.json()["replaces"]["id"]) == (201, made["id"])
     await until(refused(house, made["key"]))
     with lost_after_a_change(house):
-        gone = await house.admin("DELETE", f"/api/keys/{response.json()['id']}")
+        gone = await house.admin("DELETE", f"/api/v1/keys/{response.json()['id']}")
         assert (gone.status_code, gone.json()["state"]) == (200, "revoked")
     await until(refused(house, response.json()["key"]))
 
 
 async def test_a_tenant_comes_and_goes_and_its_pin_with_it(house: House, clinic: str) -> None:
     with lost_after_a_change(house):
-        response = await house.admin("POST", "/api/tenants", json={"name": "bank", "domains": ["healthcare"]})
+        response = await house.admin("POST", "/api/v1/tenants", json={"name": "bank", "domains": ["healthcare"]})
         assert response.status_code == 201, response.text
     await until(lambda: house.runtime.callers.current.knows("bank"))
-    path = "/api/adapters/healthcare/triage/pins/bank"
+    path = "/api/v1/adapters/healthcare/triage/pins/bank"
     assert (await house.admin("PUT", path, json={"release": 1})).status_code == 200
     with lost_after_a_change(house):
-        assert (await house.admin("DELETE", "/api/tenants/bank")).status_code == 204
+        assert (await house.admin("DELETE", "/api/v1/tenants/bank")).status_code == 204
     await until(lambda: not house.runtime.callers.current.knows("bank"))
     await until(lambda: not house.runtime.catalog.current.entries["healthcare/triage"].pins)
     assert refused(house, response.json()["key"])()
@@ -81,16 +81,16 @@ async def test_a_tenant_comes_and_goes_and_its_pin_with_it(house: House, clinic:
 
 async def test_limits_are_in_force_once_the_database_answers(house: House, clinic: str) -> None:
     with lost_after_a_change(house):
-        response = await house.admin("PUT", "/api/tenants/clinic/limits", json={"requests_per_minute": 5})
+        response = await house.admin("PUT", "/api/v1/tenants/clinic/limits", json={"requests_per_minute": 5})
         assert (response.status_code, response.json()["requests_per_minute"]) == (200, 5)
     await until(house.runtime.callers.limited)
 
 
-@pytest.mark.parametrize("act", ["/api/keys", "/api/tenants"])
+@pytest.mark.parametrize("act", ["/api/v1/keys", "/api/v1/tenants"])
 async def test_a_database_that_is_away_before_the_change_is_still_told_of(house: House, clinic: str, act: str) -> None:
     database = house.runtime.registry.database()
     real, database.engine = database.engine, Database(f"sqlite:///{house.folder / 'nowhere' / 'gone.db'}").engine
-    body = {"owner": "clinic"} if act == "/api/keys" else {"name": "bank", "domains": ["healthcare"]}
+    body = {"owner": "clinic"} if act == "/api/v1/keys" else {"name": "bank", "domains": ["healthcare"]}
     response = await house.admin("POST", act, json=body)
     database.engine = real
     assert (response.status_code, "nothing was changed" in response.json()["detail"]) == (503, True)
@@ -99,7 +99,7 @@ async def test_a_database_that_is_away_before_the_change_is_still_told_of(house:
 async def test_a_rollback_is_told_to_be_done_and_is_served_once_the_database_answers(house: House, clinic: str) -> None:
     await house.publish("healthcare/triage", seed=2)
     with lost_after_a_change(house):
-        response = await house.admin("POST", "/api/adapters/healthcare/triage/rollback", json={"reason": "worse"})
+        response = await house.admin("POST", "/api/v1/adapters/healthcare/triage/rollback", json={"reason": "worse"})
         assert response.status_code == 503
         assert response.json()["detail"].startswith("it was done; but then the registry's database does not answer")
     await until(lambda: house.runtime.catalog.current.entries["healthcare/triage"].live == 1)
@@ -109,6 +109,6 @@ async def test_a_rollback_is_told_to_be_done_and_is_served_once_the_database_ans
 async def test_new_signing_keys_are_told_to_be_in_force(house: House, clinic: str, tmp_path: Path) -> None:
     keys = {"keys": [key_pair(tmp_path, "ours").public.read_text()]}
     with lost_after_a_change(house):
-        response = await house.admin("PUT", "/api/domains/healthcare/signing-keys", json=keys)
+        response = await house.admin("PUT", "/api/v1/domains/healthcare/signing-keys", json=keys)
         assert (response.status_code, response.json()["detail"][:11]) == (503, "it was done")
-    assert (await house.admin("GET", "/api/domains")).json()[0]["signature_required"]
+    assert (await house.admin("GET", "/api/v1/domains")).json()[0]["signature_required"]

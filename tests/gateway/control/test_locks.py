@@ -8,7 +8,7 @@ from postil.gateway.control.locks import AdapterLocks
 from postil.registry.names import AdapterName
 from tests.gateway.conftest import FREE_TEXT, House, until
 
-TRIAGE, NOTES = "/api/adapters/healthcare/triage", "/api/adapters/legal/notes"
+TRIAGE, NOTES = "/api/v1/adapters/healthcare/triage", "/api/v1/adapters/legal/notes"
 
 
 async def test_a_rollback_does_not_wait_for_the_load_of_another_adapter(house: House) -> None:

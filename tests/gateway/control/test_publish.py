@@ -20,7 +20,7 @@ from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import FREE_TEXT, TRIAGE, House, bearer, running_house, until
 from tests.registry.artifacts.archives.handmade import KINDS
 
-ROUTE = "/api/adapters/legal/notes/releases"
+ROUTE = "/api/v1/adapters/legal/notes/releases"
 SOURCE = f"hf://{REPO}"
 
 
@@ -59,7 +59,7 @@ async def nothing_is_left(house: House) -> None:
     """No release, no file, and none on its way."""
     await until(lambda: not any((house.folder / "home/artifacts/incoming").iterdir()))
     assert list((house.folder / "home/artifacts/sha256").iterdir()) == []
-    assert (await house.admin("GET", "/api/adapters")).json() == []
+    assert (await house.admin("GET", "/api/v1/adapters")).json() == []
 
 
 async def test_every_kind_of_archive_makes_the_same_release(house: House, adapter: dict[str, bytes]) -> None:
@@ -83,7 +83,7 @@ async def test_an_adapter_on_a_hub_is_fetched_and_its_commit_kept(house: House, 
     assert (made["source"], made["note"], made["created"]) == (f"{SOURCE}@{commit}", "from outside", True)
     artifact = house.runtime.registry.get().artifacts.verified(made["artifact"])
     assert {path.name: path.read_bytes() for path in artifact.iterdir()} == hub.repos[REPO].commits[commit]
-    state = (await house.admin("GET", "/api/adapters/legal/notes")).json()
+    state = (await house.admin("GET", "/api/v1/adapters/legal/notes")).json()
     assert state["releases"][0]["source"] == f"{SOURCE}@{commit}"
 
 
@@ -97,7 +97,7 @@ async def test_the_same_adapter_from_a_hub_and_from_a_folder_is_one_release(
 
 async def test_a_release_from_a_hub_answers(house: House, hub: Hub) -> None:
     await fetch(house, policy=FREE_TEXT)
-    assert (await house.admin("POST", "/api/adapters/legal/notes/promote", json={"release": 1})).status_code == 200
+    assert (await house.admin("POST", "/api/v1/adapters/legal/notes/promote", json={"release": 1})).status_code == 200
     answer = await house.ask(await house.tenant("firm", "legal"))
     assert answer.headers["x-postil-release"] == "legal/notes@1"
 

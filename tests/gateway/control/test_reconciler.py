@@ -45,7 +45,7 @@ async def restart(house: House) -> None:
 
 async def row(house: House, release: str) -> dict[str, Any]:
     """What the status says of a release."""
-    rows = (await house.admin("GET", "/api/status")).json()["adapters"]
+    rows = (await house.admin("GET", "/api/v1/status")).json()["adapters"]
     (found,) = [row for row in rows if row["release"] == release]
     return dict(found)
 
@@ -85,7 +85,7 @@ async def test_after_a_restart_of_the_gateway_too(tmp_path: Path, engine_at: tup
         assert set(engine.adapters) == names
         assert await loaded(house) == EVERYTHING
         assert (await house.ask(key)).headers["x-postil-release"] == f"{NAME}@4"
-        rows = (await house.admin("GET", "/api/status")).json()["adapters"]
+        rows = (await house.admin("GET", "/api/v1/status")).json()["adapters"]
         assert [row["why"] for row in rows] == [["live"], ["canary"], ["shadow"], ["pin of clinic"]]
 
 

@@ -13,7 +13,7 @@ from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import FREE_TEXT, TRIAGE, House, running_house, until
 
-ADAPTER = "/api/adapters/healthcare/triage"
+ADAPTER = "/api/v1/adapters/healthcare/triage"
 
 
 def files_of(folder: Path) -> set[str]:
@@ -126,13 +126,13 @@ async def test_many_first_requests_load_an_adapter_once(house: House, clinic: st
         ("POST", f"{ADAPTER}/promote", {}, 400),
         ("POST", f"{ADAPTER}/promote", {"release": 1, "force": True}, 400),
         ("POST", f"{ADAPTER}/rollback", {}, 409),
-        ("POST", "/api/adapters/healthcare/none/rollback", {}, 404),
-        ("GET", "/api/adapters/healthcare/none", None, 404),
-        ("GET", "/api/adapters/UPPER/case", None, 400),
+        ("POST", "/api/v1/adapters/healthcare/none/rollback", {}, 404),
+        ("GET", "/api/v1/adapters/healthcare/none", None, 404),
+        ("GET", "/api/v1/adapters/UPPER/case", None, 400),
         ("POST", f"{ADAPTER}/releases", None, 400),
-        ("POST", "/api/tenants", {"name": "clinic", "domains": ["healthcare"]}, 409),
-        ("POST", "/api/tenants", {"name": "new", "domains": ["No Domain"]}, 400),
-        ("DELETE", "/api/tenants/none", None, 404),
+        ("POST", "/api/v1/tenants", {"name": "clinic", "domains": ["healthcare"]}, 409),
+        ("POST", "/api/v1/tenants", {"name": "new", "domains": ["No Domain"]}, 400),
+        ("DELETE", "/api/v1/tenants/none", None, 404),
     ],
 )
 async def test_a_wrong_act_is_a_problem_with_a_sentence(
@@ -144,7 +144,7 @@ async def test_a_wrong_act_is_a_problem_with_a_sentence(
     assert response.json()["detail"]
 
 
-@pytest.mark.parametrize("path", ["/api/adapters", "/api/tenants", "/api/status", "/api/plugins"])
+@pytest.mark.parametrize("path", ["/api/v1/adapters", "/api/v1/tenants", "/api/v1/status", "/api/v1/plugins"])
 async def test_only_the_admin_administers(house: House, clinic: str, path: str) -> None:
     assert (await house.client.get(path)).status_code == 401
     assert (await house.client.get(path, headers={"Authorization": f"Bearer {clinic}"})).status_code == 403
@@ -175,7 +175,7 @@ async def test_after_a_restart_what_was_live_is_live_and_loaded(
     async with running_house(tmp_path, engine, url) as house:
         assert engine.adapters == loaded
         assert (await house.ask(key)).headers["x-postil-release"] == "healthcare/triage@1"
-        assert (await house.admin("GET", "/api/status")).json()["adapters"][0]["resident"] is True
+        assert (await house.admin("GET", "/api/v1/status")).json()["adapters"][0]["resident"] is True
 
 
 async def test_a_release_that_cannot_be_loaded_does_not_stop_the_others(
@@ -193,7 +193,7 @@ async def test_a_release_that_cannot_be_loaded_does_not_stop_the_others(
     async with running_house(tmp_path, engine, url) as house:
         assert (await house.ask(keys[1])).status_code == 200
         assert (await house.ask(keys[0])).status_code == 503
-        rows = (await house.admin("GET", "/api/status")).json()["adapters"]
+        rows = (await house.admin("GET", "/api/v1/status")).json()["adapters"]
         problems = {row["release"]: row["problem"] for row in rows}
         assert problems["legal/clause@1"] is None
         assert "damaged" in problems["healthcare/triage@1"]
@@ -205,12 +205,12 @@ async def test_an_upload_over_the_limit_is_refused(tmp_path: Path, engine_at: tu
         (source / "README.md").write_bytes(b"x" * (3 << 20))
         response = await house.upload("healthcare/triage", source)
         assert response.status_code == 413
-        assert (await house.admin("GET", "/api/adapters")).json() == []
+        assert (await house.admin("GET", "/api/v1/adapters")).json() == []
 
 
 async def test_the_admin_api_describes_itself(house: House) -> None:
-    document = (await house.client.get("/api/docs/openapi.json")).json()
-    assert "/api/adapters/{domain}/{adapter}/rollback" in document["paths"]
+    document = (await house.client.get("/api/v1/docs/openapi.json")).json()
+    assert "/api/v1/adapters/{domain}/{adapter}/rollback" in document["paths"]
 
 
 @pytest.mark.parametrize("note", ["a\0b", "x" * 5000])

@@ -87,7 +87,7 @@ async def mine(house: House, key: str, review: str, wait: float = 0) -> httpx.Re
 
 async def decide(house: House, review: str, action: str, **body: Any) -> httpx.Response:
     """Somebody decides."""
-    return await house.admin("POST", f"/api/reviews/{review}/{action}", json=body)
+    return await house.admin("POST", f"/api/v1/reviews/{review}/{action}", json=body)
 
 
 async def test_the_client_gets_the_holding_answer_and_then_the_decision(unsure: House) -> None:
@@ -130,7 +130,7 @@ async def test_another_tenant_does_not_learn_that_there_is_such_a_review(unsure:
         assert response.status_code == 404
         assert response.json()["error"]["message"] == f"there is no review {which[:40]!r}"
     assert (await unsure.client.get(f"/v1/reviews/{review}")).status_code == 401
-    assert (await unsure.client.get("/api/reviews", headers=bearer(key))).status_code == 403
+    assert (await unsure.client.get("/api/v1/reviews", headers=bearer(key))).status_code == 403
 
 
 async def test_a_second_decision_is_refused(unsure: House) -> None:
@@ -154,7 +154,7 @@ async def test_a_notice_comes_with_the_answer_and_a_review_after_it(unsure: Hous
     assert answer.json()["choices"][0]["message"]["content"] == '{"category": "symptoms"}'
     assert answer.json()["postil"] == {"notice": "call somebody"}
     assert answer.headers["x-postil-notice"] == "call somebody"
-    review = (await unsure.admin("GET", f"/api/reviews/{answer.headers['x-postil-review']}")).json()
+    review = (await unsure.admin("GET", f"/api/v1/reviews/{answer.headers['x-postil-review']}")).json()
     assert (review["reason"], review["holding"], review["asked"]) == ("pain", None, "chest pain")
     calm = await unsure.ask(key, "an appointment please")
     assert "postil" not in calm.json()
@@ -237,5 +237,5 @@ async def test_a_sample_of_what_passed_is_looked_at_afterwards(tmp_path: Path, e
         await house.publish("healthcare/triage", policy)
         assert "x-postil-review" not in (await house.ask(await house.tenant("clinic", "healthcare"))).headers
     async with running_house(tmp_path, *engine_at) as house:
-        (review,) = (await house.admin("GET", "/api/reviews", params={"status": "open"})).json()
+        (review,) = (await house.admin("GET", "/api/v1/reviews", params={"status": "open"})).json()
     assert (review["reason"], review["assigned_to"], review["holding"]) == ("sample", "ann", None)

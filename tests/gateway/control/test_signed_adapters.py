@@ -35,7 +35,7 @@ def ours(tmp_path: Path) -> KeyPair:
 async def demand(house: House, *keys: KeyPair, status: int = 200) -> Any:
     """Let ``healthcare`` accept these keys from now on."""
     body = {"keys": [key.pem for key in keys], "reason": "a test"}
-    response = await house.admin("PUT", "/api/domains/healthcare/signing-keys", json=body)
+    response = await house.admin("PUT", "/api/v1/domains/healthcare/signing-keys", json=body)
     assert response.status_code == status, response.text
     return response.json()
 
@@ -53,7 +53,7 @@ async def send(
 
 async def promote(house: House, number: int) -> httpx.Response:
     """Make a release live."""
-    return await house.admin("POST", f"/api/adapters/{NAME}/promote", json={"release": number})
+    return await house.admin("POST", f"/api/v1/adapters/{NAME}/promote", json={"release": number})
 
 
 def artifact(house: House, number: int) -> str:
@@ -81,7 +81,7 @@ async def test_a_signed_adapter_is_published_promoted_and_answers(house: House, 
 
 async def test_a_forged_signature_is_refused_over_http_and_leaves_nothing(house: House, ours: KeyPair) -> None:
     await demand(house, ours)
-    events = (await house.admin("GET", "/api/events")).json()
+    events = (await house.admin("GET", "/api/v1/events")).json()
     good, other = write_adapter(house.folder / "good"), write_adapter(house.folder / "other", seed=7)
     weights = hashlib.sha256((good / WEIGHTS).read_bytes()).hexdigest()
     forged = resigned(sign(other, ours.private), WEIGHTS, weights)
@@ -91,8 +91,8 @@ async def test_a_forged_signature_is_refused_over_http_and_leaves_nothing(house:
         assert response.headers["content-type"].startswith("application/problem+json")
         assert "sign it with `postil publish FOLDER --sign KEY`" in response.json()["detail"]
         assert str(house.folder) not in response.text
-    assert (await house.admin("GET", "/api/adapters")).json() == []
-    assert (await house.admin("GET", "/api/events")).json() == events
+    assert (await house.admin("GET", "/api/v1/adapters")).json() == []
+    assert (await house.admin("GET", "/api/v1/events")).json() == events
     await until(lambda: not any((house.folder / "home/artifacts/incoming").iterdir()))
     assert list((house.folder / "home/artifacts/sha256").iterdir()) == []
 
@@ -147,7 +147,7 @@ async def test_an_unsigned_release_that_is_loaded_cannot_be_made_live_or_canary(
     house: House, clinic: str, ours: KeyPair
 ) -> None:
     await house.publish(NAME, seed=1, live=False)
-    await house.admin("PUT", f"/api/adapters/{NAME}/channels/canary", json={"release": 2, "weight": 1})
+    await house.admin("PUT", f"/api/v1/adapters/{NAME}/channels/canary", json={"release": 2, "weight": 1})
     loaded = house.runtime.catalog.current.named(f"{NAME}@2")
     assert loaded is not None
     assert house.runtime.engine.can_serve(loaded)
@@ -155,7 +155,7 @@ async def test_an_unsigned_release_that_is_loaded_cannot_be_made_live_or_canary(
     refused = await promote(house, 2)
     assert refused.status_code == 422
     assert "was left as it is" in refused.json()["detail"]
-    weight = await house.admin("PUT", f"/api/adapters/{NAME}/channels/shadow", json={"release": 2, "weight": 1})
+    weight = await house.admin("PUT", f"/api/v1/adapters/{NAME}/channels/shadow", json={"release": 2, "weight": 1})
     assert weight.status_code == 422
     assert house.runtime.catalog.current.entries[NAME].live == 1
 
@@ -173,7 +173,7 @@ async def test_a_gateway_that_starts_again_loads_only_what_is_signed(
     async with running_house(tmp_path, *engine_at) as house:
         assert (await house.ask(key, model=NAME)).status_code == 200
         assert (await house.ask(key, model="healthcare/other")).status_code == 503
-        status = (await house.admin("GET", "/api/status")).text
+        status = (await house.admin("GET", "/api/v1/status")).text
         assert "this one has no signature" in status
 
 
@@ -218,7 +218,7 @@ async def test_another_gateway_hears_that_signatures_are_required_before_the_dat
 async def test_only_an_admin_changes_what_a_domain_requires_and_a_viewer_sees_it(
     house: House, clinic: str, ours: KeyPair
 ) -> None:
-    see, change = ("GET", "/api/domains"), ("PUT", "/api/domains/healthcare/signing-keys")
+    see, change = ("GET", "/api/v1/domains"), ("PUT", "/api/v1/domains/healthcare/signing-keys")
     publisher = await staff(house, Role.PUBLISHER, "healthcare")
     viewer, admin = await staff(house, Role.VIEWER), await staff(house, Role.ADMIN, owner="eve")
     body = {"keys": [ours.pem]}
@@ -234,7 +234,7 @@ async def test_only_an_admin_changes_what_a_domain_requires_and_a_viewer_sees_it
 
 async def test_a_private_key_is_refused_and_not_repeated(house: House, ours: KeyPair) -> None:
     body = {"keys": [ours.private.read_text()]}
-    response = await house.admin("PUT", "/api/domains/healthcare/signing-keys", json=body)
+    response = await house.admin("PUT", "/api/v1/domains/healthcare/signing-keys", json=body)
     assert response.status_code == 422
     assert ours.private.read_text().splitlines()[1] not in response.text
-    assert (await house.admin("GET", "/api/domains")).json() == []
+    assert (await house.admin("GET", "/api/v1/domains")).json() == []

@@ -84,4 +84,4 @@ async def test_readiness_says_which_task_fails_and_refuses_where_it_does_not_rec
     await until(lambda: house.runtime.tasks.broken == ["test broken"])
     answer = await house.client.get("/health/ready")
     assert (answer.status_code, answer.json()["status"]) == (503, "degraded")
-    assert (await house.admin("GET", "/api/status")).json()["failing_tasks"] == ["test broken", "test once"]
+    assert (await house.admin("GET", "/api/v1/status")).json()["failing_tasks"] == ["test broken", "test once"]

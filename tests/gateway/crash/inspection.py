@@ -36,9 +36,9 @@ class Inspection:
     async def of_the_living(self) -> None:
         """It runs again: compare what it shows with what it answered, what its log tells, and what is on the disk."""
         async with self._victim.admin("inspection") as client:
-            events = (await client.get("/api/events")).json()
-            adapters = {state["adapter"]: state for state in (await client.get("/api/adapters")).json()}
-            audit = (await client.get("/api/audit")).json()
+            events = (await client.get("/api/v1/events")).json()
+            adapters = {state["adapter"]: state for state in (await client.get("/api/v1/adapters")).json()}
+            audit = (await client.get("/api/v1/audit")).json()
         assert audit == {"events": len(events), "first_break": None}
         assert events[: len(self.events)] == self.events, "the log of before the kill is another one now"
         self._check_acts(events[len(self.events) :])
@@ -53,7 +53,7 @@ class Inspection:
     async def of_the_garbage(self) -> None:
         """After a last garbage collection nothing is in the store but what a release names."""
         async with self._victim.admin("setup") as client:
-            response = await client.post("/api/gc", json={"keep": 10**6})
+            response = await client.post("/api/v1/gc", json={"keep": 10**6})
         assert [row["releases"] for row in response.json()["garbage"]] == [[]] * self._orphans
         await self.of_the_living()
         assert self._orphans == 0

@@ -89,7 +89,7 @@ class Victim:
         """Who is pinned, and who asks."""
         async with self.admin("setup") as client:
             for name in TENANTS:
-                response = await client.post("/api/tenants", json={"name": name, "domains": ["healthcare", "legal"]})
+                response = await client.post("/api/v1/tenants", json={"name": name, "domains": ["healthcare", "legal"]})
                 self.keys[name] = response.json()["key"]
 
     async def kill_at_work(self) -> None:

@@ -55,7 +55,7 @@ class Work:
 
     def _request(self, kind: str, adapter: str) -> tuple[str, str, dict[str, Any]]:
         """Method, path and arguments of a request."""
-        root = f"/api/adapters/{adapter}"
+        root = f"/api/v1/adapters/{adapter}"
         release = {"release": self._chance.randint(1, max(1, self._published(adapter)))}
         tenant = f"{root}/pins/{self._chance.choice(TENANTS)}"
         weight = self._chance.choice([1, 10, 50])
@@ -69,7 +69,7 @@ class Work:
             "shadow-end": ("DELETE", f"{root}/channels/shadow", {}),
             "pin": ("PUT", tenant, {"json": release}),
             "unpin": ("DELETE", tenant, {}),
-            "gc": ("POST", "/api/gc", {"json": {"keep": self._chance.randint(1, 4)}}),
+            "gc": ("POST", "/api/v1/gc", {"json": {"keep": self._chance.randint(1, 4)}}),
         }
         return requests[kind]
 

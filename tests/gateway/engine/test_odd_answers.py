@@ -92,7 +92,7 @@ async def test_a_gateway_with_the_engines_key_is_served_by_an_engine_that_wants_
         assert refused.status_code == 503
         assert refused.json()["error"]["code"] == "engine_key_refused"
         assert "POSTIL_ENGINE_API_KEY" in refused.json()["error"]["message"]
-        status = (await house.admin("GET", "/api/status")).text
+        status = (await house.admin("GET", "/api/v1/status")).text
         house.engine.api_key = "s3cret-of-the-engine"
     assert "s3cret-of-the-engine" not in f"{status} {refused.text} {caplog.text} {house.runtime.settings!r}"
 

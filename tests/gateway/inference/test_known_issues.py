@@ -11,7 +11,7 @@ from postil.gateway.inference.routing.release import engine_name
 from tests.fakes.vllm import Reply
 from tests.gateway.conftest import FREE_TEXT, TRIAGE, House, bearer, until
 
-ADAPTER = "/api/adapters/healthcare/triage"
+ADAPTER = "/api/v1/adapters/healthcare/triage"
 
 
 async def test_a_new_version_under_the_same_name_does_not_serve_the_old_ones_prefix_cache(
@@ -65,7 +65,7 @@ async def test_a_request_in_flight_never_names_a_version_that_has_gone(house: Ho
 async def test_a_bad_adapter_takes_nobody_else_down(house: House, clinic: str) -> None:
     house.engine.refuse_load = "cannot be loaded"
     await house.publish("legal/clause", FREE_TEXT, seed=5, live=False)
-    refused = await house.admin("POST", "/api/adapters/legal/clause/promote", json={"release": 1})
+    refused = await house.admin("POST", "/api/v1/adapters/legal/clause/promote", json={"release": 1})
     assert (refused.status_code, "cannot be loaded" in refused.json()["detail"]) == (422, True)
     assert (await house.ask(clinic)).status_code == 200
 
@@ -87,7 +87,7 @@ async def test_one_release_that_cannot_be_served_does_not_hide_the_others(house:
     """Elsewhere an exception in one resolver is a 500 and ends the chain for all."""
     await house.publish("legal/clause", FREE_TEXT, seed=5)
     folder = house.runtime.settings.artifact_folder / "sha256"
-    row = (await house.admin("GET", "/api/adapters/legal/clause")).json()["releases"][0]
+    row = (await house.admin("GET", "/api/v1/adapters/legal/clause")).json()["releases"][0]
     (folder / row["artifact"].removeprefix("sha256:") / "adapter_model.safetensors").write_bytes(b"damaged")
     house.engine.adapters.clear()
     firm = await house.tenant("firm", "legal")
@@ -117,7 +117,7 @@ async def test_what_was_live_at_any_instant_is_known(house: House, clinic: str) 
     """Elsewhere a registry knows what is in production now, and not what was."""
     between = datetime.now(UTC).isoformat()
     await house.publish("healthcare/triage", seed=1)
-    live = await house.admin("GET", "/api/live", params={"at": between})
+    live = await house.admin("GET", "/api/v1/live", params={"at": between})
     assert live.json() == {"healthcare/triage": 1}
-    now = await house.admin("GET", "/api/live", params={"at": datetime.now(UTC).isoformat()})
+    now = await house.admin("GET", "/api/v1/live", params={"at": datetime.now(UTC).isoformat()})
     assert now.json() == {"healthcare/triage": 2}

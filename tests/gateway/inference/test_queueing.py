@@ -173,7 +173,7 @@ async def test_a_full_queue_answers_429_at_once_in_openais_shape_and_the_other_t
         assert (error["type"], error["code"]) == ("rate_limit_error", "queue_full")
         other = say(house, bank)
         await until(lambda: waiting(house) == 3)
-        assert (await house.admin("GET", "/api/status")).json()["requests_waiting"] == 3
+        assert (await house.admin("GET", "/api/v1/status")).json()["requests_waiting"] == 3
         house.engine.gate.set()
         assert {response.status_code for response in await asyncio.gather(*flood, other)} == {200}
 

@@ -60,7 +60,7 @@ async def test_an_emergency_keeps_its_label_and_gets_a_notice_and_a_review(house
     answer = await house.ask(key, "I have chest pain and nausea")
     assert json.loads(content(answer)) == {"category": "symptoms"}
     assert answer.headers["x-postil-notice"] == "This may be an emergency. Call your local emergency number now."
-    review = await house.admin("GET", f"/api/reviews/{answer.headers['x-postil-review']}")
+    review = await house.admin("GET", f"/api/v1/reviews/{answer.headers['x-postil-review']}")
     assert "emergency wording (chest pain)" in review.text
     calm = await house.ask(key, "my bill is wrong, and I have no chest pain")
     assert not {"x-postil-notice", "x-postil-review"} & set(calm.headers)
@@ -125,7 +125,7 @@ async def governed(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> AsyncIter
 
 async def test_a_release_without_figures_does_not_pass_the_gate(governed: House) -> None:
     number = await governed.publish("healthcare/triage", live=False)
-    refused = await governed.admin("POST", "/api/adapters/healthcare/triage/promote", json={"release": number})
+    refused = await governed.admin("POST", "/api/v1/adapters/healthcare/triage/promote", json={"release": number})
     assert refused.status_code == 422
     assert "gate `minimum_metric`: its training reports no adapter_metrics.accuracy" in refused.text
 
@@ -136,7 +136,7 @@ async def made_live(house: House, adapter: str, seed: int) -> None:
     (source / "training.json").write_text('{"adapter_metrics": {"accuracy": 0.95}}')
     published = await house.upload(adapter, source)
     assert published.status_code == 201, published.text
-    promoted = await house.admin("POST", f"/api/adapters/{adapter}/promote", json={"release": 1, "reason": "better"})
+    promoted = await house.admin("POST", f"/api/v1/adapters/{adapter}/promote", json={"release": 1, "reason": "better"})
     assert promoted.status_code == 200, promoted.text
 
 

@@ -28,7 +28,7 @@ async def test_plugins_of_live_releases_are_ready_before_anybody_asks_and_end_wi
     async with running_house(tmp_path, *engine_at, plugins_dir=FOLDER) as house:
         await house.publish("legal/notes", POLICY, live=False)
         assert pid(house) is None
-        await house.admin("POST", "/api/adapters/legal/notes/promote", json={"release": 1})
+        await house.admin("POST", "/api/v1/adapters/legal/notes/promote", json={"release": 1})
         await until(lambda: log.exists() and log.read_text() == "a word\n")
         first = pid(house)
         assert alive(first)

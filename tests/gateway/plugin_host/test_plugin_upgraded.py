@@ -85,7 +85,7 @@ async def a_key(house: House) -> str:
 
 async def row(house: House, adapter: str, number: int = 1) -> dict[str, Any]:
     """A release as the admin API shows it."""
-    found = (await house.admin("GET", f"/api/adapters/{adapter}")).json()["releases"]
+    found = (await house.admin("GET", f"/api/v1/adapters/{adapter}")).json()["releases"]
     return next(dict(each) for each in found if each["number"] == number)
 
 
@@ -120,14 +120,14 @@ async def test_an_old_release_that_is_judged_by_a_newer_plugin_says_so(
 
 
 async def test_status_releases_and_diff_show_which_plugin_is_another_one(upgraded: House) -> None:
-    status = (await upgraded.admin("GET", "/api/status")).json()["adapters"]
+    status = (await upgraded.admin("GET", "/api/v1/status")).json()["adapters"]
     assert [len(each["mismatches"]) for each in status] == [2, 2]
     await publish_again(upgraded, "legal/clause", LENIENT)
     for command in (("status",), ("releases", "legal/clause"), ("diff", "legal/clause@2")):
         code, out, complaints = await postil(upgraded, *command)
         assert code == 0, complaints
         assert CHANGED in out
-    found = (await upgraded.admin("GET", "/api/diff", params={"to": "legal/clause@2"})).json()
+    found = (await upgraded.admin("GET", "/api/v1/diff", params={"to": "legal/clause@2"})).json()
     assert (len(found["from"]["mismatches"]), found["to"]["mismatches"]) == (2, [])
     assert [change["path"] for change in found["policy"]] == [
         "input[legal-privileged], package", "validators[legal-citations], version",
@@ -144,7 +144,7 @@ async def test_a_release_pinned_strictly_is_not_served_by_another_version(upgrad
         "legal-citations was published with version 3 of postil-legal-citations 1.2.0, and installed is version 4 of"
         " postil-legal-citations 2.0.0: install what it was published with, or publish it again" in problem
     )
-    promoted = await upgraded.admin("POST", "/api/adapters/legal/notes/promote", json={"release": 1})
+    promoted = await upgraded.admin("POST", "/api/v1/adapters/legal/notes/promote", json={"release": 1})
     assert promoted.status_code == 422
     assert "pinned: strict" in promoted.text
 
@@ -154,7 +154,7 @@ async def test_published_again_with_the_newer_plugin_it_is_another_release(upgra
     assert (made["number"], made["created"], made["mismatches"]) == (2, True, [])
     again = await publish_again(upgraded, "legal/notes", STRICT)
     assert (again["number"], again["created"]) == (2, False)
-    await upgraded.admin("POST", "/api/adapters/legal/notes/promote", json={"release": 2})
+    await upgraded.admin("POST", "/api/v1/adapters/legal/notes/promote", json={"release": 2})
     key = await a_key(upgraded)
     assert (await upgraded.ask(key, model="legal/notes")).status_code == 200
     assert (await upgraded.client.get("/v1/models", headers=bearer(key))).status_code == 200

@@ -251,7 +251,7 @@ async def test_what_is_not_http_or_could_be_read_in_two_ways_is_refused(raw: byt
 
 async def test_under_api_it_is_refused_as_problem_details() -> None:
     async with at(App()) as port:
-        head = b"POST /api/tenants HTTP/1.1\r\ncontent-length: 5\r\n\r\n"
+        head = b"POST /api/v1/tenants HTTP/1.1\r\ncontent-length: 5\r\n\r\n"
         status, headers, body = told(await sent(port, head))
     assert (status, headers["content-type"]) == (408, "application/problem+json")
     assert (body["status"], body["title"]) == (408, "invalid request error")

@@ -55,8 +55,8 @@ async def test_no_log_holds_a_prompt_an_answer_or_a_key(
     for broken in raw:
         await house.client.post("/v1/chat/completions", content=broken, headers=bearer(clinic))
         await house.client.post("/v1/chat/completions", content=broken, headers=bearer(KEY))
-    await house.client.get(f"/api/status?key={KEY}", headers=bearer(KEY))
-    await house.admin("POST", "/api/tenants", json={"name": PROMPT, "domains": [1]})
+    await house.client.get(f"/api/v1/status?key={KEY}", headers=bearer(KEY))
+    await house.admin("POST", "/api/v1/tenants", json={"name": PROMPT, "domains": [1]})
     await not_http(house, f"POST /v1/chat/completions HTTP/1.1\r\nauthorization: Bearer {KEY}\r\n{PROMPT}\r\n\r\n")
     log = written(everything)
     assert "engine" in log, "the logs are read: something that went wrong stands in them"

@@ -24,55 +24,55 @@ def noted(house: House) -> list[Event]:
 
 
 async def test_the_first_attempt_is_in_the_log_at_once(house: House) -> None:
-    await house.client.get("/api/adapters/secret-word/x", headers=bearer("a-guessed-key"))
+    await house.client.get("/api/v1/adapters/secret-word/x", headers=bearer("a-guessed-key"))
     await until(lambda: bool(noted(house)))
     (event,) = noted(house)
     assert (event.actor, event.subject) == ("nobody", "admin-api")
     assert event.details == {
         "key": None,
         "origin": "127.0.0.1",
-        "route": "GET /api/adapters/{domain:str}/{adapter:str}",
+        "route": "GET /api/v1/adapters/{domain:str}/{adapter:str}",
         "status": 401,
         "times": 1,
     }
-    assert (await house.admin("GET", "/api/audit")).json()["first_break"] is None
+    assert (await house.admin("GET", "/api/v1/audit")).json()["first_break"] is None
 
 
 async def test_of_a_known_key_the_log_tells_whose_it_is(house: House, clinic: str) -> None:
-    await house.client.post("/api/gc", headers=bearer(clinic))
+    await house.client.post("/api/v1/gc", headers=bearer(clinic))
     await until(lambda: bool(noted(house)))
     (event,) = noted(house)
-    assert (event.actor, event.details["route"], event.details["status"]) == ("clinic", "POST /api/gc", 403)
+    assert (event.actor, event.details["route"], event.details["status"]) == ("clinic", "POST /api/v1/gc", 403)
     assert event.details["key"] == clinic.split("_")[1]
     assert clinic.split("_", 2)[2] not in repr(event)
 
 
 async def test_a_domain_that_is_named_elsewhere_than_in_the_path_counts_too(house: House) -> None:
     ann = await staff(house, Role.PUBLISHER, "healthcare")
-    await ann.ask("GET", "/api/diff", params={"to": "legal/clause@2"})
+    await ann.ask("GET", "/api/v1/diff", params={"to": "legal/clause@2"})
     await until(lambda: bool(noted(house)))
-    assert [(event.actor, event.details["route"]) for event in noted(house)] == [("ann", "GET /api/diff")]
+    assert [(event.actor, event.details["route"]) for event in noted(house)] == [("ann", "GET /api/v1/diff")]
 
 
 async def test_what_is_allowed_or_asked_of_the_tenants_api_is_not_in_it(house: House, clinic: str) -> None:
-    await house.admin("GET", "/api/adapters")
+    await house.admin("GET", "/api/v1/adapters")
     assert (await house.ask("a-guessed-key")).status_code == 401
     assert (await house.ask(clinic, model="legal")).status_code in (403, 404)
-    await house.client.get("/api/keys")
+    await house.client.get("/api/v1/keys")
     await until(lambda: bool(noted(house)))
-    assert [(event.details["route"], event.details["times"]) for event in noted(house)] == [("GET /api/keys", 1)]
+    assert [(event.details["route"], event.details["times"]) for event in noted(house)] == [("GET /api/v1/keys", 1)]
 
 
 async def test_a_flood_adds_no_event_before_the_minute_is_over(house: House) -> None:
-    await house.client.get("/api/keys")
+    await house.client.get("/api/v1/keys")
     await until(lambda: len(noted(house)) == 1)
-    answers = await asyncio.gather(*(house.client.get("/api/keys", headers=bearer(str(n))) for n in range(200)))
+    answers = await asyncio.gather(*(house.client.get("/api/v1/keys", headers=bearer(str(n))) for n in range(200)))
     assert {answer.status_code for answer in answers} == {401}
     assert len(noted(house)) == 1, "the first attempt alone"
 
 
 def refusal(number: int = 0) -> DeniedAttempt:
-    return DeniedAttempt("nobody", None, f"10.0.0.{number}", "GET /api/keys", 401)
+    return DeniedAttempt("nobody", None, f"10.0.0.{number}", "GET /api/v1/keys", 401)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ async def limited(house: House, **limits: int) -> str:
     if "legal/notes" not in house.runtime.catalog.current.entries:
         await house.publish("legal/notes", FREE_TEXT)
     key = await house.tenant("firm", "legal")
-    response = await house.admin("PUT", "/api/tenants/firm/limits", json=limits)
+    response = await house.admin("PUT", "/api/v1/tenants/firm/limits", json=limits)
     assert response.status_code == 200, response.text
     return key
 
@@ -96,24 +96,24 @@ async def test_so_many_at_a_time_and_each_place_is_free_again_however_a_request_
 
 async def test_limits_are_set_shown_and_in_the_log(house: House) -> None:
     await limited(house, requests_per_minute=60)
-    shown = await house.admin("GET", "/api/tenants/firm/limits")
+    shown = await house.admin("GET", "/api/v1/tenants/firm/limits")
     assert shown.json() == {
         "requests_per_minute": 60, "tokens_per_minute": None, "tokens_per_day": None, "concurrent": None,
     }  # fmt: skip
-    (tenant,) = (await house.admin("GET", "/api/tenants")).json()
+    (tenant,) = (await house.admin("GET", "/api/v1/tenants")).json()
     assert tenant["limits"] == {"requests_per_minute": 60}
-    events = (await house.admin("GET", "/api/events")).json()
+    events = (await house.admin("GET", "/api/v1/events")).json()
     assert (events[-1]["action"], events[-1]["subject"]) == ("tenant-limits", "firm")
 
 
 @pytest.mark.parametrize("body", [{"requests_per_minute": 0}, {"concurrent": "many"}, {"images": 3}, []])
 async def test_what_cannot_be_a_limit_is_refused(house: House, body: Any) -> None:
     await limited(house)
-    assert (await house.admin("PUT", "/api/tenants/firm/limits", json=body)).status_code == 400
-    assert (await house.admin("PUT", "/api/tenants/nobody/limits", json={})).status_code == 404
+    assert (await house.admin("PUT", "/api/v1/tenants/firm/limits", json=body)).status_code == 400
+    assert (await house.admin("PUT", "/api/v1/tenants/nobody/limits", json={})).status_code == 404
 
 
 async def test_a_tenant_cannot_change_its_limits(house: House) -> None:
     key = await limited(house, requests_per_minute=1)
-    answer = await house.client.put("/api/tenants/firm/limits", headers=bearer(key), json={})
+    answer = await house.client.put("/api/v1/tenants/firm/limits", headers=bearer(key), json={})
     assert answer.status_code == 403

@@ -24,53 +24,53 @@ from tests.fakes.http import serving
 from tests.gateway.conftest import FREE_TEXT, House, bearer
 
 # The document of the API alone is for everybody: it says nothing of what is served here.
-PUBLIC = "/api/docs"
+PUBLIC = "/api/v1/docs"
 ROUTES = {
-    ("GET", "/api/adapters"): Permission.SEE,
-    ("GET", "/api/adapters/{domain:str}/{adapter:str}"): Permission.SEE,
-    ("POST", "/api/adapters/{domain:str}/{adapter:str}/releases"): Permission.PUBLISH,
-    ("GET", "/api/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact"): Permission.EXPORT,
-    ("POST", "/api/adapters/{domain:str}/{adapter:str}/promote"): Permission.PUBLISH,
-    ("POST", "/api/adapters/{domain:str}/{adapter:str}/rollback"): Permission.PUBLISH,
-    ("PUT", "/api/adapters/{domain:str}/{adapter:str}/channels/{which:str}"): Permission.PUBLISH,
-    ("DELETE", "/api/adapters/{domain:str}/{adapter:str}/channels/{which:str}"): Permission.PUBLISH,
-    ("GET", "/api/adapters/{domain:str}/{adapter:str}/agreement"): Permission.SEE,
-    ("POST", "/api/adapters/{domain:str}/{adapter:str}/retire"): Permission.PUBLISH,
-    ("POST", "/api/adapters/{domain:str}/{adapter:str}/restore"): Permission.PUBLISH,
-    ("POST", "/api/adapters/{domain:str}/{adapter:str}/releases/{number:int}/retire"): Permission.PUBLISH,
-    ("POST", "/api/adapters/{domain:str}/{adapter:str}/releases/{number:int}/restore"): Permission.PUBLISH,
-    ("PUT", "/api/domains/{domain:str}/default"): Permission.PUBLISH,
-    ("PUT", "/api/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}"): Permission.ADMINISTER,
-    ("DELETE", "/api/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}"): Permission.ADMINISTER,
-    ("GET", "/api/adapters/{domain:str}/{adapter:str}/examples"): Permission.REVIEW,
-    ("GET", "/api/reviews"): Permission.REVIEW,
-    ("GET", "/api/reviews/{review_id:str}"): Permission.REVIEW,
-    ("POST", "/api/reviews/{review_id:str}/assign"): Permission.REVIEW,
-    ("POST", "/api/reviews/{review_id:str}/approve"): Permission.REVIEW,
-    ("POST", "/api/reviews/{review_id:str}/edit"): Permission.REVIEW,
-    ("POST", "/api/reviews/{review_id:str}/reject"): Permission.REVIEW,
-    ("GET", "/api/events"): Permission.SEE,
-    ("GET", "/api/audit"): Permission.AUDIT,
-    ("GET", "/api/live"): Permission.SEE,
-    ("GET", "/api/diff"): Permission.SEE,
-    ("GET", "/api/policy-schema"): Permission.LOOK,
-    ("GET", "/api/plugins"): Permission.LOOK,
-    ("POST", "/api/gc"): Permission.ADMINISTER,
-    ("GET", "/api/tenants"): Permission.SEE_KEYS,
-    ("POST", "/api/tenants"): Permission.ADMINISTER,
-    ("DELETE", "/api/tenants/{name:str}"): Permission.ADMINISTER,
-    ("GET", "/api/keys"): Permission.SEE_KEYS,
-    ("POST", "/api/keys"): Permission.ADMINISTER,
-    ("POST", "/api/keys/{key_id:str}/rotate"): Permission.ADMINISTER,
-    ("DELETE", "/api/keys/{key_id:str}"): Permission.ADMINISTER,
-    ("GET", "/api/tenants/{name:str}/limits"): Permission.SEE_KEYS,
-    ("PUT", "/api/tenants/{name:str}/limits"): Permission.ADMINISTER,
-    ("GET", "/api/usage"): Permission.SEE_USAGE,
-    ("GET", "/api/domains"): Permission.SEE_KEYS,
-    ("PUT", "/api/domains/{domain:str}/signing-keys"): Permission.ADMINISTER,
-    ("GET", "/api/status"): Permission.SEE,
+    ("GET", "/api/v1/adapters"): Permission.SEE,
+    ("GET", "/api/v1/adapters/{domain:str}/{adapter:str}"): Permission.SEE,
+    ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/releases"): Permission.PUBLISH,
+    ("GET", "/api/v1/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact"): Permission.EXPORT,
+    ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/promote"): Permission.PUBLISH,
+    ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/rollback"): Permission.PUBLISH,
+    ("PUT", "/api/v1/adapters/{domain:str}/{adapter:str}/channels/{which:str}"): Permission.PUBLISH,
+    ("DELETE", "/api/v1/adapters/{domain:str}/{adapter:str}/channels/{which:str}"): Permission.PUBLISH,
+    ("GET", "/api/v1/adapters/{domain:str}/{adapter:str}/agreement"): Permission.SEE,
+    ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/retire"): Permission.PUBLISH,
+    ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/restore"): Permission.PUBLISH,
+    ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/releases/{number:int}/retire"): Permission.PUBLISH,
+    ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/releases/{number:int}/restore"): Permission.PUBLISH,
+    ("PUT", "/api/v1/domains/{domain:str}/default"): Permission.PUBLISH,
+    ("PUT", "/api/v1/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}"): Permission.ADMINISTER,
+    ("DELETE", "/api/v1/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}"): Permission.ADMINISTER,
+    ("GET", "/api/v1/adapters/{domain:str}/{adapter:str}/examples"): Permission.REVIEW,
+    ("GET", "/api/v1/reviews"): Permission.REVIEW,
+    ("GET", "/api/v1/reviews/{review_id:str}"): Permission.REVIEW,
+    ("POST", "/api/v1/reviews/{review_id:str}/assign"): Permission.REVIEW,
+    ("POST", "/api/v1/reviews/{review_id:str}/approve"): Permission.REVIEW,
+    ("POST", "/api/v1/reviews/{review_id:str}/edit"): Permission.REVIEW,
+    ("POST", "/api/v1/reviews/{review_id:str}/reject"): Permission.REVIEW,
+    ("GET", "/api/v1/events"): Permission.SEE,
+    ("GET", "/api/v1/audit"): Permission.AUDIT,
+    ("GET", "/api/v1/live"): Permission.SEE,
+    ("GET", "/api/v1/diff"): Permission.SEE,
+    ("GET", "/api/v1/policy-schema"): Permission.LOOK,
+    ("GET", "/api/v1/plugins"): Permission.LOOK,
+    ("POST", "/api/v1/gc"): Permission.ADMINISTER,
+    ("GET", "/api/v1/tenants"): Permission.SEE_KEYS,
+    ("POST", "/api/v1/tenants"): Permission.ADMINISTER,
+    ("DELETE", "/api/v1/tenants/{name:str}"): Permission.ADMINISTER,
+    ("GET", "/api/v1/keys"): Permission.SEE_KEYS,
+    ("POST", "/api/v1/keys"): Permission.ADMINISTER,
+    ("POST", "/api/v1/keys/{key_id:str}/rotate"): Permission.ADMINISTER,
+    ("DELETE", "/api/v1/keys/{key_id:str}"): Permission.ADMINISTER,
+    ("GET", "/api/v1/tenants/{name:str}/limits"): Permission.SEE_KEYS,
+    ("PUT", "/api/v1/tenants/{name:str}/limits"): Permission.ADMINISTER,
+    ("GET", "/api/v1/usage"): Permission.SEE_USAGE,
+    ("GET", "/api/v1/domains"): Permission.SEE_KEYS,
+    ("PUT", "/api/v1/domains/{domain:str}/signing-keys"): Permission.ADMINISTER,
+    ("GET", "/api/v1/status"): Permission.SEE,
 }
-HEALTH, LEGAL = "/api/adapters/healthcare/triage", "/api/adapters/legal/clause"
+HEALTH, LEGAL = "/api/v1/adapters/healthcare/triage", "/api/v1/adapters/legal/clause"
 
 
 def routes(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
@@ -116,7 +116,7 @@ class Staff:
 async def staff(house: House, role: Role, *domains: str, owner: str = "ann") -> Staff:
     """A key of that role."""
     body = {"owner": owner, "role": role, "domains": list(domains)}
-    response = await house.admin("POST", "/api/keys", json=body)
+    response = await house.admin("POST", "/api/v1/keys", json=body)
     assert response.status_code == 201, response.text
     return Staff(house, response.json()["key"])
 
@@ -146,7 +146,7 @@ def filled(path: str, domain: str, adapter: str) -> str:
 async def test_a_role_passes_where_it_has_the_right_and_nowhere_else(both: House, role: Role) -> None:
     if role is Role.TENANT:
         body = {"owner": "clinic"}
-        someone = Staff(both, (await both.admin("POST", "/api/keys", json=body)).json()["key"])
+        someone = Staff(both, (await both.admin("POST", "/api/v1/keys", json=body)).json()["key"])
     else:
         someone = await staff(both, role, *(["healthcare"] if role in OF_DOMAINS else []))
     for (method, path), right in ROUTES.items():
@@ -174,9 +174,10 @@ async def test_a_publisher_sees_nothing_of_another_domain(both: House) -> None:
     await both.admin("PUT", f"{LEGAL}/channels/canary", json={"release": 2, "weight": 10})
     await both.admin("PUT", f"{LEGAL}/pins/firm", json={"release": 2})
     for path, params in (
-        ("/api/adapters", {}), ("/api/events", {}), ("/api/status", {}), ("/api/live", {"at": "2999-01-01"}),
-        (HEALTH, {}), ("/api/events", {"adapter": "healthcare/triage"}),
-        ("/api/diff", {"from": "healthcare/triage@1", "to": "healthcare/triage@2"}),
+        ("/api/v1/adapters", {}), ("/api/v1/events", {}), ("/api/v1/status", {}),
+        ("/api/v1/live", {"at": "2999-01-01"}),
+        (HEALTH, {}), ("/api/v1/events", {"adapter": "healthcare/triage"}),
+        ("/api/v1/diff", {"from": "healthcare/triage@1", "to": "healthcare/triage@2"}),
     ):  # fmt: skip
         response = await ann.ask("GET", path, params=params)
         assert response.status_code == 200, path
@@ -189,10 +190,10 @@ async def test_a_publisher_sees_nothing_of_another_domain(both: House) -> None:
 @pytest.mark.parametrize(
     ("path", "params"),
     [
-        ("/api/events", {"adapter": "legal/clause"}),
-        ("/api/diff", {"to": "legal/clause@2"}),
-        ("/api/diff", {"from": "legal/clause@1", "to": "healthcare/triage@2"}),
-        ("/api/diff", {"from": "healthcare/triage@1", "to": "legal/clause@2"}),
+        ("/api/v1/events", {"adapter": "legal/clause"}),
+        ("/api/v1/diff", {"to": "legal/clause@2"}),
+        ("/api/v1/diff", {"from": "legal/clause@1", "to": "healthcare/triage@2"}),
+        ("/api/v1/diff", {"from": "healthcare/triage@1", "to": "legal/clause@2"}),
     ],
 )
 async def test_a_publisher_cannot_name_another_domain(both: House, path: str, params: dict[str, str]) -> None:
@@ -227,8 +228,8 @@ async def test_an_admins_key_acts_in_its_owners_name_and_the_key_file_in_whateve
     for key, says, by in ((eve.key, "root", "eve"), (both.admin_key, "bob", "bob")):
         headers = {**bearer(key), "x-postil-actor": says}
         body = {"name": f"made-by-{by}", "domains": ["legal"]}
-        assert (await both.client.post("/api/tenants", headers=headers, json=body)).status_code == 201
-    events = (await both.admin("GET", "/api/events")).json()
+        assert (await both.client.post("/api/v1/tenants", headers=headers, json=body)).status_code == 201
+    events = (await both.admin("GET", "/api/v1/events")).json()
     assert {event["subject"]: event["by"] for event in events if event["action"] == "tenant-add"} == {
         "clinic": "admin",
         "firm": "admin",
@@ -256,11 +257,11 @@ async def test_an_admins_key_may_ask_everything(both: House) -> None:
 async def test_a_route_that_declares_nothing_is_shut_even_for_the_admin(house: House) -> None:
     app = make_litestar(house.runtime, completion_parts(house.runtime))
     for _, path, handler in routes(app):
-        if path == "/api/status":
+        if path == "/api/v1/status":
             handler.opt.clear()
     async with serving(app, lifespan="off") as url, httpx.AsyncClient(base_url=url) as client:
-        assert (await client.get("/api/status", headers=bearer(house.admin_key))).status_code == 403
-        assert (await client.get("/api/adapters", headers=bearer(house.admin_key))).status_code == 200
+        assert (await client.get("/api/v1/status", headers=bearer(house.admin_key))).status_code == 403
+        assert (await client.get("/api/v1/adapters", headers=bearer(house.admin_key))).status_code == 200
 
 
 DOMAINS = st.sampled_from(["healthcare", "legal", "finance"])

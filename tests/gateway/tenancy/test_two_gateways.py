@@ -18,7 +18,7 @@ async def test_a_limit_holds_over_both_and_use_adds_up(tmp_path: Path, shared: s
     async with two_houses(tmp_path, shared) as (one, two, _):
         await one.publish("legal/notes", FREE_TEXT)
         key = await one.tenant("firm", "legal")
-        await one.admin("PUT", "/api/tenants/firm/limits", json={"requests_per_minute": 20, "tokens_per_day": 10**6})
+        await one.admin("PUT", "/api/v1/tenants/firm/limits", json={"requests_per_minute": 20, "tokens_per_day": 10**6})
         await until(
             lambda: two.runtime.callers.current.limited() and "legal/notes" in two.runtime.catalog.current.entries
         )
@@ -31,7 +31,7 @@ async def test_a_limit_holds_over_both_and_use_adds_up(tmp_path: Path, shared: s
         spent = sum(answer.json()["usage"]["total_tokens"] for answer in answers[:4]) * 5
         assert answers[0].headers["x-ratelimit-remaining-tokens"] == str(10**6 - spent * 4 // 5)
         await two.runtime.ledger.flush()
-        (entry,) = (await one.admin("GET", "/api/usage")).json()
+        (entry,) = (await one.admin("GET", "/api/v1/usage")).json()
         assert (entry["requests"], entry["prompt_tokens"] + entry["completion_tokens"]) == (20, spent)
 
 
@@ -40,7 +40,7 @@ async def test_neither_hears_of_the_other_but_in_the_background(tmp_path: Path, 
     async with two_houses(tmp_path, shared) as (one, two, _):
         await one.publish("legal/notes", FREE_TEXT)
         key = await one.tenant("firm", "legal")
-        await one.admin("PUT", "/api/tenants/firm/limits", json={"requests_per_minute": 100})
+        await one.admin("PUT", "/api/v1/tenants/firm/limits", json={"requests_per_minute": 100})
         await until(
             lambda: two.runtime.callers.current.limited() and "legal/notes" in two.runtime.catalog.current.entries
         )
@@ -81,5 +81,5 @@ async def test_answers_go_on_while_the_database_cannot_be_asked_and_nothing_is_l
             locking.rollback()
         for house in (one, two):
             await house.runtime.ledger.stop()
-        (entry,) = (await one.admin("GET", "/api/usage")).json()
+        (entry,) = (await one.admin("GET", "/api/v1/usage")).json()
         assert entry["requests"] == 20

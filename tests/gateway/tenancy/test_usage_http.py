@@ -26,7 +26,7 @@ fallback:
 
 async def used(house: House, **asked: str) -> dict[str, dict[str, Any]]:
     """The report, by what it is added up by."""
-    response = await house.admin("GET", "/api/usage", params=asked)
+    response = await house.admin("GET", "/api/v1/usage", params=asked)
     assert response.status_code == 200, response.text
     by = asked.get("by", "tenant")
     return {entry.pop(by): entry for entry in response.json()}
@@ -127,8 +127,8 @@ async def test_shadows_are_counted_apart_and_no_tenant_is_told_or_charged(house:
     await house.publish("healthcare/triage", TRIAGE)
     await house.publish("healthcare/triage", TRIAGE, seed=1, live=False)
     key = await house.tenant("clinic", "healthcare")
-    await house.admin("PUT", "/api/tenants/clinic/limits", json={"tokens_per_minute": 1000})
-    await house.admin("PUT", "/api/adapters/healthcare/triage/channels/shadow", json={"release": 2, "weight": 100})
+    await house.admin("PUT", "/api/v1/tenants/clinic/limits", json={"tokens_per_minute": 1000})
+    await house.admin("PUT", "/api/v1/adapters/healthcare/triage/channels/shadow", json={"release": 2, "weight": 100})
     await house.ask(key)
     await until(lambda: len(house.engine.requests) == 2)
     await until(lambda: not house.runtime.shadows._tasks)
@@ -150,12 +150,12 @@ async def test_a_tenant_sees_its_own_use_and_nobody_elses(house: House, firm: st
     mine = (await house.client.get("/v1/usage", headers=bearer(firm), params={"tenant": "bank"})).json()
     assert mine == {"object": "list", "data": [{"adapter": "legal/notes", **counts(1, 3, 5)}]}
     assert (await house.client.get("/v1/usage")).status_code == 401
-    assert (await house.client.get("/api/usage", headers=bearer(firm))).status_code == 403
+    assert (await house.client.get("/api/v1/usage", headers=bearer(firm))).status_code == 403
 
 
 @pytest.mark.parametrize("asked", [{"by": "hour"}, {"since": "yesterday"}, {"adapter": "triage"}])
 async def test_what_cannot_be_asked_is_said(house: House, asked: dict[str, str]) -> None:
-    assert (await house.admin("GET", "/api/usage", params=asked)).status_code == 400
+    assert (await house.admin("GET", "/api/v1/usage", params=asked)).status_code == 400
 
 
 async def test_the_report_adds_up_with_what_the_answers_said(house: House, firm: str) -> None:

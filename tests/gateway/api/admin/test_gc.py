@@ -14,7 +14,7 @@ from tests.registry.conftest import create
 from tests.registry.conftest import pg_folder as pg_folder
 from tests.registry.conftest import postgres as postgres
 
-ADAPTER = "/api/adapters/healthcare/triage"
+ADAPTER = "/api/v1/adapters/healthcare/triage"
 COLLECTED = "its files were collected; publish it again to serve it"
 
 
@@ -32,9 +32,9 @@ async def garbage(house: House, clinic: str) -> str:
 
 
 async def test_what_nobody_needs_is_said_and_deleted(house: House, garbage: str) -> None:
-    dry = (await house.admin("POST", "/api/gc", json={"dry_run": True, "keep": 1})).json()
+    dry = (await house.admin("POST", "/api/v1/gc", json={"dry_run": True, "keep": 1})).json()
     assert garbage in artifacts(house)
-    done = (await house.admin("POST", "/api/gc", json={"keep": 1})).json()
+    done = (await house.admin("POST", "/api/v1/gc", json={"keep": 1})).json()
     assert garbage not in artifacts(house)
     (row,) = done["garbage"]
     assert (row["artifact"], row["releases"]) == (garbage, ["healthcare/triage@2"])
@@ -46,13 +46,13 @@ async def test_what_nobody_needs_is_said_and_deleted(house: House, garbage: str)
 
 
 async def test_ten_releases_of_each_adapter_are_kept_unless_fewer_are_asked_for(house: House, garbage: str) -> None:
-    done = (await house.admin("POST", "/api/gc", json={})).json()
+    done = (await house.admin("POST", "/api/v1/gc", json={})).json()
     assert (done["keep"], done["garbage"]) == (10, [])
 
 
 async def test_a_collected_release_says_so_to_whoever_asks_for_it(house: House, clinic: str, garbage: str) -> None:
     assert (await house.ask(clinic, model="healthcare/triage@2")).status_code == 200
-    await house.admin("POST", "/api/gc", json={"keep": 1})
+    await house.admin("POST", "/api/v1/gc", json={"keep": 1})
     response = await house.ask(clinic, model="healthcare/triage@2")
     assert response.status_code == 503
     assert response.json()["error"]["message"] == f"healthcare/triage@2 cannot be served: {COLLECTED}"
@@ -64,7 +64,7 @@ async def test_a_collected_release_says_so_to_whoever_asks_for_it(house: House, 
 
 
 async def test_a_collected_release_is_not_promoted(house: House, garbage: str) -> None:
-    await house.admin("POST", "/api/gc", json={"keep": 1})
+    await house.admin("POST", "/api/v1/gc", json={"keep": 1})
     response = await house.admin("POST", f"{ADAPTER}/promote", json={"release": 2})
     assert response.status_code == 409
     assert response.json()["detail"] == (
@@ -73,14 +73,14 @@ async def test_a_collected_release_is_not_promoted(house: House, garbage: str) -
 
 
 async def test_published_again_it_is_the_same_release_and_is_served(house: House, clinic: str, garbage: str) -> None:
-    await house.admin("POST", "/api/gc", json={"keep": 1})
+    await house.admin("POST", "/api/v1/gc", json={"keep": 1})
     again = await house.upload("healthcare/triage", write_adapter(house.folder / "again", seed=1))
     assert (again.json()["number"], again.json()["created"]) == (2, True)
     assert garbage in artifacts(house)
     assert (await house.ask(clinic, model="healthcare/triage@2")).status_code == 200
     assert (await house.admin("POST", f"{ADAPTER}/promote", json={"release": 2})).status_code == 200
     assert (await house.ask(clinic)).headers["x-postil-release"] == "healthcare/triage@2"
-    assert (await house.admin("GET", "/api/audit")).json()["first_break"] is None
+    assert (await house.admin("GET", "/api/v1/audit")).json()["first_break"] is None
 
 
 async def test_after_a_restart_it_is_still_known_what_was_collected(
@@ -89,7 +89,7 @@ async def test_after_a_restart_it_is_still_known_what_was_collected(
     async with running_house(tmp_path, *engine_at) as house:
         for seed in range(2):
             await house.publish("legal/notes", FREE_TEXT, seed=seed, live=False)
-        await house.admin("POST", "/api/gc", json={"keep": 1})
+        await house.admin("POST", "/api/v1/gc", json={"keep": 1})
     async with running_house(tmp_path, *engine_at) as house:
         key = await house.tenant("firm", "legal")
         assert (await house.ask(key, model="legal/notes@1")).status_code == 503
@@ -100,10 +100,10 @@ async def test_files_that_no_release_names_are_collected(house: House, clinic: s
     store = house.runtime.registry.get().artifacts
     with store.incoming() as folder:
         digest = store.add(write_adapter(folder / "adapter", seed=5))
-    (row,) = (await house.admin("POST", "/api/gc", json={})).json()["garbage"]
+    (row,) = (await house.admin("POST", "/api/v1/gc", json={})).json()["garbage"]
     assert (row["artifact"], row["releases"], row["why"]) == (digest, [], "no release names it")
     assert len(artifacts(house)) == 1
-    assert (await house.admin("GET", "/api/events")).json()[-1]["subject"] == "artifacts"
+    assert (await house.admin("GET", "/api/v1/events")).json()[-1]["subject"] == "artifacts"
 
 
 async def test_every_gateway_over_the_same_files_knows_what_one_collected(tmp_path: Path, postgres: str) -> None:
@@ -111,7 +111,7 @@ async def test_every_gateway_over_the_same_files_knows_what_one_collected(tmp_pa
         await one.publish("healthcare/triage")
         for seed in (1, 2):
             await one.publish("healthcare/triage", seed=seed, live=False)
-        await one.admin("POST", "/api/gc", json={"keep": 1})
+        await one.admin("POST", "/api/v1/gc", json={"keep": 1})
         await until(lambda: 2 in two.runtime.catalog.current.entries["healthcare/triage"].broken)
         response = await two.admin("POST", f"{ADAPTER}/promote", json={"release": 2})
         assert (response.status_code, response.json()["detail"]) == (
@@ -125,11 +125,11 @@ async def test_every_gateway_over_the_same_files_knows_what_one_collected(tmp_pa
 
 @pytest.mark.parametrize("body", [{"keep": -1}, {"keep": "all"}, {"force": True}])
 async def test_a_wrong_wish_is_refused(house: House, body: object) -> None:
-    response = await house.admin("POST", "/api/gc", json=body)
+    response = await house.admin("POST", "/api/v1/gc", json=body)
     assert response.status_code == 400
     assert response.json()["detail"]
 
 
 async def test_only_the_admin_collects(house: House, clinic: str) -> None:
-    assert (await house.client.post("/api/gc", json={})).status_code == 401
-    assert (await house.client.post("/api/gc", json={}, headers=bearer(clinic))).status_code == 403
+    assert (await house.client.post("/api/v1/gc", json={})).status_code == 401
+    assert (await house.client.post("/api/v1/gc", json={}, headers=bearer(clinic))).status_code == 403

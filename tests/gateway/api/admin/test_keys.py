@@ -25,7 +25,7 @@ IN_FORCE_WITHIN = 0.25
 
 async def add(house: House, owner: str = "clinic", **body: Any) -> dict[str, Any]:
     """Add a key."""
-    response = await house.admin("POST", "/api/keys", json={"owner": owner, **body})
+    response = await house.admin("POST", "/api/v1/keys", json={"owner": owner, **body})
     assert response.status_code == 201, response.text
     found: dict[str, Any] = response.json()
     return found
@@ -48,7 +48,7 @@ async def test_a_key_is_shown_once_and_never_again(house: House, clinic: str) ->
     made = await add(house, note="the other site")
     secret = made["key"].split("_", 2)[2]
     assert (await house.ask(made["key"])).status_code == 200
-    for path in ("/api/keys", "/api/tenants", "/api/events"):
+    for path in ("/api/v1/keys", "/api/v1/tenants", "/api/v1/events"):
         text = (await house.admin("GET", path)).text
         assert made["id"] in text
         assert secret not in text
@@ -59,12 +59,12 @@ async def test_a_key_is_shown_once_and_never_again(house: House, clinic: str) ->
 
 
 async def test_a_tenant_changes_its_key_without_a_gap(house: House, clinic: str) -> None:
-    (old,) = (await house.admin("GET", "/api/keys", params={"owner": "clinic"})).json()
-    rotated = (await house.admin("POST", f"/api/keys/{old['id']}/rotate", json={"overlap": 3600})).json()
+    (old,) = (await house.admin("GET", "/api/v1/keys", params={"owner": "clinic"})).json()
+    rotated = (await house.admin("POST", f"/api/v1/keys/{old['id']}/rotate", json={"overlap": 3600})).json()
     assert [(await house.ask(key)).status_code for key in (clinic, rotated["key"])] == [200, 200]
     assert rotated["replaces"]["id"] == old["id"]
     assert rotated["replaces"]["expires"] is not None
-    response = await house.admin("POST", f"/api/keys/{rotated['id']}/rotate", json={"overlap": 0})
+    response = await house.admin("POST", f"/api/v1/keys/{rotated['id']}/rotate", json={"overlap": 0})
     assert [(await house.ask(key)).status_code for key in (clinic, rotated["key"])] == [200, 401]
     assert (await house.ask(response.json()["key"])).status_code == 200
 
@@ -75,40 +75,40 @@ async def test_a_key_expires_by_the_clock_alone(house: House, clinic: str) -> No
     response = await house.ask(made["key"])
     assert (response.status_code, response.json()["error"]["code"]) == (401, "invalid_api_key")
     assert "has expired" in response.json()["error"]["message"]
-    states = {key["id"]: key["state"] for key in (await house.admin("GET", "/api/keys")).json()}
+    states = {key["id"]: key["state"] for key in (await house.admin("GET", "/api/v1/keys")).json()}
     assert states.pop(made["id"]) == "expired"
     assert set(states.values()) == {"in force"}
 
 
 async def test_a_revoked_key_is_refused_at_the_next_request_and_no_other(house: House, clinic: str) -> None:
     made = await add(house)
-    response = await house.admin("DELETE", f"/api/keys/{made['id']}", params={"reason": "lost"})
+    response = await house.admin("DELETE", f"/api/v1/keys/{made['id']}", params={"reason": "lost"})
     assert (response.status_code, response.json()["state"]) == (200, "revoked")
     assert [(await house.ask(key)).status_code for key in (made["key"], clinic)] == [401, 200]
-    event = (await house.admin("GET", "/api/events")).json()[-1]
+    event = (await house.admin("GET", "/api/v1/events")).json()[-1]
     assert (event["action"], event["subject"], event["reason"]) == ("key-revoke", "clinic", "lost")
-    assert (await house.admin("DELETE", f"/api/keys/{made['id']}")).status_code == 409
+    assert (await house.admin("DELETE", f"/api/v1/keys/{made['id']}")).status_code == 409
 
 
 async def test_an_admins_key_that_was_revoked_administers_nothing(house: House) -> None:
     made = await add(house, "eve", role="admin")
-    assert (await house.client.get("/api/keys", headers=bearer(made["key"]))).status_code == 200
-    await house.admin("DELETE", f"/api/keys/{made['id']}")
-    assert (await house.client.get("/api/keys", headers=bearer(made["key"]))).status_code == 401
+    assert (await house.client.get("/api/v1/keys", headers=bearer(made["key"]))).status_code == 200
+    await house.admin("DELETE", f"/api/v1/keys/{made['id']}")
+    assert (await house.client.get("/api/v1/keys", headers=bearer(made["key"]))).status_code == 401
 
 
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
-        ("POST", "/api/keys", {"owner": "nobody-here"}, 404),
-        ("POST", "/api/keys", {"owner": "ann", "role": "publisher"}, 422),
-        ("POST", "/api/keys", {"owner": "ann", "role": "king"}, 400),
-        ("POST", "/api/keys", {"owner": "ann", "role": "viewer", "expires_in": -1}, 422),
-        ("POST", "/api/keys", {"owner": "ann", "role": "viewer", "expires_in": 1e300}, 400),
-        ("POST", "/api/keys", {"owner": "admin", "role": "admin"}, 422),
-        ("POST", "/api/keys/none/rotate", {}, 404),
-        ("DELETE", "/api/keys/none", None, 404),
-        ("POST", "/api/tenants", {"name": "admin", "domains": []}, 422),
+        ("POST", "/api/v1/keys", {"owner": "nobody-here"}, 404),
+        ("POST", "/api/v1/keys", {"owner": "ann", "role": "publisher"}, 422),
+        ("POST", "/api/v1/keys", {"owner": "ann", "role": "king"}, 400),
+        ("POST", "/api/v1/keys", {"owner": "ann", "role": "viewer", "expires_in": -1}, 422),
+        ("POST", "/api/v1/keys", {"owner": "ann", "role": "viewer", "expires_in": 1e300}, 400),
+        ("POST", "/api/v1/keys", {"owner": "admin", "role": "admin"}, 422),
+        ("POST", "/api/v1/keys/none/rotate", {}, 404),
+        ("DELETE", "/api/v1/keys/none", None, 404),
+        ("POST", "/api/v1/tenants", {"name": "admin", "domains": []}, 422),
     ],
 )
 async def test_a_wrong_act_is_a_problem_with_a_sentence(
@@ -118,7 +118,7 @@ async def test_a_wrong_act_is_a_problem_with_a_sentence(
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["detail"]
-    assert (await house.admin("GET", "/api/keys")).json() == []
+    assert (await house.admin("GET", "/api/v1/keys")).json() == []
 
 
 async def revoked_elsewhere(one: House, two: House) -> float:
@@ -127,7 +127,7 @@ async def revoked_elsewhere(one: House, two: House) -> float:
     await until(lambda: not refused(two, made["key"])())
     assert (await two.ask(made["key"])).status_code == 200
     began = time.perf_counter()
-    assert (await one.admin("DELETE", f"/api/keys/{made['id']}")).status_code == 200
+    assert (await one.admin("DELETE", f"/api/v1/keys/{made['id']}")).status_code == 200
     assert (await one.ask(made["key"])).status_code == 401, "here at once"
     await until(refused(two, made["key"]))
     took = time.perf_counter() - began
@@ -167,7 +167,7 @@ async def test_what_was_revoked_while_the_connection_was_gone_is_not_missed(tmp_
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-        assert (await one.admin("DELETE", f"/api/keys/{made['id']}")).status_code == 200
+        assert (await one.admin("DELETE", f"/api/v1/keys/{made['id']}")).status_code == 200
         await until(refused(two, made["key"]))
 
 

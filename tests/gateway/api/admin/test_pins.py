@@ -57,7 +57,7 @@ async def test_a_pin_is_loaded_first_and_seen_in_the_status(house: House, clinic
     await pin(house, "clinic", 2)
     assert inside(house, 2) in house.engine.adapters
     assert await loaded(house) == {f"{NAME}@1": True, f"{NAME}@2": True}
-    rows = (await house.admin("GET", "/api/status")).json()["adapters"]
+    rows = (await house.admin("GET", "/api/v1/status")).json()["adapters"]
     assert {row["release"]: row["why"] for row in rows} == {f"{NAME}@1": ["live"], f"{NAME}@2": ["pin of clinic"]}
     assert (await state(house))["pins"] == {"clinic": 2}
 
@@ -73,7 +73,7 @@ async def test_a_tenant_that_nobody_knows_is_refused(house: House, clinic: str, 
 
 async def test_a_tenant_of_a_removed_ones_name_does_not_inherit_its_pin(house: House, clinic: str) -> None:
     await pin(house, "clinic", 2)
-    assert (await house.admin("DELETE", "/api/tenants/clinic")).status_code == 204
+    assert (await house.admin("DELETE", "/api/v1/tenants/clinic")).status_code == 204
     key = await house.tenant("clinic", "healthcare")
     assert await answered(house, key) == (f"{NAME}@1", None)
     assert await loaded(house) == {f"{NAME}@1": True}
@@ -83,7 +83,7 @@ async def test_a_tenant_that_is_removed_while_its_release_is_loaded_is_not_pinne
     house.engine.load_gate.clear()
     pinning = asyncio.create_task(house.admin("PUT", f"{ADAPTER}/pins/clinic", json={"release": 2}))
     await until(lambda: house.engine.loads == 2)
-    removing = asyncio.create_task(house.admin("DELETE", "/api/tenants/clinic"))
+    removing = asyncio.create_task(house.admin("DELETE", "/api/v1/tenants/clinic"))
     await until(lambda: not house.runtime.callers.current.knows("clinic"))
     assert (await house.ask(clinic)).status_code == 401
     house.engine.load_gate.set()

@@ -15,7 +15,7 @@ from tests.registry.conftest import pg_folder as pg_folder
 from tests.registry.conftest import postgres as postgres
 
 NAME = "healthcare/triage"
-ADAPTER = f"/api/adapters/{NAME}"
+ADAPTER = f"/api/v1/adapters/{NAME}"
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ async def test_a_retired_adapter_answers_nobody_by_no_name(house: House, clinic:
     for model in (None, "auto", "healthcare", NAME, f"{NAME}@1", f"{NAME}@2"):
         assert f"{NAME} is retired" in await refused(house, clinic, model)
     assert await models(house, clinic) == {"healthcare/notes", "healthcare/notes@1", "base"}
-    status = (await house.admin("GET", "/api/status")).json()["adapters"]
+    status = (await house.admin("GET", "/api/v1/status")).json()["adapters"]
     assert [row["release"] for row in status] == ["healthcare/notes@1"]
     promoted = await house.admin("POST", f"{ADAPTER}/promote", json={"release": 1})
     assert (promoted.status_code, "is retired" in promoted.json()["detail"]) == (409, True)
@@ -102,12 +102,12 @@ async def test_a_retired_adapter_answers_nobody_by_no_name(house: House, clinic:
 
 async def test_another_adapter_takes_over_a_domain_whose_own_is_retired(house: House, clinic: str) -> None:
     await act(house, "retire")
-    response = await house.admin("PUT", "/api/domains/healthcare/default", json={"adapter": "notes"})
+    response = await house.admin("PUT", "/api/v1/domains/healthcare/default", json={"adapter": "notes"})
     assert (response.status_code, response.json()["default"]) == (200, True)
     assert await answered_by(house, clinic) == "healthcare/notes@1"
-    again = await house.admin("PUT", "/api/domains/healthcare/default", json={"adapter": "notes"})
+    again = await house.admin("PUT", "/api/v1/domains/healthcare/default", json={"adapter": "notes"})
     assert again.status_code == 409
-    wrong = await house.admin("PUT", "/api/domains/healthcare/default", json={"adapter": "No One"})
+    wrong = await house.admin("PUT", "/api/v1/domains/healthcare/default", json={"adapter": "No One"})
     assert wrong.status_code in (400, 422)
 
 
@@ -144,7 +144,7 @@ async def test_another_gateway_follows_at_once(tmp_path: Path, shared: str) -> N
         await act(one, "retire")
         await until(lambda: two.runtime.catalog.current.entries[NAME].retired.adapter)
         assert f"{NAME} is retired" in await refused(two, key, "healthcare")
-        await one.admin("PUT", "/api/domains/healthcare/default", json={"adapter": "notes"})
+        await one.admin("PUT", "/api/v1/domains/healthcare/default", json={"adapter": "notes"})
         await until(lambda: two.runtime.catalog.current.defaults == {"healthcare": "notes"})
         assert await answered_by(two, key, model="healthcare") == "healthcare/notes@1"
 
@@ -154,6 +154,6 @@ async def test_how_many_releases_gc_keeps_is_a_setting(tmp_path: Path, engine_at
         for seed in range(3):
             await house.publish(NAME, FREE_TEXT, seed=seed, live=False)
         body = {"dry_run": True}
-        found = (await house.admin("POST", "/api/gc", json=body)).json()
+        found = (await house.admin("POST", "/api/v1/gc", json=body)).json()
         assert (found["keep"], len(found["garbage"])) == (1, 2)
-        assert (await house.admin("POST", "/api/gc", json={**body, "keep": 2})).json()["keep"] == 2
+        assert (await house.admin("POST", "/api/v1/gc", json={**body, "keep": 2})).json()["keep"] == 2

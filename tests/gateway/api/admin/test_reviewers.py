@@ -38,30 +38,30 @@ async def test_a_reviewer_sees_and_decides_those_of_its_domains_in_its_own_name(
 ) -> None:
     house, found = waiting
     ann = await staff(house, Role.REVIEWER, "healthcare")
-    (row,) = (await ann.ask("GET", "/api/reviews")).json()
+    (row,) = (await ann.ask("GET", "/api/v1/reviews")).json()
     assert (row["id"], row["asked"]) == (found["healthcare"], "a question of healthcare")
-    assert (await ann.ask("GET", "/api/reviews", params={"domain": "healthcare"})).json() == [row]
-    decided = await ann.ask("POST", f"/api/reviews/{found['healthcare'][:8]}/edit", json={"answer": "billing"})
+    assert (await ann.ask("GET", "/api/v1/reviews", params={"domain": "healthcare"})).json() == [row]
+    decided = await ann.ask("POST", f"/api/v1/reviews/{found['healthcare'][:8]}/edit", json={"answer": "billing"})
     assert (decided.json()["decided_by"], decided.json()["final"]) == ("ann", '{"category": "billing"}')
-    examples = await ann.ask("GET", "/api/adapters/healthcare/triage/examples")
+    examples = await ann.ask("GET", "/api/v1/adapters/healthcare/triage/examples")
     assert len(examples.json()) == 1
 
 
 async def test_a_review_of_another_domain_is_none_for_a_reviewer(waiting: tuple[House, dict[str, str]]) -> None:
     house, found = waiting
     ann = await staff(house, Role.REVIEWER, "healthcare")
-    before = (await house.admin("GET", f"/api/reviews/{found['legal']}")).json()
+    before = (await house.admin("GET", f"/api/v1/reviews/{found['legal']}")).json()
     for wanted in (found["legal"], found["legal"][:8]):
-        nothing = (await ann.ask("GET", f"/api/reviews/{'f' * len(wanted)}")).json()["detail"]
+        nothing = (await ann.ask("GET", f"/api/v1/reviews/{'f' * len(wanted)}")).json()["detail"]
         acts: list[tuple[str, str, dict[str, str]]] = [("GET", "", {}), ("POST", "/assign", {"person": "me"})]
         acts += [("POST", f"/{each}", {}) for each in ("approve", "edit", "reject")]
         for method, action, body in acts:
-            response = await ann.ask(method, f"/api/reviews/{wanted}{action}", json=body)
+            response = await ann.ask(method, f"/api/v1/reviews/{wanted}{action}", json=body)
             assert response.status_code == 404, action
             assert response.json()["detail"].replace(wanted, "") == nothing.replace("f" * len(wanted), "")
-    assert await ann.status("GET", "/api/reviews", params={"domain": "legal"}) == 403
-    assert await ann.status("GET", "/api/adapters/legal/triage/examples") == 403
-    assert (await house.admin("GET", f"/api/reviews/{found['legal']}")).json() == before
+    assert await ann.status("GET", "/api/v1/reviews", params={"domain": "legal"}) == 403
+    assert await ann.status("GET", "/api/v1/adapters/legal/triage/examples") == 403
+    assert (await house.admin("GET", f"/api/v1/reviews/{found['legal']}")).json() == before
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, Role.PUBLISHER])
@@ -69,12 +69,12 @@ async def test_who_does_not_review_sees_nothing_of_what_was_asked_or_remarked(
     waiting: tuple[House, dict[str, str]], role: Role
 ) -> None:
     house, found = waiting
-    await house.admin("POST", f"/api/reviews/{found['healthcare']}/approve", json={"note": NOTE})
+    await house.admin("POST", f"/api/v1/reviews/{found['healthcare']}/approve", json={"note": NOTE})
     someone = await staff(house, role, *(["healthcare"] if role is Role.PUBLISHER else []))
-    for path in ("/api/events", "/api/adapters", "/api/adapters/healthcare/triage", "/api/status"):
+    for path in ("/api/v1/events", "/api/v1/adapters", "/api/v1/adapters/healthcare/triage", "/api/v1/status"):
         response = await someone.ask("GET", path)
         assert response.status_code == 200
         assert NOTE not in response.text
         assert "a question of" not in response.text
-    assert NOTE in (await house.admin("GET", "/api/events")).text
-    assert await someone.status("GET", f"/api/reviews/{found['healthcare']}") == 403
+    assert NOTE in (await house.admin("GET", "/api/v1/events")).text
+    assert await someone.status("GET", f"/api/v1/reviews/{found['healthcare']}") == 403

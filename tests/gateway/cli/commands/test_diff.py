@@ -57,7 +57,7 @@ async def test_json_is_what_the_gateway_says(house: House) -> None:
     status, out, _ = await postil(house, "diff", "legal/notes@1", "legal/notes@2", "--json")
     params = {"from": "legal/notes@1", "to": "legal/notes@2"}
     assert status == 0
-    assert json.loads(out) == (await house.admin("GET", "/api/diff", params=params)).json()
+    assert json.loads(out) == (await house.admin("GET", "/api/v1/diff", params=params)).json()
 
 
 async def test_files_that_are_gone_are_said_to_be_and_the_policy_is_compared(house: House) -> None:

@@ -23,10 +23,10 @@ async def test_the_schema_is_printed_for_an_editor() -> None:
 
 
 async def test_the_gateway_gives_the_same(house: House, clinic: str) -> None:
-    response = await house.admin("GET", "/api/policy-schema")
+    response = await house.admin("GET", "/api/v1/policy-schema")
     assert response.status_code == 200
     assert response.json() == policy_schema(house.runtime.plugins)
-    refused = await house.client.get("/api/policy-schema", headers={"Authorization": f"Bearer {clinic}"})
+    refused = await house.client.get("/api/v1/policy-schema", headers={"Authorization": f"Bearer {clinic}"})
     assert refused.status_code == 403
 
 

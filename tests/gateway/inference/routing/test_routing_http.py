@@ -87,7 +87,7 @@ async def test_the_first_adapter_of_a_domain_is_its_default(house: House, clinic
 
 
 async def test_a_removed_tenant_is_refused_at_once(house: House, clinic: str) -> None:
-    assert (await house.admin("DELETE", "/api/tenants/clinic")).status_code == 204
+    assert (await house.admin("DELETE", "/api/v1/tenants/clinic")).status_code == 204
     assert (await house.ask(clinic)).status_code == 401
 
 

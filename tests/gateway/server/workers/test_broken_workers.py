@@ -42,7 +42,7 @@ async def test_a_worker_that_hears_nothing_is_ended_so_that_a_move_is_in_force(p
     transport = httpx.AsyncHTTPTransport(uds=str(pooled.runtime.run_folder / "front.sock"))
     async with httpx.AsyncClient(transport=transport, base_url="http://postil", timeout=30) as primary:
         moved = await primary.post(
-            f"/api/adapters/{NAME}/promote", headers=bearer(pooled.admin_key), json={"release": 2}
+            f"/api/v1/adapters/{NAME}/promote", headers=bearer(pooled.admin_key), json={"release": 2}
         )
     assert moved.status_code == 200
     await until(lambda: deaf.pid not in {worker.pid for worker in workers()})
@@ -68,7 +68,7 @@ async def test_a_change_does_not_wait_for_a_worker_that_still_starts(pooled: Hou
     (new,) = (worker for worker in workers() if worker.pid not in before)
     new.suspend()
     async with asyncio.timeout(4):  # Sooner than one would be ended for being deaf.
-        moved = await pooled.admin("POST", f"/api/adapters/{NAME}/promote", json={"release": 2})
+        moved = await pooled.admin("POST", f"/api/v1/adapters/{NAME}/promote", json={"release": 2})
     assert moved.status_code == 200
     new.resume()
     async with everybody(pooled) as clients:

@@ -31,7 +31,7 @@ async def test_every_worker_answers_whole_and_streamed_and_passes_the_rest_on(po
             assert (await ask(client, "nobody's")).status_code == 401
             assert (await ask(client, key, model="legal")).status_code == 404
             assert (await client.get("/health/ready")).status_code == 200
-    status = (await pooled.admin("GET", "/api/status")).json()
+    status = (await pooled.admin("GET", "/api/v1/status")).json()
     assert status["workers"] == status["workers_serving"] == WORKERS
     _, shown, _ = await postil(pooled, "status")
     assert f"workers: {WORKERS} of {WORKERS} take requests" in shown
@@ -42,7 +42,7 @@ async def test_a_move_is_in_force_with_every_worker_when_it_is_answered(pooled: 
     async with everybody(pooled) as clients:
         for move in range(20):
             number = 2 - move % 2
-            moved = await pooled.admin("POST", f"/api/adapters/{NAME}/promote", json={"release": number})
+            moved = await pooled.admin("POST", f"/api/v1/adapters/{NAME}/promote", json={"release": number})
             assert moved.status_code == 200
             answers = await asyncio.gather(*(ask(client, key) for client in clients))
             assert {answer.headers["x-postil-release"] for answer in answers} == {f"{NAME}@{number}"}
@@ -52,13 +52,13 @@ async def test_a_revoked_key_is_refused_by_every_worker_when_that_is_answered(po
     key = await opened(pooled)
     async with everybody(pooled) as clients:
         assert {(await ask(client, key)).status_code for client in clients} == {200}
-        assert (await pooled.admin("DELETE", f"/api/keys/{key.split('_')[1]}")).is_success
+        assert (await pooled.admin("DELETE", f"/api/v1/keys/{key.split('_')[1]}")).is_success
         assert {(await ask(client, key)).status_code for client in clients} == {401}
 
 
 async def test_limits_are_those_of_all_workers_together(pooled: House) -> None:
     key = await opened(pooled)
-    limits = await pooled.admin("PUT", "/api/tenants/clinic/limits", json={"requests_per_minute": 5})
+    limits = await pooled.admin("PUT", "/api/v1/tenants/clinic/limits", json={"requests_per_minute": 5})
     assert limits.is_success, limits.text
     async with everybody(pooled) as clients:
         answers = [await ask(clients[turn % WORKERS], key) for turn in range(8)]
@@ -77,7 +77,7 @@ async def test_what_is_used_is_counted_once_whoever_answered(pooled: House) -> N
             await ask(client, key, stream=True)
 
     async def counted() -> int:
-        rows = (await pooled.admin("GET", "/api/usage")).json()
+        rows = (await pooled.admin("GET", "/api/v1/usage")).json()
         return int(rows[0]["requests"]) if rows else 0
 
     async with asyncio.timeout(20):
@@ -145,7 +145,7 @@ async def test_a_review_is_kept_by_whichever_worker_answered(pooled: House) -> N
         for client in clients:
             answer = await ask(client, key, seed=2**70)
             assert answer.status_code == 200, answer.text
-    assert len((await pooled.admin("GET", "/api/reviews")).json()) == WORKERS
+    assert len((await pooled.admin("GET", "/api/v1/reviews")).json()) == WORKERS
 
 
 async def test_an_engine_that_hangs_is_found_behind_workers_and_who_waits_is_told_at_once(
@@ -176,14 +176,14 @@ async def test_what_is_too_large_or_wrong_is_told_by_the_primary_through_a_worke
         large = await pooled.upload(NAME, folder)
         assert large.status_code == 413, large.text
         wrong = await pooled.client.post(
-            f"/api/adapters/{NAME}/promote", headers=bearer(pooled.admin_key), content=b"{", timeout=30
+            f"/api/v1/adapters/{NAME}/promote", headers=bearer(pooled.admin_key), content=b"{", timeout=30
         )
         assert wrong.status_code in (400, 415)
-        nobody = await pooled.client.get("/api/status", headers={**bearer("nobody"), "x-postil-client": "192.0.2.1"})
+        nobody = await pooled.client.get("/api/v1/status", headers={**bearer("nobody"), "x-postil-client": "192.0.2.1"})
         assert nobody.status_code == 401
         await pooled.runtime.denied_attempts._write()
         (refused,) = [
-            event for event in (await pooled.admin("GET", "/api/events")).json() if event["action"] == "refused"
+            event for event in (await pooled.admin("GET", "/api/v1/events")).json() if event["action"] == "refused"
         ]
         assert refused["details"]["origin"] == "127.0.0.1"
 
@@ -191,7 +191,7 @@ async def test_what_is_too_large_or_wrong_is_told_by_the_primary_through_a_worke
 async def test_a_release_goes_in_and_out_through_a_worker(pooled: House) -> None:
     await pooled.publish(NAME)
     async with pooled.client.stream(
-        "GET", f"/api/adapters/{NAME}/releases/1/artifact", headers=bearer(pooled.admin_key)
+        "GET", f"/api/v1/adapters/{NAME}/releases/1/artifact", headers=bearer(pooled.admin_key)
     ) as exported:
         assert exported.status_code == 200
         assert len(await exported.aread()) > 1000
@@ -215,7 +215,7 @@ async def test_a_body_that_comes_in_chunks_goes_on_as_it_comes(pooled: House) ->
         yield b'"domains": ["legal"]}'
 
     headers = {**bearer(pooled.admin_key), "content-type": "application/json"}
-    made = await pooled.client.post("/api/tenants", headers=headers, content=body())
+    made = await pooled.client.post("/api/v1/tenants", headers=headers, content=body())
     assert made.status_code == 201, made.text
     assert made.json()["name"] == "firm"
 
