@@ -9,7 +9,7 @@ READY_DEV := $(VENV)/.ready-$(ENGINE)-dev
 TYPES := build/types/postil
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-fast coverage check audit bench chaos clean
+.PHONY: help setup serve train test test-fast coverage check audit docs bench chaos clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ check: $(READY_DEV) $(TYPES)  ## Lint, types, the direction of imports, and know
 
 audit: $(READY_DEV)  ## Hold the pinned packages against known vulnerabilities (needs a network; says so without one)
 	@$(BIN)/python deploy/requirements/audit.py
+
+docs: $(READY)  ## Generate deploy/docs/reference from the code (a test holds it against the code)
+	@$(BIN)/python -m deploy.docs.generate
 
 bench: $(READY_DEV)  ## Measure, and print what was measured
 	$(BIN)/python -m tests.benchmarks

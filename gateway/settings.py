@@ -56,48 +56,140 @@ class Settings(BaseSettings):
         env_prefix="POSTIL_", toml_file="postil.toml", frozen=True, extra="forbid", hide_input_in_errors=True
     )
 
-    home: Path = Path(".postil")
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    workers: Annotated[int, Field(ge=1, le=256)] = 1
-    demo: bool = False
-    base_model: str | None = None
-    database_url: str | None = None
-    artifacts: Path | None = None
-    engine_url: str | None = None
-    engine_api_key: SecretStr | None = None
-    engine_args: str = ""
-    engine_start_seconds: Annotated[float, Field(gt=0)] = 600.0
-    engine_timeout_seconds: Annotated[float, Field(gt=0)] = 300.0
-    engine_stall_seconds: Annotated[float, Field(ge=0)] = 30.0
-    shutdown_delay_seconds: Annotated[float, Field(ge=0)] = 5.0
-    drain_timeout_seconds: Annotated[float, Field(ge=0)] = 30.0
-    dtype: str | None = None
-    max_model_len: Annotated[int, Field(ge=16)] = 2048
-    max_lora_rank: Annotated[int, Field(ge=1, le=512)] = 16
-    max_loras: Annotated[int, Field(ge=1)] = 8
-    max_cpu_loras: Annotated[int, Field(ge=1)] = 64
-    max_concurrent_requests: Annotated[int, Field(ge=1)] = 256
-    max_sequences: Annotated[int, Field(ge=1)] = 8
-    queue_per_tenant: Annotated[int, Field(ge=1)] = 1024
-    queue_total: Annotated[int, Field(ge=1)] = 8192
-    queue_timeout_seconds: Annotated[float, Field(gt=0)] = 60.0
-    adapter_wait_seconds: Annotated[float, Field(ge=0)] = 0.25
-    tenant_weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
-    gc_keep: Annotated[int, Field(ge=0)] = KEEP
-    plugins_dir: Path | None = None
-    router: PluginUse | None = None
-    gates: tuple[PluginUse, ...] = ()
-    listeners: tuple[PluginUse, ...] = ()
-    webhook_secret: str | None = None
-    auto_rollback: bool = True
-    auto_rollback_alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
-    hub_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
-    upload_limit_mib: Annotated[int, Field(ge=1)] = 512
-    body_limit_mib: Annotated[int, Field(ge=1)] = 8
-    connection_limit: Annotated[int, Field(ge=1)] = 2048
-    head_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
-    stall_timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
+    home: Annotated[
+        Path,
+        Field(description="The folder of all data: registry, artifacts, base model, logs and the admin key."),
+    ] = Path(".postil")
+    host: Annotated[str, Field(description="The address it listens on; the demo's keys exist on loopback only.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Field(ge=0, le=65535, description="The port it listens on; 0 takes a free one.")] = 8080
+    workers: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=256,
+            description="How many processes answer side by side on the port; together they are one gateway.",
+        ),
+    ] = 1
+    demo: Annotated[bool, Field(description="Seed the registry with the demo's adapters, tenants and keys.")] = False
+    base_model: Annotated[
+        str | None,
+        Field(description="The base model: `org/name` or `org/name@revision` on Hugging Face, or a folder."),
+    ] = None
+    database_url: Annotated[
+        str | None,
+        Field(description="URL of the database, such as `postgresql+psycopg://...`; unset, SQLite in `POSTIL_HOME`."),
+    ] = None
+    artifacts: Annotated[
+        Path | None,
+        Field(description="The folder of the adapters' files, shared as the database is; unset, in `POSTIL_HOME`."),
+    ] = None
+    engine_url: Annotated[
+        str | None, Field(description="URL of a vLLM of your own; unset, the gateway starts vLLM as a child process.")
+    ] = None
+    engine_api_key: Annotated[
+        SecretStr | None,
+        Field(description="Sent to that vLLM as `Authorization: Bearer` with every request; shown nowhere."),
+    ] = None
+    engine_args: Annotated[str, Field(description="More arguments for the child vLLM's command line.")] = ""
+    engine_start_seconds: Annotated[
+        float, Field(gt=0, description="How long vLLM may take to start before it is started again.")
+    ] = 600.0
+    engine_timeout_seconds: Annotated[
+        float, Field(gt=0, description="How long the gateway waits for the next bytes of vLLM's answer.")
+    ] = 300.0
+    engine_stall_seconds: Annotated[
+        float,
+        Field(
+            ge=0, description="After so long without a token, vLLM is probed and restarted if it hangs; 0 never looks."
+        ),
+    ] = 30.0
+    shutdown_delay_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="After SIGTERM, how long it says `draining` and still answers, so that balancers leave first.",
+        ),
+    ] = 5.0
+    drain_timeout_seconds: Annotated[
+        float, Field(ge=0, description="How long requests in flight have to end once the port is closed.")
+    ] = 30.0
+    dtype: Annotated[str | None, Field(description="vLLM's `--dtype`; unset, `float32` on CPUs, else `auto`.")] = None
+    max_model_len: Annotated[
+        int, Field(ge=16, description="vLLM's `--max-model-len`: tokens of prompt and answer together.")
+    ] = 2048
+    max_lora_rank: Annotated[
+        int,
+        Field(ge=1, le=512, description="The largest rank an adapter may have; a larger one is refused at publish."),
+    ] = 16
+    max_loras: Annotated[int, Field(ge=1, description="How many adapters one batch can mix; vLLM's `--max-loras`.")] = 8
+    max_cpu_loras: Annotated[
+        int, Field(ge=1, description="How many adapters vLLM holds in memory; the least recently used one is unloaded.")
+    ] = 64
+    max_concurrent_requests: Annotated[
+        int, Field(ge=1, description="Sequences at vLLM at a time; its `--max-num-seqs`.")
+    ] = 256
+    max_sequences: Annotated[
+        int,
+        Field(ge=1, description="Sequences one request may ask for (its prompts times its `n`); more is answered 400."),
+    ] = 8
+    queue_per_tenant: Annotated[
+        int, Field(ge=1, description="How many requests of one tenant may wait; one more is answered 429.")
+    ] = 1024
+    queue_total: Annotated[
+        int, Field(ge=1, description="How many requests may wait in all; one more is answered 429.")
+    ] = 8192
+    queue_timeout_seconds: Annotated[
+        float, Field(gt=0, description="A request that has waited so long is answered 504 and not sent to vLLM.")
+    ] = 60.0
+    adapter_wait_seconds: Annotated[
+        float,
+        Field(ge=0, description="After so long a wait, an adapter's slot is emptied for the one that is waited for."),
+    ] = 0.25
+    tenant_weights: Annotated[
+        dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]],
+        Field(description='Shares of vLLM by tenant, such as `{"clinic": 2}`; a tenant that is not named has 1.'),
+    ] = Field(default_factory=dict)
+    gc_keep: Annotated[int, Field(ge=0, description="How many of an adapter's newest releases `postil gc` keeps.")] = (
+        KEEP
+    )
+    plugins_dir: Annotated[
+        Path | None, Field(description="A folder of single-file plugins (`*.py`), beside the installed ones.")
+    ] = None
+    router: Annotated[
+        PluginUse | None, Field(description="The router plugin, for requests whose `model` is `auto` or missing.")
+    ] = None
+    gates: Annotated[tuple[PluginUse, ...], Field(description="The gate plugins that a promotion has to pass.")] = ()
+    listeners: Annotated[
+        tuple[PluginUse, ...], Field(description="The listener plugins that hear of every event.")
+    ] = ()
+    webhook_secret: Annotated[
+        str | None, Field(description="Signs the webhooks of reviews (`x-postil-signature`).")
+    ] = None
+    auto_rollback: Annotated[
+        bool, Field(description="Roll a release back that is worse than its predecessor; `false` only logs it.")
+    ] = True
+    auto_rollback_alpha: Annotated[
+        float, Field(gt=0, lt=1, description="Probability of a false alarm in one comparison of two releases.")
+    ] = 0.01
+    hub_timeout_seconds: Annotated[float, Field(gt=0, description="How long a download from a model hub may take.")] = (
+        600.0
+    )
+    upload_limit_mib: Annotated[
+        int, Field(ge=1, description="Size of an upload, as it is sent and as it unpacks, in MiB.")
+    ] = 512
+    body_limit_mib: Annotated[int, Field(ge=1, description="Size of a request's body under `/v1`, in MiB.")] = 8
+    connection_limit: Annotated[
+        int, Field(ge=1, description="Client connections at a time, of each process; one more is answered 503.")
+    ] = 2048
+    head_timeout_seconds: Annotated[float, Field(gt=0, description="How long a request's head may take to arrive.")] = (
+        10.0
+    )
+    stall_timeout_seconds: Annotated[
+        float,
+        Field(gt=0, description="How long a body may take to bring 120 KiB or its end, and an answer to be taken."),
+    ] = 30.0
 
     @classmethod
     def settings_customise_sources(

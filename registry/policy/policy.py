@@ -64,10 +64,14 @@ class Output(_Part):
     the constraint leaves it somewhere else to go, and ``confidence`` sees that it went there.
     """
 
-    labels: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = None
-    field: Annotated[str, Field(min_length=1, max_length=100)] = "category"
-    reject: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    json_schema: dict[str, JsonValue] | None = None
+    labels: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = Field(
+        None, description="The values that an answer may have."
+    )
+    field: str = Field("category", min_length=1, max_length=100, description="The key that holds the label.")
+    reject: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="One more value, for what none of the labels fits."
+    )
+    json_schema: dict[str, JsonValue] | None = Field(None, description="The JSON Schema that an answer fits.")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Output:
@@ -92,15 +96,15 @@ class Output(_Part):
 class Use(_Part):
     """A plugin by its name, with its configuration."""
 
-    name: str
-    config: dict[str, JsonValue] = Field(default_factory=dict)
+    name: str = Field(description="The plugin's name, as `postil plugins` shows it.")
+    config: dict[str, JsonValue] = Field(default_factory=dict, description="The plugin's own configuration.")
 
 
 class CheckUse(Use):
     """A check in force. ``if_not_run``: what one that raised or took longer than ``deadline_ms`` means."""
 
-    if_not_run: Literal["fail", "pass"] = "fail"
-    deadline_ms: Annotated[int, Field(ge=1, le=600_000)] = 1000
+    if_not_run: Literal["fail", "pass"] = Field("fail", description="What it means that the check did not run.")
+    deadline_ms: int = Field(1000, ge=1, le=600_000, description="Milliseconds that one call may take.")
 
 
 class ValidatorUse(CheckUse):
@@ -111,8 +115,10 @@ class ValidatorUse(CheckUse):
     with ``replacement`` in place of that part, or ends with ``replacement``.
     """
 
-    on_fail: Literal["fallback", "stop", "redact", "replace"] = "fallback"
-    replacement: Annotated[str, Field(max_length=2000)] = "[removed]"
+    on_fail: Literal["fallback", "stop", "redact", "replace"] = Field(
+        "fallback", description="What happens to an answer that fails."
+    )
+    replacement: str = Field("[removed]", max_length=2000, description="The text for `redact` and `replace`.")
 
 
 class FallbackUse(Use):
@@ -121,15 +127,19 @@ class FallbackUse(Use):
     ``when`` names validators and input checks of this policy, ``did_not_run`` (any of them) or ``engine_error``.
     """
 
-    when: tuple[str, ...] | None = None
+    when: tuple[str, ...] | None = Field(None, description="The failures that the rule is for; all of them if unset.")
 
 
 class ReviewRules(_Part):
     """How people review: who is told (``webhook``), who gets them first, and a ``sample`` of what passed (%)."""
 
-    webhook: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)] | None = None
-    assign_to: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    sample: Annotated[float, Field(ge=0, le=100)] = 0.0
+    webhook: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)] | None = Field(
+        None, description="The URL that decisions are posted to."
+    )
+    assign_to: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="The person that new reviews are assigned to."
+    )
+    sample: float = Field(0.0, ge=0, le=100, description="Per cent of the answers that passed to review as well.")
 
 
 class Policy(_Part):
