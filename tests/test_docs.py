@@ -1,0 +1,166 @@
+"""The documentation: generated pages are those of this code, and what pages name is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from deploy.docs.cli_page import commands, options
+from deploy.docs.generate import REFERENCE, pages
+from deploy.docs.hooks_page import hooks
+from deploy.docs.http_page import application
+from deploy.docs.policy_page import policy_fields
+from deploy.docs.settings_page import OTHERS, variable
+from postil.gateway.settings import Settings
+from tests.support.paths import ROOT
+
+NAMES = ("settings.md", "cli.md", "http-api.md", "hooks.md", "policy.md", "names.md")
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+CODE = re.compile(r"`([^`\n]+)`")
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+# A file of ours: Python wherever it lies, else what lies in one of the folders at the root.
+OURS = re.compile(r"(?:[\w.-]+/)*[\w-]+\.py|(?:gateway|registry|plugins|tests|deploy)/[\w./-]*")
+TEST = re.compile(r"([\w./-]*)::(\w+)")
+VARIABLE = re.compile(r"\bPOSTIL_[A-Z]+(?:_[A-Z]+)*\b")
+# What tests and benchmarks read, and nobody else.
+OF_TESTS = "POSTIL_TEST_"
+
+
+@cache
+def generated() -> dict[str, str]:
+    """The pages as this code has them."""
+    return dict(pages())
+
+
+def markdown() -> list[Path]:
+    """Every page of the repository."""
+    found = [path for path in ROOT.glob("*.md")]
+    for folder in ("deploy", "plugins", "tests", "gateway", "registry"):
+        found += (ROOT / folder).rglob("*.md")
+    return sorted(found)
+
+
+def naming() -> list[Path]:
+    """The pages whose files and tests are held against the tree."""
+    return [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "deploy").rglob("*.md"))]
+
+
+def shown(path: Path) -> str:
+    """A page by its path in the repository."""
+    return str(path.relative_to(ROOT))
+
+
+def text_of(path: Path) -> str:
+    """A page without its blocks of code."""
+    return FENCE.sub("", path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_reference_is_that_of_this_code(name: str) -> None:
+    assert (REFERENCE / name).read_text(encoding="utf-8") == generated()[name], "it is out of date: run `make docs`"
+
+
+def test_every_reference_is_generated() -> None:
+    assert sorted(NAMES) == sorted(generated()) == sorted(path.name for path in REFERENCE.iterdir())
+
+
+def test_every_setting_stands_in_the_reference_with_a_sentence() -> None:
+    rows = [line.split(" | ") for line in generated()["settings.md"].splitlines() if line.startswith("| `POSTIL_")]
+    said = {row[0].strip("| `"): row[-1].removesuffix(" |").strip() for row in rows}
+    missing = [variable(name) for name in Settings.model_fields if not said.get(variable(name), "").endswith(".")]
+    assert missing == []
+
+
+def test_every_variable_that_the_code_names_stands_in_the_reference() -> None:
+    known = {variable(name) for name in Settings.model_fields} | set(OTHERS)
+    sources = [path for floor in ("gateway", "registry", "plugins") for path in (ROOT / floor).rglob("*.py")]
+    named = {name for path in sources for name in VARIABLE.findall(path.read_text(encoding="utf-8"))}
+    assert named - known - {"POSTIL_PLUGIN"} == set()
+
+
+def test_every_route_stands_in_the_reference() -> None:
+    page = generated()["http-api.md"]
+    missing = []
+    for route in application().routes:
+        path = re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path)
+        methods = {*getattr(route, "methods", ())} - {"OPTIONS", "HEAD"} or {"POST"}
+        if not path.startswith("/api/v1/docs"):
+            missing += [f"{method} {path}" for method in methods if f"| `{method} {path}` |" not in page]
+    assert missing == []
+
+
+def test_every_command_and_option_stands_in_the_reference() -> None:
+    page = generated()["cli.md"]
+    for name, command in commands():
+        _, _, rest = page.partition(f"## `{name}")
+        section = rest.partition("\n## ")[0]
+        assert section, name
+        assert [one.name for one in options(command) if f"`{one.opts[0]}`" not in section and "--" in one.opts[0]] == []
+
+
+def test_every_hook_stands_in_the_reference_and_in_the_guide() -> None:
+    guide = (ROOT / "plugins" / "README.md").read_text(encoding="utf-8")
+    assert hooks()
+    assert [name for name in hooks() if f"`{name}`" not in generated()["hooks.md"] or name not in guide] == []
+
+
+def test_every_field_of_a_policy_stands_in_the_reference_with_what_it_does() -> None:
+    own = generated()["policy.md"].partition("\n# What comes with postil")[0]
+    rows = {line.split("`")[1]: line for line in own.splitlines() if line.startswith("| `")}
+    assert [name for name in policy_fields() if rows.get(name, "|  |").endswith("|  |")] == []
+
+
+def test_no_action_of_the_log_is_unresolved() -> None:
+    section = generated()["names.md"].partition("## Event actions")[2].partition("## ")[0]
+    assert "promote" in section
+    assert "<" not in section
+
+
+@pytest.mark.parametrize("path", markdown(), ids=shown)
+def test_a_link_points_to_a_file(path: Path) -> None:
+    links = [link for link in LINK.findall(text_of(path)) if "://" not in link and not link.startswith("mailto:")]
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", naming(), ids=shown)
+def test_a_file_or_test_that_is_named_exists(path: Path) -> None:
+    assert list(_gone(path)) == []
+
+
+@pytest.mark.parametrize("path", [*markdown()], ids=shown)
+def test_a_variable_that_is_named_exists(path: Path) -> None:
+    known = {variable(name) for name in Settings.model_fields} | set(OTHERS) | {"POSTIL_PLUGIN"}
+    named = set(VARIABLE.findall(path.read_text(encoding="utf-8")))
+    assert {name for name in named - known if not name.startswith(OF_TESTS)} == set()
+
+
+def test_every_decision_stands_in_the_index() -> None:
+    folder = ROOT / "deploy" / "decisions"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    records = sorted(path.name for path in folder.glob("0*.md"))
+    assert [name for name in records if f"]({name})" not in index] == []
+    assert [int(name[:4]) for name in records] == list(range(1, len(records) + 1))
+
+
+def _gone(page: Path) -> Iterator[str]:
+    """What a page names that is not there. ``::name`` is a test of the file that was named last."""
+    last: Path | None = None
+    for code in CODE.findall(text_of(page)):
+        test = TEST.fullmatch(code)
+        name = test[1] if test else code.removesuffix("/")
+        if name and (test or OURS.fullmatch(code)):
+            last = _found(name, page)
+            if last is None:
+                yield code
+        if test and last is not None and f"def {test[2]}(" not in last.read_text(encoding="utf-8"):
+            yield code
+
+
+def _found(name: str, page: Path) -> Path | None:
+    """The file or folder of that name: from the root, below ``tests``, or beside the page."""
+    places = [folder / name for folder in (ROOT, ROOT / "tests", page.parent)]
+    return next((place for place in places if place.exists()), None)
