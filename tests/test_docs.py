@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -38,7 +39,7 @@ def generated() -> dict[str, str]:
 
 def markdown() -> list[Path]:
     """Every page of the repository."""
-    found = [path for path in ROOT.glob("*.md")]
+    found = list(ROOT.glob("*.md"))
     for folder in ("deploy", "plugins", "tests", "gateway", "registry"):
         found += (ROOT / folder).rglob("*.md")
     return sorted(found)
@@ -136,6 +137,25 @@ def test_a_variable_that_is_named_exists(path: Path) -> None:
     known = {variable(name) for name in Settings.model_fields} | set(OTHERS) | {"POSTIL_PLUGIN"}
     named = set(VARIABLE.findall(path.read_text(encoding="utf-8")))
     assert {name for name in named - known if not name.startswith(OF_TESTS)} == set()
+
+
+def test_the_contributing_page_has_the_layers_of_the_contracts() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    page = " ".join((ROOT / "deploy" / "docs" / "contributing.md").read_text(encoding="utf-8").split())
+    layers = {
+        contract["containers"][0]: " > ".join(contract["layers"])
+        for contract in project["tool"]["importlinter"]["contracts"]
+        if contract["type"] == "layers" and "containers" in contract
+    }
+    assert f"gateway/ {layers['postil.gateway']}" in page
+    assert f"registry/ {layers['postil.registry']}" in page
+
+
+@pytest.mark.parametrize("floor", ["gateway", "registry"])
+def test_the_contributing_page_has_a_paragraph_for_each_room(floor: str) -> None:
+    page = (ROOT / "deploy" / "docs" / "contributing.md").read_text(encoding="utf-8")
+    rooms = sorted(path.parent.name for path in (ROOT / floor).glob("*/__init__.py"))
+    assert [room for room in rooms if f"\n- **`{floor}/{room}/`**" not in page] == []
 
 
 def test_every_decision_stands_in_the_index() -> None:

@@ -18,6 +18,7 @@ from deploy.docs.settings_page import OTHERS, variable
 from postil import gateway, plugins
 from postil.gateway.settings import Settings
 from postil.plugins.collect import KINDS
+from postil.plugins.contract import Component
 from postil.registry.accounts import usage
 from postil.registry.accounts.keys import Role
 
@@ -84,8 +85,8 @@ def _kinds() -> Iterable[str]:
         yield f"{word}: {kind.__name__}.{', '.join(methods(kind))}"
 
 
-def _config(component: object) -> str:
-    fields = getattr(component, "config_fields", dict)()
+def _config(component: type[Component]) -> str:
+    fields = component.config_fields()
     return f"({', '.join(fields)})" if fields else ""
 
 
