@@ -20,7 +20,8 @@ from postil.gateway.settings import Settings
 from tests.support.paths import ROOT
 
 NAMES = ("settings.md", "cli.md", "http-api.md", "hooks.md", "policy.md", "names.md")
-LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)]*))?\)")
+HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 # A file of ours: Python wherever it lies, else what lies in one of the folders at the root.
@@ -122,9 +123,8 @@ def test_no_action_of_the_log_is_unresolved() -> None:
 
 
 @pytest.mark.parametrize("path", markdown(), ids=shown)
-def test_a_link_points_to_a_file(path: Path) -> None:
-    links = [link for link in LINK.findall(text_of(path)) if "://" not in link and not link.startswith("mailto:")]
-    assert [link for link in links if not (path.parent / link).exists()] == []
+def test_a_link_points_to_a_file_and_to_a_heading_in_it(path: Path) -> None:
+    assert [link for link in _links(path) if not _leads_somewhere(path, *link)] == []
 
 
 @pytest.mark.parametrize("path", naming(), ids=shown)
@@ -164,6 +164,23 @@ def test_every_decision_stands_in_the_index() -> None:
     records = sorted(path.name for path in folder.glob("0*.md"))
     assert [name for name in records if f"]({name})" not in index] == []
     assert [int(name[:4]) for name in records] == list(range(1, len(records) + 1))
+
+
+def _links(page: Path) -> list[tuple[str, str]]:
+    """Where a page points to within the repository: file and heading, either of which may be empty."""
+    return [link for link in LINK.findall(text_of(page)) if "://" not in link[0]]
+
+
+def _leads_somewhere(page: Path, link: str, heading: str) -> bool:
+    target = page.parent / link if link else page
+    if not target.exists():
+        return False
+    return not heading or heading in [_anchor(found) for found in HEADING.findall(text_of(target))]
+
+
+def _anchor(heading: str) -> str:
+    """What GitHub makes of a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _gone(page: Path) -> Iterator[str]:
