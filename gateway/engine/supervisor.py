@@ -1,4 +1,4 @@
-"""Keeps an engine running, and says when it is ready and when it is not."""
+"""Keeps vLLM running, and says when it is ready."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Supervisor:
         self._set(Phase.STOPPED, "stopped")
 
     async def _once(self) -> str:
-        """One life of the engine, from its start to its end; returns why it ended."""
+        """Run the engine once, from start to end; returns why it ended."""
         self._set(Phase.STARTING, "starting the engine")
         self._alarm.clear()
         if self._launch is None:
@@ -126,7 +126,7 @@ class Supervisor:
             await process.stop()
 
     async def _live(self) -> str:
-        """Bring it up and watch it; returns what went wrong."""
+        """Start the engine and watch it; returns what went wrong."""
         return await self._bring_up() or await self._watch()
 
     async def _watch(self) -> str:
@@ -149,7 +149,7 @@ class Supervisor:
         return self._launch is not None or await is_making_progress(self._client, self._probe, self._probe_seconds)
 
     async def _hung(self) -> bool:
-        """Whether requests wait and no token comes; then nobody else is sent there, and who waits is told at once."""
+        """Whether the engine hangs; then no more requests are sent to it, and those that wait fail at once."""
         if not 0 < self._stall_seconds <= self._client.activity.silent_seconds:
             return False
         if await is_making_progress(self._client, self._probe, self._probe_seconds):
@@ -159,7 +159,7 @@ class Supervisor:
         return True
 
     def _sick(self) -> None:
-        """Somebody found the engine unable to go on: send nobody else there, and look after it."""
+        """Send no more requests to an engine that cannot go on, and restart it."""
         if self.phase is Phase.READY:
             self._is(Phase.DOWN)
             self._alarm.set()

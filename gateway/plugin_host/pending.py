@@ -1,4 +1,4 @@
-"""A call that somebody waits for, until its deadline and no longer."""
+"""A call to a plugin that is awaited until its deadline."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from postil.gateway.plugin_host.protocol import ComponentSpec
 
 
 class CallOwner(Protocol):
-    """Who has a call for the moment."""
+    """The process or domain that a call is with."""
 
     def expired(self, call: PendingCall) -> str:
-        """Give the call up. Returns what it did not do in time."""
+        """Give a call up at its deadline. Returns the verb of the error: ``took``, ``waited to be set up for``."""
 
 
 class PendingCall:
-    """One call with its deadline. ``over`` is told once when nobody has to see to it any more."""
+    """One call with its deadline. ``over`` is called once when it has ended, in whichever way."""
 
     __slots__ = ("_over", "_timer", "arguments", "due", "future", "holder", "id", "method", "needed", "seconds")
 
@@ -39,13 +39,13 @@ class PendingCall:
         self._timer = loop.call_later(seconds, self._expire)
 
     def settle(self, result: object) -> None:
-        """This is what it returned."""
+        """End the call with a result."""
         self._end()
         if not self.future.done():  # Whoever asked may have left.
             self.future.set_result(result)
 
     def fail(self, why: str) -> None:
-        """It did not run: it ``why``."""
+        """End the call as not run; ``why`` completes the sentence "it ..."."""
         self._end()
         if not self.future.done():
             self.future.set_exception(DidNotRunError(why))

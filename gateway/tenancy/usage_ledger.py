@@ -1,4 +1,4 @@
-"""What was used, kept in memory until it is in the database: about once a second, in batches that count once."""
+"""Collects usage in memory and writes it to the database about once a second, in batches that count once."""
 
 from __future__ import annotations
 
@@ -67,14 +67,14 @@ class UsageLedger:
             counted[3] += completion
 
     async def run(self) -> None:
-        """Keep what is counted, and learn what others count; until cancelled."""
+        """Store counts, and read those of other gateways, about once a second; until cancelled."""
         while True:
             # A batch on its way is not to be left half-way: ``stop`` waits for it.
             await asyncio.shield(asyncio.create_task(self.flush()))
             await asyncio.sleep(_FLUSH_SECONDS)
 
     async def flush(self) -> bool:
-        """Put into the database what is not there yet; whether it is. If not, it is tried again the next time."""
+        """Write what is not in the database yet; returns whether that worked. If not, the next flush tries again."""
         async with self._flushing:
             if self._sent:
                 self._batch, self._sent = self._next(), False
@@ -93,7 +93,7 @@ class UsageLedger:
             return True
 
     async def stop(self) -> None:
-        """Store the rest: what was taken before, and what has come since."""
+        """Write everything that is not in the database yet, and stop."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SECONDS):
                 for tried in range(_LAST_TRIES):

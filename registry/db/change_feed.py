@@ -1,6 +1,6 @@
-"""Hear of changes in the database that somebody else made: another gateway, or a command that has no gateway.
+"""Follows changes in the database that others made: another gateway, or a command without one.
 
-On PostgreSQL each event announces itself when its transaction commits (``store.record``), and is heard in milliseconds.
+On PostgreSQL each event announces itself when its transaction commits (``store.record``), and is seen in milliseconds.
 An announcement is only a reason to look: what happened is always read from the log, from the last event that was
 handled on, so that nothing is lost with a connection, and looking now and then is enough where nothing is announced.
 """
@@ -44,7 +44,7 @@ class ChangeFeed:
 
     @property
     def handled(self) -> int:
-        """The sequence number of the last event that was handed out and done with."""
+        """The sequence number of the last event that was handled."""
         return self._handled
 
     async def changes(self) -> AsyncGenerator[set[str], None]:
@@ -74,19 +74,19 @@ class ChangeFeed:
 
 
 class _Source(Protocol):
-    """A way to ask for events and to wait for more."""
+    """How events are read and waited for on one kind of database."""
 
     async def ask(self, after: int) -> list[tuple[int, str]]:
         """The newest sequence number beyond ``after`` of every subject that has one."""
         ...
 
     async def wait(self, seconds: float) -> None:
-        """Wait until there may be more, and no longer than that."""
+        """Wait until there may be new events, or the time is over."""
         ...
 
 
 class _Postgres:
-    """Waits for announcements on the connection that it asks on."""
+    """Reads events and waits for announcements on one PostgreSQL connection."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._connection = connection
@@ -101,7 +101,7 @@ class _Postgres:
 
 
 class _Sqlite:
-    """Looks now and then: SQLite announces nothing. Each look is some hundred microseconds in a thread."""
+    """Polls, because SQLite announces nothing. Each look takes some hundred microseconds in a thread."""
 
     def __init__(self, path: str) -> None:
         self._path = path

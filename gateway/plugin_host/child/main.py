@@ -22,7 +22,7 @@ _SWITCH_SECONDS = 0.001
 
 
 class Channel:
-    """The way to the gateway, for every thread."""
+    """The socket to the gateway, usable from every thread."""
 
     def __init__(self, descriptor: int) -> None:
         os.set_inheritable(descriptor, False)
@@ -30,7 +30,7 @@ class Channel:
         self._one_at_a_time = threading.Lock()
 
     def send(self, frame: bytes) -> None:
-        """Say something; there is nobody to be told that it cannot be said."""
+        """Send a message; a failure is ignored, because nobody is left to report it to."""
         try:
             with self._one_at_a_time:
                 self._socket.sendall(frame)
@@ -38,7 +38,7 @@ class Channel:
             end()
 
     def hear(self) -> bytes:
-        """What arrives next; empty when the gateway has gone."""
+        """The next bytes that arrive; empty when the gateway has ended."""
         try:
             return self._socket.recv(1 << 16)
         except OSError:
@@ -46,7 +46,7 @@ class Channel:
 
 
 def main(arguments: list[str]) -> None:
-    """Work until the gateway goes."""
+    """Handle messages until the gateway ends."""
     _, channel_number, gateway = arguments
     end_with(int(gateway))
     faulthandler.enable()
@@ -64,7 +64,7 @@ def main(arguments: list[str]) -> None:
 
 
 def end() -> None:
-    """End this process and what its plugins have started, at once: they may not hold it up."""
+    """End this process and everything that its plugins started, at once."""
     os.killpg(0, signal.SIGKILL)
 
 

@@ -35,7 +35,7 @@ _FIGURES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that both releases have: its value before and after, either of which may be unknown (None)."""
+    """A value before and after, either of which may be unknown (None)."""
 
     name: str
     before: Any
@@ -43,14 +43,14 @@ class Fact:
 
     @property
     def change(self) -> float | None:
-        """By how much a number grew."""
+        """How much a number grew."""
         if not _is_number(self.before) or not _is_number(self.after):
             return None
         return round(float(self.after) - float(self.before), 10)
 
     @property
     def differs(self) -> bool:
-        """Whether it is another one now."""
+        """Whether the value changed."""
         return bool(self.before != self.after)
 
 
@@ -74,7 +74,7 @@ class ReleaseDiff:
 
     @property
     def kinds(self) -> list[KindChange]:
-        """The modules, summed up."""
+        """The changes of the modules, summed up by kind."""
         return by_kind(self.modules)
 
 
@@ -139,7 +139,7 @@ def _by_use(recorded: Sequence[Mapping[str, str]]) -> Components:
 
 
 def _facts(before: Mapping[str, Any], after: Mapping[str, Any], *, unsaid: Any) -> list[Fact]:
-    """What both have, less what is ``unsaid`` of either."""
+    """The facts of both, without those that are ``unsaid``."""
     facts = [Fact(name, before[name], after[name]) for name in before]
     return [fact for fact in facts if not fact.before == fact.after == unsaid]
 

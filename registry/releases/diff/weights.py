@@ -92,18 +92,18 @@ class ModuleChange:
 
     @property
     def kind(self) -> str:
-        """``q_proj``."""
+        """The kind of module, such as ``q_proj``."""
         return self.module.rpartition(".")[2]
 
     @property
     def layer(self) -> int | None:
-        """The number of its layer."""
+        """The number of the layer."""
         return layer_of(self.module)
 
 
 @dataclass(frozen=True, slots=True)
 class KindChange:
-    """The modules of one kind that fared alike: ``q_proj`` in layers 15-29, with the change of all taken as one."""
+    """Modules of one kind in the same state: ``q_proj`` in layers 15-29, with their change taken together."""
 
     kind: str
     state: State
@@ -122,7 +122,7 @@ def compare_weights(before: Weights, after: Weights) -> list[ModuleChange]:
 
 
 def by_kind(changes: Iterable[ModuleChange]) -> list[KindChange]:
-    """Sum up: one line for each kind of module and state, in the order in which they first come."""
+    """Group changes by kind of module and state, in the order of their first layer."""
     groups: dict[tuple[str, State], list[ModuleChange]] = defaultdict(list)
     for change in changes:
         groups[change.kind, change.state].append(change)
@@ -189,7 +189,7 @@ def _together(changes: Sequence[ModuleChange], part: Callable[[ModuleChange], No
 
 
 def _ranges(numbers: Iterable[int]) -> str:
-    """``0, 2, 3, 4`` -> ``0, 2-4``."""
+    """Layers as ranges: ``0, 2, 3, 4`` -> ``0, 2-4``."""
     runs: list[list[int]] = []
     for number in sorted(numbers):
         if runs and number == runs[-1][1] + 1:
