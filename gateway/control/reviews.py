@@ -1,4 +1,4 @@
-"""Reviews on a running gateway: kept before anything is promised, waited for without asking, told to webhooks."""
+"""Reviews on a running gateway: stored, waited for, and posted to webhooks."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Reviews:
                 self.waiting -= 1
 
     def heard(self) -> None:
-        """Somebody decided something, here or through another gateway: whoever waits may look again."""
+        """Wake requests that wait for a decision: there may be one, here or through another gateway."""
         self._news.set()
         self._news = asyncio.Event()
         self._due.set()

@@ -1,4 +1,4 @@
-"""What a request costs the engine. The one place where that is counted: whoever needs to know asks here."""
+"""Counts what a request costs the engine. No other file counts it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def choices_per_prompt(ask: CompletionRequest) -> int | None:
 
 
 def is_batch(ask: CompletionRequest) -> bool:
-    """Whether a request brings a list of prompts, be it of one."""
+    """Whether a request has a list of prompts, even of one."""
     return FORMATS[ask.kind].is_batch(ask.body)
 
 

@@ -1,6 +1,6 @@
-"""The way of one completion. The only place that knows the order of things.
+"""Answers one completion. The only file that knows the order of the steps.
 
-Name the release, put its policy in force, wait for a place, ask the engine, judge, fall back, answer.
+Resolve the release, apply its policy, take a lease, ask the engine, validate, fall back, answer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _TOLD = (CANARY, PIN)
 
 @dataclass(frozen=True, slots=True)
 class PipelineResponse:
-    """What goes out: ``body`` whole, or, for a stream, chunk by chunk."""
+    """The response: ``body`` is whole or, for a stream, an iterator of chunks."""
 
     headers: Mapping[str, str]
     content_type: str

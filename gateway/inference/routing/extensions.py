@@ -34,7 +34,7 @@ class Extensions:
 
     @property
     def listens(self) -> bool:
-        """Whether anybody wants to hear of what was done."""
+        """Whether there are listeners."""
         return bool(self._listeners)
 
     @property
@@ -71,7 +71,7 @@ class Extensions:
                 raise RefusedError(f"{candidate.release} was not made live: gate `{gate.name}`: {reason}")
 
     async def tell(self, notification: Notification) -> None:
-        """Tell every listener, one after the other; what goes wrong with one is its own affair."""
+        """Tell every listener in turn; one that fails does not keep the others from hearing."""
         for listener in self._listeners:
             try:
                 await self._call("listener", listener, "handle", notification, seconds=_HEAR_SECONDS)
