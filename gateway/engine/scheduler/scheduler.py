@@ -41,24 +41,24 @@ class Scheduler:
         cost: int = 1,
         *,
         deadline: float | None = None,
-        again: bool = False,
+        retry: bool = False,
         meanwhile: Callable[[], None] | None = None,
     ) -> Permit:
         """A permit for one request, not acquired yet, for as many slots as it ``cost``s.
 
-        ``deadline`` is by ``time.monotonic``. ``again`` marks a retry: it goes ahead of its tenant's
-        others, and is not refused. ``meanwhile`` is called if the request has to wait.
+        ``deadline`` is by ``time.monotonic``. A ``retry`` goes ahead of its tenant's others, and is not
+        refused. ``meanwhile`` is called if the request has to wait.
         """
-        return Permit(self, QueueEntry(tenant, adapter, cost), deadline, again, meanwhile)
+        return Permit(self, QueueEntry(tenant, adapter, cost), deadline, retry, meanwhile)
 
     def is_in_flight(self, adapter: str) -> bool:
         """Whether an adapter is in flight."""
         return self.queue.is_in_flight(adapter)
 
-    def try_acquire(self, entry: QueueEntry, *, again: bool) -> bool:
+    def try_acquire(self, entry: QueueEntry, *, retry: bool) -> bool:
         """Add a request and return whether it may go at once. Raises QueueFullError, BadRequestError."""
         try:
-            return self.queue.arrive(entry, time.monotonic(), ahead=again)
+            return self.queue.arrive(entry, time.monotonic(), ahead=retry)
         except QueueIsFullError:
             raise QueueFullError(
                 "too many requests wait already; send fewer at a time", retry_after=self._retry_after(entry.tenant)
@@ -137,20 +137,20 @@ def make_scheduler(settings: Settings) -> Scheduler:
 class Permit:
     """One request's concurrency slots at the engine; the holder releases them once."""
 
-    __slots__ = ("_again", "_deadline", "_gate", "_meanwhile", "_ticket")
+    __slots__ = ("_retry", "_deadline", "_gate", "_meanwhile", "_ticket")
 
     def __init__(
         self,
         gate: Scheduler,
         entry: QueueEntry,
         deadline: float | None,
-        again: bool,
+        retry: bool,
         meanwhile: Callable[[], None] | None,
     ) -> None:
         self._gate = gate
         self._ticket = entry
         self._deadline = deadline
-        self._again = again
+        self._retry = retry
         self._meanwhile = meanwhile
 
     def try_acquire(self) -> bool:
@@ -159,7 +159,7 @@ class Permit:
         """
         if self._deadline is not None and self._deadline <= time.monotonic():
             raise _too_late()
-        return self._gate.try_acquire(self._ticket, again=self._again)
+        return self._gate.try_acquire(self._ticket, retry=self._retry)
 
     async def wait(self) -> None:
         """Wait until it is acquired. Raises DeadlinePassedError; then there is nothing to release."""
