@@ -86,10 +86,17 @@ def schemas(described: Schema) -> dict[str, Schema]:
 def http_page(app: Litestar, described: Schema) -> str:
     """``http-api.md``."""
     rows = [
-        (code(f"{one.method} {one.path}"), one.who, one.summary, _parameters(one.described), _body(one.described))
+        (
+            code(f"{one.method} {one.path}"),
+            one.who,
+            one.summary,
+            _parameters(one.described),
+            _body(one.described),
+            _answer(one.described),
+        )
         for one in operations(app, described)
     ]
-    heads = ["route", "who", "what it does", "query", "body"]
+    heads = ["route", "who", "what it does", "query", "body", "answer"]
     bodies = [_schema(name, one) for name, one in schemas(described).items()]
     return page("HTTP API", _LEAD, table(heads, rows), "## Bodies", *bodies)
 
@@ -136,6 +143,13 @@ def _parameters(described: Schema) -> str:
 def _body(described: Schema) -> str:
     content = described.get("requestBody", {}).get("content", {})
     return " or ".join(_media(media, one.get("schema", {})) for media, one in content.items())
+
+
+def _answer(described: Schema) -> str:
+    """The body of the answer if all goes well, where the document names one."""
+    good = next((one for status, one in described.get("responses", {}).items() if status.startswith("2")), {})
+    schemas = [one.get("schema", {}) for one in good.get("content", {}).values()]
+    return " or ".join(kind(schema) for schema in schemas if "$ref" in schema)
 
 
 def _media(media: str, schema: Schema) -> str:

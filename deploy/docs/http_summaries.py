@@ -16,6 +16,7 @@ SUMMARIES: Mapping[str, str] = MappingProxyType({
     "GET /v1/usage": "Report what the tenant itself used",
     "GET /api/v1/adapters": "List adapters with their releases and channels",
     f"GET {_ADAPTER}": "Show one adapter with its releases, channels and events",
+    f"GET {_ADAPTER}/releases": "List an adapter's releases",
     f"POST {_ADAPTER}/releases": "Publish a release, from an upload or from a hub",
     f"GET {_ADAPTER}/releases/{{number}}/artifact": "Export a release as a tar, with its policy and a model card",
     f"POST {_ADAPTER}/promote": "Make a release live",
