@@ -56,140 +56,114 @@ class Settings(BaseSettings):
         env_prefix="POSTIL_", toml_file="postil.toml", frozen=True, extra="forbid", hide_input_in_errors=True
     )
 
-    home: Annotated[
-        Path,
-        Field(description="The folder of all data: registry, artifacts, base model, logs and the admin key."),
-    ] = Path(".postil")
-    host: Annotated[str, Field(description="The address it listens on; the demo's keys exist on loopback only.")] = (
-        "127.0.0.1"
+    home: Path = Field(
+        default=Path(".postil"), description="The folder of all data: registry, artifacts, base model, logs, admin key."
     )
-    port: Annotated[int, Field(ge=0, le=65535, description="The port it listens on; 0 takes a free one.")] = 8080
-    workers: Annotated[
-        int,
-        Field(
-            ge=1,
-            le=256,
-            description="How many processes answer side by side on the port; together they are one gateway.",
-        ),
-    ] = 1
-    demo: Annotated[bool, Field(description="Seed the registry with the demo's adapters, tenants and keys.")] = False
-    base_model: Annotated[
-        str | None,
-        Field(description="The base model: `org/name` or `org/name@revision` on Hugging Face, or a folder."),
-    ] = None
-    database_url: Annotated[
-        str | None,
-        Field(description="URL of the database, such as `postgresql+psycopg://...`; unset, SQLite in `POSTIL_HOME`."),
-    ] = None
-    artifacts: Annotated[
-        Path | None,
-        Field(description="The folder of the adapters' files, shared as the database is; unset, in `POSTIL_HOME`."),
-    ] = None
-    engine_url: Annotated[
-        str | None, Field(description="URL of a vLLM of your own; unset, the gateway starts vLLM as a child process.")
-    ] = None
-    engine_api_key: Annotated[
-        SecretStr | None,
-        Field(description="Sent to that vLLM as `Authorization: Bearer` with every request; shown nowhere."),
-    ] = None
-    engine_args: Annotated[str, Field(description="More arguments for the child vLLM's command line.")] = ""
-    engine_start_seconds: Annotated[
-        float, Field(gt=0, description="How long vLLM may take to start before it is started again.")
-    ] = 600.0
-    engine_timeout_seconds: Annotated[
-        float, Field(gt=0, description="How long the gateway waits for the next bytes of vLLM's answer.")
-    ] = 300.0
-    engine_stall_seconds: Annotated[
-        float,
-        Field(
-            ge=0, description="After so long without a token, vLLM is probed and restarted if it hangs; 0 never looks."
-        ),
-    ] = 30.0
-    shutdown_delay_seconds: Annotated[
-        float,
-        Field(
-            ge=0,
-            description="After SIGTERM, how long it says `draining` and still answers, so that balancers leave first.",
-        ),
-    ] = 5.0
-    drain_timeout_seconds: Annotated[
-        float, Field(ge=0, description="How long requests in flight have to end once the port is closed.")
-    ] = 30.0
-    dtype: Annotated[str | None, Field(description="vLLM's `--dtype`; unset, `float32` on CPUs, else `auto`.")] = None
-    max_model_len: Annotated[
-        int, Field(ge=16, description="vLLM's `--max-model-len`: tokens of prompt and answer together.")
-    ] = 2048
-    max_lora_rank: Annotated[
-        int,
-        Field(ge=1, le=512, description="The largest rank an adapter may have; a larger one is refused at publish."),
-    ] = 16
-    max_loras: Annotated[int, Field(ge=1, description="How many adapters one batch can mix; vLLM's `--max-loras`.")] = 8
-    max_cpu_loras: Annotated[
-        int, Field(ge=1, description="How many adapters vLLM holds in memory; the least recently used one is unloaded.")
-    ] = 64
-    max_concurrent_requests: Annotated[
-        int, Field(ge=1, description="Sequences at vLLM at a time; its `--max-num-seqs`.")
-    ] = 256
-    max_sequences: Annotated[
-        int,
-        Field(ge=1, description="Sequences one request may ask for (its prompts times its `n`); more is answered 400."),
-    ] = 8
-    queue_per_tenant: Annotated[
-        int, Field(ge=1, description="How many requests of one tenant may wait; one more is answered 429.")
-    ] = 1024
-    queue_total: Annotated[
-        int, Field(ge=1, description="How many requests may wait in all; one more is answered 429.")
-    ] = 8192
-    queue_timeout_seconds: Annotated[
-        float, Field(gt=0, description="A request that has waited so long is answered 504 and not sent to vLLM.")
-    ] = 60.0
-    adapter_wait_seconds: Annotated[
-        float,
-        Field(ge=0, description="After so long a wait, an adapter's slot is emptied for the one that is waited for."),
-    ] = 0.25
-    tenant_weights: Annotated[
-        dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]],
-        Field(description='Shares of vLLM by tenant, such as `{"clinic": 2}`; a tenant that is not named has 1.'),
-    ] = Field(default_factory=dict)
-    gc_keep: Annotated[int, Field(ge=0, description="How many of an adapter's newest releases `postil gc` keeps.")] = (
-        KEEP
+    host: str = Field(
+        default="127.0.0.1", description="The address it listens on; the demo's keys exist on loopback only."
     )
-    plugins_dir: Annotated[
-        Path | None, Field(description="A folder of single-file plugins (`*.py`), beside the installed ones.")
-    ] = None
-    router: Annotated[
-        PluginUse | None, Field(description="The router plugin, for requests whose `model` is `auto` or missing.")
-    ] = None
-    gates: Annotated[tuple[PluginUse, ...], Field(description="The gate plugins that a promotion has to pass.")] = ()
-    listeners: Annotated[
-        tuple[PluginUse, ...], Field(description="The listener plugins that hear of every event.")
-    ] = ()
-    webhook_secret: Annotated[
-        str | None, Field(description="Signs the webhooks of reviews (`x-postil-signature`).")
-    ] = None
-    auto_rollback: Annotated[
-        bool, Field(description="Roll a release back that is worse than its predecessor; `false` only logs it.")
-    ] = True
-    auto_rollback_alpha: Annotated[
-        float, Field(gt=0, lt=1, description="Probability of a false alarm in one comparison of two releases.")
-    ] = 0.01
-    hub_timeout_seconds: Annotated[float, Field(gt=0, description="How long a download from a model hub may take.")] = (
-        600.0
+    port: int = Field(default=8080, ge=0, le=65535, description="The port it listens on; 0 takes a free one.")
+    workers: int = Field(
+        default=1, ge=1, le=256, description="How many processes answer on the port; together they are one gateway."
     )
-    upload_limit_mib: Annotated[
-        int, Field(ge=1, description="Size of an upload, as it is sent and as it unpacks, in MiB.")
-    ] = 512
-    body_limit_mib: Annotated[int, Field(ge=1, description="Size of a request's body under `/v1`, in MiB.")] = 8
-    connection_limit: Annotated[
-        int, Field(ge=1, description="Client connections at a time, of each process; one more is answered 503.")
-    ] = 2048
-    head_timeout_seconds: Annotated[float, Field(gt=0, description="How long a request's head may take to arrive.")] = (
-        10.0
+    demo: bool = Field(default=False, description="Seed the registry with the demo's adapters, tenants and keys.")
+    base_model: str | None = Field(
+        default=None, description="The base model: `org/name` or `org/name@revision` on Hugging Face, or a folder."
     )
-    stall_timeout_seconds: Annotated[
-        float,
-        Field(gt=0, description="How long a body may take to bring 120 KiB or its end, and an answer to be taken."),
-    ] = 30.0
+    database_url: str | None = Field(
+        default=None, description="URL of the database, as `postgresql+psycopg://...`; unset, SQLite in `POSTIL_HOME`."
+    )
+    artifacts: Path | None = Field(
+        default=None, description="The adapters' files, shared by gateways on one database; unset, in `POSTIL_HOME`."
+    )
+    engine_url: str | None = Field(
+        default=None, description="URL of a vLLM of your own; unset, the gateway starts vLLM as a child process."
+    )
+    engine_api_key: SecretStr | None = Field(
+        default=None, description="Sent to that vLLM as `Authorization: Bearer` with every request; shown nowhere."
+    )
+    engine_args: str = Field(default="", description="More arguments for the child vLLM's command line.")
+    engine_start_seconds: float = Field(
+        default=600.0, gt=0, description="How long vLLM may take to start before it is started again."
+    )
+    engine_timeout_seconds: float = Field(
+        default=300.0, gt=0, description="How long the gateway waits for the next bytes of vLLM's answer."
+    )
+    engine_stall_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        description="After so long without a token, vLLM is probed, and restarted if it hangs; 0: never.",
+    )
+    shutdown_delay_seconds: float = Field(
+        default=5.0, ge=0, description="After SIGTERM, how long it says `draining` and still answers requests."
+    )
+    drain_timeout_seconds: float = Field(
+        default=30.0, ge=0, description="How long requests in flight have to end once the port is closed."
+    )
+    dtype: str | None = Field(default=None, description="vLLM's `--dtype`; unset, `float32` on CPUs, else `auto`.")
+    max_model_len: int = Field(
+        default=2048, ge=16, description="vLLM's `--max-model-len`: tokens of prompt and answer together."
+    )
+    max_lora_rank: int = Field(
+        default=16, ge=1, le=512, description="The largest rank of an adapter; a larger one is refused at publish."
+    )
+    max_loras: int = Field(default=8, ge=1, description="How many adapters one batch can mix; vLLM's `--max-loras`.")
+    max_cpu_loras: int = Field(
+        default=64, ge=1, description="How many adapters vLLM holds in memory; the least recently used one is unloaded."
+    )
+    max_concurrent_requests: int = Field(
+        default=256, ge=1, description="Sequences at vLLM at a time; its `--max-num-seqs`."
+    )
+    max_sequences: int = Field(
+        default=8, ge=1, description="Sequences of one request (its prompts times its `n`); more is answered 400."
+    )
+    queue_per_tenant: int = Field(
+        default=1024, ge=1, description="How many requests of one tenant may wait; one more is answered 429."
+    )
+    queue_total: int = Field(
+        default=8192, ge=1, description="How many requests may wait in all; one more is answered 429."
+    )
+    queue_timeout_seconds: float = Field(
+        default=60.0, gt=0, description="A request that has waited so long is answered 504 and not sent to vLLM."
+    )
+    adapter_wait_seconds: float = Field(
+        default=0.25, ge=0, description="After so long a wait for an adapter, another one's slot is emptied."
+    )
+    tenant_weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict, description='Shares of vLLM by tenant, as `{"clinic": 2}`; 1 unless named.'
+    )
+    gc_keep: int = Field(default=KEEP, ge=0, description="How many of an adapter's newest releases `postil gc` keeps.")
+    plugins_dir: Path | None = Field(
+        default=None, description="A folder of single-file plugins (`*.py`), beside the installed ones."
+    )
+    router: PluginUse | None = Field(
+        default=None, description="The router plugin, for requests whose `model` is `auto` or missing."
+    )
+    gates: tuple[PluginUse, ...] = Field(default=(), description="The gate plugins that a promotion has to pass.")
+    listeners: tuple[PluginUse, ...] = Field(default=(), description="The listener plugins that hear of every event.")
+    webhook_secret: str | None = Field(
+        default=None, description="Signs the webhooks of reviews (`x-postil-signature`)."
+    )
+    auto_rollback: bool = Field(
+        default=True, description="Roll a release back that is worse than its predecessor; `false` only logs it."
+    )
+    auto_rollback_alpha: float = Field(
+        default=0.01, gt=0, lt=1, description="Probability of a false alarm in one comparison of two releases."
+    )
+    hub_timeout_seconds: float = Field(
+        default=600.0, gt=0, description="How long a download from a model hub may take."
+    )
+    upload_limit_mib: int = Field(
+        default=512, ge=1, description="Size of an upload, as it is sent and as it unpacks, in MiB."
+    )
+    body_limit_mib: int = Field(default=8, ge=1, description="Size of a request's body under `/v1`, in MiB.")
+    connection_limit: int = Field(
+        default=2048, ge=1, description="Client connections at a time, of each process; one more is answered 503."
+    )
+    head_timeout_seconds: float = Field(default=10.0, gt=0, description="How long a request's head may take to arrive.")
+    stall_timeout_seconds: float = Field(
+        default=30.0, gt=0, description="How long a body may take for each 120 KiB, and an answer to be taken."
+    )
 
     @classmethod
     def settings_customise_sources(

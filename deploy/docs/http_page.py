@@ -147,7 +147,7 @@ def _body(described: Schema) -> str:
 
 def _answer(described: Schema) -> str:
     """The body of the answer if all goes well, where the document names one."""
-    good = next((one for status, one in described.get("responses", {}).items() if status.startswith("2")), {})
+    good: Schema = next((one for status, one in described.get("responses", {}).items() if status.startswith("2")), {})
     schemas = [one.get("schema", {}) for one in good.get("content", {}).values()]
     return " or ".join(kind(schema) for schema in schemas if "$ref" in schema)
 
