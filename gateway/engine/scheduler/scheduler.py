@@ -137,7 +137,7 @@ def make_scheduler(settings: Settings) -> Scheduler:
 class Permit:
     """One request's place at the engine: had at once or by waiting, and to be left by whoever has it."""
 
-    __slots__ = ("_retry", "_deadline", "_gate", "_meanwhile", "_ticket")
+    __slots__ = ("_deadline", "_gate", "_meanwhile", "_retry", "_ticket")
 
     def __init__(
         self,
