@@ -129,7 +129,7 @@ class RemoteLimits:
         completion: int,
         unknown: int = 0,
     ) -> None:
-        """Note one request; see ``UsageLedger.add``."""
+        """Note one request; see ``Ledger.add``."""
         self._link.send(said.AddUsage(tenant, domain, adapter, number, kind, prompt, completion, int(unknown)))
 
     def spend(self, quota: Quota | None, tokens: int) -> None:
