@@ -50,7 +50,7 @@ class PluginUse(BaseModel):
 
 
 class Settings(BaseSettings):
-    """One frozen object that is passed to whoever needs it."""
+    """All settings of a gateway, frozen."""
 
     model_config = SettingsConfigDict(
         env_prefix="POSTIL_", toml_file="postil.toml", frozen=True, extra="forbid", hide_input_in_errors=True
@@ -202,7 +202,7 @@ class Settings(BaseSettings):
 
     @property
     def engine_key(self) -> str | None:
-        """What an engine of somebody else's is sent; our own is reached by nobody but us, and wants none."""
+        """The key for an engine of your own; the child process needs none, as only the gateway can reach it."""
         return self.engine_api_key.get_secret_value() if self.engine_api_key and self.engine_url else None
 
     @property

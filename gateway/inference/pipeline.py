@@ -218,7 +218,7 @@ async def _pass_on(
     open_streams: AsyncExitStack,
     record: RequestRecord | None = None,
 ) -> PipelineResponse:
-    """Nobody looks at the text, so nobody parses it: only the name is put right."""
+    """Pass the answer on unparsed, with the model's name replaced."""
     release = record.route.release if record else None
     inside, outside = (release.engine_name, release.ref.name) if release else (BASE, BASE)
     if not ask.stream:
