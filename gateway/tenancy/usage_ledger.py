@@ -53,16 +53,16 @@ class UsageLedger:
         kind: str,
         prompt: int,
         completion: int,
-        unknown: int = 0,
+        uncounted: int = 0,
     ) -> None:
-        """Note one request and its tokens; ``unknown`` is 1 where the engine did not say how many there were."""
+        """Note one request and its tokens; ``uncounted`` is 1 where the engine did not say how many there were."""
         line = (int(self._counts.clock() // _DAY), tenant, domain, adapter, number, kind)
         counted = self._lines.get(line)
         if counted is None:
-            self._lines[line] = [1, unknown, prompt, completion]
+            self._lines[line] = [1, uncounted, prompt, completion]
         else:
             counted[0] += 1
-            counted[1] += unknown
+            counted[1] += uncounted
             counted[2] += prompt
             counted[3] += completion
 
