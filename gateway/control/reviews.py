@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from postil.gateway.control.webhooks import Webhooks
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference.ports import ReviewNotKeptError
+from postil.registry.backoff import Backoff
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Review, utcnow
 from postil.registry.errors import RegistryError
@@ -26,7 +27,7 @@ from postil.registry.reviews.reviews import ReviewRequest
 
 log = logging.getLogger(__name__)
 _OUTBOX_SECONDS = 5.0
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
+_BACKOFF = Backoff(10.0, 3600.0)
 _GIVE_UP = timedelta(days=1)
 # Longer than a post may take; a gateway that ended meanwhile keeps its delivery from the others for so long.
 _CLAIM = timedelta(seconds=60)
@@ -127,8 +128,7 @@ class Reviews:
         assert review.webhook is not None, "only those with a webhook are due"
         assert review.decided_at is not None, "only decided ones are due"
         told = await self._webhooks.post(review.webhook, told_of(review))
-        pause = min(_FIRST_PAUSE * 2 ** min(review.tries, 10), _LONGEST_PAUSE)
-        again = utcnow() + pause
+        again = utcnow() + timedelta(seconds=_BACKOFF.pause(review.tries + 1))
         if not told and again > review.decided_at + _GIVE_UP:
             log.error("the webhook of review %s took nothing for a day; it is not tried again", review.id[:8])
             await self._noted(review, told=False, next_try=None)
