@@ -20,7 +20,7 @@ from postil.gateway.errors import SettingsError
 from postil.registry.defaults import KEEP
 
 # What a message must not quote: a secret, or what may hold one.
-_SECRETS = frozenset({"database_url", "engine_api_key", "engine_url", "webhook_secret"})
+_SECRETS = frozenset({"database_url", "engine_api_key", "engine_args", "engine_url", "webhook_secret"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +62,11 @@ class Settings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     demo: bool = False
     base_model: str | None = None
-    database_url: str | None = None
+    database_url: SecretStr | None = None
     artifacts: Path | None = None
     engine_url: str | None = None
     engine_api_key: SecretStr | None = None
-    engine_args: str = ""
+    engine_args: Annotated[str, Field(repr=False)] = ""  # It may hold a token for downloads.
     engine_start_seconds: Annotated[float, Field(gt=0)] = 600.0
     engine_timeout_seconds: Annotated[float, Field(gt=0)] = 300.0
     engine_stall_seconds: Annotated[float, Field(ge=0)] = 30.0
@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     router: PluginUse | None = None
     gates: tuple[PluginUse, ...] = ()
     listeners: tuple[PluginUse, ...] = ()
-    webhook_secret: str | None = None
+    webhook_secret: SecretStr | None = None
     auto_rollback: bool = True
     auto_rollback_alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
     hub_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
@@ -127,6 +127,24 @@ class Settings(BaseSettings):
             raise ValueError("it has to be http://host:port or https://host")
         return url
 
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, url: SecretStr | None) -> SecretStr | None:
+        """Refuse here what others would quote: a password that is not escaped reads as a part of another kind."""
+        if not url:
+            return url
+        try:
+            parts = urlsplit(url.get_secret_value())
+            good = parts.scheme == "sqlite" or (parts.scheme.startswith("postgresql") and parts.port != 0)
+        except ValueError:
+            good = False
+        if not good:
+            raise ValueError(
+                "it has to be sqlite:///file or postgresql+psycopg://user:password@host:port/name, with what is neither"
+                " a letter nor a digit in the password as %XX"
+            )
+        return url
+
     @field_validator("engine_api_key")
     @classmethod
     def _check_engine_api_key(cls, key: SecretStr | None) -> SecretStr | None:
@@ -142,7 +160,14 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The database's URL; SQLite under ``home`` unless set."""
-        return self.database_url or f"sqlite:///{self.home.resolve() / 'postil.db'}"
+        if self.database_url:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home.resolve() / 'postil.db'}"
+
+    @property
+    def webhook_key(self) -> str | None:
+        """What signs the posts to webhooks."""
+        return self.webhook_secret.get_secret_value() if self.webhook_secret else None
 
     @property
     def artifact_folder(self) -> Path:

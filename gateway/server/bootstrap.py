@@ -91,7 +91,7 @@ def build(
     ledger = UsageLedger(registry.database, counts, callers.limited)
     causes: asyncio.Queue[RollbackCause] = asyncio.Queue()
     monitor = Monitor(causes.put_nowait, partial(Comparison, alpha=settings.auto_rollback_alpha))
-    reviews = Reviews(registry.database, Webhooks(settings.webhook_secret))
+    reviews = Reviews(registry.database, Webhooks(settings.webhook_key))
     plain = InferenceContext(
         catalog,
         extensions,
