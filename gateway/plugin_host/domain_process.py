@@ -58,7 +58,7 @@ class DomainProcess:
             raise DidNotRunError("was not begun: its domain's queue is full")
         self._calls += 1
         self._bytes += len(arguments)
-        call = PendingCall(needed, method, arguments, seconds, self._over)
+        call = PendingCall.start(needed, method, arguments, seconds, self._over)
         self._hand_on(call)
         return await call.future
 

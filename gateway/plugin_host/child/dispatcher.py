@@ -83,7 +83,7 @@ class Dispatcher:
         """Made when the first coroutine comes: a domain without any saves the memory."""
         from postil.gateway.plugin_host.child.event_loop import Coroutines
 
-        return Coroutines()
+        return Coroutines.start()
 
 
 def name_of(found: object) -> str:
