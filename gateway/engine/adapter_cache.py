@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.store import ArtifactStore
 from postil.registry.errors import ArtifactError
 
 Key = TypeVar("Key")
@@ -133,7 +133,7 @@ class AdapterCache:
 
     async def _load(self, name: str, artifact: str) -> None:
         try:
-            folder = await asyncio.to_thread(self._artifacts.verified, artifact)
+            folder = await asyncio.to_thread(self._artifacts.verified_path, artifact)
             if name in self._unloading:
                 await asyncio.wait({self._unloading[name]})
             await self._client.load_adapter(name, str(folder.resolve()))

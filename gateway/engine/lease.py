@@ -60,7 +60,7 @@ class LeaseProvider(Protocol):
         """The engine."""
 
     def lease(
-        self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, again: bool
+        self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, retry: bool
     ) -> EngineLease:
         """A seat for one request, to be taken. ``weights`` are None for the base; see ``Scheduler.reserve``."""
 
@@ -81,13 +81,13 @@ class LocalLeases:
         return self._engine()[0]
 
     def lease(
-        self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, again: bool
+        self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, retry: bool
     ) -> LocalLease:
         """A seat for one request."""
         adapter, meanwhile = None, None
         if weights is not None:
             adapter, meanwhile = weights.engine_name, partial(self._prefetch, weights)
-        place = self._scheduler.reserve(tenant, adapter, cost, deadline=deadline, again=again, meanwhile=meanwhile)
+        place = self._scheduler.reserve(tenant, adapter, cost, deadline=deadline, retry=retry, meanwhile=meanwhile)
         return LocalLease(self._engine, place, weights)
 
     def adapter_lost(self, name: str) -> None:

@@ -15,7 +15,10 @@ _CHOICES = ("n", "best_of")
 
 def cost(kind: Kind, body: Mapping[str, Any]) -> int:
     """How many sequences the engine generates at a time for a request: its prompts, each as often as it has choices."""
-    return max(1, FORMATS[kind].count_prompts(body)) * max(1, *(_number(body.get(name)) for name in _CHOICES))
+    prompts = max(1, FORMATS[kind].count_prompts(body))
+    if body.get("n") is None and body.get("best_of") is None:
+        return prompts
+    return prompts * max(1, *(_number(body.get(name)) for name in _CHOICES))
 
 
 def check_sequences(ask: CompletionRequest, most: int) -> None:

@@ -42,18 +42,18 @@ class EngineCall:
         self._ask = ask
         self._record = record
 
-    async def post(self, release: LoadedRelease | None, request: Mapping[str, Any], *, again: bool = False) -> bytes:
+    async def post(self, release: LoadedRelease | None, request: Mapping[str, Any], *, retry: bool = False) -> bytes:
         """The whole answer. Raises as EngineClient.post does; NotLoadedError, QueueFullError, DeadlinePassedError."""
-        lease = await self._lease(release, request, again=again)
+        lease = await self._lease(release, request, retry=retry)
         try:
-            return await self._metered(release, RETRY if again else ANSWER).post(self._ask.kind.value, request)
+            return await self._metered(release, RETRY if retry else ANSWER).post(self._ask.kind.value, request)
         finally:
             lease.release()
 
     async def retry(self, release: LoadedRelease | None, request: Mapping[str, Any]) -> bytes:
         """The whole answer to a request that had one before. Raises EngineUnavailableError if it has no turn, too."""
         try:
-            return await self.post(release, request, again=True)
+            return await self.post(release, request, retry=True)
         except (QueueFullError, DeadlinePassedError) as error:
             raise EngineUnavailableError(str(error)) from error
 
@@ -64,7 +64,7 @@ class EngineCall:
         ``post`` does.
         """
         async with AsyncExitStack() as engine:
-            engine.callback((await self._lease(release, request, again=False)).release)
+            engine.callback((await self._lease(release, request, retry=False)).release)
             metered = self._metered(release, ANSWER)
             chunks = await engine.enter_async_context(
                 metered.stream(self._ask.kind.value, request, choices_per_prompt(self._ask))
@@ -80,14 +80,14 @@ class EngineCall:
         """The engine does not know a release that it was thought to hold."""
         self._leases.adapter_lost(release.engine_name)
 
-    async def _lease(self, release: LoadedRelease | None, request: Mapping[str, Any], *, again: bool) -> EngineLease:
+    async def _lease(self, release: LoadedRelease | None, request: Mapping[str, Any], *, retry: bool) -> EngineLease:
         """A seat that is had. A client's deadline is for its first: what a policy asks again is not refused for that.
 
         Waiting is no fault of the release: it does not make its answers slow ones.
         """
-        deadline = None if again else self._ask.deadline
+        deadline = None if retry else self._ask.deadline
         sequences = cost(self._ask.kind, request)
-        lease = self._leases.lease(self._caller.name, release, sequences, deadline=deadline, again=again)
+        lease = self._leases.lease(self._caller.name, release, sequences, deadline=deadline, retry=retry)
         if not lease.try_acquire():
             try:
                 await lease.wait()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from postil.plugins import ReleaseRef
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.store import ArtifactStore
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.defaults import KEEP

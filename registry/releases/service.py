@@ -12,7 +12,8 @@ from sqlmodel import Session
 from postil.plugins import Candidate, ReleaseRef
 from postil.plugins.manager import PluginManager
 from postil.registry.artifacts.contents import calibration_in, keep_the_adapter
-from postil.registry.artifacts.local_store import ArtifactStore, folder_digest
+from postil.registry.artifacts.local_store import folder_digest
+from postil.registry.artifacts.store import ArtifactStore
 from postil.registry.base_model.model import BaseModel
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
@@ -88,7 +89,7 @@ class Registry:
         )
         with self.artifacts.naming():
             vetted = verify_required(self.database, name.domain, folder_digest(folder), signature)
-            candidate.artifact = self.artifacts.add(folder)
+            candidate.artifact = self.artifacts.put(folder)
             with self.database.write() as session:
                 release, new = _publish(session, candidate, name)
                 store_signature(session, release, vetted, actor=actor)

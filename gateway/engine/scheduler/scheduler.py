@@ -41,24 +41,24 @@ class Scheduler:
         cost: int = 1,
         *,
         deadline: float | None = None,
-        again: bool = False,
+        retry: bool = False,
         meanwhile: Callable[[], None] | None = None,
     ) -> Permit:
         """What one request needs of the engine, to be taken: as many places as it ``cost``s.
 
-        ``deadline`` is by ``time.monotonic``. ``again`` is for who had one before and was answered: it goes ahead of
+        ``deadline`` is by ``time.monotonic``. ``retry`` is for who had one before and was answered: it goes ahead of
         its tenant's own, and is not turned away. ``meanwhile`` is called if there is a wait.
         """
-        return Permit(self, QueueEntry(tenant, adapter, cost), deadline, again, meanwhile)
+        return Permit(self, QueueEntry(tenant, adapter, cost), deadline, retry, meanwhile)
 
     def is_in_flight(self, adapter: str) -> bool:
         """Whether an adapter is in flight."""
         return self.queue.is_in_flight(adapter)
 
-    def try_acquire(self, entry: QueueEntry, *, again: bool) -> bool:
+    def try_acquire(self, entry: QueueEntry, *, retry: bool) -> bool:
         """Whether a request may go at once. Raises QueueFullError, BadRequestError."""
         try:
-            return self.queue.arrive(entry, time.monotonic(), ahead=again)
+            return self.queue.arrive(entry, time.monotonic(), ahead=retry)
         except QueueIsFullError:
             raise QueueFullError(
                 "too many requests wait already; send fewer at a time", retry_after=self._retry_after(entry.tenant)
@@ -137,20 +137,20 @@ def make_scheduler(settings: Settings) -> Scheduler:
 class Permit:
     """One request's place at the engine: had at once or by waiting, and to be left by whoever has it."""
 
-    __slots__ = ("_again", "_deadline", "_gate", "_meanwhile", "_ticket")
+    __slots__ = ("_deadline", "_gate", "_meanwhile", "_retry", "_ticket")
 
     def __init__(
         self,
         gate: Scheduler,
         entry: QueueEntry,
         deadline: float | None,
-        again: bool,
+        retry: bool,
         meanwhile: Callable[[], None] | None,
     ) -> None:
         self._gate = gate
         self._ticket = entry
         self._deadline = deadline
-        self._again = again
+        self._retry = retry
         self._meanwhile = meanwhile
 
     def try_acquire(self) -> bool:
@@ -159,7 +159,7 @@ class Permit:
         """
         if self._deadline is not None and self._deadline <= time.monotonic():
             raise _too_late()
-        return self._gate.try_acquire(self._ticket, again=self._again)
+        return self._gate.try_acquire(self._ticket, retry=self._retry)
 
     async def wait(self) -> None:
         """Wait for what was not had at once. Raises DeadlinePassedError; then nothing of it stays behind."""

@@ -37,7 +37,7 @@ class RemoteLeases:
         return self._engine()
 
     def lease(
-        self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, again: bool
+        self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, retry: bool
     ) -> RemoteLease:
         """A seat for one request."""
         wanted = None
@@ -45,7 +45,7 @@ class RemoteLeases:
             ref = weights.ref
             wanted = (weights.engine_name, weights.artifact, ref.domain, ref.adapter, ref.number)
         number = self._link.number()
-        return RemoteLease(self._link, number, said.AcquireLease(number, tenant, wanted, cost, deadline, again))
+        return RemoteLease(self._link, number, said.AcquireLease(number, tenant, wanted, cost, deadline, retry))
 
     def adapter_lost(self, name: str) -> None:
         """Have it loaded again for whoever asks next."""

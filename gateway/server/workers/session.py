@@ -165,7 +165,7 @@ class WorkerSession(asyncio.Protocol):
             weights = PendingRequest(name, artifact, ReleaseRef(domain, adapter, number))
         try:
             self._parts.engine.ready()  # Not ready: nobody has to wait for that.
-            lease = self._parts.leases.lease(word.tenant, weights, word.cost, deadline=word.deadline, again=word.retry)
+            lease = self._parts.leases.lease(word.tenant, weights, word.cost, deadline=word.deadline, retry=word.retry)
             had = lease.try_acquire()
         except GatewayError as error:
             self._refuse(word.id, error, 0.0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.store import ArtifactStore
 from postil.registry.db.tables import Release
 from postil.registry.errors import ArtifactError
 from postil.registry.policy.components import ComponentVersion
@@ -82,7 +82,7 @@ def diff(before: Release, after: Release, artifacts: ArtifactStore) -> ReleaseDi
     """Compare two releases, of the same adapter or of two. Files that are gone or damaged are said to be so."""
     policy = [*policy_changes(before.policy, after.policy), *_version_changes(before, after)]
     try:
-        ours, theirs = (_Files.read(artifacts.verified(release.artifact)) for release in (before, after))
+        ours, theirs = (_Files.read(artifacts.verified_path(release.artifact)) for release in (before, after))
     except ArtifactError as error:
         return ReleaseDiff(before, after, policy, problem=str(error))
     return ReleaseDiff(
