@@ -20,7 +20,7 @@ from postil.gateway.errors import SettingsError
 from postil.registry.defaults import KEEP
 
 # What a message must not quote: a secret, or what may hold one.
-_SECRETS = frozenset({"database_url", "engine_api_key", "engine_url", "webhook_secret"})
+_SECRETS = frozenset({"database_url", "engine_api_key", "engine_args", "engine_url", "webhook_secret"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     base_model: str | None = Field(
         default=None, description="The base model: `org/name` or `org/name@revision` on Hugging Face, or a folder."
     )
-    database_url: str | None = Field(
+    database_url: SecretStr | None = Field(
         default=None, description="URL of the database, as `postgresql+psycopg://...`; unset, SQLite in `POSTIL_HOME`."
     )
     artifacts: Path | None = Field(
@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     engine_api_key: SecretStr | None = Field(
         default=None, description="Sent to that vLLM as `Authorization: Bearer` with every request; shown nowhere."
     )
-    engine_args: str = Field(default="", description="More arguments for the child vLLM's command line.")
+    engine_args: str = Field(default="", repr=False, description="More arguments for the child vLLM's command line.")
     engine_start_seconds: float = Field(
         default=600.0, gt=0, description="How long vLLM may take to start before it is started again."
     )
@@ -141,7 +141,7 @@ class Settings(BaseSettings):
     )
     gates: tuple[PluginUse, ...] = Field(default=(), description="The gate plugins that a promotion has to pass.")
     listeners: tuple[PluginUse, ...] = Field(default=(), description="The listener plugins that hear of every event.")
-    webhook_secret: str | None = Field(
+    webhook_secret: SecretStr | None = Field(
         default=None, description="Signs the webhooks of reviews (`x-postil-signature`)."
     )
     auto_rollback: bool = Field(
@@ -193,6 +193,24 @@ class Settings(BaseSettings):
             raise ValueError("it has to be http://host:port or https://host")
         return url
 
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, url: SecretStr | None) -> SecretStr | None:
+        """Refuse here what others would quote: a password that is not escaped reads as a part of another kind."""
+        if not url:
+            return url
+        try:
+            parts = urlsplit(url.get_secret_value())
+            good = parts.scheme == "sqlite" or (parts.scheme.startswith("postgresql") and parts.port != 0)
+        except ValueError:
+            good = False
+        if not good:
+            raise ValueError(
+                "it has to be sqlite:///file or postgresql+psycopg://user:password@host:port/name, with what is neither"
+                " a letter nor a digit in the password as %XX"
+            )
+        return url
+
     @field_validator("engine_api_key")
     @classmethod
     def _check_engine_api_key(cls, key: SecretStr | None) -> SecretStr | None:
@@ -208,7 +226,14 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The database's URL; SQLite under ``home`` unless set."""
-        return self.database_url or f"sqlite:///{self.home.resolve() / 'postil.db'}"
+        if self.database_url:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home.resolve() / 'postil.db'}"
+
+    @property
+    def webhook_key(self) -> str | None:
+        """What signs the posts to webhooks."""
+        return self.webhook_secret.get_secret_value() if self.webhook_secret else None
 
     @property
     def artifact_folder(self) -> Path:

@@ -12,6 +12,7 @@ from postil.gateway.engine.client import EngineClient, Health
 from postil.gateway.engine.health.hang_probe import is_making_progress
 from postil.gateway.engine.process.child import EngineProcess
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
+from postil.registry.backoff import Backoff
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.25
@@ -19,7 +20,7 @@ _WATCH_SECONDS = 1.0
 _SILENT_POLLS = 3
 # One that was found unable to go on mostly ends by itself; what it ended with says more than who found it.
 _LAST_SECONDS = 2.0
-_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+_BACKOFF = Backoff(0.5, 30.0)
 # One that was ready for less has to wait longer each time: it may be what it is asked that ends it.
 _STEADY_SECONDS = 60.0
 # How long it gets for one token; less where it is to be found hung sooner than that.
@@ -89,7 +90,7 @@ class Supervisor:
                 self._set(Phase.FAILED, reason)
                 return
             self._set(Phase.DOWN, reason)
-            await asyncio.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS)) - 1])
+            await asyncio.sleep(_BACKOFF.pause(failures))
             self.restarts += 1
 
     def _was_steady(self) -> bool:

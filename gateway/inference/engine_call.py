@@ -14,7 +14,7 @@ from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.tenancy.directory import Caller
-from postil.registry.accounts.usage import AGAIN, ANSWER
+from postil.registry.accounts.usage import ANSWER, RETRY
 
 
 class EngineCall:
@@ -46,7 +46,7 @@ class EngineCall:
         """The whole answer. Raises as EngineClient.post does; NotLoadedError, QueueFullError, DeadlinePassedError."""
         lease = await self._lease(release, request, retry=retry)
         try:
-            return await self._metered(release, AGAIN if retry else ANSWER).post(self._ask.kind.value, request)
+            return await self._metered(release, RETRY if retry else ANSWER).post(self._ask.kind.value, request)
         finally:
             lease.release()
 

@@ -31,7 +31,7 @@ class UsageSink(Protocol):
         kind: str,
         prompt: int,
         completion: int,
-        unknown: int = 0,
+        uncounted: int = 0,
     ) -> None:
         """Note one request; see ``UsageLedger.add``."""
 

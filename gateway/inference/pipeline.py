@@ -58,7 +58,7 @@ async def complete(
     if route is None:
         access = _access(context, caller, ask)
         return await _pass_on(access, ask, payload.build_base_request(ask, caller.name), {_RELEASE: BASE}, open_streams)
-    record = RequestRecord(route, caller, ask, context.observers)
+    record = RequestRecord.start(route, caller, ask, context.observers)
     # However this goes on: a request that came has an end.
     open_streams.callback(record.finish, RequestOutcome.LEFT)
     try:

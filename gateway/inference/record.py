@@ -53,15 +53,21 @@ class RequestRecord:
         "waited",
     )
 
-    def __init__(
-        self, route: Route, caller: Caller, request: CompletionRequest, observers: Sequence[RequestObserver] = ()
-    ) -> None:
+    def __init__(self, caller: Caller, request: CompletionRequest, observers: Sequence[RequestObserver] = ()) -> None:
         self.caller = caller
         self.request = request
         self._observers = observers
         self._began = self.waited = 0.0
         self.outcome: RequestOutcome | None = None
-        self._begin(route)
+
+    @classmethod
+    def start(
+        cls, route: Route, caller: Caller, request: CompletionRequest, observers: Sequence[RequestObserver] = ()
+    ) -> RequestRecord:
+        """A request that begins now, which the observers are told."""
+        record = cls(caller, request, observers)
+        record._begin(route)
+        return record
 
     @property
     def reason(self) -> str:

@@ -13,6 +13,7 @@ from postil.gateway.plugin_host.pending import PendingCall
 from postil.gateway.plugin_host.ports import DidNotRunError
 from postil.gateway.plugin_host.process import PluginProcess, ProcessEndedError, Spawn
 from postil.gateway.plugin_host.protocol import ComponentSpec
+from postil.registry.backoff import Backoff
 
 log = logging.getLogger(__name__)
 # What may wait or be under way in one domain; beyond it a call is refused at once.
@@ -20,7 +21,7 @@ _CALLS, _BYTES = 256, 64 << 20
 # A process that is replaced lets its calls end; so many at a time.
 _LEAVING = 2
 # Pauses between two starts, as long as processes do not last.
-_FIRST_PAUSE, _LONGEST_PAUSE, _LASTS = 0.1, 5.0, 30.0
+_BACKOFF, _LASTS = Backoff(0.1, 5.0), 30.0
 
 
 class DomainProcess:
@@ -38,7 +39,7 @@ class DomainProcess:
         self._wanted: dict[ComponentSpec, None] = {}
         self._coming: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
-        self._pause = 0.0
+        self._starts = 0
         self._started_at = 0.0
         self._calls = 0
         self._bytes = 0
@@ -57,7 +58,7 @@ class DomainProcess:
             raise DidNotRunError("was not begun: its domain's queue is full")
         self._calls += 1
         self._bytes += len(arguments)
-        call = PendingCall(needed, method, arguments, seconds, self._over)
+        call = PendingCall.start(needed, method, arguments, seconds, self._over)
         self._hand_on(call)
         return await call.future
 
@@ -150,9 +151,10 @@ class DomainProcess:
         """Pause between starts that follow each other closely; longer each time."""
         now = time.monotonic()
         lasted = now - self._started_at
-        self._pause = 0.0 if lasted > _LASTS else min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
+        self._starts = 0 if lasted > _LASTS else self._starts + 1
+        pause = _BACKOFF.pause(self._starts) if self._starts else 0.0
         try:
-            async with asyncio.timeout(max(0.0, self._pause - lasted)):
+            async with asyncio.timeout(max(0.0, pause - lasted)):
                 await self._stopping.wait()
         except TimeoutError:
             pass

@@ -24,19 +24,40 @@ class PendingCall:
     __slots__ = ("_over", "_timer", "arguments", "due", "future", "holder", "id", "method", "needed", "seconds")
 
     def __init__(
-        self, needed: ComponentSpec, method: str, arguments: bytes, seconds: float, over: Callable[[PendingCall], None]
+        self,
+        needed: ComponentSpec,
+        method: str,
+        arguments: bytes,
+        seconds: float,
+        over: Callable[[PendingCall], None],
+        future: asyncio.Future[Any],
+        due: float,
     ) -> None:
-        loop = asyncio.get_running_loop()
         self.needed = needed
         self.method = method
         self.arguments = arguments
         self.seconds = seconds
-        self.due = time.monotonic() + seconds
-        self.future: asyncio.Future[Any] = loop.create_future()
+        self.due = due
+        self.future = future
         self.holder: CallOwner | None = None
         self.id: int | None = None
         self._over = over
-        self._timer = loop.call_later(seconds, self._expire)
+        self._timer: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def start(
+        cls,
+        needed: ComponentSpec,
+        method: str,
+        arguments: bytes,
+        seconds: float,
+        over: Callable[[PendingCall], None],
+    ) -> PendingCall:
+        """A call whose time begins now."""
+        loop = asyncio.get_running_loop()
+        call = cls(needed, method, arguments, seconds, over, loop.create_future(), time.monotonic() + seconds)
+        call._timer = loop.call_later(seconds, call._expire)
+        return call
 
     def settle(self, result: object) -> None:
         """End the call with a result."""
@@ -55,5 +76,6 @@ class PendingCall:
         self.fail(f"{did} longer than {self.seconds * 1000:.0f} ms")
 
     def _end(self) -> None:
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         self._over(self)

@@ -84,14 +84,14 @@ def build(
     )
     scheduler = scheduler or make_scheduler(settings)
     plugin_host = PluginHost(plugins, settings.home / "logs")
-    extensions = Extensions(settings, plugins, plugin_host)
+    extensions = Extensions.make(settings, plugins, plugin_host)
     callers = _callers(settings, registry)
     counts = WindowCounts()
     limits = RateLimiter(counts)
     ledger = UsageLedger(registry.database, counts, callers.limited)
     causes: asyncio.Queue[RollbackCause] = asyncio.Queue()
     monitor = Monitor(causes.put_nowait, partial(Comparison, alpha=settings.auto_rollback_alpha))
-    reviews = Reviews(registry.database, Webhooks(settings.webhook_secret))
+    reviews = Reviews(registry.database, Webhooks(settings.webhook_key))
     plain = InferenceContext(
         catalog,
         extensions,
@@ -195,7 +195,7 @@ def open_registry(settings: Settings, plugins: PluginManager, base: BaseModel) -
     """The registry, brought to this version; with the demo in it, if that is wanted."""
     database = Database(settings.database)
     database.migrate()
-    artifacts = LocalStore(settings.artifact_folder)
+    artifacts = LocalStore.open(settings.artifact_folder)
     artifacts.clear_incoming()
     registry = Registry(database, artifacts, base, plugins, settings.max_lora_rank)
     if settings.demo:

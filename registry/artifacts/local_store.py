@@ -43,8 +43,14 @@ class LocalStore:
         self._incoming = root / "incoming"
         self._keeping = root / "keeping.lock"
         self._collecting = root / "collecting.lock"
-        for folder in (self._kept, self._incoming):
+
+    @classmethod
+    def open(cls, root: Path) -> LocalStore:
+        """The store in a folder, which is made if there is none."""
+        store = cls(root)
+        for folder in (store._kept, store._incoming):
             folder.mkdir(parents=True, exist_ok=True)
+        return store
 
     def clear_incoming(self) -> None:
         """Drop what interrupted publishes left, and nothing that anybody is at work on."""

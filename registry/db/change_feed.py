@@ -18,13 +18,14 @@ from urllib.parse import quote
 import psycopg
 from sqlalchemy import URL, make_url
 
+from postil.registry.backoff import Backoff
 from postil.registry.db.queries import CHANNEL
 
 log = logging.getLogger(__name__)
 
 _CHANGED = "SELECT max(sequence), subject FROM event WHERE sequence > {} GROUP BY subject"
 _ANSWER_SECONDS = 10.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
+_BACKOFF = Backoff(0.05, 5.0)
 # A machine that vanished closes no connection: the kernel has to ask after it.
 _KEEPALIVE = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 _LOST = (psycopg.Error, sqlite3.Error, OSError)
@@ -53,13 +54,13 @@ class ChangeFeed:
         Events count as handled when the next ones are asked for: after an error of the caller's, another ``changes``
         hands them out again. Close it (``contextlib.aclosing``), and the connection is closed.
         """
-        pause = _FIRST_PAUSE
+        failures = 0
         while True:
             try:
                 async with _connected(self._url) as source:
                     while True:
                         newest, subjects = await _asked(source, self._handled)
-                        pause = _FIRST_PAUSE
+                        failures = 0
                         if subjects:
                             yield subjects
                             self._handled = newest
@@ -67,10 +68,10 @@ class ChangeFeed:
                             await source.wait(self._poll_seconds)
             except _LOST as error:
                 why = " ".join(str(error).split()) or type(error).__name__
-                level = logging.WARNING if pause == _FIRST_PAUSE else logging.DEBUG  # It is said once.
+                failures += 1
+                level = logging.WARNING if failures == 1 else logging.DEBUG  # It is said once.
                 log.log(level, "the database cannot be asked for changes (%s); trying until it can", why)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            await asyncio.sleep(_BACKOFF.pause(failures))
 
 
 class _Source(Protocol):

@@ -151,7 +151,7 @@ def database(url: str) -> Iterator[Database]:
 @pytest.fixture
 def registry(database: Database, base: BaseModel, plugins: PluginManager, tmp_path: Path) -> Registry:
     """A registry with nothing in it."""
-    return Registry(database, LocalStore(tmp_path / "artifacts"), base, plugins, max_rank=8)
+    return Registry(database, LocalStore.open(tmp_path / "artifacts"), base, plugins, max_rank=8)
 
 
 @pytest.fixture

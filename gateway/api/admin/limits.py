@@ -75,7 +75,7 @@ def usage_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger
         data = await _report(registry, ledger, by, caller.name, adapter, since, until)
         # What was tried out on copies of its requests is no use of a tenant's.
         seen = [{name: value for name, value in entry.items() if name != usage.SHADOW} for entry in data]
-        return {"object": "list", "data": [entry for entry in seen if entry["requests"] or usage.AGAIN in entry]}
+        return {"object": "list", "data": [entry for entry in seen if entry["requests"] or usage.RETRY in entry]}
 
     return [mine]
 

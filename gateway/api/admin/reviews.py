@@ -14,8 +14,9 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from postil.gateway.api.admin import schemas as views
 from postil.gateway.api.admin.auth import check_domain
 from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
+from postil.gateway.control.outbox import told_of
 from postil.gateway.control.registry_handle import RegistryHandle
-from postil.gateway.control.reviews import Reviews, told_of
+from postil.gateway.control.reviews import Reviews
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission

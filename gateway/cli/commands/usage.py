@@ -45,15 +45,15 @@ def usage(
         print_json(entries)
         return
     print_table(
-        [by.value, "requests", "unknown", "prompt", "completion", "again", "again tokens", "shadow", "shadow tokens"],
+        [by.value, "requests", "uncounted", "prompt", "completion", "retry", "retry tokens", "shadow", "shadow tokens"],
         [_row(by.value, entry) for entry in entries],
         empty="nothing was used in that time",
     )
 
 
 def _row(by: str, entry: dict[str, Any]) -> list[object]:
-    row: list[object] = [entry[by], entry["requests"], entry["unknown"] or "", *(entry[name] for name in _COUNTS[1:])]
-    for kind in ("again", "shadow"):
+    row: list[object] = [entry[by], entry["requests"], entry["uncounted"] or "", *(entry[name] for name in _COUNTS[1:])]
+    for kind in ("retry", "shadow"):
         counts = entry.get(kind)
         row += [counts["requests"], counts["prompt_tokens"] + counts["completion_tokens"]] if counts else ["", ""]
     return row

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from functools import cached_property
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -168,7 +169,7 @@ class HttpClient:
         self._socket = address.removeprefix("unix:") if address.startswith("unix:") else None
         parts = urlsplit("http://engine" if self._socket else address)
         self._host, self._port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._secure = parts.scheme == "https"
         self._prefix = parts.path.rstrip("/").encode()
         key = "" if api_key is None else f"authorization: Bearer {api_key}\r\n"
         self._rest = (
@@ -221,6 +222,11 @@ class HttpClient:
             old.close()
         self._idle.clear()
         return None
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext | None:
+        """Made for the first connection: it reads the authorities' certificates."""
+        return ssl.create_default_context() if self._secure else None
 
     async def _connected(self) -> Connection:
         loop, closed = asyncio.get_running_loop(), self._closed

@@ -23,14 +23,29 @@ _ROUTE_SECONDS, _GATE_SECONDS, _HEAR_SECONDS = 0.2, 30.0, 60.0
 
 
 class Extensions:
-    """One router at most, any number of gates and listeners. Raises SettingsError if one cannot be made."""
+    """One router at most, any number of gates and listeners."""
 
-    def __init__(self, settings: Settings, plugins: PluginManager, isolation: Isolation) -> None:
-        self._plugins = plugins
+    def __init__(
+        self,
+        isolation: Isolation,
+        router: Router | None = None,
+        gates: Sequence[Gate] = (),
+        listeners: Sequence[Listener] = (),
+    ) -> None:
         self._isolation = isolation
-        self._router: Router | None = self._made("router", settings.router) if settings.router else None
-        self._gates: Sequence[Gate] = [self._made("gate", use) for use in settings.gates]
-        self._listeners: Sequence[Listener] = [self._made("listener", use) for use in settings.listeners]
+        self._router = router
+        self._gates = gates
+        self._listeners = listeners
+
+    @classmethod
+    def make(cls, settings: Settings, plugins: PluginManager, isolation: Isolation) -> Extensions:
+        """Those that the settings name. Raises SettingsError if one cannot be made."""
+        return cls(
+            isolation,
+            _made(plugins, "router", settings.router) if settings.router else None,
+            [_made(plugins, "gate", use) for use in settings.gates],
+            [_made(plugins, "listener", use) for use in settings.listeners],
+        )
 
     @property
     def listens(self) -> bool:
@@ -78,12 +93,6 @@ class Extensions:
             except DidNotRunError as error:
                 log.warning("listener %s did not hear of %s: it %s", listener.name, notification.action, error)
 
-    def _made(self, kind: str, use: PluginUse) -> Any:
-        try:
-            return self._plugins.make(self._plugins.component(kind, use.name), use.config)
-        except PluginError as error:
-            raise SettingsError(f"settings, {kind} {use.name}: {error}") from error
-
     async def _call(self, kind: str, component: Component, method: str, *arguments: Any, seconds: float) -> Any:
         """What a component's method returns. Raises DidNotRunError."""
         # A router is on the way of a request and has to be quick; the others may take their time in a thread.
@@ -91,3 +100,10 @@ class Extensions:
         return await result_of(
             call(self._isolation, _NOBODYS, component, method, arguments, seconds, threaded=threaded)
         )
+
+
+def _made(plugins: PluginManager, kind: str, use: PluginUse) -> Any:
+    try:
+        return plugins.make(plugins.component(kind, use.name), use.config)
+    except PluginError as error:
+        raise SettingsError(f"settings, {kind} {use.name}: {error}") from error

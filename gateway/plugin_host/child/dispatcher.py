@@ -83,7 +83,7 @@ class Dispatcher:
         """The event loop for coroutines, started with the first one to save memory."""
         from postil.gateway.plugin_host.child.event_loop import Coroutines
 
-        return Coroutines()
+        return Coroutines.start()
 
 
 def name_of(found: object) -> str:

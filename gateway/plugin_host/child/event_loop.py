@@ -15,9 +15,15 @@ class Coroutines:
     class TooLateError(Exception):
         """The coroutine did not finish in time."""
 
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._run, daemon=True).start()
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    @classmethod
+    def start(cls) -> Coroutines:
+        """A loop that runs, in a thread that ends with the process."""
+        started = cls(asyncio.new_event_loop())
+        threading.Thread(target=started._run, daemon=True).start()
+        return started
 
     def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine in the loop."""

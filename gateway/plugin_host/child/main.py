@@ -24,10 +24,15 @@ _SWITCH_SECONDS = 0.001
 class Channel:
     """The socket to the gateway, usable from every thread."""
 
-    def __init__(self, descriptor: int) -> None:
-        os.set_inheritable(descriptor, False)
-        self._socket = socket.socket(fileno=descriptor)
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
         self._one_at_a_time = threading.Lock()
+
+    @classmethod
+    def open(cls, descriptor: int) -> Channel:
+        """The way that the gateway has left open; what plugins start does not get it."""
+        os.set_inheritable(descriptor, False)
+        return cls(socket.socket(fileno=descriptor))
 
     def send(self, frame: bytes) -> None:
         """Send a message; a failure is ignored, because nobody is left to report it to."""
@@ -53,7 +58,7 @@ def main(arguments: list[str]) -> None:
     # A plugin that computes gives way to its neighbours within a millisecond.
     sys.setswitchinterval(_SWITCH_SECONDS)
     threading.Thread(target=keep_log_short, args=(os.dup(1),), daemon=True).start()
-    channel = Channel(int(channel_number))
+    channel = Channel.open(int(channel_number))
     dispatcher = Dispatcher(channel.send)
     frames = wire.message_frames()
     channel.send(wire.reply(0, wire.HELLO))

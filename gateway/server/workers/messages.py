@@ -62,7 +62,7 @@ class AddUsage(Message, frozen=True, tag=5):
     kind: str
     prompt: int
     completion: int
-    unknown: int
+    uncounted: int
 
 
 class SpendTokens(Message, frozen=True, tag=6):

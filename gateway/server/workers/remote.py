@@ -127,10 +127,10 @@ class RemoteLimits:
         kind: str,
         prompt: int,
         completion: int,
-        unknown: int = 0,
+        uncounted: int = 0,
     ) -> None:
         """Note one request; see ``Ledger.add``."""
-        self._link.send(said.AddUsage(tenant, domain, adapter, number, kind, prompt, completion, int(unknown)))
+        self._link.send(said.AddUsage(tenant, domain, adapter, number, kind, prompt, completion, int(uncounted)))
 
     def spend(self, quota: Quota | None, tokens: int) -> None:
         """Charge tokens; see ``RateLimiter.spend``."""

@@ -219,7 +219,7 @@ class WorkerSession(asyncio.Protocol):
 
     def _used(self, word: said.AddUsage) -> None:
         self._parts.ledger.add(
-            word.tenant, word.domain, word.adapter, word.number, word.kind, word.prompt, word.completion, word.unknown
+            word.tenant, word.domain, word.adapter, word.number, word.kind, word.prompt, word.completion, word.uncounted
         )
 
     def _spent(self, word: said.SpendTokens) -> None:

@@ -82,7 +82,7 @@ def diff(before: Release, after: Release, artifacts: ArtifactStore) -> ReleaseDi
     """Compare two releases, of the same adapter or of two. Files that are gone or damaged are said to be so."""
     policy = [*policy_changes(before.policy, after.policy), *_version_changes(before, after)]
     try:
-        ours, theirs = (_Files(artifacts.verified_path(release.artifact)) for release in (before, after))
+        ours, theirs = (_Files.read(artifacts.verified_path(release.artifact)) for release in (before, after))
     except ArtifactError as error:
         return ReleaseDiff(before, after, policy, problem=str(error))
     return ReleaseDiff(
@@ -94,14 +94,21 @@ def diff(before: Release, after: Release, artifacts: ArtifactStore) -> ReleaseDi
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
 class _Files:
     """What is read of one artifact, which preflight has seen: its configuration and weights are known to be sound."""
 
-    def __init__(self, folder: Path) -> None:
-        self.config: dict[str, Any] = json.loads((folder / CONFIG).read_bytes())
-        self.weights = Weights(folder / WEIGHTS, self.config)
-        self.training = _read_training(folder / TRAINING)
-        self.size = sum(path.stat().st_size for path in folder.iterdir())
+    config: dict[str, Any]
+    weights: Weights
+    training: Any
+    size: int
+
+    @classmethod
+    def read(cls, folder: Path) -> _Files:
+        """Read them; of the weights only what is asked for, later."""
+        config = json.loads((folder / CONFIG).read_bytes())
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        return cls(config, Weights.open(folder / WEIGHTS, config), _read_training(folder / TRAINING), size)
 
 
 def _read_training(path: Path) -> Any:

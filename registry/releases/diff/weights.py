@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from postil.registry.preflight.adapter_config import ends, layer_of
-from postil.registry.preflight.tensors import read_tensors
+from postil.registry.preflight.tensors import Tensor, read_tensors
 
 State = Literal["identical", "changed", "added", "removed"]
 Array = npt.NDArray[Any]
@@ -27,11 +27,17 @@ class Weights:
     Only what is asked for is read from the disk, so that large adapters need no memory.
     """
 
-    def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
-        self.tensors = {tensor.name: tensor for tensor in read_tensors(path)}
-        self.modules = _by_module(self.tensors)
-        self._data: Array = np.memmap(path, dtype=np.uint8, mode="r")
+    def __init__(self, tensors: Mapping[str, Tensor], data: Array, config: Mapping[str, Any]) -> None:
+        self.tensors = tensors
+        self.modules = _by_module(tensors)
+        self._data = data
         self._config = config
+
+    @classmethod
+    def open(cls, path: Path, config: Mapping[str, Any]) -> Weights:
+        """The weights in a file, which stays mapped as long as they are in use."""
+        tensors = {tensor.name: tensor for tensor in read_tensors(path)}
+        return cls(tensors, np.memmap(path, dtype=np.uint8, mode="r"), config)
 
     def same_bytes(self, name: str, other: Weights) -> bool:
         """Whether both hold this tensor with the same type, shape and bytes."""

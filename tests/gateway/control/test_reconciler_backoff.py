@@ -64,7 +64,7 @@ async def running(
 ) -> AsyncIterator[Bench]:
     """A bench whose loop runs; that it still does so in the end is checked."""
     engine, url = engine_at
-    store, wanted = LocalStore(tmp_path / "artifacts"), list[tuple[LoadedRelease, list[str]]]()
+    store, wanted = LocalStore.open(tmp_path / "artifacts"), list[tuple[LoadedRelease, list[str]]]()
     releases = []
     for seed, release in enumerate((RELEASES[1], RELEASES[2])):
         with store.incoming() as folder:

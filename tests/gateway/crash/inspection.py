@@ -71,7 +71,7 @@ class Inspection:
                 self._victim.struck[f"no answer, and it {'was done' if known[act.by] else 'was not done'}"] += 1
 
     def _check_artifacts(self, adapters: Mapping[str, Json], tells: Mapping[str, Told]) -> None:
-        store, acts = LocalStore(self._victim.home / "artifacts"), {act.by: act for act in self._work.acts}
+        store, acts = LocalStore.open(self._victim.home / "artifacts"), {act.by: act for act in self._work.acts}
         named = set[str]()
         for name, state in adapters.items():
             for row in state["releases"]:

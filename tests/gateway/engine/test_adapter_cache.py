@@ -44,7 +44,7 @@ class Bench:
 @pytest.fixture
 async def bench(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> AsyncIterator[Bench]:
     engine, url = engine_at
-    store = LocalStore(tmp_path / "artifacts")
+    store = LocalStore.open(tmp_path / "artifacts")
     artifacts = []
     for seed in range(4):
         with store.incoming() as folder:

@@ -26,7 +26,7 @@ FILES = st.dictionaries(NAMES, st.binary(max_size=20), max_size=4)
 @pytest.fixture
 def store(tmp_path: Path) -> LocalStore:
     """An empty store."""
-    return LocalStore(tmp_path / "store")
+    return LocalStore.open(tmp_path / "store")
 
 
 def fill(folder: Path, files: Mapping[str, bytes]) -> Path:
@@ -159,7 +159,7 @@ def test_what_a_crash_left_is_cleared_and_what_is_kept_stays(store: LocalStore, 
 
 def test_a_store_is_found_again(store: LocalStore, tmp_path: Path) -> None:
     digest = add(store, {"a": b"1"})
-    assert LocalStore(tmp_path / "store").verified_path(digest).is_dir()
+    assert LocalStore.open(tmp_path / "store").verified_path(digest).is_dir()
 
 
 def test_two_who_keep_the_same_files_at_once_both_succeed(store: LocalStore) -> None:
@@ -184,7 +184,7 @@ def test_two_who_keep_the_same_files_at_once_both_succeed(store: LocalStore) -> 
 def test_what_somebody_is_at_work_on_is_not_cleared(store: LocalStore, tmp_path: Path) -> None:
     with store.incoming() as folder:
         fill(folder / "adapter", {"a": b"1"})
-        LocalStore(tmp_path / "store").clear_incoming()
+        LocalStore.open(tmp_path / "store").clear_incoming()
         assert store.verified_path(store.put(folder / "adapter")).is_dir()
     assert list((tmp_path / "store" / "incoming").iterdir()) == []
 
@@ -200,7 +200,7 @@ def test_a_lock_that_was_cleared_away_before_it_was_held_is_made_anew(
     def clear_first(descriptor: int, how: int) -> None:
         if not cleared:
             cleared.append(descriptor)
-            LocalStore(tmp_path / "store").clear_incoming()
+            LocalStore.open(tmp_path / "store").clear_incoming()
         flock(descriptor, how)
 
     monkeypatch.setattr(fcntl, "flock", clear_first)
@@ -216,7 +216,7 @@ import sys
 from pathlib import Path
 from postil.registry.artifacts.local_store import LocalStore
 
-store, last = LocalStore(Path(sys.argv[1])), ""
+store, last = LocalStore.open(Path(sys.argv[1])), ""
 with store.incoming() as folder:
     (folder / "a").write_bytes(b"1")
     print(folder, flush=True)
@@ -228,7 +228,7 @@ import sys
 from pathlib import Path
 from postil.registry.artifacts.local_store import LocalStore
 
-store = LocalStore(Path(sys.argv[1]))
+store = LocalStore.open(Path(sys.argv[1]))
 while True:
     for number in range(int(sys.argv[2])):
         with store.incoming() as folder:
@@ -259,12 +259,12 @@ def test_of_two_processes_only_what_the_killed_one_left_is_cleared(tmp_path: Pat
     root = tmp_path / "store"
     with another(PUBLISHER, root) as living, another(PUBLISHER, root) as killed:
         kept, left = Path(line(living.stdout)), Path(line(killed.stdout))
-        LocalStore(root).clear_incoming()
+        LocalStore.open(root).clear_incoming()
         assert (kept.is_dir(), left.is_dir()) == (True, True)
         killed.kill()
         killed.wait()
         assert left.is_dir()
-        LocalStore(root).clear_incoming()
+        LocalStore.open(root).clear_incoming()
         assert (kept.is_dir(), left.exists()) == (True, False)
         assert living.stdin is not None
         print("go on", file=living.stdin, flush=True)
@@ -278,7 +278,7 @@ def test_of_two_processes_only_what_the_killed_one_left_is_cleared(tmp_path: Pat
 def test_what_a_killed_process_said_it_kept_is_kept(tmp_path: Path) -> None:
     """Two processes keep the same files over and over, one of them killed at any instant, while a third clears."""
     root, chance = tmp_path / "store", random.Random(0)
-    store = LocalStore(root)
+    store = LocalStore.open(root)
     with another(REPEATER, root, 3) as steady:
         for _ in range(8):
             with another(REPEATER, root, 3) as killed:

@@ -282,7 +282,7 @@ def test_another_release_of_the_same_files_does_not_bring_the_first_back(registr
 
 def another_gateway(registry: Registry, url: str, tmp_path: Path) -> Registry:
     """The same database and the same files, seen from elsewhere."""
-    return Registry(Database(url), LocalStore(tmp_path / "artifacts"), registry.base, registry.plugins, max_rank=8)
+    return Registry(Database(url), LocalStore.open(tmp_path / "artifacts"), registry.base, registry.plugins, max_rank=8)
 
 
 def test_while_a_publish_has_not_named_its_files_nobody_collects(
@@ -390,7 +390,7 @@ def test_whatever_was_done_what_is_in_reach_has_its_files(
         write_adapter(folder / str(seed), seed=seed)
     shutil.copy(sqlite_template, folder / "registry.db")
     database = Database(f"sqlite:///{folder / 'registry.db'}")
-    registry = Registry(database, LocalStore(folder / "artifacts"), base, plugins, max_rank=8)
+    registry = Registry(database, LocalStore.open(folder / "artifacts"), base, plugins, max_rank=8)
     for action, adapter, number in [*FIRST, *acts]:
         try:
             do(registry, folder, action, parse_adapter(adapter), number)

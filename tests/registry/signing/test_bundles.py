@@ -31,7 +31,7 @@ def keys(tmp_path: Path) -> KeyPair:
 
 def digest_of(folder: Path, store: Path) -> str:
     """The digest under which a store keeps the adapter."""
-    artifacts = LocalStore(store)
+    artifacts = LocalStore.open(store)
     with artifacts.incoming() as incoming:
         for path in folder.iterdir():
             (incoming / path.name).write_bytes(path.read_bytes())

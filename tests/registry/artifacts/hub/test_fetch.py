@@ -174,7 +174,7 @@ from postil.registry.artifacts.local_store import LocalStore
 from postil.registry.artifacts.hub.fetch import Patience, fetch
 from postil.registry.artifacts.hub.ref import HubRef
 
-with LocalStore(Path(sys.argv[1])).incoming() as folder:
+with LocalStore.open(Path(sys.argv[1])).incoming() as folder:
     fetch(HubRef(sys.argv[2]), folder, Patience(1 << 20, 30, threading.Event()))
 """
 
@@ -186,7 +186,7 @@ def test_a_download_that_is_killed_leaves_nothing_after_the_next_start(hub: Hub,
         [sys.executable, "-c", PUBLISHING, str(tmp_path / "store"), REPO], env={**environment(hub)}
     ) as process:
         assert hub.held.wait(30)
-        store = LocalStore(tmp_path / "store")
+        store = LocalStore.open(tmp_path / "store")
         store.clear_incoming()
         assert any(incoming.iterdir()), "somebody is at work on it"
         process.kill()
