@@ -69,10 +69,10 @@ def test_a_vllm_that_does_not_yield_is_left_alone() -> None:
 def test_a_process_naps_once_the_entry_point_was_called_however_often() -> None:
     code = """
 import importlib
-from postil.gateway.engine.vllm_plugin import register, waiting
+from postil.gateway.engine.vllm_plugin import idle_sleep, register
 register.register()
 register.register()
-assert importlib.import_module(register.QUEUE).sched_yield is waiting._nap
+assert importlib.import_module(register.QUEUE).sched_yield is idle_sleep._nap
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "spin while they wait" not in done.stderr
