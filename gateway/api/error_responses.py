@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException
 from litestar.types import Send
 from sqlalchemy.exc import DataError
 
+from postil.gateway.api.documented_errors import JSON, PROBLEM, Problem
 from postil.gateway.errors import (
     BadRequestError,
     EngineUnavailableError,
@@ -28,8 +29,6 @@ from postil.registry import errors as registry_errors
 from postil.registry.db.outage import disk_trouble
 
 log = logging.getLogger(__name__)
-PROBLEM = "application/problem+json"
-_JSON = "application/json"
 AnyRequest = Request[Any, Any, Any]
 # What litestar's decoder or a database stumbles over.
 _UNSTORABLE = (UnicodeDecodeError, RecursionError, OverflowError, DataError)
@@ -60,7 +59,7 @@ def render(path: str, error: GatewayError, status: int | None = None) -> ErrorRe
     """An error as the client of this path expects it; a path that is not known yet counts as OpenAI's."""
     status = status or error.status
     if not path or path.startswith("/v1"):
-        content_type, body = _JSON, msgspec.json.encode(error.openai())
+        content_type, body = JSON, msgspec.json.encode(error.openai())
     else:
         content_type, body = PROBLEM, msgspec.json.encode(_problem(status, error.type, str(error)))
     headers = {"content-type": content_type, **error.headers}
@@ -99,8 +98,8 @@ def translated(error: Exception) -> GatewayError:
     return RefusedError(str(error))
 
 
-def _problem(status: int, kind: str, detail: str) -> dict[str, object]:
-    return {"type": f"about:blank#{kind}", "title": kind.replace("_", " "), "status": status, "detail": detail}
+def _problem(status: int, kind: str, detail: str) -> Problem:
+    return Problem(type=f"about:blank#{kind}", title=kind.replace("_", " "), status=status, detail=detail)
 
 
 def _gateway_error(request: AnyRequest, error: GatewayError, status: int | None = None) -> Response[bytes]:

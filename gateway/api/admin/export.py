@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from postil.gateway.api.admin.params import adapter_name
+from postil.gateway.api.documented_errors import problems
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.permissions import Permission
 from postil.plugins import ReleaseRef
@@ -23,7 +24,11 @@ from postil.registry.signing.requirements import signature_of
 def export_routes(registry: RegistryHandle) -> list[Any]:
     """How releases go out: as a tar of the artifact, the policy and a model card."""
 
-    @get("/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact", may=Permission.EXPORT)
+    @get(
+        "/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact",
+        may=Permission.EXPORT,
+        responses=problems(409, 422),
+    )
     async def artifact(domain: FromPath[str], adapter: FromPath[str], number: FromPath[int]) -> Stream:
         ref = adapter_name(domain, adapter).release(number)
         files = await asyncio.to_thread(_files, registry.get(), ref)

@@ -40,10 +40,10 @@ async def test_a_bad_canary_is_gone_by_itself_and_the_log_says_why(house: House,
     finding = event["details"].pop("finding")
     assert event["details"] == {"weight": 20}
     assert finding["signal"] == "validator failures"
-    assert finding["new_failures"] == finding["new_total"] > 0 == finding["old_failures"]
+    assert finding["candidate_failures"] == finding["candidate_total"] > 0 == finding["baseline_failures"]
     assert finding["e_value"] >= finding["threshold"]
     assert event["reason"].startswith("healthcare/triage@2 is worse than healthcare/triage@1: validator failures: ")
-    assert f"{finding['new_failures']} of {finding['new_total']} against 0 of" in event["reason"]
+    assert f"{finding['candidate_failures']} of {finding['candidate_total']} against 0 of" in event["reason"]
     assert (await house.admin("GET", "/api/v1/audit")).json()["first_break"] is None
     assert (await house.admin("GET", "/api/v1/status")).json()["watches"] == []
 
@@ -65,7 +65,7 @@ async def test_a_good_release_stays_first_as_canary_and_then_as_stable(house: Ho
     assert set(await traffic(house, clinic, range(300))) == {"healthcare/triage@1", "healthcare/triage@2"}
     (watch,) = (await house.admin("GET", "/api/v1/status")).json()["watches"]
     assert (watch["new"], watch["old"], watch["channel"]) == ("healthcare/triage@2", "healthcare/triage@1", "canary")
-    assert sum(watch["evidence"][0][field] for field in ("new_total", "old_total")) == 300
+    assert sum(watch["evidence"][0][field] for field in ("candidate_total", "baseline_total")) == 300
     await move(house, "promote", 2)
     await traffic(house, clinic, range(300))
     found = await state(house)

@@ -20,7 +20,7 @@ async def test_a_shadows_copies_are_not_held_against_anybody(house: House) -> No
     await traffic(house, clinic, range(20))
     await until(lambda: len(copies(house)) > 0)
     (watch,) = (await house.admin("GET", "/api/v1/status")).json()["watches"]
-    assert {(signal["new_total"], signal["old_failures"]) for signal in watch["evidence"]} == {(0, 0)}
+    assert {(signal["candidate_total"], signal["baseline_failures"]) for signal in watch["evidence"]} == {(0, 0)}
 
 
 async def test_nobody_is_asked_to_review_what_a_shadow_says(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:
