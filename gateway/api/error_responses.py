@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.types import Send
 from sqlalchemy.exc import DataError
 
@@ -113,9 +113,16 @@ def _registry_error(request: AnyRequest, error: Exception) -> Response[bytes]:
 
 
 def _http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
+    if isinstance(error, NotFoundException) and _without_version(request.url.path):
+        return _gateway_error(request, NotFoundError("there is nothing here; the admin API is at /api/v1"))
     extra = error.extra if isinstance(error.extra, list) else []
     details = "; ".join(f"{item.get('key', '')} {item.get('message', '')}".strip() for item in extra)
     return _gateway_error(request, BadRequestError(details or error.detail), error.status_code)
+
+
+def _without_version(path: str) -> bool:
+    first, *rest = path.strip("/").split("/")
+    return first == "api" and rest[:1] != ["v1"]
 
 
 def _unstorable(request: AnyRequest, error: Exception) -> Response[bytes]:

@@ -20,12 +20,15 @@ from postil.registry.artifacts.export import release_files
 from postil.registry.releases.service import Registry
 from postil.registry.signing.requirements import signature_of
 
+_TAR = "application/x-tar"
+
 
 def export_routes(registry: RegistryHandle) -> list[Any]:
     """How releases go out: as a tar of the artifact, the policy and a model card."""
 
     @get(
         "/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact",
+        media_type=_TAR,
         may=Permission.EXPORT,
         responses=problems(409, 422),
     )
@@ -33,7 +36,7 @@ def export_routes(registry: RegistryHandle) -> list[Any]:
         ref = adapter_name(domain, adapter).release(number)
         files = await asyncio.to_thread(_files, registry.get(), ref)
         headers = {"content-length": str(tar_size(files)), "x-postil-release": str(ref)}
-        return Stream(tar_chunks(files), media_type="application/x-tar", headers=headers)
+        return Stream(tar_chunks(files), media_type=_TAR, headers=headers)
 
     return [artifact]
 
