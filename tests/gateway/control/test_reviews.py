@@ -237,5 +237,5 @@ async def test_a_sample_of_what_passed_is_looked_at_afterwards(tmp_path: Path, e
         await house.publish("healthcare/triage", policy)
         assert "x-postil-review" not in (await house.ask(await house.tenant("clinic", "healthcare"))).headers
     async with running_house(tmp_path, *engine_at) as house:
-        (review,) = (await house.admin("GET", "/api/v1/reviews", params={"status": "open"})).json()
+        (review,) = (await house.admin("GET", "/api/v1/reviews", params={"status": "open"})).json()["data"]
     assert (review["reason"], review["assigned_to"], review["holding"]) == ("sample", "ann", None)
