@@ -64,7 +64,11 @@ async def test_a_good_release_stays_first_as_canary_and_then_as_stable(house: Ho
     await canary(house, 2, 50)
     assert set(await traffic(house, clinic, range(300))) == {"healthcare/triage@1", "healthcare/triage@2"}
     (watch,) = (await house.admin("GET", "/api/v1/status")).json()["comparisons"]
-    assert (watch["candidate"], watch["baseline"], watch["channel"]) == ("healthcare/triage@2", "healthcare/triage@1", "canary")
+    assert (watch["candidate"], watch["baseline"], watch["channel"]) == (
+        "healthcare/triage@2",
+        "healthcare/triage@1",
+        "canary",
+    )
     assert sum(watch["evidence"][0][field] for field in ("candidate_total", "baseline_total")) == 300
     await move(house, "promote", 2)
     await traffic(house, clinic, range(300))

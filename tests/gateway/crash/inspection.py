@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import httpx
 import psutil
 
 from postil.registry.artifacts.local_store import ArtifactStore

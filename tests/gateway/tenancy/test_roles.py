@@ -28,6 +28,7 @@ PUBLIC = "/api/v1/docs"
 ROUTES = {
     ("GET", "/api/v1/adapters"): Permission.SEE,
     ("GET", "/api/v1/adapters/{domain:str}/{adapter:str}"): Permission.SEE,
+    ("GET", "/api/v1/adapters/{domain:str}/{adapter:str}/releases"): Permission.SEE,
     ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/releases"): Permission.PUBLISH,
     ("GET", "/api/v1/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact"): Permission.EXPORT,
     ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/promote"): Permission.PUBLISH,

@@ -22,7 +22,7 @@ async def test_a_publisher_does_not_learn_who_the_tenants_of_its_own_domain_are(
     for path in everything:
         found = (await ann.ask("GET", path)).text
         assert not {word for word in ("clinic", "hospital") if word in found}, path
-        assert "clinic" in (await eve.ask("GET", path)).text, path
+        assert ("clinic" in (await eve.ask("GET", path)).text) is (path != "/api/v1/adapters"), path
     promoted = await ann.ask("POST", f"{HEALTH}/promote", json={"release": 2, "dry_run": True})
     assert (promoted.status_code, "clinic" in promoted.text) == (200, False)
     seen = (await ann.ask("GET", HEALTH)).json()

@@ -71,7 +71,7 @@ async def test_a_shadow_begins_agrees_and_ends(house: House, clinic: str) -> Non
         {"answered": f"{NAME}@1", "shadow": f"{NAME}@2", "compared": 4, "agreed": 3, "failed": 0, "skipped": 0}
     ]
     table = (await done(house, "agreement", NAME)).splitlines()
-    assert table[0].split() == ["shadow", "beside", "compared", "agreed", "failed", "skipped"]
+    assert table[0].split() == ["shadow", "baseline", "compared", "agreed", "failed", "skipped"]
     assert table[1].split() == [f"{NAME}@2", f"{NAME}@1", "4", "75.0%", "0", "0"]
     assert await done(house, "shadow", f"{NAME}@2", "--end") == f"{NAME} has no shadow any more\n"
 
@@ -123,7 +123,7 @@ async def test_the_status_shows_the_evidence_of_what_is_under_watch(house: House
     await canary(house, 2, 50)
     await traffic(house, clinic, range(20))
     text = await done(house, "status")
-    assert "under watch" in text
+    assert "candidate" in text
     assert "validator failures" in text
     (watch,) = (await as_json(house, "status"))["comparisons"]
     assert [signal["signal"] for signal in watch["evidence"]] == [

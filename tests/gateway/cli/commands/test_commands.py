@@ -152,14 +152,14 @@ async def test_the_log_tells_what_was_done_and_what_was_live_when(house: House) 
     await house.publish("legal/notes", FREE_TEXT, seed=1)
     events = json.loads((await postil(house, "log", "legal/notes", "--json"))[1])["data"]
     assert [(event["action"], event["to"]) for event in events] == [
-        ("publish", 1),
-        ("promote", 1),
-        ("publish", 2),
         ("promote", 2),
+        ("publish", 2),
+        ("promote", 1),
+        ("publish", 1),
     ]
     _, out, _ = await postil(house, "log")
     assert "1 -> 2" in out
-    between = events[2]["at"]
+    between = events[1]["at"]
     found = json.loads((await postil(house, "releases", "--at", between, "--json"))[1])
     live = {"adapter": "legal/notes", "release": "legal/notes@1", "number": 1}
     assert found == {"data": [live], "next": None}

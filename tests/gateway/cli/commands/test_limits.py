@@ -20,7 +20,9 @@ async def test_a_tenant_is_limited_and_the_list_says_so(house: House) -> None:
     assert "60 requests/min, 1000000 tokens/day, 8 at a time" in (await postil(house, "tenants", "list"))[1]
     _, out, _ = await postil(house, "tenants", "limit", "firm", "--clear", "--tokens-per-minute", "5", "--json")
     assert json.loads(out)["tokens_per_minute"] == 5
-    assert json.loads((await postil(house, "tenants", "list", "--json"))[1])["data"][0]["limits"] == {"tokens_per_minute": 5}
+    assert json.loads((await postil(house, "tenants", "list", "--json"))[1])["data"][0]["limits"] == {
+        "tokens_per_minute": 5
+    }
     assert (await postil(house, "tenants", "limit", "firm", "--clear"))[1] == "firm: no limits\n"
 
 

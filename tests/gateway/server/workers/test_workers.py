@@ -183,7 +183,9 @@ async def test_what_is_too_large_or_wrong_is_told_by_the_primary_through_a_worke
         assert nobody.status_code == 401
         await pooled.runtime.denied_attempts._write()
         (refused,) = [
-            event for event in (await pooled.admin("GET", "/api/v1/events")).json()["data"] if event["action"] == "refused"
+            event
+            for event in (await pooled.admin("GET", "/api/v1/events")).json()["data"]
+            if event["action"] == "refused"
         ]
         assert refused["details"]["origin"] == "127.0.0.1"
 
