@@ -33,7 +33,7 @@ def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseS
     """Who may ask, and what: to see, and to change."""
 
     @get("/tenants", may=Permission.SEE_KEYS)
-    async def listed(after: After = None, limit: Limit = DEFAULT_LIMIT) -> TenantPage:
+    async def list_tenants(after: After = None, limit: Limit = DEFAULT_LIMIT) -> TenantPage:
         page = await asyncio.to_thread(tenants.tenants, registry.database(), after=after, limit=limit)
         return TenantPage(data=[show_tenant(tenant, keys) for tenant, keys in page.items], next=page.next)
 
@@ -55,4 +55,4 @@ def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseS
     async def remove(request: AnyRequest, name: FromPath[str]) -> None:
         await releases.remove_tenant(name, actor=actor(request))
 
-    return [listed, add, remove]
+    return [list_tenants, add, remove]
