@@ -101,7 +101,7 @@ async def test_what_cannot_be_loaded_says_why_is_tried_again_and_holds_up_nobody
     assert "no place left" in once["problem"]
     await tried(house, f"{NAME}@2", 2)
     house.engine.refuse_load = None
-    assert await told(house, f"{NAME}@2", resident=True) == {
+    assert await told(house, f"{NAME}@2", loaded=True) == {
         "release": f"{NAME}@2", "reasons": ["canary"], "loaded": True, "problem": None, "attempts": 0,
     }  # fmt: skip
 
@@ -111,7 +111,7 @@ async def test_a_damaged_artifact_is_loaded_as_soon_as_it_is_whole_again(house: 
     await restart(house)
     assert "damaged on disk" in (await row(house, f"{NAME}@4"))["problem"]
     mend(house, 4)
-    await told(house, f"{NAME}@4", resident=True, problem=None)
+    await told(house, f"{NAME}@4", loaded=True, problem=None)
 
 
 async def test_a_change_of_something_else_does_not_begin_the_waiting_anew(house: House, full: str) -> None:
@@ -169,7 +169,7 @@ async def test_an_engine_that_restarts_between_a_load_and_its_move_ends_up_with_
     house.engine.adapters.clear()
     house.engine.healthy = True
     await until(lambda: house.runtime.engine.phase is Phase.READY)
-    await told(house, f"{NAME}@5", resident=True, why=["live"])
+    await told(house, f"{NAME}@5", loaded=True, why=["live"])
     assert inside(house, 5) in house.engine.adapters
 
 

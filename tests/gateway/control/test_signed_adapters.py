@@ -227,9 +227,9 @@ async def test_only_an_admin_changes_what_a_domain_requires_and_a_viewer_sees_it
         assert (await house.client.request(*change, headers=bearer(key), json=body)).status_code == 403
     assert (await house.client.request(*see)).status_code == 401
     assert (await house.client.request(*change, json=body)).status_code == 401
-    assert [one["signature_required"] for one in (await viewer.ask(*see)).json()] == [False]
+    assert [one["signature_required"] for one in (await viewer.ask(*see)).json()["data"]] == [False]
     assert (await admin.ask(*change, json=body)).status_code == 200
-    assert [one["signature_required"] for one in (await viewer.ask(*see)).json()] == [True]
+    assert [one["signature_required"] for one in (await viewer.ask(*see)).json()["data"]] == [True]
 
 
 async def test_a_private_key_is_refused_and_not_repeated(house: House, ours: KeyPair) -> None:
