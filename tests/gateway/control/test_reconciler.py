@@ -102,7 +102,8 @@ async def test_what_cannot_be_loaded_says_why_is_tried_again_and_holds_up_nobody
     await tried(house, f"{NAME}@2", 2)
     house.engine.refuse_load = None
     assert await told(house, f"{NAME}@2", loaded=True) == {
-        "release": f"{NAME}@2", "reasons": ["canary"], "loaded": True, "problem": None, "attempts": 0,
+        "release": f"{NAME}@2", "reasons": ["canary"], "loaded": True, "mismatches": [], "problem": None,
+        "attempts": 0,
     }  # fmt: skip
 
 
@@ -169,7 +170,7 @@ async def test_an_engine_that_restarts_between_a_load_and_its_move_ends_up_with_
     house.engine.adapters.clear()
     house.engine.healthy = True
     await until(lambda: house.runtime.engine.phase is Phase.READY)
-    await told(house, f"{NAME}@5", loaded=True, why=["live"])
+    await told(house, f"{NAME}@5", loaded=True, reasons=["live"])
     assert inside(house, 5) in house.engine.adapters
 
 
