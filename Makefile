@@ -7,9 +7,11 @@ PINS := $(wildcard deploy/requirements/*.txt)
 READY := $(VENV)/.ready-$(ENGINE)
 READY_DEV := $(VENV)/.ready-$(ENGINE)-dev
 TYPES := build/types/postil
+FAST := $(BIN)/pytest -n 2 --dist worksteal -m "not engine and not tune"
+COVERED := tests/plugins tests/registry
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-fast coverage check audit bench chaos clean
+.PHONY: help setup serve train test test-fast coverage check audit docs bench chaos clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,18 +24,22 @@ serve: $(READY)  ## Serve the demo on http://127.0.0.1:8080
 train: $(READY_DEV)  ## Train the demo's adapters again, from the data in deploy/demo
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash deploy/demo/train.sh
 
-test: $(READY_DEV)  ## Run every test: the fast ones in parallel, then those that need torch or vLLM
-	$(BIN)/pytest -n 2 --dist worksteal -m "not engine and not tune"
-	$(BIN)/pytest -m "engine or tune"
+test: $(READY_DEV)  ## Run every test once, and hold the coverage of plugins/ and registry/
+	$(FAST) $(COVERED) --cov --cov-report= --cov-fail-under=0
+	$(BIN)/pytest -m tune --cov --cov-append
+	$(FAST) $(COVERED:%=--ignore=%)
+	$(BIN)/pytest -m engine
 
 test-fast: $(READY_DEV)  ## Run the tests that need neither torch nor vLLM
-	$(BIN)/pytest -n 2 --dist worksteal -m "not engine and not tune"
+	$(FAST)
 
 coverage: $(READY_DEV)  ## Run the tests of plugins/ and registry/, and fail where a line or a branch of them is not run
-	$(BIN)/pytest -n 2 --dist worksteal -m "not engine" tests/plugins tests/registry --cov
+	$(FAST) $(COVERED) --cov --cov-report= --cov-fail-under=0
+	$(BIN)/pytest -m tune --cov --cov-append
 
 check: $(READY_DEV) $(TYPES)  ## Lint, types, the direction of imports, and known vulnerabilities of what is installed
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy -p postil.plugins -p postil.registry -p postil.gateway
 	$(BIN)/mypy tests
 	$(BIN)/lint-imports
@@ -41,6 +47,9 @@ check: $(READY_DEV) $(TYPES)  ## Lint, types, the direction of imports, and know
 
 audit: $(READY_DEV)  ## Hold the pinned packages against known vulnerabilities (needs a network; says so without one)
 	@$(BIN)/python deploy/requirements/audit.py
+
+docs: $(READY)  ## Generate deploy/docs/reference from the code (a test holds it against the code)
+	@$(BIN)/python -m deploy.docs.generate
 
 bench: $(READY_DEV)  ## Measure, and print what was measured
 	$(BIN)/python -m tests.benchmarks

@@ -20,7 +20,7 @@ from postil.gateway.errors import SettingsError
 from postil.registry.defaults import KEEP
 
 # What a message must not quote: a secret, or what may hold one.
-_SECRETS = frozenset({"database_url", "engine_api_key", "engine_url", "webhook_secret"})
+_SECRETS = frozenset({"database_url", "engine_api_key", "engine_args", "engine_url", "webhook_secret"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,54 +50,120 @@ class PluginUse(BaseModel):
 
 
 class Settings(BaseSettings):
-    """One frozen object that is passed to whoever needs it."""
+    """All settings of a gateway, frozen."""
 
     model_config = SettingsConfigDict(
         env_prefix="POSTIL_", toml_file="postil.toml", frozen=True, extra="forbid", hide_input_in_errors=True
     )
 
-    home: Path = Path(".postil")
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    workers: Annotated[int, Field(ge=1, le=256)] = 1
-    demo: bool = False
-    base_model: str | None = None
-    database_url: str | None = None
-    artifacts: Path | None = None
-    engine_url: str | None = None
-    engine_api_key: SecretStr | None = None
-    engine_args: str = ""
-    engine_start_seconds: Annotated[float, Field(gt=0)] = 600.0
-    engine_timeout_seconds: Annotated[float, Field(gt=0)] = 300.0
-    engine_stall_seconds: Annotated[float, Field(ge=0)] = 30.0
-    shutdown_delay_seconds: Annotated[float, Field(ge=0)] = 5.0
-    drain_timeout_seconds: Annotated[float, Field(ge=0)] = 30.0
-    dtype: str | None = None
-    max_model_len: Annotated[int, Field(ge=16)] = 2048
-    max_lora_rank: Annotated[int, Field(ge=1, le=512)] = 16
-    max_loras: Annotated[int, Field(ge=1)] = 8
-    max_cpu_loras: Annotated[int, Field(ge=1)] = 64
-    max_concurrent_requests: Annotated[int, Field(ge=1)] = 256
-    max_sequences: Annotated[int, Field(ge=1)] = 8
-    queue_per_tenant: Annotated[int, Field(ge=1)] = 1024
-    queue_total: Annotated[int, Field(ge=1)] = 8192
-    queue_timeout_seconds: Annotated[float, Field(gt=0)] = 60.0
-    adapter_wait_seconds: Annotated[float, Field(ge=0)] = 0.25
-    tenant_weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(default_factory=dict)
-    gc_keep: Annotated[int, Field(ge=0)] = KEEP
-    plugins_dir: Path | None = None
-    router: PluginUse | None = None
-    gates: tuple[PluginUse, ...] = ()
-    listeners: tuple[PluginUse, ...] = ()
-    webhook_secret: str | None = None
-    auto_rollback: bool = True
-    auto_rollback_alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
-    hub_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
-    upload_limit_mib: Annotated[int, Field(ge=1)] = 512
-    body_limit_mib: Annotated[int, Field(ge=1)] = 8
-    connection_limit: Annotated[int, Field(ge=1)] = 2048
-    head_timeout_seconds: Annotated[float, Field(gt=0)] = 10.0
-    stall_timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
+    home: Path = Field(
+        default=Path(".postil"), description="The folder of all data: registry, artifacts, base model, logs, admin key."
+    )
+    host: str = Field(
+        default="127.0.0.1", description="The address it listens on; the demo's keys exist on loopback only."
+    )
+    port: int = Field(default=8080, ge=0, le=65535, description="The port it listens on; 0 takes a free one.")
+    workers: int = Field(
+        default=1, ge=1, le=256, description="How many processes answer on the port; together they are one gateway."
+    )
+    demo: bool = Field(default=False, description="Seed the registry with the demo's adapters, tenants and keys.")
+    base_model: str | None = Field(
+        default=None, description="The base model: `org/name` or `org/name@revision` on Hugging Face, or a folder."
+    )
+    database_url: SecretStr | None = Field(
+        default=None, description="URL of the database, as `postgresql+psycopg://...`; unset, SQLite in `POSTIL_HOME`."
+    )
+    artifacts: Path | None = Field(
+        default=None, description="The adapters' files, shared by gateways on one database; unset, in `POSTIL_HOME`."
+    )
+    engine_url: str | None = Field(
+        default=None, description="URL of a vLLM of your own; unset, the gateway starts vLLM as a child process."
+    )
+    engine_api_key: SecretStr | None = Field(
+        default=None, description="Sent to that vLLM as `Authorization: Bearer` with every request; shown nowhere."
+    )
+    engine_args: str = Field(default="", repr=False, description="More arguments for the child vLLM's command line.")
+    engine_start_seconds: float = Field(
+        default=600.0, gt=0, description="How long vLLM may take to start before it is started again."
+    )
+    engine_timeout_seconds: float = Field(
+        default=300.0, gt=0, description="How long the gateway waits for the next bytes of vLLM's answer."
+    )
+    engine_stall_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        description="After so long without a token, vLLM is probed, and restarted if it hangs; 0: never.",
+    )
+    shutdown_delay_seconds: float = Field(
+        default=5.0, ge=0, description="After SIGTERM, how long it says `draining` and still answers requests."
+    )
+    drain_timeout_seconds: float = Field(
+        default=30.0, ge=0, description="How long requests in flight have to end once the port is closed."
+    )
+    dtype: str | None = Field(default=None, description="vLLM's `--dtype`; unset, `float32` on CPUs, else `auto`.")
+    max_model_len: int = Field(
+        default=2048, ge=16, description="vLLM's `--max-model-len`: tokens of prompt and answer together."
+    )
+    max_lora_rank: int = Field(
+        default=16, ge=1, le=512, description="The largest rank of an adapter; a larger one is refused at publish."
+    )
+    max_loras: int = Field(default=8, ge=1, description="How many adapters one batch can mix; vLLM's `--max-loras`.")
+    max_cpu_loras: int = Field(
+        default=64, ge=1, description="How many adapters vLLM holds in memory; the least recently used one is unloaded."
+    )
+    max_concurrent_requests: int = Field(
+        default=256, ge=1, description="Sequences at vLLM at a time; its `--max-num-seqs`."
+    )
+    max_sequences: int = Field(
+        default=8, ge=1, description="Sequences of one request (its prompts times its `n`); more is answered 400."
+    )
+    queue_per_tenant: int = Field(
+        default=1024, ge=1, description="How many requests of one tenant may wait; one more is answered 429."
+    )
+    queue_total: int = Field(
+        default=8192, ge=1, description="How many requests may wait in all; one more is answered 429."
+    )
+    queue_timeout_seconds: float = Field(
+        default=60.0, gt=0, description="A request that has waited so long is answered 504 and not sent to vLLM."
+    )
+    adapter_wait_seconds: float = Field(
+        default=0.25, ge=0, description="After so long a wait for an adapter, another one's slot is emptied."
+    )
+    tenant_weights: dict[str, Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(
+        default_factory=dict, description='Shares of vLLM by tenant, as `{"clinic": 2}`; 1 unless named.'
+    )
+    gc_keep: int = Field(default=KEEP, ge=0, description="How many of an adapter's newest releases `postil gc` keeps.")
+    plugins_dir: Path | None = Field(
+        default=None, description="A folder of single-file plugins (`*.py`), beside the installed ones."
+    )
+    router: PluginUse | None = Field(
+        default=None, description="The router plugin, for requests whose `model` is `auto` or missing."
+    )
+    gates: tuple[PluginUse, ...] = Field(default=(), description="The gate plugins that a promotion has to pass.")
+    listeners: tuple[PluginUse, ...] = Field(default=(), description="The listener plugins that hear of every event.")
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="Signs the webhooks of reviews (`x-postil-signature`)."
+    )
+    auto_rollback: bool = Field(
+        default=True, description="Roll a release back that is worse than its predecessor; `false` only logs it."
+    )
+    auto_rollback_alpha: float = Field(
+        default=0.01, gt=0, lt=1, description="Probability of a false alarm in one comparison of two releases."
+    )
+    hub_timeout_seconds: float = Field(
+        default=600.0, gt=0, description="How long a download from a model hub may take."
+    )
+    upload_limit_mib: int = Field(
+        default=512, ge=1, description="Size of an upload, as it is sent and as it unpacks, in MiB."
+    )
+    body_limit_mib: int = Field(default=8, ge=1, description="Size of a request's body under `/v1`, in MiB.")
+    connection_limit: int = Field(
+        default=2048, ge=1, description="Client connections at a time, of each process; one more is answered 503."
+    )
+    head_timeout_seconds: float = Field(default=10.0, gt=0, description="How long a request's head may take to arrive.")
+    stall_timeout_seconds: float = Field(
+        default=30.0, gt=0, description="How long a body may take for each 120 KiB, and an answer to be taken."
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -127,6 +193,24 @@ class Settings(BaseSettings):
             raise ValueError("it has to be http://host:port or https://host")
         return url
 
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, url: SecretStr | None) -> SecretStr | None:
+        """Refuse here what others would quote: a password that is not escaped reads as a part of another kind."""
+        if not url:
+            return url
+        try:
+            parts = urlsplit(url.get_secret_value())
+            good = parts.scheme == "sqlite" or (parts.scheme.startswith("postgresql") and parts.port != 0)
+        except ValueError:
+            good = False
+        if not good:
+            raise ValueError(
+                "it has to be sqlite:///file or postgresql+psycopg://user:password@host:port/name, with what is neither"
+                " a letter nor a digit in the password as %XX"
+            )
+        return url
+
     @field_validator("engine_api_key")
     @classmethod
     def _check_engine_api_key(cls, key: SecretStr | None) -> SecretStr | None:
@@ -136,13 +220,20 @@ class Settings(BaseSettings):
 
     @property
     def engine_key(self) -> str | None:
-        """What an engine of somebody else's is sent; our own is reached by nobody but us, and wants none."""
+        """The key for an engine of your own; the child process needs none, as only the gateway can reach it."""
         return self.engine_api_key.get_secret_value() if self.engine_api_key and self.engine_url else None
 
     @property
     def database(self) -> str:
         """The database's URL; SQLite under ``home`` unless set."""
-        return self.database_url or f"sqlite:///{self.home.resolve() / 'postil.db'}"
+        if self.database_url:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home.resolve() / 'postil.db'}"
+
+    @property
+    def webhook_key(self) -> str | None:
+        """What signs the posts to webhooks."""
+        return self.webhook_secret.get_secret_value() if self.webhook_secret else None
 
     @property
     def artifact_folder(self) -> Path:

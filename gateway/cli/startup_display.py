@@ -38,12 +38,13 @@ class ServeProgress:
         )
         self._task: TaskID | None = None
         self._step = ""
-        self._began = time.monotonic()
+        self._began = 0.0
         self._introduced = False
         self.failed = False
         self.on_failure: Callable[[], None] = lambda: None
 
     def __enter__(self) -> ServeProgress:
+        self._began = time.monotonic()
         self._progress.start()
         return self
 

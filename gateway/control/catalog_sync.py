@@ -1,4 +1,4 @@
-"""Takes over what a change has left in the registry: of one adapter, or of all tenants and keys."""
+"""Updates the catalog from the registry after a change: one adapter, or all tenants and keys."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class AdapterSnapshot:
 
 
 class CatalogSync:
-    """Brings single adapters of the catalog up to date."""
+    """Updates single adapters of the catalog."""
 
     def __init__(self, registry: RegistryHandle, plugins: PluginManager, catalog: CatalogHolder) -> None:
         self._registry = registry

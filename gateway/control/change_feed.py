@@ -41,10 +41,12 @@ class RemoteChanges:
         Then the one that was live before goes on answering here.
         """
         try:
-            read = await self._sync.read(name)
-            # Before the lock, and again inside for what has changed meanwhile: a load may take seconds.
-            if not self._is_served(read):
-                await self._loaded(read.entry)
+            async with self._locks.of(name):
+                read = await self._sync.read(name)
+                if not self._has_to_load(read):
+                    return await self._take_over(read)
+            # Not under the lock, because a load may take seconds; and then read again what has changed meanwhile.
+            await self._loaded(read.entry)
             async with self._locks.of(name):
                 return await self._take_over(await self._sync.read(name))
         except NotFoundError:
@@ -58,6 +60,13 @@ class RemoteChanges:
             read = replace(read, entry=replace(read.entry, live=before.live))
         self._sync.swap(read)
         return loaded
+
+    def _has_to_load(self, read: AdapterSnapshot) -> bool:
+        """Whether the engine lacks something of what is to be served."""
+        releases = read.entry.releases
+        return not self._is_served(read) and not all(
+            self._engine.can_serve(releases[number]) for number in read.entry.desired()
+        )
 
     def _is_served(self, read: AdapterSnapshot) -> bool:
         return read.entry == self._catalog.current.entries.get(str(read.entry.name))

@@ -1,4 +1,4 @@
-"""The engine of a gateway: what it is doing, what it holds, and who sees to it."""
+"""The engine of a gateway: its phase, its adapter cache, its reconciler and supervisor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from postil.gateway.inference.routing.release import LoadedRelease
 
 
 class EngineHandle:
-    """The engine, which comes up after everything else. ``on_change`` hears of each change of its phase."""
+    """The engine, which starts after everything else. ``on_change`` is called when its phase changes."""
 
     def __init__(self, client: EngineClient, registry: RegistryHandle) -> None:
         self.client = client
@@ -26,7 +26,7 @@ class EngineHandle:
 
     @property
     def phase(self) -> Phase:
-        """What the engine is doing."""
+        """The phase of the engine."""
         if self._registry.problem:
             return Phase.FAILED
         return self._supervisor.phase if self._supervisor else Phase.STARTING
@@ -38,26 +38,26 @@ class EngineHandle:
 
     @property
     def adapter_cache(self) -> AdapterCache | None:
-        """What the engine holds, once there is somewhere to load from."""
+        """The adapter cache, once it is open."""
         return self._adapter_cache
 
     def open_cache(self, adapter_cache: AdapterCache) -> None:
-        """From now on there is somewhere to load from."""
+        """Set the adapter cache."""
         self._adapter_cache = adapter_cache
 
     def open(self, reconciler: Reconciler, supervisor: Supervisor) -> None:
-        """From now on there is an engine to be looked after."""
+        """Set the reconciler and the supervisor."""
         self._reconciler = reconciler
         self._supervisor = supervisor
 
     def ready(self) -> tuple[EngineClient, AdapterCache]:
-        """The engine and what it holds. Raises EngineUnavailableError while it is not ready."""
+        """The client and the adapter cache. Raises EngineUnavailableError while the engine is not ready."""
         if self.phase is not Phase.READY or self._adapter_cache is None:
             raise EngineUnavailableError(f"the engine is not ready ({self.phase}); try again in a moment")
         return self.client, self._adapter_cache
 
     def can_serve(self, release: LoadedRelease) -> bool:
-        """Whether the engine has a release loaded, and it may be answered by."""
+        """Whether a release is loaded and may be served."""
         cache = self._adapter_cache
         return cache is not None and cache.can_serve(release.engine_name, release.ref.domain)
 
@@ -66,17 +66,17 @@ class EngineHandle:
         return self._reconciler.load_failure(release) if self._reconciler else None
 
     def pin(self, releases: Sequence[LoadedRelease], spare: int) -> None:
-        """Keep these in the engine, the first of them, so far as that leaves ``spare`` places for others."""
+        """Pin the first of these in the cache, as many as leave ``spare`` places for others."""
         cache = self._adapter_cache
         if cache is not None:
             cache.pinned = frozenset(release.engine_name for release in releases[: max(0, cache.capacity - spare)])
 
     def changed(self) -> None:
-        """The engine's phase is another one."""
+        """Call ``on_change``: the phase has changed."""
         self.on_change()
 
     def reconcile(self) -> None:
-        """What has to be loaded may be something else now: look again."""
+        """Wake the reconciler: what should be loaded may have changed."""
         if self._reconciler is not None:
             self._reconciler.wake()
 

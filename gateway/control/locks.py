@@ -1,4 +1,4 @@
-"""One lock for each adapter: who changes one never waits for who changes another."""
+"""A lock for each adapter: changes to one never wait for changes to another."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class AdapterLocks:
 
     @asynccontextmanager
     async def of(self, name: AdapterName) -> AsyncIterator[None]:
-        """Change this adapter, and be the only one who does."""
+        """Hold the lock of this adapter."""
         lock = self._locks.setdefault(name, asyncio.Lock())
         async with lock:
             yield

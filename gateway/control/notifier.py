@@ -33,7 +33,7 @@ class Notifier:
         self._leads = False
 
     async def run(self, news: asyncio.Event) -> None:
-        """Tell of everything that nobody has told yet, whenever there is news; until cancelled."""
+        """Tell listeners of all events that are not told yet, whenever there are new ones; until cancelled."""
         try:
             while True:
                 news.clear()

@@ -25,7 +25,7 @@ class RegistryHandle:
         return self._registry is not None
 
     def open(self, registry: Registry, newest_event: int) -> None:
-        """Hand out this registry from now on."""
+        """Set the registry."""
         self._registry = registry
         self.opened_at = newest_event
 

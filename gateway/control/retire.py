@@ -1,4 +1,4 @@
-"""Take releases and adapters out of service and bring them back, and say what answers for a domain."""
+"""Retire and restore releases and adapters, and set a domain's default, on a running gateway."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from postil.registry.releases.state import AdapterState
 
 
 class RetireService:
-    """What is in service, on a running gateway."""
+    """Retires and restores on a running gateway."""
 
     def __init__(self, registry: RegistryHandle, releases: ReleaseService) -> None:
         self._registry = registry
         self._releases = releases
 
     async def retire_release(self, ref: ReleaseRef, *, reason: str, actor: str) -> AdapterState:
-        """Have a release answer nobody but who is pinned to it; returns its adapter as it is then."""
+        """Retire a release, except for tenants that are pinned to it; returns its adapter."""
         act = partial(retire.retire_release, self._registry.database(), ref, reason=reason, actor=actor)
         return await self._releases.change(AdapterName(ref.domain, ref.adapter), act)
 
@@ -30,7 +30,7 @@ class RetireService:
         return await self._releases.change(AdapterName(ref.domain, ref.adapter), act)
 
     async def retire_adapter(self, name: AdapterName, *, reason: str, actor: str) -> AdapterState:
-        """Have an adapter answer nobody."""
+        """Retire a whole adapter."""
         act = partial(retire.retire_adapter, self._registry.database(), name, reason=reason, actor=actor)
         return await self._releases.change(name, act)
 
@@ -40,6 +40,6 @@ class RetireService:
         return await self._releases.change(name, act)
 
     async def set_default(self, name: AdapterName, *, reason: str, actor: str) -> AdapterState:
-        """Have an adapter answer for its domain."""
+        """Make an adapter its domain's default."""
         act = partial(domains.set_default, self._registry.database(), name, reason=reason, actor=actor)
         return await self._releases.change(name, act)

@@ -1,35 +1,27 @@
-"""Reviews on a running gateway: kept before anything is promised, waited for without asking, told to webhooks."""
+"""Reviews on a running gateway: stored, waited for, and posted to webhooks."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
-from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from postil.gateway.control.outbox import Outbox
 from postil.gateway.control.webhooks import Webhooks
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference.ports import ReviewNotKeptError
 from postil.registry.db.database import Database
-from postil.registry.db.tables import Review, utcnow
+from postil.registry.db.tables import Review
 from postil.registry.errors import RegistryError
 from postil.registry.policy.policy import ReviewRules
-from postil.registry.reviews import deliveries
 from postil.registry.reviews import reviews as kept
 from postil.registry.reviews.reviews import ReviewRequest
 
 log = logging.getLogger(__name__)
-_OUTBOX_SECONDS = 5.0
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
-_GIVE_UP = timedelta(days=1)
-# Longer than a post may take; a gateway that ended meanwhile keeps its delivery from the others for so long.
-_CLAIM = timedelta(seconds=60)
 # So many samples may be on their way into the database; more are dropped and counted.
 _SAMPLES = 100
 
@@ -40,10 +32,8 @@ class Reviews:
     def __init__(self, database: Callable[[], Database], webhooks: Webhooks) -> None:
         self._database = database
         self._webhooks = webhooks
-        # Which of the gateways over one database this is, in the rows that it has claimed.
-        self._holder = uuid.uuid4().hex
+        self._outbox = Outbox(database, webhooks)
         self._news = asyncio.Event()
-        self._due = asyncio.Event()
         self._sampling: set[asyncio.Task[None]] = set()
         self.dropped_samples = 0
         self.waiting = 0
@@ -92,25 +82,14 @@ class Reviews:
                 self.waiting -= 1
 
     def heard(self) -> None:
-        """Somebody decided something, here or through another gateway: whoever waits may look again."""
+        """Wake requests that wait for a decision: there may be one, here or through another gateway."""
         self._news.set()
         self._news = asyncio.Event()
-        self._due.set()
+        self._outbox.wake()
 
     async def run(self) -> None:
-        """Tell webhooks of decisions, again until they take them; until cancelled."""
-        while True:
-            self._due.clear()
-            try:
-                while (review := await asyncio.to_thread(self._claim)) is not None:
-                    await self._tell(review)
-            except (SQLAlchemyError, RegistryError, EngineUnavailableError) as error:
-                log.warning("decisions could not be looked up for webhooks: %s", type(error).__name__)
-            try:
-                async with asyncio.timeout(_OUTBOX_SECONDS):
-                    await self._due.wait()
-            except TimeoutError:
-                pass
+        """Tell webhooks of decisions; until cancelled."""
+        await self._outbox.run()
 
     async def stop(self) -> None:
         """Let the samples that are on their way be kept."""
@@ -122,36 +101,3 @@ class Reviews:
             await self.open(opening, rules)
         except ReviewNotKeptError:
             self.dropped_samples += 1
-
-    async def _tell(self, review: Review) -> None:
-        assert review.webhook is not None, "only those with a webhook are due"
-        assert review.decided_at is not None, "only decided ones are due"
-        told = await self._webhooks.post(review.webhook, told_of(review))
-        pause = min(_FIRST_PAUSE * 2 ** min(review.tries, 10), _LONGEST_PAUSE)
-        again = utcnow() + pause
-        if not told and again > review.decided_at + _GIVE_UP:
-            log.error("the webhook of review %s took nothing for a day; it is not tried again", review.id[:8])
-            await self._noted(review, told=False, next_try=None)
-        else:
-            await self._noted(review, told=told, next_try=again)
-
-    def _noted(self, review: Review, *, told: bool, next_try: Any) -> Coroutine[Any, Any, None]:
-        return asyncio.to_thread(deliveries.note, self._database(), review, self._holder, told=told, next_try=next_try)
-
-    def _claim(self) -> Review | None:
-        return deliveries.claim(self._database(), self._holder, now=utcnow(), lasts=_CLAIM)
-
-
-def told_of(review: Review) -> dict[str, Any]:
-    """What a tenant is told of its review: what it got, and what became of it."""
-    return {
-        "id": review.id,
-        "model": f"{review.domain}/{review.adapter}",
-        "release": f"{review.domain}/{review.adapter}@{review.number}",
-        "status": review.status,
-        # Until somebody decides: what the client was given; a rejected answer leaves that in force.
-        "answer": review.final if review.final is not None else review.holding,
-        "reason": review.reason,
-        "created": review.created_at.isoformat(),
-        "decided": review.decided_at.isoformat() if review.decided_at else None,
-    }

@@ -40,7 +40,7 @@ Tell = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The parts of a gateway, made by ``server.bootstrap.build``. Whoever needs some of them is given those."""
+    """The parts of a gateway, made by ``server.bootstrap.build``. Each user is given only the parts it needs."""
 
     settings: Settings
     plugins: PluginManager

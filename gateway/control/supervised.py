@@ -1,4 +1,4 @@
-"""Background tasks that have to go on: what fails is logged and counted, begins again, and readiness knows of it."""
+"""Background tasks that are restarted when they fail; failures are logged, counted and shown by readiness."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class BackgroundTasks:
 
     @property
     def broken(self) -> list[str]:
-        """Those of them that fail again and again: what they do is not done."""
+        """The tasks that keep failing, so that their work is not done."""
         return sorted(name for name in self._states if self._failures(name) >= _BROKEN_AFTER)
 
     def _failures(self, name: str) -> int:

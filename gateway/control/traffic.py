@@ -1,4 +1,4 @@
-"""How many requests are being answered, and whether new ones are still wanted."""
+"""How many requests are in flight, and whether the process is draining."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Traffic:
-    """Counted by whoever answers. ``draining`` means that this process is going to end: send nobody new here."""
+    """``draining`` means that this process is going to end, and balancers should send nothing new."""
 
     in_flight: int = 0
     draining: bool = False

@@ -24,7 +24,7 @@ class Webhooks:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, content: dict[str, Any]) -> bool:
-        """Whether whoever is there took it: any status from 200 to 299."""
+        """Post JSON; returns whether it was accepted (a status from 200 to 299)."""
         import aiohttp  # Few gateways have a webhook: the others start without it.
 
         body = msgspec.json.encode(content)

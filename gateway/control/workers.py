@@ -1,4 +1,4 @@
-"""The processes that answer in a gateway's place, where it has some."""
+"""The interface to worker processes, for a gateway that has none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ class WorkerStartError(Exception):
 
 
 class Workers:
-    """Of a gateway that answers by itself: there is nobody to start or to wait for. ``WorkerPool`` has the others."""
+    """No workers: there is nothing to start or wait for. ``WorkerPool`` is the one with workers."""
 
     @property
     def serving(self) -> int:
@@ -30,7 +30,7 @@ class Workers:
         """Return when all that was told is in force with everybody who takes requests; who does not hear is ended."""
 
     async def drain(self) -> None:
-        """Have them answer what they have, and end."""
+        """Let them finish their requests, and end them."""
 
     async def stop(self) -> None:
         """End them now."""

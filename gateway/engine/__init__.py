@@ -1,1 +1,1 @@
-"""The engine: vLLM behind its HTTP API, as a supervised child or at an address."""
+"""vLLM: its HTTP client, its child process, the adapters it holds, and the queue in front of it."""

@@ -1,4 +1,4 @@
-"""Which artifacts the engine holds: loads what is missing, once, however many ask for it, and lets go what is not used.
+"""Which adapters vLLM has loaded: loads what is missing, once for all who wait for it, and unloads what is not used.
 
 Unloading only makes vLLM forget the name. Its memory for adapters is a cache of ``--max-cpu-loras`` places that drops
 what was not used for longest; as many are kept here, by the same rule, so that both hold about the same ones.
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.store import ArtifactStore
 from postil.registry.errors import ArtifactError
 
 Key = TypeVar("Key")
@@ -65,11 +65,11 @@ class AdapterCache:
         return name in self._loaded
 
     def can_serve(self, name: str, domain: str) -> bool:
-        """Whether it has, and a domain may be answered by it."""
+        """Whether the artifact is loaded and this domain may use it."""
         return name in self._loaded and (name, domain) in self._cleared
 
     def touch(self, name: str, domain: str) -> bool:
-        """Whether a domain may be answered by it, which is a use of it."""
+        """As ``can_serve``; the artifact counts as used now."""
         if not self.can_serve(name, domain):
             return False
         self._ahead.discard(name)
@@ -77,22 +77,22 @@ class AdapterCache:
         return True
 
     def has_room(self) -> bool:
-        """Whether another artifact can be loaded and none be unloaded for it."""
+        """Whether another artifact can be loaded without unloading one."""
         return len(self._loaded) + len(self._loading) < self.capacity
 
     def full(self) -> bool:
-        """Whether there is no room, and all that is pinned is there. However many are registered, a look at few."""
+        """Whether the cache is full and every pinned artifact is loaded."""
         return not self.has_room() and all(name in self._loaded for name in self.pinned)
 
     def evict(self, name: str | None = None) -> None:
-        """The engine lost one artifact, or (without a name) all of them."""
+        """Forget one artifact, or (without a name) all of them: the engine lost it."""
         for lost in [name] if name is not None else [*self._loaded, *self._ahead]:
             self._loaded.pop(lost, None)
             self._ahead.discard(lost)
         self._cleared = {pair for pair in self._cleared if pair[0] in self._loaded}
 
     def names(self) -> list[str]:
-        """Everything that is loaded, what was not used for longest first."""
+        """All loaded artifacts, the least recently used first."""
         return list(self._loaded)
 
     async def ensure_loaded(self, name: str, artifact: str, domain: str) -> None:
@@ -104,7 +104,7 @@ class AdapterCache:
         await asyncio.shield(self._begun(name, artifact, domain))
 
     def prefetch(self, name: str, artifact: str, domain: str) -> None:
-        """Begin to load what somebody waits for, unless much was loaded ahead already: it would push out the rest."""
+        """Start loading an artifact that a queued request needs, unless many are being loaded ahead already."""
         if name in self._loaded or name in self._loading or len(self._ahead) >= max(1, self.capacity // 4):
             return
         self._ahead.add(name)
@@ -112,7 +112,7 @@ class AdapterCache:
         self._begun(name, artifact, domain).add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def check(self, artifact: str, domain: str) -> None:
-        """Raise LoadError where an artifact must not be loaded for a domain, also if it is loaded already."""
+        """Raise LoadError if a domain must not use an artifact, even if it is loaded already."""
         try:
             await asyncio.to_thread(self._clear, domain, artifact)
         except ArtifactError as error:
@@ -133,7 +133,7 @@ class AdapterCache:
 
     async def _load(self, name: str, artifact: str) -> None:
         try:
-            folder = await asyncio.to_thread(self._artifacts.verified, artifact)
+            folder = await asyncio.to_thread(self._artifacts.verified_path, artifact)
             if name in self._unloading:
                 await asyncio.wait({self._unloading[name]})
             await self._client.load_adapter(name, str(folder.resolve()))
@@ -147,7 +147,7 @@ class AdapterCache:
         self._make_room()
 
     def _make_room(self) -> None:
-        """Unload what was not used for longest, until no more are loaded than should be."""
+        """Unload the least recently used artifacts until the cache is within its capacity."""
         while len(self._loaded) > self.capacity:
             idle = (name for name in self._loaded if name not in self.pinned and not self._busy(name))
             victim = next(idle, None)
@@ -168,7 +168,7 @@ class AdapterCache:
 def _once(
     tasks: dict[Key, asyncio.Task[None]], key: Key, work: Callable[[], Coroutine[Any, Any, None]]
 ) -> asyncio.Task[None]:
-    """The task that does some work, which is begun if nobody does it yet."""
+    """The running task of this key, started if there is none."""
     task = tasks.get(key)
     if task is None:
         task = tasks[key] = asyncio.create_task(work())

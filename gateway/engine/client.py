@@ -1,4 +1,4 @@
-"""One client for every engine: vLLM on a unix socket or at a URL. Foreign exceptions end here."""
+"""The client of vLLM, on a unix socket or at a URL. Translates HTTP errors into the gateway's own."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _anything = msgspec.json.Decoder()
 
 
 class Health(Enum):
-    """What an engine says of itself; ``SILENT`` is no answer, ``UNHEALTHY`` that it cannot go on, or nobody there."""
+    """The result of a health check; ``SILENT``: no answer in time, ``UNHEALTHY``: vLLM cannot go on, or is gone."""
 
     HEALTHY = "well"
     UNHEALTHY = "sick"
@@ -59,7 +59,7 @@ class Health(Enum):
 
 
 class EngineClient:
-    """Speaks to vLLM. ``address`` is ``unix:/path/to/socket`` or ``http://host:port``.
+    """Sends requests to vLLM. ``address`` is ``unix:/path/to/socket`` or ``http://host:port``.
 
     ``api_key`` is sent with every request, and no answer of more than ``most_bytes`` is read.
     ``on_unhealthy`` is called when the engine is found unable to go on, before whoever asked is told.
@@ -88,23 +88,23 @@ class EngineClient:
 
     @asynccontextmanager
     async def stream(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Send JSON and hand out the answer as it comes, as ``post`` does. Leaving early cancels it in the engine."""
+        """Send JSON and stream the answer; otherwise as ``post``. Leaving the block early cancels it in the engine."""
         async with self._sent(path, payload) as answer:
             yield self._chunks(answer)
 
     async def healthy(self) -> bool:
-        """Whether the engine says that it is. Raises EngineKeyRefusedError."""
+        """Whether the engine's health check passes. Raises EngineKeyRefusedError."""
         health, status = await self._health()
         if status in _KEY_REFUSED:
             raise EngineKeyRefusedError
         return health is Health.HEALTHY
 
     async def health(self) -> Health:
-        """What the engine says of itself, within five seconds."""
+        """The result of the engine's health check, within five seconds."""
         return (await self._health())[0]
 
     async def load_adapter(self, name: str, folder: str) -> None:
-        """Load an adapter. One that is loaded already under that name is the same one."""
+        """Load an adapter; one that is loaded already under that name counts as loaded."""
         try:
             await self.post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": folder})
         except EngineRefusedError as error:
@@ -112,7 +112,7 @@ class EngineClient:
                 raise
 
     async def loaded(self) -> set[str]:
-        """The names of everything that the engine can answer as, the base among them. Raises as ``post`` does."""
+        """The names of all loaded models, the base among them. Raises as ``post`` does."""
         try:
             status, body = await self._get("/v1/models")
         except _GONE as error:
@@ -124,7 +124,7 @@ class EngineClient:
         return {model.id for model in decode(body, _models).data}
 
     async def tokens(self) -> bytes | None:
-        """What the engine says of the tokens that it has read and made, to be compared; None where it does not."""
+        """The engine's token counters, to compare with later ones; None if it has none."""
         try:
             status, body = await self._get("/metrics")
         except _GONE:
@@ -132,7 +132,7 @@ class EngineClient:
         return b" ".join(_TOKENS.findall(body)) or None if status == 200 else None
 
     async def cut(self) -> None:
-        """Nobody waits any longer: whoever does gets EngineUnavailableError now, and is not asked for again."""
+        """Fail all requests in flight with EngineUnavailableError; none is sent again."""
         self._cuts += 1
         await self._http.close()
 
@@ -159,7 +159,7 @@ class EngineClient:
 
     @asynccontextmanager
     async def _sent(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[EngineResponse]:
-        """An answer whose status is good. That alone is no sign of life: vLLM's front end sends it without its core."""
+        """An answer with a good status. It does not show that the core works: vLLM's front end sends it alone."""
         well, answer, counts = False, None, path.endswith(_GENERATES)
         if counts:
             self.activity.asked()
@@ -180,9 +180,9 @@ class EngineClient:
                 answer.leave()
 
     async def _begun(self, path: str, body: bytes) -> EngineResponse:
-        """Ask, and again where the connection broke before any answer: nobody has seen a byte of it yet.
+        """Send the request; again if the connection broke before the first byte of an answer.
 
-        The other times on a connection of its own: what broke one that was kept may have broken all of them.
+        A second try takes a new connection: what broke a kept one may have broken all of them.
         """
         where, fresh, cuts = path.encode(), False, self._cuts
         for pause in _AGAIN_SECONDS:
@@ -200,7 +200,7 @@ class EngineClient:
         return await self._http.ask(b"POST", where, body, fresh=True)
 
     async def _refuse(self, answer: EngineResponse) -> NoReturn:
-        """An engine that lost its core says 500 to what it was doing; that is no fault of the request."""
+        """Raise the error for a bad status; a 500 from an engine that lost its core is not the request's fault."""
         if answer.status in _KEY_REFUSED:
             raise EngineKeyRefusedError
         body = await answer.read(self._most_bytes)
@@ -228,6 +228,6 @@ def _is_object(body: bytes) -> bool:
 
 
 def _unavailable(why: str) -> EngineUnavailableError:
-    """For the client, that it may try again; for the people who run the gateway, what happened."""
+    """The error for the client, which may try again; the log says what happened."""
     log.warning("the engine did not answer: %s", why)
     return EngineUnavailableError("the engine is not answering; it is being restarted, so try again in a moment")

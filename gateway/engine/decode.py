@@ -1,7 +1,7 @@
-"""The engine's JSON, read: the one place where what is no JSON, or JSON of another shape, becomes an error of ours.
+"""Decodes the engine's JSON; text that is not JSON, or has another shape, becomes an error of the gateway here.
 
 Whatever answers at the engine's address may send anything with a 200: a proxy its login page, another server its own
-JSON. That is to fail the request that met it, and nothing else.
+JSON. Such an answer fails its own request and nothing else.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class UnreadableAnswerError(EngineUnavailableError):
-    """The engine sent something else than what it was asked for."""
+    """The engine's answer cannot be read."""
 
 
 def decode(body: bytes, decoder: msgspec.json.Decoder[_Shape], what: str = "answer") -> _Shape:
-    """What ``body`` says in the shape of ``decoder``. Raises UnreadableAnswerError."""
+    """Decode ``body`` with ``decoder``. Raises UnreadableAnswerError."""
     try:
         return decoder.decode(body)
     except _UNREADABLE as error:

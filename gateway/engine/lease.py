@@ -1,4 +1,4 @@
-"""A seat at the engine for one request: its turn there, and its release's weights loaded."""
+"""Leases of the engine: for one request a concurrency slot there, and its release's weights loaded."""
 
 from __future__ import annotations
 
@@ -23,53 +23,55 @@ class Weights(Protocol):
 
     @property
     def ref(self) -> ReleaseRef:
-        """Whose they are."""
+        """The release."""
 
     @property
     def artifact(self) -> str:
-        """Their digest."""
+        """The digest of the weights."""
 
     @property
     def engine_name(self) -> str:
-        """Their name inside the engine."""
+        """The name of the weights inside the engine."""
 
 
 class EngineLease(Protocol):
-    """Taken by ``try_acquire``, or, if that says no, by ``wait``; whoever has it gives it back by ``release``, once.
+    """Acquired by ``try_acquire`` or, if that returns False, by ``wait``; the holder calls ``release`` once.
 
-    Where either raises, nothing is left to be given back. ``waited`` is for how many seconds its turn did not come.
+    If either raises, there is nothing to release. ``waited`` is how many seconds the request queued.
     """
 
     waited: float
 
     def try_acquire(self) -> bool:
-        """Whether it is had without waiting. Raises QueueFullError, DeadlinePassedError, EngineUnavailableError."""
+        """Acquire it without waiting, or return False. Raises QueueFullError, DeadlinePassedError,
+        EngineUnavailableError.
+        """
 
     async def wait(self) -> None:
-        """Return when it is had. Raises DeadlinePassedError, NotLoadedError, EngineUnavailableError."""
+        """Return once it is acquired. Raises DeadlinePassedError, NotLoadedError, EngineUnavailableError."""
 
     def release(self) -> None:
-        """Give it back."""
+        """Give it back, so that another request can have it."""
 
 
 class LeaseProvider(Protocol):
-    """Where seats are had, and the engine that they are at."""
+    """Hands out leases of one engine."""
 
     @property
     def client(self) -> EngineClient:
         """The engine."""
 
     def lease(
-        self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, again: bool
+        self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, retry: bool
     ) -> EngineLease:
-        """A seat for one request, to be taken. ``weights`` are None for the base; see ``Scheduler.reserve``."""
+        """A lease for one request, not acquired yet. ``weights`` are None for the base; see ``Scheduler.reserve``."""
 
     def adapter_lost(self, name: str) -> None:
-        """The engine does not know the weights of this name that it was thought to hold."""
+        """Note that the engine does not have the weights of this name loaded after all."""
 
 
 class LocalLeases:
-    """The seats of the engine of this process. ``engine`` raises EngineUnavailableError while it is not ready."""
+    """Leases of this process's engine. ``engine`` raises EngineUnavailableError while it is not ready."""
 
     def __init__(self, engine: Callable[[], tuple[EngineClient, AdapterCache]], scheduler: Scheduler) -> None:
         self._engine = engine
@@ -81,17 +83,17 @@ class LocalLeases:
         return self._engine()[0]
 
     def lease(
-        self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, again: bool
+        self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, retry: bool
     ) -> LocalLease:
-        """A seat for one request."""
+        """A lease for one request, not acquired yet."""
         adapter, meanwhile = None, None
         if weights is not None:
             adapter, meanwhile = weights.engine_name, partial(self._prefetch, weights)
-        place = self._scheduler.reserve(tenant, adapter, cost, deadline=deadline, again=again, meanwhile=meanwhile)
+        place = self._scheduler.reserve(tenant, adapter, cost, deadline=deadline, retry=retry, meanwhile=meanwhile)
         return LocalLease(self._engine, place, weights)
 
     def adapter_lost(self, name: str) -> None:
-        """Load it again for whoever asks next."""
+        """Forget that the weights are loaded; the next request loads them again."""
         self._engine()[1].evict(name)
 
     def _prefetch(self, weights: Weights) -> None:
@@ -99,7 +101,7 @@ class LocalLeases:
 
 
 class LocalLease:
-    """One of them. A place is held while weights are loaded, so that no more are loaded than have a place."""
+    """A lease of this process's engine. It holds its slot while weights load, which bounds how many load at a time."""
 
     __slots__ = ("_engine", "_place", "_placed", "_weights", "waited")
 
@@ -113,7 +115,7 @@ class LocalLease:
         self.waited = 0.0
 
     def try_acquire(self) -> bool:
-        """Whether the place is free and the weights are there: a look into memory."""
+        """Acquire it if a slot is free and the weights are loaded; only memory is read."""
         _, adapter_cache = self._engine()
         self._placed = self._place.try_acquire()
         if not self._placed or self._weights is None:
@@ -121,7 +123,7 @@ class LocalLease:
         return adapter_cache.touch(self._weights.engine_name, self._weights.ref.domain)
 
     async def wait(self) -> None:
-        """Wait for the place, then for the weights."""
+        """Wait for a slot, then for the weights."""
         if not self._placed:
             began = time.monotonic()
             try:
@@ -138,7 +140,7 @@ class LocalLease:
             raise
 
     def release(self) -> None:
-        """Give the place back."""
+        """Give the slot back."""
         self._place.release()
 
 

@@ -1,4 +1,4 @@
-"""Keeps an engine running, and says when it is ready and when it is not."""
+"""Keeps vLLM running, and says when it is ready."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from postil.gateway.engine.client import EngineClient, Health
 from postil.gateway.engine.health.hang_probe import is_making_progress
 from postil.gateway.engine.process.child import EngineProcess
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
+from postil.registry.backoff import Backoff
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.25
@@ -19,7 +20,7 @@ _WATCH_SECONDS = 1.0
 _SILENT_POLLS = 3
 # One that was found unable to go on mostly ends by itself; what it ended with says more than who found it.
 _LAST_SECONDS = 2.0
-_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+_BACKOFF = Backoff(0.5, 30.0)
 # One that was ready for less has to wait longer each time: it may be what it is asked that ends it.
 _STEADY_SECONDS = 60.0
 # How long it gets for one token; less where it is to be found hung sooner than that.
@@ -89,7 +90,7 @@ class Supervisor:
                 self._set(Phase.FAILED, reason)
                 return
             self._set(Phase.DOWN, reason)
-            await asyncio.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS)) - 1])
+            await asyncio.sleep(_BACKOFF.pause(failures))
             self.restarts += 1
 
     def _was_steady(self) -> bool:
@@ -102,7 +103,7 @@ class Supervisor:
         self._set(Phase.STOPPED, "stopped")
 
     async def _once(self) -> str:
-        """One life of the engine, from its start to its end; returns why it ended."""
+        """Run the engine once, from start to end; returns why it ended."""
         self._set(Phase.STARTING, "starting the engine")
         self._alarm.clear()
         if self._launch is None:
@@ -126,7 +127,7 @@ class Supervisor:
             await process.stop()
 
     async def _live(self) -> str:
-        """Bring it up and watch it; returns what went wrong."""
+        """Start the engine and watch it; returns what went wrong."""
         return await self._bring_up() or await self._watch()
 
     async def _watch(self) -> str:
@@ -149,7 +150,7 @@ class Supervisor:
         return self._launch is not None or await is_making_progress(self._client, self._probe, self._probe_seconds)
 
     async def _hung(self) -> bool:
-        """Whether requests wait and no token comes; then nobody else is sent there, and who waits is told at once."""
+        """Whether the engine hangs; then no more requests are sent to it, and those that wait fail at once."""
         if not 0 < self._stall_seconds <= self._client.activity.silent_seconds:
             return False
         if await is_making_progress(self._client, self._probe, self._probe_seconds):
@@ -159,7 +160,7 @@ class Supervisor:
         return True
 
     def _sick(self) -> None:
-        """Somebody found the engine unable to go on: send nobody else there, and look after it."""
+        """Send no more requests to an engine that cannot go on, and restart it."""
         if self.phase is Phase.READY:
             self._is(Phase.DOWN)
             self._alarm.set()

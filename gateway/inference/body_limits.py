@@ -1,4 +1,4 @@
-"""How deep and how long what was sent may be: cheap for what is ordinary, exact for what is not."""
+"""Bounds the depth and length of a JSON body: cheap for ordinary ones, exact for others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What requests are answered with: one record, passed to whoever answers them."""
+"""The parts that completions are answered with, as one frozen record."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ class InferenceContext:
     observers: tuple[RequestObserver, ...] = ()
 
     def for_shadows(self) -> InferenceContext:
-        """The same for copies of requests: their answers are not shown, charged, reviewed or analysed."""
+        """The context for shadow copies: their answers are not charged, reviewed or analysed."""
         return replace(self, reviews=DiscardReviews(), meter=self.meter.for_shadows(), observers=())
 
 
 class DiscardReviews:
-    """Where reviews go that nobody will be asked for."""
+    """Discards reviews: nobody decides on answers of shadows."""
 
     async def open(self, opening: ReviewRequest, rules: ReviewRules) -> str:
-        """Keep nothing."""
+        """Discard it."""
         return ""
 
     def sample(self, opening: ReviewRequest, rules: ReviewRules) -> None:
-        """Keep nothing."""
+        """Discard it."""

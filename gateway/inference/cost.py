@@ -1,4 +1,4 @@
-"""What a request costs the engine. The one place where that is counted: whoever needs to know asks here."""
+"""Counts what a request costs the engine. No other file counts it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _CHOICES = ("n", "best_of")
 
 def cost(kind: Kind, body: Mapping[str, Any]) -> int:
     """How many sequences the engine generates at a time for a request: its prompts, each as often as it has choices."""
-    return max(1, FORMATS[kind].count_prompts(body)) * max(1, *(_number(body.get(name)) for name in _CHOICES))
+    prompts = max(1, FORMATS[kind].count_prompts(body))
+    if body.get("n") is None and body.get("best_of") is None:
+        return prompts
+    return prompts * max(1, *(_number(body.get(name)) for name in _CHOICES))
 
 
 def check_sequences(ask: CompletionRequest, most: int) -> None:
@@ -43,7 +46,7 @@ def choices_per_prompt(ask: CompletionRequest) -> int | None:
 
 
 def is_batch(ask: CompletionRequest) -> bool:
-    """Whether a request brings a list of prompts, be it of one."""
+    """Whether a request has a list of prompts, even of one."""
     return FORMATS[ask.kind].is_batch(ask.body)
 
 

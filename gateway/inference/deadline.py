@@ -1,4 +1,4 @@
-"""How long a client waits, as it says so itself."""
+"""Reads the deadline that a client sets for its request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way of one request to the engine: a seat there, the question, and its count."""
+"""Sends one request to the engine: takes a lease, asks, and counts the tokens."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.tenancy.directory import Caller
-from postil.registry.accounts.usage import AGAIN, ANSWER
+from postil.registry.accounts.usage import ANSWER, RETRY
 
 
 class EngineCall:
-    """Asks the engine for one caller, who has to have a seat each time. ``release`` is None for the base.
+    """Asks the engine for one caller, under a lease each time. ``release`` is None for the base.
 
-    A seat is held as long as the engine works, and not while an answer is judged: who asks again waits anew, ahead of
-    its tenant's others. So nobody ever waits for a second seat with one in hand.
+    A lease is held while the engine works, not while an answer is judged. A retry waits for a new one, ahead of its
+    tenant's others, so that no request ever waits for a second lease while it holds one.
     """
 
     __slots__ = ("_ask", "_caller", "_leases", "_meter", "_record", "client")
@@ -42,18 +42,18 @@ class EngineCall:
         self._ask = ask
         self._record = record
 
-    async def post(self, release: LoadedRelease | None, request: Mapping[str, Any], *, again: bool = False) -> bytes:
+    async def post(self, release: LoadedRelease | None, request: Mapping[str, Any], *, retry: bool = False) -> bytes:
         """The whole answer. Raises as EngineClient.post does; NotLoadedError, QueueFullError, DeadlinePassedError."""
-        lease = await self._lease(release, request, again=again)
+        lease = await self._lease(release, request, retry=retry)
         try:
-            return await self._metered(release, AGAIN if again else ANSWER).post(self._ask.kind.value, request)
+            return await self._metered(release, RETRY if retry else ANSWER).post(self._ask.kind.value, request)
         finally:
             lease.release()
 
     async def retry(self, release: LoadedRelease | None, request: Mapping[str, Any]) -> bytes:
-        """The whole answer to a request that had one before. Raises EngineUnavailableError if it has no turn, too."""
+        """The whole answer to a retry. Raises EngineUnavailableError, also if the queue refuses it."""
         try:
-            return await self.post(release, request, again=True)
+            return await self.post(release, request, retry=True)
         except (QueueFullError, DeadlinePassedError) as error:
             raise EngineUnavailableError(str(error)) from error
 
@@ -64,7 +64,7 @@ class EngineCall:
         ``post`` does.
         """
         async with AsyncExitStack() as engine:
-            engine.callback((await self._lease(release, request, again=False)).release)
+            engine.callback((await self._lease(release, request, retry=False)).release)
             metered = self._metered(release, ANSWER)
             chunks = await engine.enter_async_context(
                 metered.stream(self._ask.kind.value, request, choices_per_prompt(self._ask))
@@ -77,17 +77,17 @@ class EngineCall:
         return self._meter.on(self.client, self._caller, release.ref if release else None, kind)
 
     def adapter_lost(self, release: LoadedRelease) -> None:
-        """The engine does not know a release that it was thought to hold."""
+        """Note that the engine does not have a release loaded after all."""
         self._leases.adapter_lost(release.engine_name)
 
-    async def _lease(self, release: LoadedRelease | None, request: Mapping[str, Any], *, again: bool) -> EngineLease:
-        """A seat that is had. A client's deadline is for its first: what a policy asks again is not refused for that.
+    async def _lease(self, release: LoadedRelease | None, request: Mapping[str, Any], *, retry: bool) -> EngineLease:
+        """An acquired lease. A client's deadline applies to its first only: a policy's retry is not refused for it.
 
         Waiting is no fault of the release: it does not make its answers slow ones.
         """
-        deadline = None if again else self._ask.deadline
+        deadline = None if retry else self._ask.deadline
         sequences = cost(self._ask.kind, request)
-        lease = self._leases.lease(self._caller.name, release, sequences, deadline=deadline, again=again)
+        lease = self._leases.lease(self._caller.name, release, sequences, deadline=deadline, retry=retry)
         if not lease.try_acquire():
             try:
                 await lease.wait()

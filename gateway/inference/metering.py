@@ -1,4 +1,4 @@
-"""The engine as one request sees it: what it asks is counted, to its tenant and to the release that answers."""
+"""Counts what each request uses of the engine, for its tenant and the release that answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BYTES_A_TOKEN = 4
 
 
 class UsageSink(Protocol):
-    """Where it is noted."""
+    """Where usage is noted."""
 
     def add(
         self,
@@ -31,7 +31,7 @@ class UsageSink(Protocol):
         kind: str,
         prompt: int,
         completion: int,
-        unknown: int = 0,
+        uncounted: int = 0,
     ) -> None:
         """Note one request; see ``UsageLedger.add``."""
 
@@ -44,7 +44,7 @@ class TokenBudget(Protocol):
 
 
 class UsageMeter:
-    """Counts what the engine is asked. Tokens are charged to the tenant's limits when the engine has said how many."""
+    """Counts requests to the engine. Tokens are charged to the tenant's limits once the engine reports them."""
 
     def __init__(self, ledger: UsageSink, limiter: TokenBudget) -> None:
         self.ledger = ledger
@@ -57,14 +57,14 @@ class UsageMeter:
         return MeteredEngine(self, client, caller, release, self._kind or kind)
 
     def for_shadows(self) -> UsageMeter:
-        """Counts to the same ledger, as what nobody asked for: no tenant is charged."""
+        """A meter for shadows: it counts them as such, and charges no tenant."""
         meter = copy(self)
         meter.limiter, meter._kind = None, SHADOW
         return meter
 
 
 class MeteredEngine:
-    """Asks the engine and counts. What it refused, or never began, counts for nothing."""
+    """Asks the engine and counts. A request that it refused or never began is not counted."""
 
     __slots__ = ("_caller", "_client", "_kind", "_meter", "_release")
 
@@ -108,7 +108,7 @@ class MeteredEngine:
                     self.note(used, request)
 
     def note(self, used: tuple[int, int] | None, request: Mapping[str, Any]) -> None:
-        """Count one request; ``used`` are its prompt's and its answer's tokens, None where nobody knows."""
+        """Count one request; ``used`` is its prompt's and answer's tokens, None if unknown."""
         prompt, completion = used or (0, 0)
         ref, meter = self._release, self._meter
         named = (ref.domain, ref.adapter, ref.number) if ref else ("", "", 0)

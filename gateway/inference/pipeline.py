@@ -1,6 +1,6 @@
-"""The way of one completion. The only place that knows the order of things.
+"""Answers one completion. The only file that knows the order of the steps.
 
-Name the release, put its policy in force, wait for a place, ask the engine, judge, fall back, answer.
+Resolve the release, apply its policy, take a lease, ask the engine, validate, fall back, answer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _TOLD = (CANARY, PIN)
 
 @dataclass(frozen=True, slots=True)
 class PipelineResponse:
-    """What goes out: ``body`` whole, or, for a stream, chunk by chunk."""
+    """The response: ``body`` is whole or, for a stream, an iterator of chunks."""
 
     headers: Mapping[str, str]
     content_type: str
@@ -58,7 +58,7 @@ async def complete(
     if route is None:
         access = _access(context, caller, ask)
         return await _pass_on(access, ask, payload.build_base_request(ask, caller.name), {_RELEASE: BASE}, open_streams)
-    record = RequestRecord(route, caller, ask, context.observers)
+    record = RequestRecord.start(route, caller, ask, context.observers)
     # However this goes on: a request that came has an end.
     open_streams.callback(record.finish, RequestOutcome.LEFT)
     try:
@@ -218,7 +218,7 @@ async def _pass_on(
     open_streams: AsyncExitStack,
     record: RequestRecord | None = None,
 ) -> PipelineResponse:
-    """Nobody looks at the text, so nobody parses it: only the name is put right."""
+    """Pass the answer on unparsed, with the model's name replaced."""
     release = record.route.release if record else None
     inside, outside = (release.engine_name, release.ref.name) if release else (BASE, BASE)
     if not ask.stream:

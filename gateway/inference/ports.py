@@ -1,4 +1,4 @@
-"""What the data plane needs of others: where reviews go."""
+"""The interfaces that the data plane needs from others: where reviews go."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from postil.registry.reviews.reviews import ReviewRequest
 
 
 class ReviewNotKeptError(Exception):
-    """A review could not be kept, so nothing can be promised."""
+    """A review could not be stored, so the client cannot be promised one."""
 
 
 class ReviewSink(Protocol):
-    """Who keeps answers for a person to look at."""
+    """Stores answers for human review."""
 
     async def open(self, opening: ReviewRequest, rules: ReviewRules) -> str:
-        """Keep a review and return its id. Raises ReviewNotKeptError."""
+        """Store a review and return its id. Raises ReviewNotKeptError."""
 
     def sample(self, opening: ReviewRequest, rules: ReviewRules) -> None:
-        """Keep a review of an answer that passed."""
+        """Store a sampled review of an answer that passed."""

@@ -1,4 +1,4 @@
-"""What is seen of one request on its way to an answer, told once when that is whole or has failed."""
+"""The record of one request: which release answers, and how it ended. Observers are told once."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class RequestOutcome(Enum):
 
 
 class RequestObserver(Protocol):
-    """Who is told of every request to a release: analysis, shadows, telemetry."""
+    """Is told of every request to a release: analysis, shadows, telemetry."""
 
     def started(self, record: RequestRecord) -> None:
-        """A request is on its way to a release."""
+        """A request was sent to a release."""
 
     def finished(self, record: RequestRecord) -> None:
-        """Its answer is whole, or it has failed."""
+        """The request has its whole answer, or has failed."""
 
 
 class RequestRecord:
@@ -53,19 +53,25 @@ class RequestRecord:
         "waited",
     )
 
-    def __init__(
-        self, route: Route, caller: Caller, request: CompletionRequest, observers: Sequence[RequestObserver] = ()
-    ) -> None:
+    def __init__(self, caller: Caller, request: CompletionRequest, observers: Sequence[RequestObserver] = ()) -> None:
         self.caller = caller
         self.request = request
         self._observers = observers
         self._began = self.waited = 0.0
         self.outcome: RequestOutcome | None = None
-        self._begin(route)
+
+    @classmethod
+    def start(
+        cls, route: Route, caller: Caller, request: CompletionRequest, observers: Sequence[RequestObserver] = ()
+    ) -> RequestRecord:
+        """A request that begins now, which the observers are told."""
+        record = cls(caller, request, observers)
+        record._begin(route)
+        return record
 
     @property
     def reason(self) -> str:
-        """Why this release answers."""
+        """The reason why this release answers, such as ``canary`` or ``pin``."""
         return self.route.reason
 
     @property
@@ -74,13 +80,13 @@ class RequestRecord:
         return self.route.release.ref
 
     def reroute(self, route: Route) -> None:
-        """The engine could not even begin on this way: that is told, and the same request goes on by another."""
+        """Finish this attempt as an engine error, and begin another with the same request."""
         self.engine_error = True
         self.finish()
         self._begin(route)
 
     def finish(self, how: RequestOutcome = RequestOutcome.ANSWERED) -> None:
-        """The answer is whole, or will not be. Only the first end counts."""
+        """Note how the request ended, and tell the observers; only the first call counts."""
         if self.outcome is None:
             self.outcome = how
             self.seconds = time.perf_counter() - self._began - self.waited

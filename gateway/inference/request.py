@@ -1,4 +1,4 @@
-"""From what the client sent to what the engine gets: the release's policy is put in force here."""
+"""Parses a client's request, and builds the engine's: the release's policy is applied here."""
 
 from __future__ import annotations
 

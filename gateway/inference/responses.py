@@ -39,19 +39,19 @@ def substitute(choice: dict[str, Any], fallback: Fallback, kind: Kind) -> None:
 
 
 def clear(choice: dict[str, Any]) -> None:
-    """Leave nothing of a choice but its place among the others."""
+    """Clear all fields of a choice but its index."""
     for key in choice:
         if key != "index":
             choice[key] = None
 
 
 def empty_choice(kind: Kind) -> dict[str, Any]:
-    """A choice in which nothing has been said."""
+    """A choice with an empty text."""
     return {"index": 0, **FORMATS[kind].spoken(""), "logprobs": None, "finish_reason": "stop"}
 
 
 def of_choice(choice: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
-    """An answer that the engine had no part in."""
+    """An answer that was made without the engine."""
     return {
         "id": new_id(kind),
         "object": FORMATS[kind].answer_object,
@@ -62,19 +62,19 @@ def of_choice(choice: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
 
 
 def new_id(kind: Kind) -> str:
-    """The id of an answer to which the engine gave none."""
+    """A new id, for an answer that was made without the engine."""
     return f"{FORMATS[kind].id_prefix}-{uuid.uuid4().hex}"
 
 
 def replace_choice(choice: dict[str, Any], fresh: Mapping[str, Any]) -> None:
-    """Put another answer's choice in the place of this one."""
+    """Replace a choice by another answer's."""
     index = choice["index"]
     choice.clear()
     choice.update(fresh, index=index)
 
 
 def drop_unjudged(choice: dict[str, Any]) -> None:
-    """Take out what a model says beside its answer, and no validator has seen."""
+    """Remove fields beside the answer that no validator has seen, such as reasoning."""
     message = choice.get("message")
     if isinstance(message, dict):
         for key in BESIDE:
@@ -82,10 +82,10 @@ def drop_unjudged(choice: dict[str, Any]) -> None:
 
 
 def drop_tokens(choice: dict[str, Any]) -> None:
-    """Take out log-probabilities that only the validators asked for."""
+    """Remove log-probabilities that only the validators asked for."""
     choice["logprobs"] = None
 
 
 def as_json(answer: Mapping[str, Any]) -> bytes:
-    """The answer's bytes."""
+    """The answer as JSON."""
     return _encoder.encode(answer)

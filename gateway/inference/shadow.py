@@ -1,4 +1,4 @@
-"""Shadow releases: they get copies of requests that were answered, and are compared, and nobody sees what they say."""
+"""Shadow releases: they get copies of answered requests, and their answers are compared, not shown."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Shadows:
         task.add_done_callback(self._tasks.discard)
 
     def count(self, counts: AgreementCounts) -> None:
-        """Add what another process has compared."""
+        """Add the counts of another process."""
         self._counts.update(counts)
 
     async def run(self) -> None:

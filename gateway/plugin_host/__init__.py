@@ -1,6 +1,6 @@
-"""The components of installed plugins, in processes of their own: one for each domain.
+"""Runs the components of installed plugins in processes of their own: one for each domain.
 
-``apart`` is what the gateway sees; ``domain``, ``process``, ``places``, ``calls`` and ``spawn`` are its side of them.
-``worker``, ``desk``, ``finding`` and ``coroutines`` run in the process itself, and import nothing of the gateway but
-``wire``, which both sides speak.
+``host`` is what the gateway uses; ``domain_process``, ``process``, ``components``, ``pending`` and ``spawn`` are behind
+it. ``child`` runs in the plugins' process and imports nothing of the gateway but ``protocol`` and the frames of
+``gateway.ipc``.
 """

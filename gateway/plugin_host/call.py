@@ -16,7 +16,7 @@ from postil.plugins.installed import InstalledComponent
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A call that has to be waited for. It has not begun."""
+    """A call that has to be awaited and has not begun."""
 
     made: Callable[[], Awaitable[Any]]
 
@@ -65,12 +65,12 @@ def call(
 
 
 async def result_of(found: Any) -> Any:
-    """What ``call`` has found, waited for if that is due. Raises DidNotRunError."""
+    """The result of ``call``, awaited if it is a Pending. Raises DidNotRunError."""
     return await found.result() if isinstance(found, Pending) else found
 
 
 def _is_awaited(function: Callable[..., Any]) -> TypeGuard[Callable[..., Awaitable[Any]]]:
-    """Whether it is asynchronous. Asked for each validator and each token of a stream, so methods are known again."""
+    """Whether a method is asynchronous; cached, because it is asked for each validator and token."""
     method = getattr(function, "__func__", None)
     return inspect.iscoroutinefunction(function) if method is None else _is_coroutine_function(method)
 

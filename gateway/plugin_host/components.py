@@ -1,4 +1,4 @@
-"""Which components a process has, and under which numbers."""
+"""The components of one process, and their numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _AGAIN_SECONDS = 5.0
 
 @dataclass(eq=False, slots=True)
 class LoadedComponent:
-    """A component in a process: being set up, ready, or not to be had."""
+    """A component in a process: being set up, ready, or unfit."""
 
     needed: ComponentSpec
     number: int
@@ -37,7 +37,7 @@ class LoadedComponent:
         return self.known.done() and not self.known.result()
 
     def settle(self, ready: bool) -> None:
-        """It could be set up, or not."""
+        """Note whether it could be set up."""
         if not self.known.done():
             self.settled_at = time.monotonic()
             self.known.set_result(ready)
@@ -51,7 +51,7 @@ class LoadedComponents:
         self._numbers = 0
 
     def get(self, needed: ComponentSpec) -> LoadedComponent | None:
-        """The place of a component, unless there is none or it is to be tried again."""
+        """The entry of a component; None if there is none, or it should be set up again."""
         place = self._places.get(needed)
         if place is None or (place.unfit and time.monotonic() >= place.settled_at + _AGAIN_SECONDS):
             return None
@@ -59,14 +59,14 @@ class LoadedComponents:
         return place
 
     def add(self, needed: ComponentSpec) -> LoadedComponent:
-        """A new place, to be set up."""
+        """Add an entry for a component that is to be set up."""
         self._numbers += 1
         place = self._places[needed] = LoadedComponent(needed, self._numbers)
         self._places.move_to_end(needed)
         return place
 
     def surplus(self) -> Iterator[LoadedComponent]:
-        """Takes out what is too much."""
+        """Remove and return the entries over the limit."""
         while len(self._places) > _KEPT:
             needed = next((needed for needed, place in self._places.items() if place.known.done()), None)
             if needed is None:
@@ -74,9 +74,9 @@ class LoadedComponents:
             yield self._places.pop(needed)
 
     def all(self) -> Iterable[LoadedComponent]:
-        """Every one of them."""
+        """All entries."""
         return self._places.values()
 
     def ready(self) -> list[ComponentSpec]:
-        """Those that could be set up."""
+        """The components that are ready."""
         return [needed for needed, place in self._places.items() if place.ready]

@@ -1,4 +1,4 @@
-"""One domain's installed plugins: the process they run in, and the next one when that ends or is held up."""
+"""The process of one domain's installed plugins, and its replacement when it ends or hangs."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from postil.gateway.plugin_host.pending import PendingCall
 from postil.gateway.plugin_host.ports import DidNotRunError
 from postil.gateway.plugin_host.process import PluginProcess, ProcessEndedError, Spawn
 from postil.gateway.plugin_host.protocol import ComponentSpec
+from postil.registry.backoff import Backoff
 
 log = logging.getLogger(__name__)
 # What may wait or be under way in one domain; beyond it a call is refused at once.
@@ -20,11 +21,11 @@ _CALLS, _BYTES = 256, 64 << 20
 # A process that is replaced lets its calls end; so many at a time.
 _LEAVING = 2
 # Pauses between two starts, as long as processes do not last.
-_FIRST_PAUSE, _LONGEST_PAUSE, _LASTS = 0.1, 5.0, 30.0
+_BACKOFF, _LASTS = Backoff(0.1, 5.0), 30.0
 
 
 class DomainProcess:
-    """The processes of one domain: one that works, now and then one that comes up and one that ends."""
+    """The processes of one domain: the current one, and at times one that starts and one that ends."""
 
     def __init__(self, name: str, starter: Executor, spawn: Spawn) -> None:
         self._label = f"the plugins' process of {name}"
@@ -38,14 +39,14 @@ class DomainProcess:
         self._wanted: dict[ComponentSpec, None] = {}
         self._coming: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
-        self._pause = 0.0
+        self._starts = 0
         self._started_at = 0.0
         self._calls = 0
         self._bytes = 0
 
     @property
     def pid(self) -> int | None:
-        """The process that takes the calls now."""
+        """The id of the process that takes calls now."""
         return self._current.pid if self._current else None
 
     async def call(self, needed: ComponentSpec, method: str, arguments: bytes, seconds: float) -> Any:
@@ -57,12 +58,12 @@ class DomainProcess:
             raise DidNotRunError("was not begun: its domain's queue is full")
         self._calls += 1
         self._bytes += len(arguments)
-        call = PendingCall(needed, method, arguments, seconds, self._over)
+        call = PendingCall.start(needed, method, arguments, seconds, self._over)
         self._hand_on(call)
         return await call.future
 
     def prepare(self, components: Iterable[ComponentSpec]) -> None:
-        """Have components ready by the time they are called."""
+        """Set components up before they are called."""
         wanted = dict.fromkeys(components)
         if not wanted or self._stopping.is_set():
             return
@@ -88,12 +89,12 @@ class DomainProcess:
         self._waiting.clear()
 
     def expired(self, call: PendingCall) -> str:
-        """See ``Holder``."""
+        """Give up a call that waits for a process."""
         self._waiting.pop(call, None)
         return "waited for its process for"
 
     def ended(self, process: PluginProcess) -> None:
-        """See ``Watcher``."""
+        """Replace a process that has ended."""
         self._leaving.pop(process, None)
         if process is self._current:
             self._current = None
@@ -103,7 +104,7 @@ class DomainProcess:
                 self._come()
 
     def stuck(self, process: PluginProcess, *, deaf: bool) -> None:
-        """See ``Watcher``. One that can still hear goes on until there is another."""
+        """Replace a process that hangs; one that still answers pings takes calls until then."""
         if process is not self._current or self._stopping.is_set():
             return
         log.warning("a call in %s does not come back; it is replaced", self._label)
@@ -126,12 +127,12 @@ class DomainProcess:
         self._bytes -= len(call.arguments)
 
     def _come(self) -> None:
-        """Begin to start a process, unless one is coming."""
+        """Start a process, unless one is starting already."""
         if self._coming is None and not self._stopping.is_set():
             self._coming = asyncio.create_task(self._bring_up())
 
     async def _bring_up(self) -> None:
-        """Start processes until one stays up, and let it take over."""
+        """Start processes until one stays up, and make it the current one."""
         try:
             while not self._stopping.is_set():
                 await self._paused()
@@ -147,12 +148,13 @@ class DomainProcess:
             self._coming = self._next = None
 
     async def _paused(self) -> None:
-        """Wait, if the last start was not long ago; longer each time."""
+        """Pause between starts that follow each other closely; longer each time."""
         now = time.monotonic()
         lasted = now - self._started_at
-        self._pause = 0.0 if lasted > _LASTS else min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
+        self._starts = 0 if lasted > _LASTS else self._starts + 1
+        pause = _BACKOFF.pause(self._starts) if self._starts else 0.0
         try:
-            async with asyncio.timeout(max(0.0, self._pause - lasted)):
+            async with asyncio.timeout(max(0.0, pause - lasted)):
                 await self._stopping.wait()
         except TimeoutError:
             pass
@@ -177,7 +179,7 @@ class DomainProcess:
             process.take(call)
 
     def _let_go(self, process: PluginProcess) -> None:
-        """Let a process end its calls; those that it never got go elsewhere."""
+        """Let a process finish its calls; those that were not sent go to another."""
         self._leaving[process] = None
         for call in process.retire():
             self._hand_on(call)

@@ -1,8 +1,8 @@
 """Runs the components of installed plugins, one process for each domain.
 
-A call costs the caller a round trip to another process, some 0.2 ms, and a domain 21 MiB of memory; nobody else pays
-anything: what raises, hangs, computes for ever or ends its process is a call that did not run, of one domain. See
-deploy/decisions/0007.
+A call costs the caller a round trip to another process, some 0.2 ms, and a domain 21 MiB of memory; other
+domains are not affected: a plugin that raises, hangs, computes for ever or ends its process is a call of one domain
+that did not run. See deploy/decisions/0007.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class PluginHost:
         arguments: Sequence[Any],
         seconds: float,
     ) -> Any:
-        """See ``postil.gateway.plugin_host.ports.Isolation``."""
+        """Call a method of a component in its domain's process; see ``ports.Isolation``."""
         needed = self._needed(kind, name, config)
         return await self._domain(domain).call(needed, method, _packed(tuple(arguments)), seconds)
 
     def make_ready(self, releases: Iterable[UsesComponents]) -> None:
-        """Have the installed plugins of these releases set up before the first request needs them."""
+        """Set up the installed plugins of these releases before the first request needs them."""
         wanted: defaultdict[str, list[ComponentSpec]] = defaultdict(list)
         for release in releases:
             for _, component in chain(release.inputs, release.validators, release.fallbacks):
@@ -65,11 +65,11 @@ class PluginHost:
                 self._domain(domain).prepare(components)
 
     def pid(self, domain: str) -> int | None:
-        """The process of a domain, if it has one now."""
+        """The id of a domain's process, if it has one now."""
         return self._domains[domain].pid if domain in self._domains else None
 
     async def stop(self) -> None:
-        """End every process; return when they have ended. Calls that are under way did not run."""
+        """End every process and return when they have ended. Calls in progress count as not run."""
         self._stopped = True
         await asyncio.gather(*(domain.stop() for domain in self._domains.values()))
         self._starter.shutdown()

@@ -1,4 +1,4 @@
-"""What the rest of the gateway knows of the processes in which installed plugins run."""
+"""The interfaces between the gateway and the processes of installed plugins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class DidNotRunError(Exception):
 
 
 class Isolation(Protocol):
-    """Where the components of installed plugins run: apart from the gateway, one domain apart from another."""
+    """Runs components of installed plugins outside the gateway, each domain's in its own process."""
 
     async def call(
         self,
@@ -26,15 +26,15 @@ class Isolation(Protocol):
         arguments: Sequence[Any],
         seconds: float,
     ) -> Any:
-        """What ``method`` of such a component returns. Raises DidNotRunError: it raised, took too long, or died."""
+        """The result of a component's method. Raises DidNotRunError: it raised, took too long, or died."""
 
 
 class UsesComponents(Protocol):
-    """A release, as far as its components have to be ready: each stands beside what the policy says of it."""
+    """The part of a release that ``make_ready`` needs: its components, each with its use in the policy."""
 
     @property
     def ref(self) -> ReleaseRef:
-        """Which release it is."""
+        """The name of the release."""
 
     @property
     def inputs(self) -> Sequence[tuple[object, Component]]:

@@ -35,13 +35,13 @@ class ProcessEndedError(Exception):
 
 
 class Watcher(Protocol):
-    """Who answers for a process."""
+    """The owner of a process, told when it ends or hangs."""
 
     def ended(self, process: PluginProcess) -> None:
-        """It has ended, and its calls have been told."""
+        """The process has ended, and its calls have failed."""
 
     def stuck(self, process: PluginProcess, *, deaf: bool) -> None:
-        """A call in it does not come back. ``deaf``: nor does it answer to anything else."""
+        """A call did not return. ``deaf``: the process answers no ping either."""
 
 
 class PluginProcess(asyncio.Protocol):
@@ -71,17 +71,17 @@ class PluginProcess(asyncio.Protocol):
 
     @property
     def late(self) -> int:
-        """How many calls are in it that nobody waits for."""
+        """How many calls are past their deadline and still run."""
         return len(self._late)
 
     @property
     def unsent(self) -> int:
-        """How many bytes it has not taken yet."""
+        """How many bytes are not sent yet."""
         return self._transport.get_write_buffer_size() if self._transport else 0
 
     @property
     def ready(self) -> list[wire.ComponentSpec]:
-        """The components that it has."""
+        """The components that are set up."""
         return self._places.ready()
 
     @property
@@ -90,7 +90,7 @@ class PluginProcess(asyncio.Protocol):
         return self._process.pid if self._process else None
 
     async def start(self, starter: Executor, spawn: Spawn) -> None:
-        """Start it, and return when it can be asked. Raises ProcessEndedError."""
+        """Start the process, and return when it is up. Raises ProcessEndedError."""
         loop = asyncio.get_running_loop()
         try:
             spawned = await loop.run_in_executor(starter, spawn)
@@ -109,17 +109,17 @@ class PluginProcess(asyncio.Protocol):
             raise ProcessEndedError(f"it was not up after {_START_SECONDS:.0f} s") from None
 
     def begin(self, components: Iterable[wire.ComponentSpec]) -> list[asyncio.Future[bool]]:
-        """Begin to set components up. Each result says whether it could be done."""
+        """Start setting components up. Each result says whether it worked."""
         return [self._place(needed).known for needed in components]
 
     async def prepare(self, components: Iterable[wire.ComponentSpec]) -> None:
-        """Set components up; returns when it is known of each whether it could be done."""
+        """Set components up; returns when each is ready or has failed."""
         wanted = self.begin(components)
         if wanted:
             await asyncio.wait(wanted)
 
     def take(self, call: PendingCall) -> None:
-        """See to a call."""
+        """Send a call to the process."""
         call.holder = self
         place = self._place(call.needed)
         if place.ready:
@@ -130,7 +130,7 @@ class PluginProcess(asyncio.Protocol):
             self._parked[call] = place
 
     def retire(self) -> list[PendingCall]:
-        """Take no more calls, and end when those that are waited for are over. Returns those that were never sent."""
+        """Take no more calls, and end after those in progress. Returns the calls that were not sent."""
         self._retired = True
         unsent = list(self._parked)
         self._parked.clear()
@@ -138,7 +138,7 @@ class PluginProcess(asyncio.Protocol):
         return unsent
 
     def kill(self) -> None:
-        """End it now, with all that it started."""
+        """Kill the process and everything it started."""
         self._killed = True
         if self._process is not None and not self.gone.done():
             try:
@@ -147,7 +147,7 @@ class PluginProcess(asyncio.Protocol):
                 pass
 
     def expired(self, call: PendingCall) -> str:
-        """See ``Holder``."""
+        """Give up a call to this process; one that was sent may still run."""
         if call.id is None:
             self._parked.pop(call, None)
             return "waited to be set up for"
@@ -156,11 +156,11 @@ class PluginProcess(asyncio.Protocol):
         return "took"
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Its plugins closed what was not theirs, or it has ended."""
+        """Handle the end of the connection: the process has ended, or a plugin closed it."""
         self.kill()
 
     def data_received(self, data: bytes) -> None:
-        """It says something."""
+        """Read replies of the process."""
         self._heard_at = time.monotonic()
         try:
             for body in self._frames.feed(data):
@@ -170,7 +170,7 @@ class PluginProcess(asyncio.Protocol):
             self.kill()
 
     def _place(self, needed: wire.ComponentSpec) -> LoadedComponent:
-        """The place of a component; set up if it has none."""
+        """The entry of a component; set up first if there is none."""
         found = self._places.get(needed)
         if found is not None:
             return found
@@ -228,7 +228,7 @@ class PluginProcess(asyncio.Protocol):
         self._now_known(place, ready=False)
 
     def _given_up(self, number: int) -> None:
-        """Nobody waits for this any more; see in a while whether it has come back. One look for all that are late."""
+        """Keep a late call, and check later whether it has returned; one timer for all of them."""
         if self.gone.done() or self._retired:
             self._end_if_idle()
             return
@@ -253,7 +253,7 @@ class PluginProcess(asyncio.Protocol):
             self.kill()
 
     def _exited(self, ended: int) -> None:
-        """The process is no more: tell everybody who waits for it."""
+        """Fail everything that waits for a process that has ended."""
         assert self._process is not None, "it was started"
         asyncio.get_running_loop().remove_reader(ended)
         os.close(ended)
@@ -274,7 +274,7 @@ class PluginProcess(asyncio.Protocol):
 
 
 def _settle(call: PendingCall, reply: wire.Reply) -> None:
-    """Tell a call what came of it. Raises MsgspecError or KeyError if that makes no sense."""
+    """End a call with its reply. Raises MsgspecError or KeyError if the reply cannot be read."""
     if reply.what == wire.RAISED:
         call.fail(f"raised {_name(reply)}")
     elif reply.what == wire.LATE:
@@ -293,6 +293,6 @@ def _settle(call: PendingCall, reply: wire.Reply) -> None:
 
 
 def _name(reply: wire.Reply) -> str:
-    """The name of a type, as foreign code gives it."""
+    """The name of a type, as the plugins' process reports it."""
     name = wire.text(reply)
     return name if name.isidentifier() and len(name) <= 60 else "something"

@@ -1,7 +1,7 @@
-"""What is said between the gateway and a process of installed plugins; both sides import this and little else.
+"""The messages between the gateway and a process of installed plugins; both sides import this.
 
 Messages go out as plain structures, arguments inside them pickled: the process is the gateway's own child. Nothing
-that comes back is unpickled, because foreign code had its hands on it: it is data, read by the types it has to have.
+that comes back is unpickled, because foreign code may have written it: it is decoded into the expected types.
 """
 
 from __future__ import annotations
@@ -61,20 +61,20 @@ class CallMethod(msgspec.Struct, frozen=True, array_like=True, tag=True):
 
 
 class Drop(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Forget a component."""
+    """Remove a component."""
 
     number: int
 
 
 class Ping(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Say that you can still hear."""
+    """Ask for a sign of life."""
 
 
 Message = Prepare | CallMethod | Drop | Ping
 
 
 class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """What came of a message: one of the answers above, or one of the words below with a text."""
+    """The result of a message: one of the answers above, or one of the words below with a text."""
 
     id: int
     what: str
@@ -93,37 +93,37 @@ _texts = msgspec.msgpack.Decoder(str)
 
 
 def message_frames() -> Frames:
-    """For the process, which hears what the gateway sends."""
+    """The frames that the process reads."""
     return Frames(_MESSAGE_BYTES)
 
 
 def reply_frames() -> Frames:
-    """For the gateway, which takes no answer that is longer than one may be."""
+    """The frames that the gateway reads; longer answers are refused."""
     return Frames(ANSWER_BYTES + 1024)
 
 
 def message(content: Message) -> bytes:
-    """A message as it is sent."""
+    """Encode a message."""
     return framed(msgspec.msgpack.encode(content))
 
 
 def read_message(body: bytes) -> Message:
-    """What the gateway wants."""
+    """Decode a message."""
     return _messages.decode(body)
 
 
 def reply(number: int, what: str, text: str = "") -> bytes:
-    """One of the words, as it is sent."""
+    """Encode one of the words with a text."""
     return framed(msgspec.msgpack.encode((number, what, text)))
 
 
 def kind_of(result: object) -> str | None:
-    """Which answer a thing is, if it is one."""
+    """The kind of answer that an object is, or None."""
     return next((what for what, kind in _ANSWERS if isinstance(result, kind)), None)
 
 
 def answer(number: int, what: str, result: object) -> bytes:
-    """What a component returned, as it is sent."""
+    """Encode what a component returned."""
     try:
         body = msgspec.msgpack.encode((number, what, result), enc_hook=_plain)
     except Exception:  # Its fields may hold anything.
@@ -132,7 +132,7 @@ def answer(number: int, what: str, result: object) -> bytes:
 
 
 def read_reply(body: bytes) -> Reply:
-    """What a process says. Raises MsgspecError."""
+    """Decode a reply. Raises MsgspecError."""
     return _replies.decode(body)
 
 

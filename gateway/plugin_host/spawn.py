@@ -1,4 +1,4 @@
-"""How a process of installed plugins is started: its command line, its socket, its log."""
+"""Starts a process of installed plugins: command line, socket, log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WORKER = "postil.gateway.plugin_host.child.main"
 
 
 class Spawned(NamedTuple):
-    """A process, the socket to speak with it, and a descriptor that can be read once it has ended."""
+    """A process, its socket, and a descriptor that becomes readable once it has ended."""
 
     process: subprocess.Popen[bytes]
     channel: socket.socket

@@ -51,7 +51,7 @@ from postil.gateway.tenancy.rate_limiter import RateLimiter
 from postil.gateway.tenancy.usage_ledger import UsageLedger
 from postil.gateway.tenancy.window_counts import WindowCounts
 from postil.plugins.manager import Found, PluginManager
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.local_store import LocalStore
 from postil.registry.base_model.model import BaseModel
 from postil.registry.db.database import Database
 from postil.registry.releases import shadow_agreement as agreements
@@ -84,14 +84,14 @@ def build(
     )
     scheduler = scheduler or make_scheduler(settings)
     plugin_host = PluginHost(plugins, settings.home / "logs")
-    extensions = Extensions(settings, plugins, plugin_host)
+    extensions = Extensions.make(settings, plugins, plugin_host)
     callers = _callers(settings, registry)
     counts = WindowCounts()
     limits = RateLimiter(counts)
     ledger = UsageLedger(registry.database, counts, callers.limited)
     causes: asyncio.Queue[RollbackCause] = asyncio.Queue()
     monitor = Monitor(causes.put_nowait, partial(Comparison, alpha=settings.auto_rollback_alpha))
-    reviews = Reviews(registry.database, Webhooks(settings.webhook_secret))
+    reviews = Reviews(registry.database, Webhooks(settings.webhook_key))
     plain = InferenceContext(
         catalog,
         extensions,
@@ -195,7 +195,7 @@ def open_registry(settings: Settings, plugins: PluginManager, base: BaseModel) -
     """The registry, brought to this version; with the demo in it, if that is wanted."""
     database = Database(settings.database)
     database.migrate()
-    artifacts = ArtifactStore(settings.artifact_folder)
+    artifacts = LocalStore.open(settings.artifact_folder)
     artifacts.clear_incoming()
     registry = Registry(database, artifacts, base, plugins, settings.max_lora_rank)
     if settings.demo:

@@ -66,7 +66,7 @@ class Door(HttpToolsProtocol):
             self._arm(self.limits.head_seconds, self._head_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
+        """Forget the connection."""
         super().connection_lost(exc)
         self._part = Part.NOTHING
         self._disarm()
@@ -151,7 +151,7 @@ class Door(HttpToolsProtocol):
             self._watch_the_reader()
 
     def resume_writing(self) -> None:
-        """It has taken most of it."""
+        """The client has taken most of the answer."""
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None

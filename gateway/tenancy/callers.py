@@ -1,4 +1,4 @@
-"""Who may call now: the directory in force, read again after every change of tenants or keys."""
+"""The directory of tenants and keys in force, read again after every change."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class Callers:
         self._thread = ThreadPoolExecutor(1, "keys")
 
     def identify(self, authorization: str | None) -> Caller:
-        """Who asks for an answer; see ``Directory.identify``."""
+        """The caller behind an Authorization header; see ``Directory.identify``."""
         return self.current.identify(authorization)
 
     def limited(self) -> bool:
-        """Whether there is a tenant with limits."""
+        """Whether any tenant has limits."""
         return self.current.limited()
 
     async def refresh(self) -> None:
-        """Take the tenants and all keys over from the registry."""
+        """Read all tenants and keys from the registry again."""
         async with self._reading:  # One at a time: else an older list could take the place of a newer one.
             self.current = await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
             self.on_change()
 
     def close(self) -> None:
-        """Read no more."""
+        """Stop the reading thread."""
         self._thread.shutdown(wait=False)

@@ -25,7 +25,7 @@ _PAUSE_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class DeniedAttempt:
-    """One kind of attempt: whose key it was, from where, on which route (``POST /api/v1/gc``), and the status."""
+    """One kind of attempt: the key's owner, the origin, the route (``POST /api/v1/gc``) and the status."""
 
     owner: str
     key: str | None
@@ -41,7 +41,7 @@ _OTHERS = {
 
 
 class DeniedAttempts:
-    """What was refused and is not in the log yet. ``database`` raises while there is none."""
+    """Counts denied attempts until they are in the log. ``database`` raises while there is none."""
 
     def __init__(self, database: Callable[[], Database], *, pause_seconds: float = _PAUSE_SECONDS) -> None:
         self._database = database
@@ -57,7 +57,7 @@ class DeniedAttempts:
         self._news.set()
 
     async def run(self) -> None:
-        """Write what there is, and then no more for a minute; until cancelled."""
+        """Write the counted attempts to the log, once a minute at most; until cancelled."""
         try:
             while True:
                 await self._news.wait()

@@ -1,4 +1,4 @@
-"""Who calls: from a key to a caller, in memory."""
+"""Finds the caller behind a key, in memory."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _SHORTEST_ADMIN_KEY = 20
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, as a request sees it. The admin may ask every domain and has no default one.
+    """The caller of a request. The admin may ask every domain and has no default one.
 
-    ``name`` is the tenant's. Of a key that works on the registry, ``owner`` is whose it is, and ``scope`` the domains
-    that it works on (None: all). ``root`` is the key file's, which many may share.
+    ``name`` is the tenant's. For keys of people and pipelines, ``owner`` is the key's owner, and ``scope`` the
+    domains it is for (None: all). ``root`` marks the key file, which several people may share.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Caller:
         return self.admin or domain in self.domains
 
     def may(self, right: Permission, domain: str | None = None) -> bool:
-        """Whether this caller has a right in a domain; without one, whether it has it anywhere."""
+        """Whether this caller has a permission in a domain; without a domain, whether it has it anywhere."""
         return right in PERMISSIONS[self.role] and (domain is None or self.scope is None or domain in self.scope)
 
 
@@ -77,8 +77,8 @@ _NOBODY = _Held(bytes(16), bytes(32), Caller("", frozenset()), 0.0, True)
 class Directory:
     """All keys, by id; those without one (the admin's, the demo's, from before 0005) by hash.
 
-    Immutable: a change makes a new one. ``clock`` is what a key's time is held against, at each use. One that is not
-    ``whole`` is from before the registry has been read: it refuses nobody for good.
+    Immutable: a change makes a new one. ``clock`` is what a key's expiry is compared with at each use. One that is not
+    ``whole`` is from before the registry was read: an unknown key gets a 503 from it, not a 401.
     """
 
     def __init__(
@@ -118,7 +118,9 @@ class Directory:
         return caller
 
     def known(self, authorization: str | None) -> Caller:
-        """Whoever has the key in an Authorization header. Raises AuthenticationError or EngineUnavailableError."""
+        """The caller, of any role, behind an Authorization header. Raises AuthenticationError or
+        EngineUnavailableError.
+        """
         scheme, _, key = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not (key := key.strip()):
             raise AuthenticationError("no API key was sent; add the header `Authorization: Bearer <key>`")
@@ -142,7 +144,7 @@ class Directory:
         return name in self._tenants
 
     def limited(self) -> bool:
-        """Whether there is a tenant with limits."""
+        """Whether any tenant has limits."""
         return any(self._quotas.values())
 
     def quota(self, tenant: str) -> Quota | None:
@@ -163,7 +165,7 @@ def read_directory(database: Database, admin_key: str, *, demo: bool) -> Directo
 
 
 def _caller(key: Key, tenants: Mapping[str, Tenant], quotas: Mapping[str, Quota | None]) -> Caller | None:
-    """Who calls with a key; None if it is a removed tenant's."""
+    """The caller with this key; None if its tenant was removed."""
     role = Role(key.role)
     if role is Role.TENANT:
         tenant = tenants.get(key.owner)

@@ -1,4 +1,4 @@
-"""Which role may do what on the admin API. What stands nowhere here may be done by an admin only."""
+"""Which role has which permissions on the admin API. Every permission is the admin's."""
 
 from __future__ import annotations
 

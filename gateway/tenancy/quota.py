@@ -1,4 +1,4 @@
-"""A tenant's limits, made ready for the hot path."""
+"""A tenant's limits, prepared for the hot path."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ REQUESTS, TOKENS = "requests", "tokens"
 
 
 class PerMinute(RateLimitItemPerMinute):
-    """So many a minute. Counts go on when the limit changes: its amount is no part of the key."""
+    """A limit per minute. Counts continue when the limit changes: the amount is not part of the key."""
 
     def key_for(self, *identifiers: bytes | str | float) -> str:
-        """The key that was given, as it is."""
+        """The key unchanged: amounts are not part of it."""
         return str(identifiers[0])
 
 
 class PerDay(RateLimitItemPerDay):
-    """So many a day; see PerMinute."""
+    """A limit per day; see PerMinute."""
 
     def key_for(self, *identifiers: bytes | str | float) -> str:
-        """The key that was given, as it is."""
+        """The key unchanged: amounts are not part of it."""
         return str(identifiers[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What one tenant may have. ``requests_key`` and ``tokens_key`` are where it is counted."""
+    """The limits of one tenant. Its usage is counted under ``requests_key`` and ``tokens_key``."""
 
     tenant: str
     requests_key: str
@@ -53,11 +53,11 @@ def quota(tenant: str, limits: TenantLimits) -> Quota | None:
 
 
 def key(what: str, tenant: str) -> str:
-    """Where requests or tokens of a tenant are counted."""
+    """The key under which a tenant's requests or tokens are counted."""
     return f"{what}:{tenant}"
 
 
 def parts(counted: str) -> tuple[str, str]:
-    """What a key counts, and for which tenant."""
+    """The kind of count and the tenant of a key."""
     what, _, tenant = counted.partition(":")
     return what, tenant

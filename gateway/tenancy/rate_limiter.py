@@ -1,4 +1,4 @@
-"""Lets a tenant's request in, or says when to come again. Memory only: every request comes through here."""
+"""Admits a tenant's request, or says when to retry. In memory only: every request passes here."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SPAN = {60: "minute", 86400: "day"}
 
 
 class _State(NamedTuple):
-    """How it stands with one limit: ``reset`` is in how many seconds all of it is free, if nothing more is asked."""
+    """The state of one limit; ``reset`` is the seconds until all of it is free again, without new requests."""
 
     limit: int
     remaining: int
@@ -26,13 +26,15 @@ class _State(NamedTuple):
 
 
 class RequestLimits(Protocol):
-    """Who lets tenants' requests in: this process, or the primary of a worker."""
+    """Admits requests of tenants: in this process, or through a worker's primary."""
 
     async def admit(self, quota: Quota | None) -> Mapping[str, str]:
-        """Count one request in; the headers for its answer. Raises RequestsLimitedError or TokensLimitedError."""
+        """Admit and count one request; returns headers for its answer. Raises RequestsLimitedError or
+        TokensLimitedError.
+        """
 
     def left(self, quota: Quota | None) -> None:
-        """A request that was let in has ended."""
+        """Note that an admitted request has ended."""
 
 
 class RateLimiter:
@@ -44,9 +46,9 @@ class RateLimiter:
         self._busy: dict[str, int] = {}
 
     def admit(self, quota: Quota | None) -> Mapping[str, str]:
-        """Count one request in, to be followed by one ``left``; returns the headers for its answer.
+        """Admit and count one request; call ``left`` once it has ended. Returns headers for its answer.
 
-        Raises RequestsLimitedError or TokensLimitedError, and has counted nothing.
+        Raises RequestsLimitedError or TokensLimitedError, and then counts nothing.
         """
         if quota is None:
             return _NOTHING
@@ -62,7 +64,7 @@ class RateLimiter:
         return self._headers(quota, tokens)
 
     def left(self, quota: Quota | None) -> None:
-        """A request that was let in has ended."""
+        """Note that an admitted request has ended."""
         if quota is not None:
             busy = self._busy[quota.tenant] - 1
             if busy:
@@ -77,7 +79,7 @@ class RateLimiter:
                 self._counts.incr(quota.tokens_key, item.get_expiry(), tokens)
 
     def _tokens(self, quota: Quota) -> _State | None:
-        """How it stands with the limit of which least is left. Raises TokensLimitedError if that is nothing."""
+        """The state of the token limit with the least left. Raises TokensLimitedError if nothing is left."""
         nearest: _State | None = None
         for item in quota.tokens:
             state = self._state(item, quota.tokens_key)
@@ -107,7 +109,7 @@ class RateLimiter:
         return error
 
     def _headers(self, quota: Quota, tokens: _State | None) -> dict[str, str]:
-        """What is left, under the names that OpenAI gives it."""
+        """The headers with what is left, under OpenAI's names."""
         headers: dict[str, str] = {}
         if quota.requests is not None:
             requests = self._state(quota.requests, quota.requests_key)
@@ -132,7 +134,7 @@ def fits_in(window: tuple[int, float, int, float], limit: int, seconds: int) -> 
 
 
 def duration(seconds: float) -> str:
-    """As OpenAI writes how long something takes, up to the next second: ``1s``, ``6m0s``, ``23h59m30s``."""
+    """A duration as OpenAI writes it, rounded up to a second: ``1s``, ``6m0s``, ``23h59m30s``."""
     whole = math.ceil(seconds)
     if whole < 60:
         return f"{whole}s"
@@ -149,9 +151,9 @@ class LocalLimits:
         self._limiter = limiter
 
     async def admit(self, quota: Quota | None) -> Mapping[str, str]:
-        """Count one request in; see ``RateLimiter.admit``."""
+        """Admit and count one request; see ``RateLimiter.admit``."""
         return self._limiter.admit(quota)
 
     def left(self, quota: Quota | None) -> None:
-        """A request that was let in has ended."""
+        """Note that an admitted request has ended."""
         self._limiter.left(quota)

@@ -1,4 +1,4 @@
-"""What was used, kept in memory until it is in the database: about once a second, in batches that count once."""
+"""Collects usage in memory and writes it to the database about once a second, in batches that count once."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from postil.gateway.tenancy.quota import key, parts
 from postil.gateway.tenancy.window_counts import WindowCounts, WindowSlot
 from postil.registry.accounts import usage
 from postil.registry.accounts.usage import Account, Batch, UsageRow, Window
+from postil.registry.backoff import Backoff
 from postil.registry.db.database import Database
 
 log = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ _FLUSH_SECONDS = 1.0
 _DAY = 86400
 # So often the last batch is tried when the gateway ends, and so long.
 _LAST_TRIES, _LAST_SECONDS = 5, 10.0
+_BACKOFF = Backoff(0.1, _LAST_SECONDS)
 # Whose it is: the day since 1970, the tenant, the domain, the adapter, the release's number, the kind.
 Line = tuple[int, str, str, str, int, str]
 
@@ -53,28 +55,28 @@ class UsageLedger:
         kind: str,
         prompt: int,
         completion: int,
-        unknown: int = 0,
+        uncounted: int = 0,
     ) -> None:
-        """Note one request and its tokens; ``unknown`` is 1 where the engine did not say how many there were."""
+        """Note one request and its tokens; ``uncounted`` is 1 where the engine did not say how many there were."""
         line = (int(self._counts.clock() // _DAY), tenant, domain, adapter, number, kind)
         counted = self._lines.get(line)
         if counted is None:
-            self._lines[line] = [1, unknown, prompt, completion]
+            self._lines[line] = [1, uncounted, prompt, completion]
         else:
             counted[0] += 1
-            counted[1] += unknown
+            counted[1] += uncounted
             counted[2] += prompt
             counted[3] += completion
 
     async def run(self) -> None:
-        """Keep what is counted, and learn what others count; until cancelled."""
+        """Store counts, and read those of other gateways, about once a second; until cancelled."""
         while True:
             # A batch on its way is not to be left half-way: ``stop`` waits for it.
             await asyncio.shield(asyncio.create_task(self.flush()))
             await asyncio.sleep(_FLUSH_SECONDS)
 
     async def flush(self) -> bool:
-        """Put into the database what is not there yet; whether it is. If not, it is tried again the next time."""
+        """Write what is not in the database yet; returns whether that worked. If not, the next flush tries again."""
         async with self._flushing:
             if self._sent:
                 self._batch, self._sent = self._next(), False
@@ -93,13 +95,13 @@ class UsageLedger:
             return True
 
     async def stop(self) -> None:
-        """Store the rest: what was taken before, and what has come since."""
+        """Write everything that is not in the database yet, and stop."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_LAST_SECONDS):
-                for tried in range(_LAST_TRIES):
+                for tried in range(1, _LAST_TRIES + 1):
                     if await self.flush() and not self._lines:
                         return
-                    await asyncio.sleep(0.1 * 2**tried)
+                    await asyncio.sleep(_BACKOFF.pause(tried))
         log.error("the database does not answer: what was used since it last did is lost")
 
     def _next(self) -> Batch:

@@ -1,4 +1,4 @@
-"""What was let through in each window of time: in memory, this gateway's own and what it knows of the others'.
+"""Counts of what was admitted in each window of time, in memory: this gateway's, and those it read of others.
 
 The windows are those of the clock, the same on every gateway, so that counts of several can be added up.
 """
@@ -19,7 +19,7 @@ Clock = Callable[[], float]
 class WindowCounts(Storage, SlidingWindowCounterSupport):
     """The storage behind the library's strategies; ``clock`` gives seconds since 1970.
 
-    What it asks of a storage and the sliding window never uses is there for its contract alone.
+    Methods that the sliding window never calls exist because the library's interface has them.
     """
 
     STORAGE_SCHEME = None
@@ -32,7 +32,7 @@ class WindowCounts(Storage, SlidingWindowCounterSupport):
         self._fresh: dict[WindowSlot, int] = {}
 
     def acquire_sliding_window_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        """Count what still fits into the limit; whether it did."""
+        """Count the amount if it fits into the limit; returns whether it did."""
         number, place = divmod(self.clock(), expiry)
         window = int(number)
         faded = self._counts.get((key, expiry, window - 1), 0) * (expiry - place) / expiry
@@ -42,7 +42,7 @@ class WindowCounts(Storage, SlidingWindowCounterSupport):
         return True
 
     def window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
-        """The last window's count and for how long it still counts, and this window's."""
+        """The last window's count and how long it still counts, and this window's."""
         number, place = divmod(self.clock(), expiry)
         window = int(number)
         left = expiry - place
@@ -54,22 +54,22 @@ class WindowCounts(Storage, SlidingWindowCounterSupport):
         )
 
     def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
-        """The same; the library wraps what is called like this, and each call costs more."""
+        """As ``window``, under the library's name; the library wraps it, so each call costs more."""
         return self.window(key, expiry)
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """Count what has been used already, whether or not it fits."""
+        """Count an amount that was used already, whether or not it fits."""
         place = (key, int(expiry), int(self.clock() // expiry))
         self._add(place, amount)
         return self._counts[place]
 
     def take_fresh(self) -> dict[WindowSlot, int]:
-        """What was counted here since the last time."""
+        """The counts of this gateway since the last call."""
         fresh, self._fresh = self._fresh, {}
         return fresh
 
     def know(self, everywhere: Mapping[WindowSlot, int]) -> None:
-        """Go by what was counted on all gateways, this one's included up to the last ``take_fresh``."""
+        """Take over the counts of all gateways; they include this one's up to the last ``take_fresh``."""
         counts = dict(everywhere)
         for place, amount in self._fresh.items():
             counts[place] = counts.get(place, 0) + amount
@@ -80,26 +80,26 @@ class WindowCounts(Storage, SlidingWindowCounterSupport):
         self._fresh[place] = self._fresh.get(place, 0) + amount
 
     def get(self, key: str) -> int:
-        """What is counted under a key in all windows."""
+        """The sum of all windows under a key."""
         return sum(count for place, count in self._counts.items() if place[0] == key)
 
     def get_expiry(self, key: str) -> float:
-        """Nothing is counted but in windows, which have ends of their own."""
+        """The current time: windows end by themselves."""
         return self.clock()
 
     def check(self) -> bool:
-        """Memory is always there."""
+        """Always True: the storage is memory."""
         return True
 
     def reset(self) -> int | None:
-        """Forget everything."""
+        """Delete all counts."""
         self._counts, self._fresh = {}, {}
         return None
 
     def clear(self, key: str) -> None:
-        """Forget what is counted under a key."""
+        """Delete the counts under a key."""
         self._counts = {place: count for place, count in self._counts.items() if place[0] != key}
 
     def clear_sliding_window(self, key: str, expiry: int) -> None:
-        """Forget what is counted under a key."""
+        """Delete the counts under a key."""
         self.clear(key)

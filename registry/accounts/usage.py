@@ -16,9 +16,9 @@ from postil.registry.db.database import Database
 from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
 from postil.registry.db.tables import Spent, Usage, Writer, utcnow
 
-ANSWER, AGAIN, SHADOW = "answer", "again", "shadow"
+ANSWER, RETRY, SHADOW = "answer", "retry", "shadow"
 GROUPS = ("tenant", "adapter", "release", "day")
-_COUNTS = ("requests", "unknown", "prompt_tokens", "completion_tokens")
+_COUNTS = ("requests", "uncounted", "prompt_tokens", "completion_tokens")
 # So many batches are added between two looks for windows and writers that are long over.
 _TIDY_EVERY = 100
 
@@ -38,7 +38,7 @@ class UsageRow(NamedTuple):
     """How much."""
 
     requests: int = 0
-    unknown: int = 0
+    uncounted: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
 

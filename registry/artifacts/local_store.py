@@ -35,7 +35,7 @@ def listing_digest(listing: Iterable[tuple[str, str]]) -> str:
     return "sha256:" + hashlib.sha256(json.dumps(sorted(listing)).encode()).hexdigest()
 
 
-class ArtifactStore:
+class LocalStore:
     """A folder of artifacts: ``<root>/sha256/<hex>/``, and ``<root>/incoming/`` for what is not one yet."""
 
     def __init__(self, root: Path) -> None:
@@ -43,8 +43,14 @@ class ArtifactStore:
         self._incoming = root / "incoming"
         self._keeping = root / "keeping.lock"
         self._collecting = root / "collecting.lock"
-        for folder in (self._kept, self._incoming):
+
+    @classmethod
+    def open(cls, root: Path) -> LocalStore:
+        """The store in a folder, which is made if there is none."""
+        store = cls(root)
+        for folder in (store._kept, store._incoming):
             folder.mkdir(parents=True, exist_ok=True)
+        return store
 
     def clear_incoming(self) -> None:
         """Drop what interrupted publishes left, and nothing that anybody is at work on."""
@@ -66,7 +72,7 @@ class ArtifactStore:
             _lock_of(folder).unlink(missing_ok=True)
             os.close(descriptor)
 
-    def add(self, folder: Path) -> str:
+    def put(self, folder: Path) -> str:
         """Keep the files of ``folder`` (from ``incoming``) and return their digest. Twice the same is once."""
         digest = folder_digest(folder)
         target = self._path(digest)
@@ -90,7 +96,7 @@ class ArtifactStore:
             return {}
         return found if isinstance(found, dict) else {}
 
-    def verified(self, digest: str) -> Path:
+    def verified_path(self, digest: str) -> Path:
         """The folder of an artifact, its files checked against the digest. Raises ArtifactError."""
         folder = self._path(digest)
         if not folder.is_dir():
@@ -101,7 +107,7 @@ class ArtifactStore:
 
     @contextmanager
     def naming(self) -> Iterator[None]:
-        """Around ``add`` and the transaction that names what was added: nothing is collected meanwhile."""
+        """Around ``put`` and the transaction that names what was added: nothing is collected meanwhile."""
         with _held(self._collecting, fcntl.LOCK_SH):
             yield
 

@@ -13,7 +13,7 @@ GENESIS = "0" * 64
 
 
 def seal(event: Event) -> Event:
-    """Fill in ``hash``; everything else of the row, ``previous`` included, must stand."""
+    """Fill in ``hash``; all other columns, ``previous`` included, must be set already."""
     event.hash = digest(event)
     return event
 

@@ -1,6 +1,6 @@
-"""Hear of changes in the database that somebody else made: another gateway, or a command that has no gateway.
+"""Follows changes in the database that others made: another gateway, or a command without one.
 
-On PostgreSQL each event announces itself when its transaction commits (``store.record``), and is heard in milliseconds.
+On PostgreSQL each event announces itself when its transaction commits (``store.record``), and is seen in milliseconds.
 An announcement is only a reason to look: what happened is always read from the log, from the last event that was
 handled on, so that nothing is lost with a connection, and looking now and then is enough where nothing is announced.
 """
@@ -18,13 +18,14 @@ from urllib.parse import quote
 import psycopg
 from sqlalchemy import URL, make_url
 
+from postil.registry.backoff import Backoff
 from postil.registry.db.queries import CHANNEL
 
 log = logging.getLogger(__name__)
 
 _CHANGED = "SELECT max(sequence), subject FROM event WHERE sequence > {} GROUP BY subject"
 _ANSWER_SECONDS = 10.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
+_BACKOFF = Backoff(0.05, 5.0)
 # A machine that vanished closes no connection: the kernel has to ask after it.
 _KEEPALIVE = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 _LOST = (psycopg.Error, sqlite3.Error, OSError)
@@ -44,7 +45,7 @@ class ChangeFeed:
 
     @property
     def handled(self) -> int:
-        """The sequence number of the last event that was handed out and done with."""
+        """The sequence number of the last event that was handled."""
         return self._handled
 
     async def changes(self) -> AsyncGenerator[set[str], None]:
@@ -53,13 +54,13 @@ class ChangeFeed:
         Events count as handled when the next ones are asked for: after an error of the caller's, another ``changes``
         hands them out again. Close it (``contextlib.aclosing``), and the connection is closed.
         """
-        pause = _FIRST_PAUSE
+        failures = 0
         while True:
             try:
                 async with _connected(self._url) as source:
                     while True:
                         newest, subjects = await _asked(source, self._handled)
-                        pause = _FIRST_PAUSE
+                        failures = 0
                         if subjects:
                             yield subjects
                             self._handled = newest
@@ -67,26 +68,26 @@ class ChangeFeed:
                             await source.wait(self._poll_seconds)
             except _LOST as error:
                 why = " ".join(str(error).split()) or type(error).__name__
-                level = logging.WARNING if pause == _FIRST_PAUSE else logging.DEBUG  # It is said once.
+                failures += 1
+                level = logging.WARNING if failures == 1 else logging.DEBUG  # It is said once.
                 log.log(level, "the database cannot be asked for changes (%s); trying until it can", why)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+            await asyncio.sleep(_BACKOFF.pause(failures))
 
 
 class _Source(Protocol):
-    """A way to ask for events and to wait for more."""
+    """How events are read and waited for on one kind of database."""
 
     async def ask(self, after: int) -> list[tuple[int, str]]:
         """The newest sequence number beyond ``after`` of every subject that has one."""
         ...
 
     async def wait(self, seconds: float) -> None:
-        """Wait until there may be more, and no longer than that."""
+        """Wait until there may be new events, or the time is over."""
         ...
 
 
 class _Postgres:
-    """Waits for announcements on the connection that it asks on."""
+    """Reads events and waits for announcements on one PostgreSQL connection."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         self._connection = connection
@@ -101,7 +102,7 @@ class _Postgres:
 
 
 class _Sqlite:
-    """Looks now and then: SQLite announces nothing. Each look is some hundred microseconds in a thread."""
+    """Polls, because SQLite announces nothing. Each look takes some hundred microseconds in a thread."""
 
     def __init__(self, path: str) -> None:
         self._path = path

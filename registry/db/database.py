@@ -1,4 +1,4 @@
-"""The database: one engine, sessions that read or write, whose edge is the one place that commits, and migrations."""
+"""The database: transactions that read or write, committed in one place, and migrations."""
 
 from __future__ import annotations
 

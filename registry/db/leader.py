@@ -1,8 +1,8 @@
-"""Leases: of the gateways that share a database, one at a time does a work, and the next goes on where it stopped.
+"""Leases: of the gateways that share a database one at a time does a job, and the next continues where it stopped.
 
-A lease is held until it expires; who does not renew it, because it is gone or hangs, loses it to whoever asks next. Its
-position is kept with it: what the holder says is done is not done again, and nothing after it is left out. What a
-holder did without saying so is done twice, once by each.
+A lease is held until it expires; a holder that does not renew it, because it ended or hangs, loses it to the next that
+asks. Its position is stored with it: what the holder noted as done is not done again, and nothing after it is skipped.
+What a holder did without noting it is done twice.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from postil.registry.db.tables import Lease
 def acquire(
     database: Database, name: str, holder: str, *, now: datetime, lasts: timedelta, position: int = 0
 ) -> int | None:
-    """Take a lease that is free, or go on with one's own: its position, or None while somebody else holds it.
+    """Take a free lease, or renew one's own; returns its position, or None while another holds it.
 
-    ``position`` is where the work begins that nobody has done yet.
+    ``position`` is where the job starts if nobody has begun it.
     """
     with database.read() as session:
         known = session.get(Lease, name)
@@ -37,7 +37,7 @@ def acquire(
 
 
 def renew(database: Database, name: str, holder: str, *, now: datetime, lasts: timedelta, position: int) -> bool:
-    """Hold a lease for longer, its work being done up to ``position``; False if somebody else has taken it."""
+    """Extend a lease and note its job as done up to ``position``; False if another holds it now."""
     with database.write() as session:
         found = session.get(Lease, name, with_for_update=True)
         if found is None or found.holder != holder:
@@ -48,7 +48,7 @@ def renew(database: Database, name: str, holder: str, *, now: datetime, lasts: t
 
 
 def release(database: Database, name: str, holder: str) -> None:
-    """Give a lease back, if it is still one's own: whoever asks next has it."""
+    """Give a lease back, if it is still one's own."""
     with database.write() as session:
         found = session.get(Lease, name, with_for_update=True)
         if found is not None and found.holder == holder:
@@ -57,7 +57,7 @@ def release(database: Database, name: str, holder: str) -> None:
 
 
 def position(database: Database, name: str) -> int | None:
-    """Up to where the work is done, or None where nobody has begun it."""
+    """The position up to which the job is done, or None if nobody has begun it."""
     with database.read() as session:
         found = session.get(Lease, name)
         return None if found is None else found.position
@@ -68,7 +68,7 @@ def _is_free(lease: Lease, holder: str, now: datetime) -> bool:
 
 
 def _locked(session: Session, name: str, now: datetime, position: int) -> Lease:
-    """The row, which no other transaction changes before this one ends; made if there is none yet."""
+    """The lease's row, locked until this transaction ends; inserted if there is none."""
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     row = dialect.insert(Lease).values(name=name, holder=None, expires_at=now, position=position)
     session.execute(row.on_conflict_do_nothing())

@@ -1,4 +1,4 @@
-"""What a database or a disk that takes nothing says, as one sentence with the remedy."""
+"""Turns errors of a database or disk that is unavailable into one sentence with the remedy."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ def is_write_in_snapshot(error: Exception) -> bool:
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether what the driver said is of the database being away, and not of what it was asked."""
+    """Whether a driver's error means that the database is unavailable, and not that the statement was wrong."""
     said = str(error.orig if isinstance(error, exc.DBAPIError) else error)
     return not any(sign in said for sign in _OURS)
 
 
 def unavailable(error: Exception, *, committing: bool) -> UnavailableError:
-    """The error to raise for what the driver said; that goes to the log, it may name machines and users.
+    """The error to raise; the driver's own text goes to the log only, as it may name machines and users.
 
-    Where the connection broke while the end was written, only the database knows whether it was.
+    If the connection broke during the commit, only the database knows whether it was done.
     """
     said = " ".join(str(error.orig if isinstance(error, exc.DBAPIError) else error).split())
     log.warning("the registry's database failed: %s", said)
@@ -68,7 +68,7 @@ def unavailable(error: Exception, *, committing: bool) -> UnavailableError:
 
 @contextmanager
 def after_a_change() -> Iterator[None]:
-    """Around what only reads back what was changed: if the database goes meanwhile, that is done all the same."""
+    """Wraps reads after a change: if the database is lost then, the error says that the change is done."""
     try:
         yield
     except UnavailableError as error:
@@ -77,6 +77,6 @@ def after_a_change() -> Iterator[None]:
 
 
 def disk_trouble(error: OSError) -> str | None:
-    """The sentence for a disk that takes nothing, or None for another error."""
+    """The sentence for a full or read-only disk, or None for another error."""
     what = _DISK.get(error.errno or 0)
     return what and f"nothing was kept, because {what}; see to the disk of the gateway and try again"

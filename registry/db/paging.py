@@ -1,4 +1,4 @@
-"""Long lists in pages: each begins after the last row of the page before it, by key, whatever was added meanwhile."""
+"""Pages of long lists: each begins after the key of the last row before it, so added rows shift nothing."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _LARGEST = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some rows of a list in its order, and the cursor of those after them: None where there are no more."""
+    """Some rows of a list in order, and the cursor of the next page, or None."""
 
     items: Sequence[T]
     next: str | None = None
 
     def map(self, make: Callable[[T], Made]) -> Page[Made]:
-        """The same page with something else made of every row."""
+        """The same page with ``make`` applied to every row."""
         return Page([make(item) for item in self.items], self.next)
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """How a list is ordered: by columns that together are unique, all upwards or all downwards.
+    """The order of a list: columns that are unique together, all ascending or all descending.
 
     ``keys`` are the columns with the type of their values: ``str``, ``int``, ``date`` or ``datetime``. ``name`` is the
-    list's, so that a cursor of another list is none of ours.
+    list's; a cursor of another list is refused.
     """
 
     name: str
@@ -121,7 +121,7 @@ def page_of(
 
 
 def check_limit(limit: int) -> None:
-    """Raise PagingError if a page cannot have that many rows."""
+    """Raise PagingError if a page cannot have so many rows."""
     if not 1 <= limit <= MOST:
         raise PagingError(f"a page of {limit} cannot be; give a limit of 1 to {MOST}")
 

@@ -18,7 +18,7 @@ AdapterRow = TypeVar("AdapterRow", Release, Channel, Pin)
 
 
 class Move(NamedTuple):
-    """Of an event that moved or collected a release: what it was about, what was done, from where to where."""
+    """An event that moved or collected a release: its subject, action, and release before and after."""
 
     subject: str
     action: str
@@ -101,7 +101,7 @@ def next_number(session: Session, name: AdapterName) -> int:
 
 
 def channel(session: Session, name: AdapterName, which: str = "stable") -> Channel | None:
-    """Where a channel of this adapter points."""
+    """A channel of this adapter."""
     return session.get(Channel, (name.domain, name.adapter, which))
 
 
@@ -122,7 +122,7 @@ def pins(session: Session, name: AdapterName | None = None, tenant: str | None =
 
 
 def agreements(session: Session, name: AdapterName) -> Sequence[Agreement]:
-    """How the shadows of an adapter agreed, the newest shadow first."""
+    """The agreement counts of an adapter's shadows, the newest shadow first."""
     return session.exec(
         select(Agreement)
         .where(Agreement.domain == name.domain, Agreement.adapter == name.adapter)
@@ -224,6 +224,6 @@ def newest(session: Session) -> int:
 
 
 def _announce(session: Session) -> None:
-    """Wake whoever listens (``listen.py``), at the instant of the commit and only if there is one."""
+    """Notify listeners (``change_feed.py``) when, and only if, the transaction commits."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_notify(CHANNEL, "")))

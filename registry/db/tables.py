@@ -135,7 +135,7 @@ class Key(SQLModel, table=True):
 class Usage(SQLModel, table=True):
     """What a tenant used of a release on one day (UTC), as the engine counted it; ``number`` is 0 for the base.
 
-    ``kind`` is ``answer``, ``again`` (a policy asked once more) or ``shadow``. ``unknown`` are those of ``requests``
+    ``kind`` is ``answer``, ``retry`` (a policy asked again) or ``shadow``. ``uncounted`` are those of ``requests``
     that ended before the engine had said what they took.
     """
 
@@ -146,7 +146,7 @@ class Usage(SQLModel, table=True):
     number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     kind: str = Field(primary_key=True, max_length=16)
     requests: int = Field(default=0, sa_type=BigInteger)
-    unknown: int = Field(default=0, sa_type=BigInteger)
+    uncounted: int = Field(default=0, sa_type=BigInteger)
     prompt_tokens: int = Field(default=0, sa_type=BigInteger)
     completion_tokens: int = Field(default=0, sa_type=BigInteger)
 

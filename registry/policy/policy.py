@@ -53,6 +53,9 @@ class _PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
+_Label = Annotated[str, Field(min_length=1, max_length=200)]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,10 +67,12 @@ class Output(_Part):
     the constraint leaves it somewhere else to go, and ``confidence`` sees that it went there.
     """
 
-    labels: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = None
-    field: Annotated[str, Field(min_length=1, max_length=100)] = "category"
-    reject: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    json_schema: dict[str, JsonValue] | None = None
+    labels: Annotated[tuple[_Label, ...] | None, Field(description="The values that an answer may have.")] = None
+    field: Annotated[str, Field(min_length=1, max_length=100, description="The key that holds the label.")] = "category"
+    reject: Annotated[_Label | None, Field(description="One more value, for what none of the labels fits.")] = None
+    json_schema: Annotated[dict[str, JsonValue] | None, Field(description="The JSON Schema that an answer fits.")] = (
+        None
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> Output:
@@ -92,15 +97,17 @@ class Output(_Part):
 class Use(_Part):
     """A plugin by its name, with its configuration."""
 
-    name: str
-    config: dict[str, JsonValue] = Field(default_factory=dict)
+    name: str = Field(description="The plugin's name, as `postil plugins` shows it.")
+    config: dict[str, JsonValue] = Field(default_factory=dict, description="The plugin's own configuration.")
 
 
 class CheckUse(Use):
     """A check in force. ``if_not_run``: what one that raised or took longer than ``deadline_ms`` means."""
 
-    if_not_run: Literal["fail", "pass"] = "fail"
-    deadline_ms: Annotated[int, Field(ge=1, le=600_000)] = 1000
+    if_not_run: Annotated[Literal["fail", "pass"], Field(description="What a check that did not run counts as.")] = (
+        "fail"
+    )
+    deadline_ms: Annotated[int, Field(ge=1, le=600_000, description="Milliseconds that one call may take.")] = 1000
 
 
 class ValidatorUse(CheckUse):
@@ -111,8 +118,12 @@ class ValidatorUse(CheckUse):
     with ``replacement`` in place of that part, or ends with ``replacement``.
     """
 
-    on_fail: Literal["fallback", "stop", "redact", "replace"] = "fallback"
-    replacement: Annotated[str, Field(max_length=2000)] = "[removed]"
+    on_fail: Annotated[
+        Literal["fallback", "stop", "redact", "replace"], Field(description="What happens to an answer that fails.")
+    ] = "fallback"
+    replacement: Annotated[str, Field(max_length=2000, description="The text for `redact` and `replace`.")] = (
+        "[removed]"
+    )
 
 
 class FallbackUse(Use):
@@ -121,15 +132,18 @@ class FallbackUse(Use):
     ``when`` names validators and input checks of this policy, ``did_not_run`` (any of them) or ``engine_error``.
     """
 
-    when: tuple[str, ...] | None = None
+    when: Annotated[tuple[str, ...] | None, Field(description="The failures that the rule is for; unset, all.")] = None
 
 
 class ReviewRules(_Part):
     """How people review: who is told (``webhook``), who gets them first, and a ``sample`` of what passed (%)."""
 
-    webhook: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)] | None = None
-    assign_to: Annotated[str, Field(min_length=1, max_length=200)] | None = None
-    sample: Annotated[float, Field(ge=0, le=100)] = 0.0
+    webhook: Annotated[
+        Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)] | None,
+        Field(description="The URL that decisions are posted to."),
+    ] = None
+    assign_to: Annotated[_Label | None, Field(description="The person that new reviews are assigned to.")] = None
+    sample: Annotated[float, Field(ge=0, le=100, description="Per cent of answers that passed to review too.")] = 0.0
 
 
 class Policy(_Part):

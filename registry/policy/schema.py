@@ -27,6 +27,8 @@ _SAYS: Mapping[str, str] = {
     "input": "They look at every request before the model does, in this order.",
     "validators": "They judge every answer, in this order.",
     "fallback": "What is served where a check did not pass: the first rule that has an answer gives it.",
+    "output": "What an answer may be: one of some labels, or JSON that fits a schema; unset, any text.",
+    "reviews": "How people review answers of this adapter.",
     "pinned": "Where a plugin is not of the version that it had at publish: warn serves the release, strict does not.",
 }
 # Which part of a policy names which kind of plugin.

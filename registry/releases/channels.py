@@ -25,7 +25,7 @@ STABLE, CANARY, SHADOW = "stable", "canary", "shadow"
 
 @dataclass(frozen=True, slots=True)
 class Precondition:
-    """Do it only if a channel is still as whoever asks has seen it: compare-and-set.
+    """What a channel must still be for a change to be made: compare-and-set.
 
     ``number`` is the release that it points to (0: to none), ``revision`` the count of its moves.
     """
@@ -34,7 +34,7 @@ class Precondition:
     revision: int | None = None
 
     def check(self, session: Session, found: Channel, name: AdapterName) -> None:
-        """Raise ConflictError, which says who moved it, if it is not."""
+        """Raise ConflictError, which says who moved it, if the channel has changed."""
         if self.number in (None, found.number) and self.revision in (None, found.revision):
             return
         now = f"points to {name.release(found.number)}" if found.number else "points to no release"
@@ -102,7 +102,7 @@ def clear(
 
 
 def end_canary(session: Session, ref: ReleaseRef, *, actor: str) -> None:
-    """Where this release was the canary: it is live now, so there is none any more."""
+    """End the canary if it is this release, which is live now."""
     name = AdapterName(ref.domain, ref.adapter)
     for which in (CANARY, SHADOW):
         found = channel(session, name, which)
@@ -111,7 +111,7 @@ def end_canary(session: Session, ref: ReleaseRef, *, actor: str) -> None:
 
 
 def pin(database: Database, tenant: str, ref: ReleaseRef, *, reason: str, actor: str) -> None:
-    """Give a tenant this release, whatever is live. Raises NotFoundError, or ConflictError if it is so already.
+    """Pin a tenant to a release, whatever is live. Raises NotFoundError, or ConflictError if it is already.
 
     Whether there is such a tenant is for the caller to know: not every tenant is in the database.
     """
@@ -139,7 +139,7 @@ def pin(database: Database, tenant: str, ref: ReleaseRef, *, reason: str, actor:
 
 
 def unpin(database: Database, tenant: str, name: AdapterName, *, reason: str, actor: str) -> None:
-    """Let a tenant follow what is live again. Raises NotFoundError."""
+    """Unpin a tenant: it follows the live release again. Raises NotFoundError."""
     with database.write() as session:
         store.lock_for_writing(session)
         found = session.get(Pin, (tenant, name.domain, name.adapter))
@@ -149,7 +149,7 @@ def unpin(database: Database, tenant: str, name: AdapterName, *, reason: str, ac
 
 
 def unpin_everywhere(session: Session, tenant: str, *, actor: str) -> None:
-    """A tenant goes, and its pins with it."""
+    """Remove all pins of a tenant that is removed."""
     for found in store.pins(session, tenant=tenant):
         _unpin(session, found, reason="the tenant was removed", actor=actor)
 

@@ -1,4 +1,4 @@
-"""What a domain serves where only its own name is asked for."""
+"""The adapter that answers for a domain by default."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SET_DEFAULT = "set-default"
 
 
 def set_default(database: Database, name: AdapterName, *, reason: str, actor: str) -> None:
-    """Have an adapter answer for its domain. Raises NotFoundError, or ConflictError if it does already, or is retired.
+    """Make an adapter its domain's default. Raises NotFoundError, or ConflictError if it is already, or is retired.
 
     The event's subject is the adapter: every gateway that follows it reads all domains' defaults with it.
     """

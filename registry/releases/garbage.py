@@ -1,9 +1,10 @@
-"""Garbage collection: the files of releases that nobody points to, and files that no release names.
+"""Garbage collection: deletes the files of releases that nobody can ask for, and files that no release names.
 
-What a rollback, a channel, a pin or a person may still ask for stays: a release is in reach while a channel or a pin
-names it, once it has ever been live, and while it is among the newest of its adapter. One that was retired cannot be
-rolled back to: that it was live once does not keep it. A publish adds its files before
-it names them, and several gateways may share a store: ``ArtifactStore.collecting`` keeps the two apart.
+A release is retained while a channel or a pin names it, if it was ever live, and while it is among the newest of its
+adapter. A retired release cannot be rolled back to, so that it was live once does not retain it.
+
+A publish adds its files before it names them, and several gateways may share a store: ``ArtifactStore.collecting``
+keeps the two apart.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from postil.plugins import ReleaseRef
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.store import ArtifactStore
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.defaults import KEEP
@@ -38,7 +39,7 @@ class Garbage:
 
 @dataclass(frozen=True, slots=True)
 class _Named:
-    """A release whose files are there, whether it is in reach, and whether it was retired."""
+    """A release whose files exist, whether it is retained, and whether it is retired."""
 
     ref: ReleaseRef
     retained: bool
@@ -48,7 +49,7 @@ class _Named:
 def collect_garbage(
     database: Database, artifacts: ArtifactStore, *, keep: int = KEEP, actor: str, dry_run: bool = False
 ) -> list[Garbage]:
-    """Delete what nobody can need any more and return it; with ``dry_run``, only return it.
+    """Delete what is not retained and return it; with ``dry_run``, only return it.
 
     ``keep`` is how many of an adapter's newest releases keep their files in any case. The releases themselves stay in
     the history, and publishing the same files again brings them back.

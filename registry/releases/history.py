@@ -1,4 +1,4 @@
-"""What the log tells: which release was live when, and whether anybody has touched the rows."""
+"""Reads the log: which release was live when, and whether the hash chain holds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class AuditReport:
 
 @dataclass(frozen=True, slots=True)
 class LiveRelease:
-    """The number of the release that was live of an adapter, ``healthcare/triage``."""
+    """The number of an adapter's live release."""
 
     adapter: str
     number: int
@@ -49,7 +49,7 @@ class LiveRelease:
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """What of one adapter is out of service: itself as a whole, and releases by number."""
+    """What is retired of one adapter: itself as a whole, or releases by number."""
 
     adapter: bool = False
     releases: frozenset[int] = frozenset()
@@ -87,7 +87,7 @@ def events(
 
 
 def _about(domains: Collection[str]) -> ColumnElement[bool]:
-    """That an event is about an adapter of these domains, or a domain of them itself.
+    """The condition that an event is about these domains or an adapter of theirs.
 
     Tenants may be called like domains: of the subjects without an adapter, only one of its own kind is a domain's.
     """
@@ -97,7 +97,7 @@ def _about(domains: Collection[str]) -> ColumnElement[bool]:
 
 
 def verify(database: Database) -> AuditReport:
-    """Go along the chain. A cut at its very end is not seen: there is nothing after it that it would contradict.
+    """Verify the chain. Rows removed at its very end are not noticed: no later row contradicts that.
 
     It is read in chunks, each a transaction of its own: rows are never changed, so that they fit together.
     """
@@ -138,8 +138,8 @@ def live_at(
 ) -> Page[LiveRelease]:
     """The live release of every adapter at an instant, by name. Raises PagingError.
 
-    Where a clock was ahead, what came after an event was earlier: all up to the last event that bears an earlier time
-    had happened by then.
+    If a clock was ahead, a later event may bear an earlier time: everything up to the last event with an earlier time
+    counts as done by then.
     """
     with database.read() as session:
         happened = select(func.max(Event.sequence))
@@ -173,7 +173,7 @@ def collected(session: Session, name: AdapterName) -> set[int]:
 
 
 def collected_by(moves: Iterable[store.Move]) -> set[int]:
-    """``collected``, from what was done to an adapter's releases, in order."""
+    """As ``collected``, from an adapter's moves in order."""
     gone = set[int]()
     for move in moves:
         if move.action == COLLECT and move.before is not None:
@@ -189,7 +189,7 @@ def retired(session: Session, name: AdapterName) -> Retired:
 
 
 def retired_by(moves: Iterable[store.Move]) -> Retired:
-    """``retired``, from what was done to an adapter's releases, in order."""
+    """As ``retired``, from an adapter's moves in order."""
     whole, numbers = False, set[int]()
     for move in moves:
         if move.action not in (RETIRE, UNRETIRE):
@@ -205,7 +205,7 @@ def retired_by(moves: Iterable[store.Move]) -> Retired:
 
 
 def rollback_number(history: Sequence[int], out_of_service: Set[int]) -> int | None:
-    """Where a rollback goes: the last release that was live before the one that is, without those retired."""
+    """The release that a rollback goes to: the last one live before, without retired ones."""
     before = [number for number in history[:-1] if number not in out_of_service and number != history[-1]]
     return before[-1] if before else None
 

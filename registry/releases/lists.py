@@ -62,7 +62,7 @@ def pins(
     after: str | None = None,
     limit: int = DEFAULT_LIMIT,
 ) -> Page[Pin]:
-    """Who is pinned to which release, by tenant: all, or of one adapter, tenant or some domains. Raises PagingError."""
+    """The pins by tenant: all, or of one adapter, tenant or some domains. Raises PagingError."""
     query = select(Pin)
     if name is not None:
         query = query.where(Pin.domain == name.domain, Pin.adapter == name.adapter)

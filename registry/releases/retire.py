@@ -1,7 +1,7 @@
 """Take releases and whole adapters out of service, and bring them back: each is one transaction with its event.
 
-What is retired keeps its place in the history and its files, as far as garbage collection leaves them. It answers
-nobody but the tenants that are pinned to it, and cannot be moved to until it is restored. A retired adapter answers
+A retired release stays in the history and keeps its files until garbage collection. It answers only tenants that are
+pinned to it, and cannot be promoted, tried or pinned until it is restored. A retired adapter answers
 nobody at all.
 """
 
@@ -19,7 +19,7 @@ from postil.registry.releases.history import RETIRE, UNRETIRE, Retired, collecte
 
 
 def retire_release(database: Database, ref: ReleaseRef, *, reason: str, actor: str) -> None:
-    """Take a release out of service. Raises NotFoundError, or ConflictError if it is so already, or is in use."""
+    """Retire a release. Raises NotFoundError, or ConflictError if it is retired already, or is in use."""
     name = AdapterName(ref.domain, ref.adapter)
     with database.write() as session:
         store.lock_for_writing(session)
@@ -31,7 +31,7 @@ def retire_release(database: Database, ref: ReleaseRef, *, reason: str, actor: s
 
 
 def restore_release(database: Database, ref: ReleaseRef, *, reason: str, actor: str) -> None:
-    """Bring a release back into service. Raises NotFoundError, or ConflictError if it is, or has no files any more."""
+    """Restore a release. Raises NotFoundError, or ConflictError if it is not retired, or its files were collected."""
     name = AdapterName(ref.domain, ref.adapter)
     with database.write() as session:
         store.lock_for_writing(session)
@@ -44,7 +44,7 @@ def restore_release(database: Database, ref: ReleaseRef, *, reason: str, actor: 
 
 
 def retire_adapter(database: Database, name: AdapterName, *, reason: str, actor: str) -> None:
-    """Take an adapter out of service whole. Raises NotFoundError, or ConflictError if it is so already."""
+    """Retire a whole adapter. Raises NotFoundError, or ConflictError if it is retired already."""
     with database.write() as session:
         store.lock_for_writing(session)
         if _adapter(session, name).adapter:
@@ -53,7 +53,7 @@ def retire_adapter(database: Database, name: AdapterName, *, reason: str, actor:
 
 
 def restore_adapter(database: Database, name: AdapterName, *, reason: str, actor: str) -> None:
-    """Bring an adapter back: what was live, tried or pinned then is again. Raises NotFoundError or ConflictError."""
+    """Restore an adapter with its live release, canary, shadow and pins. Raises NotFoundError or ConflictError."""
     with database.write() as session:
         store.lock_for_writing(session)
         if not _adapter(session, name).adapter:
@@ -67,7 +67,7 @@ def _adapter(session: Session, name: AdapterName) -> Retired:
 
 
 def _check_unused(session: Session, name: AdapterName, ref: ReleaseRef) -> None:
-    """A release that answers, or is tried, has to give way first; the tenants pinned to it may keep it."""
+    """Raise ConflictError if the release is live, a canary or a shadow; pins do not matter."""
     if channel(session, name, STABLE).number == ref.number:
         raise ConflictError(
             f"{ref} is live; promote another release or roll back first, or retire the whole adapter with"

@@ -12,7 +12,8 @@ from sqlmodel import Session
 from postil.plugins import Candidate, ReleaseRef
 from postil.plugins.manager import PluginManager
 from postil.registry.artifacts.contents import calibration_in, keep_the_adapter
-from postil.registry.artifacts.local_store import ArtifactStore, folder_digest
+from postil.registry.artifacts.local_store import folder_digest
+from postil.registry.artifacts.store import ArtifactStore
 from postil.registry.base_model.model import BaseModel
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
@@ -52,7 +53,7 @@ class Registry:
     def publish(
         self, folder: Path, name: AdapterName, policy: Policy | None, *, note: str, actor: str, source: str = ""
     ) -> tuple[Release, bool]:
-        """Make a release of the files in ``folder``; returns it and whether it is new, or there again.
+        """Make a release of the files in ``folder``; returns it and whether it is new, or restored from collection.
 
         ``folder`` comes from ``artifacts.incoming()``; what in it is no part of the adapter is left out. ``source``
         says where it came from, if not from an upload. Without a ``policy``, the one that is live stays in force.
@@ -88,7 +89,7 @@ class Registry:
         )
         with self.artifacts.naming():
             vetted = verify_required(self.database, name.domain, folder_digest(folder), signature)
-            candidate.artifact = self.artifacts.add(folder)
+            candidate.artifact = self.artifacts.put(folder)
             with self.database.write() as session:
                 release, new = _publish(session, candidate, name)
                 store_signature(session, release, vetted, actor=actor)
@@ -167,7 +168,7 @@ class Registry:
         return Candidate(ref, release.policy, self.artifacts.report(release.artifact), release.note)
 
     def events_after(self, sequence: int, limit: int | None = None) -> Sequence[Event]:
-        """The events beyond one, in order; the first ``limit`` of them."""
+        """The events after a sequence number, in order; the first ``limit`` of them."""
         with self.database.read() as session:
             return store.events_after(session, sequence, limit)
 
@@ -246,7 +247,7 @@ def _publish(session: Session, candidate: Release, name: AdapterName) -> tuple[R
 
 
 def _restored(session: Session, candidate: Release, number: int, name: AdapterName) -> bool:
-    """Whether a release had lost its files, which are there again now."""
+    """Whether the files of a release were collected and are there again now."""
     if number not in collected(session, name):
         return False
     store.record(

@@ -1,4 +1,4 @@
-"""How often a shadow says what the release that answers says: counts, added to as they come in."""
+"""Counts of how often a shadow's answer agrees with that of the release that answered."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from postil.registry.names import AdapterName
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One comparison: who answered, which shadow got the copy, and how that went.
+    """One comparison: the release that answered, the shadow, and the result.
 
     ``verdict`` is ``agreed``, ``differed``, ``failed`` or ``skipped``.
     """
@@ -25,7 +25,7 @@ class Compared:
 
 
 def add(database: Database, counts: Mapping[Compared, int]) -> None:
-    """Add counts to those that are stored; several gateways may do so at a time."""
+    """Add counts to the stored ones; safe with several gateways."""
     with database.write() as session:
         store.lock_for_writing(session)
         for compared, count in counts.items():

@@ -1,4 +1,4 @@
-"""Adapters as the registry has them, any number of them read by the same few statements."""
+"""The state of adapters; any number is read by the same few statements."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class AdapterState:
 
     @property
     def live(self) -> int | None:
-        """The number of the release that answers, or None."""
+        """The number of the live release, or None."""
         return self.pointed(STABLE)
 
     def pointed(self, channel: str) -> int | None:

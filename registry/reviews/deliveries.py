@@ -6,6 +6,7 @@ told once, or twice where a gateway ended between posting and noting.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, or_
@@ -15,9 +16,15 @@ from postil.registry.db.database import Database
 from postil.registry.db.tables import Review, utcnow
 
 
-def claim(database: Database, holder: str, *, now: datetime, lasts: timedelta) -> Review | None:
-    """The decision that waits longest, for this gateway alone to post until the claim expires; None without any."""
-    query = select(Review).where(_is_due(now)).order_by(col(Review.next_try), col(Review.id)).limit(1)
+def claim(
+    database: Database, holder: str, *, now: datetime, lasts: timedelta, busy: Collection[str] = ()
+) -> Review | None:
+    """The decision that waits longest, for this gateway alone to post until the claim expires; None without any.
+
+    Those for ``busy``, the webhooks to which something is on its way already, are left for later.
+    """
+    due = _is_due(now) & col(Review.webhook).not_in(busy)
+    query = select(Review).where(due).order_by(col(Review.next_try), col(Review.id)).limit(1)
     with database.read() as session:
         # Mostly there is none, and then nobody who writes is kept waiting.
         if session.exec(query).one_or_none() is None:

@@ -61,7 +61,7 @@ def sign(folder: Path, private_key: Path) -> bytes:
     from model_signing import hashing, signing
 
     class Kept(hashing.Config):
-        """What lies beside an adapter is left out of its releases, and so of its signature."""
+        """Leaves out what is not part of a release, and so not of its signature."""
 
         def hash(self, model_path: Any, *, files_to_hash: Any = None) -> Any:
             return super().hash(model_path, files_to_hash=_kept(folder))
@@ -104,7 +104,7 @@ def _check_private_key(path: Path) -> None:
 def signed_artifact(bundle: str, key: PublicKey) -> str | None:
     """The digest of the artifact that ``bundle`` is ``key``'s signature of; None where it is not made with that key.
 
-    What else was signed beside an adapter, such as its model card, makes no difference, as it makes none to the digest.
+    Other files signed with it, such as its model card, make no difference, as they make none to the digest.
     """
     # The library's own entry would read and hash the files; these two it is made of, and its version is pinned.
     from model_signing._signing import sign_ec_key, sign_sigstore_pb

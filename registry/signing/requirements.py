@@ -35,7 +35,7 @@ _SIGN = "sign it with `postil publish FOLDER --sign KEY`"
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """The keys that a domain accepts (none: no signature is needed), and what it serves that has no such signature."""
+    """The keys that a domain accepts (none: no signature is needed), and what it serves without such a signature."""
 
     domain: str
     keys: Sequence[SigningKey]
@@ -44,7 +44,7 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSignature:
-    """A publish's signature (None: it has none), held against these keys of the domain."""
+    """The signature of a publish (None: it has none), verified with these keys of the domain."""
 
     bundle: str | None
     fingerprints: frozenset[str]
@@ -136,7 +136,7 @@ def take_signature(folder: Path) -> str | None:
 
 
 def verify_required(database: Database, domain: str, artifact: str, bundle: str | None) -> VerifiedSignature:
-    """Check a publish's signature, else those that were published before, where the domain asks for one.
+    """Verify a publish's signature, or one published before, if the domain requires one.
 
     Raises SignatureError.
     """
@@ -150,7 +150,7 @@ def verify_required(database: Database, domain: str, artifact: str, bundle: str 
 def store_signature(session: Session, release: Release, vetted: VerifiedSignature, *, actor: str) -> None:
     """Keep a signature with the release it was published with; the caller holds the writers' lock.
 
-    Raises ConflictError where the domain's keys are no longer those that it was held against.
+    Raises ConflictError if the domain's keys have changed since it was verified.
     """
     if vetted.fingerprints != {key.fingerprint for key in _keys(session, release.domain)}:
         raise ConflictError(f"the keys that {release.domain} accepts were changed meanwhile; publish again")
@@ -175,16 +175,16 @@ def store_signature(session: Session, release: Release, vetted: VerifiedSignatur
 
 
 def signature_of(database: Database, domain: str, artifact: str) -> str | None:
-    """The signature to give away with an artifact: one that the domain accepts, else the newest; None without any."""
+    """The signature to export with an artifact: one that the domain accepts, else the newest, else None."""
     with database.read() as session:
         keys, bundles = _keys(session, domain), _bundles(session, domain, artifact)
     return _accepted(bundles, keys, artifact) or next(iter(bundles), None)
 
 
 class SignatureGate:
-    """Says before every load whether an artifact may be loaded for a domain. ``database`` raises while there is none.
+    """Checks before every load whether an artifact may be loaded for a domain. ``database`` raises while there is none.
 
-    Whoever changes what a domain requires, or hears that somebody did, says so to ``forget``.
+    Call ``forget`` when the requirements of a domain have changed, here or elsewhere.
     """
 
     def __init__(self, database: Callable[[], Database]) -> None:
@@ -197,7 +197,7 @@ class SignatureGate:
     def check(self, domain: str, artifact: str) -> None:
         """Raise SignatureError unless the domain needs no signature, or the artifact has one that it accepts.
 
-        A database that is away holds up nobody who needed none; where one is needed, nothing is taken on trust.
+        If the database is unavailable, domains that required no signature load on; those that did do not.
         """
         free = self._free
         try:
@@ -214,14 +214,14 @@ class SignatureGate:
         _check(domain, artifact, bundles, keys)
 
     def forget(self, domains: Collection[str]) -> list[str]:
-        """Take these on trust no longer; returns those that were. Needs no database, and waits for none."""
+        """Stop trusting these domains to need no signature; returns those that were trusted. Uses no database."""
         with self._forgetting:
             before = self._free
             self._free = before.difference(domains)
         return sorted(before.intersection(domains))
 
     def recheck(self, domains: Iterable[str]) -> None:
-        """Trust those of ``domains`` again that need no signature still. Raises UnavailableError."""
+        """Trust those of ``domains`` again that still need no signature. Raises UnavailableError."""
         free = self._free
         for domain in domains:
             with self._database().read() as session:

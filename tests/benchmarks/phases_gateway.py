@@ -112,7 +112,7 @@ class WatchedPermit:
         self._place = place
         self._watch = watch
 
-    def at_once(self) -> bool:
+    def try_acquire(self) -> bool:
         self._watch.mark("wants")
         had = self._place.try_acquire()
         if had:

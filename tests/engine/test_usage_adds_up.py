@@ -49,8 +49,8 @@ def counted(engine: httpx.Client) -> tuple[int, int]:
 def used(served: Served) -> tuple[int, int]:
     """The same, as the gateway has counted them for the tenant."""
     rows = served.postil_json("usage", "--tenant", "counted", "--by", "release")["data"]
-    again = [row["again"] for row in rows if "again" in row]
-    return tuple(sum(row[name] for row in [*rows, *again]) for name in ("prompt_tokens", "completion_tokens"))
+    retries = [row["retry"] for row in rows if "retry" in row]
+    return tuple(sum(row[name] for row in [*rows, *retries]) for name in ("prompt_tokens", "completion_tokens"))
 
 
 def test_usage_adds_up_with_what_vllm_counted(served: Served, engine: httpx.Client) -> None:

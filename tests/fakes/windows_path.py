@@ -109,7 +109,9 @@ class Way:
         self.ended: list[RequestRecord] = []
         self.cancelled = False
         route = Route(release, "stable", shadow=release if shadow else None)
-        self.record = RequestRecord(route, Caller("firm", frozenset({"legal"})), ask, [Observer(self.ended.append)])
+        self.record = RequestRecord.start(
+            route, Caller("firm", frozenset({"legal"})), ask, [Observer(self.ended.append)]
+        )
         self.answering = Enforcer(
             self.record, self._never, plugin_host=NoPluginHost(), catalog=CatalogHolder(), reviews=reviews
         )

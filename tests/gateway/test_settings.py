@@ -13,6 +13,7 @@ from postil.gateway.engine.process.launch_args import environment as of_engine
 from postil.gateway.errors import SettingsError
 from postil.gateway.server.bootstrap import build
 from postil.gateway.server.lifecycle import Lifecycle
+from postil.gateway.server.workers.updates import Start
 from postil.gateway.server.workers.updates import environment as of_worker
 from postil.gateway.settings import Settings, read_settings
 from postil.gateway.tenancy.directory import admin_key
@@ -121,6 +122,33 @@ def test_the_engines_key_is_shown_nowhere_and_goes_to_no_child(monkeypatch: pyte
     shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
     children = (of_plugins(os.environ), of_engine(os.environ, cpu=True), of_worker(os.environ))
     assert "s3cret" not in f"{shown} {children}"
+
+
+def test_the_settings_as_text_hold_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTIL_WEBHOOK_SECRET", "s3cret")
+    monkeypatch.setenv("POSTIL_DATABASE_URL", "postgresql+psycopg://postil:s3cret@db:5432/postil")
+    monkeypatch.setenv("POSTIL_ENGINE_API_KEY", "s3cret")
+    monkeypatch.setenv("POSTIL_ENGINE_ARGS", "--hf-token s3cret")
+    settings = read_settings()
+    assert settings.webhook_key == "s3cret"
+    assert settings.database == "postgresql+psycopg://postil:s3cret@db:5432/postil"
+    assert "s3cret" not in f"{settings!r} {settings} {Start(settings, ('', 1), '', '')}"
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://postil:s3cret@db/x", "postgresql://postil:s3/cret@db/x", "postgresql://[s3cret", "s3cret"]
+)
+def test_a_database_that_cannot_be_is_refused_and_its_password_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("POSTIL_DATABASE_URL", url)
+    with pytest.raises(SettingsError, match=r"^POSTIL_DATABASE_URL: it has to be sqlite:///file or postgresql") as told:
+        read_settings()
+    assert "s3" not in f"{told.value} {told.value.__cause__}"
+
+
+def test_an_empty_webhook_secret_signs_nothing() -> None:
+    assert Settings(webhook_secret=SecretStr("")).webhook_key is None
 
 
 def test_an_engine_of_ones_own_gets_no_key() -> None:

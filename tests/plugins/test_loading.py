@@ -41,7 +41,7 @@ def installed(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> Sourc
     (folder / "quiet_words.py").write_text(text)
     monkeypatch.syspath_prepend(str(folder))
     importlib.invalidate_caches()
-    return Source("quiet", "quiet_words")
+    return Source("quiet", "quiet_words", "", "quiet_words", "1.0")
 
 
 def test_what_is_installed_is_listed_and_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

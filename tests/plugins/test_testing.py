@@ -218,5 +218,5 @@ def test_a_listener_is_checked() -> None:
     check_listener(broken.GoodListener, happenings=[told])
     with pytest.raises(BrokenPromiseError, match="replies returns 'thank you' when it hears of publish"):
         check_listener(broken.Replies)
-    with pytest.raises(BrokenPromiseError, match=r"knows-two raises KeyError .* in handle of Happening"):
+    with pytest.raises(BrokenPromiseError, match=r"knows-two raises KeyError .* in handle of Notification"):
         check_listener(broken.KnowsTwo)

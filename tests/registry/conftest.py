@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import make_url
 
 from postil.plugins.manager import PluginManager
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.local_store import LocalStore
 from postil.registry.base_model.model import BaseModel, read_base
 from postil.registry.db.database import Database
 from postil.registry.errors import PreflightError
@@ -151,7 +151,7 @@ def database(url: str) -> Iterator[Database]:
 @pytest.fixture
 def registry(database: Database, base: BaseModel, plugins: PluginManager, tmp_path: Path) -> Registry:
     """A registry with nothing in it."""
-    return Registry(database, ArtifactStore(tmp_path / "artifacts"), base, plugins, max_rank=8)
+    return Registry(database, LocalStore.open(tmp_path / "artifacts"), base, plugins, max_rank=8)
 
 
 @pytest.fixture

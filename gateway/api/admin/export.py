@@ -44,4 +44,4 @@ def export_routes(registry: RegistryHandle) -> list[Any]:
 def _files(registry: Registry, ref: ReleaseRef) -> Sequence[TarFile]:
     release = registry.release(ref)
     signature = signature_of(registry.database, release.domain, release.artifact)
-    return release_files(release, registry.artifacts.verified(release.artifact), signature)
+    return release_files(release, registry.artifacts.verified_path(release.artifact), signature)

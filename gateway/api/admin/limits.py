@@ -85,7 +85,7 @@ def usage_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger
         data = await asyncio.to_thread(whole, report)
         # What was tried out on copies of its requests is no use of a tenant's.
         seen = [{name: value for name, value in entry.items() if name != usage.SHADOW} for entry in data]
-        return TenantUsage(data=show_usage(entry for entry in seen if entry["requests"] or usage.AGAIN in entry))
+        return TenantUsage(data=show_usage(entry for entry in seen if entry["requests"] or usage.RETRY in entry))
 
     return [mine]
 

@@ -21,8 +21,9 @@ from postil.gateway.api.admin.schemas.reviews import (
     TenantReview,
     show_review,
 )
+from postil.gateway.control.outbox import told_of
 from postil.gateway.control.registry_handle import RegistryHandle
-from postil.gateway.control.reviews import Reviews, told_of
+from postil.gateway.control.reviews import Reviews
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission

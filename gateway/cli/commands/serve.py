@@ -22,9 +22,13 @@ def serve(
     ] = None,
 ) -> None:
     """Serve: start vLLM with the base model, load the live adapters, answer OpenAI's API."""
+    settings = read_settings(
+        demo=demo or None, host=host, port=port, workers=workers, home=home, plugins_dir=plugins_dir
+    )
     # Here and not above: no other command should wait for what only a gateway needs.
+    from postil.gateway.server.self_test import check_libraries
+
+    check_libraries()
     from postil.gateway.cli.run_server import run
 
-    sys.exit(
-        run(read_settings(demo=demo or None, host=host, port=port, workers=workers, home=home, plugins_dir=plugins_dir))
-    )
+    sys.exit(run(settings))

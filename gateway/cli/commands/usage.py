@@ -60,7 +60,7 @@ def usage(
         print_list_as_json(found)
         return
     print_table(
-        [by.value, "requests", "unknown", "prompt", "completion", "again", "again tokens", "shadow", "shadow tokens"],
+        [by.value, "requests", "uncounted", "prompt", "completion", "retry", "retry tokens", "shadow", "shadow tokens"],
         [_row(by.value, entry) for entry in found.data],
         empty="nothing was used in that time",
     )
@@ -68,8 +68,8 @@ def usage(
 
 
 def _row(by: str, entry: dict[str, Any]) -> list[object]:
-    row: list[object] = [entry[by], entry["requests"], entry["unknown"] or "", *(entry[name] for name in _COUNTS[1:])]
-    for kind in ("again", "shadow"):
+    row: list[object] = [entry[by], entry["requests"], entry["uncounted"] or "", *(entry[name] for name in _COUNTS[1:])]
+    for kind in ("retry", "shadow"):
         counts = entry.get(kind)
         row += [counts["requests"], counts["prompt_tokens"] + counts["completion_tokens"]] if counts else ["", ""]
     return row

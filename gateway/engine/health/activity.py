@@ -1,4 +1,4 @@
-"""Whether anything still comes out of the engine while somebody waits for it."""
+"""Tracks whether the engine still sends anything while requests wait for it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 
 class EngineActivity:
-    """Told of every request to the engine and of everything that comes back; ``clock`` is in seconds.
+    """Notes every request to the engine and everything that comes back; ``clock`` is in seconds.
 
-    A request that its client gave up on stays a reason to wonder until something is heard: clients who leave early
-    would else hide for ever that nobody gets an answer.
+    A request whose client left counts as waiting until something comes back: clients with short timeouts would
+    otherwise hide an engine that answers nobody.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -22,22 +22,22 @@ class EngineActivity:
 
     @property
     def silent_seconds(self) -> float:
-        """For how long something has been asked and nothing has come."""
+        """For how many seconds requests have waited without any sign of the engine."""
         return 0.0 if self._since is None else self._clock() - self._since
 
     def asked(self) -> None:
-        """A request is on its way."""
+        """Note that a request was sent."""
         self._waiting += 1
         if self._since is None:
             self._since = self._clock()
 
     def heard(self) -> None:
-        """Something came back, of whichever request."""
+        """Note that something came back, for any request."""
         self._since = self._clock()
         self.ticks += 1
 
     def done(self, *, well: bool) -> None:
-        """A request has ended, with an answer or without."""
+        """Note that a request has ended, with an answer or without."""
         self._waiting -= 1
         if well and self._waiting == 0:
             self._since = None

@@ -1,4 +1,4 @@
-"""Asks an engine from which nothing comes for a token: it may be busy with one long answer, or hung."""
+"""Probes a silent engine for one token: it may be busy with a long answer, or hung."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LOOK_SECONDS = 0.5
 
 
 async def is_making_progress(client: EngineClient, probe: Callable[[], Awaitable[object]], seconds: float) -> bool:
-    """Whether it is at work: the probe is answered in time, or something else is, or it counts more tokens.
+    """Whether it makes progress: the probe or another request is answered in time, or its token counters move.
 
     Where its queue is full of long answers that are not streamed, the probe waits as the others do, and only the
     engine's own count of tokens tells that from one that is hung.

@@ -1,4 +1,4 @@
-"""The engine as a child process, behind a guard, on a unix socket that only this user can reach."""
+"""vLLM as a child process, behind a reaper, on a unix socket that only this user can reach."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LOG_BYTES = 32 << 20
 
 
 class EngineProcess:
-    """One run of the engine. ``command`` and ``environment`` are what is run; its output goes to ``log``."""
+    """One run of vLLM. ``command`` and ``environment`` are what is run; its output goes to ``log``."""
 
     def __init__(self, command: list[str], environment: dict[str, str], socket: Path, log: Path) -> None:
         self._command = command
@@ -25,11 +25,11 @@ class EngineProcess:
 
     @property
     def pid(self) -> int | None:
-        """The guard's process id while it runs."""
+        """The reaper's process id while it runs."""
         return self._guard.pid if self._guard and self._guard.returncode is None else None
 
     async def start(self) -> None:
-        """Start the engine; it is not ready by then."""
+        """Start the engine; it becomes ready later."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         if self._log.exists() and self._log.stat().st_size > _LOG_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
@@ -50,11 +50,11 @@ class EngineProcess:
             )
 
     def close_door(self) -> None:
-        """Nobody but the gateway's own user may speak to it, whatever the engine thought of its socket."""
+        """Allow only the gateway's own user to connect to the engine's socket."""
         self._socket.chmod(0o600)
 
     async def ended(self) -> None:
-        """Return when the engine has ended; what it started may still be ending."""
+        """Return when the engine has ended; its own child processes may still be ending."""
         assert self._guard is not None, "start() comes first"
         assert self._guard.stdout is not None, "start() made the pipe"
         await self._guard.stdout.readline()

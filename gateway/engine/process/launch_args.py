@@ -81,5 +81,5 @@ def environment(given: Mapping[str, str], *, cpu: bool) -> dict[str, str]:
 
 
 def _served_rank(wanted: int) -> int:
-    """vLLM takes only some ranks: the least of those that is enough."""
+    """The smallest rank that vLLM supports and that is enough."""
     return next((rank for rank in (8, 16, 32, 64, 128, 256, 320, 512) if rank >= wanted), 512)

@@ -62,7 +62,7 @@ def _say_ended() -> None:
 
 
 def _end_descendants(grace: float) -> None:
-    """Ask, wait, and then insist; anew each time, because what is ending may still be starting others."""
+    """Terminate all descendants, wait, then kill; repeated, because one that ends may still start others."""
     deadline = time.monotonic() + grace
     asked = False
     while living := _descendants():

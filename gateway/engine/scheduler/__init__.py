@@ -1,1 +1,1 @@
-"""Who goes to the engine, and when: turns between tenants and between adapters, in front of a bounded engine."""
+"""The fair queue in front of the engine: which request goes next, by tenant and by adapter."""

@@ -1,6 +1,6 @@
-"""The rules of admission. No loop and no clock: whoever uses them says what time it is.
+"""The rules of the queue in front of the engine. No loop and no clock: callers say what time it is.
 
-A request costs as many places as it generates sequences at a time; their sum in flight never exceeds the limit.
+A request takes as many slots as it generates sequences at a time; their sum in flight never exceeds the limit.
 
 Between tenants: the one that holds the fewest places for its weight goes first (max-min fairness of what is held:
 nobody knows beforehand how long an answer takes). Among equals, start-time fair queueing: P. Goyal, H. Vin, H. Cheng,
@@ -35,7 +35,7 @@ _WORTH = 8
 
 
 class FairQueue:
-    """Who is in flight, who waits, and who is next. ``weights`` are by tenant, 1 unless given.
+    """Which requests are in flight, which wait, and which is next. ``weights`` are by tenant, 1 unless given.
 
     ``running`` is what those in flight cost, and ``waiting`` how many requests wait.
     """
@@ -70,10 +70,10 @@ class FairQueue:
         return list(self._slots)
 
     def arrive(self, entry: QueueEntry, now: float, *, ahead: bool = False) -> bool:
-        """Take a request in; whether it may go at once. Else it waits: see ``grants``.
+        """Add a request and return whether it may go at once. If not, it waits: see ``grants``.
 
-        One that was in before goes ``ahead`` of its tenant's own, and is never one too many. Raises QueueIsFullError,
-        TooCostlyError.
+        A retry goes ``ahead`` of its tenant's others, and is never refused as one too many. Raises
+        QueueIsFullError, TooCostlyError.
         """
         if entry.cost > self.limits.in_flight:
             raise TooCostlyError
@@ -91,7 +91,7 @@ class FairQueue:
         return False
 
     def grants(self, now: float) -> Iterator[QueueEntry]:
-        """Everybody who may go now, one after the other; then see whose patience is at its end."""
+        """Yield each request that may go now; then promise slots to those who waited too long."""
         while self.waiting and self.running < self.limits.in_flight:
             found = self._next()
             if found is None:
@@ -105,7 +105,7 @@ class FairQueue:
         self._promise(now)
 
     def release(self, entry: QueueEntry, now: float) -> None:
-        """A request has its answer, or does not want one any more, wherever it is."""
+        """Remove a request that has its answer or was given up, in flight or waiting."""
         state, entry.state = entry.state, State.GONE
         flow = self._flows[entry.tenant]
         if state is State.WAITING:
@@ -117,7 +117,7 @@ class FairQueue:
             self._vacate(entry.adapter)
 
     def next_look(self) -> float | None:
-        """When to call ``grants`` again though nobody came or left; None if there is nothing to wait for."""
+        """When to call ``grants`` again even if nothing changes; None if that is never."""
         waits = self.waiting and self._look_at < math.inf and self._closing() < self.limits.drains
         return self._look_at if waits else None
 
@@ -131,7 +131,7 @@ class FairQueue:
         return sum(slot.closing for slot in self._slots.values())
 
     def _is_open(self, adapter: Adapter) -> bool:
-        """Whether a request for this adapter may go, as far as slots are concerned."""
+        """Whether the adapter slots allow a request for this adapter."""
         if adapter is None:
             return True
         slot = self._slots.get(adapter)
@@ -185,7 +185,7 @@ class FairQueue:
         self.waiting -= 1
 
     def _next(self) -> tuple[QueueEntry, TenantQueue] | None:
-        """Of those whose adapters are open, the first of the tenant whose turn it is."""
+        """The next request: of those whose adapters are open, the first of the tenant whose turn it is."""
         opened = self._open_adapters()
         best: tuple[QueueEntry, TenantQueue] | None = None
         least = (math.inf, math.inf)
@@ -205,7 +205,7 @@ class FairQueue:
         return opened + list(self._promised) if free > 0 else opened
 
     def _promise(self, now: float) -> None:
-        """Promise slots to those whose patience is at its end, while there are slots to be emptied for them."""
+        """Promise slots to adapters that were waited for too long, while there are slots to empty for them."""
         while self.waiting and self._look_at <= now and self._closing() < self.limits.drains:
             self._look_at = math.inf
             victim = self._victim(now)
@@ -221,7 +221,7 @@ class FairQueue:
             self._look_at = -math.inf
 
     def _victim(self, now: float) -> AdapterSlot | None:
-        """The slot that was open the longest, and long enough; everybody who uses or wants it makes it younger."""
+        """The slot to empty: the one open longest, and long enough; using or wanting it makes it younger."""
         closable = [(adapter, slot) for adapter, slot in self._slots.items() if not slot.closing and slot.owes is None]
         ripe = [found for found in closable if found[1].opened + self.limits.patience <= now]
         if closable and not ripe:
@@ -230,12 +230,12 @@ class FairQueue:
         return min(ripe, key=lambda found: found[1].opened + self._demand(*found), default=(None, None))[1]
 
     def _demand(self, adapter: str, slot: AdapterSlot) -> float:
-        """For how much longer a slot stays open for those who use or want it: what many ask for would be back soon."""
+        """How much longer a slot stays open because requests use or want it: a popular adapter would be back soon."""
         queues = (flow.by_adapter.get(adapter, ()) for flow in self._backlog.values())
         return _WORTH * self.limits.patience * (slot.running - 1 + sum(len(queue) for queue in queues))
 
     def _claim(self, now: float) -> tuple[QueueEntry, TenantQueue] | None:
-        """Who is promised the next slot: the oldest, out of patience, of the tenant whose last promise is oldest."""
+        """The request to promise the next slot to: the oldest overdue one, tenants in turn."""
         best: tuple[QueueEntry, TenantQueue] | None = None
         least: tuple[float, ...] = (math.inf,)
         for flow in self._backlog.values():
@@ -252,7 +252,7 @@ class FairQueue:
         return best
 
     def _withdraw(self, entry: QueueEntry) -> None:
-        """Nothing is owed to who has left the queue."""
+        """Withdraw the promise to a request that has left the queue."""
         if entry.adapter is None:
             return
         slot = self._slots.get(entry.adapter)
@@ -276,7 +276,7 @@ class FairQueue:
                 self._reopen()
 
     def _reopen(self) -> None:
-        """Empty no more slots than are promised."""
+        """Open slots again that are not promised any more."""
         self._look_at = -math.inf
         needed = max(0, len(self._promised) - self._free())
         closing = [slot for slot in self._slots.values() if slot.closing]

@@ -1,4 +1,4 @@
-"""The rules of admission put to work: requests wait here for their place at the engine."""
+"""The queue in front of the engine: requests wait here for their concurrency slots."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _MOST_RETRY_SECONDS = 60
 
 
 class Scheduler:
-    """Lets requests through to the engine by the turns of ``FairQueue``; nobody waits longer than ``queue_seconds``.
+    """Lets requests through to the engine in the order of ``FairQueue``; none waits longer than ``queue_seconds``.
 
-    While nobody waits, going in and out is arithmetic: no task, no timer, no turn of the loop.
+    While nothing waits, acquiring and releasing is arithmetic: no task, no timer, no turn of the event loop.
     """
 
     def __init__(self, turns: FairQueue, queue_seconds: float) -> None:
@@ -41,24 +41,24 @@ class Scheduler:
         cost: int = 1,
         *,
         deadline: float | None = None,
-        again: bool = False,
+        retry: bool = False,
         meanwhile: Callable[[], None] | None = None,
     ) -> Permit:
-        """What one request needs of the engine, to be taken: as many places as it ``cost``s.
+        """A permit for one request, not acquired yet, for as many slots as it ``cost``s.
 
-        ``deadline`` is by ``time.monotonic``. ``again`` is for who had one before and was answered: it goes ahead of
-        its tenant's own, and is not turned away. ``meanwhile`` is called if there is a wait.
+        ``deadline`` is by ``time.monotonic``. A ``retry`` goes ahead of its tenant's others, and is not
+        refused. ``meanwhile`` is called if the request has to wait.
         """
-        return Permit(self, QueueEntry(tenant, adapter, cost), deadline, again, meanwhile)
+        return Permit(self, QueueEntry(tenant, adapter, cost), deadline, retry, meanwhile)
 
     def is_in_flight(self, adapter: str) -> bool:
         """Whether an adapter is in flight."""
         return self.queue.is_in_flight(adapter)
 
-    def try_acquire(self, entry: QueueEntry, *, again: bool) -> bool:
-        """Whether a request may go at once. Raises QueueFullError, BadRequestError."""
+    def try_acquire(self, entry: QueueEntry, *, retry: bool) -> bool:
+        """Add a request and return whether it may go at once. Raises QueueFullError, BadRequestError."""
         try:
-            return self.queue.arrive(entry, time.monotonic(), ahead=again)
+            return self.queue.arrive(entry, time.monotonic(), ahead=retry)
         except QueueIsFullError:
             raise QueueFullError(
                 "too many requests wait already; send fewer at a time", retry_after=self._retry_after(entry.tenant)
@@ -70,7 +70,7 @@ class Scheduler:
             ) from None
 
     def release(self, entry: QueueEntry) -> None:
-        """A request has had its answer, or does not want one any more."""
+        """Remove a request that has its answer or was given up."""
         now = time.monotonic()
         if entry.state is State.RUNNING:
             self._held_seconds += (now - entry.started - self._held_seconds) / 16
@@ -79,7 +79,7 @@ class Scheduler:
             self._go(now)
 
     async def wait(self, entry: QueueEntry, deadline: float | None) -> None:
-        """Wait for the turn of who could not go at once. Raises DeadlinePassedError."""
+        """Wait for the turn of a request that could not go at once. Raises DeadlinePassedError."""
         loop = asyncio.get_running_loop()
         entry.wake = loop.create_future()
         self._go(time.monotonic())
@@ -100,7 +100,7 @@ class Scheduler:
                 entry.wake.set_result(False)
 
     def _go(self, now: float) -> None:
-        """Wake everybody who may go, and come back when somebody's patience ends."""
+        """Wake every request that may go, and schedule the next look."""
         for entry in self.queue.grants(now):
             if not entry.wake.done():  # Else it is being cancelled at this moment, and leaves by itself.
                 entry.wake.set_result(True)
@@ -117,13 +117,13 @@ class Scheduler:
         self._go(time.monotonic())
 
     def _retry_after(self, tenant: str) -> int:
-        """In how many seconds about what this tenant has waiting will be through."""
+        """About how many seconds until this tenant's waiting requests are through."""
         ahead = max(self.queue.waiting_of(tenant), 1) * self._held_seconds / self.queue.limits.in_flight
         return min(max(1, math.ceil(ahead)), _MOST_RETRY_SECONDS)
 
 
 def make_scheduler(settings: Settings) -> Scheduler:
-    """What the settings say of who may go and who may wait."""
+    """A scheduler with the limits of these settings."""
     limits = SchedulerLimits(
         settings.max_concurrent_requests,
         settings.max_loras,
@@ -135,34 +135,34 @@ def make_scheduler(settings: Settings) -> Scheduler:
 
 
 class Permit:
-    """One request's place at the engine: had at once or by waiting, and to be left by whoever has it."""
+    """One request's concurrency slots at the engine; the holder releases them once."""
 
-    __slots__ = ("_again", "_deadline", "_gate", "_meanwhile", "_ticket")
+    __slots__ = ("_deadline", "_gate", "_meanwhile", "_retry", "_ticket")
 
     def __init__(
         self,
         gate: Scheduler,
         entry: QueueEntry,
         deadline: float | None,
-        again: bool,
+        retry: bool,
         meanwhile: Callable[[], None] | None,
     ) -> None:
         self._gate = gate
         self._ticket = entry
         self._deadline = deadline
-        self._again = again
+        self._retry = retry
         self._meanwhile = meanwhile
 
     def try_acquire(self) -> bool:
-        """Whether it is had without waiting; if not, see ``wait``. Raises QueueFullError, DeadlinePassedError,
+        """Acquire it without waiting, or return False: see ``wait``. Raises QueueFullError, DeadlinePassedError,
         BadRequestError.
         """
         if self._deadline is not None and self._deadline <= time.monotonic():
             raise _too_late()
-        return self._gate.try_acquire(self._ticket, again=self._again)
+        return self._gate.try_acquire(self._ticket, retry=self._retry)
 
     async def wait(self) -> None:
-        """Wait for what was not had at once. Raises DeadlinePassedError; then nothing of it stays behind."""
+        """Wait until it is acquired. Raises DeadlinePassedError; then there is nothing to release."""
         try:
             if self._meanwhile is not None:
                 self._meanwhile()
@@ -172,7 +172,7 @@ class Permit:
             raise
 
     def release(self) -> None:
-        """Give it back."""
+        """Give the slots back."""
         self._gate.release(self._ticket)
 
 

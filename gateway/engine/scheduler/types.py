@@ -1,4 +1,4 @@
-"""What the rules of admission are about: requests, tenants, adapters, and the limits."""
+"""The types of the queue: requests, tenants, adapters, and the limits."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class SchedulerLimits:
 
 
 class QueueIsFullError(Exception):
-    """As many wait as may."""
+    """The queue is full."""
 
 
 class TooCostlyError(Exception):
-    """A request costs more than may be in flight in all."""
+    """A request needs more slots than there are."""
 
 
 class State(Enum):
-    """Where a request is."""
+    """Whether a request is waiting, in flight, or done."""
 
     NEW = "new"
     WAITING = "waiting"

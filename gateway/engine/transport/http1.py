@@ -1,13 +1,14 @@
-"""HTTP/1.1 for the one server that is asked all the time: connections that are kept, answers as they come.
+"""An HTTP/1.1 client for vLLM: kept connections, answers streamed as they arrive.
 
-Every request goes through here, so it does what that takes and no more: no redirects, no cookies, no proxies, no
-compression. What a general client costs beside it stands in deploy/decisions/0016.
+Every request goes through here, so it does only what is needed: no redirects, no cookies, no proxies, no
+compression. deploy/decisions/0016 says what a general client costs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+from functools import cached_property
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -45,30 +46,30 @@ class Connection(asyncio.Protocol):
         return answer
 
     def resume(self) -> None:
-        """Read on, if the reader was too slow."""
+        """Resume reading after the reader has caught up."""
         if self._paused and self._answer is not None:
             self._paused = False
             self._answer.heard = self.loop.time()
             self._transport.resume_reading()
 
     def abort(self) -> None:
-        """Hang up in the middle of an answer that nobody waits for."""
+        """Close the connection in the middle of an answer that nobody reads."""
         self._answer = None
         self._transport.abort()
 
     def close(self) -> None:
-        """Hang up at once, whatever was not written yet; whoever waits for an answer is told."""
+        """Close the connection at once; a request that waits on it fails."""
         self._cut = True
         self._transport.abort()
 
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Keep the transport of the new connection."""
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; whoever waits is woken once for all that came."""
+        """Parse what arrived, and wake the reader once for all of it."""
         answer = self._answer
         if answer is None:
             self._transport.abort()  # Nobody has asked for anything.
@@ -86,7 +87,7 @@ class Connection(asyncio.Protocol):
         answer.wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End: for a body without a length that is how it ends, for all else it is a fault."""
+        """End the answer: a body without a length is complete now, anything else is broken."""
         self._client.lost(self)
         if self._timer is not None:
             self._timer.cancel()
@@ -103,29 +104,29 @@ class Connection(asyncio.Protocol):
     # What the parser calls.
 
     def on_message_begin(self) -> None:
-        """Nobody has asked for a second answer: what else would come here cannot be trusted to be the next one's."""
+        """Refuse a second answer on this connection: no request asked for it."""
         if self._answer is None:
             self._transport.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Notice whether the answer says how long it is."""
+        """Note whether the answer states its length."""
         framing = len(name) in (14, 17) and name.lower() in (b"content-length", b"transfer-encoding")
         if framing and self._answer is not None:
             self._answer.framed = True
 
     def on_headers_complete(self) -> None:
-        """The status is known; an interim one (RFC 9110, 15.2) is not the answer's."""
+        """Take the status, unless it is an interim one (RFC 9110, 15.2)."""
         status = self._parser.get_status_code()
         if status >= 200 and self._answer is not None:
             self._answer.status = status
 
     def on_body(self, body: bytes) -> None:
-        """Keep it for the reader."""
+        """Buffer a part of the body for the reader."""
         if self._answer is not None:
             self._answer.take(body)
 
     def on_message_complete(self) -> None:
-        """The answer is whole, and the connection free for the next."""
+        """Complete the answer and free the connection for the next request."""
         answer = self._answer
         if answer is None or not answer.status:
             return
@@ -144,7 +145,7 @@ class Connection(asyncio.Protocol):
             answer.wake()
 
     def _look_at_the_clock(self) -> None:
-        """One timer a connection, and not one a read."""
+        """Fail a silent answer; one timer for each connection, not for each read."""
         self._timer = None
         answer = self._answer
         if answer is None:
@@ -168,7 +169,7 @@ class HttpClient:
         self._socket = address.removeprefix("unix:") if address.startswith("unix:") else None
         parts = urlsplit("http://engine" if self._socket else address)
         self._host, self._port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._secure = parts.scheme == "https"
         self._prefix = parts.path.rstrip("/").encode()
         key = "" if api_key is None else f"authorization: Bearer {api_key}\r\n"
         self._rest = (
@@ -195,23 +196,23 @@ class HttpClient:
         return answer
 
     def keep(self, connection: Connection) -> None:
-        """This connection can be asked again."""
+        """Keep a connection for another request."""
         self._idle[connection] = None
 
     def lost(self, connection: Connection) -> None:
-        """This one cannot."""
+        """Drop a connection that cannot be used again."""
         self._idle.pop(connection, None)
         self._open.discard(connection)
 
     async def close(self) -> None:
-        """Hang up everywhere. Whoever waits for an answer gets BrokenError."""
+        """Close all connections. Requests that wait get BrokenError."""
         self._closed += 1
         for connection in [*self._open]:
             connection.close()
         self._idle.clear()
 
     def _kept(self) -> Connection | None:
-        """The one that was used last: those that are not needed get old, and go."""
+        """The kept connection that was used last, so that surplus ones grow old and are closed."""
         if not self._idle:
             return None
         connection, _ = self._idle.popitem()
@@ -221,6 +222,11 @@ class HttpClient:
             old.close()
         self._idle.clear()
         return None
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext | None:
+        """Made for the first connection: it reads the authorities' certificates."""
+        return ssl.create_default_context() if self._secure else None
 
     async def _connected(self) -> Connection:
         loop, closed = asyncio.get_running_loop(), self._closed

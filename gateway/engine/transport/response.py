@@ -1,4 +1,4 @@
-"""One answer of the engine, as far as it has come, and the ways in which it may not come."""
+"""One answer of vLLM as far as it has arrived, and the errors that can end it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class Carrier(Protocol):
     loop: asyncio.AbstractEventLoop
 
     def resume(self) -> None:
-        """Read on, if the reader was too slow."""
+        """Resume reading after the reader has caught up."""
 
     def abort(self) -> None:
-        """Hang up in the middle of an answer that nobody waits for."""
+        """Close the connection in the middle of an answer that nobody reads."""
 
 
 class BrokenError(Exception):
-    """The connection broke; ``begun`` tells whether any of the answer had come by then."""
+    """The connection broke; ``begun`` says whether part of the answer had arrived."""
 
     def __init__(self, why: str, *, begun: bool = False) -> None:
         super().__init__(why)
@@ -31,11 +31,11 @@ class BrokenError(Exception):
 
 
 class SilentError(Exception):
-    """Nothing came for as long as the server has; it has heard the request."""
+    """The server took the request and sent nothing in time."""
 
 
 class EngineResponse:
-    """The answer to one request, as far as it has come. One reader."""
+    """The answer to one request as far as it has arrived, for one reader."""
 
     __slots__ = ("_connection", "_parts", "_waiter", "done", "error", "framed", "heard", "size", "status")
 
@@ -63,7 +63,7 @@ class EngineResponse:
         return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes, all that has come since at a time. Raises BrokenError or SilentError."""
+        """The body as it arrives; each chunk is all that arrived since the last. Raises BrokenError or SilentError."""
         while True:
             if self._parts:
                 parts, self._parts, self.size = self._parts, [], 0
@@ -75,17 +75,17 @@ class EngineResponse:
                 await self._more()
 
     def leave(self) -> None:
-        """Nobody reads on. An answer that is not whole is cancelled: the server sees that its client has gone."""
+        """Stop reading. An incomplete answer is cancelled: the server sees the connection close."""
         if not self.done:
             self._connection.abort()
 
     def take(self, body: bytes) -> None:
-        """A part of the body has come."""
+        """Buffer a part of the body."""
         self._parts.append(body)
         self.size += len(body)
 
     def wake(self) -> None:
-        """Something has come, or never will."""
+        """Wake the reader: data has arrived, or the answer has ended."""
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 

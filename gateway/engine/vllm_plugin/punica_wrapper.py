@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import vllm
 from vllm.lora.punica_wrapper.punica_cpu import PunicaWrapperCPU
 
 from postil.gateway.engine.vllm_plugin.bypass import shorten
 from postil.gateway.engine.vllm_plugin.cost_model import Group, Shape, groups
+from postil.gateway.engine.vllm_plugin.internals import missing, sentence
 from postil.gateway.engine.vllm_plugin.kernel import kernel
 from postil.gateway.engine.vllm_plugin.matmul import Plan, Products
 from postil.gateway.engine.vllm_plugin.packing import Pack, Stacks
@@ -76,6 +78,10 @@ class GroupedLoRA(PunicaWrapperCPU):
         self._packs: dict[int, Pack] = {}
         self.plain = False
         self.idle = False
+        if (lacks := missing(PunicaWrapperCPU, self)) is not None:
+            self.plain = True
+            _log().warning(sentence(str(vllm.__version__), lacks))
+            return
         try:
             kernel()
             shorten(GroupedLoRA)
@@ -85,7 +91,7 @@ class GroupedLoRA(PunicaWrapperCPU):
     def _update_base_metadata(self, *args: Any, **kwargs: Any) -> None:
         self._mappings = {}
         super()._update_base_metadata(*args, **kwargs)
-        self.idle = not self._mapping("token").slots
+        self.idle = not self.plain and not self._mapping("token").slots
 
     def add_lora_linear(
         self,
@@ -149,7 +155,7 @@ class GroupedLoRA(PunicaWrapperCPU):
 
     def _give_up(self) -> None:
         self.plain = True
-        logging.getLogger("vllm.postil").exception("vLLM's own LoRA operations take over from postil's")
+        _log().exception("vLLM's own LoRA operations take over from postil's")
 
     def _products(
         self, rows: str, y: torch.Tensor, x: torch.Tensor, a_stacks: Stacks, b_stacks: Stacks, slices: Slices
@@ -202,6 +208,10 @@ class GroupedLoRA(PunicaWrapperCPU):
             self._packs = {key: pack for key, pack in self._packs.items() if not pack.forgotten}
             pack = self._packs[key] = Pack(a_stacks, b_stacks)
         return pack
+
+
+def _log() -> logging.Logger:
+    return logging.getLogger("vllm.postil")
 
 
 def _known(tensor: torch.Tensor) -> bool:

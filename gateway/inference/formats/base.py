@@ -27,6 +27,9 @@ class Kind(Enum):
     CHAT = "/v1/chat/completions"
     TEXT = "/v1/completions"
 
+    # Members are single objects, and looked up by several times in each request: Enum's own hash is of their names.
+    __hash__ = object.__hash__
+
 
 class WireFormat(Protocol):
     """One endpoint's requests, answers and events."""

@@ -1,4 +1,4 @@
-"""One choice of an answer behind its windows: its texts are held apart, because clients put them together apart.
+"""One choice of a streamed answer: each of its texts is held back separately, as clients assemble them.
 
 A choice has several texts: what it says, what it thought before, and the arguments of each tool call. Each is judged
 by itself and leaves in its own time; the last characters of all of them leave when the choice ends, because nobody

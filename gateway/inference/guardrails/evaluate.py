@@ -1,4 +1,4 @@
-"""Validators and input checks judge: each in its place, within its deadline, and what did not run did not pass."""
+"""Runs validators and input checks, each within its deadline; one that did not run did not pass."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RULE_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The verdicts in the policy's order, and those of them that keep it from leaving."""
+    """The verdicts in the policy's order, and those that keep the answer from being sent."""
 
     verdicts: Sequence[Verdict]
     failed: Sequence[Verdict]
@@ -30,7 +30,7 @@ class Evaluation:
 async def evaluate_output(
     isolation: Isolation, release: LoadedRelease, context: RequestContext, completion: Completion
 ) -> Evaluation:
-    """Ask every validator of a release about one answer."""
+    """Run every validator of a release on one answer."""
     calls = [
         (use, _ask(isolation, release, use, validator, "judge", (context, completion)))
         for use, validator in release.validators
@@ -39,7 +39,7 @@ async def evaluate_output(
 
 
 async def evaluate_input(isolation: Isolation, release: LoadedRelease, context: RequestContext) -> Evaluation:
-    """Ask every input check of a release about one request."""
+    """Run every input check of a release on one request."""
     calls = [(use, _ask(isolation, release, use, checker, "check", (context,))) for use, checker in release.inputs]
     return await _judged(calls, 0)
 

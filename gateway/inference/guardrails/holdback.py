@@ -1,4 +1,4 @@
-"""Holds a text back until every validator with a window has passed it. No input and no output: text in, text out.
+"""Holds text back until every validator with a window has passed it. Does no input or output of its own.
 
 What may not leave depends on the text alone, never on how it arrives. A validator with a window of n has a say about
 each run of n characters (the beginning and the end of the text count as one); what it names there is marked, and a
@@ -116,12 +116,12 @@ class HoldbackBuffer:
         return len(self._held)
 
     def feed(self, text: str) -> None:
-        """Keep what came."""
+        """Add text."""
         if self.stopped_by is None:
             self._held += text
 
     async def drain(self, finish: str | None = None, *, ends: bool = False) -> str:
-        """What may leave now: all but the largest window less one, or at the end the rest."""
+        """The text that may be sent now: all but the largest window minus one, or at the end the rest."""
         if self._ended or self.stopped_by is not None or not (ends or len(self._held) >= self._size):
             return ""
         self._ended = ends
@@ -211,14 +211,14 @@ class HoldbackBuffer:
                 self._marks.setdefault(place + offset, {}).setdefault(rule, reason)
 
     def _refuse_unrun(self, failed: Sequence[Verdict]) -> None:
-        """Stop here if a rule did not run: nobody knows what it would have found. The strictest such is named."""
+        """Stop here if a rule did not run, as its verdict is unknown; names the strictest such rule."""
         unrun = [verdict for verdict in failed if verdict.outcome is Outcome.DID_NOT_RUN]
         if unrun:
             verdict = max(unrun, key=lambda one: self._rules[one.validator].rank)
             raise _DidNotRunError(self._rules[verdict.validator], verdict)
 
     def _act(self, marks: dict[Rule, str]) -> None:
-        """Do what the strictest of those that failed a character asks for; a redaction stands for all it touches."""
+        """Do what the strictest rule that failed a character asks for; one redaction covers all overlapping ones."""
         rule = max(marks, key=lambda one: one.rank)
         if rule.ends:
             self._end(rule, marks[rule])

@@ -1,4 +1,4 @@
-"""A tool call's arguments behind the windows: judged as JSON reads them, and let go as the model wrote them.
+"""Holds back a tool call's arguments: judged with JSON escapes resolved, sent as the model wrote them.
 
 A word can be spelt with escapes (``s\\u0065cret``), and whoever runs the tool reads the word.
 """
@@ -22,13 +22,13 @@ _UNREADABLE = "\ufffd"
 
 
 class ToolArguments(HoldbackBuffer):
-    """A Holder that remembers how each character was spelt."""
+    """A HoldbackBuffer that remembers how each character was spelt."""
 
     _spelt: tuple[str, ...] = ()
     _unfinished = ""
 
     def feed(self, text: str) -> None:
-        """Keep what came; an escape counts once it is whole."""
+        """Add text; an escape counts once it is complete."""
         if self.stopped_by is not None:
             return
         text, at = self._unfinished + text, 0
@@ -49,7 +49,7 @@ class ToolArguments(HoldbackBuffer):
         super().feed("".join(read))
 
     async def drain(self, finish: str | None = None, *, ends: bool = False) -> str:
-        """What may leave now; an escape that never became whole is what it looks like."""
+        """The text that may be sent now; an incomplete escape counts as the characters it is."""
         if ends:
             self._spelt += tuple(self._unfinished)
             super().feed(self._unfinished)

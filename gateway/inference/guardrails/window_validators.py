@@ -1,4 +1,4 @@
-"""The validators of a release that have a window, as the texts of one choice ask them."""
+"""Runs the validators of a release that have a window on parts of one choice's texts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class WindowValidators:
         self._asked = 0
 
     async def ask(self, part: Completion, rule: Rule | None) -> Sequence[Verdict]:
-        """What keeps a part from leaving, by one of the rules or by all of them."""
+        """The failures of a part, by one rule or by all of them."""
         self._asked += 1
         if self._asked % _TURN == 0:
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Who belongs to a canary: the same people at every request, and only more of them when its weight is raised."""
+"""Decides which users a canary answers: always the same ones, and only more when its weight is raised."""
 
 from __future__ import annotations
 

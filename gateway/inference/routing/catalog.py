@@ -1,4 +1,4 @@
-"""What can be asked for: an immutable snapshot, swapped whole and never patched."""
+"""The catalog of adapters that can be asked: an immutable snapshot that is replaced as a whole."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class AdapterEntry:
         object.__setattr__(self, "needs", needs)
 
     def route(self, number: int | None, caller: Caller, user: str | None) -> Route:
-        """The way of one request. Raises UnknownModelError or EngineUnavailableError."""
+        """The route of one request. Raises UnknownModelError or EngineUnavailableError."""
         if self.retired.adapter:
             raise UnknownModelError(f"{self.name} is retired; {ASK_ANOTHER}", param="model")
         if number is not None:
@@ -103,7 +103,7 @@ class AdapterEntry:
         return self._among(self.releases)
 
     def unservable(self) -> dict[int, list[str]]:
-        """Those of them that cannot be served here at all; ``broken`` says why not."""
+        """Those desired releases that cannot be served here; ``broken`` says why."""
         return self._among(self.broken)
 
     def _among(self, numbers: Container[int]) -> dict[int, list[str]]:
@@ -184,7 +184,7 @@ class Catalog:
         return None if wanted is None or wanted in entry.retired.releases else entry.releases.get(wanted)
 
     def with_adapter(self, entry: AdapterEntry, defaults: Mapping[str, str]) -> Catalog:
-        """A new snapshot in which one adapter is another."""
+        """A new snapshot with one adapter replaced."""
         return Catalog({**self.entries, str(entry.name): entry}, dict(defaults))
 
     def domains(self, caller: Caller) -> list[str]:

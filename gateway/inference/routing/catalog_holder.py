@@ -1,4 +1,4 @@
-"""The catalog in force, and everybody who has to know when it is another."""
+"""Holds the catalog in force, and tells subscribers when it changes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class CatalogHolder:
         self._subscribers: list[Callable[[CatalogChange], None]] = []
 
     def subscribe(self, hear: Callable[[CatalogChange], None]) -> None:
-        """Have ``hear`` told of every change, after those who subscribed before."""
+        """Call ``hear`` with every change, after those who subscribed before."""
         self._subscribers.append(hear)
 
     def fill(self, entries: Sequence[AdapterEntry], defaults: Mapping[str, str]) -> None:

@@ -23,18 +23,33 @@ _ROUTE_SECONDS, _GATE_SECONDS, _HEAR_SECONDS = 0.2, 30.0, 60.0
 
 
 class Extensions:
-    """One router at most, any number of gates and listeners. Raises SettingsError if one cannot be made."""
+    """One router at most, any number of gates and listeners."""
 
-    def __init__(self, settings: Settings, plugins: PluginManager, isolation: Isolation) -> None:
-        self._plugins = plugins
+    def __init__(
+        self,
+        isolation: Isolation,
+        router: Router | None = None,
+        gates: Sequence[Gate] = (),
+        listeners: Sequence[Listener] = (),
+    ) -> None:
         self._isolation = isolation
-        self._router: Router | None = self._made("router", settings.router) if settings.router else None
-        self._gates: Sequence[Gate] = [self._made("gate", use) for use in settings.gates]
-        self._listeners: Sequence[Listener] = [self._made("listener", use) for use in settings.listeners]
+        self._router = router
+        self._gates = gates
+        self._listeners = listeners
+
+    @classmethod
+    def make(cls, settings: Settings, plugins: PluginManager, isolation: Isolation) -> Extensions:
+        """Those that the settings name. Raises SettingsError if one cannot be made."""
+        return cls(
+            isolation,
+            _made(plugins, "router", settings.router) if settings.router else None,
+            [_made(plugins, "gate", use) for use in settings.gates],
+            [_made(plugins, "listener", use) for use in settings.listeners],
+        )
 
     @property
     def listens(self) -> bool:
-        """Whether anybody wants to hear of what was done."""
+        """Whether there are listeners."""
         return bool(self._listeners)
 
     @property
@@ -71,18 +86,12 @@ class Extensions:
                 raise RefusedError(f"{candidate.release} was not made live: gate `{gate.name}`: {reason}")
 
     async def tell(self, notification: Notification) -> None:
-        """Tell every listener, one after the other; what goes wrong with one is its own affair."""
+        """Tell every listener in turn; one that fails does not keep the others from hearing."""
         for listener in self._listeners:
             try:
                 await self._call("listener", listener, "handle", notification, seconds=_HEAR_SECONDS)
             except DidNotRunError as error:
                 log.warning("listener %s did not hear of %s: it %s", listener.name, notification.action, error)
-
-    def _made(self, kind: str, use: PluginUse) -> Any:
-        try:
-            return self._plugins.make(self._plugins.component(kind, use.name), use.config)
-        except PluginError as error:
-            raise SettingsError(f"settings, {kind} {use.name}: {error}") from error
 
     async def _call(self, kind: str, component: Component, method: str, *arguments: Any, seconds: float) -> Any:
         """What a component's method returns. Raises DidNotRunError."""
@@ -91,3 +100,10 @@ class Extensions:
         return await result_of(
             call(self._isolation, _NOBODYS, component, method, arguments, seconds, threaded=threaded)
         )
+
+
+def _made(plugins: PluginManager, kind: str, use: PluginUse) -> Any:
+    try:
+        return plugins.make(plugins.component(kind, use.name), use.config)
+    except PluginError as error:
+        raise SettingsError(f"settings, {kind} {use.name}: {error}") from error

@@ -1,4 +1,4 @@
-"""A release made ready to be served."""
+"""Loads a release: instantiates its plugins, builds its constraint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def engine_name(artifact: str) -> str:
 
 
 class ReleaseSpec(NamedTuple):
-    """What a release is made ready from."""
+    """What a release is loaded from: plain data that can travel to a worker."""
 
     domain: str
     adapter: str
@@ -58,7 +58,7 @@ class StoredRelease(Protocol):
 
 
 def release_spec(release: StoredRelease) -> ReleaseSpec:
-    """What to make it ready from."""
+    """The spec of a stored release."""
     return ReleaseSpec(
         release.domain,
         release.adapter,

@@ -1,4 +1,4 @@
-"""A release's answer streamed behind its validators' windows: the engine's events in, the client's events out."""
+"""Streams a release's answer through its validators' windows: the engine's events in, the client's events out."""
 
 from __future__ import annotations
 
@@ -93,11 +93,11 @@ class _Stream:
 
     @property
     def acted(self) -> bool:
-        """Whether anything was kept from leaving."""
+        """Whether a validator stopped or changed the answer."""
         return any(choice.acts for choice in self._choices.values())
 
     async def read(self, chunk: bytes) -> bytes:
-        """What a read of the engine's lets go."""
+        """The events to send after a read from the engine."""
         touched: dict[int, HeldChoice] = {}
         for data in self._reader.read(chunk):
             self._take(read_event(data), touched)

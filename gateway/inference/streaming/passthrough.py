@@ -1,4 +1,4 @@
-"""Server-sent events passing through: cut at event boundaries, renamed, never ending as if whole when they are not."""
+"""Passes server-sent events on: whole events, with the model renamed, and an error event if the engine breaks off."""
 
 from __future__ import annotations
 

@@ -28,17 +28,17 @@ def write(content: Any) -> bytes:
 
 
 def is_stream(chunk: bytes) -> bool:
-    """Whether an answer that begins so can be a stream of events."""
+    """Whether an answer with this beginning can be a stream of events."""
     return chunk[:1] in _BEGINS
 
 
 def is_done(event: bytes) -> bool:
-    """Whether a whole event is the one that says that the stream is whole."""
+    """Whether an event is ``[DONE]``."""
     return event.startswith(_DONE_LINE)
 
 
 def ends_done(tail: bytes) -> bool:
-    """Whether a stream that ends so was whole."""
+    """Whether a stream with this end was complete."""
     return tail.rstrip().endswith(_DONE_LINE)
 
 

@@ -1,4 +1,4 @@
-"""A stream that passes through and is counted: the engine tells its count in every event, the client sees its wish.
+"""Counts a stream that is passed on: vLLM reports usage in every event, the client sees only what it asked for.
 
 The engine is asked for ``continuous_usage_stats``, so that the count is known wherever the stream is cut off. Nothing
 is parsed for that while the stream runs: the last count is kept as bytes. What the client did not ask for is cut out
@@ -27,7 +27,7 @@ _TOTAL = b'"choices":[]'
 
 
 class Count(msgspec.Struct):
-    """The engine's count of tokens; it may leave out, or say null to, what it did not get to."""
+    """The engine's count of tokens; a missing or null one means that it counted none yet."""
 
     prompt_tokens: int | None = 0
     completion_tokens: int | None = 0
@@ -38,7 +38,7 @@ class Choice(msgspec.Struct):
 
 
 class Counted(msgspec.Struct):
-    """Of an answer, its count, and what every answer has: a stranger's JSON is none."""
+    """The parts of an answer that are read: its count, and the choices that tell an answer from other JSON."""
 
     choices: list[Choice]
     usage: msgspec.Raw = msgspec.Raw(b"null")
@@ -106,7 +106,7 @@ class UsageFilter:
             yield rest
 
     def read(self, events: bytes) -> bytes:
-        """What of some whole events goes on to the client now."""
+        """The bytes of whole events that the client gets."""
         if self._choices is None and not self._held and _FINISHED not in events and _TOTAL not in events:
             if self._wants_each:
                 self._last = events if b'"usage"' in events else self._last

@@ -1,4 +1,4 @@
-"""Inside a process of installed plugins: makes the components and calls them, whatever they do."""
+"""In the plugins' process: sets components up and calls them in threads."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _THREADS = 8
 
 
 class Dispatcher:
-    """Takes messages and sees to them in threads. ``send`` says what came of each."""
+    """Handles each message in a thread, and sends its result by ``send``."""
 
     def __init__(self, send: Callable[[bytes], None]) -> None:
         self._send = send
@@ -32,7 +32,7 @@ class Dispatcher:
         self._threads = ThreadPoolExecutor(_THREADS)
 
     def take(self, message: wire.Message) -> None:
-        """See to a message; returns before that is done."""
+        """Start handling a message, and return at once."""
         match message:
             case wire.Prepare():
                 self._threads.submit(self._prepare, message)
@@ -80,14 +80,14 @@ class Dispatcher:
 
     @cached_property
     def _coroutines(self) -> Coroutines:
-        """Made when the first coroutine comes: a domain without any saves the memory."""
+        """The event loop for coroutines, started with the first one to save memory."""
         from postil.gateway.plugin_host.child.event_loop import Coroutines
 
-        return Coroutines()
+        return Coroutines.start()
 
 
 def name_of(found: object) -> str:
-    """The name of a thing's type, whatever that type has made of its name."""
+    """The name of an object's type, even if a plugin has overwritten it."""
     with suppress(BaseException):
         name = type(found).__name__
         if isinstance(name, str) and name.isidentifier() and len(name) <= 60:
@@ -96,7 +96,7 @@ def name_of(found: object) -> str:
 
 
 def note(what: str, error: BaseException) -> None:
-    """Print where an error arose, and not its text, which may quote an answer."""
+    """Print the place of an error without its text, which may quote an answer."""
     with suppress(BaseException):
         print(f"{what}: {name_of(error)}", file=sys.stderr)
         traceback.print_tb(error.__traceback__, limit=-20)

@@ -1,4 +1,4 @@
-"""Inside a process of installed plugins: a loop of its own for coroutines, in a thread of its own."""
+"""In the plugins' process: an event loop for coroutines, in its own thread."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ from typing import Any
 
 
 class Coroutines:
-    """The loop, which nothing that a coroutine raises ends."""
+    """An event loop that no exception of a coroutine ends."""
 
     class TooLateError(Exception):
-        """It was not done in time."""
+        """The coroutine did not finish in time."""
 
-    def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._run, daemon=True).start()
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    @classmethod
+    def start(cls) -> Coroutines:
+        """A loop that runs, in a thread that ends with the process."""
+        started = cls(asyncio.new_event_loop())
+        threading.Thread(target=started._run, daemon=True).start()
+        return started
 
     def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Have a coroutine run."""
+        """Run a coroutine in the loop."""
         asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
     async def until(self, due: float, result: Awaitable[object]) -> object:

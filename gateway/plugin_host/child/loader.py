@@ -13,7 +13,7 @@ from postil.plugins.loading import find
 
 
 def find_component(needed: ComponentSpec) -> type[Component]:
-    """The class that the gateway means. Raises PluginError if it is not there any more, or is another version."""
+    """The class of a component. Raises PluginError if it is gone or has another version."""
     found = find(needed.source, needed.kind, needed.name, (needed.module, needed.qualname))
     if found.version != needed.version:
         raise PluginLoadError(

@@ -22,15 +22,20 @@ _SWITCH_SECONDS = 0.001
 
 
 class Channel:
-    """The way to the gateway, for every thread."""
+    """The socket to the gateway, usable from every thread."""
 
-    def __init__(self, descriptor: int) -> None:
-        os.set_inheritable(descriptor, False)
-        self._socket = socket.socket(fileno=descriptor)
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
         self._one_at_a_time = threading.Lock()
 
+    @classmethod
+    def open(cls, descriptor: int) -> Channel:
+        """The way that the gateway has left open; what plugins start does not get it."""
+        os.set_inheritable(descriptor, False)
+        return cls(socket.socket(fileno=descriptor))
+
     def send(self, frame: bytes) -> None:
-        """Say something; there is nobody to be told that it cannot be said."""
+        """Send a message; a failure is ignored, because nobody is left to report it to."""
         try:
             with self._one_at_a_time:
                 self._socket.sendall(frame)
@@ -38,7 +43,7 @@ class Channel:
             end()
 
     def hear(self) -> bytes:
-        """What arrives next; empty when the gateway has gone."""
+        """The next bytes that arrive; empty when the gateway has ended."""
         try:
             return self._socket.recv(1 << 16)
         except OSError:
@@ -46,14 +51,14 @@ class Channel:
 
 
 def main(arguments: list[str]) -> None:
-    """Work until the gateway goes."""
+    """Handle messages until the gateway ends."""
     _, channel_number, gateway = arguments
     end_with(int(gateway))
     faulthandler.enable()
     # A plugin that computes gives way to its neighbours within a millisecond.
     sys.setswitchinterval(_SWITCH_SECONDS)
     threading.Thread(target=keep_log_short, args=(os.dup(1),), daemon=True).start()
-    channel = Channel(int(channel_number))
+    channel = Channel.open(int(channel_number))
     dispatcher = Dispatcher(channel.send)
     frames = wire.message_frames()
     channel.send(wire.reply(0, wire.HELLO))
@@ -64,7 +69,7 @@ def main(arguments: list[str]) -> None:
 
 
 def end() -> None:
-    """End this process and what its plugins have started, at once: they may not hold it up."""
+    """End this process and everything that its plugins started, at once."""
     os.killpg(0, signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-"""A worker's way to its primary."""
+"""A worker's connection to its primary."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ class PrimaryClient(asyncio.Protocol):
         self._numbers = 0
 
     def number(self) -> int:
-        """One that nothing else has."""
+        """A new message number."""
         self._numbers += 1
         return self._numbers
 
     def send(self, word: said.WorkerMessage) -> None:
-        """Say something that is not answered."""
+        """Send a message that gets no answer."""
         self._transport.write(said.packet(word))
 
     async def request(self, number: int, word: said.WorkerMessage) -> said.PrimaryMessage:
-        """Say something under a number; its answer, whatever that is."""
+        """Send a message under a number, and return its answer."""
         future: asyncio.Future[said.PrimaryMessage] = asyncio.get_running_loop().create_future()
         self._asked[number] = future
         self.send(word)
@@ -59,11 +59,11 @@ class PrimaryClient(asyncio.Protocol):
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Keep the transport of the new connection."""
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Hand on what came to whoever waits for it; what nobody waits for any more is dropped."""
+        """Pass each reply to the request that waits for it; others are dropped."""
         for frame in self._frames.feed(data):
             reply = said.replies.decode(frame)
             if isinstance(reply, said.Update):
@@ -72,12 +72,12 @@ class PrimaryClient(asyncio.Protocol):
                 future.set_result(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Without a primary nothing can be answered."""
+        """End the worker: it cannot answer without a primary."""
         self._lost()
 
 
 def refusal_error(reply: said.Rejected) -> GatewayError:
-    """The error that the primary met."""
+    """The error in a reply of the primary."""
     kind = _KINDS.get(reply.kind, EngineUnavailableError)
     error = kind(reply.text)
     error.retry_after, error.headers = reply.retry_after, reply.headers

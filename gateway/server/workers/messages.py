@@ -34,26 +34,26 @@ class AcquireLease(Message, frozen=True, tag=1):
 
 
 class ReleaseLease(Message, frozen=True, tag=2):
-    """It is given back, or not wanted any more."""
+    """A lease is given back, or not needed any more."""
 
     id: int
 
 
 class Admit(Message, frozen=True, tag=3):
-    """May a request of this tenant come in?"""
+    """Ask to admit a request of this tenant."""
 
     id: int
     tenant: str
 
 
 class RequestLeft(Message, frozen=True, tag=4):
-    """It has ended, if it was let in."""
+    """An admitted request has ended."""
 
     id: int
 
 
 class AddUsage(Message, frozen=True, tag=5):
-    """A line for the ledger."""
+    """Usage for the ledger."""
 
     tenant: str
     domain: str
@@ -62,7 +62,7 @@ class AddUsage(Message, frozen=True, tag=5):
     kind: str
     prompt: int
     completion: int
-    unknown: int
+    uncounted: int
 
 
 class SpendTokens(Message, frozen=True, tag=6):
@@ -73,17 +73,17 @@ class SpendTokens(Message, frozen=True, tag=6):
 
 
 class EngineAlive(Message, frozen=True, tag=8):
-    """Something has come from the engine, now or a moment ago."""
+    """The engine has sent something, now or a moment ago."""
 
 
 class EngineDone(Message, frozen=True, tag=9):
-    """A request to the engine has ended; it was on its way since its seat was had."""
+    """A request to the engine has ended; it began when its lease was granted."""
 
     well: bool
 
 
 class EngineUnhealthy(Message, frozen=True, tag=10):
-    """The engine says of itself that it cannot go on."""
+    """The engine reports that it cannot go on."""
 
 
 class AdapterLost(Message, frozen=True, tag=11):
@@ -103,7 +103,7 @@ class RequestStarted(Message, frozen=True, tag=12):
 
 
 class RequestFinished(Message, frozen=True, tag=13):
-    """It has ended."""
+    """A request to a watched release has ended."""
 
     id: int
     failed_validation: bool
@@ -127,7 +127,7 @@ class SampleReview(Message, frozen=True, tag=15):
 
 
 class ShadowAgreement(Message, frozen=True, tag=16):
-    """How shadows compared."""
+    """Counts of how shadows agreed."""
 
     counts: list[tuple[Compared, int]]
 
@@ -159,21 +159,21 @@ WorkerMessage = (
 
 
 class LeaseGranted(Message, frozen=True, tag=1):
-    """The seat is had, after a wait of so many seconds."""
+    """The lease is granted, after so many seconds of waiting."""
 
     id: int
     waited: float
 
 
 class Admitted(Message, frozen=True, tag=2):
-    """It is let in; these headers go with its answer."""
+    """The request is admitted; these headers go with its answer."""
 
     id: int
     headers: Mapping[str, str]
 
 
 class Rejected(Message, frozen=True, tag=3):
-    """It is not: an error by the name of its class, as in ``errors``."""
+    """The request is refused: an error by the name of its class, as in ``errors``."""
 
     id: int
     kind: str
@@ -191,7 +191,7 @@ class ReviewOpened(Message, frozen=True, tag=4):
 
 
 class Update(Message, frozen=True, tag=5):
-    """Something that every worker has to know, pickled."""
+    """A change for every worker, pickled."""
 
     number: int
     what: str
@@ -208,5 +208,5 @@ openings = msgspec.json.Decoder(ReviewRequest)
 
 
 def packet(message: Message) -> bytes:
-    """A message as it is sent."""
+    """Encode a message."""
     return framed(_encoder.encode(message))

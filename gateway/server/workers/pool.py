@@ -84,16 +84,16 @@ class WorkerPool(Workers):
 
     @property
     def serving(self) -> int:
-        """How many of them take requests now."""
+        """How many workers take requests now."""
         return sum(session.listens for session in self._sessions)
 
     @property
     def in_flight(self) -> int:
-        """How many requests of theirs have a seat at the engine, or wait for one."""
+        """How many of their requests hold a lease of the engine, or wait for one."""
         return sum(session.in_flight for session in self._sessions)
 
     async def start(self) -> None:
-        """Start them; return when they take requests. Raises PoolError if one does not come up."""
+        """Start the workers; return when they take requests. Raises PoolError if one does not start."""
         loop = asyncio.get_running_loop()
         self._up = [loop.create_future() for _ in range(self._settings.workers)]
         self._lives = [loop.create_task(self._kept(number)) for number in range(len(self._up))]
@@ -104,7 +104,7 @@ class WorkerPool(Workers):
             raise WorkerStartError(f"the workers do not take requests after {_START_SECONDS:g} s") from None
 
     def tell_adapters(self, change: CatalogChange) -> None:
-        """Have adapters served like this."""
+        """Send changed adapters to the workers."""
         taken = []
         for entry, _ in change.entries:
             name = str(entry.name)
@@ -113,15 +113,15 @@ class WorkerPool(Workers):
         self._tell(ADAPTERS, (taken, dict(change.defaults)))
 
     def tell_callers(self) -> None:
-        """Have them know tenants and keys."""
+        """Send tenants and keys to the workers."""
         self._tell(CALLERS, self._parts.callers.current)
 
     def tell_engine(self) -> None:
-        """Have them know what the engine is doing."""
+        """Send the engine's phase to the workers."""
         self._tell(ENGINE, self._parts.engine.phase)
 
     def tell_draining(self) -> None:
-        """Have them close each connection with its next answer."""
+        """Tell the workers to close each connection with its next answer."""
         self._tell(DRAINING, None)
 
     async def caught_up(self) -> None:
@@ -134,7 +134,7 @@ class WorkerPool(Workers):
             await asyncio.gather(*(self._caught_up(session, number) for session, number in late))
 
     async def drain(self) -> None:
-        """Have them answer what they have, and end."""
+        """Let the workers finish their requests, and end them."""
         self._ending = True
         self._tell(END, None)
         if self._lives:
@@ -142,7 +142,7 @@ class WorkerPool(Workers):
             await asyncio.wait(self._lives, timeout=most)
 
     async def stop(self) -> None:
-        """End them now."""
+        """End the workers now."""
         self._ending = True
         for life in self._lives:
             life.cancel()

@@ -1,4 +1,4 @@
-"""What a worker has in place of what the primary keeps: each asks there, or tells it."""
+"""A worker's stand-ins for what the primary keeps: each asks or tells the primary."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ class RemoteLeases:
         return self._engine()
 
     def lease(
-        self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, again: bool
+        self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, retry: bool
     ) -> RemoteLease:
-        """A seat for one request."""
+        """A lease for one request, not acquired yet."""
         wanted = None
         if weights is not None:
             ref = weights.ref
             wanted = (weights.engine_name, weights.artifact, ref.domain, ref.adapter, ref.number)
         number = self._link.number()
-        return RemoteLease(self._link, number, said.AcquireLease(number, tenant, wanted, cost, deadline, again))
+        return RemoteLease(self._link, number, said.AcquireLease(number, tenant, wanted, cost, deadline, retry))
 
     def adapter_lost(self, name: str) -> None:
-        """Have it loaded again for whoever asks next."""
+        """Tell the primary that the engine lost an adapter."""
         self._link.send(said.AdapterLost(name))
 
 
 class RemoteLease:
-    """One of them."""
+    """A lease of the primary's engine, asked for over the connection."""
 
     __slots__ = ("_link", "_number", "_word", "waited")
 
@@ -64,11 +64,11 @@ class RemoteLease:
         self.waited = 0.0
 
     def try_acquire(self) -> bool:
-        """It is never had without asking."""
+        """Return False: it always has to be asked for."""
         return False
 
     async def wait(self) -> None:
-        """Ask for it. Raises as a seat of this process does."""
+        """Ask the primary for it. Raises as ``LocalLease`` does."""
         try:
             reply = await self._link.request(self._number, self._word)
         except asyncio.CancelledError:
@@ -81,7 +81,7 @@ class RemoteLease:
         self.waited = reply.waited
 
     def release(self) -> None:
-        """Give it back."""
+        """Give the lease back."""
         self._link.send(said.ReleaseLease(self._number))
 
 
@@ -110,7 +110,7 @@ class RemoteLimits:
         return reply.headers
 
     def left(self, quota: Quota | None) -> None:
-        """A request that was let in has ended."""
+        """Tell the primary that an admitted request has ended."""
         if quota is None:
             return
         numbers = self._let_in[quota.tenant]
@@ -127,13 +127,13 @@ class RemoteLimits:
         kind: str,
         prompt: int,
         completion: int,
-        unknown: int = 0,
+        uncounted: int = 0,
     ) -> None:
         """Note one request; see ``Ledger.add``."""
-        self._link.send(said.AddUsage(tenant, domain, adapter, number, kind, prompt, completion, int(unknown)))
+        self._link.send(said.AddUsage(tenant, domain, adapter, number, kind, prompt, completion, int(uncounted)))
 
     def spend(self, quota: Quota | None, tokens: int) -> None:
-        """Charge tokens; see ``Limiter.spend``."""
+        """Charge tokens; see ``RateLimiter.spend``."""
         if quota is not None and tokens:
             self._link.send(said.SpendTokens(quota.tenant, tokens))
 
@@ -147,10 +147,10 @@ class RemoteActivity(EngineActivity):
         self._told = 0.0
 
     def asked(self) -> None:
-        """A request is on its way: the primary knows, since it gave the seat."""
+        """Do nothing: the primary knows of the request since it granted the lease."""
 
     def heard(self) -> None:
-        """Something came back; told now and then."""
+        """Tell the primary now and then that the engine sends something."""
         now = time.monotonic()
         if now - self._told >= _HEARD_SECONDS:
             self._told = now

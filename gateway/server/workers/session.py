@@ -54,7 +54,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class SessionParts:
-    """What a worker may ask the primary for."""
+    """The parts of the primary that a worker may use."""
 
     engine: EngineHandle
     leases: LeaseProvider
@@ -107,7 +107,7 @@ class WorkerSession(asyncio.Protocol):
 
     @property
     def in_flight(self) -> int:
-        """How many of its requests have a seat, or wait for one."""
+        """How many of its requests hold a lease, or wait for one."""
         return len(self._leases) + len(self._waiting)
 
     def tell(self, number: int, frame: bytes) -> None:
@@ -122,17 +122,17 @@ class WorkerSession(asyncio.Protocol):
             await self._moved.wait()
 
     def close(self) -> None:
-        """Hear and say no more."""
+        """Close the connection."""
         self._transport.abort()
 
     # What the transport calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Keep the transport of the new connection."""
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Do what is wanted."""
+        """Handle the worker's messages."""
         for frame in self._frames.feed(data):
             word = said.words.decode(frame)
             try:
@@ -141,7 +141,7 @@ class WorkerSession(asyncio.Protocol):
                 log.exception("what a worker said could not be done")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The worker has ended: nothing of what it held stays taken."""
+        """Give back everything that the ended worker held."""
         self.gone, self.listens = True, False
         self._moved.set()
         for task in self._waiting.values():
@@ -165,7 +165,7 @@ class WorkerSession(asyncio.Protocol):
             weights = PendingRequest(name, artifact, ReleaseRef(domain, adapter, number))
         try:
             self._parts.engine.ready()  # Not ready: nobody has to wait for that.
-            lease = self._parts.leases.lease(word.tenant, weights, word.cost, deadline=word.deadline, again=word.retry)
+            lease = self._parts.leases.lease(word.tenant, weights, word.cost, deadline=word.deadline, retry=word.retry)
             had = lease.try_acquire()
         except GatewayError as error:
             self._refuse(word.id, error, 0.0)
@@ -219,7 +219,7 @@ class WorkerSession(asyncio.Protocol):
 
     def _used(self, word: said.AddUsage) -> None:
         self._parts.ledger.add(
-            word.tenant, word.domain, word.adapter, word.number, word.kind, word.prompt, word.completion, word.unknown
+            word.tenant, word.domain, word.adapter, word.number, word.kind, word.prompt, word.completion, word.uncounted
         )
 
     def _spent(self, word: said.SpendTokens) -> None:

@@ -92,7 +92,7 @@ class Worker:
         self._beside: list[asyncio.Task[None]] = []
         plain = InferenceContext(
             self._catalog,
-            Extensions(self.settings, self._plugins, self._plugin_host),
+            Extensions.make(self.settings, self._plugins, self._plugin_host),
             self._plugin_host,
             self._label_prefixes,
             self._meter,

@@ -58,7 +58,7 @@ def fetch(ref: HubRef, folder: Path, patience: Patience) -> HubRef:
             raise HubError(f"{api.endpoint} names no commit of {ref}; check HF_ENDPOINT{_HERE}")
         pinned = HubRef(ref.repo, info.sha)
         files = _wanted(ref, info.siblings or (), patience.limit)
-        download = _Download(api, pinned, patience)
+        download = _Download(api, pinned, patience, time.monotonic() + patience.seconds)
         for file in files:
             download.file(file, folder / file.rfilename)
     return pinned
@@ -92,12 +92,12 @@ def _what_is_missing(ref: HubRef, needed: str, names: Sequence[str]) -> str:
 class _Download:
     """The files of one commit, one after another, under one limit and one deadline."""
 
-    def __init__(self, api: HfApi, pinned: HubRef, patience: Patience) -> None:
+    def __init__(self, api: HfApi, pinned: HubRef, patience: Patience, deadline: float) -> None:
         self._api = api
         self._ref = pinned
         self._patience = patience
         self._left = patience.limit
-        self._deadline = time.monotonic() + patience.seconds
+        self._deadline = deadline
 
     def file(self, file: RepoSibling, target: Path) -> None:
         """Download one file and hold it against what was said of it. Raises SourceError or HubError."""

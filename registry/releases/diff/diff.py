@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.store import ArtifactStore
 from postil.registry.db.tables import Release
 from postil.registry.errors import ArtifactError
 from postil.registry.policy.components import ComponentVersion
@@ -35,7 +35,7 @@ _FIGURES: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that both releases have: its value before and after, either of which may be unknown (None)."""
+    """A value before and after, either of which may be unknown (None)."""
 
     name: str
     before: Any
@@ -43,14 +43,14 @@ class Fact:
 
     @property
     def change(self) -> float | None:
-        """By how much a number grew."""
+        """How much a number grew."""
         if not _is_number(self.before) or not _is_number(self.after):
             return None
         return round(float(self.after) - float(self.before), 10)
 
     @property
     def differs(self) -> bool:
-        """Whether it is another one now."""
+        """Whether the value changed."""
         return bool(self.before != self.after)
 
 
@@ -74,7 +74,7 @@ class ReleaseDiff:
 
     @property
     def kinds(self) -> list[KindChange]:
-        """The modules, summed up."""
+        """The changes of the modules, summed up by kind."""
         return by_kind(self.modules)
 
 
@@ -82,7 +82,7 @@ def diff(before: Release, after: Release, artifacts: ArtifactStore) -> ReleaseDi
     """Compare two releases, of the same adapter or of two. Files that are gone or damaged are said to be so."""
     policy = [*policy_changes(before.policy, after.policy), *_version_changes(before, after)]
     try:
-        ours, theirs = (_Files(artifacts.verified(release.artifact)) for release in (before, after))
+        ours, theirs = (_Files.read(artifacts.verified_path(release.artifact)) for release in (before, after))
     except ArtifactError as error:
         return ReleaseDiff(before, after, policy, problem=str(error))
     return ReleaseDiff(
@@ -94,14 +94,21 @@ def diff(before: Release, after: Release, artifacts: ArtifactStore) -> ReleaseDi
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
 class _Files:
     """What is read of one artifact, which preflight has seen: its configuration and weights are known to be sound."""
 
-    def __init__(self, folder: Path) -> None:
-        self.config: dict[str, Any] = json.loads((folder / CONFIG).read_bytes())
-        self.weights = Weights(folder / WEIGHTS, self.config)
-        self.training = _read_training(folder / TRAINING)
-        self.size = sum(path.stat().st_size for path in folder.iterdir())
+    config: dict[str, Any]
+    weights: Weights
+    training: Any
+    size: int
+
+    @classmethod
+    def read(cls, folder: Path) -> _Files:
+        """Read them; of the weights only what is asked for, later."""
+        config = json.loads((folder / CONFIG).read_bytes())
+        size = sum(path.stat().st_size for path in folder.iterdir())
+        return cls(config, Weights.open(folder / WEIGHTS, config), _read_training(folder / TRAINING), size)
 
 
 def _read_training(path: Path) -> Any:
@@ -139,7 +146,7 @@ def _by_use(recorded: Sequence[Mapping[str, str]]) -> Components:
 
 
 def _facts(before: Mapping[str, Any], after: Mapping[str, Any], *, unsaid: Any) -> list[Fact]:
-    """What both have, less what is ``unsaid`` of either."""
+    """The facts of both, without those that are ``unsaid``."""
     facts = [Fact(name, before[name], after[name]) for name in before]
     return [fact for fact in facts if not fact.before == fact.after == unsaid]
 

@@ -19,7 +19,7 @@ _SHORT = 60
 
 
 class _Absent:
-    """No value at all, which null is not."""
+    """The type of ``ABSENT``: no value at all, as opposed to null."""
 
 
 ABSENT = _Absent()
@@ -74,7 +74,7 @@ def _plugin_changes(path: str, before: Sequence[Any], after: Sequence[Any]) -> I
 
 
 def _by_name(uses: Sequence[Any]) -> dict[tuple[str, int], Any]:
-    """Each under its name and a count: fallback rules of one name may stand more than once."""
+    """The plugins by name and count: a fallback rule may be named more than once."""
     found: dict[tuple[str, int], Any] = {}
     seen: Counter[str] = Counter()
     for use in uses:
@@ -84,7 +84,7 @@ def _by_name(uses: Sequence[Any]) -> dict[tuple[str, int], Any]:
 
 
 def _plugins(before: Any, after: Any) -> bool:
-    """Whether both are lists of named things; one of them may be absent."""
+    """Whether both are lists of named plugins; one of them may be absent."""
     both = [value for value in (before, after) if value is not ABSENT]
     return any(both) and all(
         isinstance(uses, list | tuple)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from postil.registry.preflight.adapter_config import ends, layer_of
-from postil.registry.preflight.tensors import read_tensors
+from postil.registry.preflight.tensors import Tensor, read_tensors
 
 State = Literal["identical", "changed", "added", "removed"]
 Array = npt.NDArray[Any]
@@ -27,11 +27,17 @@ class Weights:
     Only what is asked for is read from the disk, so that large adapters need no memory.
     """
 
-    def __init__(self, path: Path, config: Mapping[str, Any]) -> None:
-        self.tensors = {tensor.name: tensor for tensor in read_tensors(path)}
-        self.modules = _by_module(self.tensors)
-        self._data: Array = np.memmap(path, dtype=np.uint8, mode="r")
+    def __init__(self, tensors: Mapping[str, Tensor], data: Array, config: Mapping[str, Any]) -> None:
+        self.tensors = tensors
+        self.modules = _by_module(tensors)
+        self._data = data
         self._config = config
+
+    @classmethod
+    def open(cls, path: Path, config: Mapping[str, Any]) -> Weights:
+        """The weights in a file, which stays mapped as long as they are in use."""
+        tensors = {tensor.name: tensor for tensor in read_tensors(path)}
+        return cls(tensors, np.memmap(path, dtype=np.uint8, mode="r"), config)
 
     def same_bytes(self, name: str, other: Weights) -> bool:
         """Whether both hold this tensor with the same type, shape and bytes."""
@@ -92,18 +98,18 @@ class ModuleChange:
 
     @property
     def kind(self) -> str:
-        """``q_proj``."""
+        """The kind of module, such as ``q_proj``."""
         return self.module.rpartition(".")[2]
 
     @property
     def layer(self) -> int | None:
-        """The number of its layer."""
+        """The number of the layer."""
         return layer_of(self.module)
 
 
 @dataclass(frozen=True, slots=True)
 class KindChange:
-    """The modules of one kind that fared alike: ``q_proj`` in layers 15-29, with the change of all taken as one."""
+    """Modules of one kind in the same state: ``q_proj`` in layers 15-29, with their change taken together."""
 
     kind: str
     state: State
@@ -122,7 +128,7 @@ def compare_weights(before: Weights, after: Weights) -> list[ModuleChange]:
 
 
 def by_kind(changes: Iterable[ModuleChange]) -> list[KindChange]:
-    """Sum up: one line for each kind of module and state, in the order in which they first come."""
+    """Group changes by kind of module and state, in the order of their first layer."""
     groups: dict[tuple[str, State], list[ModuleChange]] = defaultdict(list)
     for change in changes:
         groups[change.kind, change.state].append(change)
@@ -189,7 +195,7 @@ def _together(changes: Sequence[ModuleChange], part: Callable[[ModuleChange], No
 
 
 def _ranges(numbers: Iterable[int]) -> str:
-    """``0, 2, 3, 4`` -> ``0, 2-4``."""
+    """Layers as ranges: ``0, 2, 3, 4`` -> ``0, 2-4``."""
     runs: list[list[int]] = []
     for number in sorted(numbers):
         if runs and number == runs[-1][1] + 1:

@@ -143,7 +143,7 @@ async def test_who_moved_the_canary_meanwhile_is_not_overridden(
     await house.publish("healthcare/triage", seed=2, live=False)
     await canary(house, 3)
     house.runtime.rollback_causes.put_nowait(Regression(CANARY, ref(2), ref(1), FINDING))
-    await until(lambda: any("could not be taken back" in line for line in caplog.messages))
+    await until(lambda: any("could not be rolled back" in line for line in caplog.messages))
     assert served(house) == (1, 3)
     assert (await state(house))["events"][-1]["action"] == "canary"
 
@@ -153,7 +153,7 @@ async def test_who_promoted_meanwhile_is_not_overridden(
 ) -> None:
     await house.publish("healthcare/triage", seed=2)
     house.runtime.rollback_causes.put_nowait(Regression(STABLE, ref(2), ref(1), FINDING))
-    await until(lambda: any("could not be taken back" in line for line in caplog.messages))
+    await until(lambda: any("could not be rolled back" in line for line in caplog.messages))
     assert served(house) == (3, None)
 
 
@@ -165,7 +165,7 @@ async def test_a_database_that_fails_does_not_end_the_watch(
     with database.engine.begin() as connection:
         connection.execute(text("ALTER TABLE event RENAME TO hidden"))
     house.runtime.rollback_causes.put_nowait(Regression(CANARY, ref(2), ref(1), FINDING))
-    await until(lambda: any("could not be taken back" in line for line in caplog.messages))
+    await until(lambda: any("background task automatic rollback failed" in line for line in caplog.messages))
     with database.engine.begin() as connection:
         connection.execute(text("ALTER TABLE hidden RENAME TO event"))
     house.runtime.rollback_causes.put_nowait(Regression(CANARY, ref(2), ref(1), FINDING))
@@ -179,7 +179,7 @@ async def test_what_cannot_be_taken_back_while_the_engine_is_down_is_taken_back_
     house.engine.healthy = False
     await until(lambda: house.runtime.engine.phase is Phase.DOWN)
     house.runtime.rollback_causes.put_nowait(Regression(STABLE, ref(2), ref(1), FINDING))
-    await until(lambda: any("cannot be taken back yet" in line for line in caplog.messages))
+    await until(lambda: any("cannot roll back yet" in line for line in caplog.messages))
     house.engine.healthy = True
     await until(lambda: served(house) == (1, None))
     assert (await house.ask(clinic)).headers["x-postil-release"] == "healthcare/triage@1"

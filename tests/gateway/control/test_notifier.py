@@ -62,6 +62,7 @@ async def test_what_a_gateway_that_died_had_not_told_is_told_when_its_lease_is_o
     async with listening(tmp_path, "one", shared) as one:
         await one.tenant("first", "healthcare")
         await until(lambda: heard(tmp_path, "one") == ["first"])
+        await until(lambda: told_all(one))
         database = one.runtime.registry.get().database
         with database.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE lease SET holder = 'dead', expires_at = now() + interval '1 hour'")

@@ -81,7 +81,7 @@ async def test_an_adapter_on_a_hub_is_fetched_and_its_commit_kept(house: House, 
     assert response.status_code == 201, response.text
     made = response.json()
     assert (made["source"], made["note"], made["created"]) == (f"{SOURCE}@{commit}", "from outside", True)
-    artifact = house.runtime.registry.get().artifacts.verified(made["artifact"])
+    artifact = house.runtime.registry.get().artifacts.verified_path(made["artifact"])
     assert {path.name: path.read_bytes() for path in artifact.iterdir()} == hub.repos[REPO].commits[commit]
     state = (await house.admin("GET", "/api/v1/adapters/legal/notes")).json()
     assert state["releases"][0]["source"] == f"{SOURCE}@{commit}"

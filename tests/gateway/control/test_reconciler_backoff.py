@@ -15,7 +15,7 @@ from postil.gateway.control.reconciler import DesiredReleases, Reconciler
 from postil.gateway.engine.adapter_cache import AdapterCache
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.inference.routing.release import LoadedRelease, engine_name
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.local_store import LocalStore
 from postil.registry.backoff import Backoff
 from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM, Reply
@@ -64,11 +64,11 @@ async def running(
 ) -> AsyncIterator[Bench]:
     """A bench whose loop runs; that it still does so in the end is checked."""
     engine, url = engine_at
-    store, wanted = ArtifactStore(tmp_path / "artifacts"), list[tuple[LoadedRelease, list[str]]]()
+    store, wanted = LocalStore.open(tmp_path / "artifacts"), list[tuple[LoadedRelease, list[str]]]()
     releases = []
     for seed, release in enumerate((RELEASES[1], RELEASES[2])):
         with store.incoming() as folder:
-            artifact = store.add(write_adapter(folder / "adapter", seed=seed))
+            artifact = store.put(write_adapter(folder / "adapter", seed=seed))
         releases.append(replace(release, artifact=artifact, engine_name=engine_name(artifact)))
     client = EngineClient(url, timeout_seconds=5)
     adapter_cache = AdapterCache(client, store, capacity=64, busy=lambda name: False)

@@ -102,7 +102,7 @@ async def test_weights_changed_on_disk_are_not_loaded_again(house: House, ours: 
     await send(house, ours)
     await promote(house, 1)
     key = await house.tenant("clinic", "healthcare")
-    kept = house.runtime.registry.get().artifacts.verified(artifact(house, 1)) / WEIGHTS
+    kept = house.runtime.registry.get().artifacts.verified_path(artifact(house, 1)) / WEIGHTS
     changed = bytearray(kept.read_bytes())
     changed[-1] ^= 1
     kept.write_bytes(changed)

@@ -7,8 +7,11 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+import pytest
+
 from postil.gateway.control.reviews import Reviews
 from postil.gateway.control.webhooks import Webhooks
+from postil.gateway.errors import EngineUnavailableError
 from postil.plugins import ReleaseRef
 from postil.registry.db.database import Database
 from postil.registry.reviews import reviews as kept
@@ -98,3 +101,58 @@ async def test_what_a_gateway_claimed_before_it_died_is_posted_after_the_claim_e
             two.heard()
             await until(lambda: told(database) == {first, second})
         assert receiver.posted == [first, second, first]
+
+
+async def test_a_webhook_that_does_not_answer_holds_up_no_other(database: Database) -> None:
+    slow, quick = Receiver(), Receiver()
+    slow.open.clear()
+    async with serving(slow) as slow_url, serving(quick) as url, gateways(database) as (one, _):
+        stuck = [decided(database, slow_url) for _ in range(3)]
+        wanted = {decided(database, url) for _ in range(5)}
+        with outbox(one):
+            await until(lambda: told(database) == wanted)
+            assert slow.posted == stuck[:1], "one at a time for each address"
+            slow.open.set()
+            await until(lambda: told(database) == wanted | set(stuck))
+        assert slow.posted == stuck
+        assert sorted(quick.posted) == sorted(wanted)
+
+
+async def test_four_webhooks_are_posted_to_at_a_time_and_no_more(database: Database) -> None:
+    receiver = Receiver()
+    receiver.open.clear()
+    async with serving(receiver) as url, gateways(database) as (one, _):
+        decisions = [decided(database, f"{url}/{number}") for number in range(6)]
+        with outbox(one):
+            await until(lambda: len(receiver.posted) == 4)
+            one.heard()
+            claimed = [row for row in kept.reviews(database).items if row.delivery_claimed_by is not None]
+            assert {row.id for row in claimed} == set(receiver.posted) == set(decisions[:4])
+            receiver.open.set()
+            await until(lambda: told(database) == set(decisions))
+
+
+async def test_a_database_that_goes_between_a_post_and_its_note_ends_no_delivery(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver, here = Receiver(), [True]
+    receiver.open.clear()
+
+    def found() -> Database:
+        if not here[0]:
+            raise EngineUnavailableError("the gateway is still starting")
+        return database
+
+    gateway = Reviews(found, Webhooks(None))
+    async with serving(receiver) as url:
+        first = decided(database, url)
+        with outbox(gateway):
+            await until(lambda: receiver.posted == [first])
+            here[0] = False
+            receiver.open.set()
+            await until(lambda: "is not noted: EngineUnavailableError" in caplog.text)
+            here[0] = True
+            second = decided(database, url)
+            gateway.heard()
+            await until(lambda: told(database) == {second})
+        await gateway.stop()

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import psutil
 
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.local_store import LocalStore
 from tests.gateway.crash.ledger import Json, Told, shown, told
 from tests.gateway.crash.victim import Victim
 
@@ -73,7 +73,7 @@ class Inspection:
                 self._victim.struck[f"no answer, and it {'was done' if known[act.by] else 'was not done'}"] += 1
 
     def _check_artifacts(self, adapters: Mapping[str, Json], tells: Mapping[str, Told]) -> None:
-        store, acts = ArtifactStore(self._victim.home / "artifacts"), {act.by: act for act in self._work.acts}
+        store, acts = LocalStore.open(self._victim.home / "artifacts"), {act.by: act for act in self._work.acts}
         named = set[str]()
         for name, state in adapters.items():
             for row in state["releases"]:
@@ -83,7 +83,7 @@ class Inspection:
                 if row["number"] not in tells[name].collected:
                     named.add(row["artifact"])
         for artifact in named:
-            store.verified(artifact)
+            store.verified_path(artifact)
         before, self._orphans = self._orphans, len(store.sizes().keys() - named)
         self._victim.struck["it left: files kept that no release names"] += self._orphans > before
 

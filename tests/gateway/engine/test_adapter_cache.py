@@ -12,7 +12,7 @@ import pytest
 from postil.gateway.engine.adapter_cache import AdapterCache, LoadError
 from postil.gateway.engine.client import EngineClient
 from postil.gateway.inference.routing.release import engine_name
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.local_store import LocalStore
 from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import until
@@ -44,11 +44,11 @@ class Bench:
 @pytest.fixture
 async def bench(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> AsyncIterator[Bench]:
     engine, url = engine_at
-    store = ArtifactStore(tmp_path / "artifacts")
+    store = LocalStore.open(tmp_path / "artifacts")
     artifacts = []
     for seed in range(4):
         with store.incoming() as folder:
-            artifacts.append(store.add(write_adapter(folder / "adapter", seed=seed)))
+            artifacts.append(store.put(write_adapter(folder / "adapter", seed=seed)))
     client = EngineClient(url, timeout_seconds=5)
     busy: set[str] = set()
     yield Bench(engine, AdapterCache(client, store, capacity=2, busy=busy.__contains__), artifacts, busy)

@@ -109,7 +109,7 @@ def test_another_number_of_answers_is_another_answer() -> None:
 def traced(shadows: Shadows) -> RequestRecord:
     """A request that stable has answered and that a shadow gets a copy of."""
     ask = CompletionRequest(Kind.CHAT, {"messages": []}, None, False, False)
-    record = RequestRecord(Route(RELEASES[1], "stable", shadow=RELEASES[2]), CALLER, ask, [shadows])
+    record = RequestRecord.start(Route(RELEASES[1], "stable", shadow=RELEASES[2]), CALLER, ask, [shadows])
     assert record.raw is not None
     record.raw.append(answers.as_json(answer(Kind.CHAT, ["yes"])))
     return record

@@ -32,9 +32,9 @@ async def used(house: House, **asked: str) -> dict[str, dict[str, Any]]:
     return {entry.pop(by): entry for entry in response.json()["data"]}
 
 
-def counts(requests: int, prompt: int, completion: int, unknown: int = 0) -> dict[str, int]:
+def counts(requests: int, prompt: int, completion: int, uncounted: int = 0) -> dict[str, int]:
     """An entry of the report."""
-    return {"requests": requests, "unknown": unknown, "prompt_tokens": prompt, "completion_tokens": completion}
+    return {"requests": requests, "uncounted": uncounted, "prompt_tokens": prompt, "completion_tokens": completion}
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ async def test_a_stream_that_is_cut_off_is_counted_up_to_there(house: House, fir
     answer = await house.ask(firm, model="legal/scanned", stream=True)
     assert "content_filter" in answer.text
     entry = (await used(house))["firm"]
-    assert (entry["requests"], entry["unknown"], entry["prompt_tokens"]) == (1, 0, 3)
+    assert (entry["requests"], entry["uncounted"], entry["prompt_tokens"]) == (1, 0, 3)
     assert 2 <= entry["completion_tokens"] < 503
 
 
@@ -90,7 +90,7 @@ async def test_a_client_that_leaves_pays_for_what_came(house: House, firm: str) 
                 break
     await until(lambda: house.runtime.traffic.in_flight == 0)
     entry = (await used(house))["firm"]
-    assert (entry["requests"], entry["unknown"], entry["prompt_tokens"]) == (1, 0, 3)
+    assert (entry["requests"], entry["uncounted"], entry["prompt_tokens"]) == (1, 0, 3)
     assert 5 <= entry["completion_tokens"] < 1000
 
 
@@ -101,7 +101,7 @@ async def test_one_that_leaves_before_the_engine_has_said_anything_is_named(hous
     asking.cancel()
     await until(lambda: house.runtime.traffic.in_flight == 0)
     house.engine.gate.set()
-    assert await used(house) == {"firm": counts(1, 0, 0, unknown=1)}
+    assert await used(house) == {"firm": counts(1, 0, 0, uncounted=1)}
 
 
 async def test_what_the_engine_refused_counts_for_nothing(house: House, firm: str) -> None:
@@ -118,9 +118,9 @@ async def test_what_a_policy_asks_again_stands_beside_the_answers(house: House) 
     house.engine.reply = lambda body: Reply(next(answers))
     assert "billing" in (await house.ask(key)).text
     entry = (await used(house))["clinic"]
-    again = entry.pop("again")
-    assert (entry["requests"], again["requests"]) == (1, 1)
-    assert (entry["prompt_tokens"], again["prompt_tokens"]) == (3, 3)
+    retry = entry.pop("retry")
+    assert (entry["requests"], retry["requests"]) == (1, 1)
+    assert (entry["prompt_tokens"], retry["prompt_tokens"]) == (3, 3)
 
 
 async def test_shadows_are_counted_apart_and_no_tenant_is_told_or_charged(house: House) -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postil.registry.accounts import usage
-from postil.registry.accounts.usage import AGAIN, ANSWER, SHADOW, Account, Batch, UsageRow, Window
+from postil.registry.accounts.usage import ANSWER, RETRY, SHADOW, Account, Batch, UsageRow, Window
 from postil.registry.db.database import Database
 from tests.registry.releases.test_concurrency import MANY, at_once
 
@@ -29,7 +29,7 @@ def account(
 
 def counts(entry: Mapping[str, Any]) -> tuple[int, ...]:
     """The figures of an entry."""
-    return tuple(entry[name] for name in ("requests", "unknown", "prompt_tokens", "completion_tokens"))
+    return tuple(entry[name] for name in ("requests", "uncounted", "prompt_tokens", "completion_tokens"))
 
 
 def add(database: Database, batch: Batch) -> None:
@@ -54,7 +54,7 @@ def filled(database: Database) -> Database:
                 account(number=2): UsageRow(1, 1, 0, 0),
                 account("bank"): UsageRow(4, 0, 40, 10),
                 account(day=later): UsageRow(1, 0, 7, 3),
-                account(kind=AGAIN): UsageRow(1, 0, 11, 4),
+                account(kind=RETRY): UsageRow(1, 0, 11, 4),
                 account(kind=SHADOW): UsageRow(3, 0, 30, 9),
                 account(name="notes"): UsageRow(1, 0, 1, 1),
                 BASE: UsageRow(1, 0, 100, 200),
@@ -68,9 +68,9 @@ def test_it_adds_up_by_tenant(filled: Database) -> None:
     bank, clinic = usage.report(filled, "tenant").items
     assert (bank["tenant"], *counts(bank)) == ("bank", 4, 0, 40, 10)
     assert (clinic["tenant"], *counts(clinic)) == ("clinic", 6, 1, 128, 209)
-    assert counts(clinic[AGAIN]) == (1, 0, 11, 4)
+    assert counts(clinic[RETRY]) == (1, 0, 11, 4)
     assert counts(clinic[SHADOW]) == (3, 0, 30, 9)
-    assert AGAIN not in bank
+    assert RETRY not in bank
 
 
 def test_it_adds_up_by_adapter_release_and_day(filled: Database) -> None:
@@ -121,7 +121,7 @@ def test_tokens_beyond_four_bytes_are_counted(database: Database) -> None:
     assert counts(entry) == (2, 0, 2**41, 2**42)
 
 
-ACCOUNTS = st.sampled_from([account(), account("bank"), account(number=2), account(kind=AGAIN), BASE])
+ACCOUNTS = st.sampled_from([account(), account("bank"), account(number=2), account(kind=RETRY), BASE])
 PARTS = st.dictionaries(ACCOUNTS, st.builds(UsageRow, *[st.integers(0, 10**6)] * 4), max_size=4)
 
 
@@ -151,7 +151,7 @@ def test_sums_add_up_whatever_order_the_writers_flush_in(
 def _sums(database: Database) -> Counter[tuple[str, str]]:
     found: Counter[tuple[str, str]] = Counter()
     for entry in usage.report(database, "tenant").items:
-        for part in (entry, entry.get(AGAIN, {})):
+        for part in (entry, entry.get(RETRY, {})):
             found.update({(entry["tenant"], name): part[name] for name in UsageRow._fields if name in part})
     return +found
 

@@ -35,7 +35,7 @@ def test_what_lies_beside_an_adapter_makes_no_other_release(registry: Registry) 
                 (folder / "adapter" / file).write_text("{}")
             made.append(registry.publish(folder / "adapter", name, Policy(), note="", actor="ann"))
     assert [(release.number, created) for release, created in made] == [(1, True), (1, False)]
-    kept = registry.artifacts.verified(made[0][0].artifact)
+    kept = registry.artifacts.verified_path(made[0][0].artifact)
     assert sorted(path.name for path in kept.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
 
 

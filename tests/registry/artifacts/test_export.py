@@ -43,7 +43,7 @@ def publish(registry: Registry, policy: Policy, report: str | None = None) -> Re
 
 def exported(registry: Registry, release: Release) -> bytes:
     """The tar of a release."""
-    return b"".join(tar_chunks(release_files(release, registry.artifacts.verified(release.artifact))))
+    return b"".join(tar_chunks(release_files(release, registry.artifacts.verified_path(release.artifact))))
 
 
 @pytest.mark.parametrize("report", [None, "{}"])
@@ -61,7 +61,7 @@ def test_an_export_that_is_published_is_the_same_release(
 
 def test_an_export_is_the_artifact_with_its_policy_and_a_card(registry: Registry) -> None:
     release = publish(registry, Policy(), "{}")
-    artifact = registry.artifacts.verified(release.artifact)
+    artifact = registry.artifacts.verified_path(release.artifact)
     files = {file.name: b"".join(file.chunks()) for file in release_files(release, artifact)}
     assert list(files) == [
         "README.md", "adapter_config.json", "adapter_model.safetensors", "policy.yaml", "training.json",
@@ -71,7 +71,7 @@ def test_an_export_is_the_artifact_with_its_policy_and_a_card(registry: Registry
 
 def test_a_signature_goes_with_it(registry: Registry) -> None:
     release = publish(registry, Policy())
-    files = release_files(release, registry.artifacts.verified(release.artifact), "the signature")
+    files = release_files(release, registry.artifacts.verified_path(release.artifact), "the signature")
     assert [b"".join(file.chunks()) for file in files if file.name == SIGNATURE] == [b"the signature"]
 
 

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postil.registry.artifacts.local_store import ArtifactStore, folder_digest
+from postil.registry.artifacts.local_store import LocalStore, folder_digest
 from postil.registry.errors import ArtifactError
 
 NAMES = st.from_regex(r"[a-z]{1,6}", fullmatch=True)
@@ -24,9 +24,9 @@ FILES = st.dictionaries(NAMES, st.binary(max_size=20), max_size=4)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> ArtifactStore:
+def store(tmp_path: Path) -> LocalStore:
     """An empty store."""
-    return ArtifactStore(tmp_path / "store")
+    return LocalStore.open(tmp_path / "store")
 
 
 def fill(folder: Path, files: Mapping[str, bytes]) -> Path:
@@ -37,10 +37,10 @@ def fill(folder: Path, files: Mapping[str, bytes]) -> Path:
     return folder
 
 
-def add(store: ArtifactStore, files: Mapping[str, bytes]) -> str:
+def add(store: LocalStore, files: Mapping[str, bytes]) -> str:
     """Keep these files; returns their digest."""
     with store.incoming() as folder:
-        return store.add(fill(folder / "adapter", files))
+        return store.put(fill(folder / "adapter", files))
 
 
 def everything_under(folder: Path) -> list[str]:
@@ -85,31 +85,31 @@ def test_moving_bytes_between_files_changes_the_digest(tmp_path: Path) -> None:
     assert one != folder_digest(fill(tmp_path / "three", {"a": b"", "b": b"xy"}))
 
 
-def test_what_is_kept_is_found_under_its_digest(store: ArtifactStore) -> None:
+def test_what_is_kept_is_found_under_its_digest(store: LocalStore) -> None:
     digest = add(store, {"a.json": b"{}", "b.safetensors": b"weights"})
-    folder = store.verified(digest)
+    folder = store.verified_path(digest)
     assert digest == folder_digest(folder)
     assert (folder.parent.name, f"{folder.parent.name}:{folder.name}") == ("sha256", digest)
     assert (folder / "b.safetensors").read_bytes() == b"weights"
 
 
-def test_the_same_files_twice_are_kept_once(store: ArtifactStore, tmp_path: Path) -> None:
+def test_the_same_files_twice_are_kept_once(store: LocalStore, tmp_path: Path) -> None:
     digest = add(store, {"a": b"1"})
-    inode = (store.verified(digest) / "a").stat().st_ino
+    inode = (store.verified_path(digest) / "a").stat().st_ino
     assert add(store, {"a": b"1"}) == digest
-    assert (store.verified(digest) / "a").stat().st_ino == inode
+    assert (store.verified_path(digest) / "a").stat().st_ino == inode
     assert len(list((tmp_path / "store" / "sha256").iterdir())) == 1
 
 
 @pytest.mark.parametrize("harm", ["change", "add", "remove", "rename", "truncate"])
-def test_a_damaged_artifact_is_found_and_mended_by_publishing_it_again(store: ArtifactStore, harm: str) -> None:
+def test_a_damaged_artifact_is_found_and_mended_by_publishing_it_again(store: LocalStore, harm: str) -> None:
     digest = add(store, {"a": b"12", "b": b"3"})
-    damage(store.verified(digest), harm)
+    damage(store.verified_path(digest), harm)
     with pytest.raises(ArtifactError) as caught:
-        store.verified(digest)
+        store.verified_path(digest)
     assert str(caught.value) == f"artifact {digest[:19]} is damaged on disk; publish it again"
     assert add(store, {"a": b"12", "b": b"3"}) == digest
-    assert (store.verified(digest) / "a").read_bytes() == b"12"
+    assert (store.verified_path(digest) / "a").read_bytes() == b"12"
 
 
 def damage(folder: Path, harm: str) -> None:
@@ -126,14 +126,14 @@ def damage(folder: Path, harm: str) -> None:
         (folder / "b").rename(folder / "c")
 
 
-def test_an_artifact_that_is_missing_is_named(store: ArtifactStore) -> None:
+def test_an_artifact_that_is_missing_is_named(store: LocalStore) -> None:
     digest = "sha256:" + "0" * 64
     with pytest.raises(ArtifactError) as caught:
-        store.verified(digest)
+        store.verified_path(digest)
     assert str(caught.value) == "artifact sha256:000000000000 is missing from the store; publish it again"
 
 
-def test_an_interrupted_publish_leaves_nothing(store: ArtifactStore, tmp_path: Path) -> None:
+def test_an_interrupted_publish_leaves_nothing(store: LocalStore, tmp_path: Path) -> None:
     with suppress(KeyError), store.incoming() as folder:
         fill(folder / "adapter", {"a": b"1"})
         raise KeyError
@@ -142,27 +142,27 @@ def test_an_interrupted_publish_leaves_nothing(store: ArtifactStore, tmp_path: P
     assert everything_under(tmp_path / "store") == ["incoming", "sha256"]
 
 
-def test_incoming_folders_are_empty_and_apart(store: ArtifactStore) -> None:
+def test_incoming_folders_are_empty_and_apart(store: LocalStore) -> None:
     with store.incoming() as one, store.incoming() as other:
         assert one != other
         assert list(one.iterdir()) == list(other.iterdir()) == []
 
 
-def test_what_a_crash_left_is_cleared_and_what_is_kept_stays(store: ArtifactStore, tmp_path: Path) -> None:
+def test_what_a_crash_left_is_cleared_and_what_is_kept_stays(store: LocalStore, tmp_path: Path) -> None:
     digest = add(store, {"a": b"1"})
     fill(tmp_path / "store" / "incoming" / "crashed", {"half": b""})
     (tmp_path / "store" / "incoming" / "before-it-began.lock").touch()
     store.clear_incoming()
-    assert store.verified(digest).is_dir()
+    assert store.verified_path(digest).is_dir()
     assert list((tmp_path / "store" / "incoming").iterdir()) == []
 
 
-def test_a_store_is_found_again(store: ArtifactStore, tmp_path: Path) -> None:
+def test_a_store_is_found_again(store: LocalStore, tmp_path: Path) -> None:
     digest = add(store, {"a": b"1"})
-    assert ArtifactStore(tmp_path / "store").verified(digest).is_dir()
+    assert LocalStore.open(tmp_path / "store").verified_path(digest).is_dir()
 
 
-def test_two_who_keep_the_same_files_at_once_both_succeed(store: ArtifactStore) -> None:
+def test_two_who_keep_the_same_files_at_once_both_succeed(store: LocalStore) -> None:
     files = {str(number): b"x" * number for number in range(30)}
     start, found = threading.Barrier(4), list[str]()
 
@@ -170,7 +170,7 @@ def test_two_who_keep_the_same_files_at_once_both_succeed(store: ArtifactStore) 
         with store.incoming() as folder:
             made = fill(folder / "adapter", files)
             start.wait()
-            found.append(store.add(made))
+            found.append(store.put(made))
 
     threads = [threading.Thread(target=keep) for _ in range(4)]
     for thread in threads:
@@ -178,19 +178,19 @@ def test_two_who_keep_the_same_files_at_once_both_succeed(store: ArtifactStore) 
     for thread in threads:
         thread.join()
     assert len(found) == 4
-    assert {store.verified(digest).name for digest in found} == {found[0].removeprefix("sha256:")}
+    assert {store.verified_path(digest).name for digest in found} == {found[0].removeprefix("sha256:")}
 
 
-def test_what_somebody_is_at_work_on_is_not_cleared(store: ArtifactStore, tmp_path: Path) -> None:
+def test_what_somebody_is_at_work_on_is_not_cleared(store: LocalStore, tmp_path: Path) -> None:
     with store.incoming() as folder:
         fill(folder / "adapter", {"a": b"1"})
-        ArtifactStore(tmp_path / "store").clear_incoming()
-        assert store.verified(store.add(folder / "adapter")).is_dir()
+        LocalStore.open(tmp_path / "store").clear_incoming()
+        assert store.verified_path(store.put(folder / "adapter")).is_dir()
     assert list((tmp_path / "store" / "incoming").iterdir()) == []
 
 
 def test_a_lock_that_was_cleared_away_before_it_was_held_is_made_anew(
-    store: ArtifactStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The instant between making the lock file and holding it, which chance hardly ever hits."""
     import fcntl
@@ -200,7 +200,7 @@ def test_a_lock_that_was_cleared_away_before_it_was_held_is_made_anew(
     def clear_first(descriptor: int, how: int) -> None:
         if not cleared:
             cleared.append(descriptor)
-            ArtifactStore(tmp_path / "store").clear_incoming()
+            LocalStore.open(tmp_path / "store").clear_incoming()
         flock(descriptor, how)
 
     monkeypatch.setattr(fcntl, "flock", clear_first)
@@ -214,27 +214,27 @@ def test_a_lock_that_was_cleared_away_before_it_was_held_is_made_anew(
 PUBLISHER = """
 import sys
 from pathlib import Path
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.local_store import LocalStore
 
-store, last = ArtifactStore(Path(sys.argv[1])), ""
+store, last = LocalStore.open(Path(sys.argv[1])), ""
 with store.incoming() as folder:
     (folder / "a").write_bytes(b"1")
     print(folder, flush=True)
     sys.stdin.readline()
-    print(store.add(folder), flush=True)
+    print(store.put(folder), flush=True)
 """
 REPEATER = """
 import sys
 from pathlib import Path
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.local_store import LocalStore
 
-store = ArtifactStore(Path(sys.argv[1]))
+store = LocalStore.open(Path(sys.argv[1]))
 while True:
     for number in range(int(sys.argv[2])):
         with store.incoming() as folder:
             for name in "abcdef":
                 (folder / name).write_bytes(name.encode() * 1000 * (number + 1))
-            print(store.add(folder), flush=True)
+            print(store.put(folder), flush=True)
 """
 
 
@@ -259,12 +259,12 @@ def test_of_two_processes_only_what_the_killed_one_left_is_cleared(tmp_path: Pat
     root = tmp_path / "store"
     with another(PUBLISHER, root) as living, another(PUBLISHER, root) as killed:
         kept, left = Path(line(living.stdout)), Path(line(killed.stdout))
-        ArtifactStore(root).clear_incoming()
+        LocalStore.open(root).clear_incoming()
         assert (kept.is_dir(), left.is_dir()) == (True, True)
         killed.kill()
         killed.wait()
         assert left.is_dir()
-        ArtifactStore(root).clear_incoming()
+        LocalStore.open(root).clear_incoming()
         assert (kept.is_dir(), left.exists()) == (True, False)
         assert living.stdin is not None
         print("go on", file=living.stdin, flush=True)
@@ -278,25 +278,25 @@ def test_of_two_processes_only_what_the_killed_one_left_is_cleared(tmp_path: Pat
 def test_what_a_killed_process_said_it_kept_is_kept(tmp_path: Path) -> None:
     """Two processes keep the same files over and over, one of them killed at any instant, while a third clears."""
     root, chance = tmp_path / "store", random.Random(0)
-    store = ArtifactStore(root)
+    store = LocalStore.open(root)
     with another(REPEATER, root, 3) as steady:
         for _ in range(8):
             with another(REPEATER, root, 3) as killed:
                 said = [line(killed.stdout) for _ in range(chance.randrange(1, 12))]
                 killed.kill()
             store.clear_incoming()
-            assert {store.verified(digest).name for digest in said} == {digest[7:] for digest in said}
+            assert {store.verified_path(digest).name for digest in said} == {digest[7:] for digest in said}
             assert line(steady.stdout)
             assert steady.poll() is None
     store.clear_incoming()
     assert list((root / "incoming").iterdir()) == []
 
 
-def test_many_who_mend_the_same_damage_at_once_never_take_it_away(store: ArtifactStore) -> None:
+def test_many_who_mend_the_same_damage_at_once_never_take_it_away(store: LocalStore) -> None:
     files = {str(number): b"x" * 1000 for number in range(5)}
-    folder = store.verified(add(store, files))
+    folder = store.verified_path(add(store, files))
     (folder / "0").write_bytes(b"damaged")
-    at_once(4, lambda: store.verified(add(store, files)))
+    at_once(4, lambda: store.verified_path(add(store, files)))
 
 
 def at_once(number: int, act: Callable[[], object]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -58,13 +56,12 @@ def offering(validator: type[Validator]) -> PluginManager:
 
 
 @pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PluginManager]:
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PluginManager:
     """With the validator of an installed package."""
     install(tmp_path, "polite_words", GOOD)
     monkeypatch.syspath_prepend(str(tmp_path))
     importlib.invalidate_caches()
-    yield PluginManager()
-    del sys.modules["polite_words"]
+    return PluginManager()
 
 
 def test_every_plugin_of_a_policy_is_named_once_with_its_version(plugins: PluginManager) -> None:

@@ -56,7 +56,7 @@ def test_publishes_at_once_get_consecutive_numbers(registry: Registry, publish: 
 def test_the_same_published_at_once_is_one_release(registry: Registry, publish: Publish) -> None:
     assert at_once(lambda _: publish(seed=1)) == [1] * MANY
     (release,) = registry.state(TRIAGE).releases
-    assert registry.artifacts.verified(release.artifact).is_dir()
+    assert registry.artifacts.verified_path(release.artifact).is_dir()
     assert len(registry.state(TRIAGE).events) == 1
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postil.plugins.manager import PluginManager
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.local_store import LocalStore
 from postil.registry.base_model.model import BaseModel
 from postil.registry.db import queries as store
 from postil.registry.db.audit_chain import first_break
@@ -44,7 +44,7 @@ def gc(registry: Registry, keep: int = 1, *, dry_run: bool = False) -> list[Garb
 def has_files(registry: Registry, number: int, name: AdapterName = TRIAGE) -> bool:
     """Whether the files of a release are there, byte for byte."""
     try:
-        registry.artifacts.verified(registry.release(name.release(number)).artifact)
+        registry.artifacts.verified_path(registry.release(name.release(number)).artifact)
     except ArtifactError:
         return False
     return True
@@ -72,7 +72,7 @@ def three(publish: Publish) -> None:
 @pytest.mark.usefixtures("three")
 def test_what_never_was_live_and_is_not_new_goes(registry: Registry) -> None:
     release = registry.release(TRIAGE.release(1))
-    size = sum(path.stat().st_size for path in registry.artifacts.verified(release.artifact).iterdir())
+    size = sum(path.stat().st_size for path in registry.artifacts.verified_path(release.artifact).iterdir())
     found = gc(registry, keep=2)
     assert found == [Garbage(release.artifact, (TRIAGE.release(1),), "never live, and not among the newest 2", size)]
     assert [has_files(registry, number) for number in (1, 2, 3)] == [False, True, True]
@@ -183,7 +183,7 @@ def test_files_that_only_releases_out_of_reach_share_go(registry: Registry, publ
 def test_files_that_no_release_names_go(registry: Registry, tmp_path: Path) -> None:
     """As an interrupted publish leaves them: added to the store, and not yet named."""
     with registry.artifacts.incoming() as folder:
-        digest = registry.artifacts.add(write_adapter(folder / "adapter"))
+        digest = registry.artifacts.put(write_adapter(folder / "adapter"))
     (garbage,) = gc(registry)
     assert (garbage.artifact, garbage.releases, garbage.reason) == (digest, (), "no release names it")
     (event,) = events(registry, "collect")
@@ -195,7 +195,9 @@ def test_files_that_no_release_names_go(registry: Registry, tmp_path: Path) -> N
 def test_a_damaged_artifact_goes_like_any_other(registry: Registry, publish: Publish) -> None:
     publish(seed=1)
     publish(seed=2)
-    (registry.artifacts.verified(registry.release(TRIAGE.release(1)).artifact) / "adapter_config.json").write_text("{}")
+    (registry.artifacts.verified_path(registry.release(TRIAGE.release(1)).artifact) / "adapter_config.json").write_text(
+        "{}"
+    )
     assert [garbage.releases for garbage in gc(registry)] == [(TRIAGE.release(1),)]
 
 
@@ -218,7 +220,7 @@ def test_files_of_a_collected_release_that_a_crash_left_go_the_next_time(registr
     """Between the event and the deletion, or between adding files again and naming them."""
     gc(registry, keep=2)
     with registry.artifacts.incoming() as folder:
-        digest = registry.artifacts.add(write_adapter(folder / "adapter", seed=0))
+        digest = registry.artifacts.put(write_adapter(folder / "adapter", seed=0))
     assert digest == registry.release(TRIAGE.release(1)).artifact
     (garbage,) = gc(registry, keep=10)
     assert (garbage.artifact, garbage.releases) == (digest, ())
@@ -280,7 +282,7 @@ def test_another_release_of_the_same_files_does_not_bring_the_first_back(registr
 
 def another_gateway(registry: Registry, url: str, tmp_path: Path) -> Registry:
     """The same database and the same files, seen from elsewhere."""
-    return Registry(Database(url), ArtifactStore(tmp_path / "artifacts"), registry.base, registry.plugins, max_rank=8)
+    return Registry(Database(url), LocalStore.open(tmp_path / "artifacts"), registry.base, registry.plugins, max_rank=8)
 
 
 def test_while_a_publish_has_not_named_its_files_nobody_collects(
@@ -388,7 +390,7 @@ def test_whatever_was_done_what_is_in_reach_has_its_files(
         write_adapter(folder / str(seed), seed=seed)
     shutil.copy(sqlite_template, folder / "registry.db")
     database = Database(f"sqlite:///{folder / 'registry.db'}")
-    registry = Registry(database, ArtifactStore(folder / "artifacts"), base, plugins, max_rank=8)
+    registry = Registry(database, LocalStore.open(folder / "artifacts"), base, plugins, max_rank=8)
     for action, adapter, number in [*FIRST, *acts]:
         try:
             do(registry, folder, action, parse_adapter(adapter), number)

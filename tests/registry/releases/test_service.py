@@ -49,7 +49,10 @@ def test_a_release_says_what_it_is_made_of(registry: Registry, publish: Publish)
     assert release.validators == {"labels": "1"}
     assert policy_from(release.policy) == LABELS
     assert release.policy_digest == LABELS.digest()
-    assert files(registry.artifacts.verified(release.artifact)) == ["adapter_config.json", "adapter_model.safetensors"]
+    assert files(registry.artifacts.verified_path(release.artifact)) == [
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    ]
 
 
 CONFIDENT = policy_from({"output": {"labels": ["a", "b"]}, "validators": [{"name": "confidence"}]})

@@ -42,6 +42,15 @@ def test_what_one_gateway_has_claimed_no_other_posts(database: Database) -> None
     assert claimed(database, "one") is None
 
 
+def test_what_waits_for_a_webhook_that_is_busy_keeps_nothing_else_waiting(database: Database) -> None:
+    slow, other = decided(database, "http://slow/"), decided(database, "http://other/")
+    found = deliveries.claim(database, "one", now=utcnow(), lasts=MINUTE, busy={"http://slow/"})
+    assert found is not None
+    assert found.id == other.id
+    assert deliveries.claim(database, "one", now=utcnow(), lasts=MINUTE, busy={"http://slow/"}) is None
+    assert claimed(database, "one") == slow.id
+
+
 def test_a_gateway_that_dies_after_claiming_loses_the_claim_in_time(database: Database) -> None:
     review = decided(database)
     now = utcnow()

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from postil.registry.artifacts.contents import keep_the_adapter
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.local_store import LocalStore
 from postil.registry.errors import SignatureError
 from postil.registry.signing.bundles import read_public_key, sign, signed_artifact
 from tests.fakes.adapters import write_adapter
@@ -31,12 +31,12 @@ def keys(tmp_path: Path) -> KeyPair:
 
 def digest_of(folder: Path, store: Path) -> str:
     """The digest under which a store keeps the adapter."""
-    artifacts = ArtifactStore(store)
+    artifacts = LocalStore.open(store)
     with artifacts.incoming() as incoming:
         for path in folder.iterdir():
             (incoming / path.name).write_bytes(path.read_bytes())
         keep_the_adapter(incoming)
-        return artifacts.add(incoming)
+        return artifacts.put(incoming)
 
 
 @pytest.mark.parametrize("curve", [ec.SECP256R1(), ec.SECP384R1(), ec.SECP521R1()], ids=lambda curve: str(curve.name))

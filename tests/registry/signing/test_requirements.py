@@ -92,7 +92,7 @@ def test_without_a_requirement_everything_is_taken_and_a_signature_kept(registry
     assert cleared(registry, release) == ""
     kept = signature_of(registry.database, "healthcare", release.artifact)
     assert kept is not None
-    assert sorted(path.name for path in registry.artifacts.verified(release.artifact).iterdir()) == [
+    assert sorted(path.name for path in registry.artifacts.verified_path(release.artifact).iterdir()) == [
         "adapter_config.json", WEIGHTS,
     ]  # fmt: skip
     assert actions(registry) == ["publish", "sign"]

@@ -10,10 +10,10 @@ from msgspec import UNSET, UnsetType
 
 
 class UsageCounts(msgspec.Struct, kw_only=True):
-    """Requests and tokens, as the engine counted them; of ``unknown`` requests it had not said what they took."""
+    """Requests and tokens, as the engine counted them; of ``uncounted`` requests it had not said what they took."""
 
     requests: int
-    unknown: int
+    uncounted: int
     prompt_tokens: int
     completion_tokens: int
 
@@ -21,14 +21,14 @@ class UsageCounts(msgspec.Struct, kw_only=True):
 class UsageEntry(UsageCounts, kw_only=True):
     """What was used of one tenant, adapter, release or day, whichever it was added up by.
 
-    The answers stand for themselves; what policies asked again, and copies for shadows, stand beside them.
+    The answers stand for themselves; what policies asked again (``retry``), and copies for shadows, stand beside them.
     """
 
     tenant: str | UnsetType = UNSET
     adapter: str | UnsetType = UNSET
     release: str | UnsetType = UNSET
     day: str | UnsetType = UNSET
-    again: UsageCounts | UnsetType = UNSET
+    retry: UsageCounts | UnsetType = UNSET
     shadow: UsageCounts | UnsetType = UNSET
 
 

@@ -99,7 +99,7 @@ async def test_after_a_restart_it_is_still_known_what_was_collected(
 async def test_files_that_no_release_names_are_collected(house: House, clinic: str) -> None:
     store = house.runtime.registry.get().artifacts
     with store.incoming() as folder:
-        digest = store.add(write_adapter(folder / "adapter", seed=5))
+        digest = store.put(write_adapter(folder / "adapter", seed=5))
     (row,) = (await house.admin("POST", "/api/v1/gc", json={})).json()["garbage"]
     assert (row["artifact"], row["releases"], row["reason"]) == (digest, [], "no release names it")
     assert len(artifacts(house)) == 1

@@ -112,7 +112,7 @@ async def test_what_cannot_be_exported_is_said_in_one_sentence(
 async def test_a_damaged_artifact_is_not_exported(releases: House, tmp_path: Path) -> None:
     registry = releases.runtime.registry.get()
     state = (await releases.admin("GET", f"/api/v1/adapters/{NAME}")).json()
-    artifact = registry.artifacts.verified(state["releases"][1]["artifact"])
+    artifact = registry.artifacts.verified_path(state["releases"][1]["artifact"])
     (artifact / "adapter_config.json").write_text("{}")
     status, _, complaints = await postil(releases, "export", f"{NAME}@1", str(tmp_path / "new"))
     assert status == 1

@@ -45,7 +45,7 @@ async def test_usage_is_a_table_or_json(house: House) -> None:
         "legal/notes@1", "1", str(said["prompt_tokens"]), str(said["completion_tokens"])
     ]  # fmt: skip
     (entry,) = json.loads((await postil(house, "usage", "--tenant", "firm", "--json"))[1])["data"]
-    assert (entry["tenant"], entry["requests"], entry["unknown"]) == ("firm", 1, 0)
+    assert (entry["tenant"], entry["requests"], entry["uncounted"]) == ("firm", 1, 0)
     assert (await postil(house, "usage", "--until", "2001-01-01"))[1] == "nothing was used in that time\n"
     status, _, complaints = await postil(house, "usage", "--since", "yesterday")
     assert (status, complaints) == (1, "error: 'yesterday' is not a day; write one such as 2026-11-01\n")

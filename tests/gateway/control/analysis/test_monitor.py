@@ -66,7 +66,7 @@ class Watched:
         release = replace(release, ref=replace(release.ref, domain=name.split("/")[0], adapter=name.split("/")[1]))
         tell = self.monitor.finished if seconds is None else self.slow(seconds)
         for _ in range(times):
-            record = RequestRecord(Route(release, why), CALLER, ASK, [Observer(tell, self.monitor.started)])
+            record = RequestRecord.start(Route(release, why), CALLER, ASK, [Observer(tell, self.monitor.started)])
             record.failed_validation = bad
             record.finish()
             self.now += self.every
@@ -213,7 +213,7 @@ def test_slow_answers_count_unless_more_is_asked_than_ever_of_the_predecessor(ev
     traces = []
     for _ in range(100):
         traces.append(
-            RequestRecord(
+            RequestRecord.start(
                 Route(RELEASES[2], STABLE), CALLER, ASK, [Observer(watched.slow(9.0), watched.monitor.started)]
             )
         )
@@ -270,7 +270,7 @@ def test_what_somebody_chose_does_not_count(watched: Watched, why: str) -> None:
 
 def test_a_request_that_was_refused_for_its_own_fault_does_not_count(watched: Watched) -> None:
     watched.at(1, 2)
-    record = RequestRecord(Route(RELEASES[2], CANARY), CALLER, ASK, [watched.monitor])
+    record = RequestRecord.start(Route(RELEASES[2], CANARY), CALLER, ASK, [watched.monitor])
     record.finish(RequestOutcome.REFUSED)
     record.finish()
     assert watched.totals() == (0, 0)
@@ -280,7 +280,7 @@ def test_a_canary_that_could_not_be_loaded_is_seen_and_so_is_who_answered(watche
     watched.at(1, 2)
     for _ in range(100):
         route = Route(RELEASES[2], CANARY, otherwise=RELEASES[1])
-        record = RequestRecord(route, CALLER, ASK, [watched.monitor])
+        record = RequestRecord.start(route, CALLER, ASK, [watched.monitor])
         record.reroute(Route(RELEASES[1], STABLE))
         record.finish()
     (regression,) = watched.alarms

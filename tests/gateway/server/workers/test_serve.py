@@ -66,7 +66,7 @@ async def test_what_is_on_its_way_is_answered_before_a_gateway_with_workers_ends
                 while (leaving := await other.get("/health/ready")).headers.get("connection") != "close":
                     pass
             assert leaving.status_code == 503
-            assert leaving.json() == {"status": "leaving"}
+            assert leaving.json() == {"status": "draining"}
             engine.gate.set()
             assert (await asked).status_code == 200
         await asyncio.to_thread(process.wait)

@@ -14,7 +14,7 @@ import pytest
 
 from postil.registry.artifacts.hub.fetch import Patience, fetch
 from postil.registry.artifacts.hub.ref import HubRef, parse_hub_ref
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.local_store import LocalStore
 from postil.registry.errors import ArtifactError, HubError, RegistryError, SourceError
 from tests.fakes.hub import Hub, Repo, serving_hub
 from tests.fakes.hub_client import REPO, environment
@@ -170,11 +170,11 @@ def test_what_nobody_waits_for_is_given_up(hub: Hub, tmp_path: Path) -> None:
 PUBLISHING = """
 import sys, threading
 from pathlib import Path
-from postil.registry.artifacts.local_store import ArtifactStore
+from postil.registry.artifacts.local_store import LocalStore
 from postil.registry.artifacts.hub.fetch import Patience, fetch
 from postil.registry.artifacts.hub.ref import HubRef
 
-with ArtifactStore(Path(sys.argv[1])).incoming() as folder:
+with LocalStore.open(Path(sys.argv[1])).incoming() as folder:
     fetch(HubRef(sys.argv[2]), folder, Patience(1 << 20, 30, threading.Event()))
 """
 
@@ -186,7 +186,7 @@ def test_a_download_that_is_killed_leaves_nothing_after_the_next_start(hub: Hub,
         [sys.executable, "-c", PUBLISHING, str(tmp_path / "store"), REPO], env={**environment(hub)}
     ) as process:
         assert hub.held.wait(30)
-        store = ArtifactStore(tmp_path / "store")
+        store = LocalStore.open(tmp_path / "store")
         store.clear_incoming()
         assert any(incoming.iterdir()), "somebody is at work on it"
         process.kill()

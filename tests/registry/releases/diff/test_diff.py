@@ -160,7 +160,7 @@ def test_ranks_and_alphas_of_single_modules_are_compared_where_there_are_any(she
 
 def folder_size(shelf: Shelf, ref: ReleaseRef) -> int:
     """The bytes of a release's files."""
-    folder = shelf.registry.artifacts.verified(shelf.registry.release(ref).artifact)
+    folder = shelf.registry.artifacts.verified_path(shelf.registry.release(ref).artifact)
     return sum(path.stat().st_size for path in folder.iterdir())
 
 
@@ -176,7 +176,7 @@ def test_two_adapters_can_be_compared(shelf: Shelf) -> None:
 @pytest.mark.parametrize("harm", ["missing", "damaged"])
 def test_files_that_are_gone_leave_the_policy_to_compare(shelf: Shelf, harm: str) -> None:
     before, after = shelf.publish(), shelf.publish(policy="{system_prompt: Sort.}", seed=1)
-    folder = shelf.registry.artifacts.verified(shelf.registry.release(after).artifact)
+    folder = shelf.registry.artifacts.verified_path(shelf.registry.release(after).artifact)
     if harm == "missing":
         folder.rename(folder.with_name("away"))
     else:
@@ -195,7 +195,7 @@ def test_an_adapter_as_peft_writes_it_is_compared(shelf: Shelf) -> None:
         with shelf.registry.artifacts.incoming() as incoming:
             for path in folder.iterdir():
                 (incoming / path.name).write_bytes(path.read_bytes())
-            release.artifact = shelf.registry.artifacts.add(incoming)
+            release.artifact = shelf.registry.artifacts.put(incoming)
     found = diff(releases[0], releases[1], shelf.registry.artifacts)
     assert by_name(found.metrics)["validation accuracy"].change == pytest.approx(0.0966, abs=1e-3)
     assert {(kind.state, kind.layers, kind.modules) for kind in found.kinds} == {("changed", "15-29", 15)}

@@ -35,7 +35,7 @@ def pair(module: str, *, rank: int = 2, seed: int = 0, size: tuple[int, int] = (
 def written(path: Path, tensors: Tensors, *, dtype: str | None = None, **config: Any) -> Weights:
     """The weights of a file of these tensors."""
     write_tensors(path, tensors, dtype)
-    return Weights(path, {"r": 2, "lora_alpha": 4, **config})
+    return Weights.open(path, {"r": 2, "lora_alpha": 4, **config})
 
 
 def compared(folder: Path, before: Tensors, after: Tensors, **config: Any) -> list[ModuleChange]:
@@ -150,7 +150,7 @@ def test_a_note_in_the_header_is_no_tensor(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 
     save_file(pair("q"), tmp_path / "file", metadata={"format": "pt"})
-    weights = Weights(tmp_path / "file", {})
+    weights = Weights.open(tmp_path / "file", {})
     assert (list(weights.modules), len(weights.tensors)) == (["q"], 2)
 
 

@@ -1,0 +1,1 @@
+"""The documentation: pages written by hand, and the references that ``make docs`` generates from the code."""

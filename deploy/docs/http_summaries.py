@@ -1,0 +1,61 @@
+"""What routes do, for those that say nothing of themselves: a handler's docstring or summary wins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_ADAPTER = "/api/v1/adapters/{domain}/{adapter}"
+
+SUMMARIES: Mapping[str, str] = MappingProxyType({
+    "GET /health/live": "Say that the process lives",
+    "GET /health/ready": "Say whether it can answer: 200, or 503 with the reason in `status`",
+    "GET /v1/models": "List what this key may put into `model`",
+    "GET /v1/models/{model}": "Show one of them",
+    "GET /v1/reviews/{review_id}": "Show a review of the tenant's own answer; with `wait`, after its decision",
+    "GET /v1/usage": "Report what the tenant itself used",
+    "GET /api/v1/adapters": "List adapters with their releases and channels",
+    f"GET {_ADAPTER}": "Show one adapter with its releases, channels and events",
+    f"GET {_ADAPTER}/releases": "List an adapter's releases",
+    f"POST {_ADAPTER}/releases": "Publish a release, from an upload or from a hub",
+    f"GET {_ADAPTER}/releases/{{number}}/artifact": "Export a release as a tar, with its policy and a model card",
+    f"POST {_ADAPTER}/promote": "Make a release live",
+    f"POST {_ADAPTER}/rollback": "Go back to an earlier release",
+    f"PUT {_ADAPTER}/channels/{{which}}": "Set a canary or a shadow",
+    f"DELETE {_ADAPTER}/channels/{{which}}": "End a canary or a shadow",
+    f"GET {_ADAPTER}/agreement": "Report how often shadows gave the same answer",
+    f"PUT {_ADAPTER}/pins/{{tenant}}": "Pin a tenant to a release",
+    f"DELETE {_ADAPTER}/pins/{{tenant}}": "Take a tenant's pin away",
+    f"POST {_ADAPTER}/retire": "Take an adapter out of service",
+    f"POST {_ADAPTER}/restore": "Put an adapter back into service",
+    f"POST {_ADAPTER}/releases/{{number}}/retire": "Take a release out of service",
+    f"POST {_ADAPTER}/releases/{{number}}/restore": "Put a release back into service",
+    f"GET {_ADAPTER}/examples": "Export decided reviews as training examples",
+    "PUT /api/v1/domains/{domain}/default": "Name the adapter that answers for a domain",
+    "GET /api/v1/domains": "List domains with the keys that their adapters have to be signed with",
+    "PUT /api/v1/domains/{domain}/signing-keys": "Set the keys that a domain's adapters have to be signed with",
+    "GET /api/v1/reviews": "List reviews",
+    "GET /api/v1/reviews/{review_id}": "Show a review with its request and verdicts",
+    "POST /api/v1/reviews/{review_id}/assign": "Assign a review to a person",
+    "POST /api/v1/reviews/{review_id}/approve": "Decide that the model's answer stands",
+    "POST /api/v1/reviews/{review_id}/edit": "Decide that another answer stands",
+    "POST /api/v1/reviews/{review_id}/reject": "Decide that no answer stands",
+    "GET /api/v1/events": "List the log",
+    "GET /api/v1/audit": "Verify the log's hash chain",
+    "GET /api/v1/live": "Show which releases were live at an instant",
+    "GET /api/v1/diff": "Compare two releases",
+    "GET /api/v1/policy-schema": "Show the JSON Schema of policies, with what is installed here",
+    "GET /api/v1/plugins": "List the installed plugins",
+    "GET /api/v1/status": "Show the state of the engine, the queue, the adapters and the workers",
+    "POST /api/v1/gc": "Delete the files of releases that nobody can ask for",
+    "GET /api/v1/tenants": "List tenants with their keys",
+    "POST /api/v1/tenants": "Add a tenant and print its first key",
+    "DELETE /api/v1/tenants/{name}": "Remove a tenant; its keys are revoked",
+    "GET /api/v1/tenants/{name}/limits": "Show a tenant's limits",
+    "PUT /api/v1/tenants/{name}/limits": "Set all of a tenant's limits",
+    "GET /api/v1/keys": "List keys, without their secrets",
+    "POST /api/v1/keys": "Add a key and show it once",
+    "POST /api/v1/keys/{key_id}/rotate": "Make a new key that takes an old one's place",
+    "DELETE /api/v1/keys/{key_id}": "Revoke a key",
+    "GET /api/v1/usage": "Report usage by tenant, adapter, release or day",
+})  # fmt: skip

@@ -1,0 +1,163 @@
+"""What postil uses of libraries that their documentation does not promise, looked for before anything is opened.
+
+Another version of a library may have it no more: found here, that is one sentence, and not an AttributeError in the
+first request that needs it. What is slow to import is read as text.
+"""
+
+from __future__ import annotations
+
+import ast
+import dis
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from types import FunctionType, SimpleNamespace
+from typing import Any
+
+from postil.gateway.errors import SettingsError
+
+# As in pyproject.toml.
+SUPPORTED: Mapping[str, str] = {
+    "limits": ">=5.8,<6",
+    "litestar": ">=2.25,<3",
+    "model-signing": ">=1.1.1,<1.2",
+    "typer": ">=0.29,<0.30",
+    "uvicorn": ">=0.54,<0.55",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Internal:
+    """``attribute`` of ``module``, such as ``Class.method``; ``takes`` are the parameters that postil relies on."""
+
+    library: str
+    module: str
+    attribute: str
+    used_by: str
+    takes: tuple[str, ...] = ()
+
+
+def _names(library: str, module: str, used_by: str, owner: str, *names: str) -> tuple[Internal, ...]:
+    """Attributes of one class; a method with the parameters that count, such as ``on_body(body)``."""
+    found = []
+    for each in names:
+        name, _, takes = each.rstrip(")").partition("(")
+        found.append(Internal(library, module, f"{owner}.{name}", used_by, tuple(takes.split(", ")) if takes else ()))
+    return tuple(found)
+
+
+_DOOR = "gateway/server/http_protocol.py"
+_SHUTDOWN = "gateway/server/shutdown.py"
+_COUNTS = "gateway/tenancy/window_counts.py"
+_BUNDLES = "registry/signing/bundles.py"
+_HTTPTOOLS = "uvicorn.protocols.http.httptools_impl"
+INTERNALS: tuple[Internal, ...] = (
+    *_names(
+        "uvicorn", _HTTPTOOLS, _DOOR, "HttpToolsProtocol",
+        "__init__(config, server_state, app_state, _loop)", "connections", "cycle", "flow", "headers", "loop", "parser",
+        "pipeline", "transport", "url", "connection_made(transport)", "connection_lost(exc)", "data_received(data)",
+        "on_message_begin", "on_headers_complete", "on_body(body)", "on_message_complete", "on_response_complete",
+        "pause_writing", "resume_writing", "send_400_response(msg)", "_unsupported_upgrade_warning",
+    ),
+    *_names(
+        "uvicorn", _HTTPTOOLS, _DOOR, "RequestResponseCycle",
+        "disconnected", "keep_alive", "message_event", "response_complete", "response_started",
+    ),
+    *_names("uvicorn", "uvicorn.protocols.http.flow_control", _DOOR, "FlowControl", "read_paused", "resume_reading"),
+    *_names("uvicorn", "uvicorn.server", _DOOR, "ServerState", "connections"),
+    *_names(
+        "uvicorn", "uvicorn.server", _SHUTDOWN, "Server",
+        "handle_exit(sig, frame)", "should_exit", "shutdown(sockets)", "started",
+    ),
+    *_names("litestar", "litestar.app", "gateway/server/app.py", "Litestar", "asgi_handler"),
+    *_names("limits", "limits.storage.base", _COUNTS, "Storage", "base_exceptions", "incr(key, expiry, amount)"),
+    *_names(
+        "limits", "limits.storage.base", _COUNTS, "SlidingWindowCounterSupport",
+        "acquire_sliding_window_entry(key, limit, expiry, amount)", "get_sliding_window(key, expiry)",
+    ),
+    *_names("limits", "limits.limits", "gateway/tenancy/quota.py", "RateLimitItem", "key_for"),
+    *_names("typer", "typer.core", "gateway/cli/default_command.py", "TyperGroup", "parse_args(ctx, args)"),
+)  # fmt: skip
+# Half a second to import, and only who reads a signature needs it.
+UNIMPORTED: tuple[Internal, ...] = (
+    *_names("model-signing", "model_signing._signing.sign_sigstore_pb", _BUNDLES, "Signature", "read"),
+    *_names("model-signing", "model_signing._signing.sign_ec_key", _BUNDLES, "Verifier", "__init__"),
+)
+
+
+def check_libraries() -> None:
+    """Raise SettingsError at the first name that is no more what postil needs."""
+    check(INTERNALS, import_module)
+    check(UNIMPORTED, outline)
+
+
+def check(internals: Iterable[Internal], load: Callable[[str], Any]) -> None:
+    """Raise SettingsError at the first of these that is not in what ``load`` makes of its module's name."""
+    for internal in internals:
+        try:
+            fault = missing(internal, load(internal.module))
+        except ImportError:
+            fault = internal.module
+        if fault is not None:
+            raise SettingsError(
+                f"{internal.library} {_installed(internal.library)} has no {fault}, which {internal.used_by} needs;"
+                f" install {internal.library}{SUPPORTED[internal.library]}"
+            )
+
+
+def missing(internal: Internal, module: Any) -> str | None:
+    """What of it ``module`` lacks, in words; None where it is as it has to be."""
+    owner_name, _, name = internal.attribute.rpartition(".")
+    owner = getattr(module, owner_name, None)
+    if owner is None:
+        return f"{internal.module}.{owner_name}"
+    if not _has(owner, name):
+        return f"{internal.module}.{internal.attribute}"
+    if internal.takes:
+        known = inspect.signature(getattr(owner, name)).parameters
+        for parameter in internal.takes:
+            if parameter not in known:
+                return f"{internal.module}.{internal.attribute} with the parameter {parameter}"
+    return None
+
+
+def outline(module: str) -> SimpleNamespace:
+    """The classes that a module's text defines, with their methods' names; nothing is imported. Raises ImportError."""
+    package, *rest = module.split(".")
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        raise ImportError(module)
+    path = Path(found.origin).parent.joinpath(*rest).with_suffix(".py")
+    if not path.is_file():
+        raise ImportError(module)
+    classes = [node for node in ast.parse(path.read_bytes()).body if isinstance(node, ast.ClassDef)]
+    return SimpleNamespace(**{node.name: type(node.name, (), dict.fromkeys(_methods(node))) for node in classes})
+
+
+def _methods(node: ast.ClassDef) -> list[str]:
+    return [each.name for each in node.body if isinstance(each, ast.FunctionDef)]
+
+
+def _has(owner: Any, name: str) -> bool:
+    """Whether a class has it, or one of its methods gives it to its objects."""
+    if hasattr(owner, name):
+        return True
+    functions = (each for kind in inspect.getmro(owner) for each in vars(kind).values())
+    return any(isinstance(each, FunctionType) and _assigns(each, name) for each in functions)
+
+
+def _assigns(function: FunctionType, name: str) -> bool:
+    if name not in function.__code__.co_names:
+        return False
+    return any(step.opname == "STORE_ATTR" and step.argval == name for step in dis.get_instructions(function))
+
+
+def _installed(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "(not installed)"
