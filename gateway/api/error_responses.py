@@ -9,10 +9,11 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.types import Send
 from sqlalchemy.exc import DataError
 
+from postil.gateway.api.documented_errors import JSON, PROBLEM, Problem
 from postil.gateway.errors import (
     BadRequestError,
     EngineUnavailableError,
@@ -28,8 +29,6 @@ from postil.registry import errors as registry_errors
 from postil.registry.db.outage import disk_trouble
 
 log = logging.getLogger(__name__)
-PROBLEM = "application/problem+json"
-_JSON = "application/json"
 AnyRequest = Request[Any, Any, Any]
 # What litestar's decoder or a database stumbles over.
 _UNSTORABLE = (UnicodeDecodeError, RecursionError, OverflowError, DataError)
@@ -60,7 +59,7 @@ def render(path: str, error: GatewayError, status: int | None = None) -> ErrorRe
     """An error as the client of this path expects it; a path that is not known yet counts as OpenAI's."""
     status = status or error.status
     if not path or path.startswith("/v1"):
-        content_type, body = _JSON, msgspec.json.encode(error.openai())
+        content_type, body = JSON, msgspec.json.encode(error.openai())
     else:
         content_type, body = PROBLEM, msgspec.json.encode(_problem(status, error.type, str(error)))
     headers = {"content-type": content_type, **error.headers}
@@ -99,8 +98,8 @@ def translated(error: Exception) -> GatewayError:
     return RefusedError(str(error))
 
 
-def _problem(status: int, kind: str, detail: str) -> dict[str, object]:
-    return {"type": f"about:blank#{kind}", "title": kind.replace("_", " "), "status": status, "detail": detail}
+def _problem(status: int, kind: str, detail: str) -> Problem:
+    return Problem(type=f"about:blank#{kind}", title=kind.replace("_", " "), status=status, detail=detail)
 
 
 def _gateway_error(request: AnyRequest, error: GatewayError, status: int | None = None) -> Response[bytes]:
@@ -114,9 +113,16 @@ def _registry_error(request: AnyRequest, error: Exception) -> Response[bytes]:
 
 
 def _http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
+    if isinstance(error, NotFoundException) and _without_version(request.url.path):
+        return _gateway_error(request, NotFoundError("there is nothing here; the admin API is at /api/v1"))
     extra = error.extra if isinstance(error.extra, list) else []
     details = "; ".join(f"{item.get('key', '')} {item.get('message', '')}".strip() for item in extra)
     return _gateway_error(request, BadRequestError(details or error.detail), error.status_code)
+
+
+def _without_version(path: str) -> bool:
+    first, *rest = path.strip("/").split("/")
+    return first == "api" and rest[:1] != ["v1"]
 
 
 def _unstorable(request: AnyRequest, error: Exception) -> Response[bytes]:

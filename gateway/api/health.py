@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Literal
 
+import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.openapi import ResponseSpec
+from msgspec import UNSET, UnsetType
 
 from postil.gateway.control.engine_handle import EngineHandle
 from postil.gateway.control.supervised import BackgroundTasks
@@ -13,19 +16,33 @@ from postil.gateway.control.traffic import Traffic
 from postil.gateway.engine.supervisor import Phase
 
 
+class Liveness(msgspec.Struct, kw_only=True):
+    """That the process lives."""
+
+    status: Literal["live"] = "live"
+
+
+class Readiness(msgspec.Struct, kw_only=True):
+    """Whether answers can be given: ``ready``, or why not. ``failing`` names the background tasks that fail."""
+
+    status: str
+    failing: list[str] | UnsetType = UNSET
+
+
+_NOT_READY = ResponseSpec(Readiness, generate_examples=False, description="No answers can be given now")
+
+
 def health_routes(engine: EngineHandle, traffic: Traffic, tasks: BackgroundTasks) -> list[HTTPRouteHandler]:
     """``/health/live`` and ``/health/ready``, for whoever restarts or balances."""
 
     @get("/health/live", sync_to_thread=False)
-    def live() -> dict[str, str]:
-        return {"status": "live"}
+    def live() -> Liveness:
+        return Liveness()
 
-    @get("/health/ready", sync_to_thread=False)
-    def ready() -> Response[dict[str, Any]]:
+    @get("/health/ready", sync_to_thread=False, responses={503: _NOT_READY})
+    def ready() -> Response[Readiness]:
         status = _status(engine, traffic, tasks)
-        content: dict[str, Any] = {"status": status}
-        if tasks.failing:
-            content["failing"] = tasks.failing
+        content = Readiness(status=status, failing=tasks.failing or UNSET)
         return Response(content, status_code=200 if status == Phase.READY else 503)
 
     return [live, ready]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -14,6 +15,10 @@ import httpx
 from postil.gateway.settings import Settings, read_settings
 
 _TIMEOUT_SECONDS = 300.0
+
+
+# The most that the API gives at a time.
+_PAGE = 1000
 
 
 class CommandError(Exception):
@@ -41,6 +46,34 @@ def call(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
     if response.is_success:
         return response.json() if response.content else None
     raise CommandError(_refusal(response))
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The beginning of a list, and the cursor of what comes after it: None where that is all."""
+
+    data: list[Any]
+    next: str | None
+
+
+def call_list(
+    client: httpx.Client,
+    path: str,
+    params: Mapping[str, Any],
+    limit: int,
+    keep: Callable[[Any], bool] = lambda row: True,
+) -> Listed:
+    """Follow the pages of a list until there are ``limit`` rows that are kept, or to its end if that is 0."""
+    found: list[Any] = []
+    after: str | None = None
+    while True:
+        size = min(limit - len(found), _PAGE) if limit else _PAGE
+        asked = {**params, "limit": size} | ({} if after is None else {"after": after})
+        page = call(client, "GET", path, params=asked)
+        found += filter(keep, page["data"])
+        after = page["next"]
+        if after is None or (limit and len(found) >= limit):
+            return Listed(found, after)
 
 
 @contextmanager

@@ -12,7 +12,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from postil.gateway.cli.api_client import Listed
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Limit = Annotated[int, typer.Option("--limit", min=0, help="Show at most so many; 0 for all.")]
+All = Annotated[bool, typer.Option("--all", help="Show all, however many there are.")]
+DEFAULT_LIMIT = 100
 
 
 def console() -> Console:
@@ -36,6 +41,19 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, emp
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     console().print(table)
+
+
+def print_list_as_json(found: Listed) -> None:
+    """A list as ``{"data": [...], "next": ...}``: ``next`` is null, or the API's cursor of what was left out."""
+    print_json({"data": found.data, "next": found.next})
+    print_rest(found)
+
+
+def print_rest(found: Listed) -> None:
+    """Say on standard error that there is more than was shown, if so."""
+    if found.next is not None:
+        more = max(5 * len(found.data), DEFAULT_LIMIT)
+        sys.stderr.write(f"{len(found.data)} shown; there are more: --limit {more} or --all\n")
 
 
 def short_time(stamp: str | None) -> str:

@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp
 
 from postil.gateway.api.admin.limits import usage_routes
 from postil.gateway.api.admin.reviews import review_routes
 from postil.gateway.api.admin.router import admin_router
+from postil.gateway.api.documented_errors import document_openai_errors
 from postil.gateway.api.error_responses import exception_handlers
 from postil.gateway.api.health import health_routes
 from postil.gateway.api.openai.completions import CompletionParts, CompletionsShortcut, completion_routes
@@ -49,9 +51,7 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
     app = Litestar(
         route_handlers=[
             *completion_routes(parts),
-            *model_routes(runtime.catalog, runtime.callers),
-            *review_routes(runtime.reviews, runtime.callers),
-            *usage_routes(runtime.registry, runtime.callers, runtime.ledger),
+            *document_openai_errors(_tenant_routes(runtime)),
             *health_routes(runtime.engine, runtime.traffic, runtime.tasks),
             admin_router(runtime),
         ],
@@ -62,3 +62,12 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
     )
     app.asgi_handler = SecurityHeaders(app.asgi_handler)
     return app
+
+
+def _tenant_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
+    """What a tenant asks beside completions."""
+    return [
+        *model_routes(runtime.catalog, runtime.callers),
+        *review_routes(runtime.reviews, runtime.callers),
+        *usage_routes(runtime.registry, runtime.callers, runtime.ledger),
+    ]

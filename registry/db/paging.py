@@ -52,7 +52,7 @@ class Order:
             return true()
         columns = [column for column, _ in self.keys]
         row = tuple_(*columns)
-        key = tuple_(*map(literal, self._values(cursor), (column.type for column in columns)))
+        key = tuple_(*map(literal, self.values(cursor), (column.type for column in columns)))
         return row < key if self.downwards else row > key
 
     def by(self) -> list[Any]:
@@ -73,7 +73,8 @@ class Order:
     def _tag(self) -> str:
         return f"-{self.name}" if self.downwards else self.name
 
-    def _values(self, cursor: str) -> list[Any]:
+    def values(self, cursor: str) -> list[Any]:
+        """A row's values of the columns, from its cursor. Raises PagingError."""
         try:
             if len(cursor) > _LONGEST_CURSOR:
                 raise ValueError("no key is that long")
@@ -105,6 +106,18 @@ def page(
     if len(rows) <= limit:
         return Page(rows)
     return Page(rows[:limit], order.cursor((key or order.of)(rows[limit - 1])))
+
+
+def page_of(
+    rows: Sequence[T], order: Order, after: str | None, limit: int, key: Callable[[T], Sequence[Any]]
+) -> Page[T]:
+    """A page of a list that is in memory, in its order already. Raises PagingError."""
+    check_limit(limit)
+    last = None if after is None else order.values(after)
+    left = [row for row in rows if last is None or list(key(row)) > last]
+    if len(left) <= limit:
+        return Page(left)
+    return Page(left[:limit], order.cursor(key(left[limit - 1])))
 
 
 def check_limit(limit: int) -> None:

@@ -29,11 +29,11 @@ ARTIFACTS = "artifacts"
 
 @dataclass(frozen=True, slots=True)
 class Garbage:
-    """An artifact that can go: the releases whose files it holds (none, if no release names it), why, how large."""
+    """An artifact that can go: the releases whose files it holds (none, if no release names it), why, and its size."""
 
     artifact: str
     releases: tuple[ReleaseRef, ...]
-    why: str
+    reason: str
     bytes: int
 
 
@@ -116,7 +116,7 @@ def _record(session: Session, garbage: Garbage, actor: str) -> None:
             actor=actor,
             action=COLLECT,
             subject=subject,
-            reason=garbage.why,
+            reason=garbage.reason,
             before=number,
             details={"artifact": garbage.artifact},
         )

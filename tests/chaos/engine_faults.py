@@ -115,8 +115,10 @@ async def damaged(folder: Path, times: int) -> Row:
                 row.check(status == 422 and "damaged" in refusal["detail"], f"promoting it said {status} {refusal}")
                 restore()
         row.add(load)
-        _, events = await town.api("GET", f"/api/v1/events?adapter={ADAPTER}")
-        why = [event["reason"] for event in events if event["action"] == "rollback" and event["by"] == "postil"]
+        _, events = await town.api("GET", f"/api/v1/events?adapter={ADAPTER}&newest_first=true&limit=1000")
+        why = [
+            event["reason"] for event in events["data"] if event["action"] == "rollback" and event["actor"] == "postil"
+        ]
         row.keep(len(why) == times and all("damaged" in reason for reason in why), f"the log says {why}")
     return row
 

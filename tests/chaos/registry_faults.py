@@ -192,5 +192,5 @@ async def clock(folder: Path, times: int) -> Row:
                 row.check(state.get("live") == number, f"a rollback went to {state.get('live')}, not to {number}")
             now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))
             _, live = await town.api("GET", f"/api/v1/live?at={now}")
-            row.check(live == {ADAPTER: 1}, f"the log says that {live} is live")
+            row.check([one["release"] for one in live["data"]] == [f"{ADAPTER}@1"], f"the log says that {live} is live")
     return row

@@ -49,8 +49,8 @@ def test_a_bad_adapter_as_canary_is_gone_by_itself(served: Served, capsys: pytes
     assert state["canary"] is None, answered
     assert state["live"] == 2
     event = state["events"][-1]
-    assert (event["action"], event["by"]) == ("canary-end", "postil")
+    assert (event["action"], event["actor"]) == ("canary-end", "postil")
     assert "validator failures" in event["reason"] or "fallbacks" in event["reason"]
-    assert event["details"]["finding"]["new_failures"] > 3
+    assert event["details"]["finding"]["candidate_failures"] > 3
     with capsys.disabled():
         print(f"\n{answered[made['release']]} requests on the canary: {event['reason']}")

@@ -105,5 +105,5 @@ def test_a_release_is_listed_and_loaded_before_anybody_has_asked_it(served: Serv
     key = served.postil_json("tenants", "add", "pains-c", "--domain", "pains")["key"]
     listed = httpx.get(f"{served.url}/v1/models", headers={"Authorization": f"Bearer {key}"}, timeout=60).json()
     assert made["release"] in {model["id"] for model in listed["data"]}
-    rows = {row["release"]: row["resident"] for row in served.postil_json("status")["adapters"]}
+    rows = {row["release"]: row["loaded"] for row in served.postil_json("status")["adapters"]}
     assert rows[made["release"]] is True

@@ -167,8 +167,9 @@ def taken_back(served: Served, adapter: str) -> list[float]:
     shift = time.monotonic() - time.time()
     return [
         datetime.fromisoformat(event["at"]).timestamp() + shift
-        for event in served.postil_json("log", adapter) if event["by"] == "postil" and event["action"] == "rollback"
-    ]  # fmt: skip
+        for event in served.postil_json("log", adapter, "--all")["data"]
+        if event["actor"] == "postil" and event["action"] == "rollback"
+    ]
 
 
 def last_on_old(load: Load, moves: list[tuple[float, float, str]], at: int, by_itself: list[float]) -> float | None:

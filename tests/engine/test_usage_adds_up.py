@@ -48,7 +48,7 @@ def counted(engine: httpx.Client) -> tuple[int, int]:
 
 def used(served: Served) -> tuple[int, int]:
     """The same, as the gateway has counted them for the tenant."""
-    rows = served.postil_json("usage", "--tenant", "counted", "--by", "release")
+    rows = served.postil_json("usage", "--tenant", "counted", "--by", "release")["data"]
     retries = [row["retry"] for row in rows if "retry" in row]
     return tuple(sum(row[name] for row in [*rows, *retries]) for name in ("prompt_tokens", "completion_tokens"))
 

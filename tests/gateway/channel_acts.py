@@ -64,14 +64,14 @@ async def state(house: House) -> dict[str, Any]:
 
 async def agreement(house: House) -> list[dict[str, Any]]:
     """How shadows agreed, as the admin sees it."""
-    found: list[dict[str, Any]] = (await house.admin("GET", f"{ADAPTER}/agreement")).json()
+    found: list[dict[str, Any]] = (await house.admin("GET", f"{ADAPTER}/agreement")).json()["data"]
     return found
 
 
 async def loaded(house: House) -> dict[str, bool]:
     """The releases that the engine has to hold, and whether it does."""
     rows = (await house.admin("GET", "/api/v1/status")).json()["adapters"]
-    return {row["release"]: row["resident"] for row in rows}
+    return {row["release"]: row["loaded"] for row in rows}
 
 
 def inside(house: House, number: int) -> str:

@@ -9,9 +9,9 @@ import msgspec
 from litestar import delete, get, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from postil.gateway.api.admin import schemas as views
 from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
-from postil.gateway.api.admin.schemas import ViewAdapter
+from postil.gateway.api.admin.schemas.adapters import Adapter, ViewAdapter
+from postil.gateway.api.admin.schemas.agreement import AgreementPage, show_agreement
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.releases import ReleaseService
 from postil.gateway.errors import NotFoundError
@@ -52,7 +52,7 @@ def _channel_routes(releases: ReleaseService, view: ViewAdapter) -> list[Any]:
         adapter: FromPath[str],
         which: FromPath[str],
         data: JSONBody[PointBody],
-    ) -> dict[str, Any]:
+    ) -> Adapter:
         ref = adapter_name(domain, adapter).release(data.release)
         state = await releases.point(
             ref,
@@ -71,7 +71,7 @@ def _channel_routes(releases: ReleaseService, view: ViewAdapter) -> list[Any]:
         adapter: FromPath[str],
         which: FromPath[str],
         reason: FromQuery[str] = "",
-    ) -> dict[str, Any]:
+    ) -> Adapter:
         name = adapter_name(domain, adapter)
         state = await releases.clear(name, _channel(which), reason=reason, actor=actor(request))
         return view(state, caller_of(request))
@@ -81,11 +81,11 @@ def _channel_routes(releases: ReleaseService, view: ViewAdapter) -> list[Any]:
 
 def _agreement_route(registry: RegistryHandle, shadows: Shadows) -> Any:
     @get("/adapters/{domain:str}/{adapter:str}/agreement", may=Permission.SEE)
-    async def agreement(domain: FromPath[str], adapter: FromPath[str]) -> list[dict[str, Any]]:
+    async def agreement(domain: FromPath[str], adapter: FromPath[str]) -> AgreementPage:
         await shadows.flush()
         name = adapter_name(domain, adapter)
         found = await asyncio.to_thread(agreements.of, registry.database(), name)
-        return [views.agreement(row) for row in found]
+        return AgreementPage(data=list(map(show_agreement, found)))
 
     return agreement
 
@@ -98,7 +98,7 @@ def _pin_routes(releases: ReleaseService, view: ViewAdapter) -> list[Any]:
         adapter: FromPath[str],
         tenant: FromPath[str],
         data: JSONBody[PinBody],
-    ) -> dict[str, Any]:
+    ) -> Adapter:
         ref = adapter_name(domain, adapter).release(data.release)
         state = await releases.pin(tenant, ref, reason=data.reason, actor=actor(request))
         return view(state, caller_of(request))
@@ -110,7 +110,7 @@ def _pin_routes(releases: ReleaseService, view: ViewAdapter) -> list[Any]:
         adapter: FromPath[str],
         tenant: FromPath[str],
         reason: FromQuery[str] = "",
-    ) -> dict[str, Any]:
+    ) -> Adapter:
         name = adapter_name(domain, adapter)
         state = await releases.unpin(tenant, name, reason=reason, actor=actor(request))
         return view(state, caller_of(request))

@@ -11,6 +11,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from postil.gateway.api.admin.params import adapter_name
+from postil.gateway.api.documented_errors import problems
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.permissions import Permission
 from postil.plugins import ReleaseRef
@@ -19,16 +20,23 @@ from postil.registry.artifacts.export import release_files
 from postil.registry.releases.service import Registry
 from postil.registry.signing.requirements import signature_of
 
+_TAR = "application/x-tar"
+
 
 def export_routes(registry: RegistryHandle) -> list[Any]:
     """How releases go out: as a tar of the artifact, the policy and a model card."""
 
-    @get("/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact", may=Permission.EXPORT)
+    @get(
+        "/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact",
+        media_type=_TAR,
+        may=Permission.EXPORT,
+        responses=problems(409, 422),
+    )
     async def artifact(domain: FromPath[str], adapter: FromPath[str], number: FromPath[int]) -> Stream:
         ref = adapter_name(domain, adapter).release(number)
         files = await asyncio.to_thread(_files, registry.get(), ref)
         headers = {"content-length": str(tar_size(files)), "x-postil-release": str(ref)}
-        return Stream(tar_chunks(files), media_type="application/x-tar", headers=headers)
+        return Stream(tar_chunks(files), media_type=_TAR, headers=headers)
 
     return [artifact]
 

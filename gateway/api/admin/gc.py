@@ -9,12 +9,12 @@ from litestar import post
 from litestar.params import JSONBody
 
 from postil.gateway.api.admin.params import AnyRequest, actor
+from postil.gateway.api.admin.schemas.gc import CollectReport, show_collected
 from postil.gateway.control.catalog_sync import CatalogSync
 from postil.gateway.control.garbage import collect_garbage
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.permissions import Permission
-from postil.registry.releases.garbage import Garbage
 
 
 class CollectBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -31,23 +31,9 @@ def gc_routes(registry: RegistryHandle, sync: CatalogSync, locks: AdapterLocks, 
     """Garbage collection."""
 
     @post("/gc", status_code=200, may=Permission.ADMINISTER)
-    async def gc(request: AnyRequest, data: JSONBody[CollectBody]) -> dict[str, Any]:
+    async def gc(request: AnyRequest, data: JSONBody[CollectBody]) -> CollectReport:
         kept = keep if data.keep is None else data.keep
         found = await collect_garbage(registry, sync, locks, keep=kept, actor=actor(request), dry_run=data.dry_run)
-        return {
-            "dry_run": data.dry_run,
-            "keep": kept,
-            "garbage": [_view(garbage) for garbage in found],
-            "bytes": sum(garbage.bytes for garbage in found),
-        }
+        return show_collected(found, dry_run=data.dry_run, keep=kept)
 
     return [gc]
-
-
-def _view(garbage: Garbage) -> dict[str, Any]:
-    return {
-        "artifact": garbage.artifact,
-        "releases": [str(ref) for ref in garbage.releases],
-        "why": garbage.why,
-        "bytes": garbage.bytes,
-    }

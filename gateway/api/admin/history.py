@@ -8,13 +8,13 @@ from typing import Any
 from litestar import get
 from litestar.params import FromQuery
 
-from postil.gateway.api.admin import schemas as views
 from postil.gateway.api.admin.auth import check_domain
-from postil.gateway.api.admin.params import AnyRequest, caller_of
+from postil.gateway.api.admin.params import After, AnyRequest, Limit, NewestFirst, caller_of
+from postil.gateway.api.admin.schemas.events import AuditReport, EventPage, LivePage, LiveRelease, show_events
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
-from postil.registry.db.paging import whole
+from postil.registry.db.paging import DEFAULT_LIMIT
 from postil.registry.names import parse_adapter
 from postil.registry.releases import history
 
@@ -23,26 +23,45 @@ def history_routes(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any
     """The log, its check, and what was live at an instant."""
 
     @get("/events", may=Permission.SEE)
-    async def events(request: AnyRequest, adapter: FromQuery[str | None] = None) -> list[dict[str, Any]]:
+    async def events(
+        request: AnyRequest,
+        adapter: FromQuery[str | None] = None,
+        newest_first: NewestFirst = False,
+        after: After = None,
+        limit: Limit = DEFAULT_LIMIT,
+    ) -> EventPage:
         name = None if adapter is None else parse_adapter(adapter)
         if name is not None:
             check_domain(denied, request, Permission.SEE, name.domain)
-        found = await asyncio.to_thread(history.log, registry.database(), name)
-        return views.events(found, caller_of(request))
+        caller = caller_of(request)
+        page = await asyncio.to_thread(
+            history.events,
+            registry.database(),
+            name=name,
+            domains=caller.scope,
+            newest_first=newest_first,
+            after=after,
+            limit=limit,
+        )
+        return EventPage(data=show_events(page.items, caller), next=page.next)
 
     @get("/audit", may=Permission.AUDIT)
-    async def audit() -> dict[str, Any]:
+    async def audit() -> AuditReport:
         report = await asyncio.to_thread(history.verify, registry.database())
-        return {"events": report.events, "first_break": report.first_break}
+        return AuditReport(events=report.events, first_break=report.first_break)
 
     @get("/live", may=Permission.SEE)
-    async def live(request: AnyRequest, at: FromQuery[str]) -> dict[str, int]:
-        caller, instant = caller_of(request), history.parse_instant(at)
-        found = await asyncio.to_thread(whole, history.live_at, registry.database(), instant)
-        return {
-            live.adapter: live.number
-            for live in found
-            if caller.may(Permission.SEE, parse_adapter(live.adapter).domain)
-        }
+    async def live(
+        request: AnyRequest, at: FromQuery[str], after: After = None, limit: Limit = DEFAULT_LIMIT
+    ) -> LivePage:
+        instant, scope = history.parse_instant(at), caller_of(request).scope
+        page = await asyncio.to_thread(
+            history.live_at, registry.database(), instant, domains=scope, after=after, limit=limit
+        )
+        return LivePage(data=list(map(_live, page.items)), next=page.next)
 
     return [events, audit, live]
+
+
+def _live(found: history.LiveRelease) -> LiveRelease:
+    return LiveRelease(adapter=found.adapter, release=f"{found.adapter}@{found.number}", number=found.number)

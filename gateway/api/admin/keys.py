@@ -9,15 +9,23 @@ import msgspec
 from litestar import delete, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from postil.gateway.api.admin import schemas as views
-from postil.gateway.api.admin.params import AnyRequest, actor, seconds
+from postil.gateway.api.admin.params import After, AnyRequest, Limit, actor, seconds
+from postil.gateway.api.admin.schemas.accounts import (
+    Key,
+    KeyPage,
+    NewKey,
+    RotatedKey,
+    show_key,
+    show_new_key,
+    show_rotated_key,
+)
 from postil.gateway.control.catalog_sync import sync_keys
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts import keys
 from postil.registry.accounts.keys import KeyRequest, Role
-from postil.registry.db.paging import whole
+from postil.registry.db.paging import DEFAULT_LIMIT
 from postil.registry.defaults import OVERLAP_SECONDS
 
 
@@ -45,23 +53,23 @@ def key_routes(registry: RegistryHandle, callers: Callers) -> list[Any]:
 
 def _listing(registry: RegistryHandle) -> Any:
     @get("/keys", may=Permission.SEE_KEYS)
-    async def listed(owner: FromQuery[str | None] = None) -> list[dict[str, Any]]:
-        found = await asyncio.to_thread(whole, keys.list_keys, registry.database(), owner)
-        return [views.key(key) for key in found]
+    async def listed(owner: FromQuery[str | None] = None, after: After = None, limit: Limit = DEFAULT_LIMIT) -> KeyPage:
+        page = await asyncio.to_thread(keys.list_keys, registry.database(), owner, after=after, limit=limit)
+        return KeyPage(data=list(map(show_key, page.items)), next=page.next)
 
     return listed
 
 
 def _changing(registry: RegistryHandle, callers: Callers) -> list[Any]:
     @post("/keys", may=Permission.ADMINISTER)
-    async def add(request: AnyRequest, data: JSONBody[KeyBody]) -> dict[str, Any]:
+    async def add(request: AnyRequest, data: JSONBody[KeyBody]) -> NewKey:
         wanted = KeyRequest(data.owner, data.role, data.domains, seconds(data.expires_in), data.note)
         key, text = await asyncio.to_thread(keys.add_key, registry.database(), wanted, actor=actor(request))
         await sync_keys(callers)
-        return {**views.key(key), "key": text}
+        return show_new_key(key, text)
 
     @post("/keys/{key_id:str}/rotate", may=Permission.ADMINISTER)
-    async def rotate(request: AnyRequest, key_id: FromPath[str], data: JSONBody[RotateBody]) -> dict[str, Any]:
+    async def rotate(request: AnyRequest, key_id: FromPath[str], data: JSONBody[RotateBody]) -> RotatedKey:
         overlap = seconds(data.overlap)
         assert overlap is not None, "it has a default"
         old, new, text = await asyncio.to_thread(
@@ -73,12 +81,12 @@ def _changing(registry: RegistryHandle, callers: Callers) -> list[Any]:
             actor=actor(request),
         )
         await sync_keys(callers)
-        return {**views.key(new), "key": text, "replaces": views.key(old)}
+        return show_rotated_key(old, new, text)
 
     @delete("/keys/{key_id:str}", status_code=200, may=Permission.ADMINISTER)
-    async def revoke(request: AnyRequest, key_id: FromPath[str], reason: FromQuery[str] = "") -> dict[str, Any]:
+    async def revoke(request: AnyRequest, key_id: FromPath[str], reason: FromQuery[str] = "") -> Key:
         key = await asyncio.to_thread(keys.revoke_key, registry.database(), key_id, reason=reason, actor=actor(request))
         await sync_keys(callers)
-        return views.key(key)
+        return show_key(key)
 
     return [add, rotate, revoke]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import Any
 
 import msgspec
 from litestar import Request, get, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from postil.gateway.api.admin.params import AnyRequest, actor
+from postil.gateway.api.admin.params import After, AnyRequest, Limit, actor
+from postil.gateway.api.admin.schemas.accounts import Limits, show_limits
+from postil.gateway.api.admin.schemas.usage import TenantUsage, UsagePage, show_usage
 from postil.gateway.control.catalog_sync import sync_keys
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.errors import BadRequestError
@@ -20,7 +23,7 @@ from postil.gateway.tenancy.permissions import Permission
 from postil.gateway.tenancy.usage_ledger import UsageLedger
 from postil.registry.accounts import limits, usage
 from postil.registry.accounts.limits import TenantLimits
-from postil.registry.db.paging import whole
+from postil.registry.db.paging import DEFAULT_LIMIT, Page, whole
 from postil.registry.names import parse_adapter
 
 
@@ -37,15 +40,15 @@ def limit_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger
     """What the admin sets and sees; the door is around it."""
 
     @get("/tenants/{name:str}/limits", may=Permission.SEE_KEYS)
-    async def shown(name: FromPath[str]) -> dict[str, Any]:
-        return asdict(await asyncio.to_thread(limits.limits_of, registry.database(), name))
+    async def shown(name: FromPath[str]) -> Limits:
+        return show_limits(await asyncio.to_thread(limits.limits_of, registry.database(), name))
 
     @put("/tenants/{name:str}/limits", may=Permission.ADMINISTER)
-    async def put_limits(request: AnyRequest, name: FromPath[str], data: JSONBody[LimitsBody]) -> dict[str, Any]:
+    async def put_limits(request: AnyRequest, name: FromPath[str], data: JSONBody[LimitsBody]) -> Limits:
         wanted = TenantLimits(**msgspec.structs.asdict(data))
         await asyncio.to_thread(limits.set_limits, registry.database(), name, wanted, actor=actor(request))
         await sync_keys(callers)
-        return asdict(wanted)
+        return show_limits(wanted)
 
     @get("/usage", may=Permission.SEE_USAGE)
     async def used(
@@ -54,8 +57,13 @@ def limit_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger
         since: FromQuery[str | None] = None,
         until: FromQuery[str | None] = None,
         by: FromQuery[str] = "tenant",
-    ) -> list[dict[str, Any]]:
-        return await _report(registry, ledger, by, tenant, adapter, since, until)
+        after: After = None,
+        limit: Limit = DEFAULT_LIMIT,
+    ) -> UsagePage:
+        await ledger.flush()
+        report = _report(registry, by, tenant, adapter, since, until)
+        page = await asyncio.to_thread(report, after=after, limit=limit)
+        return UsagePage(data=show_usage(page.items), next=page.next)
 
     return [shown, put_limits, used]
 
@@ -70,33 +78,32 @@ def usage_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger
         since: FromQuery[str | None] = None,
         until: FromQuery[str | None] = None,
         by: FromQuery[str] = "adapter",
-    ) -> dict[str, Any]:
+    ) -> TenantUsage:
         caller = callers.identify(request.headers.get("authorization"))
-        data = await _report(registry, ledger, by, caller.name, adapter, since, until)
+        report = _report(registry, by, caller.name, adapter, since, until)
+        await ledger.flush()
+        data = await asyncio.to_thread(whole, report)
         # What was tried out on copies of its requests is no use of a tenant's.
         seen = [{name: value for name, value in entry.items() if name != usage.SHADOW} for entry in data]
-        return {"object": "list", "data": [entry for entry in seen if entry["requests"] or usage.RETRY in entry]}
+        return TenantUsage(data=show_usage(entry for entry in seen if entry["requests"] or usage.RETRY in entry))
 
     return [mine]
 
 
-async def _report(
+def _report(
     registry: RegistryHandle,
-    ledger: UsageLedger,
     by: str,
     tenant: str | None,
     adapter: str | None,
     since: str | None,
     until: str | None,
-) -> list[dict[str, Any]]:
+) -> Callable[..., Page[dict[str, Any]]]:
+    """The report that is asked for, page by page. Raises BadRequestError or NameInvalidError."""
     if by not in usage.GROUPS:
         raise BadRequestError(f"by cannot be {by[:20]!r}; it is one of {', '.join(usage.GROUPS)}")
     asked = None if adapter is None else _adapter(adapter)
     first, last = (None if text is None else _day(text) for text in (since, until))
-    await ledger.flush()
-    return await asyncio.to_thread(
-        whole, usage.report, registry.database(), by, tenant=tenant, adapter=asked, since=first, until=last
-    )
+    return partial(usage.report, registry.database(), by, tenant=tenant, adapter=asked, since=first, until=last)
 
 
 def _adapter(text: str) -> tuple[str, str]:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request
+from litestar.params import QueryParameter
 
 from postil.gateway.errors import BadRequestError
 from postil.gateway.tenancy.directory import Caller
+from postil.registry.db.paging import MOST
 from postil.registry.names import AdapterName, parse_adapter
 
 AnyRequest = Request[Any, Any, Any]
+# Of every list: how many of it, and the cursor of the page before, to begin after it.
+Limit = Annotated[int, QueryParameter(ge=1, le=MOST, description="At most so many of the list.")]
+After = Annotated[
+    str | None, QueryParameter(description="`next` of the page before; without it, the list begins at its start.")
+]
+NewestFirst = Annotated[bool, QueryParameter(description="Whether the newest comes first, and not the oldest.")]
 
 
 def adapter_name(domain: str, adapter: str) -> AdapterName:

@@ -13,8 +13,9 @@ from litestar.exceptions import ClientException
 from litestar.params import FromPath
 from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
-from postil.gateway.api.admin import schemas as views
 from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name
+from postil.gateway.api.admin.schemas.adapters import PublishedRelease, show_published
+from postil.gateway.api.documented_errors import problems
 from postil.gateway.control.publish import FetchFiles, Published, PublishService, from_hub, uploaded
 from postil.gateway.errors import BadRequestError, TooLargeError
 from postil.gateway.tenancy.permissions import Permission
@@ -39,16 +40,15 @@ def publish_routes(publishing: PublishService, plugins: PluginManager, limit_mib
         "/adapters/{domain:str}/{adapter:str}/releases",
         request_max_body_size=(limit_mib + 1) << 20,
         may=Permission.PUBLISH,
+        responses=problems(502),
     )
-    async def publish(request: AnyRequest, domain: FromPath[str], adapter: FromPath[str]) -> dict[str, Any]:
+    async def publish(request: AnyRequest, domain: FromPath[str], adapter: FromPath[str]) -> PublishedRelease:
         name = adapter_name(domain, adapter)
         take, policy, note = await _asked(request, limit_mib)
         work = publishing.publish(take, name, policy, note=note, actor=actor(request))
         made = await _while_wanted(request, work)
-        return {
-            **views.release(made.release, plugins), "created": made.created,
-            "policy_from": "policy.yaml" if made.policy_found else "request" if policy else "in force",
-        }  # fmt: skip
+        policy_from = "policy.yaml" if made.policy_found else "request" if policy else "in force"
+        return show_published(made.release, plugins, created=made.created, policy_from=policy_from)
 
     return [publish]
 

@@ -9,7 +9,7 @@ from litestar import post, put
 from litestar.params import FromPath, JSONBody
 
 from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
-from postil.gateway.api.admin.schemas import ViewAdapter
+from postil.gateway.api.admin.schemas.adapters import Adapter, ViewAdapter
 from postil.gateway.control.retire import RetireService
 from postil.gateway.tenancy.permissions import Permission
 
@@ -36,7 +36,7 @@ def _adapter_routes(service: RetireService, view: ViewAdapter) -> list[Any]:
     @post("/adapters/{domain:str}/{adapter:str}/retire", status_code=200, may=Permission.PUBLISH)
     async def retire_adapter(
         request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[ReasonBody]
-    ) -> dict[str, Any]:
+    ) -> Adapter:
         name = adapter_name(domain, adapter)
         state = await service.retire_adapter(name, reason=data.reason, actor=actor(request))
         return view(state, caller_of(request))
@@ -44,7 +44,7 @@ def _adapter_routes(service: RetireService, view: ViewAdapter) -> list[Any]:
     @post("/adapters/{domain:str}/{adapter:str}/restore", status_code=200, may=Permission.PUBLISH)
     async def restore_adapter(
         request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], data: JSONBody[ReasonBody]
-    ) -> dict[str, Any]:
+    ) -> Adapter:
         name = adapter_name(domain, adapter)
         state = await service.restore_adapter(name, reason=data.reason, actor=actor(request))
         return view(state, caller_of(request))
@@ -62,7 +62,7 @@ def _release_routes(service: RetireService, view: ViewAdapter) -> list[Any]:
         adapter: FromPath[str],
         number: FromPath[int],
         data: JSONBody[ReasonBody],
-    ) -> dict[str, Any]:
+    ) -> Adapter:
         ref = adapter_name(domain, adapter).release(number)
         state = await service.retire_release(ref, reason=data.reason, actor=actor(request))
         return view(state, caller_of(request))
@@ -74,7 +74,7 @@ def _release_routes(service: RetireService, view: ViewAdapter) -> list[Any]:
         adapter: FromPath[str],
         number: FromPath[int],
         data: JSONBody[ReasonBody],
-    ) -> dict[str, Any]:
+    ) -> Adapter:
         ref = adapter_name(domain, adapter).release(number)
         state = await service.restore_release(ref, reason=data.reason, actor=actor(request))
         return view(state, caller_of(request))
@@ -84,7 +84,7 @@ def _release_routes(service: RetireService, view: ViewAdapter) -> list[Any]:
 
 def _default_route(service: RetireService, view: ViewAdapter) -> Any:
     @put("/domains/{domain:str}/default", may=Permission.PUBLISH)
-    async def set_default(request: AnyRequest, domain: FromPath[str], data: JSONBody[DefaultBody]) -> dict[str, Any]:
+    async def set_default(request: AnyRequest, domain: FromPath[str], data: JSONBody[DefaultBody]) -> Adapter:
         name = adapter_name(domain, data.adapter)
         state = await service.set_default(name, reason=data.reason, actor=actor(request))
         return view(state, caller_of(request))

@@ -11,22 +11,30 @@ import msgspec
 from litestar import Request, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from postil.gateway.api.admin import schemas as views
 from postil.gateway.api.admin.auth import check_domain
-from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
+from postil.gateway.api.admin.params import After, AnyRequest, Limit, actor, adapter_name, caller_of
+from postil.gateway.api.admin.schemas.reviews import (
+    Example,
+    ExamplePage,
+    Review,
+    ReviewPage,
+    TenantReview,
+    show_review,
+)
 from postil.gateway.control.outbox import told_of
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.reviews import Reviews
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
-from postil.registry.db.tables import Review
+from postil.registry.db import tables
+from postil.registry.db.paging import DEFAULT_LIMIT
 from postil.registry.releases import history
 from postil.registry.reviews import export_examples as examples
 from postil.registry.reviews import reviews
 
 _LONGEST_WAIT = 60.0
-Act = Callable[..., Review]
+Act = Callable[..., tables.Review]
 
 
 class AssignBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,11 +56,11 @@ def review_routes(reviewing: Reviews, callers: Callers) -> list[Any]:
     @get("/v1/reviews/{review_id:str}")
     async def mine(
         request: Request[Any, Any, Any], review_id: FromPath[str], wait: FromQuery[float] = 0.0
-    ) -> dict[str, Any]:
+    ) -> TenantReview:
         caller = callers.identify(request.headers.get("authorization"))
         seconds = min(max(wait, 0.0), _LONGEST_WAIT) if wait == wait else 0.0
         tenant = None if caller.admin else caller.name
-        return told_of(await reviewing.get(review_id, seconds, tenant=tenant))
+        return TenantReview(**told_of(await reviewing.get(review_id, seconds, tenant=tenant)))
 
     return [mine]
 
@@ -69,62 +77,66 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any]:
         status: FromQuery[str | None] = None,
         domain: FromQuery[str | None] = None,
         assigned_to: FromQuery[str | None] = None,
-        limit: FromQuery[int] = 100,
-    ) -> list[dict[str, Any]]:
+        after: After = None,
+        limit: Limit = DEFAULT_LIMIT,
+    ) -> ReviewPage:
         if domain is not None:
             check_domain(denied, request, Permission.REVIEW, domain)
-        found = await asyncio.to_thread(
+        page = await asyncio.to_thread(
             reviews.reviews,
             registry.database(),
             status=status,
             domain=domain,
             assigned_to=assigned_to,
             domains=caller_of(request).scope,
-            limit=max(1, min(limit, 1000)),
+            after=after,
+            limit=limit,
         )
-        return [views.review(review) for review in found.items]
+        return ReviewPage(data=list(map(show_review, page.items)), next=page.next)
 
     @get("/reviews/{review_id:str}", may=Permission.REVIEW)
-    async def shown(request: AnyRequest, review_id: FromPath[str]) -> dict[str, Any]:
-        return views.review(await _theirs(registry, request, review_id))
+    async def shown(request: AnyRequest, review_id: FromPath[str]) -> Review:
+        return show_review(await _theirs(registry, request, review_id))
 
     @get("/adapters/{domain:str}/{adapter:str}/examples", may=Permission.REVIEW)
     async def labelled(
         domain: FromPath[str], adapter: FromPath[str], since: FromQuery[str | None] = None
-    ) -> list[dict[str, str]]:
+    ) -> ExamplePage:
         instant = None if since is None else history.parse_instant(since)
-        return await asyncio.to_thread(examples.examples, registry.get(), adapter_name(domain, adapter), instant)
+        name = adapter_name(domain, adapter)
+        found = await asyncio.to_thread(examples.examples, registry.get(), name, instant)
+        return ExamplePage(data=[Example(**row) for row in found])
 
     return [listed, shown, labelled]
 
 
-async def _theirs(registry: RegistryHandle, request: AnyRequest, review_id: str) -> Review:
+async def _theirs(registry: RegistryHandle, request: AnyRequest, review_id: str) -> tables.Review:
     """A review, if it is of a domain that the key reviews; else it is none for this key. Raises NotFoundError."""
     return await asyncio.to_thread(reviews.get, registry.database(), review_id, caller_of(request).scope)
 
 
 def _deciding(registry: RegistryHandle, reviewing: Reviews) -> list[Any]:
-    async def done(request: AnyRequest, review_id: str, act: Act, *arguments: str, **named: str) -> dict[str, Any]:
+    async def done(request: AnyRequest, review_id: str, act: Act, *arguments: str, **named: str) -> Review:
         found = await _theirs(registry, request, review_id)
         decide = partial(act, registry.database(), found.id, *arguments, actor=actor(request), **named)
         review = await asyncio.to_thread(decide)
         reviewing.heard()
-        return views.review(review)
+        return show_review(review)
 
     @post("/reviews/{review_id:str}/assign", status_code=200, may=Permission.REVIEW)
-    async def assign(request: AnyRequest, review_id: FromPath[str], data: JSONBody[AssignBody]) -> dict[str, Any]:
+    async def assign(request: AnyRequest, review_id: FromPath[str], data: JSONBody[AssignBody]) -> Review:
         return await done(request, review_id, reviews.assign, data.person)
 
     @post("/reviews/{review_id:str}/approve", status_code=200, may=Permission.REVIEW)
-    async def approve(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> dict[str, Any]:
+    async def approve(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> Review:
         return await done(request, review_id, reviews.approve, note=data.note)
 
     @post("/reviews/{review_id:str}/edit", status_code=200, may=Permission.REVIEW)
-    async def edit(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> dict[str, Any]:
+    async def edit(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> Review:
         return await done(request, review_id, reviews.edit, data.answer or "", note=data.note)
 
     @post("/reviews/{review_id:str}/reject", status_code=200, may=Permission.REVIEW)
-    async def reject(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> dict[str, Any]:
+    async def reject(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> Review:
         return await done(request, review_id, reviews.reject, note=data.note)
 
     return [assign, approve, edit, reject]

@@ -18,10 +18,11 @@ from postil.gateway.api.admin.policy import policy_routes
 from postil.gateway.api.admin.publish import publish_routes
 from postil.gateway.api.admin.retire import retire_routes
 from postil.gateway.api.admin.reviews import admin_review_routes
-from postil.gateway.api.admin.schemas import adapter_view
+from postil.gateway.api.admin.schemas.adapters import adapter_view
 from postil.gateway.api.admin.signing import signing_routes
 from postil.gateway.api.admin.status import StatusParts, status_route
 from postil.gateway.api.admin.tenants import tenant_routes
+from postil.gateway.api.documented_errors import document_problems
 from postil.gateway.control.retire import RetireService
 from postil.gateway.control.runtime import Runtime
 
@@ -34,24 +35,26 @@ def admin_router(runtime: Runtime) -> Router:
     return Router(
         "/api/v1",
         guards=[require_permission(callers, denied)],
-        route_handlers=[
-            *adapter_routes(registry, releases, view),
-            *publish_routes(runtime.publishing, runtime.plugins, runtime.settings.upload_limit_mib),
-            *export_routes(registry),
-            *channel_routes(releases, registry, view, runtime.shadows),
-            *retire_routes(RetireService(registry, releases), view),
-            *admin_review_routes(registry, runtime.reviews, denied),
-            *history_routes(registry, denied),
-            *compare_routes(registry, runtime.plugins, denied),
-            *policy_routes(runtime.plugins),
-            *gc_routes(registry, runtime.sync, runtime.locks, runtime.settings.gc_keep),
-            *tenant_routes(registry, callers, releases),
-            *key_routes(registry, callers),
-            *limit_routes(registry, callers, runtime.ledger),
-            *signing_routes(registry, runtime.signature_gate),
-            status_route(_status_parts(runtime)),
-            plugin_route(runtime.plugins),
-        ],
+        route_handlers=document_problems(
+            [
+                *adapter_routes(registry, releases, view, catalog, runtime.plugins),
+                *publish_routes(runtime.publishing, runtime.plugins, runtime.settings.upload_limit_mib),
+                *export_routes(registry),
+                *channel_routes(releases, registry, view, runtime.shadows),
+                *retire_routes(RetireService(registry, releases), view),
+                *admin_review_routes(registry, runtime.reviews, denied),
+                *history_routes(registry, denied),
+                *compare_routes(registry, runtime.plugins, denied),
+                *policy_routes(runtime.plugins),
+                *gc_routes(registry, runtime.sync, runtime.locks, runtime.settings.gc_keep),
+                *tenant_routes(registry, callers, releases),
+                *key_routes(registry, callers),
+                *limit_routes(registry, callers, runtime.ledger),
+                *signing_routes(registry, runtime.signature_gate),
+                status_route(_status_parts(runtime)),
+                plugin_route(runtime.plugins),
+            ]
+        ),
     )
 
 

@@ -9,10 +9,14 @@ import msgspec
 from litestar import get, put
 from litestar.params import FromPath, JSONBody
 
-from postil.gateway.api.admin.params import AnyRequest, actor
+from postil.gateway.api.admin.params import After, AnyRequest, Limit, actor
+from postil.gateway.api.admin.schemas.signing import Domain, DomainPage, show_domain
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.permissions import Permission
+from postil.registry.db.paging import DEFAULT_LIMIT, Order, page_of
 from postil.registry.signing.requirements import Requirement, SignatureGate, require, requirements
+
+_BY_NAME = Order("domains", [("domain", str)])
 
 
 class KeysBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -26,13 +30,14 @@ def signing_routes(registry: RegistryHandle, signatures: SignatureGate) -> list[
     """What domains require of signatures: to see, and to change."""
 
     @get("/domains", may=Permission.SEE_KEYS)
-    async def domains() -> list[dict[str, Any]]:
+    async def domains(after: After = None, limit: Limit = DEFAULT_LIMIT) -> DomainPage:
         found = await asyncio.to_thread(requirements, registry.database())
-        return [_shown(one) for one in found]
+        page = page_of(found, _BY_NAME, after, limit, lambda one: [one.domain])
+        return DomainPage(data=list(map(show_domain, page.items)), next=page.next)
 
     @put("/domains/{domain:str}/signing-keys", may=Permission.ADMINISTER)
-    async def signing_keys(request: AnyRequest, domain: FromPath[str], data: JSONBody[KeysBody]) -> dict[str, Any]:
-        return _shown(await asyncio.to_thread(_change, registry, signatures, domain, data, actor(request)))
+    async def signing_keys(request: AnyRequest, domain: FromPath[str], data: JSONBody[KeysBody]) -> Domain:
+        return show_domain(await asyncio.to_thread(_change, registry, signatures, domain, data, actor(request)))
 
     return [domains, signing_keys]
 
@@ -43,12 +48,3 @@ def _change(registry: RegistryHandle, signatures: SignatureGate, domain: str, da
     finally:
         # Whatever came of it: a database that is lost while it commits may have the keys.
         signatures.forget([domain])
-
-
-def _shown(found: Requirement) -> dict[str, Any]:
-    return {
-        "domain": found.domain,
-        "signature_required": bool(found.keys),
-        "keys": [{"fingerprint": key.fingerprint, "pem": key.pem} for key in found.keys],
-        "unsigned": [str(ref) for ref in found.unsigned],
-    }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from litestar import get
 
-from postil.gateway.api.admin.component_views import show_mismatches
 from postil.gateway.api.admin.params import AnyRequest, caller_of
+from postil.gateway.api.admin.schemas.components import show_mismatches
+from postil.gateway.api.admin.schemas.status import ReleaseComparison, Signal, Status, WantedRelease
 from postil.gateway.control.analysis.monitor import Monitor
 from postil.gateway.control.engine_handle import EngineHandle
 from postil.gateway.control.registry_handle import RegistryHandle
@@ -42,71 +44,70 @@ def status_route(parts: StatusParts) -> Any:
     """The route over one gateway."""
 
     @get("/status", sync_to_thread=False, may=Permission.SEE)
-    def shown(request: AnyRequest) -> dict[str, Any]:
+    def shown(request: AnyRequest) -> Status:
         return status(parts, caller_of(request))
 
     return shown
 
 
-def status(parts: StatusParts, caller: Caller) -> dict[str, Any]:
-    """What the gateway is doing, and what of each adapter that the key may see is live and resident."""
+def status(parts: StatusParts, caller: Caller) -> Status:
+    """What the gateway is doing, and what of each adapter that the key may see is live and loaded."""
     base = parts.registry.get().base if parts.registry.started else None
-    return {
-        "engine": str(parts.engine.phase),
-        "problem": parts.registry.problem,
-        "requests_in_flight": parts.traffic.in_flight + parts.workers.in_flight,
-        "workers": parts.worker_count,
-        "workers_serving": parts.workers.serving,
-        "requests_waiting": parts.scheduler.queue.waiting,
-        "engine_restarts": parts.engine.restarts,
-        "base": base.id if base else None,
-        "base_revision": base.revision if base else None,
-        "adapters": [
-            *(
-                _wanted(parts, loaded, _why(why, caller))
-                for loaded, why in parts.catalog.current.desired()
-                if caller.may(Permission.SEE, loaded.ref.domain)
-            ),
-            *_missed(parts, caller),
-        ],
-        "watches": _watches(parts, caller),
-        "failing_tasks": parts.tasks.failing,
-    }
+    wanted = [
+        _wanted(parts, loaded, _reasons(reasons, caller))
+        for loaded, reasons in parts.catalog.current.desired()
+        if caller.may(Permission.SEE, loaded.ref.domain)
+    ]
+    return Status(
+        engine=str(parts.engine.phase),
+        problem=parts.registry.problem,
+        requests_in_flight=parts.traffic.in_flight + parts.workers.in_flight,
+        workers=parts.worker_count,
+        workers_serving=parts.workers.serving,
+        requests_waiting=parts.scheduler.queue.waiting,
+        engine_restarts=parts.engine.restarts,
+        base=base.id if base else None,
+        base_revision=base.revision if base else None,
+        adapters=[*wanted, *_unservable(parts, caller)],
+        comparisons=_comparisons(parts, caller),
+        failing_tasks=parts.tasks.failing,
+    )
 
 
-def _why(why: list[str], caller: Caller) -> list[str]:
+def _reasons(reasons: list[str], caller: Caller) -> list[str]:
     """Why a release is held. Whose pin it is, is for those who may know who the tenants are."""
     if caller.may(Permission.SEE_KEYS):
-        return why
-    return list(dict.fromkeys(f"{PIN_OF}a tenant" if each.startswith(PIN_OF) else each for each in why))
+        return reasons
+    return list(dict.fromkeys(f"{PIN_OF}a tenant" if each.startswith(PIN_OF) else each for each in reasons))
 
 
-def _wanted(parts: StatusParts, loaded: LoadedRelease, why: list[str]) -> dict[str, Any]:
+def _wanted(parts: StatusParts, loaded: LoadedRelease, reasons: list[str]) -> WantedRelease:
     """A release that the engine has to hold, and whether it does."""
     failure = parts.engine.load_failure(loaded)
-    return {
-        "release": str(loaded.ref),
-        "why": why,
-        "resident": parts.engine.can_serve(loaded),
-        "mismatches": show_mismatches(parts.catalog.current.entries[loaded.ref.name].mismatches.get(loaded.ref.number)),
-        "problem": failure.reason if failure else None,
-        "attempts": failure.attempts if failure else 0,
-    }
+    entry = parts.catalog.current.entries[loaded.ref.name]
+    return WantedRelease(
+        release=str(loaded.ref),
+        reasons=reasons,
+        loaded=parts.engine.can_serve(loaded),
+        mismatches=show_mismatches(entry.mismatches.get(loaded.ref.number)),
+        problem=failure.reason if failure else None,
+        attempts=failure.attempts if failure else 0,
+    )
 
 
-def _missed(parts: StatusParts, caller: Caller) -> list[dict[str, Any]]:
+def _unservable(parts: StatusParts, caller: Caller) -> list[WantedRelease]:
     """The releases that the engine should hold, but that cannot be served on this gateway."""
     return [
-        {
-            "release": str(entry.name.release(number)),
-            "why": _why(why, caller),
-            "resident": False,
-            "mismatches": show_mismatches(entry.mismatches.get(number)),
-            "problem": entry.broken[number],
-            "attempts": 0,
-        }
+        WantedRelease(
+            release=str(entry.name.release(number)),
+            reasons=_reasons(reasons, caller),
+            loaded=False,
+            mismatches=show_mismatches(entry.mismatches.get(number)),
+            problem=entry.broken[number],
+            attempts=0,
+        )
         for entry in _seen(parts, caller)
-        for number, why in sorted(entry.unservable().items())
+        for number, reasons in sorted(entry.unservable().items())
     ]
 
 
@@ -116,18 +117,15 @@ def _seen(parts: StatusParts, caller: Caller) -> list[AdapterEntry]:
     return [entries[name] for name in sorted(entries) if caller.may(Permission.SEE, entries[name].name.domain)]
 
 
-def _watches(parts: StatusParts, caller: Caller) -> list[dict[str, Any]]:
+def _comparisons(parts: StatusParts, caller: Caller) -> list[ReleaseComparison]:
     """What is compared with its predecessor, and the evidence so far."""
     found = []
     for name in (str(entry.name) for entry in _seen(parts, caller)):
         watch = parts.monitor.watch(name)
         if watch is not None:
+            signals = [msgspec.convert(each, Signal, from_attributes=True) for each in watch.comparison.evidence()]
+            candidate, baseline = f"{name}@{watch.new}", f"{name}@{watch.old}"
             found.append(
-                {
-                    "new": f"{name}@{watch.new}",
-                    "old": f"{name}@{watch.old}",
-                    "channel": watch.which,
-                    "evidence": [asdict(signal) for signal in watch.comparison.evidence()],
-                }
+                ReleaseComparison(candidate=candidate, baseline=baseline, channel=watch.which, evidence=signals)
             )
     return found

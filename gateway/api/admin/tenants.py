@@ -9,14 +9,15 @@ import msgspec
 from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 
-from postil.gateway.api.admin import schemas as views
-from postil.gateway.api.admin.params import AnyRequest, actor, seconds
+from postil.gateway.api.admin.params import After, AnyRequest, Limit, actor, seconds
+from postil.gateway.api.admin.schemas.accounts import NewTenant, TenantPage, show_new_tenant, show_tenant
 from postil.gateway.control.catalog_sync import sync_keys
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.releases import ReleaseService
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.permissions import Permission
-from postil.registry.accounts.tenants import add_tenant, tenants_and_keys
+from postil.registry.accounts import tenants
+from postil.registry.db.paging import DEFAULT_LIMIT
 
 
 class TenantBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -32,14 +33,14 @@ def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseS
     """Who may ask, and what: to see, and to change."""
 
     @get("/tenants", may=Permission.SEE_KEYS)
-    async def tenants() -> list[dict[str, Any]]:
-        found, keys = await asyncio.to_thread(tenants_and_keys, registry.database())
-        return [views.tenant(tenant, keys) for tenant in found]
+    async def list_tenants(after: After = None, limit: Limit = DEFAULT_LIMIT) -> TenantPage:
+        page = await asyncio.to_thread(tenants.tenants, registry.database(), after=after, limit=limit)
+        return TenantPage(data=[show_tenant(tenant, keys) for tenant, keys in page.items], next=page.next)
 
     @post("/tenants", may=Permission.ADMINISTER)
-    async def add(request: AnyRequest, data: JSONBody[TenantBody]) -> dict[str, Any]:
+    async def add(request: AnyRequest, data: JSONBody[TenantBody]) -> NewTenant:
         tenant, key, text = await asyncio.to_thread(
-            add_tenant,
+            tenants.add_tenant,
             registry.database(),
             data.name,
             data.domains,
@@ -48,10 +49,10 @@ def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseS
             actor=actor(request),
         )
         await sync_keys(callers)
-        return {**views.tenant(tenant, [key]), "key": text}
+        return show_new_tenant(tenant, key, text)
 
     @delete("/tenants/{name:str}", may=Permission.ADMINISTER)
     async def remove(request: AnyRequest, name: FromPath[str]) -> None:
         await releases.remove_tenant(name, actor=actor(request))
 
-    return [tenants, add, remove]
+    return [list_tenants, add, remove]

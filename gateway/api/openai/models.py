@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, cast
 
 import msgspec
 from litestar import Request, Response, get
@@ -17,7 +17,25 @@ from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.directory import Caller
 
 JSON = "application/json"
-Cards = Mapping[str, Mapping[str, Any]]
+
+
+class ModelCard(msgspec.Struct, kw_only=True):
+    """Something that may be put into ``model``; ``owned_by`` is its domain."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int = 0
+    owned_by: str
+
+
+class ModelList(msgspec.Struct, kw_only=True):
+    """All that this key may put into ``model``."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelCard]
+
+
+Cards = Mapping[str, ModelCard]
 
 
 def model_routes(catalog: CatalogHolder, callers: Callers) -> list[HTTPRouteHandler]:
@@ -25,12 +43,13 @@ def model_routes(catalog: CatalogHolder, callers: Callers) -> list[HTTPRouteHand
     lists = Lists()
 
     @get("/v1/models", sync_to_thread=False)
-    def list_models(request: Request[Any, Any, Any]) -> Response[bytes]:
+    def list_models(request: Request[Any, Any, Any]) -> Response[ModelList]:
         _, whole = lists.of(catalog.current, _caller(callers, request))
-        return Response(whole, media_type=JSON)
+        # Encoded once for all who may ask the same.
+        return Response(cast(ModelList, whole), media_type=JSON)
 
     @get("/v1/models/{model:path}", sync_to_thread=False)
-    def one_model(request: Request[Any, Any, Any], model: FromPath[str]) -> Mapping[str, Any]:
+    def one_model(request: Request[Any, Any, Any], model: FromPath[str]) -> ModelCard:
         wanted = model.removeprefix("/")
         cards, _ = lists.of(catalog.current, _caller(callers, request))
         if wanted not in cards:
@@ -54,8 +73,8 @@ class Lists:
         rights = (caller.admin, caller.domains)
         if rights not in self._made:
             names = catalog.names(caller)
-            cards = {name: {"id": name, "object": "model", "created": 0, "owned_by": owner} for name, owner in names}
-            self._made[rights] = cards, msgspec.json.encode({"object": "list", "data": list(cards.values())})
+            cards = {name: ModelCard(id=name, owned_by=owner) for name, owner in names}
+            self._made[rights] = cards, msgspec.json.encode(ModelList(data=list(cards.values())))
         return self._made[rights]
 
 

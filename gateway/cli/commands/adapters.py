@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from postil.gateway.cli.api_client import call, connected
+from postil.gateway.cli.api_client import call, call_list, connected
 from postil.gateway.cli.commands.releases import Reason, releases, show_adapters
 from postil.gateway.cli.default_command import ListByDefault
-from postil.gateway.cli.output import AsJson, console, print_json
+from postil.gateway.cli.output import DEFAULT_LIMIT, All, AsJson, Limit, console, print_json
 from postil.registry.names import parse_adapter, parse_release
 
 Adapter = Annotated[str, typer.Argument(help="Which: domain/adapter.")]
@@ -34,10 +34,10 @@ def make_releases_cli() -> typer.Typer:
     return cli
 
 
-def list_adapters(as_json: AsJson = False) -> None:
-    """Show all adapters: what is live, tried and retired."""
+def list_adapters(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJson = False) -> None:
+    """Show the adapters: what is live, tried and retired. As JSON: `{"data": [...], "next": ...}`."""
     with connected() as client:
-        show_adapters(call(client, "GET", "/api/v1/adapters"), as_json)
+        show_adapters(call_list(client, "/api/v1/adapters", {}, 0 if all_ else limit), as_json)
 
 
 def retire_adapter(adapter: Adapter, reason: Reason = "", as_json: AsJson = False) -> None:

@@ -69,9 +69,9 @@ def unpin(
 def agreement(adapter: Annotated[str, typer.Argument(help="Which: domain/adapter.")], as_json: AsJson = False) -> None:
     """Show how often shadows said what the release that answered said."""
     with connected() as client:
-        rows = call(client, "GET", f"/api/v1/adapters/{parse_adapter(adapter)}/agreement")
+        found = call(client, "GET", f"/api/v1/adapters/{parse_adapter(adapter)}/agreement")
     if as_json:
-        print_json(rows)
+        print_json(found)
         return
     table = [
         (
@@ -82,10 +82,10 @@ def agreement(adapter: Annotated[str, typer.Argument(help="Which: domain/adapter
             row["failed"],
             row["skipped"],
         )
-        for row in rows
+        for row in found["data"]
     ]
     print_table(
-        ["shadow", "beside", "compared", "agreed", "failed", "skipped"],
+        ["shadow", "baseline", "compared", "agreed", "failed", "skipped"],
         table,
         empty="no shadow has been compared yet; begin with `postil shadow domain/adapter@number`",
     )

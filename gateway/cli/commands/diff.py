@@ -52,7 +52,7 @@ def _show(found: dict[str, Any]) -> None:
 def _show_both(before: dict[str, Any], after: dict[str, Any]) -> None:
     rows: list[Sequence[object]] = [
         ("created (UTC)", *(short_time(one["created"]) for one in (before, after))),
-        ("by", before["by"], after["by"]),
+        ("actor", before["actor"], after["actor"]),
         ("note", before["note"], after["note"]),
     ]
     changed = [describe_mismatches(one["mismatches"]) for one in (before, after)]

@@ -7,9 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from postil.gateway.cli.api_client import CommandError, call, connected
+from postil.gateway.cli.api_client import CommandError, call, call_list, connected
 from postil.gateway.cli.commands.releases import Reason
-from postil.gateway.cli.output import AsJson, console, print_json, print_table
+from postil.gateway.cli.output import (
+    DEFAULT_LIMIT,
+    All,
+    AsJson,
+    Limit,
+    console,
+    print_json,
+    print_list_as_json,
+    print_rest,
+    print_table,
+)
 from postil.registry.names import parse_adapter
 
 
@@ -22,12 +32,15 @@ def make_cli() -> typer.Typer:
     return cli
 
 
-def list_domains(as_json: AsJson = False) -> None:
-    """Show the domains, the keys that their adapters are signed with, and what they serve unsigned all the same."""
+def list_domains(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJson = False) -> None:
+    """Show the domains, the keys that their adapters are signed with, and what they serve unsigned all the same.
+
+    As JSON: `{"data": [...], "next": ...}`.
+    """
     with connected() as client:
-        found = call(client, "GET", "/api/v1/domains")
+        found = call_list(client, "/api/v1/domains", {}, 0 if all_ else limit)
     if as_json:
-        print_json(found)
+        print_list_as_json(found)
         return
     rows = [
         (
@@ -35,9 +48,10 @@ def list_domains(as_json: AsJson = False) -> None:
             ", ".join(key["fingerprint"][:16] for key in one["keys"]) or "none needed",
             ", ".join(one["unsigned"]),
         )
-        for one in found
+        for one in found.data
     ]
     print_table(["domain", "signing keys", "unsigned"], rows, empty="there are no domains yet; publish an adapter")
+    print_rest(found)
 
 
 def require_signature(

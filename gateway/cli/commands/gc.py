@@ -38,10 +38,10 @@ def gc(
 
 def _show(report: dict[str, Any]) -> None:
     rows = [
-        (", ".join(row["releases"]) or "none", row["artifact"][:19], row["why"], decimal(row["bytes"]))
+        (", ".join(row["releases"]) or "none", row["artifact"][:19], row["reason"], decimal(row["bytes"]))
         for row in report["garbage"]
     ]
-    print_table(["release", "artifact", "why", "size"], rows, empty="there is nothing to collect")
+    print_table(["release", "artifact", "reason", "size"], rows, empty="there is nothing to collect")
     if rows:
         would = "would be freed; nothing was deleted" if report["dry_run"] else "freed"
         console().print(f"\n{_count(rows)}, {decimal(report['bytes'])} {would}")

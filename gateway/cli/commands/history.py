@@ -6,21 +6,37 @@ from typing import Annotated
 
 import typer
 
-from postil.gateway.cli.api_client import CommandError, call, connected
-from postil.gateway.cli.output import AsJson, console, print_json, print_table, short_time
+from postil.gateway.cli.api_client import CommandError, call, call_list, connected
+from postil.gateway.cli.output import (
+    DEFAULT_LIMIT,
+    All,
+    AsJson,
+    Limit,
+    console,
+    print_json,
+    print_list_as_json,
+    print_rest,
+    print_table,
+    short_time,
+)
 from postil.registry.names import parse_adapter
 
 
 def log(
     adapter: Annotated[str | None, typer.Argument(help="domain/adapter; without it, everything.")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    all_: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was done: by whom, when, why, from which release to which."""
-    params = {} if adapter is None else {"adapter": str(parse_adapter(adapter))}
+    """Show what was done, the newest first: by whom, when, why, from which release to which.
+
+    As JSON: `{"data": [...], "next": ...}`.
+    """
+    params = {"newest_first": True} | ({} if adapter is None else {"adapter": str(parse_adapter(adapter))})
     with connected() as client:
-        events = call(client, "GET", "/api/v1/events", params=params)
+        found = call_list(client, "/api/v1/events", params, 0 if all_ else limit)
     if as_json:
-        print_json(events)
+        print_list_as_json(found)
         return
     rows = [
         (
@@ -29,12 +45,14 @@ def log(
             event["action"],
             event["subject"],
             " -> ".join(str(number) for number in (event["from"], event["to"]) if number is not None),
-            event["by"],
+            event["actor"],
             event["reason"],
         )
-        for event in events
+        for event in found.data
     ]
-    print_table(["#", "at (UTC)", "act", "what", "release", "by", "why"], rows, empty="nothing has been done yet")
+    columns = ["#", "at (UTC)", "action", "what", "release", "actor", "reason"]
+    print_table(columns, rows, empty="nothing has been done yet")
+    print_rest(found)
 
 
 def make_audit_cli() -> typer.Typer:

@@ -7,9 +7,20 @@ from typing import Annotated, Any
 
 import typer
 
-from postil.gateway.cli.api_client import CommandError, call, connected
+from postil.gateway.cli.api_client import CommandError, call, call_list, connected
 from postil.gateway.cli.durations import span
-from postil.gateway.cli.output import AsJson, console, print_json, print_table, short_time
+from postil.gateway.cli.output import (
+    DEFAULT_LIMIT,
+    All,
+    AsJson,
+    Limit,
+    console,
+    print_json,
+    print_list_as_json,
+    print_rest,
+    print_table,
+    short_time,
+)
 
 Which = Annotated[str, typer.Argument(help="The id, how it begins (postil_<id>), or all of it; only the id is sent.")]
 Expires = Annotated[
@@ -30,15 +41,19 @@ def make_cli() -> typer.Typer:
 
 def list_keys(
     owner: Annotated[str | None, typer.Option(help="Only those of a tenant, person or machine.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Also those that expired or were revoked.")] = False,
+    any_state: Annotated[bool, typer.Option("--any-state", help="Also those that expired or were revoked.")] = False,
+    limit: Limit = DEFAULT_LIMIT,
+    all_: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the keys: of each, only how it begins."""
+    """Show the keys: of each, only how it begins. As JSON: `{"data": [...], "next": ...}`."""
+    params = {} if owner is None else {"owner": owner}
     with connected() as client:
-        keys = call(client, "GET", "/api/v1/keys", params={} if owner is None else {"owner": owner})
-    keys = [key for key in keys if all_ or key["state"] == "in force"]
+        found = call_list(
+            client, "/api/v1/keys", params, 0 if all_ else limit, lambda key: any_state or key["state"] == "in force"
+        )
     if as_json:
-        print_json(keys)
+        print_list_as_json(found)
         return
     rows = [
         (
@@ -52,13 +67,14 @@ def list_keys(
             short_time(key["expires"]),
             key["note"],
         )
-        for key in keys
+        for key in found.data
     ]
     print_table(
         ["id", "begins", "owner", "role", "domains", "state", "created (UTC)", "expires (UTC)", "note"],
         rows,
         empty="there are no such keys; add one with `postil keys add OWNER`, or a tenant with `postil tenants add`",
     )
+    print_rest(found)
 
 
 def add(

@@ -9,8 +9,17 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from postil.gateway.cli.api_client import CommandError, call, connected
-from postil.gateway.cli.output import AsJson, console, print_json, print_table
+from postil.gateway.cli.api_client import CommandError, call_list, connected
+from postil.gateway.cli.output import (
+    DEFAULT_LIMIT,
+    All,
+    AsJson,
+    Limit,
+    console,
+    print_list_as_json,
+    print_rest,
+    print_table,
+)
 from postil.gateway.cli.scaffold import Kind, write_plugin
 from postil.gateway.settings import read_settings
 
@@ -24,14 +33,16 @@ def make_cli() -> typer.Typer:
     return cli
 
 
-def list_plugins(context: typer.Context, as_json: AsJson = False) -> None:
-    """Show the installed plugins, or begin one of your own with `new`."""
+def list_plugins(
+    context: typer.Context, limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJson = False
+) -> None:
+    """Show the installed plugins, or begin one of your own with `new`. As JSON: `{"data": [...], "next": ...}`."""
     if context.invoked_subcommand is not None:
         return
     with connected() as client:
-        components = call(client, "GET", "/api/v1/plugins")
+        found = call_list(client, "/api/v1/plugins", {}, 0 if all_ else limit)
     if as_json:
-        print_json(components)
+        print_list_as_json(found)
         return
     rows = [
         (
@@ -43,10 +54,11 @@ def list_plugins(context: typer.Context, as_json: AsJson = False) -> None:
             _sees(component),
             ", ".join(component["config_schema"].get("properties", {})),
         )
-        for component in components
+        for component in found.data
     ]
     columns = ["kind", "name", "version", "plugin", "runs", "sees", "configuration"]
     print_table(columns, rows, empty="no plugins are installed")
+    print_rest(found)
 
 
 def check(

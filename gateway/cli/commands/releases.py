@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import httpx
 import typer
 
-from postil.gateway.cli.api_client import call, connected
-from postil.gateway.cli.output import AsJson, console, print_json, print_table, short_time
+from postil.gateway.cli.api_client import Listed, call, call_list, connected
+from postil.gateway.cli.output import (
+    DEFAULT_LIMIT,
+    All,
+    AsJson,
+    Limit,
+    console,
+    print_json,
+    print_list_as_json,
+    print_rest,
+    print_table,
+    short_time,
+)
 from postil.gateway.cli.plugin_versions import describe_mismatches
 from postil.registry.names import AdapterName, parse_adapter, parse_release
 
@@ -55,16 +67,28 @@ def rollback(
 def releases(
     adapter: Annotated[str | None, typer.Argument(help="domain/adapter; without it, all adapters.")] = None,
     at: Annotated[str | None, typer.Option(help="Show what was live then, such as 2026-11-01T12:00 (UTC).")] = None,
+    limit: Limit = DEFAULT_LIMIT,
+    all_: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show releases: who made them, when, why, and which is live."""
+    """Show releases, the newest first: who made them, when, why, and which is live.
+
+    As JSON, of one adapter: all of it, with `releases` and their `next`; of several: `{"data": [...], "next": ...}`.
+    """
+    most = 0 if all_ else limit
     with connected() as client:
         if at is not None:
-            _show_live_at(call(client, "GET", "/api/v1/live", params={"at": at}), adapter, at, as_json)
+            _show_live_at(call_list(client, "/api/v1/live", {"at": at}, most, _of(adapter)), at, as_json)
         elif adapter is None:
-            show_adapters(call(client, "GET", "/api/v1/adapters"), as_json)
+            show_adapters(call_list(client, "/api/v1/adapters", {}, most), as_json)
         else:
-            _show_releases(call(client, "GET", f"/api/v1/adapters/{parse_adapter(adapter)}"), as_json)
+            path = f"/api/v1/adapters/{parse_adapter(adapter)}"
+            state = call(client, "GET", path)
+            _show_releases(state, call_list(client, f"{path}/releases", {"newest_first": True}, most), as_json)
+
+
+def _of(adapter: str | None) -> Callable[[dict[str, Any]], bool]:
+    return lambda row: adapter in (None, row["adapter"])
 
 
 def _move(client: httpx.Client, name: AdapterName, action: str, body: dict[str, Any]) -> Any:
@@ -83,19 +107,19 @@ def _say_live(state: dict[str, Any], as_json: bool) -> None:
         console().print(f"{state['adapter']}@{state['live']} is live")
 
 
-def _show_live_at(live: dict[str, int], adapter: str | None, at: str, as_json: bool) -> None:
-    found = {name: number for name, number in live.items() if adapter in (None, name)}
+def _show_live_at(found: Listed, at: str, as_json: bool) -> None:
     if as_json:
-        print_json(found)
+        print_list_as_json(found)
         return
-    rows = [(name, f"{name}@{number}") for name, number in sorted(found.items())]
+    rows = [(row["adapter"], row["release"]) for row in found.data]
     print_table(["adapter", f"live at {at}"], rows, empty=f"nothing was live at {at}")
+    print_rest(found)
 
 
-def show_adapters(states: list[dict[str, Any]], as_json: bool) -> None:
+def show_adapters(found: Listed, as_json: bool) -> None:
     """A table of adapters."""
     if as_json:
-        print_json(states)
+        print_list_as_json(found)
         return
     rows = [
         (
@@ -104,36 +128,39 @@ def show_adapters(states: list[dict[str, Any]], as_json: bool) -> None:
             short_time(state["live_since"]),
             _share(state["canary"]),
             _share(state["shadow"]),
-            len(state["releases"]),
+            state["release_count"],
             "yes" if state["default"] else "",
             "retired" if state["retired"] else "in service",
         )
-        for state in states
+        for state in found.data
     ]
     print_table(
         ["adapter", "live", "since (UTC)", "canary", "shadow", "releases", "domain's default", "state"],
         rows,
         empty="nothing is published yet; begin with `postil publish PATH --adapter domain/adapter`",
     )
+    print_rest(found)
 
 
-def _show_releases(state: dict[str, Any], as_json: bool) -> None:
+def _show_releases(state: dict[str, Any], found: Listed, as_json: bool) -> None:
     if as_json:
-        print_json(state)
+        print_json({**state, "releases": found.data, "next": found.next})
+        print_rest(found)
         return
-    columns = ["release", "channel", "created (UTC)", "by", "note", "plugins changed"]
+    columns = ["release", "channel", "created (UTC)", "actor", "note", "plugins changed"]
     rows = [
         (
             release["release"],
             _channels(state, release),
             short_time(release["created"]),
-            release["by"],
+            release["actor"],
             release["note"],
             describe_mismatches(release["mismatches"]),
         )
-        for release in state["releases"]
+        for release in found.data
     ]
     print_table(columns, rows, empty="")
+    print_rest(found)
     if state["retired"]:
         name = state["adapter"]
         console().print(f"\n{name} is retired and answers nobody; `postil adapters restore {name}` brings it back")
@@ -143,13 +170,13 @@ def _show_releases(state: dict[str, Any], as_json: bool) -> None:
             short_time(event["at"]),
             event["action"],
             f"{event['from'] or ''} -> {event['to'] or ''}".strip(),
-            event["by"],
+            event["actor"],
             event["reason"],
         )
         for event in state["events"]
         if event["action"] != "publish"
     ]
-    print_table(["at (UTC)", "act", "release", "by", "why"], moves, empty="never promoted")
+    print_table(["at (UTC)", "action", "release", "actor", "reason"], moves, empty="never promoted")
 
 
 def _share(channel: dict[str, Any] | None) -> str:

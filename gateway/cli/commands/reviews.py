@@ -10,8 +10,19 @@ from typing import Annotated, Any
 
 import typer
 
-from postil.gateway.cli.api_client import CommandError, call, connected
-from postil.gateway.cli.output import AsJson, console, print_json, print_table, short_time
+from postil.gateway.cli.api_client import CommandError, call, call_list, connected
+from postil.gateway.cli.output import (
+    DEFAULT_LIMIT,
+    All,
+    AsJson,
+    Limit,
+    console,
+    print_json,
+    print_list_as_json,
+    print_rest,
+    print_table,
+    short_time,
+)
 from postil.registry.names import parse_adapter
 
 Which = Annotated[str, typer.Argument(help="The review's id, or how it begins.")]
@@ -39,9 +50,11 @@ def list_reviews(
     status: Annotated[str | None, typer.Option(help="open, approved, edited, rejected, or all.")] = "open",
     domain: Annotated[str | None, typer.Option(help="Only those of a domain.")] = None,
     mine: Annotated[bool, typer.Option("--mine", help="Only those that are assigned to you.")] = False,
+    limit: Limit = DEFAULT_LIMIT,
+    all_: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the reviews, the newest first."""
+    """Show the reviews, the newest first. As JSON: `{"data": [...], "next": ...}`."""
     wanted = {
         "status": None if status == "all" else status,
         "domain": domain,
@@ -49,9 +62,9 @@ def list_reviews(
     }
     params = {name: value for name, value in wanted.items() if value is not None}
     with connected() as client:
-        found = call(client, "GET", "/api/v1/reviews", params=params)
+        found = call_list(client, "/api/v1/reviews", params, 0 if all_ else limit)
     if as_json:
-        print_json(found)
+        print_list_as_json(found)
         return
     rows = [
         (
@@ -64,13 +77,14 @@ def list_reviews(
             _cut(row["answer"]),
             _cut(row["reason"]),
         )
-        for row in found
+        for row in found.data
     ]
     print_table(
-        ["id", "status", "since (UTC)", "release", "for", "asked", "answer", "why"],
+        ["id", "status", "since (UTC)", "release", "for", "asked", "answer", "reason"],
         rows,
         empty="no review is open" if status == "open" else "there are no such reviews",
     )
+    print_rest(found)
 
 
 def show(which: Which, as_json: AsJson = False) -> None:
@@ -136,7 +150,7 @@ def export(
     """Write what people decided as labelled examples, in the format that `postil train` reads."""
     params = {} if since is None else {"since": since}
     with connected() as client:
-        rows = call(client, "GET", f"/api/v1/adapters/{parse_adapter(adapter)}/examples", params=params)
+        rows = call(client, "GET", f"/api/v1/adapters/{parse_adapter(adapter)}/examples", params=params)["data"]
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     if out is None:
         sys.stdout.write(text)

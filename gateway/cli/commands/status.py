@@ -10,7 +10,7 @@ from postil.gateway.cli.plugin_versions import describe_mismatches
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show what the engine is doing, which releases it has to hold and does, and what is under watch."""
+    """Show what the engine is doing, which releases it has to hold and does, and what is compared."""
     with connected() as client:
         state = call(client, "GET", "/api/v1/status")
     if as_json:
@@ -23,13 +23,13 @@ def status(as_json: AsJson = False) -> None:
         out.print(f"workers: {state['workers_serving']} of {state['workers']} take requests")
     out.print()
     rows = [
-        (row["release"], ", ".join(row["why"]), "yes" if row["resident"] else "no", *_trouble(row))
+        (row["release"], ", ".join(row["reasons"]), "yes" if row["loaded"] else "no", *_trouble(row))
         for row in state["adapters"]
     ]
-    print_table(["release", "because", "in the engine", "plugins changed", "problem"], rows, empty="no release is live")
-    if state["watches"]:
+    print_table(["release", "reason", "loaded", "plugins changed", "problem"], rows, empty="no release is live")
+    if state["comparisons"]:
         out.print()
-        _show_watches(state["watches"])
+        _show_comparisons(state["comparisons"])
 
 
 def _trouble(row: dict[str, Any]) -> tuple[str, str]:
@@ -38,19 +38,19 @@ def _trouble(row: dict[str, Any]) -> tuple[str, str]:
     return describe_mismatches(row["mismatches"]), f"{row['problem'] or ''}{tried}"
 
 
-def _show_watches(watches: list[dict[str, Any]]) -> None:
+def _show_comparisons(comparisons: list[dict[str, Any]]) -> None:
     """What is compared with its predecessor; at the threshold it is rolled back automatically."""
     rows = [
         (
-            watch["new"],
-            watch["old"],
+            comparison["candidate"],
+            comparison["baseline"],
             signal["signal"],
-            f"{signal['new_failures']} of {signal['new_total']}",
-            f"{signal['old_failures']} of {signal['old_total']}",
+            f"{signal['candidate_failures']} of {signal['candidate_total']}",
+            f"{signal['baseline_failures']} of {signal['baseline_total']}",
             f"{signal['e_value']:.3g}",
             f"{signal['threshold']:g}",
         )
-        for watch in watches
-        for signal in watch["evidence"]
+        for comparison in comparisons
+        for signal in comparison["evidence"]
     ]
-    print_table(["under watch", "beside", "signal", "its", "beside's", "e-value", "alarm at"], rows, empty="")
+    print_table(["candidate", "baseline", "signal", "candidate's", "baseline's", "e-value", "alarm at"], rows, empty="")

@@ -6,10 +6,22 @@ from typing import Annotated
 
 import typer
 
-from postil.gateway.cli.api_client import call, connected
+from postil.gateway.cli.api_client import call, call_list, connected
 from postil.gateway.cli.commands.keys import Expires
-from postil.gateway.cli.commands.usage import in_short, limit
-from postil.gateway.cli.output import AsJson, console, print_json, print_table, short_time
+from postil.gateway.cli.commands.usage import in_short
+from postil.gateway.cli.commands.usage import limit as limit_tenant
+from postil.gateway.cli.output import (
+    DEFAULT_LIMIT,
+    All,
+    AsJson,
+    Limit,
+    console,
+    print_json,
+    print_list_as_json,
+    print_rest,
+    print_table,
+    short_time,
+)
 
 
 def make_cli() -> typer.Typer:
@@ -18,16 +30,16 @@ def make_cli() -> typer.Typer:
     cli.command("list")(list_tenants)
     cli.command("add")(add)
     cli.command("remove")(remove)
-    cli.command("limit")(limit)
+    cli.command("limit")(limit_tenant)
     return cli
 
 
-def list_tenants(as_json: AsJson = False) -> None:
-    """Show the tenants; of their keys, only how they begin."""
+def list_tenants(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJson = False) -> None:
+    """Show the tenants; of their keys, only how they begin. As JSON: `{"data": [...], "next": ...}`."""
     with connected() as client:
-        tenants = call(client, "GET", "/api/v1/tenants")
+        found = call_list(client, "/api/v1/tenants", {}, 0 if all_ else limit)
     if as_json:
-        print_json(tenants)
+        print_list_as_json(found)
         return
     rows = [
         (
@@ -38,13 +50,14 @@ def list_tenants(as_json: AsJson = False) -> None:
             in_short(tenant["limits"]),
             short_time(tenant["created"]),
         )
-        for tenant in tenants
+        for tenant in found.data
     ]
     print_table(
         ["tenant", "domains", "default", "keys", "limits", "created (UTC)"],
         rows,
         empty="there are no tenants yet; add one with `postil tenants add NAME --domain healthcare`",
     )
+    print_rest(found)
 
 
 def add(

@@ -7,8 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from postil.gateway.cli.api_client import call, connected
-from postil.gateway.cli.output import AsJson, console, print_json, print_table
+from postil.gateway.cli.api_client import call, call_list, connected
+from postil.gateway.cli.output import (
+    DEFAULT_LIMIT,
+    All,
+    AsJson,
+    Limit,
+    console,
+    print_json,
+    print_list_as_json,
+    print_rest,
+    print_table,
+)
 
 _SHORT = {
     "requests_per_minute": "requests/min",
@@ -34,21 +44,27 @@ def usage(
     since: Annotated[str | None, typer.Option(help="From this day on (UTC), such as 2026-11-01.")] = None,
     until: Annotated[str | None, typer.Option(help="Up to this day, with it.")] = None,
     by: Annotated[By, typer.Option(help="What to add up by.")] = By.TENANT,
+    limit: Limit = DEFAULT_LIMIT,
+    all_: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was used, as the engine counted it: answers, what policies asked again, and copies for shadows."""
+    """Show what was used, as the engine counted it: answers, what policies asked again, and copies for shadows.
+
+    As JSON: `{"data": [...], "next": ...}`.
+    """
     asked = {"tenant": tenant, "adapter": adapter, "since": since, "until": until, "by": by.value}
     with connected() as client:
         params = {name: value for name, value in asked.items() if value is not None}
-        entries = call(client, "GET", "/api/v1/usage", params=params)
+        found = call_list(client, "/api/v1/usage", params, 0 if all_ else limit)
     if as_json:
-        print_json(entries)
+        print_list_as_json(found)
         return
     print_table(
         [by.value, "requests", "uncounted", "prompt", "completion", "retry", "retry tokens", "shadow", "shadow tokens"],
-        [_row(by.value, entry) for entry in entries],
+        [_row(by.value, entry) for entry in found.data],
         empty="nothing was used in that time",
     )
+    print_rest(found)
 
 
 def _row(by: str, entry: dict[str, Any]) -> list[object]:

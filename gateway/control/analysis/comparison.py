@@ -53,10 +53,10 @@ class SignalState:
     """How one signal stands. The e-value begins at 1; ``threshold`` or more is a finding."""
 
     signal: str
-    old_failures: int
-    old_total: int
-    new_failures: int
-    new_total: int
+    baseline_failures: int
+    baseline_total: int
+    candidate_failures: int
+    candidate_total: int
     e_value: float
     threshold: float
     slow_after: float | None = None
@@ -64,7 +64,8 @@ class SignalState:
     def __str__(self) -> str:
         """``validator failures: 34 of 120 against 5 of 1,030 before (e-value 812, alarm at 400)``."""
         limit = "" if self.slow_after is None else f" (over {self.slow_after:.3g} s)"
-        new, old = f"{self.new_failures:,} of {self.new_total:,}", f"{self.old_failures:,} of {self.old_total:,}"
+        new = f"{self.candidate_failures:,} of {self.candidate_total:,}"
+        old = f"{self.baseline_failures:,} of {self.baseline_total:,}"
         value = f"{self.e_value:,.3g}" if self.e_value < 100 or self.e_value >= 1e6 else f"{self.e_value:,.0f}"
         return f"{self.signal}{limit}: {new} against {old} before (e-value {value}, alarm at {self.threshold:,.0f})"
 

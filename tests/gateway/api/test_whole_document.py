@@ -14,9 +14,14 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis.core.result import Ok
 from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi import checks
 
 from tests.gateway.conftest import House
 
+# What a document promises: the statuses, the types of the bodies, and what is in them.
+DOCUMENTED = [checks.status_code_conformance, checks.content_type_conformance, checks.response_schema_conformance]
+# Of these the document tells the parameters that are postil's own; the rest is vLLM's.
+RAW = ("/v1/chat/completions", "/v1/completions")
 EXAMPLES = int(os.environ.get("POSTIL_TEST_SCHEMA_EXAMPLES", "5"))
 _QUIET = settings(
     max_examples=EXAMPLES,
@@ -38,6 +43,32 @@ async def test_no_route_fails_or_tells_where_it_runs(house: House, keyed: bool) 
     assert any(mode is GenerationMode.NEGATIVE for _, _, mode in seen)
 
 
+async def test_every_answer_and_every_error_of_the_admin_api_has_a_schema(house: House) -> None:
+    document = (await house.client.get("/api/v1/docs/openapi.json")).json()
+    operations = {
+        f"{method} {path}": operation["responses"]
+        for path, item in document["paths"].items()
+        if path.startswith("/api/v1")
+        for method, operation in item.items()
+    }
+    problem = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for where, responses in operations.items():
+        assert {"400", "401", "403", "503"} <= responses.keys(), where
+        errors = {status: answer["content"] for status, answer in responses.items() if status >= "4"}
+        assert errors == dict.fromkeys(errors, problem), where
+    untyped = {
+        where
+        for where, responses in operations.items()
+        for status, answer in responses.items()
+        if status < "3" and "$ref" not in answer.get("content", {}).get("application/json", {}).get("schema", {})
+    }
+    assert untyped == {
+        "delete /api/v1/tenants/{name}",  # It answers nothing.
+        "get /api/v1/adapters/{domain}/{adapter}/releases/{number}/artifact",  # A tar.
+        "get /api/v1/policy-schema",  # A JSON schema.
+    }
+
+
 def ask_all(house: House, key: str | None) -> set[tuple[str, str, GenerationMode]]:
     """Ask every operation; returns which were asked, and with what: what fits the document, or what does not."""
     schema = schemathesis.openapi.from_url(f"{house.url}/api/v1/docs/openapi.json")
@@ -51,6 +82,8 @@ def ask_all(house: House, key: str | None) -> set[tuple[str, str, GenerationMode
         def ask(case: Any, mode: GenerationMode) -> None:
             seen.add((case.method.upper(), case.path, mode))
             answer = case.call(headers=headers, timeout=20)
+            if case.path not in RAW:
+                case.validate_response(answer, checks=DOCUMENTED)
             check(house, f"{case.method} {case.path}", answer.status_code, answer.content, answer.headers, key)
 
         for mode in GenerationMode:

@@ -36,16 +36,16 @@ async def test_a_bad_canary_is_gone_by_itself_and_the_log_says_why(house: House,
     await until(lambda: served(house) == (1, None))
     assert set(await traffic(house, clinic, range(2000, 2100))) == {"healthcare/triage@1"}
     event = (await state(house))["events"][-1]
-    assert (event["action"], event["by"], event["from"], event["to"]) == ("canary-end", "postil", 2, None)
+    assert (event["action"], event["actor"], event["from"], event["to"]) == ("canary-end", "postil", 2, None)
     finding = event["details"].pop("finding")
     assert event["details"] == {"weight": 20}
     assert finding["signal"] == "validator failures"
-    assert finding["new_failures"] == finding["new_total"] > 0 == finding["old_failures"]
+    assert finding["candidate_failures"] == finding["candidate_total"] > 0 == finding["baseline_failures"]
     assert finding["e_value"] >= finding["threshold"]
     assert event["reason"].startswith("healthcare/triage@2 is worse than healthcare/triage@1: validator failures: ")
-    assert f"{finding['new_failures']} of {finding['new_total']} against 0 of" in event["reason"]
+    assert f"{finding['candidate_failures']} of {finding['candidate_total']} against 0 of" in event["reason"]
     assert (await house.admin("GET", "/api/v1/audit")).json()["first_break"] is None
-    assert (await house.admin("GET", "/api/v1/status")).json()["watches"] == []
+    assert (await house.admin("GET", "/api/v1/status")).json()["comparisons"] == []
 
 
 async def test_a_fresh_stable_that_is_bad_goes_back_to_its_predecessor(house: House, clinic: str) -> None:
@@ -56,21 +56,25 @@ async def test_a_fresh_stable_that_is_bad_goes_back_to_its_predecessor(house: Ho
     await until(lambda: served(house) == (1, None))
     assert set(await traffic(house, clinic, range(20))) == {"healthcare/triage@1"}
     event = (await state(house))["events"][-1]
-    assert (event["action"], event["by"], event["from"], event["to"]) == ("rollback", "postil", 2, 1)
+    assert (event["action"], event["actor"], event["from"], event["to"]) == ("rollback", "postil", 2, 1)
     assert event["details"]["finding"]["signal"] == "validator failures"
 
 
 async def test_a_good_release_stays_first_as_canary_and_then_as_stable(house: House, clinic: str) -> None:
     await canary(house, 2, 50)
     assert set(await traffic(house, clinic, range(300))) == {"healthcare/triage@1", "healthcare/triage@2"}
-    (watch,) = (await house.admin("GET", "/api/v1/status")).json()["watches"]
-    assert (watch["new"], watch["old"], watch["channel"]) == ("healthcare/triage@2", "healthcare/triage@1", "canary")
-    assert sum(watch["evidence"][0][field] for field in ("new_total", "old_total")) == 300
+    (watch,) = (await house.admin("GET", "/api/v1/status")).json()["comparisons"]
+    assert (watch["candidate"], watch["baseline"], watch["channel"]) == (
+        "healthcare/triage@2",
+        "healthcare/triage@1",
+        "canary",
+    )
+    assert sum(watch["evidence"][0][field] for field in ("candidate_total", "baseline_total")) == 300
     await move(house, "promote", 2)
     await traffic(house, clinic, range(300))
     found = await state(house)
     assert (found["live"], found["canary"]) == (2, None)
-    assert "postil" not in {event["by"] for event in found["events"]}
+    assert "postil" not in {event["actor"] for event in found["events"]}
 
 
 async def test_a_canary_that_cannot_be_loaded_is_gone_by_itself_too(house: House, clinic: str) -> None:
@@ -83,7 +87,7 @@ async def test_a_canary_that_cannot_be_loaded_is_gone_by_itself_too(house: House
         if served(house) == (1, None):
             break
     event = (await state(house))["events"][-1]
-    assert (event["action"], event["by"]) == ("canary-end", "postil")
+    assert (event["action"], event["actor"]) == ("canary-end", "postil")
     assert event["details"]["finding"]["signal"] == "engine errors"
 
 
@@ -99,7 +103,7 @@ async def test_turned_off_it_leaves_the_release_and_says_so_in_its_log(
         await until(lambda: any("is worse than healthcare/triage@1" in line for line in caplog.messages))
         await traffic(house, key, range(200))
         assert served(house) == (1, 2)
-        assert "postil" not in {event["by"] for event in (await state(house))["events"]}
+        assert "postil" not in {event["actor"] for event in (await state(house))["events"]}
     assert sum("is worse than" in line for line in caplog.messages) == 1
 
 
@@ -188,5 +192,5 @@ async def test_a_bad_canary_under_many_requests_at_once_fails_none_of_them(house
     answered = [release for part in await asyncio.gather(*parts) for release in part]
     assert set(answered) == {"healthcare/triage@1", "healthcare/triage@2"}
     await until(lambda: served(house) == (1, None))
-    ends = [event for event in (await state(house))["events"] if event["by"] == "postil"]
+    ends = [event for event in (await state(house))["events"] if event["actor"] == "postil"]
     assert [event["action"] for event in ends] == ["canary-end"]

@@ -111,4 +111,4 @@ async def test_new_signing_keys_are_told_to_be_in_force(house: House, clinic: st
     with lost_after_a_change(house):
         response = await house.admin("PUT", "/api/v1/domains/healthcare/signing-keys", json=keys)
         assert (response.status_code, response.json()["detail"][:11]) == (503, "it was done")
-    assert (await house.admin("GET", "/api/v1/domains")).json()[0]["signature_required"]
+    assert (await house.admin("GET", "/api/v1/domains")).json()["data"][0]["signature_required"]

@@ -59,7 +59,7 @@ async def nothing_is_left(house: House) -> None:
     """No release, no file, and none on its way."""
     await until(lambda: not any((house.folder / "home/artifacts/incoming").iterdir()))
     assert list((house.folder / "home/artifacts/sha256").iterdir()) == []
-    assert (await house.admin("GET", "/api/v1/adapters")).json() == []
+    assert (await house.admin("GET", "/api/v1/adapters")).json()["data"] == []
 
 
 async def test_every_kind_of_archive_makes_the_same_release(house: House, adapter: dict[str, bytes]) -> None:

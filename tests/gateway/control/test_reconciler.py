@@ -86,7 +86,7 @@ async def test_after_a_restart_of_the_gateway_too(tmp_path: Path, engine_at: tup
         assert await loaded(house) == EVERYTHING
         assert (await house.ask(key)).headers["x-postil-release"] == f"{NAME}@4"
         rows = (await house.admin("GET", "/api/v1/status")).json()["adapters"]
-        assert [row["why"] for row in rows] == [["live"], ["canary"], ["shadow"], ["pin of clinic"]]
+        assert [row["reasons"] for row in rows] == [["live"], ["canary"], ["shadow"], ["pin of clinic"]]
 
 
 async def test_what_cannot_be_loaded_says_why_is_tried_again_and_holds_up_nobody(house: House, full: str) -> None:
@@ -96,13 +96,14 @@ async def test_what_cannot_be_loaded_says_why_is_tried_again_and_holds_up_nobody
     assert await loaded(house) == {**EVERYTHING, f"{NAME}@2": False}
     once = await row(house, f"{NAME}@2")
     assert once["attempts"] >= 1
-    assert once["why"] == ["canary"]
+    assert once["reasons"] == ["canary"]
     assert "the engine refused the adapter" in once["problem"]
     assert "no place left" in once["problem"]
     await tried(house, f"{NAME}@2", 2)
     house.engine.refuse_load = None
-    assert await told(house, f"{NAME}@2", resident=True) == {
-        "release": f"{NAME}@2", "why": ["canary"], "resident": True, "problem": None, "attempts": 0,
+    assert await told(house, f"{NAME}@2", loaded=True) == {
+        "release": f"{NAME}@2", "reasons": ["canary"], "loaded": True, "mismatches": [], "problem": None,
+        "attempts": 0,
     }  # fmt: skip
 
 
@@ -111,7 +112,7 @@ async def test_a_damaged_artifact_is_loaded_as_soon_as_it_is_whole_again(house: 
     await restart(house)
     assert "damaged on disk" in (await row(house, f"{NAME}@4"))["problem"]
     mend(house, 4)
-    await told(house, f"{NAME}@4", resident=True, problem=None)
+    await told(house, f"{NAME}@4", loaded=True, problem=None)
 
 
 async def test_a_change_of_something_else_does_not_begin_the_waiting_anew(house: House, full: str) -> None:
@@ -131,7 +132,7 @@ async def test_what_a_request_loaded_is_no_trouble_any_more(house: House, full: 
     mend(house, 4)
     assert (await house.ask(full)).headers["x-postil-release"] == f"{NAME}@4"
     found = await row(house, f"{NAME}@4")
-    assert (found["resident"], found["problem"], found["attempts"]) == (True, None, 0)
+    assert (found["loaded"], found["problem"], found["attempts"]) == (True, None, 0)
 
 
 async def test_what_nobody_wants_any_more_is_not_tried_any_more(house: House, full: str) -> None:
@@ -169,7 +170,7 @@ async def test_an_engine_that_restarts_between_a_load_and_its_move_ends_up_with_
     house.engine.adapters.clear()
     house.engine.healthy = True
     await until(lambda: house.runtime.engine.phase is Phase.READY)
-    await told(house, f"{NAME}@5", resident=True, why=["live"])
+    await told(house, f"{NAME}@5", loaded=True, reasons=["live"])
     assert inside(house, 5) in house.engine.adapters
 
 
@@ -182,5 +183,5 @@ async def test_a_release_for_another_base_is_seen_in_the_status_where_it_is_live
     other.write_bytes(write_adapter(tmp_path / "x").joinpath("adapter_model.safetensors").read_bytes())
     async with running_house(tmp_path, *engine_at) as house:
         found = await row(house, f"{NAME}@1")
-        assert (found["why"], found["resident"], found["attempts"]) == (["live"], False, 0)
+        assert (found["reasons"], found["loaded"], found["attempts"]) == (["live"], False, 0)
         assert found["problem"].startswith("made for another base")

@@ -175,7 +175,7 @@ async def test_after_a_restart_what_was_live_is_live_and_loaded(
     async with running_house(tmp_path, engine, url) as house:
         assert engine.adapters == loaded
         assert (await house.ask(key)).headers["x-postil-release"] == "healthcare/triage@1"
-        assert (await house.admin("GET", "/api/v1/status")).json()["adapters"][0]["resident"] is True
+        assert (await house.admin("GET", "/api/v1/status")).json()["adapters"][0]["loaded"] is True
 
 
 async def test_a_release_that_cannot_be_loaded_does_not_stop_the_others(
@@ -205,7 +205,7 @@ async def test_an_upload_over_the_limit_is_refused(tmp_path: Path, engine_at: tu
         (source / "README.md").write_bytes(b"x" * (3 << 20))
         response = await house.upload("healthcare/triage", source)
         assert response.status_code == 413
-        assert (await house.admin("GET", "/api/v1/adapters")).json() == []
+        assert (await house.admin("GET", "/api/v1/adapters")).json()["data"] == []
 
 
 async def test_the_admin_api_describes_itself(house: House) -> None:

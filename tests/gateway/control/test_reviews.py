@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from postil.gateway.api.admin import schemas as views
+from postil.gateway.api.admin.schemas.reviews import show_review
 from postil.plugins import Completion, FallbackRule, Hold, InputCheck, RequestContext, Verdict, hookimpl
 from postil.plugins.signing import SIGNATURE
 from postil.registry.reviews import reviews
@@ -228,7 +228,7 @@ async def test_a_webhook_that_is_down_is_told_later(unsure: House) -> None:
 
 def webhook_of(house: House, review: str) -> str:
     """How far telling a review's webhook has come."""
-    return str(views.review(reviews.get(house.runtime.registry.database(), review))["webhook"])
+    return str(show_review(reviews.get(house.runtime.registry.database(), review)).webhook)
 
 
 async def test_a_sample_of_what_passed_is_looked_at_afterwards(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:
@@ -237,5 +237,5 @@ async def test_a_sample_of_what_passed_is_looked_at_afterwards(tmp_path: Path, e
         await house.publish("healthcare/triage", policy)
         assert "x-postil-review" not in (await house.ask(await house.tenant("clinic", "healthcare"))).headers
     async with running_house(tmp_path, *engine_at) as house:
-        (review,) = (await house.admin("GET", "/api/v1/reviews", params={"status": "open"})).json()
+        (review,) = (await house.admin("GET", "/api/v1/reviews", params={"status": "open"})).json()["data"]
     assert (review["reason"], review["assigned_to"], review["holding"]) == ("sample", "ann", None)

@@ -81,7 +81,7 @@ async def test_a_signed_adapter_is_published_promoted_and_answers(house: House, 
 
 async def test_a_forged_signature_is_refused_over_http_and_leaves_nothing(house: House, ours: KeyPair) -> None:
     await demand(house, ours)
-    events = (await house.admin("GET", "/api/v1/events")).json()
+    events = (await house.admin("GET", "/api/v1/events")).json()["data"]
     good, other = write_adapter(house.folder / "good"), write_adapter(house.folder / "other", seed=7)
     weights = hashlib.sha256((good / WEIGHTS).read_bytes()).hexdigest()
     forged = resigned(sign(other, ours.private), WEIGHTS, weights)
@@ -91,8 +91,8 @@ async def test_a_forged_signature_is_refused_over_http_and_leaves_nothing(house:
         assert response.headers["content-type"].startswith("application/problem+json")
         assert "sign it with `postil publish FOLDER --sign KEY`" in response.json()["detail"]
         assert str(house.folder) not in response.text
-    assert (await house.admin("GET", "/api/v1/adapters")).json() == []
-    assert (await house.admin("GET", "/api/v1/events")).json() == events
+    assert (await house.admin("GET", "/api/v1/adapters")).json()["data"] == []
+    assert (await house.admin("GET", "/api/v1/events")).json()["data"] == events
     await until(lambda: not any((house.folder / "home/artifacts/incoming").iterdir()))
     assert list((house.folder / "home/artifacts/sha256").iterdir()) == []
 
@@ -227,9 +227,9 @@ async def test_only_an_admin_changes_what_a_domain_requires_and_a_viewer_sees_it
         assert (await house.client.request(*change, headers=bearer(key), json=body)).status_code == 403
     assert (await house.client.request(*see)).status_code == 401
     assert (await house.client.request(*change, json=body)).status_code == 401
-    assert [one["signature_required"] for one in (await viewer.ask(*see)).json()] == [False]
+    assert [one["signature_required"] for one in (await viewer.ask(*see)).json()["data"]] == [False]
     assert (await admin.ask(*change, json=body)).status_code == 200
-    assert [one["signature_required"] for one in (await viewer.ask(*see)).json()] == [True]
+    assert [one["signature_required"] for one in (await viewer.ask(*see)).json()["data"]] == [True]
 
 
 async def test_a_private_key_is_refused_and_not_repeated(house: House, ours: KeyPair) -> None:
@@ -237,4 +237,4 @@ async def test_a_private_key_is_refused_and_not_repeated(house: House, ours: Key
     response = await house.admin("PUT", "/api/v1/domains/healthcare/signing-keys", json=body)
     assert response.status_code == 422
     assert ours.private.read_text().splitlines()[1] not in response.text
-    assert (await house.admin("GET", "/api/v1/domains")).json() == []
+    assert (await house.admin("GET", "/api/v1/domains")).json()["data"] == []

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import httpx
 import psutil
 
 from postil.registry.artifacts.local_store import LocalStore
@@ -36,8 +38,8 @@ class Inspection:
     async def of_the_living(self) -> None:
         """It runs again: compare what it shows with what it answered, what its log tells, and what is on the disk."""
         async with self._victim.admin("inspection") as client:
-            events = (await client.get("/api/v1/events")).json()
-            adapters = {state["adapter"]: state for state in (await client.get("/api/v1/adapters")).json()}
+            events = await _whole(client, "/api/v1/events")
+            adapters = {row["adapter"]: await _adapter(client, row) for row in await _whole(client, "/api/v1/adapters")}
             audit = (await client.get("/api/v1/audit")).json()
         assert audit == {"events": len(events), "first_break": None}
         assert events[: len(self.events)] == self.events, "the log of before the kill is another one now"
@@ -60,8 +62,8 @@ class Inspection:
 
     def _check_acts(self, events: Sequence[Json]) -> None:
         fresh, self._checked = self._work.acts[self._checked :], len(self._work.acts)
-        known = {act.by: [event for event in events if event["by"] == act.by] for act in fresh}
-        order = [event["by"] for event in events if event["by"] != "setup"]
+        known = {act.by: [event for event in events if event["actor"] == act.by] for act in fresh}
+        order = [event["actor"] for event in events if event["actor"] != "setup"]
         assert order == [by for by, own in known.items() for _ in own], "the log has acts that are not ours, or swapped"
         for act in fresh:
             wrong = act.agrees(known[act.by])
@@ -75,7 +77,7 @@ class Inspection:
         named = set[str]()
         for name, state in adapters.items():
             for row in state["releases"]:
-                act = acts[row["by"]]
+                act = acts[row["actor"]]
                 assert (act.kind, act.adapter, act.artifact, act.by) == ("publish", name, row["artifact"], row["note"])
                 assert act.policy in (None, row["policy"])
                 if row["number"] not in tells[name].collected:
@@ -96,3 +98,22 @@ class Inspection:
                         assert int(response.headers["x-postil-release"].rpartition("@")[2]) in tell.answers(tenant)
                     else:
                         assert response.status_code == 404, response.text
+
+
+async def _adapter(client: httpx.AsyncClient, summary: Json) -> Json:
+    """An adapter with all of its releases, the newest first."""
+    path = f"/api/v1/adapters/{summary['adapter']}"
+    state: Json = (await client.get(path)).json()
+    return {**state, "releases": await _whole(client, f"{path}/releases", newest_first=True)}
+
+
+async def _whole(client: httpx.AsyncClient, path: str, **asked: Any) -> list[Json]:
+    """All of a list, page by page."""
+    rows: list[Json] = []
+    after: dict[str, str] = {}
+    while True:
+        page = (await client.get(path, params={**asked, **after, "limit": 1000})).json()
+        rows += page["data"]
+        if page["next"] is None:
+            return rows
+        after = {"after": page["next"]}

@@ -91,7 +91,7 @@ class Told:
         action, after = event["action"], event["to"]
         if action == "publish":
             assert after == len(self.releases) + 1, f"the numbers have a gap: {event}"
-            self.releases[after] = event["by"]
+            self.releases[after] = event["actor"]
         elif action in ("promote", "rollback"):
             assert event["from"] == self.live, f"it did not come from what was live: {event}"
             self.live = after
@@ -128,7 +128,7 @@ def told(events: Sequence[Json]) -> dict[str, Told]:
 def shown(adapter: Json) -> Told:
     """The same of an adapter as the gateway shows it, from its tables and its catalog."""
     return Told(
-        releases={row["number"]: row["by"] for row in reversed(adapter["releases"])},
+        releases={row["number"]: row["actor"] for row in reversed(adapter["releases"])},
         live=adapter["live"],
         canary=_share(adapter["canary"]),
         shadow=_share(adapter["shadow"]),

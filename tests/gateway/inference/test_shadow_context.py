@@ -19,8 +19,8 @@ async def test_a_shadows_copies_are_not_held_against_anybody(house: House) -> No
     says(house, '{"category": "symptoms"}', "nonsense")
     await traffic(house, clinic, range(20))
     await until(lambda: len(copies(house)) > 0)
-    (watch,) = (await house.admin("GET", "/api/v1/status")).json()["watches"]
-    assert {(signal["new_total"], signal["old_failures"]) for signal in watch["evidence"]} == {(0, 0)}
+    (watch,) = (await house.admin("GET", "/api/v1/status")).json()["comparisons"]
+    assert {(signal["candidate_total"], signal["baseline_failures"]) for signal in watch["evidence"]} == {(0, 0)}
 
 
 async def test_nobody_is_asked_to_review_what_a_shadow_says(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:
@@ -33,4 +33,4 @@ async def test_nobody_is_asked_to_review_what_a_shadow_says(tmp_path: Path, engi
         house.engine.reply = lambda body: Reply(logprob=-3.0 if body["model"] == hidden else -0.01)
         assert (await house.ask(key)).status_code == 200
         await counted(house, compared=1)
-        assert (await house.admin("GET", "/api/v1/reviews")).json() == []
+        assert (await house.admin("GET", "/api/v1/reviews")).json()["data"] == []

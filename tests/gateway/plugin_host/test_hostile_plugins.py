@@ -72,7 +72,7 @@ async def test_nothing_of_an_installed_plugin_is_imported_by_the_gateway(house: 
     firm = await house.tenant("firm", "legal")
     answer = await house.ask(firm)
     assert answer.json()["choices"][0]["message"]["content"] == ANSWER
-    rows = (await house.admin("GET", "/api/v1/plugins")).json()
+    rows = (await house.admin("GET", "/api/v1/plugins")).json()["data"]
     (row,) = [row for row in rows if row["name"] == "quiet"]
     assert (row["runs_apart"], row["window"], row["window_by_configuration"]) == (True, None, True)
     assert not [name for name in sys.modules if name.startswith("postil_plugins_dir")]

@@ -105,7 +105,7 @@ async def test_its_listener_hears_of_what_was_made_live(firm: House, tmp_path: P
 
 
 async def test_the_gateway_says_where_it_comes_from_and_that_it_runs_apart(firm: House) -> None:
-    rows = (await firm.admin("GET", "/api/v1/plugins")).json()
+    rows = (await firm.admin("GET", "/api/v1/plugins")).json()["data"]
     (found,) = [row for row in rows if row["name"] == "legal-citations"]
     del found["config_schema"]
     assert found == {

@@ -100,9 +100,9 @@ async def test_limits_are_set_shown_and_in_the_log(house: House) -> None:
     assert shown.json() == {
         "requests_per_minute": 60, "tokens_per_minute": None, "tokens_per_day": None, "concurrent": None,
     }  # fmt: skip
-    (tenant,) = (await house.admin("GET", "/api/v1/tenants")).json()
+    (tenant,) = (await house.admin("GET", "/api/v1/tenants")).json()["data"]
     assert tenant["limits"] == {"requests_per_minute": 60}
-    events = (await house.admin("GET", "/api/v1/events")).json()
+    events = (await house.admin("GET", "/api/v1/events")).json()["data"]
     assert (events[-1]["action"], events[-1]["subject"]) == ("tenant-limits", "firm")
 
 

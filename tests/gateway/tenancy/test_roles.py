@@ -28,6 +28,7 @@ PUBLIC = "/api/v1/docs"
 ROUTES = {
     ("GET", "/api/v1/adapters"): Permission.SEE,
     ("GET", "/api/v1/adapters/{domain:str}/{adapter:str}"): Permission.SEE,
+    ("GET", "/api/v1/adapters/{domain:str}/{adapter:str}/releases"): Permission.SEE,
     ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/releases"): Permission.PUBLISH,
     ("GET", "/api/v1/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact"): Permission.EXPORT,
     ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/promote"): Permission.PUBLISH,
@@ -218,9 +219,9 @@ async def test_a_publisher_does_all_of_its_work_in_its_own_name(both: House) -> 
     await act("POST", "rollback", to=1)
     assert (await ann.ask("GET", f"{HEALTH}/releases/1/artifact")).status_code == 200
     events = (await both.admin("GET", HEALTH)).json()["events"]
-    mine = [event["action"] for event in events if event["by"] == "ann"]
+    mine = [event["action"] for event in events if event["actor"] == "ann"]
     assert mine == ["shadow", "shadow-end", "canary", "canary-end", "promote", "rollback"]
-    assert not [event for event in events if event["by"] == "the boss"]
+    assert not [event for event in events if event["actor"] == "the boss"]
 
 
 async def test_an_admins_key_acts_in_its_owners_name_and_the_key_file_in_whatever_name_is_given(both: House) -> None:
@@ -229,8 +230,8 @@ async def test_an_admins_key_acts_in_its_owners_name_and_the_key_file_in_whateve
         headers = {**bearer(key), "x-postil-actor": says}
         body = {"name": f"made-by-{by}", "domains": ["legal"]}
         assert (await both.client.post("/api/v1/tenants", headers=headers, json=body)).status_code == 201
-    events = (await both.admin("GET", "/api/v1/events")).json()
-    assert {event["subject"]: event["by"] for event in events if event["action"] == "tenant-add"} == {
+    events = (await both.admin("GET", "/api/v1/events")).json()["data"]
+    assert {event["subject"]: event["actor"] for event in events if event["action"] == "tenant-add"} == {
         "clinic": "admin",
         "firm": "admin",
         "made-by-eve": "eve",

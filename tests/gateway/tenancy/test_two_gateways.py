@@ -31,7 +31,7 @@ async def test_a_limit_holds_over_both_and_use_adds_up(tmp_path: Path, shared: s
         spent = sum(answer.json()["usage"]["total_tokens"] for answer in answers[:4]) * 5
         assert answers[0].headers["x-ratelimit-remaining-tokens"] == str(10**6 - spent * 4 // 5)
         await two.runtime.ledger.flush()
-        (entry,) = (await one.admin("GET", "/api/v1/usage")).json()
+        (entry,) = (await one.admin("GET", "/api/v1/usage")).json()["data"]
         assert (entry["requests"], entry["prompt_tokens"] + entry["completion_tokens"]) == (20, spent)
 
 
@@ -81,5 +81,5 @@ async def test_answers_go_on_while_the_database_cannot_be_asked_and_nothing_is_l
             locking.rollback()
         for house in (one, two):
             await house.runtime.ledger.stop()
-        (entry,) = (await one.admin("GET", "/api/v1/usage")).json()
+        (entry,) = (await one.admin("GET", "/api/v1/usage")).json()["data"]
         assert entry["requests"] == 20

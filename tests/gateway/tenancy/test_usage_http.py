@@ -29,7 +29,7 @@ async def used(house: House, **asked: str) -> dict[str, dict[str, Any]]:
     response = await house.admin("GET", "/api/v1/usage", params=asked)
     assert response.status_code == 200, response.text
     by = asked.get("by", "tenant")
-    return {entry.pop(by): entry for entry in response.json()}
+    return {entry.pop(by): entry for entry in response.json()["data"]}
 
 
 def counts(requests: int, prompt: int, completion: int, uncounted: int = 0) -> dict[str, int]:

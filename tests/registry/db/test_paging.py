@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlmodel import col, select
 
 from postil.registry.db.database import Database
-from postil.registry.db.paging import MOST, Order, Page, page, whole
+from postil.registry.db.paging import MOST, Order, Page, page, page_of, whole
 from postil.registry.db.tables import Domain, Review, Usage
 from postil.registry.errors import PagingError
 
@@ -54,6 +54,17 @@ def test_a_page_that_ends_with_the_list_has_no_next(database: Database) -> None:
     assert domains(database) == Page([], None)
     add(database, "a", "b")
     assert domains(database) == Page(["a", "b"], None)
+
+
+def test_a_list_in_memory_has_the_same_pages() -> None:
+    rows = ["a", "c", "e"]
+    first = page_of(rows, BY_NAME, None, 2, list)
+    assert list(first.items) == ["a", "c"]
+    assert page_of(["b", *rows, "f"], BY_NAME, first.next, 2, list) == Page(["e", "f"], None)
+    with pytest.raises(PagingError, match="is not one of ours"):
+        page_of(rows, BY_NAME, "nonsense", 2, list)
+    with pytest.raises(PagingError, match="a page of 0 cannot be"):
+        page_of(rows, BY_NAME, None, 0, list)
 
 
 def test_a_list_read_page_by_page_is_the_whole_list(database: Database) -> None:

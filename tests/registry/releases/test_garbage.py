@@ -185,7 +185,7 @@ def test_files_that_no_release_names_go(registry: Registry, tmp_path: Path) -> N
     with registry.artifacts.incoming() as folder:
         digest = registry.artifacts.put(write_adapter(folder / "adapter"))
     (garbage,) = gc(registry)
-    assert (garbage.artifact, garbage.releases, garbage.why) == (digest, (), "no release names it")
+    assert (garbage.artifact, garbage.releases, garbage.reason) == (digest, (), "no release names it")
     (event,) = events(registry, "collect")
     assert (event.subject, event.before, event.details) == ("artifacts", None, {"artifact": digest})
     assert files(tmp_path / "artifacts") == ["collecting.lock", "keeping.lock"]

@@ -174,7 +174,7 @@ def test_a_rollback_past_what_is_retired_does_not_go_to_the_live_release_itself(
 def gone(registry: Registry, keep: int) -> list[tuple[list[int], str]]:
     """What garbage collection would take, and why."""
     found = collect.collect_garbage(registry.database, registry.artifacts, keep=keep, actor="ann", dry_run=True)
-    return sorted(([ref.number for ref in one.releases], one.why) for one in found)
+    return sorted(([ref.number for ref in one.releases], one.reason) for one in found)
 
 
 def test_what_was_live_once_and_is_retired_is_collected_when_it_is_no_longer_among_the_newest(three: Registry) -> None:

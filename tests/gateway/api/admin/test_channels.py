@@ -199,9 +199,9 @@ async def test_what_fails_on_both_ways_is_held_against_both(house: House, clinic
     response = await house.ask(clinic)
     assert (response.status_code, response.json()["error"]["code"]) == (503, "engine_unavailable")
     assert "healthcare/triage@1 cannot be loaded now" in response.text
-    (watch,) = (await house.admin("GET", "/api/v1/status")).json()["watches"]
+    (watch,) = (await house.admin("GET", "/api/v1/status")).json()["comparisons"]
     (errors,) = (signal for signal in watch["evidence"] if signal["signal"] == "engine errors")
-    counts = [errors[f"{which}_{what}"] for which in ("new", "old") for what in ("failures", "total")]
+    counts = [errors[f"{which}_{what}"] for which in ("candidate", "baseline") for what in ("failures", "total")]
     assert counts == [1, 1, 1, 1]
 
 

@@ -38,11 +38,11 @@ async def test_what_nobody_needs_is_said_and_deleted(house: House, garbage: str)
     assert garbage not in artifacts(house)
     (row,) = done["garbage"]
     assert (row["artifact"], row["releases"]) == (garbage, ["healthcare/triage@2"])
-    assert row["why"] == "never live, and not among the newest 1"
+    assert row["reason"] == "never live, and not among the newest 1"
     assert done["bytes"] == row["bytes"] > 0
     assert done == {**dry, "dry_run": False}
     events = (await house.admin("GET", ADAPTER)).json()["events"]
-    assert [(event["action"], event["from"], event["by"]) for event in events[4:]] == [("collect", 2, "admin")]
+    assert [(event["action"], event["from"], event["actor"]) for event in events[4:]] == [("collect", 2, "admin")]
 
 
 async def test_ten_releases_of_each_adapter_are_kept_unless_fewer_are_asked_for(house: House, garbage: str) -> None:
@@ -101,9 +101,9 @@ async def test_files_that_no_release_names_are_collected(house: House, clinic: s
     with store.incoming() as folder:
         digest = store.put(write_adapter(folder / "adapter", seed=5))
     (row,) = (await house.admin("POST", "/api/v1/gc", json={})).json()["garbage"]
-    assert (row["artifact"], row["releases"], row["why"]) == (digest, [], "no release names it")
+    assert (row["artifact"], row["releases"], row["reason"]) == (digest, [], "no release names it")
     assert len(artifacts(house)) == 1
-    assert (await house.admin("GET", "/api/v1/events")).json()[-1]["subject"] == "artifacts"
+    assert (await house.admin("GET", "/api/v1/events")).json()["data"][-1]["subject"] == "artifacts"
 
 
 async def test_every_gateway_over_the_same_files_knows_what_one_collected(tmp_path: Path, postgres: str) -> None:

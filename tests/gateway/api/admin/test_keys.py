@@ -59,7 +59,7 @@ async def test_a_key_is_shown_once_and_never_again(house: House, clinic: str) ->
 
 
 async def test_a_tenant_changes_its_key_without_a_gap(house: House, clinic: str) -> None:
-    (old,) = (await house.admin("GET", "/api/v1/keys", params={"owner": "clinic"})).json()
+    (old,) = (await house.admin("GET", "/api/v1/keys", params={"owner": "clinic"})).json()["data"]
     rotated = (await house.admin("POST", f"/api/v1/keys/{old['id']}/rotate", json={"overlap": 3600})).json()
     assert [(await house.ask(key)).status_code for key in (clinic, rotated["key"])] == [200, 200]
     assert rotated["replaces"]["id"] == old["id"]
@@ -75,7 +75,7 @@ async def test_a_key_expires_by_the_clock_alone(house: House, clinic: str) -> No
     response = await house.ask(made["key"])
     assert (response.status_code, response.json()["error"]["code"]) == (401, "invalid_api_key")
     assert "has expired" in response.json()["error"]["message"]
-    states = {key["id"]: key["state"] for key in (await house.admin("GET", "/api/v1/keys")).json()}
+    states = {key["id"]: key["state"] for key in (await house.admin("GET", "/api/v1/keys")).json()["data"]}
     assert states.pop(made["id"]) == "expired"
     assert set(states.values()) == {"in force"}
 
@@ -85,7 +85,7 @@ async def test_a_revoked_key_is_refused_at_the_next_request_and_no_other(house: 
     response = await house.admin("DELETE", f"/api/v1/keys/{made['id']}", params={"reason": "lost"})
     assert (response.status_code, response.json()["state"]) == (200, "revoked")
     assert [(await house.ask(key)).status_code for key in (made["key"], clinic)] == [401, 200]
-    event = (await house.admin("GET", "/api/v1/events")).json()[-1]
+    event = (await house.admin("GET", "/api/v1/events")).json()["data"][-1]
     assert (event["action"], event["subject"], event["reason"]) == ("key-revoke", "clinic", "lost")
     assert (await house.admin("DELETE", f"/api/v1/keys/{made['id']}")).status_code == 409
 
@@ -118,7 +118,7 @@ async def test_a_wrong_act_is_a_problem_with_a_sentence(
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["detail"]
-    assert (await house.admin("GET", "/api/v1/keys")).json() == []
+    assert (await house.admin("GET", "/api/v1/keys")).json()["data"] == []
 
 
 async def revoked_elsewhere(one: House, two: House) -> float:

@@ -58,7 +58,7 @@ async def test_a_pin_is_loaded_first_and_seen_in_the_status(house: House, clinic
     assert inside(house, 2) in house.engine.adapters
     assert await loaded(house) == {f"{NAME}@1": True, f"{NAME}@2": True}
     rows = (await house.admin("GET", "/api/v1/status")).json()["adapters"]
-    assert {row["release"]: row["why"] for row in rows} == {f"{NAME}@1": ["live"], f"{NAME}@2": ["pin of clinic"]}
+    assert {row["release"]: row["reasons"] for row in rows} == {f"{NAME}@1": ["live"], f"{NAME}@2": ["pin of clinic"]}
     assert (await state(house))["pins"] == {"clinic": 2}
 
 

@@ -22,14 +22,14 @@ async def test_a_publisher_does_not_learn_who_the_tenants_of_its_own_domain_are(
     for path in everything:
         found = (await ann.ask("GET", path)).text
         assert not {word for word in ("clinic", "hospital") if word in found}, path
-        assert "clinic" in (await eve.ask("GET", path)).text, path
+        assert ("clinic" in (await eve.ask("GET", path)).text) is (path != "/api/v1/adapters"), path
     promoted = await ann.ask("POST", f"{HEALTH}/promote", json={"release": 2, "dry_run": True})
     assert (promoted.status_code, "clinic" in promoted.text) == (200, False)
     seen = (await ann.ask("GET", HEALTH)).json()
     assert (seen["pins"], seen["pinned"]) == ({}, {"2": 2})
     assert (await eve.ask("GET", HEALTH)).json()["pins"] == {"clinic": 2, "hospital": 2}
     assert [event["action"] for event in seen["events"]][-4:] == ["pin", "pin", "unpin", "pin"]
-    held = {row["release"]: row["why"] for row in (await ann.ask("GET", "/api/v1/status")).json()["adapters"]}
+    held = {row["release"]: row["reasons"] for row in (await ann.ask("GET", "/api/v1/status")).json()["adapters"]}
     assert held["healthcare/triage@2"] == ["pin of a tenant"]
 
 
@@ -41,7 +41,7 @@ async def test_a_publisher_sees_what_signatures_its_own_domain_requires_in_the_l
     for domain in ("healthcare", "legal"):
         body = {"keys": [key_pair(tmp_path, "ours").pem], "reason": "what answers is signed"}
         assert (await both.admin("PUT", f"/api/v1/domains/{domain}/signing-keys", json=body)).status_code == 200
-    seen = [event for event in (await ann.ask("GET", "/api/v1/events")).json() if "/" not in event["subject"]]
+    seen = [event for event in (await ann.ask("GET", "/api/v1/events")).json()["data"] if "/" not in event["subject"]]
     assert [(event["action"], event["subject"], event["reason"]) for event in seen] == [
         ("signature-require", "healthcare", "what answers is signed")
     ]

@@ -38,13 +38,13 @@ async def test_a_reviewer_sees_and_decides_those_of_its_domains_in_its_own_name(
 ) -> None:
     house, found = waiting
     ann = await staff(house, Role.REVIEWER, "healthcare")
-    (row,) = (await ann.ask("GET", "/api/v1/reviews")).json()
+    (row,) = (await ann.ask("GET", "/api/v1/reviews")).json()["data"]
     assert (row["id"], row["asked"]) == (found["healthcare"], "a question of healthcare")
-    assert (await ann.ask("GET", "/api/v1/reviews", params={"domain": "healthcare"})).json() == [row]
+    assert (await ann.ask("GET", "/api/v1/reviews", params={"domain": "healthcare"})).json()["data"] == [row]
     decided = await ann.ask("POST", f"/api/v1/reviews/{found['healthcare'][:8]}/edit", json={"answer": "billing"})
     assert (decided.json()["decided_by"], decided.json()["final"]) == ("ann", '{"category": "billing"}')
     examples = await ann.ask("GET", "/api/v1/adapters/healthcare/triage/examples")
-    assert len(examples.json()) == 1
+    assert len(examples.json()["data"]) == 1
 
 
 async def test_a_review_of_another_domain_is_none_for_a_reviewer(waiting: tuple[House, dict[str, str]]) -> None:

@@ -50,7 +50,7 @@ async def test_a_canary_begins_grows_and_ends(house: House, clinic: str) -> None
     assert [(event["action"], event["reason"]) for event in events] == [
         ("canary", "a new set"), ("canary", ""), ("canary-end", "enough"),
     ]  # fmt: skip
-    assert "@" in events[0]["by"]
+    assert "@" in events[0]["actor"]
 
 
 async def test_a_shadow_begins_agrees_and_ends(house: House, clinic: str) -> None:
@@ -66,19 +66,19 @@ async def test_a_shadow_begins_agrees_and_ends(house: House, clinic: str) -> Non
     rows: list[dict[str, Any]] = []
     async with asyncio.timeout(30):
         while not rows or rows[0]["compared"] < 4:
-            rows = await as_json(house, "agreement", NAME)
+            rows = (await as_json(house, "agreement", NAME))["data"]
     assert rows == [
         {"answered": f"{NAME}@1", "shadow": f"{NAME}@2", "compared": 4, "agreed": 3, "failed": 0, "skipped": 0}
     ]
     table = (await done(house, "agreement", NAME)).splitlines()
-    assert table[0].split() == ["shadow", "beside", "compared", "agreed", "failed", "skipped"]
+    assert table[0].split() == ["shadow", "baseline", "compared", "agreed", "failed", "skipped"]
     assert table[1].split() == [f"{NAME}@2", f"{NAME}@1", "4", "75.0%", "0", "0"]
     assert await done(house, "shadow", f"{NAME}@2", "--end") == f"{NAME} has no shadow any more\n"
 
 
 async def test_without_a_shadow_the_agreement_says_how_to_begin(house: House, clinic: str) -> None:
     assert "postil shadow domain/adapter@number" in await done(house, "agreement", NAME)
-    assert await as_json(house, "agreement", NAME) == []
+    assert await as_json(house, "agreement", NAME) == {"data": [], "next": None}
 
 
 async def test_a_tenant_is_pinned_and_let_go(house: House, clinic: str) -> None:
@@ -123,9 +123,9 @@ async def test_the_status_shows_the_evidence_of_what_is_under_watch(house: House
     await canary(house, 2, 50)
     await traffic(house, clinic, range(20))
     text = await done(house, "status")
-    assert "under watch" in text
+    assert "candidate" in text
     assert "validator failures" in text
-    (watch,) = (await as_json(house, "status"))["watches"]
+    (watch,) = (await as_json(house, "status"))["comparisons"]
     assert [signal["signal"] for signal in watch["evidence"]] == [
         "validator failures", "engine errors", "fallbacks", "slow answers",
     ]  # fmt: skip
@@ -150,7 +150,7 @@ async def test_an_automatic_rollback_is_in_the_log_with_its_reason(house: House,
     spoil(house, 2)
     await traffic(house, clinic, range(200))
     await until(lambda: served(house) == (1, None))
-    (end,) = [event for event in await as_json(house, "log", NAME) if event["by"] == "postil"]
+    (end,) = [event for event in (await as_json(house, "log", NAME))["data"] if event["actor"] == "postil"]
     assert end["details"]["finding"]["e_value"] >= end["details"]["finding"]["threshold"]
     text = " ".join((await done(house, "log", NAME)).split())
     assert "canary-end" in text

@@ -50,7 +50,7 @@ async def test_a_release_lives_its_life_through_the_command(house: House, tmp_pa
     state = json.loads((await postil(house, "releases", name, "--json"))[1])
     assert state["live"] == 1
     assert [event["action"] for event in state["events"]] == ["publish", "promote", "publish", "promote", "rollback"]
-    assert "@" in state["events"][0]["by"]
+    assert "@" in state["events"][0]["actor"]
 
 
 async def test_the_same_thing_published_twice_is_said_to_be_the_same(house: House, tmp_path: Path) -> None:
@@ -76,13 +76,13 @@ async def test_status_and_plugins_show_what_there_is(house: House, clinic: str) 
     _, out, _ = await postil(house, "status")
     assert "engine: ready" in out
     assert "healthcare/triage@1" in out
-    components = json.loads((await postil(house, "plugins", "--json"))[1])
+    components = json.loads((await postil(house, "plugins", "--json"))[1])["data"]
     assert {component["name"] for component in components} >= {"labels", "confidence", "fixed_answer"}
 
 
 async def test_an_empty_registry_says_how_to_begin(house: House) -> None:
     assert "postil publish" in (await postil(house, "releases"))[1]
-    assert json.loads((await postil(house, "releases", "--json"))[1]) == []
+    assert json.loads((await postil(house, "releases", "--json"))[1]) == {"data": [], "next": None}
 
 
 @pytest.mark.parametrize(
@@ -150,17 +150,19 @@ async def test_every_command_explains_itself(command: tuple[str, ...]) -> None:
 async def test_the_log_tells_what_was_done_and_what_was_live_when(house: House) -> None:
     await house.publish("legal/notes", FREE_TEXT)
     await house.publish("legal/notes", FREE_TEXT, seed=1)
-    events = json.loads((await postil(house, "log", "legal/notes", "--json"))[1])
+    events = json.loads((await postil(house, "log", "legal/notes", "--json"))[1])["data"]
     assert [(event["action"], event["to"]) for event in events] == [
-        ("publish", 1),
-        ("promote", 1),
-        ("publish", 2),
         ("promote", 2),
+        ("publish", 2),
+        ("promote", 1),
+        ("publish", 1),
     ]
     _, out, _ = await postil(house, "log")
     assert "1 -> 2" in out
-    between = events[2]["at"]
-    assert json.loads((await postil(house, "releases", "--at", between, "--json"))[1]) == {"legal/notes": 1}
+    between = events[1]["at"]
+    found = json.loads((await postil(house, "releases", "--at", between, "--json"))[1])
+    live = {"adapter": "legal/notes", "release": "legal/notes@1", "number": 1}
+    assert found == {"data": [live], "next": None}
     assert "nothing was live" in (await postil(house, "releases", "--at", "2001-01-01"))[1]
     assert "such as 2026-11-01T12:00" in (await postil(house, "releases", "--at", "yesterday"))[2]
 

@@ -74,8 +74,8 @@ async def test_every_act_on_keys_and_tenants_is_readable_by_programs(house: Hous
     rotated = await as_json(house, "keys", "rotate", made["id"])
     assert rotated["replaces"]["id"] == made["id"]
     assert (await as_json(house, "keys", "revoke", made["id"]))["state"] == "revoked"
-    assert [key["id"] for key in await as_json(house, "keys", "list", "--owner", "ann")] == [rotated["id"]]
-    everything = await as_json(house, "keys", "list", "--owner", "ann", "--all")
+    assert [key["id"] for key in (await as_json(house, "keys", "list", "--owner", "ann"))["data"]] == [rotated["id"]]
+    everything = (await as_json(house, "keys", "list", "--owner", "ann", "--any-state"))["data"]
     assert {key["id"]: key["state"] for key in everything} == {made["id"]: "revoked", rotated["id"]: "in force"}
     assert await as_json(house, "tenants", "remove", "firm") == {"removed": "firm"}
 

@@ -20,7 +20,9 @@ async def test_a_tenant_is_limited_and_the_list_says_so(house: House) -> None:
     assert "60 requests/min, 1000000 tokens/day, 8 at a time" in (await postil(house, "tenants", "list"))[1]
     _, out, _ = await postil(house, "tenants", "limit", "firm", "--clear", "--tokens-per-minute", "5", "--json")
     assert json.loads(out)["tokens_per_minute"] == 5
-    assert json.loads((await postil(house, "tenants", "list", "--json"))[1])[0]["limits"] == {"tokens_per_minute": 5}
+    assert json.loads((await postil(house, "tenants", "list", "--json"))[1])["data"][0]["limits"] == {
+        "tokens_per_minute": 5
+    }
     assert (await postil(house, "tenants", "limit", "firm", "--clear"))[1] == "firm: no limits\n"
 
 
@@ -42,7 +44,7 @@ async def test_usage_is_a_table_or_json(house: House) -> None:
     assert out.splitlines()[1].split() == [
         "legal/notes@1", "1", str(said["prompt_tokens"]), str(said["completion_tokens"])
     ]  # fmt: skip
-    (entry,) = json.loads((await postil(house, "usage", "--tenant", "firm", "--json"))[1])
+    (entry,) = json.loads((await postil(house, "usage", "--tenant", "firm", "--json"))[1])["data"]
     assert (entry["tenant"], entry["requests"], entry["uncounted"]) == ("firm", 1, 0)
     assert (await postil(house, "usage", "--until", "2001-01-01"))[1] == "nothing was used in that time\n"
     status, _, complaints = await postil(house, "usage", "--since", "yesterday")

@@ -55,7 +55,7 @@ async def test_the_list_says_what_each_is_and_where_it_comes_from(
     folder.mkdir()
     (folder / "quiet.py").write_text(SINGLE)
     async with running_house(tmp_path, *engine_at, plugins_dir=folder) as house:
-        components = {row["name"]: row for row in json.loads((await postil(house, "plugins", "--json"))[1])}
+        components = {row["name"]: row for row in json.loads((await postil(house, "plugins", "--json"))[1])["data"]}
         _, table, _ = await postil(house, "plugins")
     quiet, labels = components["quiet"], components["labels"]
     assert (quiet["kind"], quiet["version"], quiet["window"], quiet["window_by_configuration"]) == (

@@ -106,7 +106,11 @@ def test_the_finding_comes_with_the_request_that_brings_it() -> None:
         if comparison.new(BAD[ENGINE_ERRORS]) is not None:
             break
     assert comparison.finding is not None
-    assert comparison.finding.new_total == comparison.finding.new_failures == comparison.evidence()[1].new_total
+    assert (
+        comparison.finding.candidate_total
+        == comparison.finding.candidate_failures
+        == comparison.evidence()[1].candidate_total
+    )
 
 
 def test_a_waiting_outcome_of_the_new_side_counts_with_the_next_of_the_old() -> None:
@@ -125,7 +129,12 @@ def test_evidence_starts_at_one_and_counts_every_request() -> None:
     ]
     alternating(comparison, BAD[FALLBACKS], GOOD, 10)
     fallbacks = comparison.evidence()[2]
-    counts = (fallbacks.old_failures, fallbacks.old_total, fallbacks.new_failures, fallbacks.new_total)
+    counts = (
+        fallbacks.baseline_failures,
+        fallbacks.baseline_total,
+        fallbacks.candidate_failures,
+        fallbacks.candidate_total,
+    )
     assert counts == (10, 10, 0, 10)
 
 
@@ -140,7 +149,7 @@ def test_a_stricter_alpha_needs_more() -> None:
         comparison = begun(alpha=alpha)
         alternating(comparison, GOOD, BAD[ENGINE_ERRORS], 50)
         assert comparison.finding is not None
-        needed.append(comparison.finding.new_failures)
+        needed.append(comparison.finding.candidate_failures)
     assert needed == sorted(set(needed))
 
 
@@ -172,14 +181,14 @@ def test_the_requests_that_say_what_is_slow_are_not_tested_against_it() -> None:
     comparison.old(GOOD)
     assert comparison.slow_after == 3.0
     slow = comparison.evidence()[3]
-    assert (slow.old_total, slow.new_total, slow.slow_after) == (0, 0, 3.0)
+    assert (slow.baseline_total, slow.candidate_total, slow.slow_after) == (0, 0, 3.0)
 
 
 def test_what_is_slow_is_frozen() -> None:
     comparison = begun(CALIBRATION)
     alternating(comparison, replace(GOOD, seconds=9.0), GOOD, 500)
     assert comparison.slow_after == 0.2
-    assert comparison.evidence()[3].old_failures == 500
+    assert comparison.evidence()[3].baseline_failures == 500
 
 
 def test_evidence_beyond_all_measure_is_still_a_number() -> None:

@@ -96,7 +96,7 @@ class Watched:
         watch = self.monitor.watch(NAME)
         assert watch is not None
         first = watch.comparison.evidence()[0]
-        return first.old_total, first.new_total
+        return first.baseline_total, first.candidate_total
 
 
 @pytest.fixture
@@ -285,7 +285,12 @@ def test_a_canary_that_could_not_be_loaded_is_seen_and_so_is_who_answered(watche
         record.finish()
     (regression,) = watched.alarms
     assert regression.evidence.signal == "engine errors"
-    assert regression.evidence.old_failures == 0 < regression.evidence.new_failures == regression.evidence.new_total
+    assert (
+        regression.evidence.baseline_failures
+        == 0
+        < regression.evidence.candidate_failures
+        == regression.evidence.candidate_total
+    )
 
 
 def test_adapters_are_watched_apart(watched: Watched) -> None:

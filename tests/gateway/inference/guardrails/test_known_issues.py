@@ -73,7 +73,7 @@ async def test_a_guardrail_that_was_skipped_is_not_told_as_a_success(
     assert "fine" in opened.text
     assert "crashing of legal/notes@2 did not run" in caplog.text
     await firm.runtime.reviews.stop()
-    (row,) = (await firm.admin("GET", "/api/v1/reviews")).json()
+    (row,) = (await firm.admin("GET", "/api/v1/reviews")).json()["data"]
     assert [verdict["outcome"] for verdict in row["verdicts"]] == ["did-not-run"]
 
 

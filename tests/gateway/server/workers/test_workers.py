@@ -77,7 +77,7 @@ async def test_what_is_used_is_counted_once_whoever_answered(pooled: House) -> N
             await ask(client, key, stream=True)
 
     async def counted() -> int:
-        rows = (await pooled.admin("GET", "/api/v1/usage")).json()
+        rows = (await pooled.admin("GET", "/api/v1/usage")).json()["data"]
         return int(rows[0]["requests"]) if rows else 0
 
     async with asyncio.timeout(20):
@@ -145,7 +145,7 @@ async def test_a_review_is_kept_by_whichever_worker_answered(pooled: House) -> N
         for client in clients:
             answer = await ask(client, key, seed=2**70)
             assert answer.status_code == 200, answer.text
-    assert len((await pooled.admin("GET", "/api/v1/reviews")).json()) == WORKERS
+    assert len((await pooled.admin("GET", "/api/v1/reviews")).json()["data"]) == WORKERS
 
 
 async def test_an_engine_that_hangs_is_found_behind_workers_and_who_waits_is_told_at_once(
@@ -183,7 +183,9 @@ async def test_what_is_too_large_or_wrong_is_told_by_the_primary_through_a_worke
         assert nobody.status_code == 401
         await pooled.runtime.denied_attempts._write()
         (refused,) = [
-            event for event in (await pooled.admin("GET", "/api/v1/events")).json() if event["action"] == "refused"
+            event
+            for event in (await pooled.admin("GET", "/api/v1/events")).json()["data"]
+            if event["action"] == "refused"
         ]
         assert refused["details"]["origin"] == "127.0.0.1"
 

@@ -1,0 +1,140 @@
+"""How tenants, keys and limits look in the admin API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from postil.gateway.api.admin.schemas.times import stamp, stamp_or_none
+from postil.registry.accounts.keys import Role, in_force
+from postil.registry.accounts.limits import TenantLimits
+from postil.registry.db import tables
+from postil.registry.db.tables import utcnow
+
+
+class Key(msgspec.Struct, kw_only=True):
+    """A key, without what could be used as one; ``state`` is ``in force``, ``expired`` or ``revoked``."""
+
+    id: str
+    prefix: str
+    owner: str
+    role: str
+    domains: list[str]
+    state: str
+    created: str
+    expires: str | None
+    revoked: str | None
+    note: str
+
+
+class KeyPage(msgspec.Struct, kw_only=True):
+    """Keys, the oldest first."""
+
+    data: list[Key]
+    next: str | None
+
+
+class NewKey(Key, kw_only=True):
+    """A key that was just made, with its text, which is shown this once."""
+
+    key: str
+
+
+class RotatedKey(NewKey, kw_only=True):
+    """A key that was just made, and the one that it replaces."""
+
+    replaces: Key
+
+
+class Limits(msgspec.Struct, kw_only=True):
+    """What a tenant may use; null is not limited."""
+
+    requests_per_minute: int | None
+    tokens_per_minute: int | None
+    tokens_per_day: int | None
+    concurrent: int | None
+
+
+class Tenant(msgspec.Struct, kw_only=True):
+    """A tenant, with those of its keys that are in force; ``limits`` names only what is limited."""
+
+    name: str
+    domains: list[str]
+    default_domain: str | None
+    keys: list[Key]
+    limits: dict[str, int]
+    created: str
+
+
+class TenantPage(msgspec.Struct, kw_only=True):
+    """Tenants by name."""
+
+    data: list[Tenant]
+    next: str | None
+
+
+class NewTenant(Tenant, kw_only=True):
+    """A tenant that was just added, with the text of its first key, which is shown this once."""
+
+    key: str
+
+
+def show_key(row: tables.Key) -> Key:
+    """A key, without what could be used as one."""
+    return Key(**_key(row))
+
+
+def show_new_key(row: tables.Key, text: str) -> NewKey:
+    """A key that was just made."""
+    return NewKey(**_key(row), key=text)
+
+
+def show_rotated_key(old: tables.Key, new: tables.Key, text: str) -> RotatedKey:
+    """A key that was just made in the place of another."""
+    return RotatedKey(**_key(new), key=text, replaces=show_key(old))
+
+
+def show_tenant(row: tables.Tenant, keys: Iterable[tables.Key]) -> Tenant:
+    """A tenant, with the keys of it that are in force."""
+    return Tenant(**_tenant(row, keys))
+
+
+def show_new_tenant(row: tables.Tenant, key: tables.Key, text: str) -> NewTenant:
+    """A tenant that was just added."""
+    return NewTenant(**_tenant(row, [key]), key=text)
+
+
+def show_limits(found: TenantLimits) -> Limits:
+    """What a tenant may use."""
+    return msgspec.convert(found, Limits, from_attributes=True)
+
+
+def _tenant(row: tables.Tenant, keys: Iterable[tables.Key]) -> dict[str, Any]:
+    now = utcnow()
+    own = (key for key in keys if key.owner == row.name and key.role == Role.TENANT)
+    return {
+        "name": row.name,
+        "domains": row.domains,
+        "default_domain": row.default_domain,
+        "keys": [show_key(key) for key in own if in_force(key, now)],
+        "limits": row.limits,
+        "created": stamp(row.created_at),
+    }
+
+
+def _key(row: tables.Key) -> dict[str, Any]:
+    state = "revoked" if row.revoked_at else "in force" if in_force(row, utcnow()) else "expired"
+    return {
+        "id": row.id,
+        "prefix": row.prefix,
+        "owner": row.owner,
+        "role": row.role,
+        "domains": row.domains,
+        "state": state,
+        "created": stamp(row.created_at),
+        "expires": stamp_or_none(row.expires_at),
+        "revoked": stamp_or_none(row.revoked_at),
+        "note": row.note,
+    }

@@ -1,0 +1,107 @@
+"""How reviews look: to those who decide, and to the tenant whose answer it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from postil.gateway.api.admin.schemas.times import stamp, stamp_or_none
+from postil.registry.db import tables
+from postil.registry.reviews.export_examples import last_message
+
+
+class Review(msgspec.Struct, kw_only=True):
+    """A review as those see it who decide: what was asked and answered, and what became of it.
+
+    ``holding`` is what the client got in place of the answer, null where it got the answer. ``final`` is the answer
+    that stands once it is decided.
+    """
+
+    id: str
+    release: str
+    tenant: str
+    status: str
+    reason: str
+    asked: str
+    answer: str
+    holding: str | None
+    final: str | None
+    assigned_to: str | None
+    decided_by: str | None
+    decided: str | None
+    note: str
+    created: str
+    verdicts: list[dict[str, Any]]
+    request: dict[str, Any]
+    webhook: str | None
+
+
+class ReviewPage(msgspec.Struct, kw_only=True):
+    """Reviews, the newest first."""
+
+    data: list[Review]
+    next: str | None
+
+
+class TenantReview(msgspec.Struct, kw_only=True):
+    """A review as its tenant sees it: ``answer`` is what was given until somebody decides, then the answer that stands.
+
+    The model's own answer, and who decided, are not for the tenant.
+    """
+
+    id: str
+    model: str
+    release: str
+    status: str
+    answer: str | None
+    reason: str
+    created: str
+    decided: str | None
+
+
+class Example(msgspec.Struct, kw_only=True):
+    """A labelled example, as ``postil train`` reads it."""
+
+    instruction: str
+    input: str
+    output: str
+
+
+class ExamplePage(msgspec.Struct, kw_only=True):
+    """What people decided of an adapter's answers, the oldest decision first; always all of them."""
+
+    data: list[Example]
+    next: str | None = None
+
+
+def show_review(row: tables.Review) -> Review:
+    """A review as those see it who decide."""
+    return Review(
+        id=row.id,
+        release=f"{row.domain}/{row.adapter}@{row.number}",
+        tenant=row.tenant,
+        status=row.status,
+        reason=row.reason,
+        asked=last_message(row.request),
+        answer=row.answer,
+        holding=row.holding,
+        final=row.final,
+        assigned_to=row.assigned_to,
+        decided_by=row.decided_by,
+        decided=stamp_or_none(row.decided_at),
+        note=row.note,
+        created=stamp(row.created_at),
+        verdicts=row.verdicts,
+        request=row.request,
+        webhook=_webhook(row),
+    )
+
+
+def _webhook(row: tables.Review) -> str | None:
+    """How far telling the webhook has come."""
+    if row.webhook is None or row.decided_at is None:
+        return None
+    if row.told is not None:
+        return f"told at {stamp(row.told)}"
+    return f"tried {row.tries} times" + ("" if row.next_try else ", given up")

@@ -1,0 +1,40 @@
+"""How domains and their signing keys look in the admin API."""
+
+from __future__ import annotations
+
+import msgspec
+
+from postil.registry.signing.requirements import Requirement
+
+
+class SigningKey(msgspec.Struct, kw_only=True):
+    """A public key whose signatures a domain accepts."""
+
+    fingerprint: str
+    pem: str
+
+
+class Domain(msgspec.Struct, kw_only=True):
+    """A domain, the keys that its adapters have to be signed with, and what it serves unsigned all the same."""
+
+    domain: str
+    signature_required: bool
+    keys: list[SigningKey]
+    unsigned: list[str]
+
+
+class DomainPage(msgspec.Struct, kw_only=True):
+    """Domains by name."""
+
+    data: list[Domain]
+    next: str | None
+
+
+def show_domain(found: Requirement) -> Domain:
+    """What a domain requires."""
+    return Domain(
+        domain=found.domain,
+        signature_required=bool(found.keys),
+        keys=[SigningKey(fingerprint=key.fingerprint, pem=key.pem) for key in found.keys],
+        unsigned=[str(ref) for ref in found.unsigned],
+    )
