@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,6 +48,17 @@ class PluginUse(BaseModel):
 
     name: str
     config: dict[str, Any] = Field(default_factory=dict)
+
+
+# Names of an earlier version: left in the environment, they would be passed over in silence.
+_RENAMED = {
+    "LEAVE_SECONDS": "SHUTDOWN_DELAY_SECONDS",
+    "DRAIN_SECONDS": "DRAIN_TIMEOUT_SECONDS",
+    "ADAPTER_PATIENCE_SECONDS": "ADAPTER_WAIT_SECONDS",
+    "QUEUE_SECONDS": "QUEUE_TIMEOUT_SECONDS",
+    "MAX_IN_FLIGHT": "MAX_CONCURRENT_REQUESTS",
+    "PLAIN_LORA": "DISABLE_LORA_KERNELS",
+}
 
 
 class Settings(BaseSettings):
@@ -267,6 +279,9 @@ class Settings(BaseSettings):
 
 def read_settings(**given: Any) -> Settings:
     """Read the settings; ``given`` wins where it is not None. Raises SettingsError in one sentence."""
+    for old, new in _RENAMED.items():
+        if f"POSTIL_{old}" in os.environ:
+            raise SettingsError(f"POSTIL_{old} is now called POSTIL_{new}; rename it")
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:

@@ -153,3 +153,14 @@ def test_an_empty_webhook_secret_signs_nothing() -> None:
 
 def test_an_engine_of_ones_own_gets_no_key() -> None:
     assert Settings(engine_api_key=SecretStr("s3cret")).engine_key is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("LEAVE_SECONDS", "SHUTDOWN_DELAY_SECONDS"), ("PLAIN_LORA", "DISABLE_LORA_KERNELS")]
+)
+def test_a_setting_by_the_name_of_an_earlier_version_is_not_passed_over(
+    monkeypatch: pytest.MonkeyPatch, old: str, new: str
+) -> None:
+    monkeypatch.setenv(f"POSTIL_{old}", "1")
+    with pytest.raises(SettingsError, match=f"POSTIL_{old} is now called POSTIL_{new}; rename it"):
+        read_settings()
