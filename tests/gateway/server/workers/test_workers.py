@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -167,6 +168,16 @@ async def test_an_engine_that_hangs_is_found_behind_workers_and_who_waits_is_tol
             assert {(await ask(client, key)).status_code for client in (one, other)} == {200}
 
 
+async def refusals(pooled: House) -> list[dict[str, Any]]:
+    """The denied attempts of the log, once there are some: they are written beside the answer."""
+    async with asyncio.timeout(30):
+        while True:
+            events = (await pooled.admin("GET", "/api/v1/events")).json()["data"]
+            if found := [event for event in events if event["action"] == "refused"]:
+                return found
+            await asyncio.sleep(0.05)
+
+
 async def test_what_is_too_large_or_wrong_is_told_by_the_primary_through_a_worker(
     tmp_path: Path, engine_at: tuple[FakeVLLM, str]
 ) -> None:
@@ -181,12 +192,7 @@ async def test_what_is_too_large_or_wrong_is_told_by_the_primary_through_a_worke
         assert wrong.status_code in (400, 415)
         nobody = await pooled.client.get("/api/v1/status", headers={**bearer("nobody"), "x-postil-client": "192.0.2.1"})
         assert nobody.status_code == 401
-        await pooled.runtime.denied_attempts._write()
-        (refused,) = [
-            event
-            for event in (await pooled.admin("GET", "/api/v1/events")).json()["data"]
-            if event["action"] == "refused"
-        ]
+        (refused,) = await refusals(pooled)
         assert refused["details"]["origin"] == "127.0.0.1"
 
 
