@@ -167,6 +167,12 @@ def events(session: Session, subject: str | None = None, actions: Collection[str
     return session.exec(query if subject is None else query.where(Event.subject == subject)).all()
 
 
+def newest_events(session: Session, subject: str, limit: int) -> Sequence[Event]:
+    """The last ``limit`` events about a subject, in order."""
+    query = select(Event).where(Event.subject == subject).order_by(col(Event.sequence).desc()).limit(limit)
+    return session.exec(query).all()[::-1]
+
+
 def moves(session: Session, actions: Collection[str], names: Collection[AdapterName] | None = None) -> Sequence[Move]:
     """What moved these adapters' releases, or all adapters', in order; without an object for each row."""
     query = select(Event.subject, Event.action, Event.before, Event.after).where(col(Event.action).in_(actions))

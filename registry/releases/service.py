@@ -35,7 +35,7 @@ from postil.registry.releases.channels import (
     usable_release,
 )
 from postil.registry.releases.history import MOVES, RESTORE, collected, live_history, retired, rollback_number
-from postil.registry.releases.state import AdapterState, adapter_states
+from postil.registry.releases.state import NEWEST_EVENTS, AdapterState, adapter_states
 from postil.registry.signing.requirements import store_signature, take_signature, verify_required
 from postil.registry.text import kept
 
@@ -139,9 +139,9 @@ class Registry:
             return usable_release(session, ref)
 
     def state(self, name: AdapterName) -> AdapterState:
-        """One adapter, with its events. Raises NotFoundError."""
+        """One adapter, with the newest of its events. Raises NotFoundError."""
         with self.database.read() as session:
-            return replace(_state(session, name), events=store.events(session, str(name)))
+            return replace(_state(session, name), events=store.newest_events(session, str(name), NEWEST_EVENTS))
 
     def serving(self, name: AdapterName) -> tuple[AdapterState, dict[str, str], int]:
         """What a gateway needs to serve one adapter, read at once: its state, without events, and all defaults.

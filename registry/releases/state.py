@@ -26,6 +26,9 @@ from postil.registry.releases.history import (
     rollback_number,
 )
 
+# So many of an adapter's events are shown with it; the log has the others.
+NEWEST_EVENTS = 100
+
 
 @dataclass(frozen=True, slots=True)
 class AdapterState:

@@ -17,6 +17,7 @@ from postil.registry.errors import NotFoundError, PolicyError, PreflightError, R
 from postil.registry.names import AdapterName, parse_release
 from postil.registry.policy.policy import Policy, build, policy_from
 from postil.registry.releases.service import Registry
+from postil.registry.releases.state import NEWEST_EVENTS
 from tests.fakes.adapters import write_adapter
 from tests.registry.conftest import Publish
 
@@ -243,3 +244,16 @@ def test_the_log_holds_after_refusals_and_repeats(registry: Registry, publish: P
     with registry.database.read() as session:
         assert first_break(store.events(session)) is None
         assert len(store.events(session)) == 2
+
+
+def test_an_adapter_shows_the_newest_of_its_events_in_their_order(registry: Registry, publish: Publish) -> None:
+    publish()
+    publish(seed=1)
+    for number in range(NEWEST_EVENTS // 2 + 1):
+        registry.promote(TRIAGE.release(1 + number % 2), reason=str(number), actor="ann")
+        registry.promote(TRIAGE.release(2 - number % 2), reason=str(number), actor="ann")
+    shown = registry.state(TRIAGE).events
+    with registry.database.read() as session:
+        everything = store.events(session, str(TRIAGE))
+    assert len(shown) == NEWEST_EVENTS < len(everything)
+    assert [event.sequence for event in shown] == [event.sequence for event in everything[-NEWEST_EVENTS:]]

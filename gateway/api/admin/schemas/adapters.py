@@ -20,10 +20,10 @@ from postil.plugins.manager import PluginManager
 from postil.registry.db import tables
 from postil.registry.policy.components import mismatches
 from postil.registry.releases.channels import CANARY, SHADOW, STABLE
-from postil.registry.releases.state import AdapterState
+from postil.registry.releases.state import NEWEST_EVENTS, AdapterState
 
-# So many releases and events an adapter shows; the lists of both have the others.
-SHOWN = 100
+# So many releases an adapter shows, as it shows its newest events; the lists of both have the others.
+SHOWN = NEWEST_EVENTS
 
 
 class ChannelShare(msgspec.Struct, kw_only=True):
