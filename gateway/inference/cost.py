@@ -26,8 +26,11 @@ def check_sequences(ask: CompletionRequest, most: int) -> None:
 
     What an engine might take for a number of choices, and is none here, is refused too: it would not be counted.
     """
+    body = ask.body
+    if body.get("n") is None and body.get("best_of") is None and not is_batch(ask):
+        return
     for name in _CHOICES:
-        value = ask.body.get(name)
+        value = body.get(name)
         if value is not None and type(value) is not int:
             raise BadRequestError(f"{name} has to be a whole number", param=name)
         if value is not None and value > most:

@@ -105,19 +105,14 @@ def channel(session: Session, name: AdapterName, which: str = "stable") -> Chann
     return session.get(Channel, (name.domain, name.adapter, which))
 
 
-def channels(session: Session, name: AdapterName | None = None) -> Sequence[Channel]:
-    """The channels of one adapter, or of all."""
-    query = select(Channel)
-    if name is not None:
-        query = query.where(Channel.domain == name.domain, Channel.adapter == name.adapter)
-    return session.exec(query).all()
+def channels(session: Session) -> Sequence[Channel]:
+    """The channels of all adapters."""
+    return session.exec(select(Channel)).all()
 
 
-def pins(session: Session, name: AdapterName | None = None, tenant: str | None = None) -> Sequence[Pin]:
-    """Who is pinned to which release: of one adapter, one tenant, or all; in the order of the tenants."""
+def pins(session: Session, tenant: str | None = None) -> Sequence[Pin]:
+    """Who is pinned to which release: of one tenant, or all; in the order of the tenants."""
     query = select(Pin).order_by(col(Pin.tenant))
-    if name is not None:
-        query = query.where(Pin.domain == name.domain, Pin.adapter == name.adapter)
     return session.exec(query if tenant is None else query.where(Pin.tenant == tenant)).all()
 
 

@@ -152,5 +152,5 @@ def test_refusals_come_before_any_work(data: tuple[Path, Path], tmp_path: Path) 
 
 @pytest.mark.tune
 def test_a_folder_without_a_model_is_refused(data: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(BaseModelError, match="no model folder"):
+    with pytest.raises(BaseModelError, match="not a model folder"):
         train(options(tmp_path, data, tmp_path / "out"))
