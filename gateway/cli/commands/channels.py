@@ -1,4 +1,4 @@
-"""``postil canary | shadow | pin | unpin | agreement``: try releases out, and let tenants keep theirs."""
+"""``postil canary | shadow | pin | unpin | agreement``: try releases out, and pin tenants to releases."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def canary(
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Let a release answer a share of the requests; the same users always get it. A worse one is rolled back."""
+    """Send a share of the requests to a release, always from the same users. A worse one is rolled back."""
     _set("canary", what, weight, end, reason, as_json)
 
 
@@ -34,7 +34,7 @@ def shadow(
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Send a release copies of requests; nobody sees its answers. `postil agreement` shows how they compare."""
+    """Send copies of requests to a release; clients never see its answers. Compare with `postil agreement`."""
     _set("shadow", what, weight, end, reason, as_json)
 
 
@@ -44,7 +44,7 @@ def pin(
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Give a tenant one release, whatever is live."""
+    """Pin a tenant to one release, whichever release is live."""
     ref = parse_release(release)
     with connected() as client:
         state = call(
@@ -59,7 +59,7 @@ def unpin(
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Let a tenant follow what is live again."""
+    """Remove a tenant's pin: it gets the live release again."""
     name = parse_adapter(adapter)
     with connected() as client:
         state = call(client, "DELETE", f"/api/v1/adapters/{name}/pins/{tenant}", params={"reason": reason})
@@ -67,7 +67,7 @@ def unpin(
 
 
 def agreement(adapter: Annotated[str, typer.Argument(help="Which: domain/adapter.")], as_json: AsJson = False) -> None:
-    """Show how often shadows said what the release that answered said."""
+    """Show how often each shadow gave the same answer as the release that served the request."""
     with connected() as client:
         found = call(client, "GET", f"/api/v1/adapters/{parse_adapter(adapter)}/agreement")
     if as_json:

@@ -24,9 +24,10 @@ def diff(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what differs between two releases: policy, figures of training, ranks, changed modules.
+    """Compare two releases: policy, training figures, ranks and changed modules.
 
-    With two, from the first to the second. With one, from the live release to that one: what a promote would change.
+    Two releases are compared from the first to the second. One release is compared with the live one: that is what
+    a promote would change.
     """
     names = {"to": release} if to is None else {"from": release, "to": to}
     params = {key: str(parse_release(name)) for key, name in names.items()}

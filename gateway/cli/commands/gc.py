@@ -1,4 +1,4 @@
-"""``postil gc``: make room on the disk, and take from nobody what they may still ask for."""
+"""``postil gc``: delete the files of releases that nothing can serve any more."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def gc(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete the files of releases out of reach: never live or retired, on no channel, not pinned, and not new.
+    """Delete files of unused releases: never live, not retired, on no channel, not pinned, not recent.
 
-    They stay in the history; publish the same files again to serve one. What an interrupted publish left goes as well.
+    The releases stay in the history; publish the same files again to serve one. Leftovers of interrupted publishes are
+    deleted too.
     """
     with connected() as client:
         report = call(

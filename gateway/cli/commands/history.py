@@ -28,9 +28,9 @@ def log(
     all_: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was done, the newest first: by whom, when, why, from which release to which.
+    """Show the event log, newest first: who changed what, when, why, and from which release to which.
 
-    As JSON: `{"data": [...], "next": ...}`.
+    JSON: `{"data": [...], "next": ...}`.
     """
     params = {"newest_first": True} | ({} if adapter is None else {"adapter": str(parse_adapter(adapter))})
     with connected() as client:
@@ -56,7 +56,7 @@ def log(
 
 
 def make_audit_cli() -> typer.Typer:
-    """The group of commands about the log's soundness."""
+    """Return the `audit` command group."""
     cli = typer.Typer(help="Whether the log can be trusted.", no_args_is_help=True)
     cli.callback()(lambda: None)
     cli.command()(verify)
@@ -64,7 +64,7 @@ def make_audit_cli() -> typer.Typer:
 
 
 def verify(as_json: AsJson = False) -> None:
-    """Check that no row of the log was edited, deleted or put elsewhere; exit status 1 if one was."""
+    """Verify that no event was edited, deleted or moved; exits with 1 if one was."""
     with connected() as client:
         report = call(client, "GET", "/api/v1/audit")
     if as_json:

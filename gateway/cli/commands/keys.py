@@ -31,7 +31,7 @@ _ROLES = "tenant (asks), publisher or reviewer (of given domains), viewer, admin
 
 
 def make_cli() -> typer.Typer:
-    """The group of commands."""
+    """Return the `keys` command group."""
     cli = typer.Typer(help="Keys: of tenants, and of those who work on the registry.", no_args_is_help=True)
     cli.command("list")(list_keys)
     for command in (add, rotate, revoke):
@@ -46,7 +46,7 @@ def list_keys(
     all_: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the keys: of each, only how it begins. As JSON: `{"data": [...], "next": ...}`."""
+    """List the keys; only the start of each is shown. JSON: `{"data": [...], "next": ...}`."""
     params = {} if owner is None else {"owner": owner}
     with connected() as client:
         found = call_list(
@@ -87,7 +87,7 @@ def add(
     note: Annotated[str, typer.Option(help="What it is for; it is kept.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Add a key and print it, this once: only a hash of it is kept."""
+    """Add a key and print it once; only its hash is stored."""
     body = {"owner": owner, "role": role, "domains": domain or [], "expires_in": expires, "note": note}
     with connected() as client:
         _show_new(call(client, "POST", "/api/v1/keys", json=body), as_json)
@@ -101,9 +101,9 @@ def rotate(
     expires: Expires = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put another key in the place of one, and print it; the old one goes on for a while, so nobody has to hurry.
+    """Replace a key and print the new one. The old key stays valid for a while, so that clients can switch.
 
-    A key is replaced once: then rotate the one that took its place.
+    A key can be replaced only once; after that, rotate its replacement.
     """
     with connected() as client:
         body = {"overlap": overlap, "expires_in": expires}
@@ -115,7 +115,7 @@ def revoke(
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the log.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Take a key out of force at once, on every gateway."""
+    """Revoke a key at once, on every gateway."""
     with connected() as client:
         key = call(client, "DELETE", f"/api/v1/keys/{_id(which)}", params={"reason": reason})
     if as_json:
@@ -136,7 +136,7 @@ def _show_new(key: dict[str, Any], as_json: bool) -> None:
 
 
 def _id(which: str) -> str:
-    """The id alone: a secret that somebody pastes must not stand in an address, which proxies log."""
+    """Return the id alone: proxies log URLs, so a pasted secret must not be in one."""
     key = which.strip()
     found = _id_of_old(key) if key.startswith("psk-") else key.removeprefix("postil_").partition("_")[0]
     if not _ID.fullmatch(found):
@@ -145,7 +145,7 @@ def _id(which: str) -> str:
 
 
 def _id_of_old(key: str) -> str:
-    # Here: it brings the database's library, for which hardly any command need wait.
+    # Imported here because it loads the database library, which few commands need.
     from postil.registry.accounts.keys import id_of_old
 
     return id_of_old(key)

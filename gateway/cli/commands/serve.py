@@ -1,4 +1,4 @@
-"""``postil serve``: bring a gateway up, say what is going on, and end all of it on Ctrl-C."""
+"""``postil serve``: starts a gateway, shows its progress, and stops it on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def serve(
         Path | None, typer.Option(help="Folder of plugins, a file each (POSTIL_PLUGINS_DIR).")
     ] = None,
 ) -> None:
-    """Serve: start vLLM with the base model, load the live adapters, answer OpenAI's API."""
+    """Start the gateway: run vLLM with the base model, load the live adapters, serve the OpenAI API."""
     settings = read_settings(
         demo=demo or None, host=host, port=port, workers=workers, home=home, plugins_dir=plugins_dir
     )
-    # Here and not above: no other command should wait for what only a gateway needs.
+    # Imported here because only a gateway needs it and it is slow.
     from postil.gateway.server.self_test import check_libraries
 
     check_libraries()

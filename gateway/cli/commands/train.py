@@ -1,6 +1,6 @@
-"""``postil train | evaluate``: make an adapter from labelled messages, and say how good one is.
+"""``postil train | evaluate``: train an adapter on labelled messages, and measure how good one is.
 
-What is slow to import is imported where it is used: no other command should wait for it.
+Slow modules are imported where they are used, so that other commands start fast.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def evaluate(
     device: Annotated[Device, typer.Option(help="Where: a GPU if there is one, unless told.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Measure an adapter against the base and calibrate its confidence; kept in its training.json, and so published."""
+    """Measure an adapter against the base, calibrate its confidence, and store both in its training.json."""
     from postil.registry.training.evaluate import evaluate as measure
     from postil.registry.training.progress import Count
 
@@ -84,7 +84,7 @@ def evaluate(
 
 
 def _prepared(wanted: str | None) -> BaseModel:
-    """The base that ``postil serve`` would serve, unless another is wanted."""
+    """Prepare the given base, or the one that ``postil serve`` uses."""
     from postil.registry.base_model.prepare import prepare
 
     settings = read_settings()
@@ -97,7 +97,7 @@ def _base(wanted: str | None, base_id: str | None) -> dict[str, object]:
 
 
 def _run(values: dict[str, object]) -> TrainReport:
-    """Train with a bar on standard error, so that standard output is the report's alone."""
+    """Train with a progress bar on standard error; standard output holds only the report."""
     from postil.registry.training.options import TrainOptions
     from postil.registry.training.progress import Bar
     from postil.registry.training.train import train as run

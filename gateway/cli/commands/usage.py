@@ -30,7 +30,7 @@ _COUNTS = ("requests", "prompt_tokens", "completion_tokens")
 
 
 class By(Enum):
-    """What usage is added up by."""
+    """What usage is grouped by."""
 
     TENANT = "tenant"
     ADAPTER = "adapter"
@@ -48,9 +48,9 @@ def usage(
     all_: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was used, as the engine counted it: answers, what policies asked again, and copies for shadows.
+    """Show usage as the engine counted it: answers, retries by policies, and copies for shadows.
 
-    As JSON: `{"data": [...], "next": ...}`.
+    JSON: `{"data": [...], "next": ...}`.
     """
     asked = {"tenant": tenant, "adapter": adapter, "since": since, "until": until, "by": by.value}
     with connected() as client:
@@ -84,7 +84,7 @@ def limit(
     clear: Annotated[bool, typer.Option("--clear", help="What is not given is not limited any more.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Limit what a tenant may use, or show its limits; what is not given stays as it is."""
+    """Set a tenant's limits, or show them. Limits that you leave out stay as they are."""
     given = {
         "requests_per_minute": requests_per_minute,
         "tokens_per_minute": tokens_per_minute,
@@ -103,5 +103,5 @@ def limit(
 
 
 def in_short(limits: dict[str, int | None]) -> str:
-    """Limits in one line."""
+    """Return limits as one line."""
     return ", ".join(f"{limits[key]} {short}" for key, short in _SHORT.items() if limits.get(key) is not None)
