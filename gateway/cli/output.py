@@ -15,8 +15,8 @@ from rich.text import Text
 from postil.gateway.cli.api_client import Listed
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Limit = Annotated[int, typer.Option("--limit", min=0, help="Show at most so many; 0 for all.")]
-All = Annotated[bool, typer.Option("--all", help="Show all, however many there are.")]
+Limit = Annotated[int, typer.Option("--limit", min=0, help="Maximum number of rows; 0 for all.")]
+All = Annotated[bool, typer.Option("--all", help="Show all rows.")]
 DEFAULT_LIMIT = 100
 
 

@@ -12,13 +12,13 @@ from postil.gateway.cli.default_command import ListByDefault
 from postil.gateway.cli.output import DEFAULT_LIMIT, All, AsJson, Limit, console, print_json
 from postil.registry.names import parse_adapter, parse_release
 
-Adapter = Annotated[str, typer.Argument(help="Which: domain/adapter.")]
-Release = Annotated[str, typer.Argument(help="Which: domain/adapter@number.")]
+Adapter = Annotated[str, typer.Argument(help="The adapter: domain/adapter.")]
+Release = Annotated[str, typer.Argument(help="The release: domain/adapter@number.")]
 
 
 def make_cli() -> typer.Typer:
     """Return the `adapters` command group."""
-    cli = typer.Typer(help="Adapters, and which are in service.", no_args_is_help=True)
+    cli = typer.Typer(help="List, retire and restore adapters.", no_args_is_help=True)
     cli.command("list")(list_adapters)
     cli.command("retire")(retire_adapter)
     cli.command("restore")(restore_adapter)
@@ -27,7 +27,7 @@ def make_cli() -> typer.Typer:
 
 def make_releases_cli() -> typer.Typer:
     """Return the `releases` command group, which lists by default."""
-    cli = typer.Typer(cls=ListByDefault, help="Show releases (list), and take them out of service or back.")
+    cli = typer.Typer(cls=ListByDefault, help="List, retire and restore releases.")
     cli.command("list")(releases)
     cli.command("retire")(retire_release)
     cli.command("restore")(restore_release)

@@ -12,13 +12,13 @@ from postil.gateway.cli.output import AsJson, console, print_json, print_table
 from postil.registry.names import AdapterName, parse_adapter, parse_release
 
 What = Annotated[str, typer.Argument(help="domain/adapter@number; with --end, domain/adapter.")]
-End = Annotated[bool, typer.Option("--end", help="End it.")]
+End = Annotated[bool, typer.Option("--end", help="End the canary or shadow.")]
 TenantName = Annotated[str, typer.Argument(help="The tenant's name.")]
 
 
 def canary(
     what: What,
-    weight: Annotated[float, typer.Option(help="Its share of the answers, in per cent.")] = 10.0,
+    weight: Annotated[float, typer.Option(help="Percentage of requests that it answers.")] = 10.0,
     end: End = False,
     reason: Reason = "",
     as_json: AsJson = False,
@@ -29,7 +29,7 @@ def canary(
 
 def shadow(
     what: What,
-    weight: Annotated[float, typer.Option(help="The share of the requests it gets a copy of, in per cent.")] = 100.0,
+    weight: Annotated[float, typer.Option(help="Percentage of requests that are copied to it.")] = 100.0,
     end: End = False,
     reason: Reason = "",
     as_json: AsJson = False,
@@ -40,7 +40,7 @@ def shadow(
 
 def pin(
     tenant: TenantName,
-    release: Annotated[str, typer.Argument(help="Which: domain/adapter@number.")],
+    release: Annotated[str, typer.Argument(help="The release: domain/adapter@number.")],
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
@@ -55,7 +55,7 @@ def pin(
 
 def unpin(
     tenant: TenantName,
-    adapter: Annotated[str, typer.Argument(help="Which: domain/adapter.")],
+    adapter: Annotated[str, typer.Argument(help="The adapter: domain/adapter.")],
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
@@ -66,7 +66,9 @@ def unpin(
     _say(state, f"{tenant} gets what is live of {name}", as_json)
 
 
-def agreement(adapter: Annotated[str, typer.Argument(help="Which: domain/adapter.")], as_json: AsJson = False) -> None:
+def agreement(
+    adapter: Annotated[str, typer.Argument(help="The adapter: domain/adapter.")], as_json: AsJson = False
+) -> None:
     """Show how often each shadow gave the same answer as the release that served the request."""
     with connected() as client:
         found = call(client, "GET", f"/api/v1/adapters/{parse_adapter(adapter)}/agreement")

@@ -18,9 +18,10 @@ _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def diff(
-    release: Annotated[str, typer.Argument(help="Which: domain/adapter@number.")],
+    release: Annotated[str, typer.Argument(help="The release: domain/adapter@number.")],
     to: Annotated[
-        str | None, typer.Argument(help="The one to compare it with; without it, the live one is what came before.")
+        str | None,
+        typer.Argument(help="The release to compare with; default: compare the live release with the first."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -25,7 +25,7 @@ from postil.registry.names import parse_adapter
 
 def make_cli() -> typer.Typer:
     """Return the `domains` command group."""
-    cli = typer.Typer(help="What domains ask of their adapters, and which answers for one.", no_args_is_help=True)
+    cli = typer.Typer(help="List domains; set their signing keys and default adapters.", no_args_is_help=True)
     cli.command("list")(list_domains)
     cli.command("require-signature")(require_signature)
     cli.command("set-default")(set_default)
@@ -57,9 +57,9 @@ def list_domains(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJso
 def require_signature(
     domain: Annotated[str, typer.Argument(help="The domain.")],
     key: Annotated[
-        list[Path] | None, typer.Option(help="A public key (PEM); give it several times to accept several.")
+        list[Path] | None, typer.Option(help="A public key (PEM); repeat the option for several keys.")
     ] = None,
-    none: Annotated[bool, typer.Option("--none", help="Ask for no signatures any more.")] = False,
+    none: Annotated[bool, typer.Option("--none", help="Require no signatures any more.")] = False,
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
@@ -81,7 +81,7 @@ def require_signature(
 
 def set_default(
     domain: Annotated[str, typer.Argument(help="The domain.")],
-    adapter: Annotated[str, typer.Argument(help="Which of its adapters: triage, or healthcare/triage.")],
+    adapter: Annotated[str, typer.Argument(help="One of its adapters, such as triage or healthcare/triage.")],
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:

@@ -22,9 +22,9 @@ from postil.registry.names import parse_release
 
 
 def export(
-    release: Annotated[str, typer.Argument(help="Which: domain/adapter@number.")],
-    target: Annotated[str, typer.Argument(help="A folder that is new or empty, or hf://org/name on a hub.")],
-    public: Annotated[bool, typer.Option("--public", help="Let anybody see a repository that this makes.")] = False,
+    release: Annotated[str, typer.Argument(help="The release: domain/adapter@number.")],
+    target: Annotated[str, typer.Argument(help="A new or empty folder, or hf://org/name on a hub.")],
+    public: Annotated[bool, typer.Option("--public", help="Make a newly created repository public.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Export a release: adapter files, policy and model card. Publish it again to get the same release.

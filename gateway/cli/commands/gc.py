@@ -12,20 +12,20 @@ from postil.gateway.cli.output import AsJson, console, print_json, print_table
 
 
 def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
     keep: Annotated[
         int | None,
         typer.Option(
             min=0,
-            help="How many of an adapter's newest releases stay in any case; without it, the gateway's POSTIL_GC_KEEP.",
+            help="Number of newest releases to keep per adapter; default: the gateway's POSTIL_GC_KEEP.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete files of unused releases: never live, not retired, on no channel, not pinned, not recent.
+    """Delete the files of releases that are retired or were never live, unless pinned, tried out or recent.
 
-    The releases stay in the history; publish the same files again to serve one. Leftovers of interrupted publishes are
-    deleted too.
+    A release on a channel counts as tried out. The releases stay in the history; publish the same files again to serve
+    one. Leftovers of interrupted publishes are deleted too.
     """
     with connected() as client:
         report = call(

@@ -23,7 +23,7 @@ from postil.registry.names import parse_adapter
 
 
 def log(
-    adapter: Annotated[str | None, typer.Argument(help="domain/adapter; without it, everything.")] = None,
+    adapter: Annotated[str | None, typer.Argument(help="domain/adapter; default: all events.")] = None,
     limit: Limit = DEFAULT_LIMIT,
     all_: All = False,
     as_json: AsJson = False,
@@ -57,7 +57,7 @@ def log(
 
 def make_audit_cli() -> typer.Typer:
     """Return the `audit` command group."""
-    cli = typer.Typer(help="Whether the log can be trusted.", no_args_is_help=True)
+    cli = typer.Typer(help="Verify the event log.", no_args_is_help=True)
     cli.callback()(lambda: None)
     cli.command()(verify)
     return cli

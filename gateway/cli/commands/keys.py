@@ -22,17 +22,17 @@ from postil.gateway.cli.output import (
     short_time,
 )
 
-Which = Annotated[str, typer.Argument(help="The id, how it begins (postil_<id>), or all of it; only the id is sent.")]
+Which = Annotated[str, typer.Argument(help="The key's id, prefix (postil_<id>) or full text; only the id is sent.")]
 Expires = Annotated[
-    float | None, typer.Option("--expires", parser=span, metavar="SPAN", help="For how long it is good, such as 90d.")
+    float | None, typer.Option("--expires", parser=span, metavar="SPAN", help="How long the key is valid, such as 90d.")
 ]
 _ID = re.compile("[0-9a-f]{12}")
-_ROLES = "tenant (asks), publisher or reviewer (of given domains), viewer, admin."
+_ROLES = "tenant (calls models), publisher or reviewer (of given domains), viewer, admin."
 
 
 def make_cli() -> typer.Typer:
     """Return the `keys` command group."""
-    cli = typer.Typer(help="Keys: of tenants, and of those who work on the registry.", no_args_is_help=True)
+    cli = typer.Typer(help="Manage keys of tenants, people and machines.", no_args_is_help=True)
     cli.command("list")(list_keys)
     for command in (add, rotate, revoke):
         cli.command()(command)
@@ -40,8 +40,8 @@ def make_cli() -> typer.Typer:
 
 
 def list_keys(
-    owner: Annotated[str | None, typer.Option(help="Only those of a tenant, person or machine.")] = None,
-    any_state: Annotated[bool, typer.Option("--any-state", help="Also those that expired or were revoked.")] = False,
+    owner: Annotated[str | None, typer.Option(help="Only keys of this tenant, person or machine.")] = None,
+    any_state: Annotated[bool, typer.Option("--any-state", help="Include expired and revoked keys.")] = False,
     limit: Limit = DEFAULT_LIMIT,
     all_: All = False,
     as_json: AsJson = False,
@@ -78,13 +78,14 @@ def list_keys(
 
 
 def add(
-    owner: Annotated[str, typer.Argument(help="Whose: a tenant, or with another role a person or a machine.")],
+    owner: Annotated[str, typer.Argument(help="The owner: a tenant, or for other roles a person or a machine.")],
     role: Annotated[str, typer.Option(help=_ROLES)] = "tenant",
     domain: Annotated[
-        list[str] | None, typer.Option(help="A domain that a publisher or reviewer works on; several times for more.")
+        list[str] | None,
+        typer.Option(help="A domain of a publisher or reviewer; repeat the option for several domains."),
     ] = None,
     expires: Expires = None,
-    note: Annotated[str, typer.Option(help="What it is for; it is kept.")] = "",
+    note: Annotated[str, typer.Option(help="What the key is for; stored with it.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Add a key and print it once; only its hash is stored."""
@@ -96,7 +97,7 @@ def add(
 def rotate(
     which: Which,
     overlap: Annotated[
-        float, typer.Option(parser=span, metavar="SPAN", help="For how long the old key goes on, such as 24h or 0s.")
+        float, typer.Option(parser=span, metavar="SPAN", help="How long the old key stays valid, such as 24h or 0s.")
     ] = "24h",  # type: ignore[assignment]  # The parser reads the default too.
     expires: Expires = None,
     as_json: AsJson = False,
@@ -112,7 +113,7 @@ def rotate(
 
 def revoke(
     which: Which,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the log.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Reason, stored in the event log.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Revoke a key at once, on every gateway."""

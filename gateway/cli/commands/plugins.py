@@ -26,7 +26,7 @@ from postil.gateway.settings import read_settings
 
 def make_cli() -> typer.Typer:
     """Return the `plugins` command group, which lists by default."""
-    cli = typer.Typer(help="The plugins that the gateway has, and how to begin a new one.", invoke_without_command=True)
+    cli = typer.Typer(help="List and check plugins, or create a new one.", invoke_without_command=True)
     cli.callback()(list_plugins)
     cli.command()(check)
     cli.command()(new)
@@ -62,7 +62,7 @@ def list_plugins(
 
 
 def check(
-    plugins_dir: Annotated[Path | None, typer.Option(help="A folder of plugins, as of `postil serve`.")] = None,
+    plugins_dir: Annotated[Path | None, typer.Option(help="Folder of plugins, as for `postil serve`.")] = None,
 ) -> None:
     """Load every installed plugin in a separate process and report those that fail. Needs no gateway."""
     from postil.plugins.manager import PluginManager
@@ -79,7 +79,7 @@ def check(
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="Of the package, such as legal-citations.")],
+    name: Annotated[str, typer.Argument(help="Name of the package, such as legal-citations.")],
     kind: Annotated[Kind, typer.Option(help="What the plugin does.")] = Kind.VALIDATOR,
     folder: Annotated[Path, typer.Option("--dir", help="Where to make the package's folder.")] = Path(),
 ) -> None:

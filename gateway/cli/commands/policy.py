@@ -17,7 +17,7 @@ from postil.gateway.cli.output import console, print_json
 
 def make_cli() -> typer.Typer:
     """Return the `policy` command group."""
-    cli = typer.Typer(help="What a policy may say, and whether one is right. Needs no gateway.", no_args_is_help=True)
+    cli = typer.Typer(help="Check policies and print their JSON Schema. Needs no gateway.", no_args_is_help=True)
     cli.command()(schema)
     cli.command()(check)
     return cli

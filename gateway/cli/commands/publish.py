@@ -26,16 +26,16 @@ def publish(
     path: Annotated[
         str, typer.Argument(help="An adapter's folder, a tar, tar.gz or zip of it, or hf://org/name@revision.")
     ],
-    adapter: Annotated[str, typer.Option(help="Where it belongs: domain/adapter.")],
+    adapter: Annotated[str, typer.Option(help="The adapter to publish to: domain/adapter.")],
     policy: Annotated[
         Path | None,
-        typer.Option(help="How it answers; without it, policy.yaml beside the adapter, else the live one's policy."),
+        typer.Option(help="Policy file; default: policy.yaml in the folder, else the live release's policy."),
     ] = None,
     sign: Annotated[
         Path | None, typer.Option(help="Sign the folder with this private key (PEM, elliptic curve).")
     ] = None,
-    note: Annotated[str, typer.Option(help="Why; it is kept in the log.")] = "",
-    promote: Annotated[bool, typer.Option("--promote", help="Make it live at once.")] = False,
+    note: Annotated[str, typer.Option(help="Reason, stored in the event log.")] = "",
+    promote: Annotated[bool, typer.Option("--promote", help="Make it live immediately.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Publish an adapter as a new release. It is not live until you promote it.

@@ -24,17 +24,16 @@ from postil.gateway.cli.output import (
 from postil.gateway.cli.plugin_versions import describe_mismatches
 from postil.registry.names import AdapterName, parse_adapter, parse_release
 
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the log.")]
+Reason = Annotated[str, typer.Option("--reason", help="Reason, stored in the event log.")]
 IfLive = Annotated[
-    int | None, typer.Option("--if-live", help="Only if this number is live still; 0 for none. Else nothing changes.")
+    int | None,
+    typer.Option("--if-live", help="Only if this release is still live (0: none is live); else change nothing."),
 ]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Check that it can be done, load the release, and change nothing.")
-]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and load the release, but change nothing.")]
 
 
 def promote(
-    release: Annotated[str, typer.Argument(help="Which: domain/adapter@number.")],
+    release: Annotated[str, typer.Argument(help="The release: domain/adapter@number.")],
     reason: Reason = "",
     if_live: IfLive = None,
     dry_run: DryRun = False,
@@ -49,8 +48,8 @@ def promote(
 
 
 def rollback(
-    adapter: Annotated[str, typer.Argument(help="Which: domain/adapter.")],
-    to: Annotated[int | None, typer.Option(help="The release's number; without it, the one live before.")] = None,
+    adapter: Annotated[str, typer.Argument(help="The adapter: domain/adapter.")],
+    to: Annotated[int | None, typer.Option(help="The release's number; default: the previous live release.")] = None,
     reason: Reason = "",
     if_live: IfLive = None,
     dry_run: DryRun = False,
@@ -65,8 +64,10 @@ def rollback(
 
 
 def releases(
-    adapter: Annotated[str | None, typer.Argument(help="domain/adapter; without it, all adapters.")] = None,
-    at: Annotated[str | None, typer.Option(help="Show what was live then, such as 2026-11-01T12:00 (UTC).")] = None,
+    adapter: Annotated[str | None, typer.Argument(help="domain/adapter; default: all adapters.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="Show what was live at this time (UTC), such as 2026-11-01T12:00.")
+    ] = None,
     limit: Limit = DEFAULT_LIMIT,
     all_: All = False,
     as_json: AsJson = False,

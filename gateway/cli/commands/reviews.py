@@ -25,8 +25,8 @@ from postil.gateway.cli.output import (
 )
 from postil.registry.names import parse_adapter
 
-Which = Annotated[str, typer.Argument(help="The review's id, or how it begins.")]
-Note = Annotated[str, typer.Option("--note", help="A remark; it is kept.")]
+Which = Annotated[str, typer.Argument(help="The review's id, or the start of it.")]
+Note = Annotated[str, typer.Option("--note", help="A remark, stored with the decision.")]
 
 
 def make_cli() -> typer.Typer:
@@ -48,8 +48,8 @@ def make_data_cli() -> typer.Typer:
 
 def list_reviews(
     status: Annotated[str | None, typer.Option(help="open, approved, edited, rejected, or all.")] = "open",
-    domain: Annotated[str | None, typer.Option(help="Only those of a domain.")] = None,
-    mine: Annotated[bool, typer.Option("--mine", help="Only those that are assigned to you.")] = False,
+    domain: Annotated[str | None, typer.Option(help="Only reviews of this domain.")] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="Only reviews that are assigned to you.")] = False,
     limit: Limit = DEFAULT_LIMIT,
     all_: All = False,
     as_json: AsJson = False,
@@ -115,7 +115,7 @@ def show(which: Which, as_json: AsJson = False) -> None:
 
 
 def assign(
-    which: Which, person: Annotated[str, typer.Argument(help="Who is to decide.")], as_json: AsJson = False
+    which: Which, person: Annotated[str, typer.Argument(help="The person who should decide.")], as_json: AsJson = False
 ) -> None:
     """Assign a review to a person."""
     _say(_act(which, "assign", {"person": person}), f"is for {person} to decide", as_json)
@@ -128,7 +128,7 @@ def approve(which: Which, note: Note = "", as_json: AsJson = False) -> None:
 
 def edit(
     which: Which,
-    answer: Annotated[str, typer.Argument(help="The answer that stands: a label, or all of the text.")],
+    answer: Annotated[str, typer.Argument(help="The correct answer: a label, or the full text.")],
     note: Note = "",
     as_json: AsJson = False,
 ) -> None:
@@ -143,9 +143,9 @@ def reject(which: Which, note: Note = "", as_json: AsJson = False) -> None:
 
 
 def export(
-    adapter: Annotated[str, typer.Option(help="Which: domain/adapter.")],
-    since: Annotated[str | None, typer.Option(help="Only decisions since then, such as 2026-11-01 (UTC).")] = None,
-    out: Annotated[Path | None, typer.Option(help="A file; without it, standard output.")] = None,
+    adapter: Annotated[str, typer.Option(help="The adapter: domain/adapter.")],
+    since: Annotated[str | None, typer.Option(help="Only decisions since this time (UTC), such as 2026-11-01.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output file; default: standard output.")] = None,
 ) -> None:
     """Export decided reviews as labelled examples in the format that `postil train` reads."""
     params = {} if since is None else {"since": since}

@@ -12,13 +12,13 @@ from postil.gateway.settings import read_settings
 
 
 def serve(
-    demo: Annotated[bool, typer.Option("--demo", help="Bring the demo's three domains and their keys.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Add the demo: three domains with adapters and keys.")] = False,
     host: Annotated[str | None, typer.Option(help="Address to listen on (POSTIL_HOST).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (POSTIL_PORT).")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that answer side by side (POSTIL_WORKERS).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of worker processes (POSTIL_WORKERS).")] = None,
     home: Annotated[Path | None, typer.Option(help="Folder that holds all data (POSTIL_HOME).")] = None,
     plugins_dir: Annotated[
-        Path | None, typer.Option(help="Folder of plugins, a file each (POSTIL_PLUGINS_DIR).")
+        Path | None, typer.Option(help="Folder of plugins, one file each (POSTIL_PLUGINS_DIR).")
     ] = None,
 ) -> None:
     """Start the gateway: run vLLM with the base model, load the live adapters, serve the OpenAI API."""

@@ -26,7 +26,7 @@ from postil.gateway.cli.output import (
 
 def make_cli() -> typer.Typer:
     """Return the `tenants` command group."""
-    cli = typer.Typer(help="Who may call: tenants, their domains and their keys.", no_args_is_help=True)
+    cli = typer.Typer(help="Manage tenants, their domains, keys and limits.", no_args_is_help=True)
     cli.command("list")(list_tenants)
     cli.command("add")(add)
     cli.command("remove")(remove)
@@ -62,8 +62,8 @@ def list_tenants(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJso
 
 def add(
     name: Annotated[str, typer.Argument(help="The tenant's name.")],
-    domain: Annotated[list[str], typer.Option(help="A domain it may ask; give it several times for several.")],
-    default: Annotated[str | None, typer.Option(help="The domain it gets where a request names no model.")] = None,
+    domain: Annotated[list[str], typer.Option(help="A domain that it may use; repeat the option for several domains.")],
+    default: Annotated[str | None, typer.Option(help="The domain for requests that name no model.")] = None,
     expires: Expires = None,
     as_json: AsJson = False,
 ) -> None:
