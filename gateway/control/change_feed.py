@@ -72,7 +72,7 @@ class RemoteChanges:
         return read.entry == self._catalog.current.entries.get(str(read.entry.name))
 
     async def _loaded(self, entry: AdapterEntry) -> bool:
-        """Load what the entry wants; whether its live release is there. Without an engine, the next one loads it."""
+        """Load the entry's releases; return whether its live one is loaded. Without an engine the next one loads it."""
         try:
             _, adapter_cache = self._engine.ready()
         except EngineUnavailableError:

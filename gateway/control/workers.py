@@ -27,7 +27,7 @@ class Workers:
         """Announce that the gateway is shutting down, so that no new clients are sent here."""
 
     async def caught_up(self) -> None:
-        """Return when all that was told is in force with everybody who takes requests; who does not hear is ended."""
+        """Return when every worker that takes requests has applied all updates; a silent one is stopped."""
 
     async def drain(self) -> None:
         """Let the workers finish their requests, then stop them."""
