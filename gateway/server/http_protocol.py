@@ -162,7 +162,7 @@ class Door(HttpToolsProtocol):
         self._stalled = self.loop.call_later(self.limits.stall_seconds, self._answer_late)
 
     def _answer_late(self) -> None:
-        """It has taken little. One that takes what a body would have to bring is slow, and no more."""
+        """Close the connection if the client read too little; one that reads enough in each period may go on."""
         if self._untaken - self.transport.get_write_buffer_size() >= self.limits.stall_bytes:
             self._watch_the_reader()
         else:

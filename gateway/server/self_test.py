@@ -96,7 +96,7 @@ def check_libraries() -> None:
 
 
 def check(internals: Iterable[Internal], load: Callable[[str], Any]) -> None:
-    """Raise SettingsError at the first of these that is not in what ``load`` makes of its module's name."""
+    """Check these internals in the modules that ``load`` returns by name. Raises SettingsError at a mismatch."""
     for internal in internals:
         try:
             fault = missing(internal, load(internal.module))
