@@ -128,8 +128,8 @@ def rotate_key(
 ) -> tuple[Key, Key, str]:
     """Replace a key: return the old key, which stays valid for ``overlap``, the new key, and its text.
 
-    The new key has the old one's lifetime, or ``lifetime``. A key can be replaced only once, because its own lifetime
-    is lost once it expires with the overlap. Raises NotFoundError, ConflictError if the old key is no longer valid or
+    The new key has the old one's lifetime, or ``lifetime``. A key can be replaced only once: the overlap changes its
+    expiry, so its original lifetime is lost. Raises NotFoundError, ConflictError if the old key is no longer valid or
     was already replaced, or KeyRefusedError.
     """
     if not timedelta(0) <= overlap <= LONGEST:

@@ -136,7 +136,7 @@ class FallbackUse(Use):
 
 
 class ReviewRules(_Part):
-    """Review settings: the ``webhook`` to notify, default assignees, and the ``sample`` of passed answers (%)."""
+    """Review settings: the ``webhook`` to notify, a default assignee, and the ``sample`` of passed answers (%)."""
 
     webhook: Annotated[
         Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)] | None,

@@ -56,7 +56,7 @@ def load(path: Path) -> Dataset:
 
 
 def check_apart(training: Dataset, validation: Dataset) -> None:
-    """Refuse a validation set that overlaps the training data. Raises DatasetError."""
+    """Refuse a validation set with another field, unknown labels or training messages. Raises DatasetError."""
     if training.field != validation.field:
         raise DatasetError(
             f"{validation.path} answers with {validation.field!r}, {training.path} with {training.field!r};"

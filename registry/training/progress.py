@@ -12,7 +12,7 @@ from postil.registry.training.report import Metrics
 
 
 class Watcher(Protocol):
-    """Receives the progress of training; the default methods may do nothing."""
+    """Receives the progress of training; any method may do nothing."""
 
     def began(self) -> None:
         """All checks passed; the base model is loaded and measured next."""

@@ -50,7 +50,7 @@ class Landing:
         self._top = name
 
     def file(self, name: str, stated: int, content: Readable) -> None:
-        """Write a file of ``stated`` bytes, or of its real size if that differs. Raises ArtifactError."""
+        """Write a file of ``stated`` bytes; its real size is checked while writing. Raises ArtifactError."""
         self._count()
         name = name.removeprefix("./")
         parts = name.split("/")
