@@ -1,1 +1,1 @@
-"""Every HTTP shape: routes, errors as they are shown, and the OpenAPI document."""
+"""The HTTP API: routes, error responses and the OpenAPI document."""

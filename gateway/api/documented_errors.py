@@ -1,4 +1,4 @@
-"""The errors that the OpenAPI document tells of: OpenAI's shape under ``/v1``, problem details everywhere else."""
+"""Errors in the OpenAPI document: OpenAI's format under ``/v1``, problem details elsewhere."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from litestar.openapi import ResponseSpec
 
 PROBLEM = "application/problem+json"
 JSON = "application/json"
-# What any request may meet: a value that cannot be, no key, no right, a registry that is away.
+# Errors of any request: an invalid value, a missing key, a missing permission, an unavailable registry.
 _ANY = (400, 401, 403, 503)
 _ACTS = (409, 413, 415, 422)
 
 
 class Problem(msgspec.Struct, kw_only=True):
-    """An error as problem details (RFC 9457): ``detail`` is one sentence, with the cause and what to do."""
+    """An error as problem details (RFC 9457): ``detail`` states the cause and the remedy in one sentence."""
 
     type: str
     title: str
@@ -26,7 +26,7 @@ class Problem(msgspec.Struct, kw_only=True):
 
 
 class OpenAIError(msgspec.Struct, kw_only=True):
-    """What went wrong, as OpenAI's clients read it."""
+    """The error object of OpenAI's format."""
 
     message: str
     type: str
@@ -35,28 +35,28 @@ class OpenAIError(msgspec.Struct, kw_only=True):
 
 
 class OpenAIErrorBody(msgspec.Struct, kw_only=True):
-    """An error in OpenAI's shape."""
+    """An error in OpenAI's format."""
 
     error: OpenAIError
 
 
 def document_problems(handlers: Iterable[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
-    """Tell of the errors that routes of the admin API answer, beside those that each of them names itself."""
+    """Document the common errors of admin routes, in addition to those that each route declares."""
     return [_documented(handler, Problem, PROBLEM, _statuses(handler)) for handler in handlers]
 
 
 def document_openai_errors(handlers: Iterable[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
-    """The same for routes under ``/v1``."""
+    """Document the common errors of routes under ``/v1``."""
     return [_documented(handler, OpenAIErrorBody, JSON, (*_ANY, 404)) for handler in handlers]
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
-    """Errors that a route names itself."""
+    """Return the responses for errors that a route declares."""
     return _specs(Problem, PROBLEM, statuses)
 
 
 def _statuses(handler: HTTPRouteHandler) -> Iterable[int]:
-    """What a route may answer: 404 where its path or its body names something, and what only acts run into."""
+    """Return a route's error statuses: 404 if its path or body names something, and those that only writes return."""
     reads = handler.http_methods <= {"GET", "HEAD"}
     named = any("{" in path for path in handler.paths)
     return (*_ANY, *((404,) if named or not reads else ()), *(() if reads else _ACTS))

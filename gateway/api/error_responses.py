@@ -1,4 +1,4 @@
-"""The one place that turns errors into answers: OpenAI's shape under ``/v1``, problem details (RFC 9457) elsewhere."""
+"""Turns every error into a response: OpenAI's format under ``/v1``, problem details (RFC 9457) elsewhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from postil.registry.db.outage import disk_trouble
 
 log = logging.getLogger(__name__)
 AnyRequest = Request[Any, Any, Any]
-# What litestar's decoder or a database stumbles over.
+# Errors of litestar's decoder and of the database for unusable input.
 _UNSTORABLE = (UnicodeDecodeError, RecursionError, OverflowError, DataError)
 _REGISTRY: tuple[tuple[type[Exception], type[GatewayError]], ...] = (
     (registry_errors.NotFoundError, NotFoundError),
@@ -56,7 +56,7 @@ class ErrorResponse:
 
 
 def render(path: str, error: GatewayError, status: int | None = None) -> ErrorResponse:
-    """An error as the client of this path expects it; a path that is not known yet counts as OpenAI's."""
+    """Render an error in the format of this path; an unknown path uses OpenAI's format."""
     status = status or error.status
     if not path or path.startswith("/v1"):
         content_type, body = JSON, msgspec.json.encode(error.openai())
@@ -69,7 +69,7 @@ def render(path: str, error: GatewayError, status: int | None = None) -> ErrorRe
 
 
 async def tell(error: GatewayError, path: str, send: Send) -> None:
-    """Answer a request by an error alone."""
+    """Answer a request with an error."""
     answer = render(path, error)
     headers = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
     headers.append((b"content-length", str(len(answer.body)).encode()))
@@ -78,7 +78,7 @@ async def tell(error: GatewayError, path: str, send: Send) -> None:
 
 
 def exception_handlers() -> dict[type[Exception] | int, Any]:
-    """What litestar calls for each kind of error."""
+    """Return litestar's exception handlers."""
     return {
         GatewayError: _gateway_error,
         registry_errors.RegistryError: _registry_error,
@@ -91,7 +91,7 @@ def exception_handlers() -> dict[type[Exception] | int, Any]:
 
 
 def translated(error: Exception) -> GatewayError:
-    """What the registry refused, as an error with a status."""
+    """Map an error of the registry to an HTTP error."""
     for kind, becomes in _REGISTRY:
         if isinstance(error, kind):
             return becomes(str(error))
@@ -126,7 +126,7 @@ def _without_version(path: str) -> bool:
 
 
 def _unstorable(request: AnyRequest, error: Exception) -> Response[bytes]:
-    """Logged by its kind: its text may quote the request."""
+    """Log only the error's type: its text may quote the request."""
     log.warning("%s %s was refused: %s", request.method, request.url.path, type(error).__name__)
     return _gateway_error(request, BadRequestError("a value is too large, too deep or not UTF-8; send another"))
 

@@ -1,4 +1,4 @@
-"""Whether the process lives, and whether it can answer."""
+"""Liveness and readiness of the process."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from postil.gateway.engine.supervisor import Phase
 
 
 class Liveness(msgspec.Struct, kw_only=True):
-    """That the process lives."""
+    """The process is alive."""
 
     status: Literal["live"] = "live"
 
 
 class Readiness(msgspec.Struct, kw_only=True):
-    """Whether answers can be given: ``ready``, or why not. ``failing`` names the background tasks that fail."""
+    """Whether the gateway can answer: ``ready``, or the reason. ``failing`` names the background tasks that fail."""
 
     status: str
     failing: list[str] | UnsetType = UNSET
@@ -33,7 +33,7 @@ _NOT_READY = ResponseSpec(Readiness, generate_examples=False, description="No an
 
 
 def health_routes(engine: EngineHandle, traffic: Traffic, tasks: BackgroundTasks) -> list[HTTPRouteHandler]:
-    """``/health/live`` and ``/health/ready``, for whoever restarts or balances."""
+    """Return the routes ``/health/live`` and ``/health/ready``, for supervisors and load balancers."""
 
     @get("/health/live", sync_to_thread=False)
     def live() -> Liveness:
@@ -49,7 +49,7 @@ def health_routes(engine: EngineHandle, traffic: Traffic, tasks: BackgroundTasks
 
 
 def _status(engine: EngineHandle, traffic: Traffic, tasks: BackgroundTasks) -> str:
-    """``ready``, or why not: a background task that fails again and again leaves something undone."""
+    """Return ``ready`` or the reason why not; a background task that keeps failing leaves work undone."""
     if traffic.draining:
         return "draining"
     if engine.phase is Phase.READY and tasks.broken:

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what litestar sees of the routes, and those that it cannot look into."""
+"""The OpenAPI document: litestar's routes, and the raw ASGI routes that litestar cannot inspect."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SOURCE = {"type": "object", "required": ["source"], "additionalProperties": Fal
 
 
 def document_config() -> OpenAPIConfig:
-    """The document alone: the usual pages load their scripts from elsewhere."""
+    """Configure the document without the usual pages, which load scripts from other sites."""
     return OpenAPIConfig(
         "postil", "1", path="/api/v1/docs", render_plugins=[_Document()],
         components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
@@ -43,10 +43,10 @@ def document_config() -> OpenAPIConfig:
 
 
 class _Document(JsonRenderPlugin):
-    """Adds the completions, which are raw ASGI, and the body of a publish, which is read by hand."""
+    """Adds the completions, which are raw ASGI, and the body of a publish, which is parsed by hand."""
 
     def render(self, request: Any, openapi_schema: dict[str, Any]) -> bytes:
-        """The document as JSON."""
+        """Return the document as JSON."""
         paths = {**openapi_schema["paths"], **{path: _completion(path) for path in _BODIES}}
         forms = {"multipart/form-data": {"schema": _UPLOAD}, "application/json": {"schema": _SOURCE}}
         publish = {**paths[_RELEASES]["post"], "requestBody": {"required": True, "content": forms}}
@@ -55,7 +55,7 @@ class _Document(JsonRenderPlugin):
 
 
 def _completion(path: str) -> dict[str, Any]:
-    """One endpoint; the parameters that are not named here are vLLM's."""
+    """Describe one completion endpoint; parameters that are not listed here are vLLM's."""
     own = _BODIES[path]
     schema = {"type": "object", "required": list(own), "properties": {**own, **_COMMON}}
     answered = {"application/json": {"schema": {"type": "object"}}, "text/event-stream": {"schema": {"type": "string"}}}

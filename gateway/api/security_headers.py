@@ -1,4 +1,4 @@
-"""What holds for every answer but a completion's: security headers, and no requests by a browser for somebody else."""
+"""Security headers and protection against cross-site requests, for every route except completions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from postil.gateway.api.error_responses import tell
 from postil.gateway.errors import BadRequestError, CrossSiteError, GatewayError, NotJsonError
 
-# Pages of postil's own, once there are any, loosen what they need for themselves.
+# Pages of postil's own can relax this for themselves later.
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -21,13 +21,13 @@ _ELSEWHERE = (b"cross-site", b"same-site")
 
 
 class SecurityHeaders:
-    """Stands before the application; what is under ``/v1`` passes it untouched."""
+    """Middleware in front of the application; requests under ``/v1`` pass unchanged."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application."""
+        """Handle an ASGI call."""
         if scope["path"].startswith("/v1/"):
             await self._app(scope, receive, send)
             return
@@ -40,7 +40,7 @@ class SecurityHeaders:
 
 
 def _refused(scope: Scope) -> GatewayError | None:
-    """Why a request is not even looked at, if so."""
+    """Return why a request is refused before it is read, or None."""
     if "\0" in scope["path"] or b"%00" in scope["query_string"]:
         return BadRequestError("the address holds a NUL character; leave it out")
     if scope.get("method") in _SAFE:
@@ -52,16 +52,16 @@ def _refused(scope: Scope) -> GatewayError | None:
 
 
 def _cross_site(headers: dict[bytes, bytes]) -> bool:
-    """Whether a browser says that a page of somebody else asks; keys would not travel by themselves anyway."""
+    """Return whether a browser reports a cross-site request; it would not attach a key anyway."""
     site = headers.get(b"sec-fetch-site")
-    if site is not None:  # It knows; a proxy on the way may have changed the Host.
+    if site is not None:  # The browser knows; a proxy may have changed the Host header.
         return site in _ELSEWHERE
     origin = headers.get(b"origin")
     return origin is not None and origin.partition(b"://")[2] != headers.get(b"host", b"")
 
 
 def _json(path: str, headers: dict[bytes, bytes]) -> bool:
-    """Whether a body is JSON, or there is none; an upload is a form."""
+    """Return whether the body is JSON or absent; an upload is a form."""
     empty = headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers
     if empty or path.rstrip("/").endswith("/releases"):
         return True

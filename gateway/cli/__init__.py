@@ -1,1 +1,1 @@
-"""The command ``postil``: starts a gateway, or talks to a running one over its HTTP API."""
+"""The ``postil`` command: starts a gateway, or calls a running one over its HTTP API."""

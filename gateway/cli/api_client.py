@@ -1,4 +1,4 @@
-"""How commands reach a gateway: its address, a key, and its refusals as sentences."""
+"""The commands' HTTP client: finds the gateway, sends the key, and turns errors into sentences."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from postil.gateway.settings import Settings, read_settings
 _TIMEOUT_SECONDS = 300.0
 
 
-# The most that the API gives at a time.
+# The largest page that the API returns.
 _PAGE = 1000
 
 
 class CommandError(Exception):
-    """A command that could not do what was asked; its text says why and what to do."""
+    """A command failed; the text states the cause and the remedy."""
 
 
 @contextmanager
 def connected() -> Iterator[httpx.Client]:
-    """A client for the gateway that POSTIL_URL, or POSTIL_HOST and POSTIL_PORT, name. Raises CommandError."""
+    """Return a client for the gateway at POSTIL_URL, or at POSTIL_HOST and POSTIL_PORT. Raises CommandError."""
     settings = read_settings()
     url = os.environ.get("POSTIL_URL") or f"http://{_reachable(settings.host)}:{settings.port}"
     headers = {"Authorization": f"Bearer {_key(settings)}", "x-postil-actor": _actor()}
@@ -41,7 +41,7 @@ def connected() -> Iterator[httpx.Client]:
 
 
 def call(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
-    """One call of the admin API: its JSON, or CommandError with the gateway's own sentence."""
+    """Call the admin API once and return its JSON. Raises CommandError with the gateway's own message."""
     response = client.request(method, path, **arguments)
     if response.is_success:
         return response.json() if response.content else None
@@ -50,7 +50,7 @@ def call(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """The beginning of a list, and the cursor of what comes after it: None where that is all."""
+    """The rows read so far and the cursor of the next page; None if there are no more."""
 
     data: list[Any]
     next: str | None
@@ -63,7 +63,7 @@ def call_list(
     limit: int,
     keep: Callable[[Any], bool] = lambda row: True,
 ) -> Listed:
-    """Follow the pages of a list until there are ``limit`` rows that are kept, or to its end if that is 0."""
+    """Read pages until ``limit`` rows pass the filter, or to the end of the list if ``limit`` is 0."""
     found: list[Any] = []
     after: str | None = None
     while True:
@@ -78,7 +78,7 @@ def call_list(
 
 @contextmanager
 def streamed(client: httpx.Client, path: str) -> Iterator[httpx.Response]:
-    """An answer that is read as it arrives, or CommandError with the gateway's own sentence."""
+    """Stream a response. Raises CommandError with the gateway's own message."""
     with client.stream("GET", path) as response:
         if not response.is_success:
             response.read()
@@ -107,7 +107,7 @@ def _key(settings: Settings) -> str:
 
 
 def _reachable(host: str) -> str:
-    """An address to connect to, for an address to listen on."""
+    """Turn an address to listen on into one to connect to."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - it is the one not to connect to
     return f"[{host}]" if ":" in host else host
 

@@ -1,4 +1,4 @@
-"""A group of commands that is a command itself: what is none of its commands goes to the one that it stands for."""
+"""A command group with a default command, which runs when no subcommand is named."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class ListByDefault(TyperGroup):
     default: ClassVar[str] = "list"
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the default command in front, unless a command or the help is asked for."""
+        """Insert the default command, unless the arguments name a command or ask for help."""
         if not args or args[0] not in (*self.commands, "--help"):
             args = [self.default, *args]
         return super().parse_args(ctx, args)

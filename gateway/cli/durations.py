@@ -1,4 +1,4 @@
-"""Spans of time as people write them: ``90d``, ``24h``, ``30m``, ``45s``."""
+"""Durations as people write them: ``90d``, ``24h``, ``30m``, ``45s``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SPAN = re.compile(r"([0-9]{1,9})([smhdw])")
 
 
 def span(text: str) -> float:
-    """So many seconds. Raises typer.BadParameter."""
+    """Return the duration in seconds. Raises typer.BadParameter."""
     match = _SPAN.fullmatch(text.strip().lower())
     if match is None:
         raise typer.BadParameter(f"{text!r} is no span of time; write one such as 90d, 24h, 30m or 0s")

@@ -1,4 +1,4 @@
-"""``postil``: every command, and the one place where errors become a sentence and an exit status."""
+"""The ``postil`` program: all commands, and the one place that turns errors into messages and exit statuses."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from postil.registry.errors import RegistryError
 
 
 def make_cli() -> typer.Typer:
-    """The whole command tree."""
+    """Return the whole command tree."""
     cli = typer.Typer(
         name="postil",
         help="Registry and serving gateway for LoRA adapters over one frozen base model in vLLM.",
@@ -72,7 +72,7 @@ def make_cli() -> typer.Typer:
 
 
 def run() -> None:
-    """Entry point of the command."""
+    """Run the program (its entry point)."""
     try:
         make_cli()()
     except (CommandError, RegistryError, SettingsError, PluginError) as error:

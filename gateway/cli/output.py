@@ -1,4 +1,4 @@
-"""Output: tables that align for people, JSON for programs."""
+"""Output of commands: aligned tables for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from rich.text import Text
 from postil.gateway.cli.api_client import Listed
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Limit = Annotated[int, typer.Option("--limit", min=0, help="Show at most so many; 0 for all.")]
-All = Annotated[bool, typer.Option("--all", help="Show all, however many there are.")]
+Limit = Annotated[int, typer.Option("--limit", min=0, help="Maximum number of rows; 0 for all.")]
+All = Annotated[bool, typer.Option("--all", help="Show all rows.")]
 DEFAULT_LIMIT = 100
 
 
 def console() -> Console:
-    """Standard output. Lines are as long as they need to be where no person reads them."""
+    """Return a console on standard output; lines are not wrapped when it is not a terminal."""
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 200)
 
 
 def print_json(value: Any) -> None:
-    """One JSON document."""
+    """Print one JSON document."""
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
-    """A plain table, or the sentence ``empty`` where there is nothing in it."""
+    """Print a plain table, or the sentence ``empty`` if there are no rows."""
     if not rows:
         console().print(empty)
         return
@@ -44,13 +44,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, emp
 
 
 def print_list_as_json(found: Listed) -> None:
-    """A list as ``{"data": [...], "next": ...}``: ``next`` is null, or the API's cursor of what was left out."""
+    """Print ``{"data": [...], "next": ...}``; ``next`` is null, or the API's cursor of the next page."""
     print_json({"data": found.data, "next": found.next})
     print_rest(found)
 
 
 def print_rest(found: Listed) -> None:
-    """Say on standard error that there is more than was shown, if so."""
+    """Report on standard error that the list has more rows, if so."""
     if found.next is not None:
         more = max(5 * len(found.data), DEFAULT_LIMIT)
         sys.stderr.write(f"{len(found.data)} shown; there are more: --limit {more} or --all\n")

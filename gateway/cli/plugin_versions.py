@@ -1,4 +1,4 @@
-"""What a table says of plugins that are not the ones that a release was published with."""
+"""How tables show plugins whose versions differ from those at publish."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def describe_mismatches(found: Sequence[Mapping[str, Any]] | None) -> str:
-    """``length: 1 -> 2``, a line each; nothing where all are as recorded, ``unknown`` where nothing was recorded."""
+    """Return ``length: 1 -> 2``, one line each; empty if all match, ``unknown`` if none were recorded."""
     return "unknown" if found is None else "\n".join(map(_mismatch, found))
 
 
 def _mismatch(one: Mapping[str, Any]) -> str:
-    """The versions; of those whose own version is the same, the packages that bring them."""
+    """Return both versions, or both packages where the plugin's own version is the same."""
     before, after = one["recorded"], one["installed"]
     if after is None:
         return f"{one['name']}: {before['version']} -> not installed"

@@ -1,4 +1,4 @@
-"""What ``postil serve`` runs: the gateway behind its port, with its progress on the screen."""
+"""Runs the gateway for ``postil serve`` and shows its progress."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from postil.plugins.manager import PluginManager
 
 
 def run(settings: Settings) -> int:
-    """Serve until Ctrl-C; returns the exit status. Raises SettingsError if the port is taken."""
+    """Serve until Ctrl-C and return the exit status. Raises SettingsError if the port is taken."""
     listener = take_port(settings)
     try:
         return uvloop.run(_serve(settings, listener))
     except KeyboardInterrupt:
-        return 0  # Ctrl-C is how it is meant to end; by now everything has.
+        return 0  # Ctrl-C is the normal way to stop; everything has stopped by now.
 
 
 def take_port(settings: Settings) -> socket.socket:
-    """The port, listened at by this process, or reserved for workers. Raises SettingsError."""
+    """Listen on the port, or reserve it for workers. Raises SettingsError."""
     return (listen if settings.workers == 1 else reserve)(settings.host, settings.port)
 
 
@@ -50,5 +50,5 @@ async def _serve(settings: Settings, listener: socket.socket) -> int:
         try:
             await server.serve(sockets=[listener])
         except asyncio.CancelledError:
-            pass  # A second Ctrl-C: the lifespan has ended the engine all the same.
+            pass  # A second Ctrl-C: the lifespan has stopped the engine anyway.
     return 1 if progress.failed or not server.started else 0

@@ -1,4 +1,4 @@
-"""Writes the package of a new plugin: a beginning that works and passes its own tests."""
+"""Creates the package of a new plugin: a working example that passes its own tests."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from postil import plugins as contract
 from postil.gateway.cli.api_client import CommandError
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9]|[-_](?=[a-z0-9])){0,62}")
-# What every package has, whatever its plugin does: the file, and its template.
+# The files of every package with their templates, whichever kind of plugin it has.
 _COMMON = {"pyproject.toml": "pyproject", "README.md": "readme", ".gitignore": "gitignore"}
 
 
 class Kind(StrEnum):
-    """What a plugin does."""
+    """The kind of a plugin."""
 
     VALIDATOR = "validator"
     INPUT_CHECK = "input-check"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 
 
 def write_plugin(name: str, kind: Kind, folder: Path) -> Path:
-    """Write the package into a new folder of its name, and return that. Raises CommandError; then nothing is there."""
+    """Write the package into a new folder and return the folder. Raises CommandError and then leaves nothing."""
     names = _names(name, kind)
     place = folder / name
     files = _files(names, kind)
@@ -47,7 +47,7 @@ def write_plugin(name: str, kind: Kind, folder: Path) -> Path:
 
 
 def _names(name: str, kind: Kind) -> dict[str, str]:
-    """What the name becomes: a distribution, a module, a class, and what a policy calls it. Raises CommandError."""
+    """Derive the names of distribution, module, class and policy entry. Raises CommandError."""
     module = name.replace("-", "_")
     if not _NAME.fullmatch(name):
         raise CommandError(
@@ -81,7 +81,7 @@ def _with_article(kind: Kind) -> str:
 
 
 def _files(names: dict[str, str], kind: Kind) -> dict[str, str]:
-    """The files, by their paths in the package."""
+    """Return the files by their path in the package."""
     source = f"src/{names['module']}"
     templates = {
         **_COMMON,

@@ -1,4 +1,4 @@
-"""What ``postil serve`` shows: a line for what is done, a moving one for what is going on, then how to use it."""
+"""The screen of ``postil serve``: finished steps, the current step, then how to use the gateway."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _QUESTIONS = {
 
 
 class ServeProgress:
-    """Hears of the gateway's progress and shows it on ``console``."""
+    """Receives the gateway's progress and shows it on ``console``."""
 
     def __init__(self, console: Console, settings: Settings, *, port: int) -> None:
         self._console = console
@@ -52,7 +52,7 @@ class ServeProgress:
         self._progress.stop()
 
     def tell(self, step: str, text: str) -> None:
-        """Take one message of the gateway: a step by its name, or what happened to the engine."""
+        """Show one message of the gateway: a step by its name, or an event of the engine."""
         if step in _STEPS:
             self._begin(_STEPS[step])
         elif step == "adapter":

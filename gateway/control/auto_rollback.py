@@ -1,4 +1,4 @@
-"""Rolls back automatically: releases that answer worse than their predecessor, and those whose files are damaged."""
+"""Automatic rollback of releases that are worse than their predecessor or whose files are damaged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RETRY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class CorruptArtifact:
-    """A release whose files are gone, or are not what was published, and the sentence that says what is wrong."""
+    """A release whose files are missing or differ from those published, with a sentence that says how."""
 
     release: ReleaseRef
     reason: str
@@ -32,7 +32,7 @@ RollbackCause = Regression | CorruptArtifact
 
 
 class AutoRollback:
-    """Acts on every cause as it comes. Where that is turned off, it only says what was found."""
+    """Acts on each finding as it arrives. If automatic rollback is off, it only logs the finding."""
 
     def __init__(
         self,
@@ -48,24 +48,24 @@ class AutoRollback:
         self._enabled = enabled
 
     async def run(self) -> None:
-        """Act until cancelled."""
+        """Act on findings until cancelled."""
         while True:
             cause = await self._causes.get()
             try:
                 await (self._regressed(cause) if isinstance(cause, Regression) else self._corrupt(cause))
             except (EngineUnavailableError, UnavailableError) as error:
                 log.warning("cannot roll back yet: %s: %s", _subject(cause), error)
-                # It may be this very release that breaks the engine, or the database is away: it is tried until they
-                # are back. Corrupt files are found again by whoever tries to load them.
+                # This release may be what breaks the engine, or the database may be unavailable: try until they are
+                # back. Corrupt files are found again at the next load.
                 if isinstance(cause, Regression):
                     await asyncio.sleep(_RETRY_SECONDS)
                     self._causes.put_nowait(cause)
             except (RegistryError, GatewayError) as error:
-                # Somebody was faster, or the predecessor cannot be loaded: then it is left to people.
+                # Somebody else changed it first, or the predecessor cannot be loaded: leave it to people.
                 log.error("%s could not be rolled back: %s", _subject(cause), error)
 
     async def _regressed(self, found: Regression) -> None:
-        """End the canary, or go back to the release that was live before; only if it is still where it was found."""
+        """End the canary or go back to the previous live release, unless the channel has moved since the finding."""
         reason, details = (
             f"{found.new} is worse than {found.old}: {found.evidence}",
             {"finding": asdict(found.evidence)},
@@ -81,7 +81,7 @@ class AutoRollback:
             await self._releases.rollback(found.old, reason=reason, actor=ACTOR, only=only, details=details)
 
     async def _corrupt(self, found: CorruptArtifact) -> None:
-        """Go back to the last good release, if this one is live."""
+        """Go back to the last good release if this one is live."""
         release = found.release
         entry = self._catalog.current.entries.get(release.name)
         if entry is None or entry.live != release.number:

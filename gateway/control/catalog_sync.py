@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AdapterSnapshot:
-    """An adapter as it is to be served, every domain's default adapter, and the event up to which both were read."""
+    """An adapter as it should be served, every domain's default adapter, and the last event that both include."""
 
     entry: AdapterEntry
     defaults: Mapping[str, str]
@@ -28,7 +28,7 @@ class AdapterSnapshot:
 
 
 class CatalogSync:
-    """Updates single adapters of the catalog."""
+    """Updates single adapters in the catalog."""
 
     def __init__(self, registry: RegistryHandle, plugins: PluginManager, catalog: CatalogHolder) -> None:
         self._registry = registry
@@ -36,36 +36,36 @@ class CatalogSync:
         self._catalog = catalog
 
     async def sync_adapter(self, name: AdapterName, act: Callable[[], object] = lambda: None) -> None:
-        """Take one adapter's state over from the registry, after ``act`` has changed it there. Raises NotFoundError."""
+        """Read an adapter's state from the registry after running ``act``, and serve it. Raises NotFoundError."""
         self.swap(await self.read(name, act))
 
     async def read(self, name: AdapterName, act: Callable[[], object] = lambda: None) -> AdapterSnapshot:
-        """An adapter as the registry has it, after ``act``. Raises NotFoundError.
+        """Run ``act``, then return the adapter's state in the registry. Raises NotFoundError.
 
-        Both in one turn of one thread: while the loop is busy, each turn costs milliseconds in which the old release
-        still answers.
+        Both run in one thread call: on a busy loop each extra switch costs milliseconds in which the old release still
+        answers.
         """
         registry = self._registry.get()
 
         def changed() -> AdapterSnapshot:
             act()
             state, defaults, as_of = registry.serving(name)
-            # Its plugins are set up here, too: the loop must not wait for what they do meanwhile.
+            # Plugins are set up in this thread too, so that they do not block the event loop.
             before = self._catalog.current.entries.get(str(name))
             return AdapterSnapshot(make_entry(state, self._plugins, registry.base, before), defaults, as_of)
 
         return await asyncio.to_thread(changed)
 
     def swap(self, read: AdapterSnapshot) -> None:
-        """Serve an adapter as it was read."""
+        """Serve an adapter's state as read."""
         self._catalog.swap(read.entry, read.defaults, read.as_of)
 
 
 async def sync_keys(callers: Callers) -> None:
-    """Take all tenants and keys over, after a change that was committed.
+    """Load all tenants and keys after a committed change.
 
-    A database that is lost since then undoes nothing: to say that nothing was changed would be wrong, and would keep
-    the text of a new key from whoever asked for it. ``KeyFeed`` takes it over as it does what others did.
+    A database that fails after the commit does not undo the change. An error here would wrongly report a failure, and
+    would lose the text of a new key. ``KeyFeed`` loads the change later, as it does with changes by others.
     """
     try:
         await callers.refresh()

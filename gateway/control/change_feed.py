@@ -1,4 +1,4 @@
-"""Watches what other gateways, or commands without one, did to the same registry: loads first, then takes it over."""
+"""Applies changes that other gateways or offline commands made to the registry: loads releases, then serves them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _AGAIN_SECONDS = 5.0
 
 
 class RemoteChanges:
-    """Takes one adapter over as others left it."""
+    """Applies the remote changes of one adapter."""
 
     def __init__(self, sync: CatalogSync, catalog: CatalogHolder, engine: EngineHandle, locks: AdapterLocks) -> None:
         self._sync = sync
@@ -36,16 +36,16 @@ class RemoteChanges:
         self._locks = locks
 
     async def sync_remote(self, name: AdapterName) -> bool:
-        """Serve an adapter as the registry has it now; False if its live release cannot be loaded here.
+        """Serve an adapter's state in the registry; returns False if its live release cannot be loaded here.
 
-        Then the one that was live before goes on answering here.
+        In that case the previous live release keeps answering here.
         """
         try:
             async with self._locks.of(name):
                 read = await self._sync.read(name)
                 if not self._has_to_load(read):
                     return await self._take_over(read)
-            # Not under the lock, because a load may take seconds; and then read again what has changed meanwhile.
+            # Outside the lock, because a load may take seconds; then read again, because the state may have changed.
             await self._loaded(read.entry)
             async with self._locks.of(name):
                 return await self._take_over(await self._sync.read(name))
@@ -54,7 +54,7 @@ class RemoteChanges:
 
     async def _take_over(self, read: AdapterSnapshot) -> bool:
         before = self._catalog.current.entries.get(str(read.entry.name))
-        # What was this gateway's own doing is served already: to load it again would push out what is asked for.
+        # This gateway's own changes are served already; loading them again could evict adapters that are in use.
         loaded = self._is_served(read) or await self._loaded(read.entry)
         if not loaded and before is not None and before.live in read.entry.releases:
             read = replace(read, entry=replace(read.entry, live=before.live))
@@ -62,7 +62,7 @@ class RemoteChanges:
         return loaded
 
     def _has_to_load(self, read: AdapterSnapshot) -> bool:
-        """Whether the engine lacks something of what is to be served."""
+        """Return whether the engine lacks a release that should be served."""
         releases = read.entry.releases
         return not self._is_served(read) and not all(
             self._engine.can_serve(releases[number]) for number in read.entry.desired()
@@ -72,7 +72,7 @@ class RemoteChanges:
         return read.entry == self._catalog.current.entries.get(str(read.entry.name))
 
     async def _loaded(self, entry: AdapterEntry) -> bool:
-        """Load what the entry wants; whether its live release is there. Without an engine, the next one loads it."""
+        """Load the entry's releases; return whether its live one is loaded. Without an engine the next one loads it."""
         try:
             _, adapter_cache = self._engine.ready()
         except EngineUnavailableError:
@@ -81,7 +81,7 @@ class RemoteChanges:
 
 
 class AdapterFeed:
-    """Hears of every event: takes adapters over, wakes those who wait for reviews, and tells the listeners."""
+    """Follows the event log: applies changes to adapters, wakes requests that wait for reviews, and calls listeners."""
 
     def __init__(
         self, registry: RegistryHandle, url: str, remote: RemoteChanges, reviews: Reviews, extensions: Extensions
@@ -94,7 +94,7 @@ class AdapterFeed:
         self._undone: set[str] = set()
 
     async def watch(self) -> None:
-        """Take over every change as it is heard of; until cancelled."""
+        """Apply every change that is announced, until cancelled."""
         await self._registry.opened.wait()
         feed, news = ChangeFeed(self._url, after=self._registry.opened_at), asyncio.Event()
         async with asyncio.TaskGroup() as beside, aclosing(feed.changes()) as changes:
@@ -108,10 +108,10 @@ class AdapterFeed:
                 news.set()
 
     async def _follow(self, subject: str) -> None:
-        """Take over one subject of the log; what cannot be done now is undone, and tried again."""
+        """Apply one subject's changes; on failure put it on the list for a retry."""
         try:
             done = await self._taken_over(subject)
-        except Exception:  # The database may go at any moment.
+        except Exception:  # The database may fail at any time.
             log.exception("what was done to %s could not be taken over; trying again", subject)
             done = False
         if done:
@@ -120,7 +120,7 @@ class AdapterFeed:
             self._undone.add(subject)
 
     async def _retry(self) -> None:
-        """Try what is undone every few seconds; until cancelled."""
+        """Retry failed changes every few seconds, until cancelled."""
         while True:
             await asyncio.sleep(_AGAIN_SECONDS)
             for subject in sorted(self._undone):
@@ -129,13 +129,13 @@ class AdapterFeed:
     async def _taken_over(self, subject: str) -> bool:
         try:
             name = parse_adapter(subject)
-        except NameInvalidError:  # A tenant, a key's owner, or a domain's signing keys: KeyFeed takes them over.
+        except NameInvalidError:  # Tenants, key owners and signing keys of domains are applied by KeyFeed.
             return True
         return await self._remote.sync_remote(name)
 
 
 async def _load(adapter_cache: AdapterCache, entry: AdapterEntry, number: int) -> bool:
-    """Whether a release is loaded, or is not the live one."""
+    """Load a release; returns False only if it is the live one and cannot be loaded."""
     release = entry.releases[number]
     try:
         await adapter_cache.ensure_loaded(release.engine_name, release.artifact, release.ref.domain)

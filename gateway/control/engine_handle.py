@@ -33,12 +33,12 @@ class EngineHandle:
 
     @property
     def restarts(self) -> int:
-        """How often the engine had to be started again."""
+        """The number of engine restarts."""
         return self._supervisor.restarts if self._supervisor else 0
 
     @property
     def adapter_cache(self) -> AdapterCache | None:
-        """The adapter cache, once it is open."""
+        """The adapter cache, after it is opened."""
         return self._adapter_cache
 
     def open_cache(self, adapter_cache: AdapterCache) -> None:
@@ -51,37 +51,37 @@ class EngineHandle:
         self._supervisor = supervisor
 
     def ready(self) -> tuple[EngineClient, AdapterCache]:
-        """The client and the adapter cache. Raises EngineUnavailableError while the engine is not ready."""
+        """Return the client and the adapter cache. Raises EngineUnavailableError while the engine is not ready."""
         if self.phase is not Phase.READY or self._adapter_cache is None:
             raise EngineUnavailableError(f"the engine is not ready ({self.phase}); try again in a moment")
         return self.client, self._adapter_cache
 
     def can_serve(self, release: LoadedRelease) -> bool:
-        """Whether a release is loaded and may be served."""
+        """Return whether a release is loaded and may be served."""
         cache = self._adapter_cache
         return cache is not None and cache.can_serve(release.engine_name, release.ref.domain)
 
     def load_failure(self, release: LoadedRelease) -> LoadFailure | None:
-        """What keeps a release from being loaded, if anything does."""
+        """Return why a release cannot be loaded, or None."""
         return self._reconciler.load_failure(release) if self._reconciler else None
 
     def pin(self, releases: Sequence[LoadedRelease], spare: int) -> None:
-        """Pin the first of these in the cache, as many as leave ``spare`` places for others."""
+        """Pin the first of these releases in the cache, but leave ``spare`` slots for others."""
         cache = self._adapter_cache
         if cache is not None:
             cache.pinned = frozenset(release.engine_name for release in releases[: max(0, cache.capacity - spare)])
 
     def changed(self) -> None:
-        """Call ``on_change``: the phase has changed."""
+        """Call ``on_change`` after the phase has changed."""
         self.on_change()
 
     def reconcile(self) -> None:
-        """Wake the reconciler: what should be loaded may have changed."""
+        """Wake the reconciler, because the desired releases may have changed."""
         if self._reconciler is not None:
             self._reconciler.wake()
 
     async def stop(self) -> None:
-        """End the engine, if it is ours, and close every connection to it."""
+        """Stop the engine if this gateway started it, and close all connections to it."""
         if self._supervisor is not None:
             await self._supervisor.stop()
         await self.client.close()

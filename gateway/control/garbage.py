@@ -1,4 +1,4 @@
-"""Garbage collection on a running gateway: the files, then the snapshot, which says which releases have none."""
+"""Garbage collection on a running gateway: deletes files, then updates the catalog."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from postil.registry.releases.garbage import collect_garbage as collect
 async def collect_garbage(
     handle: RegistryHandle, sync: CatalogSync, locks: AdapterLocks, *, keep: int, actor: str, dry_run: bool
 ) -> list[Garbage]:
-    """Delete the files that nobody can need any more and say which; with ``dry_run``, only say which."""
+    """Delete files that nothing needs any more and return the report; ``dry_run`` deletes nothing."""
     registry = handle.get()
     act = partial(collect, registry.database, registry.artifacts, keep=keep, actor=actor, dry_run=dry_run)
     found = await asyncio.to_thread(act)

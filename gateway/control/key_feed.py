@@ -1,6 +1,6 @@
-"""Watches what other gateways did to tenants, keys, and what signatures domains require, beside everything else.
+"""Applies changes of tenants, keys and required signatures that other gateways made, apart from other changes.
 
-A connection of its own: a revoked key must not go on while a release that somebody promoted is being loaded.
+It has its own connection, so that a revoked key stops working even while a promoted release is still loading.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from postil.registry.names import parse_adapter
 from postil.registry.signing.requirements import SignatureGate
 
 log = logging.getLogger(__name__)
-# How often the log is looked at where nothing is announced: on SQLite, or through a pooler that loses announcements.
+# Poll interval of the log where changes are not announced: on SQLite, or behind a pooler that drops notifications.
 _POLL_SECONDS = 0.1
 _AGAIN_SECONDS = 0.2
 
@@ -32,13 +32,13 @@ class KeyFeed:
         self._signatures = signatures
 
     async def watch(self) -> None:
-        """Take every change over as it is heard of; until cancelled."""
+        """Apply every change that is announced, until cancelled."""
         await self._registry.opened.wait()
         feed = ChangeFeed(self._url, after=self._registry.opened_at, poll_seconds=_POLL_SECONDS)
         while True:
             try:
                 await self._follow(feed)
-            except Exception as error:  # The database may go at any moment; the feed hands out again what was not done.
+            except Exception as error:  # The database may fail; the feed returns again what was not applied.
                 log.warning("the keys could not be read again (%s); trying until they can", type(error).__name__)
                 await asyncio.sleep(_AGAIN_SECONDS)
 
@@ -47,10 +47,10 @@ class KeyFeed:
             async for subjects in changes:
                 changed = {subject for subject in subjects if not _is_adapter(subject)}
                 if changed:
-                    # Before anything that may fail: where keys were set, nothing unsigned is to be taken on trust.
+                    # Before anything that may fail: a domain whose keys were just set must not load unsigned releases.
                     trusted = self._signatures.forget(changed)
                     await self._callers.refresh()
-                    # A tenant may be called like a domain that needs no signatures as before.
+                    # A tenant may share its name with a domain that still needs no signatures.
                     await asyncio.to_thread(self._signatures.recheck, trusted)
 
 

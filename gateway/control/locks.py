@@ -1,4 +1,4 @@
-"""A lock for each adapter: changes to one never wait for changes to another."""
+"""One lock per adapter: changes to one adapter never wait for changes to another."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from postil.registry.names import AdapterName
 
 
 class AdapterLocks:
-    """Locks that exist while somebody holds or awaits them. No request for an answer ever waits for one."""
+    """Locks that exist only while they are held or awaited. Completion requests never wait for one."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[AdapterName, asyncio.Lock] = WeakValueDictionary()
 
     @asynccontextmanager
     async def of(self, name: AdapterName) -> AsyncIterator[None]:
-        """Hold the lock of this adapter."""
+        """Hold this adapter's lock."""
         lock = self._locks.setdefault(name, asyncio.Lock())
         async with lock:
             yield

@@ -1,4 +1,4 @@
-"""Tells listeners of every event: of the gateways over one database one does at a time, so that each is told once."""
+"""Calls listeners for every event; of the gateways on one database only one, the leader, does it at a time."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ log = logging.getLogger(__name__)
 _LEASE = "listeners"
 _LASTS = timedelta(seconds=15)
 _RENEW_SECONDS = 5.0
-# How often one that does not lead looks whether the others got on with what it knows of.
+# How often a gateway that is not the leader checks whether the leader has handled the events it knows of.
 _LOOK_SECONDS = 2.0
 _CHUNK = 500
 
 
 class Notifier:
-    """The listeners of one gateway. They hear of an event at least once, whichever gateway ends in the middle."""
+    """The listeners of one gateway. They receive each event at least once, even if a gateway crashes."""
 
     def __init__(self, registry: RegistryHandle, extensions: Extensions) -> None:
         self._registry = registry
@@ -33,7 +33,7 @@ class Notifier:
         self._leads = False
 
     async def run(self, news: asyncio.Event) -> None:
-        """Tell listeners of all events that are not told yet, whenever there are new ones; until cancelled."""
+        """Send all new events to the listeners, until cancelled."""
         try:
             while True:
                 news.clear()
@@ -43,11 +43,11 @@ class Notifier:
                         await news.wait()
         finally:
             if self._leads:
-                with suppress(Exception):  # Without its database, the lease expires.
+                with suppress(Exception):  # Without a database, the lease expires by itself.
                     await asyncio.to_thread(leader.release, self._registry.database(), _LEASE, self._holder)
 
     async def _tell_all(self) -> bool:
-        """Whether all events are told, by this gateway or by another."""
+        """Return whether all events have been sent, by this gateway or by another."""
         try:
             if await asyncio.to_thread(self._is_all_told):
                 return True
@@ -63,12 +63,12 @@ class Notifier:
                     if not self._leads:
                         break
                     position = event.sequence
-        except Exception:  # The database may go at any moment.
+        except Exception:  # The database may fail at any time.
             log.exception("the listeners could not be told what was done; trying again")
         return False
 
     async def _tell(self, event: Event) -> bool:
-        """Tell every listener, however long it takes; whether this gateway leads still."""
+        """Send an event to every listener, however long it takes; return whether this gateway is still the leader."""
         telling = asyncio.create_task(self._extensions.tell(_notification(event)))
         try:
             while not (await asyncio.wait({telling}, timeout=_RENEW_SECONDS))[0]:

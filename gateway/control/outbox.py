@@ -1,4 +1,4 @@
-"""Decisions on their way to webhooks: a few side by side, so that an address that takes its time holds up no other."""
+"""Posts decisions to webhooks, several at a time, so that a slow address does not delay the others."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from postil.registry.errors import RegistryError
 from postil.registry.reviews import deliveries
 
 log = logging.getLogger(__name__)
-# How often it looks without being woken: for decisions that are to be tried again.
+# Poll interval in seconds, for decisions that are due for a retry.
 _LOOK_SECONDS = 5.0
 _BACKOFF = Backoff(10.0, 3600.0)
 _GIVE_UP = timedelta(days=1)
-# Longer than a post may take; a gateway that ended meanwhile keeps its delivery from the others for so long.
+# Longer than a post may take. If a gateway crashes, others wait this long before they take over its deliveries.
 _CLAIM = timedelta(seconds=60)
-# So many posts at a time, each to another address.
+# Maximum number of concurrent posts, each to another address.
 _POSTS = 4
 
 
 class Outbox:
-    """What one gateway posts. ``database`` raises EngineUnavailableError while there is none."""
+    """Posts one gateway's webhooks. ``database`` raises EngineUnavailableError while there is none."""
 
     def __init__(self, database: Callable[[], Database], webhooks: Webhooks) -> None:
         self._database = database
         self._webhooks = webhooks
-        # Which of the gateways over one database this is, in the rows that it has claimed.
+        # Identifies this gateway in the rows that it has claimed.
         self._holder = uuid.uuid4().hex
         self._due = asyncio.Event()
 
     def wake(self) -> None:
-        """Somebody decided something: look now."""
+        """Check for decisions to post now."""
         self._due.set()
 
     async def run(self) -> None:
-        """Tell webhooks of decisions, again until they take them; until cancelled."""
+        """Post decisions to webhooks and retry until they are accepted, until cancelled."""
         busy: set[str] = set()
         async with asyncio.TaskGroup() as posts:
             while True:
@@ -61,7 +61,7 @@ class Outbox:
                     pass
 
     async def _begin(self, posts: asyncio.TaskGroup, busy: set[str]) -> None:
-        """Claim what is due for addresses to which nothing is on its way, and begin to post it."""
+        """Claim due decisions for addresses without a running post, and start to post them."""
         while len(busy) < _POSTS:
             review = await asyncio.to_thread(self._claim, frozenset(busy))
             if review is None:
@@ -94,13 +94,13 @@ class Outbox:
 
 
 def told_of(review: Review) -> dict[str, Any]:
-    """What a tenant is told of its review: what it got, and what became of it."""
+    """Return the webhook's payload: the answer that the tenant got, and the decision."""
     return {
         "id": review.id,
         "model": f"{review.domain}/{review.adapter}",
         "release": f"{review.domain}/{review.adapter}@{review.number}",
         "status": review.status,
-        # Until somebody decides: what the client was given; a rejected answer leaves that in force.
+        # Before a decision: what the client was given. A rejected answer leaves that unchanged.
         "answer": review.final if review.final is not None else review.holding,
         "reason": review.reason,
         "created": review.created_at.isoformat(),

@@ -1,4 +1,4 @@
-"""Publish on a running gateway: take the files in, check them, make the release, then the snapshot."""
+"""Publish on a running gateway: fetch the files, check them, create the release, update the catalog."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from postil.registry.names import AdapterName
 from postil.registry.policy.policy import Policy
 
 T = TypeVar("T")
-# Puts an adapter's files into a folder, and says where exactly they came from ("" for an upload).
+# Puts an adapter's files into a folder and returns their exact origin ("" for an upload).
 FetchFiles = Callable[[Path, Patience], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A release, whether it is new, and whether its policy is the ``policy.yaml`` that lay with the adapter."""
+    """A release, whether it is new, and whether its policy is the ``policy.yaml`` from the adapter's folder."""
 
     release: Release
     created: bool
@@ -36,7 +36,7 @@ class Published:
 
 
 def uploaded(archive: IO[bytes]) -> FetchFiles:
-    """The files of an uploaded tar, tar.gz or zip."""
+    """Return a source for an uploaded tar, tar.gz or zip."""
 
     def take(folder: Path, patience: Patience) -> str:
         unpack(archive, folder, patience.limit)
@@ -46,7 +46,7 @@ def uploaded(archive: IO[bytes]) -> FetchFiles:
 
 
 def from_hub(ref: HubRef) -> FetchFiles:
-    """The files of an adapter on a hub."""
+    """Return a source for an adapter on a hub."""
 
     def take(folder: Path, patience: Patience) -> str:
         return str(fetch(ref, folder, patience))
@@ -55,7 +55,7 @@ def from_hub(ref: HubRef) -> FetchFiles:
 
 
 class PublishService:
-    """Takes adapters in. ``limit`` is in bytes, ``hub_seconds`` how long a hub may take."""
+    """Publishes adapters. ``limit`` is in bytes; ``hub_seconds`` is the time limit of a download."""
 
     def __init__(
         self, registry: RegistryHandle, sync: CatalogSync, locks: AdapterLocks, *, limit: int, hub_seconds: float
@@ -69,9 +69,9 @@ class PublishService:
     async def publish(
         self, fetch_files: FetchFiles, name: AdapterName, policy: Policy | None, *, note: str, actor: str
     ) -> Published:
-        """Make a release of what is fetched. A refusal changes nothing, nor does being cancelled meanwhile.
+        """Create a release from a source. A refusal or a cancellation changes nothing.
 
-        Without a ``policy``, the ``policy.yaml`` beside the adapter is taken, else the one in force.
+        Without ``policy``, the ``policy.yaml`` in the adapter's folder applies, else the live policy.
         """
         registry = self._registry.get()
         with registry.artifacts.incoming() as folder:
@@ -82,13 +82,13 @@ class PublishService:
             return Published(release, created, found is not None)
 
     async def _fetched(self, fetch_files: FetchFiles, folder: Path) -> str:
-        """Only who asked waits for this: changes to releases go on meanwhile."""
+        """Fetch the files without holding a lock, so that changes to releases go on meanwhile."""
         stop = threading.Event()
         patience = Patience(self._limit, self._hub_seconds, stop)
         return await _finished(asyncio.to_thread(fetch_files, folder, patience), on_cancel=stop.set)
 
     async def _made(self, make: Callable[[], tuple[Release, bool]], name: AdapterName) -> tuple[Release, bool]:
-        """Reading and keeping the files takes its time: who promotes or rolls back does not wait for it."""
+        """Read and store the files, which takes time; promotes and rollbacks do not wait for it."""
         made = await asyncio.to_thread(make)
         async with self._locks.of(name):
             await self._sync.sync_adapter(name)
@@ -96,7 +96,7 @@ class PublishService:
 
 
 async def _finished(work: Coroutine[Any, Any, T], *, on_cancel: Callable[[], None] = lambda: None) -> T:
-    """Do the work to its end: a thread cannot be cancelled, and what it works on must not be taken from it."""
+    """Run the work to its end even if cancelled: a thread cannot be cancelled, and its files must stay."""
     task = asyncio.create_task(work)
     try:
         return await asyncio.shield(task)

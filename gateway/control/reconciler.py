@@ -1,4 +1,4 @@
-"""Closes the difference between the releases that are wanted and those that the engine holds."""
+"""Loads the releases that the engine should hold but does not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DesiredReleases = Sequence[tuple[LoadedRelease, list[str]]]
 
 @dataclass(frozen=True, slots=True)
 class LoadFailure:
-    """A release that could not be loaded: why, how often it was tried, and when it is tried again (monotonic)."""
+    """A release that could not be loaded: the reason, the attempts, and the next attempt (monotonic seconds)."""
 
     reason: str
     attempts: int
@@ -32,20 +32,19 @@ class LoadFailure:
 
 
 def in_order(wanted: DesiredReleases, pinned: Container[str]) -> DesiredReleases:
-    """What is wanted, and first of it what is pinned."""
+    """Return the desired releases, pinned ones first."""
     return sorted(wanted, key=lambda each: each[0].engine_name not in pinned)
 
 
 class Reconciler:
-    """Loads what ``wanted`` names whenever the engine does not hold it; tries again, later each time, what fails.
+    """Loads what ``wanted`` returns and the engine does not hold; retries failures with growing delays.
 
-    ``wanted`` names the most important first. Those that the engine has no room for are loaded when somebody asks for
-    them; the first, of adapters that answer for their domain, are pinned, as far as they leave room for the others.
-    ``ready`` says whether there is an engine to load into; ``tell`` hears of every release that was warmed, ``damaged``
-    of every one whose files are not what was published, each time that is found. As many as
-    ``warm_count`` are loaded before the engine counts as ready, and the rest while it answers. Between
-    tries it waits as ``backoff`` says; every ``poll_seconds`` it asks the engine what
-    that really holds.
+    ``wanted`` returns the most important releases first. Releases for which the engine has no room are loaded on
+    request. The first ones, of default adapters, are pinned as far as there is room left for others. ``ready`` says
+    whether there is an engine. ``tell`` is called for every warmed release, and ``damaged`` each time that a release's
+    files differ from those published. ``warm_count`` releases are loaded before the engine counts as ready, the rest
+    while it answers. ``backoff`` sets the delays between attempts; every ``poll_seconds`` the engine is asked which
+    adapters it really holds.
     """
 
     def __init__(
@@ -74,15 +73,15 @@ class Reconciler:
         self._failures: dict[str, LoadFailure] = {}
 
     def load_failure(self, release: LoadedRelease) -> LoadFailure | None:
-        """What keeps a release from being loaded, if anything does."""
+        """Return why a release cannot be loaded, or None."""
         return None if self._served(release) else self._failures.get(release.engine_name)
 
     def wake(self) -> None:
-        """Something has changed: look now for what is new. What failed before is tried again when it is due."""
+        """Check now for new releases. Failed releases are still retried only when they are due."""
         self._wake.set()
 
     async def warm(self) -> None:
-        """A new engine: load what is wanted most and ask each once, as a client would: compilers and caches start cold.
+        """Load the most important releases on a new engine and send each one request, to warm compilers and caches.
 
         Raises EngineUnavailableError or EngineRefusedError if the base itself does not answer.
         """
@@ -95,7 +94,7 @@ class Reconciler:
                 self._tell(str(release.ref))
 
     async def run(self) -> None:
-        """Look after every change, now and then, and whenever something that failed is due again; until cancelled."""
+        """Reconcile after every change, at intervals, and when a retry is due, until cancelled."""
         while True:
             self._wake.clear()
             pause = await self._round() if self._ready() else self._poll_seconds
@@ -106,21 +105,21 @@ class Reconciler:
                 await self._see()
 
     async def _see(self) -> None:
-        """Notice what the engine lost: somebody may have unloaded it, or started another engine in its place."""
+        """Detect adapters that the engine lost: somebody unloaded them or restarted the engine."""
         if not self._ready():
             return
         before = self._adapter_cache.names()
         try:
             held = await self._client.loaded()
         except (EngineRefusedError, EngineUnavailableError):
-            return  # Whoever watches the engine's health sees to that.
+            return  # The supervisor handles a failed engine.
         for name in before:
             if name not in held and self._adapter_cache.is_loaded(name):
                 log.warning("the engine has lost %s", name)
                 self._adapter_cache.evict(name)
 
     async def _round(self) -> float:
-        """Load what is missing and due. Returns in how many seconds to look again."""
+        """Load what is missing and due. Returns the seconds until the next round."""
         for release, _ in () if self._adapter_cache.full() else self._wanted():
             name = release.engine_name
             room = (
@@ -138,7 +137,7 @@ class Reconciler:
         return max(0.0, min([*due, time.monotonic() + self._poll_seconds]) - time.monotonic())
 
     def _forget_the_rest(self) -> None:
-        """What is loaded by now (a request may have done that), or is not wanted any more, is no trouble."""
+        """Drop failures of releases that are loaded by now or no longer desired."""
         if not self._failures:
             return
         missing = {release.engine_name for release, _ in self._wanted() if not self._served(release)}
@@ -148,10 +147,10 @@ class Reconciler:
         return self._adapter_cache.can_serve(release.engine_name, release.ref.domain)
 
     async def _load(self, release: LoadedRelease) -> bool:
-        """Load a release and ask it once; whether both went well."""
+        """Load a release and send it one request; return whether both succeeded."""
         try:
             await self._adapter_cache.ensure_loaded(release.engine_name, release.artifact, release.ref.domain)
-        except Exception as error:  # Whatever it is, the others have to be loaded too.
+        except Exception as error:  # Whatever the error is, the other releases must still be loaded.
             if not isinstance(error, LoadError | EngineUnavailableError):
                 log.exception("%s cannot be loaded", release.ref)
             self._failed(release, str(error) or type(error).__name__)

@@ -10,12 +10,12 @@ from postil.registry.releases.service import Registry
 
 
 class RegistryHandle:
-    """The registry once it is open. ``problem`` is what kept it, or the engine, from coming up for good."""
+    """The registry once it is open. ``problem`` says why the registry or the engine failed to start, if so."""
 
     def __init__(self) -> None:
         self.problem: str | None = None
         self.opened = asyncio.Event()
-        # Everything up to the event of this number was read when it was opened.
+        # The sequence number of the last event that the state at opening includes.
         self.opened_at = 0
         self._registry: Registry | None = None
 
@@ -36,5 +36,5 @@ class RegistryHandle:
         return self._registry
 
     def database(self) -> Database:
-        """Its database. Raises EngineUnavailableError until it is open."""
+        """Return its database. Raises EngineUnavailableError until it is open."""
         return self.get().database

@@ -1,4 +1,4 @@
-"""Promote, roll back, try out and pin on a running gateway: load first, then move the pointer, then the snapshot."""
+"""Promote, roll back, try out and pin releases on a running gateway: load first, then move the pointer, then serve."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 
 
 class ReleaseService:
-    """Changes what is live, tried out and pinned.
+    """Changes the live releases, channels and pins.
 
-    What a change needs is loaded before the adapter's lock is taken: one adapter's load, which may take seconds, keeps
-    no other adapter, and nobody who needs no load, from changing.
+    Releases are loaded before the adapter's lock is taken, so that a load, which may take seconds, delays neither other
+    adapters nor changes that need no load.
     """
 
     def __init__(
@@ -62,9 +62,9 @@ class ReleaseService:
     async def promote(
         self, ref: ReleaseRef, *, reason: str, actor: str, only: Precondition = ANY, dry_run: bool = False
     ) -> AdapterState:
-        """Make a release live; returns the adapter as it is then.
+        """Make a release live; returns the adapter's new state.
 
-        With ``dry_run`` it is checked, and loaded, and left.
+        ``dry_run`` checks and loads the release but changes nothing.
         """
         if self._gates.guards:
             await self._gates.let_through(*await asyncio.to_thread(self._candidates, ref))
@@ -72,7 +72,7 @@ class ReleaseService:
         return await self._move(ref, act)
 
     async def rollback_target(self, name: AdapterName, to: int | None) -> ReleaseRef:
-        """The release to go back to: the one numbered ``to``, else the one that was live before."""
+        """Return the release to go back to: number ``to``, else the previous live release."""
         if to is not None:
             return name.release(to)
         return await asyncio.to_thread(self._registry.get().rollback_target, name)
@@ -87,7 +87,7 @@ class ReleaseService:
         dry_run: bool = False,
         details: Mapping[str, Any] | None = None,
     ) -> AdapterState:
-        """Make a release live again that was live before; otherwise as ``promote``."""
+        """Make an earlier live release live again; otherwise like ``promote``."""
         act = partial(
             self._registry.get().rollback,
             ref,
@@ -102,7 +102,7 @@ class ReleaseService:
     async def point(
         self, ref: ReleaseRef, which: str, weight: float, *, reason: str, actor: str, only: Precondition = ANY
     ) -> AdapterState:
-        """Make a release the canary or the shadow, with its share of the traffic in per cent, or change that share."""
+        """Make a release the canary or shadow with a percentage of the traffic, or change that percentage."""
         database = self._registry.database()
         act = partial(channels.point, database, ref, which, weight, reason=reason, actor=actor, only=only)
         return await self._move(ref, act)
@@ -123,22 +123,22 @@ class ReleaseService:
         return await self.change(name, act)
 
     async def pin(self, tenant: str, ref: ReleaseRef, *, reason: str, actor: str) -> AdapterState:
-        """Give a tenant this release, whatever is live. Raises NotFoundError if there is no such tenant."""
+        """Pin a tenant to this release, whichever is live. Raises NotFoundError if the tenant does not exist."""
 
         def act() -> None:
-            self._check_known(tenant)  # Once more: it may have been removed while the release was loaded.
+            self._check_known(tenant)  # Check again: the tenant may have been removed while the release was loading.
             channels.pin(self._registry.database(), tenant, ref, reason=reason, actor=actor)
 
         self._check_known(tenant)
         return await self._move(ref, act)
 
     async def unpin(self, tenant: str, name: AdapterName, *, reason: str, actor: str) -> AdapterState:
-        """Let a tenant follow what is live again."""
+        """Remove a tenant's pin: it gets the live release again."""
         act = partial(channels.unpin, self._registry.database(), tenant, name, reason=reason, actor=actor)
         return await self.change(name, act)
 
     async def remove_tenant(self, name: str, *, actor: str) -> None:
-        """Remove a tenant: its keys are refused at once, and its pins go. Raises NotFoundError."""
+        """Remove a tenant: its keys are refused at once and its pins are removed. Raises NotFoundError."""
         await asyncio.to_thread(tenants.remove_tenant, self._registry.database(), name, actor=actor)
         await sync_keys(self._callers)
         for entry in [entry for entry in self._catalog.current.entries.values() if name in entry.pins]:
@@ -149,7 +149,7 @@ class ReleaseService:
                     log.warning("a removed tenant's pin of %s is gone here once the database answers", entry.name)
 
     def _candidates(self, ref: ReleaseRef) -> tuple[Candidate, Candidate | None]:
-        """A release and the one that is live now, as gates see them."""
+        """Return a release and the live release, as gates see them."""
         registry = self._registry.get()
         entry = self._catalog.current.entries.get(ref.name)
         live = None if entry is None or entry.live is None else entry.name.release(entry.live)
@@ -163,14 +163,14 @@ class ReleaseService:
         await self._load(ref)
         name = AdapterName(ref.domain, ref.adapter)
         async with self._locks.of(name):
-            # A look into memory, unless it had to make room while this waited. An engine that was lost meanwhile takes
-            # nothing back: the next one loads what is live.
+            # Usually loaded already, unless it was evicted while this waited for the lock. If the engine was lost
+            # meanwhile, the change stands: the next engine loads what is live.
             with suppress(EngineUnavailableError):
                 await self._load(ref)
             return await self._changed(name, act)
 
     async def change(self, name: AdapterName, act: Callable[[], Any]) -> AdapterState:
-        """Do something to an adapter and serve it so; returns it as it is then."""
+        """Run a change to an adapter and serve the result; returns the adapter's new state."""
         async with self._locks.of(name):
             return await self._changed(name, act)
 
@@ -199,7 +199,7 @@ class ReleaseService:
             raise RefusedError(f"{ref} was left as it is, because it cannot be loaded: {error}") from error
 
     async def _loaded_release(self, ref: ReleaseRef) -> LoadedRelease:
-        """A release made ready; mostly the catalog has it already."""
+        """Return a release that is ready to load; usually the catalog has it already."""
         entry = self._catalog.current.entries.get(ref.name)
         if entry is not None and ref.number in entry.releases:
             return entry.releases[ref.number]

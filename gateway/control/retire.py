@@ -25,17 +25,17 @@ class RetireService:
         return await self._releases.change(AdapterName(ref.domain, ref.adapter), act)
 
     async def restore_release(self, ref: ReleaseRef, *, reason: str, actor: str) -> AdapterState:
-        """Bring a retired release back into service."""
+        """Restore a retired release."""
         act = partial(retire.restore_release, self._registry.database(), ref, reason=reason, actor=actor)
         return await self._releases.change(AdapterName(ref.domain, ref.adapter), act)
 
     async def retire_adapter(self, name: AdapterName, *, reason: str, actor: str) -> AdapterState:
-        """Retire a whole adapter."""
+        """Retire an adapter with all its releases."""
         act = partial(retire.retire_adapter, self._registry.database(), name, reason=reason, actor=actor)
         return await self._releases.change(name, act)
 
     async def restore_adapter(self, name: AdapterName, *, reason: str, actor: str) -> AdapterState:
-        """Bring a retired adapter back into service, as it was."""
+        """Restore a retired adapter as it was."""
         act = partial(retire.restore_adapter, self._registry.database(), name, reason=reason, actor=actor)
         return await self._releases.change(name, act)
 

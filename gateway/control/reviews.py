@@ -1,4 +1,4 @@
-"""Reviews on a running gateway: stored, waited for, and posted to webhooks."""
+"""Reviews on a running gateway: stores them, waits for decisions, and posts decisions to webhooks."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from postil.registry.reviews import reviews as kept
 from postil.registry.reviews.reviews import ReviewRequest
 
 log = logging.getLogger(__name__)
-# So many samples may be on their way into the database; more are dropped and counted.
+# Maximum number of samples that wait to be stored; further ones are dropped and counted.
 _SAMPLES = 100
 
 
 class Reviews:
-    """The reviews of one gateway. ``database`` raises EngineUnavailableError while there is none."""
+    """One gateway's reviews. ``database`` raises EngineUnavailableError while there is none."""
 
     def __init__(self, database: Callable[[], Database], webhooks: Webhooks) -> None:
         self._database = database
@@ -39,7 +39,7 @@ class Reviews:
         self.waiting = 0
 
     async def open(self, opening: ReviewRequest, rules: ReviewRules) -> str:
-        """Keep a review and return its id. Raises ReviewNotKeptError."""
+        """Store a review and return its id. Raises ReviewNotKeptError."""
         opening = replace(opening, assign_to=rules.assign_to, webhook=rules.webhook)
         try:
             review = await asyncio.to_thread(kept.open_review, self._database(), opening)
@@ -49,7 +49,7 @@ class Reviews:
         return review.id
 
     def sample(self, opening: ReviewRequest, rules: ReviewRules) -> None:
-        """Keep a review of an answer that passed, later; nobody waits for it."""
+        """Store a review of an answer that passed, in the background."""
         if len(self._sampling) >= _SAMPLES:
             self.dropped_samples += 1
             return
@@ -58,9 +58,9 @@ class Reviews:
         task.add_done_callback(self._sampling.discard)
 
     async def get(self, wanted: str, seconds: float = 0.0, *, tenant: str | None = None) -> Review:
-        """A review; if it is open, as it is once somebody decides, or after so many seconds.
+        """Return a review; if it is open, wait for a decision, but at most that many seconds.
 
-        For a tenant: one of its own, by its whole id. Raises NotFoundError.
+        A tenant gets only its own reviews, by full id. Raises NotFoundError.
         """
         find = partial(kept.get, wanted=wanted)
         if tenant is not None:
@@ -82,17 +82,17 @@ class Reviews:
                 self.waiting -= 1
 
     def heard(self) -> None:
-        """Wake requests that wait for a decision: there may be one, here or through another gateway."""
+        """Wake requests that wait for a decision, which may have been made here or through another gateway."""
         self._news.set()
         self._news = asyncio.Event()
         self._outbox.wake()
 
     async def run(self) -> None:
-        """Tell webhooks of decisions; until cancelled."""
+        """Post decisions to webhooks, until cancelled."""
         await self._outbox.run()
 
     async def stop(self) -> None:
-        """Let the samples that are on their way be kept."""
+        """Wait until the pending samples are stored."""
         await asyncio.gather(*self._sampling, return_exceptions=True)
         await self._webhooks.close()
 

@@ -1,4 +1,4 @@
-"""Everything that one gateway process holds."""
+"""All parts of one gateway process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Tell = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The parts of a gateway, made by ``server.bootstrap.build``. Each user is given only the parts it needs."""
+    """The parts of a gateway, made by ``server.bootstrap.build``. Each user gets only the parts that it needs."""
 
     settings: Settings
     plugins: PluginManager
@@ -48,7 +48,7 @@ class Runtime:
     extensions: Extensions
     tasks: BackgroundTasks
     traffic: Traffic
-    # What is asked.
+    # Requests.
     catalog: CatalogHolder
     callers: Callers
     context: InferenceContext
@@ -56,7 +56,7 @@ class Runtime:
     limits: RateLimiter
     ledger: UsageLedger
     shadows: Shadows
-    # What is kept, and what changes it.
+    # Registry and changes.
     registry: RegistryHandle
     engine: EngineHandle
     sync: CatalogSync
@@ -72,7 +72,7 @@ class Runtime:
     key_feed: KeyFeed
     denied_attempts: DeniedAttempts
     signature_gate: SignatureGate
-    # The process.
+    # Process.
     workers: Workers
     engine_address: str
     run_folder: Path

@@ -1,4 +1,4 @@
-"""Background tasks that are restarted when they fail; failures are logged, counted and shown by readiness."""
+"""Background tasks that restart after a failure; failures are logged, counted and shown by readiness."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from postil.registry.backoff import Backoff
 log = logging.getLogger(__name__)
 Work = Callable[[], Awaitable[None]]
 _BACKOFF = Backoff(0.5, 30.0)
-# A task that has run for so long since its last failure is well again.
+# Seconds without a failure after which a task counts as healthy again.
 _STEADY_SECONDS = 30.0
-# So many failures in a row are no accident: the gateway is not ready until the task runs again.
+# Failures in a row after which the gateway is not ready, until the task runs again.
 _BROKEN_AFTER = 3
 
 
 @dataclass(slots=True)
 class TaskState:
-    """One task: how often it was started again, how often it has failed in a row, and since when it runs."""
+    """One task: its restarts, its failures in a row, and when it was last started."""
 
     restarts: int = 0
     failures: int = 0
@@ -29,9 +29,9 @@ class TaskState:
 
 
 class BackgroundTasks:
-    """Runs tasks until they are stopped; an unforeseen error ends none of them for good.
+    """Runs tasks until they are stopped; an unexpected error restarts a task.
 
-    A task that returns has done its work and is not started again.
+    A task that returns is done and is not restarted.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class BackgroundTasks:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self, name: str, work: Work) -> None:
-        """Run ``work`` under a name that is not in use yet."""
+        """Run ``work`` under a name that is not in use."""
         assert name not in self._tasks, f"{name} runs already"
         self._states[name] = TaskState()
         self._tasks[name] = asyncio.create_task(self._supervise(name, work), name=name)
 
     async def stop(self, *names: str) -> None:
-        """End these tasks, or without names all of them; return when they have ended."""
+        """Stop these tasks, or all if none are named; return when they have ended."""
         ending = [self._tasks.pop(name) for name in names or tuple(self._tasks) if name in self._tasks]
         for task in ending:
             task.cancel()
@@ -61,17 +61,17 @@ class BackgroundTasks:
 
     @property
     def restarts(self) -> dict[str, int]:
-        """How often each task had to be started again."""
+        """The number of restarts of each task."""
         return {name: state.restarts for name, state in self._states.items()}
 
     @property
     def failing(self) -> list[str]:
-        """The tasks that failed a short while ago, in the order of their names."""
+        """Names of the tasks that failed recently, sorted."""
         return sorted(name for name in self._states if self._failures(name))
 
     @property
     def broken(self) -> list[str]:
-        """The tasks that keep failing, so that their work is not done."""
+        """Names of the tasks that keep failing, so that their work is not done."""
         return sorted(name for name in self._states if self._failures(name) >= _BROKEN_AFTER)
 
     def _failures(self, name: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Traffic:
-    """``draining`` means that this process is going to end, and balancers should send nothing new."""
+    """``draining`` means that this process is shutting down and load balancers should send nothing new."""
 
     in_flight: int = 0
     draining: bool = False

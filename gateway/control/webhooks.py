@@ -1,4 +1,4 @@
-"""Posting JSON to a URL that a policy names: signed, bounded in time, never redirected."""
+"""Posts JSON to a URL from a policy: signed, with a time limit, without following redirects."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _SECONDS = 10.0
 
 
 class Webhooks:
-    """Posts; with a ``secret``, each body's HMAC-SHA256 goes along as ``x-postil-signature: sha256=<hex>``."""
+    """Posts JSON; with a ``secret``, the body's HMAC-SHA256 is sent as ``x-postil-signature: sha256=<hex>``."""
 
     def __init__(self, secret: str | None) -> None:
         self._secret = secret.encode() if secret else None
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, url: str, content: dict[str, Any]) -> bool:
-        """Post JSON; returns whether it was accepted (a status from 200 to 299)."""
-        import aiohttp  # Few gateways have a webhook: the others start without it.
+        """Post JSON; return whether it was accepted (status 200 to 299)."""
+        import aiohttp  # Imported on first use, because few gateways have a webhook.
 
         body = msgspec.json.encode(content)
         headers = posted(body, self._secret)
@@ -39,7 +39,7 @@ class Webhooks:
         return False
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None

@@ -4,33 +4,33 @@ from __future__ import annotations
 
 
 class WorkerStartError(Exception):
-    """The processes that are to answer do not come up; the text says why."""
+    """The worker processes do not start; the text says why."""
 
 
 class Workers:
-    """No workers: there is nothing to start or wait for. ``WorkerPool`` is the one with workers."""
+    """No workers: every method does nothing. ``WorkerPool`` implements it with workers."""
 
     @property
     def serving(self) -> int:
-        """How many processes take requests now."""
+        """The number of processes that take requests now."""
         return 1
 
     @property
     def in_flight(self) -> int:
-        """How many requests of other processes have a lease at the engine, or wait for one."""
+        """The number of requests in other processes that hold or wait for an engine lease."""
         return 0
 
     async def start(self) -> None:
-        """Start them; return when they take requests. Raises WorkerStartError if one does not come up."""
+        """Start the workers; return when they take requests. Raises WorkerStartError if one does not start."""
 
     def tell_draining(self) -> None:
-        """The gateway is going to end: nobody new is to be sent here."""
+        """Announce that the gateway is shutting down, so that no new clients are sent here."""
 
     async def caught_up(self) -> None:
-        """Return when all that was told is in force with everybody who takes requests; who does not hear is ended."""
+        """Return when every worker that takes requests has applied all updates; a silent one is stopped."""
 
     async def drain(self) -> None:
-        """Let them finish their requests, and end them."""
+        """Let the workers finish their requests, then stop them."""
 
     async def stop(self) -> None:
-        """End them now."""
+        """Stop the workers at once."""

@@ -1,1 +1,1 @@
-"""The process: what is opened, in which order, and how it ends."""
+"""The server process: startup order, the HTTP port, workers, and shutdown."""

@@ -1,4 +1,4 @@
-"""The application: every route of a gateway, which it starts and stops with itself."""
+"""The ASGI application: all routes of a gateway, whose lifespan starts and stops the gateway."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from postil.gateway.tenancy.rate_limiter import LocalLimits
 
 
 def create_app(runtime: Runtime, tell: Tell = lambda step, text: None) -> ASGIApp:
-    """An application over one gateway, as any ASGI server takes it. ``tell(step, text)`` hears how it comes up."""
+    """Return the ASGI application of a gateway. ``tell(step, text)`` is called as startup proceeds."""
     parts = completion_parts(runtime)
     return CompletionsShortcut(parts, make_litestar(runtime, parts, tell))
 
 
 def completion_parts(runtime: Runtime) -> CompletionParts:
-    """What the two generation endpoints need."""
+    """Return the parts that the two completion endpoints need."""
     limits = (runtime.settings.body_limit_mib << 20, runtime.settings.max_sequences)
     return CompletionParts(runtime.context, runtime.callers, LocalLimits(runtime.limits), runtime.traffic, *limits)
 
 
 def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda step, text: None) -> Litestar:
-    """All routes, the admin API among them, behind one way of telling errors."""
+    """Build the litestar application with all routes, the admin API among them, and one error format."""
     lifecycle = Lifecycle(runtime, tell)
 
     @asynccontextmanager
@@ -65,7 +65,7 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
 
 
 def _tenant_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
-    """What a tenant asks beside completions."""
+    """Return a tenant's routes other than completions."""
     return [
         *model_routes(runtime.catalog, runtime.callers),
         *review_routes(runtime.reviews, runtime.callers),

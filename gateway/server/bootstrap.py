@@ -1,4 +1,4 @@
-"""Makes a gateway out of its settings: every part, each given the others that it needs."""
+"""Builds a gateway from its settings: creates every part and passes it the parts that it needs."""
 
 from __future__ import annotations
 
@@ -68,9 +68,9 @@ def build(
     scheduler: Scheduler | None = None,
     catalog: CatalogHolder | None = None,
 ) -> Runtime:
-    """Make a gateway; ``Lifecycle`` brings it up. ``address`` is where its workers answer, if it is to have some.
+    """Build a gateway; ``Lifecycle`` starts it. ``address`` is where its workers listen, if it has workers.
 
-    The parts that are passed in take the place of its own. Raises SettingsError.
+    Parts that are passed in replace the default ones. Raises SettingsError.
     """
     lock_file = hold(settings.home)
     folder = run_folder(lock_file)
@@ -153,7 +153,7 @@ def build(
 
 
 def _callers(settings: Settings, registry: RegistryHandle) -> Callers:
-    """The demo's well-known keys are in force only where nobody else can reach them."""
+    """The demo's well-known keys are valid only on an address that other machines cannot reach."""
     key, demo_keys = admin_key(settings), settings.demo and settings.on_loopback
     return Callers(Directory(key, whole=False), lambda: read_directory(registry.database(), key, demo=demo_keys))
 
@@ -167,7 +167,7 @@ def _workers(
     folder: Path,
     plugins: Sequence[Found],
 ) -> WorkerPool:
-    """The processes that answer at ``address``, told of every change from the first on."""
+    """Return the workers that listen at ``address`` and receive every change from the start."""
     pool = WorkerPool(settings, session, catalog, engine_address, address, folder / FRONT, plugins)
     catalog.subscribe(pool.tell_adapters)
     session.callers.on_change = pool.tell_callers
@@ -178,7 +178,7 @@ def _workers(
 def _subscribe(
     catalog: CatalogHolder, engine: EngineHandle, monitor: Monitor, plugin_host: PluginHost, *, spare: int
 ) -> None:
-    """Who has to act when adapters are served differently: the engine, the analysis, and the plugins' processes."""
+    """Subscribe the engine, the analysis and the plugin processes to changes of served adapters."""
 
     def hear(change: CatalogChange) -> None:
         if change.moved:
@@ -192,7 +192,7 @@ def _subscribe(
 
 
 def open_registry(settings: Settings, plugins: PluginManager, base: BaseModel) -> Registry:
-    """The registry, brought to this version; with the demo in it, if that is wanted."""
+    """Open the registry, migrated to this version; add the demo if the settings ask for it."""
     database = Database(settings.database)
     database.migrate()
     artifacts = LocalStore.open(settings.artifact_folder)
@@ -204,7 +204,7 @@ def open_registry(settings: Settings, plugins: PluginManager, base: BaseModel) -
 
 
 def launcher(settings: Settings, base: BaseModel, socket: Path) -> Callable[[], EngineProcess]:
-    """Starts vLLM over ``base``, listening on ``socket``; each call another process."""
+    """Return a function that starts vLLM with ``base``, listening on ``socket``; each call starts a new process."""
     cpu = command.on_cpu()
     return lambda: EngineProcess(
         command.command(settings, base.path.resolve(), socket, cpu=cpu),

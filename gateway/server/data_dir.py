@@ -1,4 +1,4 @@
-"""The data folder, which one gateway holds at a time."""
+"""The data folder, which only one gateway may use at a time."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _MAX_PATH = 4096
 
 
 def hold(home: Path) -> int:
-    """Hold the data folder: two gateways in one would each take the other's half-done publish for rubbish.
+    """Lock the data folder, because a second gateway would delete the first one's unfinished publishes.
 
-    It is held until the descriptor that is returned is closed, or the process ends. Raises SettingsError.
+    The lock lasts until the returned descriptor is closed or the process ends. Raises SettingsError.
     """
     home.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -32,9 +32,9 @@ def hold(home: Path) -> int:
 
 
 def run_folder(lock: int) -> Path:
-    """A new folder for sockets, whose paths have to be short; ``lock`` comes from ``hold``.
+    """Create a new folder with a short path, for sockets; ``lock`` comes from ``hold``.
 
-    It is noted in the lock's file: whoever holds that next knows that what is left of it is nobody's any more.
+    Its path is stored in the lock file, so that the next holder of the lock can delete what a crash left behind.
     """
     left = Path(os.fsdecode(os.pread(lock, _MAX_PATH, 0)))
     if left.parent == Path(tempfile.gettempdir()) and left.name.startswith(_PREFIX):

@@ -1,4 +1,4 @@
-"""The demo: three domains with trained adapters, published like anybody's the first time they are missing."""
+"""The demo: three domains with trained adapters, published in the ordinary way if they are missing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ ADAPTERS = ("healthcare/triage", "legal/clause", "finance/intent")
 
 
 def demo_folder() -> Path:
-    """Where the demo's data, policies and adapters are installed."""
+    """Return the folder with the demo's data, policies and adapters."""
     return Path(str(resources.files("postil.demo")))
 
 
 def seed(registry: Registry) -> None:
-    """Publish and promote every demo adapter that the registry does not know. What a user did to one stays."""
+    """Publish and promote every demo adapter that the registry does not know; leave existing ones as they are."""
     known = {str(state.name) for state in registry.adapters()}
     for name in ADAPTERS:
         if name not in known:

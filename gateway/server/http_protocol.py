@@ -1,7 +1,7 @@
-"""HTTP as uvicorn and httptools read it, with the bounds that neither has: on heads, on time, on connections.
+"""HTTP with uvicorn and httptools, plus limits that both lack: on heads, on time, on connections.
 
-uvicorn bounds how much of a body it holds, and how long a connection may be idle between two requests. A head may be
-of any size and take for ever, a body may too, and an answer that nobody reads waits for ever.
+uvicorn limits how much of a body it buffers and how long a connection may be idle between requests. It does not limit
+the size and duration of a head, the duration of a body, or how long an unread answer waits.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _REFUSALS = {400: BadRequestError, 408: BadRequestError, 431: BadRequestError, 5
 
 
 class Part(Enum):
-    """What of a request is on its way."""
+    """The part of a request that is being received."""
 
     NOTHING = "nothing"
     HEAD = "head"
@@ -32,12 +32,12 @@ class Part(Enum):
 
 
 def bounded(limits: HttpLimits) -> type[HttpToolsProtocol]:
-    """The protocol with its bounds, as uvicorn takes it."""
+    """Return the protocol class with these limits, for uvicorn."""
     return type("BoundedDoor", (Door,), {"limits": limits})
 
 
 class Door(HttpToolsProtocol):
-    """One connection. A request that goes over a bound is answered with a 4xx, and the connection is closed."""
+    """One connection. A request that exceeds a limit gets a 4xx, and the connection is closed."""
 
     limits: ClassVar[HttpLimits] = HttpLimits()
 
@@ -58,7 +58,7 @@ class Door(HttpToolsProtocol):
         self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, unless there are too many: its first head has to come soon."""
+        """Accept a connection, unless there are too many, and start the timer for its first head."""
         super().connection_made(transport)
         if len(self.connections) > self.limits.connections:
             self._refuse(503, "there are too many connections; close some, or try again in a moment")
@@ -73,7 +73,7 @@ class Door(HttpToolsProtocol):
         self.resume_writing()
 
     def data_received(self, data: bytes) -> None:
-        """Count what comes, have it read, and see to it that the rest comes in time."""
+        """Count and parse the received bytes, and start a timer for the rest."""
         if self._deaf:
             return
         self._chunk = len(data)
@@ -88,7 +88,7 @@ class Door(HttpToolsProtocol):
             self._expect_more()
 
     def _expect_more(self) -> None:
-        """A timer runs whenever the client has the word; none where a whole request came at once."""
+        """Start a timer if the client has to send next; no timer runs if a whole request arrived at once."""
         if self._part is Part.BODY:
             self._body_bytes, self._held_up = 0, False
             self._arm(self.limits.stall_seconds, self._body_late)
@@ -96,20 +96,20 @@ class Door(HttpToolsProtocol):
             self._arm(self.limits.head_seconds, self._head_late)
 
     def on_message_begin(self) -> None:
-        """The first byte of a request."""
+        """Handle the first byte of a request."""
         self._part = Part.HEAD
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """The head is there. What raises here makes uvicorn call ``send_400_response``."""
+        """Handle a complete head. An exception here makes uvicorn call ``send_400_response``."""
         if len(self.headers) > self.limits.headers or (
-            # A head that came in one small piece needs no counting.
+            # A head that arrived in one small chunk needs no counting.
             max(self._chunk, self._head_bytes) > self.limits.head_bytes and self._size() > self.limits.head_bytes
         ):
             self._refusal = (431, self._too_large())
             raise BadRequestError(self._refusal[1])
         if self.parser.should_upgrade() and any(name in _FRAMING for name, _ in self.headers):
-            # The parser takes what follows for the other protocol: the body would be lost.
+            # The parser would treat the rest as the other protocol and lose the body.
             self._refusal = (400, "HTTP/1.1 alone is spoken here; leave out the header Upgrade")
             raise BadRequestError(self._refusal[1])
         self._part = Part.BODY
@@ -117,41 +117,41 @@ class Door(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        """Some of the body."""
+        """Handle a part of the body."""
         super().on_body(body)
         self._held_up = self._held_up or self.flow.read_paused
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """Handle the end of the request."""
         self._part = Part.NOTHING
         self._head_bytes = 0
         self._disarm()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Answered. What was refused before its body had ended does not get to send it for ever."""
+        """Handle the end of the answer. If the body was refused before its end, close the connection soon."""
         super().on_response_complete()
-        if self._part is Part.BODY and not self._answering():  # Else that body is the next request's, which has begun.
+        if self._part is Part.BODY and not self._answering():  # Otherwise it is the body of the next request.
             self._disarm()
             self._arm(self.limits.linger_seconds, self._hang_up)
 
     def send_400_response(self, msg: str) -> None:
-        """What is not HTTP gets an answer in the shape of all others."""
+        """Answer invalid HTTP in the error format of all routes."""
         self._refuse(*self._refusal)
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Another protocol is not spoken: the request is answered as it stands, and nothing after it is read."""
+        """Ignore an upgrade to another protocol: answer the request, then close the connection."""
         if self.cycle is not None:
             self.cycle.keep_alive = False
 
     def pause_writing(self) -> None:
-        """The client takes its answer slower than it is made."""
+        """Start to watch a client that reads its answer slowly."""
         super().pause_writing()
         if self._stalled is None:
             self._watch_the_reader()
 
     def resume_writing(self) -> None:
-        """The client has taken most of the answer."""
+        """Stop watching: the client has read most of the answer."""
         if self._stalled is not None:
             self._stalled.cancel()
             self._stalled = None
@@ -162,7 +162,7 @@ class Door(HttpToolsProtocol):
         self._stalled = self.loop.call_later(self.limits.stall_seconds, self._answer_late)
 
     def _answer_late(self) -> None:
-        """It has taken little. One that takes what a body would have to bring is slow, and no more."""
+        """Close the connection if the client read too little; one that reads enough in each period may go on."""
         if self._untaken - self.transport.get_write_buffer_size() >= self.limits.stall_bytes:
             self._watch_the_reader()
         else:
@@ -179,7 +179,7 @@ class Door(HttpToolsProtocol):
 
     def _body_late(self) -> None:
         self._timer = None
-        # An application that does not take the body is no fault of who sends it.
+        # The client is not at fault if the application does not read the body.
         if self._held_up or self.flow.read_paused or self._body_bytes >= self.limits.stall_bytes:
             self._expect_more()
         else:
@@ -189,9 +189,9 @@ class Door(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _refuse(self, status: int, text: str) -> None:
-        """Say why, if nothing else is being said, and hear nothing more.
+        """Send the error unless an answer is being sent, and ignore further input.
 
-        Closed at once, with something unread, a client would see its connection reset and no answer.
+        Closing at once with unread input would reset the connection, and the client would not see the error.
         """
         silent = False
         if self._answering():

@@ -1,4 +1,4 @@
-"""How a gateway comes up and goes down."""
+"""Startup and shutdown of a gateway."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _COMING_UP, _ENGINE = "coming up", "engine"
 
 
 class Lifecycle:
-    """Brings a gateway up and takes it down. ``tell(step, text)`` hears of its progress."""
+    """Starts and stops a gateway. ``tell(step, text)`` is called with its progress."""
 
     def __init__(self, runtime: Runtime, tell: Tell = lambda step, text: None) -> None:
         self._runtime = runtime
         self._tell = tell
 
     def start(self) -> None:
-        """Begin to come up, in the background."""
+        """Begin startup in the background."""
         runtime = self._runtime
         start = runtime.tasks.start
         start("automatic rollback", runtime.auto_rollback.run)
@@ -46,7 +46,7 @@ class Lifecycle:
         start(_COMING_UP, self._come_up)
 
     async def stop(self) -> None:
-        """End the engine and all that was started. Safe at any point of coming up."""
+        """Stop the engine and everything that was started. Safe at any point of startup."""
         runtime = self._runtime
         await runtime.tasks.stop()
         await runtime.workers.stop()
@@ -63,7 +63,7 @@ class Lifecycle:
         os.close(runtime.lock_file)
 
     async def _come_up(self) -> None:
-        """What fails here fails for good: the settings, the base model or the registry have to be seen to."""
+        """Start all parts. A failure here is permanent: settings, base model or registry need to be corrected."""
         runtime = self._runtime
         try:
             async with asyncio.TaskGroup() as coming:

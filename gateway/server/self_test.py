@@ -1,7 +1,7 @@
-"""What postil uses of libraries that their documentation does not promise, looked for before anything is opened.
+"""Checks, before startup, the undocumented library internals that postil uses.
 
-Another version of a library may have it no more: found here, that is one sentence, and not an AttributeError in the
-first request that needs it. What is slow to import is read as text.
+Another library version may lack them: a check here gives one sentence instead of an AttributeError in the first request
+that needs them. Modules that are slow to import are read as text.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 from postil.gateway.errors import SettingsError
 
-# As in pyproject.toml.
+# The same as in pyproject.toml.
 SUPPORTED: Mapping[str, str] = {
     "limits": ">=5.8,<6",
     "litestar": ">=2.25,<3",
@@ -42,7 +42,7 @@ class Internal:
 
 
 def _names(library: str, module: str, used_by: str, owner: str, *names: str) -> tuple[Internal, ...]:
-    """Attributes of one class; a method with the parameters that count, such as ``on_body(body)``."""
+    """List attributes of one class; methods are given with the required parameters, such as ``on_body(body)``."""
     found = []
     for each in names:
         name, _, takes = each.rstrip(")").partition("(")
@@ -82,7 +82,7 @@ INTERNALS: tuple[Internal, ...] = (
     *_names("limits", "limits.limits", "gateway/tenancy/quota.py", "RateLimitItem", "key_for"),
     *_names("typer", "typer.core", "gateway/cli/default_command.py", "TyperGroup", "parse_args(ctx, args)"),
 )  # fmt: skip
-# Half a second to import, and only who reads a signature needs it.
+# Takes half a second to import, and is needed only to verify signatures.
 UNIMPORTED: tuple[Internal, ...] = (
     *_names("model-signing", "model_signing._signing.sign_sigstore_pb", _BUNDLES, "Signature", "read"),
     *_names("model-signing", "model_signing._signing.sign_ec_key", _BUNDLES, "Verifier", "__init__"),
@@ -90,13 +90,13 @@ UNIMPORTED: tuple[Internal, ...] = (
 
 
 def check_libraries() -> None:
-    """Raise SettingsError at the first name that is no more what postil needs."""
+    """Check all internals. Raises SettingsError at the first one that is missing or different."""
     check(INTERNALS, import_module)
     check(UNIMPORTED, outline)
 
 
 def check(internals: Iterable[Internal], load: Callable[[str], Any]) -> None:
-    """Raise SettingsError at the first of these that is not in what ``load`` makes of its module's name."""
+    """Check these internals in the modules that ``load`` returns by name. Raises SettingsError at a mismatch."""
     for internal in internals:
         try:
             fault = missing(internal, load(internal.module))
@@ -110,7 +110,7 @@ def check(internals: Iterable[Internal], load: Callable[[str], Any]) -> None:
 
 
 def missing(internal: Internal, module: Any) -> str | None:
-    """What of it ``module`` lacks, in words; None where it is as it has to be."""
+    """Return what ``module`` lacks, in words, or None."""
     owner_name, _, name = internal.attribute.rpartition(".")
     owner = getattr(module, owner_name, None)
     if owner is None:
@@ -126,7 +126,7 @@ def missing(internal: Internal, module: Any) -> str | None:
 
 
 def outline(module: str) -> SimpleNamespace:
-    """The classes that a module's text defines, with their methods' names; nothing is imported. Raises ImportError."""
+    """Return the classes in a module's source with their method names, without importing it. Raises ImportError."""
     package, *rest = module.split(".")
     found = find_spec(package)
     if found is None or found.origin is None:
@@ -143,7 +143,7 @@ def _methods(node: ast.ClassDef) -> list[str]:
 
 
 def _has(owner: Any, name: str) -> bool:
-    """Whether a class has it, or one of its methods gives it to its objects."""
+    """Return whether a class has the attribute, or one of its methods sets it on instances."""
     if hasattr(owner, name):
         return True
     functions = (each for kind in inspect.getmro(owner) for each in vars(kind).values())

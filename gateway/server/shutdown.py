@@ -1,4 +1,4 @@
-"""How a gateway leaves: those who send it requests hear of it first, then its port closes, then what is left is cut."""
+"""Graceful shutdown: announce it to load balancers, close the port, drain requests, then cut the rest."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     import socket
 
 _TICK_SECONDS = 0.05
-# Between the moment when the rest is cut and the one when uvicorn drops what has still not ended.
+# Seconds between cutting the remaining requests and uvicorn dropping the connections that are still open.
 _LAST_WORDS_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """An application as uvicorn serves it."""
+    """An application with the configuration that uvicorn serves it with."""
 
     config: uvicorn.Config
     settings: Settings
@@ -36,11 +36,11 @@ class Served:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which on SIGTERM goes on answering for a while as one that is not ready.
+    """A uvicorn server that keeps answering for a while after SIGTERM while it reports not ready.
 
-    Whoever balances asks ``/health/ready`` now and then, and sends requests until it has: a port that closes at once
-    would refuse those. Each answer closes its connection meanwhile, so that none is idle when the port does close.
-    Ctrl-C, and a second signal, do not wait for that. Its ``workers`` end first; ``cut`` ends what the engine does.
+    Load balancers poll ``/health/ready`` and send requests until they notice, and a port that closes at once would
+    refuse those requests. Meanwhile each answer closes its connection, so that none is idle when the port closes.
+    Ctrl-C and a second signal skip the delay. The ``workers`` end first; ``cut`` ends the engine's work.
     """
 
     def __init__(self, served: Served, cut: Callable[[], Awaitable[None]], workers: Workers | None = None) -> None:
@@ -53,12 +53,12 @@ class Server(uvicorn.Server):
         self._signals: list[int] = []
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """A signal to end."""
+        """Handle a signal to stop."""
         self._signals.append(sig)
         super().handle_exit(sig, frame)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Say that it leaves, wait, close the port, let requests end, and cut what has not ended in time."""
+        """Report draining, wait, close the port, drain requests, and cut those that are not done in time."""
         self._traffic.draining = True
         self._workers.tell_draining()
         loop = asyncio.get_running_loop()
@@ -73,13 +73,13 @@ class Server(uvicorn.Server):
             cutting.cancel()
 
     async def _cut(self) -> None:
-        """After the time for draining: streams end with an error event, the others with a 503."""
+        """Cut requests after the drain timeout: streams end with an error event, others get a 503."""
         await asyncio.sleep(self._settings.drain_timeout_seconds)
         await self._cut_engine()
 
 
 def configured(settings: Settings, traffic: Traffic, app: ASGIApp) -> Served:
-    """How uvicorn serves an application: within the limits of a connection, and so that it can be drained."""
+    """Return uvicorn's configuration with the connection limits and draining."""
     config = uvicorn.Config(
         closing(traffic, app),
         http=bounded(settings.http_limits),
@@ -95,7 +95,7 @@ def configured(settings: Settings, traffic: Traffic, app: ASGIApp) -> Served:
 
 
 def closing(traffic: Traffic, app: ASGIApp) -> ASGIApp:
-    """The application, whose answers close their connections once the gateway leaves."""
+    """Wrap the application so that answers close their connections during shutdown."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         await app(scope, receive, _last(send) if traffic.draining and scope["type"] == ScopeType.HTTP else send)

@@ -1,4 +1,4 @@
-"""The port, taken before anything else is done: an engine is slow to start and then to throw away."""
+"""Listening sockets. The port is taken first, because a started engine is expensive to throw away."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ _BACKLOG = 2048
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Listen alone. Raises SettingsError if something else does."""
+    """Listen exclusively. Raises SettingsError if the address is taken."""
     listener = _bound(host, port, shared=False)
     listener.listen(_BACKLOG)
     return listener
 
 
 def share(host: str, port: int) -> socket.socket:
-    """Listen beside others who do this. Connections go to one or the other, by the kernel's choice."""
+    """Listen together with other processes; the kernel distributes the connections."""
     listener = _bound(host, port, shared=True)
     listener.listen(_BACKLOG)
     return listener
 
 
 def reserve(host: str, port: int) -> socket.socket:
-    """Take an address for others to ``share``, as long as this socket is open. Raises SettingsError."""
-    with _bound(host, port, shared=False) as alone:  # To share it with a stranger would not fail.
+    """Reserve an address for ``share`` while this socket is open. Raises SettingsError."""
+    with _bound(host, port, shared=False) as alone:  # Fails if another program has the port; a shared bind would not.
         port = alone.getsockname()[1]
     return _bound(host, port, shared=True)
 
 
 def listen_inside(path: Path) -> socket.socket:
-    """Listen at a unix socket, which is as private as its folder."""
+    """Listen at a unix socket, which only users with access to its folder can reach."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     listener.listen(_BACKLOG)

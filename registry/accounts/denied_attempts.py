@@ -1,4 +1,4 @@
-"""Attempts that were refused, as events: who tried what, and how often."""
+"""Denied attempts as events: who tried what, and how often."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ ACTION, SUBJECT = "refused", "admin-api"
 
 @dataclass(frozen=True, slots=True)
 class DeniedAttemptRow:
-    """One kind of attempt, and what there is to say of it."""
+    """One kind of denied attempt, with its count and details."""
 
     actor: str
     details: Mapping[str, Any]
 
 
 def record(database: Database, refused: Sequence[DeniedAttemptRow]) -> None:
-    """Put them into the log, all in one transaction."""
+    """Store the attempts as events in one transaction."""
     with database.write() as session:
         store.lock_for_writing(session)
         for each in refused:

@@ -1,7 +1,7 @@
-"""Keys: shown once, kept as a salted hash; each change is one transaction with its event.
+"""API keys: shown once, stored as a salted hash; each change is one transaction with its event.
 
-A key is ``postil_<id>_<secret>``. The id is no secret: it finds the row, names the key in lists and in the log, and the
-hash is then compared in constant time. The secret is 256 bits of chance, so a fast hash is enough: nobody can guess it.
+A key is ``postil_<id>_<secret>``. The id is public: it finds the row and names the key in lists and events. The hash is
+then compared in constant time. The secret has 256 random bits, so nobody can guess it and a fast hash is enough.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _MARK = "postil"
 OLD_MARK = "psk-"
 _ROTATE = "key-rotate"
 _OWNER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._@+-]{0,62}[A-Za-z0-9])?")
-# Names that the log has for others: whoever holds the key file, the gateway itself, the demo, who has no key, and those
-# who were refused too often to be told apart.
+# Owner names that events use for others: the holder of the admin key file, the gateway, the demo, callers without a
+# key, and denied callers that are too many to list.
 TAKEN = frozenset({"admin", "postil", "demo", "nobody", "several"})
 LONGEST = timedelta(days=3650)
 
 
 class Role(StrEnum):
-    """What a key is good for."""
+    """What a key may be used for."""
 
     TENANT = "tenant"
     PUBLISHER = "publisher"
@@ -52,7 +52,7 @@ OF_DOMAINS = frozenset({Role.PUBLISHER, Role.REVIEWER})
 
 @dataclass(frozen=True, slots=True)
 class KeyRequest:
-    """A key to make: for whom, what for, and for how long (None: until it is revoked)."""
+    """A key to create: its owner, role, domains and lifetime (None: until it is revoked)."""
 
     owner: str
     role: Role = Role.TENANT
@@ -62,41 +62,41 @@ class KeyRequest:
 
 
 def new_secret() -> str:
-    """256 bits of chance, as text."""
+    """Return 256 random bits as text."""
     return secrets.token_urlsafe(32)
 
 
 def parts(key: str) -> tuple[str, str] | None:
-    """The id and the secret of a key's text, or None if it has not the form of one."""
+    """Return the id and the secret of a key's text, or None if the text is malformed."""
     mark, _, rest = key.partition("_")
     identity, _, secret = rest.partition("_")
     return (identity, secret) if mark == _MARK and identity and secret else None
 
 
 def salted(salt: bytes, secret: str) -> bytes:
-    """What is kept of a secret."""
+    """Return the stored hash of a secret."""
     return hmac.digest(salt, secret.encode(), "sha256")
 
 
 def unsalted(key: str) -> str:
-    """What was kept of a key before 0005, and is of the admin key file's: SHA-256 of all of it, in hex."""
+    """Return the hash of keys from before 0005 and of the admin key file: SHA-256 of the whole key, in hex."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 def id_of_old(key: str) -> str:
-    """The id that 0005 gave a key from before: a part of its hash, which tells nothing."""
+    """Return the id that 0005 gave to an older key: a part of its hash, which does not reveal the key."""
     return unsalted(key)[:12]
 
 
 def add_key(database: Database, wanted: KeyRequest, *, actor: str) -> tuple[Key, str]:
-    """Add a key; returns it with its text, which is not kept. Raises NotFoundError or KeyRefusedError."""
+    """Add a key; return it with its text, which is not stored. Raises NotFoundError or KeyRefusedError."""
     with database.write() as session:
         store.lock_for_writing(session)
         return issue(session, wanted, actor=actor)
 
 
 def issue(session: Session, wanted: KeyRequest, *, actor: str) -> tuple[Key, str]:
-    """``add_key`` inside a transaction that holds the writers' lock."""
+    """Add a key inside a transaction that holds the write lock."""
     _check(session, wanted)
     key, text = make(wanted)
     session.add(key)
@@ -105,7 +105,7 @@ def issue(session: Session, wanted: KeyRequest, *, actor: str) -> tuple[Key, str
 
 
 def make(wanted: KeyRequest) -> tuple[Key, str]:
-    """A key and its text."""
+    """Create a key and its text."""
     identity, secret, salt = secrets.token_hex(6), new_secret(), secrets.token_bytes(16)
     now = utcnow()
     key = Key(
@@ -126,11 +126,11 @@ def make(wanted: KeyRequest) -> tuple[Key, str]:
 def rotate_key(
     database: Database, wanted: str, overlap: timedelta, *, lifetime: timedelta | None = None, actor: str
 ) -> tuple[Key, Key, str]:
-    """Put another key in the place of one that goes on for ``overlap``: the old one, the new one and its text.
+    """Replace a key: return the old key, which stays valid for ``overlap``, the new key, and its text.
 
-    The new one is good for as long as the old one was, or for ``lifetime``. A key is replaced once: in its overlap it
-    is on its way out, and says no more how long it was good for. Raises NotFoundError, ConflictError if the old one is
-    no longer in force or was replaced, or KeyRefusedError.
+    The new key has the old one's lifetime, or ``lifetime``. A key can be replaced only once: the overlap changes its
+    expiry, so its original lifetime is lost. Raises NotFoundError, ConflictError if the old key is no longer valid or
+    was already replaced, or KeyRefusedError.
     """
     if not timedelta(0) <= overlap <= LONGEST:
         raise KeyRefusedError("an overlap is neither negative nor longer than ten years; give one such as 24h")
@@ -159,7 +159,7 @@ def rotate_key(
 
 
 def revoke_key(database: Database, wanted: str, *, reason: str = "", actor: str) -> Key:
-    """Take a key out of force at once. Raises NotFoundError, or ConflictError if it is revoked already."""
+    """Revoke a key at once. Raises NotFoundError, or ConflictError if it is already revoked."""
     with database.write() as session:
         store.lock_for_writing(session)
         key = _found(session, wanted)
@@ -170,7 +170,7 @@ def revoke_key(database: Database, wanted: str, *, reason: str = "", actor: str)
 
 
 def revoke_all(session: Session, tenant: str, *, reason: str, actor: str) -> None:
-    """Take every key of a tenant out of force."""
+    """Revoke every key of a tenant."""
     for key in store.keys(session, tenant, Role.TENANT.value):
         if key.revoked_at is None:
             _revoke(session, key, reason=reason, actor=actor)
@@ -183,14 +183,14 @@ def list_keys(
     after: str | None = None,
     limit: int = DEFAULT_LIMIT,
 ) -> Page[Key]:
-    """All keys, or one owner's, the oldest first. Raises PagingError."""
+    """List all keys, or those of one owner, oldest first. Raises PagingError."""
     query = select(Key) if owner is None else select(Key).where(Key.owner == owner)
     with database.read() as session:
         return page(session, query, _OLDEST_FIRST, after, limit)
 
 
 def in_force(key: Key, now: datetime) -> bool:
-    """Whether a key may be used at an instant."""
+    """Return whether a key is valid at a given time."""
     return key.revoked_at is None and (key.expires_at is None or now < key.expires_at)
 
 
@@ -208,7 +208,7 @@ def _revoke(session: Session, key: Key, *, reason: str, actor: str) -> None:
 
 
 def _check(session: Session, wanted: KeyRequest) -> None:
-    """Whether there can be such a key. Raises NotFoundError or KeyRefusedError."""
+    """Check that the key may be created. Raises NotFoundError or KeyRefusedError."""
     if wanted.lifetime is not None and not timedelta(0) < wanted.lifetime <= LONGEST:
         raise KeyRefusedError("a key expires in the future and within ten years; give a time such as 90d")
     if wanted.role in OF_DOMAINS and not wanted.domains:
@@ -226,7 +226,7 @@ def _check(session: Session, wanted: KeyRequest) -> None:
 
 
 def _told(key: Key) -> dict[str, Any]:
-    """What the log tells of a key: never its secret, nor what is kept of that."""
+    """Return a key's details for an event, without its secret and its hash."""
     expires = key.expires_at.isoformat() if key.expires_at else None
     return {"key": key.id, "role": key.role, "domains": key.domains, "expires": expires}
 

@@ -1,4 +1,4 @@
-"""What a tenant may use: limits that are in force on every gateway from the moment it hears of them."""
+"""Limits of tenants; every gateway applies a change as soon as it learns of it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from postil.registry.db.database import Database
 from postil.registry.db.tables import Tenant
 from postil.registry.errors import LimitError, NotFoundError
 
-# The largest whole number that every JSON reader keeps.
+# The largest integer that every JSON parser reads exactly.
 _LARGEST = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class TenantLimits:
-    """How much a tenant may use; None is without limit. Raises LimitError at what cannot be one."""
+    """A tenant's limits; None means unlimited. Raises LimitError for invalid values."""
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -29,24 +29,24 @@ class TenantLimits:
                 raise LimitError(f"{name} cannot be {value}; give a whole number from 1 on, or leave it out")
 
     def named(self) -> dict[str, int]:
-        """Those that there are, as they are kept."""
+        """Return the limits that are set, as they are stored."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def of_tenant(tenant: Tenant) -> TenantLimits:
-    """A tenant's limits as they are kept; what a later version named is left out."""
+    """Read stored limits; limits from a later version are ignored."""
     known = TenantLimits.__dataclass_fields__
     return TenantLimits(**{name: value for name, value in (tenant.limits or {}).items() if name in known})
 
 
 def limits_of(database: Database, name: str) -> TenantLimits:
-    """The limits of a tenant. Raises NotFoundError."""
+    """Return a tenant's limits. Raises NotFoundError."""
     with database.read() as session:
         return of_tenant(_found(session.get(Tenant, name), name))
 
 
 def set_limits(database: Database, name: str, limits: TenantLimits, *, actor: str) -> Mapping[str, int]:
-    """Put limits in the place of those a tenant had, and return them. Raises NotFoundError."""
+    """Replace a tenant's limits and return the new ones. Raises NotFoundError."""
     with database.write() as session:
         store.lock_for_writing(session)
         tenant = _found(session.get(Tenant, name), name)

@@ -1,4 +1,4 @@
-"""Tenants: who may ask, and what. How they show who they are: see keys."""
+"""Tenants and their domains. For their credentials see keys."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def add_tenant(
     lifetime: timedelta | None = None,
     actor: str,
 ) -> tuple[Tenant, Key, str]:
-    """Add a tenant; returns it with its first key and that key's text, which is not kept and cannot be shown again.
+    """Add a tenant; return it with its first key and that key's text, which is not stored and cannot be shown again.
 
     The first of ``domains`` is the default unless ``default`` names another. Raises ConflictError.
     """
@@ -52,7 +52,7 @@ def add_tenant(
 
 
 def remove_tenant(database: Database, name: str, *, actor: str) -> None:
-    """Remove a tenant: its keys are refused from the next request on. Raises NotFoundError."""
+    """Remove a tenant; its keys are refused from the next request on. Raises NotFoundError."""
     with database.write() as session:
         store.lock_for_writing(session)
         tenant = session.get(Tenant, name)
@@ -65,14 +65,14 @@ def remove_tenant(database: Database, name: str, *, actor: str) -> None:
 
 
 class TenantKeys(NamedTuple):
-    """A tenant and its keys, the oldest first; those that are no longer in force too."""
+    """A tenant and its keys, oldest first, including those that are no longer valid."""
 
     tenant: Tenant
     keys: Sequence[Key]
 
 
 def tenants(database: Database, *, after: str | None = None, limit: int = DEFAULT_LIMIT) -> Page[TenantKeys]:
-    """The tenants by name, each with its keys. Raises PagingError."""
+    """List the tenants by name, each with its keys. Raises PagingError."""
     with database.read() as session:
         found: Page[Tenant] = page(session, select(Tenant), _BY_NAME, after, limit)
         keys = defaultdict[str, list[Key]](list)
@@ -82,6 +82,6 @@ def tenants(database: Database, *, after: str | None = None, limit: int = DEFAUL
 
 
 def tenants_and_keys(database: Database) -> tuple[Sequence[Tenant], Sequence[Key]]:
-    """All tenants and all keys, as of one instant."""
+    """Return all tenants and all keys, read in one transaction."""
     with database.read() as session:
         return store.tenants(session), store.keys(session)

@@ -1,4 +1,4 @@
-"""What was used: counts that are added to in batches, each once however often it is tried, and read by day."""
+"""Usage: counts that are added in batches, each exactly once even after retries, and read by day."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from postil.registry.db.tables import Spent, Usage, Writer, utcnow
 ANSWER, RETRY, SHADOW = "answer", "retry", "shadow"
 GROUPS = ("tenant", "adapter", "release", "day")
 _COUNTS = ("requests", "uncounted", "prompt_tokens", "completion_tokens")
-# So many batches are added between two looks for windows and writers that are long over.
+# Number of batches between two cleanups of expired windows and writers.
 _TIDY_EVERY = 100
 
 
 class Account(NamedTuple):
-    """Who used what when: one row of usage. The base has neither domain nor adapter, and the number 0."""
+    """The key of a usage row. The base has an empty domain and adapter and the number 0."""
 
     day: date
     tenant: str
@@ -35,7 +35,7 @@ class Account(NamedTuple):
 
 
 class UsageRow(NamedTuple):
-    """How much."""
+    """The counts of a usage row."""
 
     requests: int = 0
     uncounted: int = 0
@@ -44,7 +44,7 @@ class UsageRow(NamedTuple):
 
 
 class Window(NamedTuple):
-    """A window of time in which a tenant's ``requests`` or ``tokens`` are counted, the n-th since 1970."""
+    """A time window in which a tenant's ``requests`` or ``tokens`` are counted; ``window`` is its index since 1970."""
 
     tenant: str
     what: str
@@ -54,7 +54,7 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one writer counted since its last batch. The same number is always the same batch."""
+    """The counts of one writer since its last batch. Equal numbers of a writer mean the same batch."""
 
     writer: str
     number: int
@@ -63,11 +63,11 @@ class Batch:
 
 
 def add(database: Database, batch: Batch, now: float) -> None:
-    """Add a batch, unless it was added before: after a connection that broke, nobody knows, and asks again."""
+    """Add a batch unless it was added before: after a lost connection a writer sends its batch again."""
     with database.write() as session:
         if not _is_new(session, batch):
             return
-        for account, used in sorted(batch.used.items()):  # In one order everywhere, so that no two wait for each other.
+        for account, used in sorted(batch.used.items()):  # The same order everywhere prevents deadlocks.
             _add(session, Usage, account._asdict(), used._asdict())
         for window, amount in sorted(batch.spent.items()):
             _add(session, Spent, window._asdict(), {"amount": amount})
@@ -76,7 +76,7 @@ def add(database: Database, batch: Batch, now: float) -> None:
 
 
 def spent(database: Database, now: float) -> dict[Window, int]:
-    """What all gateways let through in the windows that still count."""
+    """Return what all gateways counted in the windows that still matter."""
     with database.read() as session:
         rows = session.exec(select(Spent).where((col(Spent.window) + 2) * col(Spent.seconds) > int(now))).all()
     return {Window(row.tenant, row.what, row.seconds, row.window): row.amount for row in rows}
@@ -93,7 +93,7 @@ def report(
     after: str | None = None,
     limit: int = DEFAULT_LIMIT,
 ) -> Page[dict[str, Any]]:
-    """What was used, one entry for each tenant, adapter, release or day; ``until`` is the last day that counts.
+    """Report usage, one entry per tenant, adapter, release or day; ``until`` is the last day that is included.
 
     Raises PagingError.
     """
@@ -120,7 +120,7 @@ _KEYS: Mapping[str, Mapping[str, type]] = {
 
 
 def _sums(keys: Sequence[Any], within: ColumnElement[bool]) -> Select[Any]:
-    """The counts of every kind under every key."""
+    """Select the counts of every kind for every key."""
     kind = col(Usage.kind)
     sums = [func.sum(col(getattr(Usage, name))) for name in _COUNTS]
     return columns(*keys, kind, *sums).where(within).group_by(*keys, kind).order_by(*keys, kind)
@@ -142,7 +142,7 @@ def _within(
 
 
 def _fill(entry: dict[str, Any], kind: str, *counts: Any) -> None:
-    """Of the kinds, answers stand for themselves; the others beside them, where there are any."""
+    """Put the counts of answers at the top level, and those of other kinds under the kind's name."""
     numbers = dict(zip(_COUNTS, map(int, counts), strict=True))
     entry.update(numbers if kind == ANSWER else {kind: numbers})
 
@@ -156,7 +156,7 @@ def _name(by: str, key: Sequence[Any]) -> str:
 
 
 def _is_new(session: Session, batch: Batch) -> bool:
-    """Note that this batch is added, in the same transaction as the batch."""
+    """Note that this batch is added, in the batch's transaction; return False if it was added before."""
     writer = session.get(Writer, batch.writer) or Writer(name=batch.writer, batch=0)
     if writer.batch >= batch.number:
         return False
@@ -167,7 +167,7 @@ def _is_new(session: Session, batch: Batch) -> bool:
 
 
 def _add(session: Session, table: type[SQLModel], key: Mapping[str, Any], counts: Mapping[str, int]) -> None:
-    """Add counts to a row, or make it; several gateways may do so at a time."""
+    """Add counts to a row or insert it; several gateways may do so concurrently."""
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     row = dialect.insert(table).values(**key, **counts)
     added = {name: getattr(table, name) + row.excluded[name] for name in counts}
@@ -175,7 +175,7 @@ def _add(session: Session, table: type[SQLModel], key: Mapping[str, Any], counts
 
 
 def _tidy(session: Session, now: float) -> None:
-    """Forget windows that count no more, and writers of which nothing was heard for a month."""
+    """Delete expired windows, and writers that have been silent for a month."""
     session.execute(delete(Spent).where((col(Spent.window) + 2) * col(Spent.seconds) <= int(now)))
     long_ago = datetime.fromtimestamp(now - 30 * 86400, UTC)
     session.execute(delete(Writer).where(col(Writer.at) < long_ago))

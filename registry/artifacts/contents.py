@@ -1,4 +1,4 @@
-"""What of a published folder is the adapter, and what only lay beside it."""
+"""Which files of a published folder belong to the adapter."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from postil.registry.preflight.preflight import CONFIG, WEIGHTS
 
 POLICY = "policy.yaml"
 CARD = "README.md"
-# An artifact is these and nothing else: a tokenizer or a model card beside them makes no other adapter.
+# An artifact contains only these: other files, such as a model card, must not change its digest.
 KEPT = frozenset({CONFIG, WEIGHTS, REPORT})
 _HOTTEST = 1e6
 
 
 def policy_in(folder: Path) -> Policy | None:
-    """The policy that lies in a folder as ``policy.yaml``, or None. Raises PolicyError."""
+    """Read the folder's ``policy.yaml``; None if there is none. Raises PolicyError."""
     path = folder / POLICY
     if not path.is_file():
         return None
@@ -27,9 +27,9 @@ def policy_in(folder: Path) -> Policy | None:
 
 
 def calibration_in(folder: Path) -> dict[str, float]:
-    """What was fitted to an adapter's answers, of the report that lies beside it; empty where nothing was.
+    """Read the calibration from the folder's training report; empty if there is none.
 
-    Raises PreflightError for a temperature that is no number: whoever fitted one means it to be in force.
+    Raises PreflightError if the temperature is not a number, because its author expects it to apply.
     """
     try:
         found = json.loads((folder / REPORT).read_bytes())
@@ -39,7 +39,7 @@ def calibration_in(folder: Path) -> dict[str, float]:
     if not isinstance(part, dict) or "temperature" not in part:
         return {}
     temperature = part["temperature"]
-    # Written so that NaN, infinity and numbers of hundreds of digits are none: no database keeps them.
+    # This form excludes NaN, infinity and numbers of hundreds of digits, which databases cannot store.
     if isinstance(temperature, bool) or not isinstance(temperature, int | float) or not 0 < temperature < _HOTTEST:
         raise PreflightError(
             f"{REPORT} has the calibration temperature {str(temperature)[:40]!r}, which has to be a number above 0;"
@@ -49,7 +49,7 @@ def calibration_in(folder: Path) -> dict[str, float]:
 
 
 def keep_the_adapter(folder: Path) -> None:
-    """Drop what is no part of the adapter from a folder of ``artifacts.incoming()``."""
+    """Delete the files that do not belong to the adapter from a folder of ``artifacts.incoming()``."""
     for path in folder.iterdir():
         if path.name not in KEPT:
             path.unlink()

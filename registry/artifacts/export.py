@@ -1,7 +1,6 @@
-"""A release on its way out: the files of its artifact, its policy and a model card.
+"""Export of a release: the files of its artifact, its policy and a model card.
 
-Published again it is the same release: of what is added here, a publish takes the policy and the
-signature, and leaves the card out.
+Publishing an export gives the same release: publish reads the policy and the signature and ignores the card.
 """
 
 from __future__ import annotations
@@ -18,25 +17,25 @@ from postil.registry.artifacts.model_card import model_card
 from postil.registry.db.tables import Release
 from postil.registry.defaults import SIGNATURE
 
-# Line ends to YAML, but not to those who write prompts: only between double quotes are they kept as they are.
+# Line breaks in YAML but not to authors of prompts; only double quotes preserve them.
 _LINE_ENDS = frozenset("\r\x85\u2028\u2029\ufeff")
 
 
 class _Plain(yaml.SafeDumper):
-    """YAML without aliases, which no policy may have, and with every text read back as it was written."""
+    """YAML without aliases, which policies must not contain; every text is read back unchanged."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """For anything."""
+        """Ignore aliases for all values."""
         return True
 
     def represent_scalar(self, tag: str, value: Any, style: str | None = None) -> yaml.ScalarNode:
-        """A text with an odd line end goes between double quotes, where that is escaped."""
+        """Put texts with unusual line breaks in double quotes, where they are escaped."""
         odd = isinstance(value, str) and not _LINE_ENDS.isdisjoint(value)
         return super().represent_scalar(tag, value, style='"' if odd else style)
 
 
 def release_files(release: Release, artifact: Path, signature: str | None = None) -> Sequence[TarFile]:
-    """What an export consists of; ``artifact`` is the verified folder of the release's artifact."""
+    """Return the files of an export; ``artifact`` is the verified folder of the release's artifact."""
     added = {POLICY: policy_text(release.policy), CARD: model_card(release, artifact)}
     if signature is not None:
         added[SIGNATURE] = signature
@@ -45,5 +44,5 @@ def release_files(release: Release, artifact: Path, signature: str | None = None
 
 
 def policy_text(policy: Mapping[str, Any]) -> str:
-    """A release's policy as the YAML that says the same."""
+    """Return a release's policy as YAML."""
     return yaml.dump(dict(policy), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=110)

@@ -1,7 +1,7 @@
-"""The files of adapter versions: immutable, addressed by a digest over their names and contents.
+"""Artifacts on the local disk: immutable, addressed by a digest over their names and contents.
 
-Several processes may share one folder. Whoever is making an artifact holds a lock on a file beside the folder it works
-in; the kernel lets go of it when that process ends, however it ends, and what nobody holds is rubbish.
+Several processes may share one folder. A process that creates an artifact locks a file next to its working folder. The
+kernel releases the lock when the process ends, however it ends; folders without a lock are leftovers.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _HEX = re.compile("[0-9a-f]{64}")
 
 
 def folder_digest(folder: Path) -> str:
-    """``sha256:`` over the sorted (file name, SHA-256 of its bytes) of a flat folder."""
+    """Return ``sha256:`` over the sorted (file name, SHA-256 of its bytes) of a flat folder."""
     return listing_digest((path.name, sha256_file(path)) for path in folder.iterdir())
 
 
 def listing_digest(listing: Iterable[tuple[str, str]]) -> str:
-    """``sha256:`` over (file name, SHA-256 in hex), in any order."""
+    """Return ``sha256:`` over (file name, SHA-256 in hex), in any order."""
     return "sha256:" + hashlib.sha256(json.dumps(sorted(listing)).encode()).hexdigest()
 
 
 class LocalStore:
-    """A folder of artifacts: ``<root>/sha256/<hex>/``, and ``<root>/incoming/`` for what is not one yet."""
+    """A folder of artifacts in ``<root>/sha256/<hex>/``, with unfinished ones in ``<root>/incoming/``."""
 
     def __init__(self, root: Path) -> None:
         self._kept = root / "sha256"
@@ -46,23 +46,23 @@ class LocalStore:
 
     @classmethod
     def open(cls, root: Path) -> LocalStore:
-        """The store in a folder, which is made if there is none."""
+        """Open the store in a folder; create the folder if it is missing."""
         store = cls(root)
         for folder in (store._kept, store._incoming):
             folder.mkdir(parents=True, exist_ok=True)
         return store
 
     def clear_incoming(self) -> None:
-        """Drop what interrupted publishes left, and nothing that anybody is at work on."""
+        """Delete what interrupted publishes left, but nothing that another process is working on."""
         for folder in {path.with_name(path.name.removesuffix(_LOCK)) for path in self._incoming.iterdir()}:
-            # The lock is there before the folder and after it: a folder without one is rubbish too.
+            # The lock exists before the folder and after it, so a folder without a lock is a leftover.
             with suppress(BlockingIOError), _held(_lock_of(folder), fcntl.LOCK_EX | fcntl.LOCK_NB):
                 shutil.rmtree(folder, ignore_errors=True)
                 _lock_of(folder).unlink(missing_ok=True)
 
     @contextmanager
     def incoming(self) -> Iterator[Path]:
-        """An empty folder to unpack into; whatever happens, nothing of it is left after the block."""
+        """Yield an empty folder to unpack into; it is deleted after the block in any case."""
         folder, descriptor = self._take()
         try:
             folder.mkdir()
@@ -73,23 +73,23 @@ class LocalStore:
             os.close(descriptor)
 
     def put(self, folder: Path) -> str:
-        """Keep the files of ``folder`` (from ``incoming``) and return their digest. Twice the same is once."""
+        """Store the files of ``folder`` (from ``incoming``) and return their digest; a second time changes nothing."""
         digest = folder_digest(folder)
         target = self._path(digest)
         if _holds(target, digest):
             return digest
         fsync_tree(folder)
-        # One at a time: else what looks damaged to one may be what another has just put there.
+        # One process at a time; otherwise one could mistake another's unfinished copy for a damaged one.
         with _held(self._keeping):
             if not _holds(target, digest):
-                # A damaged copy is replaced: the digest says what the files have to be.
+                # Replace a damaged copy: the digest defines its content.
                 shutil.rmtree(target, ignore_errors=True)
                 folder.rename(target)
                 fsync(self._kept)
         return digest
 
     def report(self, digest: str) -> dict[str, Any]:
-        """What an adapter's training reported (``training.json``); empty where there is no such report."""
+        """Return the adapter's training report (``training.json``); empty if there is none."""
         try:
             found = json.loads((self._path(digest) / "training.json").read_bytes())
         except (OSError, ValueError):
@@ -97,7 +97,7 @@ class LocalStore:
         return found if isinstance(found, dict) else {}
 
     def verified_path(self, digest: str) -> Path:
-        """The folder of an artifact, its files checked against the digest. Raises ArtifactError."""
+        """Check an artifact's files against its digest and return its folder. Raises ArtifactError."""
         folder = self._path(digest)
         if not folder.is_dir():
             raise ArtifactError(f"artifact {digest[:19]} is missing from the store; publish it again")
@@ -107,26 +107,26 @@ class LocalStore:
 
     @contextmanager
     def naming(self) -> Iterator[None]:
-        """Around ``put`` and the transaction that names what was added: nothing is collected meanwhile."""
+        """Hold off garbage collection around ``put`` and the transaction that references the artifact."""
         with _held(self._collecting, fcntl.LOCK_SH):
             yield
 
     @contextmanager
     def collecting(self) -> Iterator[Path]:
-        """While nobody is between adding files and naming them; yields the folder to ``discard`` into.
+        """Wait until no process is between ``put`` and its transaction; yield the folder to ``discard`` into.
 
-        What lies in it is deleted after the block, when others may go on; a crash leaves it to ``clear_incoming``.
+        The folder is deleted after the block, without blocking others; after a crash ``clear_incoming`` deletes it.
         """
         with self.incoming() as trash, _held(self._collecting):
             yield trash
 
     def sizes(self) -> dict[str, int]:
-        """The digest of every artifact, whole or damaged, with its bytes on the disk."""
+        """Return the digest of every artifact, intact or damaged, with its bytes on disk."""
         folders = (path for path in self._kept.iterdir() if _HEX.fullmatch(path.name) and path.is_dir())
         return {f"sha256:{folder.name}": sum(file.stat().st_size for file in folder.iterdir()) for folder in folders}
 
     def discard(self, digest: str, trash: Path) -> None:
-        """Take an artifact out of the store, whole: into a folder of ``collecting``."""
+        """Move an artifact out of the store, into a folder of ``collecting``."""
         folder = self._path(digest)
         folder.rename(trash / folder.name)
         fsync(self._kept)
@@ -135,14 +135,14 @@ class LocalStore:
         return self._kept / digest.removeprefix("sha256:")
 
     def _take(self) -> tuple[Path, int]:
-        """A name for a folder, and the open file whose lock says that somebody is at work on it."""
+        """Return a name for a folder, and the open file whose lock marks the folder as in use."""
         while True:
             folder = self._incoming / uuid.uuid4().hex
             descriptor = _locked(_lock_of(folder))
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), _lock_of(folder).stat()):
                     return folder, descriptor
-            # Between making the file and locking it, ``clear_incoming`` took it for rubbish.
+            # ``clear_incoming`` took the file for a leftover before it was locked.
             os.close(descriptor)
 
 
@@ -151,7 +151,7 @@ def _lock_of(folder: Path) -> Path:
 
 
 def _locked(path: Path, how: int = fcntl.LOCK_EX) -> int:
-    """Open a file and hold it until it is closed. Raises BlockingIOError where ``how`` says not to wait."""
+    """Open a file and lock it until it is closed. Raises BlockingIOError if ``how`` says not to wait."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, how)

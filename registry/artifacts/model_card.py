@@ -1,4 +1,4 @@
-"""The model card of an exported release: what it is, how it answers, how good it is, and how to serve it."""
+"""The model card of an exported release: contents, policy, quality, and how to serve it."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
 
 class _Report(BaseModel):
-    """As much of ``training.json`` as a card tells."""
+    """The parts of ``training.json`` that a card shows."""
 
     adapter_metrics: Metrics
     base_metrics: Metrics
 
 
 def model_card(release: Release, artifact: Path) -> str:
-    """The card in Markdown, with the metadata that a hub reads. The same release always has the same card.
+    """Return the card in Markdown with the metadata that a hub reads. Equal releases have equal cards.
 
-    Who published it, and why, stays in the log: a card is for anybody.
+    It omits the publisher and the note, because a card may be public.
     """
     from huggingface_hub import ModelCardData
 
@@ -88,7 +88,7 @@ def _output(output: Output) -> str:
 
 
 def _figures(path: Path) -> Iterator[str]:
-    """Nothing, where there is no report or another one than `postil train` writes."""
+    """Return the figures; empty if there is no report of `postil train`."""
     try:
         report = _Report.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
@@ -109,7 +109,7 @@ def _row(name: str, found: Metrics | LabelMetrics, alone: float | None) -> str:
 
 
 def _code(value: object) -> str:
-    """A value as it stands in JSON, in a code span that no backtick in it can end."""
+    """Return a value as JSON in a code span that no backtick in it can end."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = " ".join(text.split())
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))

@@ -1,4 +1,4 @@
-"""What the registry and the gateways ask of wherever artifacts are kept. ``local_store`` keeps them in a folder."""
+"""The interface to stored artifacts. ``local_store`` implements it with a folder."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from typing import Any, Protocol
 class ArtifactStore(Protocol):
     """Immutable artifacts, each a flat folder of files addressed by a digest over their names and contents.
 
-    Several processes may use one store at a time. A store that keeps its files elsewhere copies them to a local folder
-    before it hands out a path: the engine reads adapters from there.
+    Several processes may use one store at a time. A remote store copies files to a local folder before it returns a
+    path, because the engine reads adapters from there.
     """
 
     def clear_incoming(self) -> None:
-        """Drop what interrupted publishes left, and nothing that anybody is at work on."""
+        """Delete what interrupted publishes left, but nothing that another process is working on."""
 
     def incoming(self) -> AbstractContextManager[Path]:
-        """An empty local folder to unpack into; whatever happens, nothing of it is left after the block."""
+        """Yield an empty local folder to unpack into; it is deleted after the block in any case."""
 
     def put(self, folder: Path) -> str:
-        """Keep the files of ``folder`` (from ``incoming``) and return their digest. Twice the same is once."""
+        """Store the files of ``folder`` (from ``incoming``) and return their digest; a second time changes nothing."""
 
     def report(self, digest: str) -> dict[str, Any]:
-        """What an adapter's training reported (``training.json``); empty where there is no such report."""
+        """Return the adapter's training report (``training.json``); empty if there is none."""
 
     def verified_path(self, digest: str) -> Path:
-        """A local folder with an artifact's files, checked against the digest. Raises ArtifactError."""
+        """Check an artifact's files against its digest and return a local folder. Raises ArtifactError."""
 
     def naming(self) -> AbstractContextManager[None]:
-        """Around ``put`` and the transaction that names what was put: nothing is collected meanwhile."""
+        """Hold off garbage collection around ``put`` and the transaction that references the artifact."""
 
     def collecting(self) -> AbstractContextManager[Path]:
-        """While nobody is between putting files and naming them; yields the folder to ``discard`` into."""
+        """Wait until no process is between ``put`` and its transaction; yield the folder to ``discard`` into."""
 
     def sizes(self) -> dict[str, int]:
-        """The digest of every artifact, whole or damaged, with its size in bytes."""
+        """Return the digest of every artifact, intact or damaged, with its size in bytes."""
 
     def discard(self, digest: str, trash: Path) -> None:
-        """Take an artifact out of the store, whole: into a folder of ``collecting``."""
+        """Move an artifact out of the store, into a folder of ``collecting``."""

@@ -1,1 +1,1 @@
-"""The base model: where it is, what it is, and how the default one is made."""
+"""The base model: its location, identity and shapes, and the preparation of the default one."""

@@ -1,6 +1,6 @@
-"""Convert a GGUF file into an ordinary model folder: ``python -m postil.registry.base_model.convert FILE FOLDER``.
+"""Converts a GGUF file into an ordinary model folder: ``python -m postil.registry.base_model.convert FILE FOLDER``.
 
-Runs in a process of its own, so that whoever asks for it never imports torch.
+It runs in a separate process, so that its caller does not import torch.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from pathlib import Path
 
 
 def convert(gguf: Path, folder: Path) -> None:
-    """De-quantise ``gguf`` to float32 and save config, tokenizer and safetensors in ``folder``."""
+    """Dequantise ``gguf`` to float32 and save config, tokenizer and safetensors in ``folder``."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name)
     model = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-    # What is saved is plain float32: neither transformers nor vLLM may take it for a quantised model.
+    # The result is plain float32; transformers and vLLM must not treat it as quantised.
     model.hf_quantizer = None
     vars(model.config).pop("quantization_config", None)
     model.save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""What the registry knows of the base model: its identity, and the shape of every linear module."""
+"""Facts about the base model: its identity, and the shape of every linear module."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SUFFIX = ".weight"
 
 @dataclass(frozen=True, slots=True)
 class BaseModel:
-    """The frozen model. ``modules`` maps a module's name to (output features, input features)."""
+    """The frozen base model. ``modules`` maps a module's name to (output features, input features)."""
 
     id: str
     path: Path
@@ -27,9 +27,9 @@ class BaseModel:
 
 
 def read_base(path: Path, model_id: str, revision: str | None = None) -> BaseModel:
-    """Read a model folder's headers; no weight is loaded. Raises BaseModelError.
+    """Read a model folder's headers without loading weights. Raises BaseModelError.
 
-    Where no ``revision`` is known (a hub's commit), it is a digest over the configuration and the weights.
+    Without a ``revision`` (a hub's commit), the digest of configuration and weights is used.
     """
     weights = sorted(path.glob("*.safetensors"))
     if not (path / "config.json").is_file() or not weights:
@@ -54,7 +54,7 @@ def _modules(weights: list[Path]) -> dict[str, tuple[int, int]]:
 
 
 def _digest(path: Path, weights: list[Path]) -> str:
-    """Hashing gigabytes takes a while, so the answer is kept beside the model for as long as its files stand."""
+    """Return the digest of configuration and weights, cached in the folder until a file changes."""
     state = [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in [path / "config.json", *weights]]
     cache = path / ".postil-revision.json"
     if (known := _cached(cache)) and known["files"] == state:

@@ -1,4 +1,4 @@
-"""Get the base model into a folder: the default one out of a package, any other from the hub or a folder."""
+"""Prepares the base model in a folder: the default one from a package, any other from the hub or a folder."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.model"]
 def prepare(wanted: str | None, home: Path) -> BaseModel:
     """Return the base model, ready to serve. Raises BaseModelError.
 
-    ``wanted`` is a folder, a Hugging Face id (``org/name`` or ``org/name@revision``) or None for the default,
-    which is converted once and kept under ``home``.
+    ``wanted`` is a folder, a Hugging Face id (``org/name`` or ``org/name@revision``) or None for the default, which is
+    converted once and stored under ``home``.
     """
     if wanted is None:
         return _default(home / "base" / "SmolLM2-135M-Instruct")
@@ -52,7 +52,7 @@ def _packaged_gguf() -> Path:
 
 
 def _convert(gguf: Path, folder: Path) -> None:
-    """Convert beside the target and move it there whole: an interrupted conversion leaves no half a model."""
+    """Convert into a temporary folder and rename it, so that an interruption leaves no incomplete model."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-") as temporary:
         made = Path(temporary) / "model"

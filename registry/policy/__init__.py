@@ -1,1 +1,1 @@
-"""How an adapter answers: the policy and its schema."""
+"""Policies: their schema, and the plugins that they use."""

@@ -1,4 +1,4 @@
-"""Which versions of its plugins a policy is answered with: recorded at publish, compared when a release is loaded."""
+"""Versions of the plugins that a policy uses: recorded at publish, compared when a release is loaded."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from postil.plugins.manager import PluginManager
 from postil.registry.errors import PolicyError
 from postil.registry.policy.policy import Policy
 
-# As a release keeps it; None is a release from before versions were recorded.
+# As stored with a release; None for releases from before versions were recorded.
 Recorded = Sequence[Mapping[str, str]] | None
 
 
 class ComponentVersion(NamedTuple):
-    """A component and its version; ``distribution`` is the Python package that brings it, empty for a single file."""
+    """A component and its version; ``distribution`` is the Python package that provides it, empty for a single file."""
 
     kind: str
     name: str
@@ -28,7 +28,7 @@ class ComponentVersion(NamedTuple):
 
     @property
     def identity(self) -> Sequence[str]:
-        """What has to be the same. A built-in's own version changes with its behaviour, postil's with anything."""
+        """Return what must match: for a built-in its own version, since postil's changes with every release."""
         return self[:4] if self.distribution == PROJECT else self
 
     def __str__(self) -> str:
@@ -38,7 +38,7 @@ class ComponentVersion(NamedTuple):
 
 
 class Mismatch(NamedTuple):
-    """A component that is not the one that a release was published with; ``installed`` is None if there is none."""
+    """A component that differs from the one at publish; ``installed`` is None if it is missing."""
 
     recorded: ComponentVersion
     installed: ComponentVersion | None
@@ -49,7 +49,7 @@ class Mismatch(NamedTuple):
 
 
 def components_of(policy: Policy, plugins: PluginManager) -> list[ComponentVersion]:
-    """Everything that a policy names, each once, as it is installed now. Raises UnknownPluginError."""
+    """Return each component that a policy names, as it is installed now. Raises UnknownPluginError."""
     named = [
         *(("input check", use.name) for use in policy.input),
         *(("validator", use.name) for use in policy.validators),
@@ -59,18 +59,18 @@ def components_of(policy: Policy, plugins: PluginManager) -> list[ComponentVersi
 
 
 def digest(components: Sequence[ComponentVersion]) -> str:
-    """``sha256:`` over what has to be the same of them."""
+    """Return ``sha256:`` over what must match."""
     text = json.dumps(sorted(component.identity for component in components))
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
 
 
 def record(components: Sequence[ComponentVersion]) -> list[dict[str, str]]:
-    """As a release keeps them."""
+    """Return the components as they are stored with a release."""
     return [component._asdict() for component in components]
 
 
 def mismatches(recorded: Recorded, plugins: PluginManager) -> tuple[Mismatch, ...] | None:
-    """The components that are not installed as they were recorded; None where nothing was recorded."""
+    """Return the components that differ from those recorded; None if none were recorded."""
     if recorded is None:
         return None
     pairs = [(known, _found(plugins, known)) for known in (ComponentVersion(**one) for one in recorded)]
@@ -78,7 +78,7 @@ def mismatches(recorded: Recorded, plugins: PluginManager) -> tuple[Mismatch, ..
 
 
 def check_pinned(policy: Policy, found: Sequence[Mismatch] | None) -> None:
-    """Raise PolicyError, which says what to do, where a policy takes no other versions than those recorded."""
+    """Raise PolicyError with the remedy if a policy accepts only the recorded versions and they differ."""
     if found and policy.pinned == "strict":
         raise PolicyError(
             f"policy: {'; '.join(map(str, found))}: install what it was published with, or publish it again"

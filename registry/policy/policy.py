@@ -1,4 +1,4 @@
-"""The policy: how an adapter answers. Part of a release, so that rolling back takes behaviour back too."""
+"""The policy of an adapter's answers. It is part of a release, so that a rollback restores behaviour too."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from postil.plugins.manager import PluginManager
 from postil.registry.errors import PolicyError
 
 MAX_POLICY_BYTES = 256 * 1024
-# What decides who answers, or how the answer is cut up, belongs to the request and not to a policy.
+# These choose who answers or how the answer is split; they belong to the request, not to a policy.
 NOT_SAMPLING = frozenset(
     {
         "model",
@@ -39,13 +39,13 @@ NOT_SAMPLING = frozenset(
 )
 
 
-# What a fallback can be for, beside the checks that a policy names.
+# Conditions of a fallback rule, in addition to the checks that a policy names.
 DID_NOT_RUN, ENGINE_ERROR = "did_not_run", "engine_error"
 REASONS = frozenset({DID_NOT_RUN, ENGINE_ERROR})
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML without aliases, a few lines of which can stand for gigabytes."""
+    """YAML without aliases, because a few lines of them can expand to gigabytes."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -61,10 +61,10 @@ class _Part(BaseModel):
 
 
 class Output(_Part):
-    """What an answer may be: one of ``labels`` (as ``{"<field>": "<label>"}``), or JSON after ``json_schema``.
+    """The allowed answers: one of ``labels`` (as ``{"<field>": "<label>"}``), or JSON that matches ``json_schema``.
 
-    ``reject`` is one more value that decoding allows, for an adapter that was trained to say it of what no label fits:
-    the constraint leaves it somewhere else to go, and ``confidence`` sees that it went there.
+    ``reject`` is an extra value that decoding allows, for an adapter that was trained to give it for messages that fit
+    no label. The ``confidence`` validator treats it as a failed answer.
     """
 
     labels: Annotated[tuple[_Label, ...] | None, Field(description="The values that an answer may have.")] = None
@@ -95,14 +95,14 @@ class Output(_Part):
 
 
 class Use(_Part):
-    """A plugin by its name, with its configuration."""
+    """A plugin by name, with its configuration."""
 
     name: str = Field(description="The plugin's name, as `postil plugins` shows it.")
     config: dict[str, JsonValue] = Field(default_factory=dict, description="The plugin's own configuration.")
 
 
 class CheckUse(Use):
-    """A check in force. ``if_not_run``: what one that raised or took longer than ``deadline_ms`` means."""
+    """A check that runs. ``if_not_run`` applies if it raised an error or exceeded ``deadline_ms``."""
 
     if_not_run: Annotated[Literal["fail", "pass"], Field(description="What a check that did not run counts as.")] = (
         "fail"
@@ -111,11 +111,11 @@ class CheckUse(Use):
 
 
 class ValidatorUse(CheckUse):
-    """A validator in force.
+    """A validator that runs.
 
-    ``on_fail``: ``fallback`` holds the whole answer back until it has passed. ``stop``, ``redact`` and ``replace`` let
-    a stream run behind the validator's window: where it fails, the answer ends before the failing part, or goes on
-    with ``replacement`` in place of that part, or ends with ``replacement``.
+    ``on_fail``: ``fallback`` buffers the whole answer until it has passed. ``stop``, ``redact`` and ``replace`` stream
+    the answer behind the validator's window: on a failure the answer ends before the failing part, goes on with
+    ``replacement`` in place of that part, or ends with ``replacement``.
     """
 
     on_fail: Annotated[
@@ -127,7 +127,7 @@ class ValidatorUse(CheckUse):
 
 
 class FallbackUse(Use):
-    """A fallback rule, for what is named in ``when``; for every check that failed, where that is left out.
+    """A fallback rule for the conditions in ``when``; without ``when`` it applies to every failed check.
 
     ``when`` names validators and input checks of this policy, ``did_not_run`` (any of them) or ``engine_error``.
     """
@@ -136,7 +136,7 @@ class FallbackUse(Use):
 
 
 class ReviewRules(_Part):
-    """How people review: who is told (``webhook``), who gets them first, and a ``sample`` of what passed (%)."""
+    """Review settings: the ``webhook`` to notify, a default assignee, and the ``sample`` of passed answers (%)."""
 
     webhook: Annotated[
         Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)] | None,
@@ -147,13 +147,13 @@ class ReviewRules(_Part):
 
 
 class Policy(_Part):
-    """How an adapter answers.
+    """The rules for an adapter's answers.
 
-    ``sampling`` is in force whatever a client sends (``max_tokens: 32``); ``defaults`` hold where the client is
-    silent (``temperature: 0``). Both take any sampling parameter of vLLM.
+    ``sampling`` overrides the client's parameters (``max_tokens: 32``); ``defaults`` apply if the client sets none
+    (``temperature: 0``). Both take any sampling parameter of vLLM.
 
-    ``pinned`` is what happens where a plugin is installed in another version than at publish: ``warn`` serves the
-    release and says so, ``strict`` does not serve it.
+    ``pinned`` applies if a plugin's version differs from that at publish: ``warn`` serves the release with a warning,
+    ``strict`` does not serve it.
     """
 
     system_prompt: str | None = None
@@ -179,35 +179,35 @@ class Policy(_Part):
             missing = set(rule.when or ()) - named
             if missing:
                 raise ValueError(f"fallback names {sorted(missing)[0]!r}, which is none of the policy's checks")
-        self.canonical()  # NaN and numbers of thousands of digits have no JSON: a ValueError here, and not later.
+        self.canonical()  # NaN and very long numbers have no JSON form: fail here with a ValueError.
         if any("\ud800" <= character <= "\udfff" for character in json.dumps(self.model_dump(), ensure_ascii=False)):
             raise ValueError("it holds half of a pair of characters, which is no text; leave it out")
         return self
 
     def canonical(self) -> str:
-        """The one JSON text of this policy: sorted keys, nothing that is left at its default."""
+        """The canonical JSON text of this policy: sorted keys, defaults left out."""
         return json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, allow_nan=False)
 
     def digest(self) -> str:
-        """``sha256:`` of the canonical text: two policies that say the same have the same digest."""
+        """``sha256:`` of the canonical text; equal policies have equal digests."""
         return "sha256:" + hashlib.sha256(self.canonical().encode()).hexdigest()
 
 
 def parse_policy(text: str | bytes) -> Policy:
-    """Read a policy from YAML (or JSON, which is YAML). Raises PolicyError in one sentence."""
+    """Parse a policy from YAML (or JSON, which is YAML). Raises PolicyError with one sentence."""
     if len(text) > MAX_POLICY_BYTES:
         raise PolicyError(f"the policy is larger than {MAX_POLICY_BYTES // 1024} KiB; shorten it")
     try:
         values = yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise PolicyError(f"the policy is not YAML: {' '.join(str(error).split())}") from error
-    except (LookupError, AttributeError) as error:  # That is how PyYAML complains of `!!bool perhaps`.
+    except (LookupError, AttributeError) as error:  # PyYAML's error for `!!bool perhaps`.
         raise PolicyError("the policy is not YAML: a value does not fit its !!tag; leave the tag out") from error
     return policy_from({} if values is None else values)
 
 
 def policy_from(values: object) -> Policy:
-    """Make a policy from plain data. Raises PolicyError in one sentence."""
+    """Build a policy from plain data. Raises PolicyError with one sentence."""
     if not isinstance(values, Mapping):
         raise PolicyError("the policy is not a mapping; begin with a key such as system_prompt:")
     try:
@@ -218,23 +218,23 @@ def policy_from(values: object) -> Policy:
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The plugins that a policy names, made ready, in its order."""
+    """The plugins of a policy, ready to use, in the policy's order."""
 
     inputs: Sequence[tuple[CheckUse, InputCheck]]
     validators: Sequence[tuple[ValidatorUse, Validator]]
     fallbacks: Sequence[tuple[FallbackUse, FallbackRule]]
 
     def all(self) -> Iterator[tuple[Use, Component]]:
-        """Every one of them."""
+        """Yield all of them."""
         yield from self.inputs
         yield from self.validators
         yield from self.fallbacks
 
 
 def build(policy: Policy, plugins: PluginManager, calibration: Mapping[str, float] = MappingProxyType({})) -> Built:
-    """Make the plugins that ``policy`` names, for a release that was calibrated so.
+    """Create the plugins that ``policy`` names, with the release's calibration.
 
-    Raises PolicyError if one is not installed, its configuration does not fit, or it cannot do what is asked of it.
+    Raises PolicyError if one is not installed, its configuration is invalid, or it cannot be used in this way.
     """
     try:
         inputs = [(use, plugins.make(plugins.input_check(use.name), use.config)) for use in policy.input]
@@ -256,7 +256,7 @@ def build(policy: Policy, plugins: PluginManager, calibration: Mapping[str, floa
 def _completed(
     use: Use, kind: type[Validator], output: Output | None, calibration: Mapping[str, float]
 ) -> Mapping[str, Any]:
-    """What a validator can be told and is not: what an answer may be, from ``output``; what was fitted, from there."""
+    """Complete a validator's configuration with the allowed answers from ``output`` and with the calibration."""
     known: dict[str, Any] = dict(calibration)
     if output is not None and output.labels is not None:
         known |= {"labels": output.labels, "field": output.field, "reject": output.reject}

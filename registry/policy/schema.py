@@ -1,8 +1,7 @@
-"""The JSON Schema of policy.yaml, for editors: it knows every installed input check, validator and fallback rule.
+"""The JSON Schema of policy.yaml, for editors, with every installed input check, validator and fallback rule.
 
-What a gateway takes, the schema takes, but for one thing: a number may stand in quotes, and editors will mark it. What
-can be said of one value only by looking at another (a validator named twice, a ``reject`` that is among the labels) or
-by asking the plugin is left to ``postil policy check``.
+It accepts what a gateway accepts, except that editors mark numbers in quotes. Rules that depend on several values (a
+validator named twice, a ``reject`` among the labels) or on a plugin's own check are left to ``postil policy check``.
 """
 
 from __future__ import annotations
@@ -31,16 +30,16 @@ _SAYS: Mapping[str, str] = {
     "reviews": "How people review answers of this adapter.",
     "pinned": "Where a plugin is not of the version that it had at publish: warn serves the release, strict does not.",
 }
-# Which part of a policy names which kind of plugin.
+# The kind of plugin that each part of a policy names.
 _USES = {"CheckUse": "input check", "ValidatorUse": "validator", "FallbackUse": "fallback rule"}
-# What ``registry.policy.build`` gives a validator out of ``output``, where the validator does not say it itself.
+# Options that ``registry.policy.build`` fills in from ``output`` if a validator does not set them.
 _FROM_OUTPUT = frozenset({"labels", "field", "reject"})
 _LABELS: Schema = {"required": ["labels"], "properties": {"labels": {"type": "array"}}}
 _JSON: Schema = {"required": ["json_schema"], "properties": {"json_schema": {"type": "object"}}}
 
 
 def policy_schema(plugins: PluginManager) -> Schema:
-    """The schema of a policy that may name what these plugins offer."""
+    """Return the schema of a policy that may use these plugins."""
     found: dict[str, list[type[Component]]] = {kind: [] for kind in _USES.values()}
     for offer in plugins.list_components():
         if offer.kind in found:
@@ -66,7 +65,7 @@ def _refine_policy(properties: Schema) -> None:
 
 
 def _refine_output(output: Schema) -> None:
-    """What its model checks by code: labels or a schema, one of the two, and ``reject`` only beside labels."""
+    """Add the rules that the model checks in code: either labels or a schema, and ``reject`` only with labels."""
     output["properties"]["labels"]["anyOf"][0] |= {"minItems": 1, "uniqueItems": True}
     output["oneOf"] = [_LABELS, _JSON]
     output["if"] = {"required": ["reject"], "properties": {"reject": {"type": "string"}}}
@@ -74,7 +73,7 @@ def _refine_output(output: Schema) -> None:
 
 
 def _one_of(use: Schema, kind: str, components: Sequence[type[Component]], parts: Schema) -> Schema:
-    """The schema of a list's items: told apart by ``name``, each with its own configuration."""
+    """Return the schema of a list's items: told apart by ``name``, each with its own configuration."""
     given = _FROM_OUTPUT if kind == "validator" else frozenset()
     return {
         "title": use["title"],
@@ -100,18 +99,18 @@ def _use_of(use: Schema, kind: str, component: type[Component], parts: Schema, g
 
 
 def _config_of(kind: str, component: type[Component], parts: Schema) -> Schema:
-    """A plugin's schema; what it defines of its own moves to ``parts``, under names that no other plugin's has."""
+    """Return a plugin's schema; its own definitions move to ``parts`` under unique names."""
     prefix = f"{kind}.{component.name}."
     pointer = "#/$defs/" + quote(prefix.replace("~", "~0").replace("/", "~1"), safe="")
     config = component.config_schema(pointer + "{model}")
     own = config.pop("$defs", {})
     parts.update({prefix + name: part for name, part in own.items()})
-    # One that holds itself is nothing but a reference.
+    # A recursive schema is just a reference.
     return dict(own[config["$ref"].removeprefix(pointer)]) if "$ref" in config else config
 
 
 def _without_labels(validators: Sequence[type[Component]]) -> list[Schema]:
-    """What validators have to be told themselves where ``output`` has no labels to take it from."""
+    """Require the options that validators cannot take from ``output`` because it has no labels."""
     needs = {kind.name: _required(kind) & _FROM_OUTPUT for kind in validators}
     return [
         {

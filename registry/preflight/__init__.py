@@ -1,1 +1,1 @@
-"""What is checked of an adapter before it is published, without loading it."""
+"""Checks an adapter before it is published, without loading it."""

@@ -1,4 +1,4 @@
-"""What ``adapter_config.json`` says: of which kind an adapter is, which modules it changes, with which rank."""
+"""Reads ``adapter_config.json``: the kind of the adapter, the modules that it changes, and its rank."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _MAX_BYTES = 1 << 20
 _MAX_ALPHA = 1e6
 _MAX_KEYS = 1000
 _UNSET: tuple[object, ...] = (None, False, [], {}, "")
-# Options that change what an adapter answers, and that the engine refuses or passes over in silence.
+# Options that change an adapter's answers but that the engine refuses or silently ignores.
 _UNSERVED = frozenset({
     "lora_bias", "modules_to_save", "layer_replication", "trainable_token_indices", "target_parameters",
     "alora_invocation_tokens",
 })  # fmt: skip
-# Of the configurations within the configuration these matter while training only; any other is a variant of LoRA.
+# Of the nested configurations, these matter only in training; any other is a variant of LoRA.
 _TRAINING_ONLY = frozenset({"loftq_config", "eva_config", "corda_config", "lora_ga_config", "velora_config"})
-# Where training began. Every other way to begin has changed the base before it was frozen.
+# Initialisations that leave the base unchanged; all others modify the base before it is frozen.
 _INITS = ("gaussian", "eva", "orthogonal", "mica", "lora_ga")
-# For PEFT a key is a regular expression, and the engine runs it: one from outside could take for ever.
+# PEFT treats keys as regular expressions and the engine runs them; an untrusted one could run for ever.
 _PLAIN_KEY = re.compile(r"\^?[A-Za-z0-9_.]+")
 _AGAIN = "save or copy the adapter again"
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The modules that a configuration names, less those that it excludes and the layers that it does not choose."""
+    """The modules that a configuration names, minus excluded ones and layers that are not selected."""
 
     names: frozenset[str]
     excluded: frozenset[str] = frozenset()
@@ -39,7 +39,7 @@ class Targets:
     layer_lists: tuple[str, ...] = ()
 
     def take(self, module: str) -> bool:
-        """Whether PEFT changes this module."""
+        """Return whether PEFT changes this module."""
         meant = ends(module)
         if self.names.isdisjoint(meant) or not self.excluded.isdisjoint(meant):
             return False
@@ -48,7 +48,7 @@ class Targets:
 
 @dataclass(frozen=True, slots=True)
 class AdapterConfig:
-    """A configuration that can be served. ``targets`` is None where an expression says which modules are changed."""
+    """A configuration that can be served. ``targets`` is None if a regular expression selects the modules."""
 
     rank: int
     rank_pattern: Mapping[str, int]
@@ -56,7 +56,7 @@ class AdapterConfig:
     base: object
 
     def rank_of(self, module: str) -> int:
-        """The rank with which a module is changed: the first key that means it decides."""
+        """Return the rank of a module: the first matching key decides."""
         meant = ends(module) | {f"^{module}"}
         return next((rank for key, rank in self.rank_pattern.items() if key in meant), self.rank)
 
@@ -83,13 +83,13 @@ def read_config(path: Path, max_rank: int) -> AdapterConfig:
 
 
 def ends(module: str) -> set[str]:
-    """Every name that means this module: ``q_proj``, ``self_attn.q_proj`` ... up to its whole name."""
+    """Return every name that matches this module: ``q_proj``, ``self_attn.q_proj`` ... up to its full name."""
     parts = module.split(".")
     return {".".join(parts[at:]) for at in range(len(parts))}
 
 
 def layer_of(module: str, lists: Sequence[str] = ()) -> int | None:
-    """The number of a module's layer: the first in its name, or the first that follows one of ``lists``."""
+    """Return a module's layer number: the first number in its name, or the first one after one of ``lists``."""
     for before, part in pairwise(module.split(".")):
         if part.isdecimal() and (not lists or before in lists):
             return int(part)
@@ -123,7 +123,7 @@ def _check_option(option: str, value: object) -> None:
 
 
 def _is_plain(option: str, value: object) -> bool:
-    """Whether an option leaves LoRA as it is. Those of a newer PEFT are known by how PEFT names its variants."""
+    """Return whether an option leaves plain LoRA; unknown variants are recognised by PEFT's naming scheme."""
     if option.endswith("_config"):
         return value is None or option in _TRAINING_ONLY
     if option.startswith("use_"):
@@ -176,14 +176,14 @@ def _targets(config: Mapping[str, Any]) -> Targets | None:
         _listed(config, option, str) for option in ("target_modules", "exclude_modules", "layers_pattern")
     )
     layers = _listed(config, "layers_to_transform", int)
-    # An expression (or all-linear) is for PEFT to read: run here, one from outside could take for ever.
+    # Only PEFT evaluates an expression (or all-linear); an untrusted one could run for ever here.
     if isinstance(config["target_modules"], str) or isinstance(config.get("exclude_modules"), str):
         return None
     return Targets(frozenset(names), frozenset(excluded), frozenset(layers), lists)
 
 
 def _listed(config: Mapping[str, Any], option: str, kind: type) -> tuple[Any, ...]:
-    """The values of an option that holds none, one or a list of them."""
+    """Return the values of an option that holds none, one or a list of them."""
     value = config.get(option)
     found = tuple(value) if isinstance(value, list) else () if value is None else (value,)
     if any(type(one) is not kind for one in found):

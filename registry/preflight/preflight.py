@@ -1,7 +1,7 @@
-"""What may be published: read the configuration and the headers, load no code, no pickle and no torch.
+"""Checks an adapter from its configuration and headers; loads no code, no pickle and no torch.
 
-Every refusal says what was found, what is allowed and what to do. What the engine refuses is refused here first, and
-so is what it takes and then answers otherwise than PEFT would, such as tensors that it passes over in silence.
+Every refusal says what was found, what is allowed and what to do. Preflight refuses what the engine would refuse, and
+also what the engine would accept but answer differently from PEFT, such as tensors that it silently ignores.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
 _ALLOWED = frozenset({".json", ".safetensors", ".md", ".txt", ".jinja", ".yaml"})
 _PREFIX = "base_model.model."
 _PARTS = (".lora_A.weight", ".lora_B.weight")
-# Their changes would grow with the vocabulary, and are not what an adapter is here.
+# Adapters may not change these modules: the change would grow with the vocabulary.
 _EMBEDDINGS = frozenset({"embed_tokens", "embed_in", "embed_out", "wte", "wpe", "word_embeddings", "lm_head"})
-_LARGEST = 65504.0  # Where float16 ends: beyond it an engine of half precision computes with infinities.
+_LARGEST = 65504.0  # The largest float16 value: beyond it an engine in half precision computes infinities.
 _MAX_ADDED_TOKENS = 1 << 20
 _AGAIN = "save or copy the adapter again"
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterInfo:
-    """What preflight learned: the largest rank, the kinds of modules changed, and the number of parameters."""
+    """The results of preflight: the largest rank, the kinds of changed modules, and the number of parameters."""
 
     rank: int
     targets: tuple[str, ...]
@@ -84,7 +84,7 @@ def _check_file(path: Path, name: str) -> None:
 
 
 def _check_base_name(name: object, base: BaseModel) -> None:
-    """Only two hub ids can be compared: a folder's name says nothing of what is in it."""
+    """Compare the base's name only if both are hub ids: a folder's name says nothing about its content."""
     if not isinstance(name, str) or name.count("/") != 1 or name.startswith((".", "/", "~")):
         return
     if base.id.count("/") == 1 and name.casefold() != base.id.casefold():
@@ -92,7 +92,7 @@ def _check_base_name(name: object, base: BaseModel) -> None:
 
 
 def _check_vocabulary(added: Path, base: BaseModel) -> None:
-    """The engine reads the base's tokenizer alone, and would cut a token of the adapter's own into pieces."""
+    """Refuse added tokens: the engine uses only the base's tokenizer and would split them."""
     sizes = [shape[0] for module, shape in base.modules.items() if module.rpartition(".")[2] in _EMBEDDINGS]
     if not sizes or not added.is_file():
         return
@@ -115,7 +115,7 @@ def _tokens(added: Path) -> Mapping[str, object]:
 
 
 def _check_shapes(tensors: Sequence[Tensor], config: AdapterConfig, base: BaseModel) -> set[str]:
-    """Check names, shapes and types; returns the modules that are changed."""
+    """Check names, shapes and types; return the changed modules."""
     shapes = {tensor.name: tensor.shape for tensor in tensors}
     modules = {_module(name) for name in shapes}
     if not modules:
@@ -162,7 +162,7 @@ def _shape(shape: tuple[int, ...] | None) -> str:
 
 
 def _check_named(modules: set[str], targets: Targets) -> None:
-    """The engine goes by the tensors and PEFT by the configuration: where these differ, so do the answers."""
+    """Refuse differences: the engine follows the tensors and PEFT the configuration, so answers would differ."""
     for module in sorted(modules):
         if not targets.take(module):
             allowed = f"{CONFIG} leaves it out (target_modules, exclude_modules, layers_to_transform)"
@@ -170,8 +170,8 @@ def _check_named(modules: set[str], targets: Targets) -> None:
 
 
 def _check_complete(modules: set[str], targets: Targets, base: BaseModel) -> None:
-    """What the configuration names and the base has, the weights have to hold: else some were lost on the way."""
-    # The experts of a mixture are one parameter in the model, whatever the base's files make of them.
+    """Refuse missing weights: each module in the configuration that the base has must have tensors."""
+    # A mixture's experts are one parameter in the model, however the base's files store them.
     wanted = [name for name in base.modules if targets.take(name) and ".experts." not in name]
     lost = targets.names & _all_ends(wanted) - _all_ends(modules)
     kinds, layers = {_kind(module) for module in modules}, _layers(base)
@@ -193,7 +193,7 @@ def _kind(module: str) -> str:
 
 
 def _layers(base: BaseModel) -> float:
-    """How many layers the base computes with; its files may hold more, for training only."""
+    """Return the number of layers that the base uses; its files may hold more, for training only."""
     config = json.loads((base.path / "config.json").read_bytes())
     found = (config.get("text_config") or config).get("num_hidden_layers")
     return found if isinstance(found, int) else math.inf

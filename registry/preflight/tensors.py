@@ -1,4 +1,4 @@
-"""Tensors of a safetensors file, judged by its header and by its raw bytes, a chunk at a time and without torch."""
+"""Checks tensors of a safetensors file by header and raw bytes, in chunks and without torch."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from postil.registry.preflight.untrusted import read_json, refuse
 
 _MAX_HEADER = 16 << 20
 _CHUNK = 4 << 20
-# An unsigned integer as wide as the type, all its bits but the sign, and where infinity and NaN begin. Numbers of
-# IEEE 754 without their sign stand in the same order as the integers that their bits make.
+# For each type: an unsigned integer type of the same width, a mask without the sign bit, and the bits of infinity; NaNs
+# are above. IEEE 754 numbers without their sign are ordered like the integers with the same bits.
 _BITS = {
     "F32": (np.uint32, 0x7FFFFFFF, 0x7F800000),
     "F16": (np.uint16, 0x7FFF, 0x7C00),
@@ -27,7 +27,7 @@ TYPES = tuple(_BITS)
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One tensor: its name, its type as safetensors names it (``F32``), its shape, and where in the file it lies."""
+    """A tensor: its name, its safetensors type (``F32``), its shape, and its position in the file."""
 
     name: str
     dtype: str
@@ -36,7 +36,7 @@ class Tensor:
     end: int
 
     def largest(self, file: BinaryIO) -> float:
-        """The largest value without its sign; infinite if any is NaN or infinite. The type has to be of TYPES."""
+        """Return the largest absolute value; infinite if any value is NaN or infinite. The type must be in TYPES."""
         kind, unsigned, infinite = _BITS[self.dtype]
         most = 0
         file.seek(self.begin)
@@ -47,14 +47,14 @@ class Tensor:
 
 
 def read_tensors(path: Path) -> list[Tensor]:
-    """The tensors of a file, by name, from its header alone. Raises PreflightError if it is not whole safetensors."""
+    """Read the tensors by name from a file's header. Raises PreflightError if the file is not valid safetensors."""
     try:
         length = _header_length(path)
         with safe_open(path, framework="numpy") as file:  # It checks that header and file agree to the last byte.
             names = sorted(file.keys())
         header = _header(path, length)
     except (SafetensorError, ValueError) as error:
-        reason = ascii(" ".join(str(error).split())[:200])[1:-1]  # It may hold names from outside.
+        reason = ascii(" ".join(str(error).split())[:200])[1:-1]  # The text may contain untrusted names.
         found = f"{path.name} is corrupt ({reason})"
         refuse(found, "only whole safetensors files are read", "save or copy the adapter again")
     return [_tensor(name, header[name], 8 + length) for name in names]

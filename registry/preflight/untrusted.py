@@ -1,4 +1,4 @@
-"""What comes from outside: read with suspicion, shown with care, and refused in one sentence."""
+"""Reads and displays untrusted values, and refuses them in one sentence."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SHOWN = 120
 
 
 def refuse(found: str, allowed: str, remedy: str) -> NoReturn:
-    """Raise PreflightError: what was found, what is allowed, and what to do."""
+    """Raise PreflightError with what was found, what is allowed, and what to do."""
     raise PreflightError(f"{found}, and {allowed}; {remedy}")
 
 
 def read_json(data: bytes) -> Any:
-    """JSON in UTF-8 in which no object has a key twice, for readers differ in which they take. Raises ValueError."""
+    """Parse UTF-8 JSON without duplicate keys, on which parsers disagree. Raises ValueError."""
     try:
         return json.loads(data.decode(), object_pairs_hook=_once)
     except RecursionError as error:
@@ -26,14 +26,14 @@ def read_json(data: bytes) -> Any:
 
 
 def shown(value: object) -> str:
-    """A value as a short piece of one line, with nothing in it that is no text."""
+    """Return a value as a short single line of printable text."""
     brief = reprlib.Repr()
     brief.maxstring = brief.maxother = brief.maxlong = _SHOWN
     return brief.repr(value)
 
 
 def named(name: str) -> str:
-    """A name: as it is where it is one line of text and short, else as ``shown``."""
+    """Return a name unchanged if it is one short printable line, else like ``shown``."""
     return name if name.isprintable() and 0 < len(name) <= _SHOWN else shown(name)
 
 

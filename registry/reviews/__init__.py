@@ -1,1 +1,1 @@
-"""Reviews: answers that wait for a person, and the examples they become."""
+"""Reviews: answers that people check, and training examples from their decisions."""

@@ -1,7 +1,7 @@
-"""Decisions that a webhook has still to be told: each claimed by one gateway before it is posted.
+"""Decisions to post to webhooks: each is claimed by one gateway before it is posted.
 
-A claim expires: what a gateway claimed and never noted, because it ended, is claimed by another then. So a webhook is
-told once, or twice where a gateway ended between posting and noting.
+A claim expires: if a gateway crashes before it notes the result, another one claims the decision. A webhook therefore
+gets a decision once, or twice if a gateway crashes between posting and noting.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from postil.registry.db.tables import Review, utcnow
 def claim(
     database: Database, holder: str, *, now: datetime, lasts: timedelta, busy: Collection[str] = ()
 ) -> Review | None:
-    """The decision that waits longest, for this gateway alone to post until the claim expires; None without any.
+    """Claim the oldest due decision for this gateway until the claim expires; None if there is none.
 
-    Those for ``busy``, the webhooks to which something is on its way already, are left for later.
+    Webhooks in ``busy``, which have a running post, are skipped.
     """
     due = _is_due(now) & col(Review.webhook).not_in(busy)
     query = select(Review).where(due).order_by(col(Review.next_try), col(Review.id)).limit(1)
     with database.read() as session:
-        # Mostly there is none, and then nobody who writes is kept waiting.
+        # Usually nothing is due; this check takes no write lock.
         if session.exec(query).one_or_none() is None:
             return None
     with database.write() as session:
-        # On PostgreSQL another gateway may be about to claim the same one; SQLite lets one in at a time.
+        # On PostgreSQL another gateway may claim the same row concurrently; SQLite has one writer at a time.
         review = session.exec(query.with_for_update(skip_locked=True)).one_or_none()
         if review is not None:
             review.delivery_claimed_by, review.delivery_claimed_until = holder, now + lasts
@@ -39,9 +39,9 @@ def claim(
 
 
 def note(database: Database, review: Review, holder: str, *, told: bool, next_try: datetime | None) -> None:
-    """Note that a webhook was tried: it was told, or is tried again at ``next_try``, or (None) never again.
+    """Note an attempt: delivered, to be retried at ``next_try``, or given up (None).
 
-    Where the claim has expired and another gateway has it now, only that the webhook was told counts.
+    If the claim has expired and another gateway has it now, only a delivery is noted.
     """
     with database.write() as session:
         row = session.get_one(Review, review.id, with_for_update=True)

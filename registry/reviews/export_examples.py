@@ -1,4 +1,4 @@
-"""What people decided, as labelled examples in the format that ``postil train`` reads."""
+"""Exports decided reviews as labelled examples in the format that ``postil train`` reads."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from postil.registry.reviews.reviews import APPROVED, EDITED
 
 
 def examples(registry: Registry, name: AdapterName, since: datetime | None = None) -> list[dict[str, str]]:
-    """One ``{"instruction", "input", "output"}`` for each message approved or edited; the last decision counts.
+    """Return one ``{"instruction", "input", "output"}`` per approved or edited message; the last decision counts.
 
-    What was rejected has no right answer, and teaches nothing. Raises NotFoundError if there is no such adapter.
+    Rejected answers have no right answer and are left out. Raises NotFoundError if there is no such adapter.
     """
     instructions = {
         release.number: policy_from(release.policy).system_prompt or "" for release in registry.state(name).releases
@@ -47,7 +47,7 @@ def _decided(database: Database, name: AdapterName, since: datetime | None) -> I
 
 
 def last_message(request: Mapping[str, Any]) -> str:
-    """What was asked: the last message of the user, or the prompt."""
+    """Return the user's last message, or the prompt."""
     messages = request.get("messages")
     if not isinstance(messages, list):
         prompt = request.get("prompt")

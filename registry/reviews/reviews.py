@@ -1,7 +1,7 @@
-"""Answers that a person looks at, and what the person decided: once, by name, and kept.
+"""Reviews: answers that a person checks, with one decision each.
 
-Opening a review writes one row and no event: it happens on the way of a request, and must not wait for the writers of
-the log. Decisions and assignments are events; what was asked and answered stays out of them.
+Opening a review writes one row and no event, because it is on the path of a request and must not wait for the event
+log's write lock. Decisions and assignments are events; requests and answers are not part of them.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _NEWEST_FIRST = Order("reviews", [(col(Review.created_at), datetime), (col(Revie
 
 @dataclass(frozen=True, slots=True)
 class ReviewRequest:
-    """A review to open: who asked what, what the model said, and why a person is to look at it.
+    """A review to open: the request, the model's answer, and the reason for the review.
 
-    ``holding`` is what the client got in place of the answer, or None where it got the answer.
+    ``holding`` is what the client got in place of the answer, or None if it got the answer.
     """
 
     release: ReleaseRef
@@ -50,7 +50,7 @@ class ReviewRequest:
 
 
 def open_review(database: Database, opening: ReviewRequest) -> Review:
-    """Keep a review."""
+    """Store a review."""
     ref = opening.release
     review = Review(
         id=uuid.uuid4().hex,
@@ -59,7 +59,7 @@ def open_review(database: Database, opening: ReviewRequest) -> Review:
         number=ref.number,
         tenant=opening.tenant,
         request=dict(opening.request),
-        answer=opening.answer.replace("\0", ""),  # What PostgreSQL cannot keep in a text.
+        answer=opening.answer.replace("\0", ""),  # PostgreSQL cannot store these characters in a text.
         reason=opening.reason.replace("\0", ""),
         verdicts=[dict(verdict) for verdict in opening.verdicts],
         holding=opening.holding,
@@ -72,13 +72,13 @@ def open_review(database: Database, opening: ReviewRequest) -> Review:
 
 
 def get(database: Database, wanted: str, domains: Collection[str] | None = None) -> Review:
-    """The review of that id, or of the one id that begins so, among those of ``domains``. Raises NotFoundError."""
+    """Return the review with this id or unique id prefix, among those of ``domains``. Raises NotFoundError."""
     with database.read() as session:
         return _found(session, wanted, domains)
 
 
 def of_tenant(database: Database, wanted: str, tenant: str) -> Review:
-    """A tenant's review of that very id. Raises NotFoundError, which says the same of every other id."""
+    """Return a tenant's review by full id. Raises NotFoundError, with the same text for every other id."""
     with database.read() as session:
         review = session.get(Review, wanted)
     if review is None or review.tenant != tenant:
@@ -96,7 +96,7 @@ def reviews(
     after: str | None = None,
     limit: int = DEFAULT_LIMIT,
 ) -> Page[Review]:
-    """The reviews that fit, the newest first. Raises TextError or PagingError."""
+    """List the reviews that match, newest first. Raises TextError or PagingError."""
     if status is not None and status not in STATUSES:
         raise TextError(f"there is no status {status[:20]!r}; there are {', '.join(STATUSES)}")
     query = select(Review)
@@ -110,7 +110,7 @@ def reviews(
 
 
 def assign(database: Database, wanted: str, person: str, *, actor: str) -> Review:
-    """Give an open review to somebody. Raises NotFoundError, or ConflictError if it is decided."""
+    """Assign an open review to a person. Raises NotFoundError, or ConflictError if it is decided."""
     if not person.strip():
         raise TextError("a review is assigned to somebody; say to whom")
     with database.write() as session:
@@ -123,20 +123,20 @@ def assign(database: Database, wanted: str, person: str, *, actor: str) -> Revie
 
 
 def approve(database: Database, wanted: str, *, actor: str, note: str = "") -> Review:
-    """The model's answer stands. Raises NotFoundError, or ConflictError if it was decided before."""
+    """Approve the model's answer. Raises NotFoundError, or ConflictError if it is already decided."""
     return _decide(database, wanted, APPROVED, None, actor=actor, note=note)
 
 
 def edit(database: Database, wanted: str, text: str, *, actor: str, note: str = "") -> Review:
-    """Another answer stands: a label of the policy, or its JSON, or any text where the policy is silent.
+    """Replace the answer: with a label of the policy or its JSON, or any text if the policy has no output rules.
 
-    Raises TextError if it is no answer that the release could give; otherwise as ``approve``.
+    Raises TextError if the release could not give this answer; otherwise like ``approve``.
     """
     return _decide(database, wanted, EDITED, text, actor=actor, note=note)
 
 
 def reject(database: Database, wanted: str, *, actor: str, note: str = "") -> Review:
-    """No answer stands; otherwise as ``approve``."""
+    """Reject the answer without a replacement; otherwise like ``approve``."""
     return _decide(database, wanted, REJECTED, None, actor=actor, note=note)
 
 
@@ -157,7 +157,7 @@ def _decide(database: Database, wanted: str, status: str, text: str | None, *, a
 
 
 def fitting(text: str, output: Output | None) -> str:
-    """An answer as the release gives it, from what a person wrote. Raises TextError if it cannot be one."""
+    """Convert a person's text to the format of the release's answers. Raises TextError if that is impossible."""
     kept(text, "answer")
     if output is None:
         return text

@@ -1,1 +1,1 @@
-"""From labelled messages to an adapter: read the data, train, measure against the base, write the files."""
+"""Trains adapters from labelled messages: reads data, trains, measures against the base, writes the files."""

@@ -1,4 +1,4 @@
-"""What the model would answer under a label constraint, and how sure it is. Imports torch: only training reaches it."""
+"""The model's answers under a label constraint, with probabilities. Imports torch, so only training imports it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BATCH = 32
 
 @dataclass(slots=True)
 class _Walk:
-    """One row on its way through the tree of answers; ``truth`` is the right answer while it is still on it."""
+    """The state of one row's decoding; ``truth`` is the right answer while the decoded tokens match it."""
 
     open: list[ModelAnswer]
     truth: ModelAnswer | None
@@ -29,22 +29,22 @@ class _Walk:
     loss: float = 0.0
 
     def advance(self, logits: Tensor, depth: int) -> None:
-        """Take the likeliest token that an open answer allows at ``depth``."""
+        """Take the most likely token that an open answer allows at ``depth``."""
         if self.done(depth):
             return
         options = sorted({answer.ids[depth] for answer in self.open})
-        # As vLLM reports them: probabilities among the tokens that the constraint allows.
+        # Probabilities among the allowed tokens, as vLLM reports them.
         chances = dict(zip(options, torch.log_softmax(logits[options], dim=-1).tolist(), strict=True))
         self.token = max(options, key=lambda token: chances[token])
         self.open = [answer for answer in self.open if answer.ids[depth] == self.token]
-        # Every choice among answers says which label it is, the quote that ends "bill" where "billing" goes on, too.
+        # Every choice between answers counts, also the closing quote of "bill" if "billing" is a label too.
         self.logprob += chances[self.token]
         if self.truth and depth < self.truth.end:
             self.loss -= chances[self.truth.ids[depth]]
             self.truth = self.truth if self.truth in self.open else None
 
     def done(self, depth: int) -> bool:
-        """One answer is left and its label is spelled."""
+        """Return whether one answer is left and its label is complete."""
         return len(self.open) == 1 and depth >= self.open[0].end
 
 
@@ -55,7 +55,7 @@ def judge(
     labels: Collection[str],
     answered: Callable[[int], None] = lambda more: None,
 ) -> list[Judged]:
-    """Answer every example by greedy decoding that is constrained to ``labels``; ``answered`` hears how many more."""
+    """Answer every example by greedy decoding constrained to ``labels``; ``answered`` gets the count of new answers."""
     allowed = [coder.answers[label] for label in sorted(labels)]
     was_training = model.training
     model.eval()
@@ -78,7 +78,7 @@ def _batch(model: Any, coder: Coder, examples: Sequence[Example], allowed: Seque
     here = run(decoder, embed(model, coder.shared), rows)
     depth = len(coder.lead)
     while True:
-        # Looked at one by one: on a GPU each look would wait for it.
+        # Moved to the CPU at once: on a GPU every single access would wait for it.
         for walk, logits in zip(walks, head(model, here.states[:, -1]).cpu(), strict=True):
             walk.advance(logits, depth)
         depth += 1

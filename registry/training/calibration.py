@@ -1,9 +1,9 @@
-"""How far a label's probability can be believed: temperature scaling, fitted on answers that training never saw.
+"""Calibrates label probabilities by temperature scaling, fitted on answers that were not used in training.
 
-After Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks" (ICML 2017), for the question that is
-asked when an answer is served: is this label right, or any other? Of the label's odds ``p / (1 - p)`` the root of
-degree ``temperature`` is taken. The targets are smoothed as in Platt, "Probabilistic Outputs for Support Vector
-Machines" (1999), so that answers which are all right do not ask for certainty.
+After Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks" (ICML 2017), for the binary question
+whether the label is right. The calibrated odds are the label's odds ``p / (1 - p)`` raised to ``1 / temperature``. The
+targets are smoothed as in Platt, "Probabilistic Outputs for Support Vector Machines" (1999), so that answers that are
+all right do not lead to certainty.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from postil.plugins.builtin.confidence import HOTTEST, LEAST, calibrated, log_odds
 
-# With fewer answers than these there is nothing to fit, and probabilities stay as they are.
+# With fewer answers there is no fit, and probabilities stay as they are.
 FEWEST = 20
 _FOLDS = 5
 _BINS = 10
@@ -24,11 +24,11 @@ Answered = Sequence[tuple[float, bool]]
 
 
 class Calibration(BaseModel):
-    """The ``temperature``, and what it does to probabilities, on answers that each figure's fit has not seen.
+    """The ``temperature``, and its effect on probabilities, each figure measured on answers outside its fit.
 
-    It is 1, which changes nothing, where the one that was fitted does not lower the log-loss of such answers.
-    ``log_loss`` is in nats per answer; ``error`` the expected calibration error over ten bins of as many answers each,
-    0 to 1. ``raw`` ones are without the temperature. All of them are None where there were too few answers.
+    The temperature is 1, which changes nothing, unless the fitted one lowers the log-loss of such answers. ``log_loss``
+    is in nats per answer; ``error`` is the expected calibration error over ten bins of equally many answers, 0 to 1.
+    ``raw`` figures are without the temperature. All figures are None if there were too few answers.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -42,7 +42,7 @@ class Calibration(BaseModel):
 
 
 def calibrate(answered: Answered) -> Calibration:
-    """Fit on (probability of the label, whether it was right); figures by cross-validation."""
+    """Fit on pairs (probability of the label, whether it was right); figures come from cross-validation."""
     if len(answered) < FEWEST:
         return Calibration(answers=len(answered))
     plugin_host: list[tuple[float, bool]] = []
@@ -61,7 +61,7 @@ def calibrate(answered: Answered) -> Calibration:
 
 
 def fit(answered: Answered) -> float:
-    """The temperature of the least log-loss, within what the validator takes."""
+    """Return the temperature with the least log-loss, within the range that the validator accepts."""
     right = sum(good for _, good in answered)
     wrong = len(answered) - right
     targets = {True: (right + 1) / (right + 2), False: 1 / (wrong + 2)}
@@ -78,13 +78,13 @@ def fit(answered: Answered) -> float:
 
 
 def log_loss(answered: Answered) -> float:
-    """Mean of -log of the probability that was given to what came true."""
+    """Return the mean negative log-likelihood of the outcomes, in nats."""
     chances = [chance if right else 1 - chance for chance, right in answered]
     return -sum(math.log(max(chance, 1e-12)) for chance in chances) / len(chances)
 
 
 def expected_error(answered: Answered) -> float:
-    """Mean distance between what was said and what came true, over bins of as many answers each."""
+    """Return the mean distance between probability and frequency, over bins of equally many answers."""
     rows = [(chance, share) for chance, share, count in _shares(answered) for _ in range(count)]
     edges = [len(rows) * n // _BINS for n in range(_BINS + 1)]
     parts = [rows[low:high] for low, high in pairwise(edges)]
@@ -92,7 +92,7 @@ def expected_error(answered: Answered) -> float:
 
 
 def _shares(answered: Answered) -> list[tuple[float, float, int]]:
-    """Each probability in order, the share of it that was right, how often: those alike have no order among them."""
+    """Return sorted (probability, share that was right, count); equal probabilities are merged."""
     outcomes: dict[float, list[bool]] = {}
     for chance, right in answered:
         outcomes.setdefault(chance, []).append(right)
@@ -100,5 +100,5 @@ def _shares(answered: Answered) -> list[tuple[float, float, int]]:
 
 
 def _slope(rows: Sequence[tuple[float, float]], inverse: float) -> float:
-    """Of the log-loss, over 1 / temperature."""
+    """Return the derivative of the log-loss with respect to 1 / temperature."""
     return sum(odds * (1 / (1 + math.exp(-odds * inverse)) - target) for odds, target in rows)

@@ -1,4 +1,4 @@
-"""Labelled messages: one ``{"instruction", "input", "output"}`` per line, the output a JSON object of one field."""
+"""Labelled messages: one ``{"instruction", "input", "output"}`` per line; the output is JSON with one field."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KEYS = ("instruction", "input", "output")
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One message with its label; ``line`` is where it stands in its file, from 1."""
+    """A labelled message; ``line`` is its line number in the file, from 1."""
 
     instruction: str
     message: str
@@ -25,13 +25,13 @@ class Example:
 
     @property
     def key(self) -> str:
-        """What makes two messages the same: the text without case and spacing."""
+        """Return the text without case and spacing; messages with equal keys count as the same."""
         return " ".join(self.message.casefold().split())
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A file of examples: the ``field`` that all outputs have, its ``labels`` in order, the file's digest."""
+    """A file of examples: the common output ``field``, its ``labels`` in order, and the file's digest."""
 
     path: Path
     examples: tuple[Example, ...]
@@ -41,7 +41,7 @@ class Dataset:
 
 
 def load(path: Path) -> Dataset:
-    """Read ``path``. Raises DatasetError naming file, line and remedy."""
+    """Read ``path``. Raises DatasetError with file, line and remedy."""
     raw = _read(path)
     rows = [_row(path, number, line) for number, line in enumerate(raw.splitlines(), start=1) if line.strip()]
     if not rows:
@@ -56,7 +56,7 @@ def load(path: Path) -> Dataset:
 
 
 def check_apart(training: Dataset, validation: Dataset) -> None:
-    """Refuse a validation set that says nothing about new messages. Raises DatasetError."""
+    """Refuse a validation set with another field, unknown labels or training messages. Raises DatasetError."""
     if training.field != validation.field:
         raise DatasetError(
             f"{validation.path} answers with {validation.field!r}, {training.path} with {training.field!r};"
@@ -89,7 +89,7 @@ def _read(path: Path) -> str:
 
 
 def _row(path: Path, number: int, line: str) -> tuple[str, Example]:
-    """The output's field and the example of one line."""
+    """Return the output's field and the example of one line."""
     values = _object(line)
     if values is None:
         _refuse(path, number, "this is not a JSON object", f"write one object per line with {_quoted(KEYS)}")
@@ -108,7 +108,7 @@ def _row(path: Path, number: int, line: str) -> tuple[str, Example]:
 
 
 def _object(text: str) -> Mapping[str, str] | None:
-    """The JSON object in ``text``, or None."""
+    """Return the JSON object in ``text``, or None."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):

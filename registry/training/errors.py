@@ -12,8 +12,8 @@ from postil.registry.errors import RegistryError
 
 
 class TuneExtraMissingError(RegistryError):
-    """The libraries that training needs are not installed."""
+    """The libraries for training are not installed."""
 
 
 class OutFolderError(RegistryError):
-    """The folder for the result is taken, or no folder."""
+    """The output folder is in use or is not a folder."""

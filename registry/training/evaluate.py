@@ -1,4 +1,4 @@
-"""Evaluate an adapter that is there already, trained here or elsewhere, and keep the figures beside it."""
+"""Evaluates an existing adapter, trained here or elsewhere, and stores the figures with it."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from postil.registry.training.options import Device
 from postil.registry.training.report import Evaluation, Judged, Metrics, about, findings, measure
 from postil.registry.training.train import check_libraries
 
-# The largest rank that vLLM serves.
+# The largest rank that vLLM supports.
 _LARGEST_RANK = 512
 
 
 class Onlooker(Protocol):
-    """Told how far an evaluation is."""
+    """Receives the progress of an evaluation."""
 
     def started(self, answers: int) -> None:
-        """Nothing was refused; so many answers follow."""
+        """All checks passed; that many answers follow."""
 
     def answered(self, more: int) -> None:
-        """So many more are there."""
+        """That many more answers are done."""
 
 
 def evaluate(
@@ -41,10 +41,10 @@ def evaluate(
     device: Device = "auto",
     onlooker: Onlooker | None = None,
 ) -> Evaluation:
-    """Answer every example of ``data`` by ``adapter`` and by its base; the figures go into its ``training.json``.
+    """Answer every example of ``data`` with ``adapter`` and with its base; store figures in ``training.json``.
 
-    What that holds of its training stays. ``reject`` is the label of what belongs to no other; the one that the adapter
-    was trained with if left out. Raises DatasetError, PreflightError, BaseModelError or TuneExtraMissingError.
+    Other content of that file stays. ``reject`` is the label for messages that fit no other (default: the one from
+    training). Raises DatasetError, PreflightError, BaseModelError or TuneExtraMissingError.
     """
     known = _known(adapter / REPORT)
     validation = load(data)
@@ -68,7 +68,7 @@ def evaluate(
 
 
 def _known(path: Path) -> Mapping[str, Any]:
-    """What stands there already; nothing where there is none, or what no report is."""
+    """Read the existing report; empty if there is no valid one."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -77,7 +77,7 @@ def _known(path: Path) -> Mapping[str, Any]:
 
 
 def _labels(known: Mapping[str, Any], validation: Dataset, reject: str | None) -> tuple[str, ...]:
-    """The labels that the adapter was trained for, whether or not the data shows them all."""
+    """Return the labels that the adapter was trained with, even those that the data lacks."""
     shown = set(validation.labels) - {reject}
     trained = known.get("labels")
     if not isinstance(trained, list) or not all(isinstance(label, str) for label in trained):
@@ -99,7 +99,7 @@ def _answers(
     device: Device,
     onlooker: Onlooker | None,
 ) -> tuple[Metrics, list[Judged]]:
-    """The base's figures, and the adapter's answers."""
+    """Return the base's figures and the adapter's answers."""
     from peft import PeftModel
 
     from postil.registry.training.answers import judge
@@ -118,12 +118,12 @@ def _answers(
 
 
 def _one_each(example: Example, labels: Sequence[str]) -> list[Example]:
-    """Every label at least once, so that each has its tokens."""
+    """Return one example per label, so that every label gets its tokens."""
     return [replace(example, label=label) for label in labels]
 
 
 def _write(path: Path, report: Mapping[str, Any]) -> None:
-    """In one step: a report that was there stays whole whatever happens."""
+    """Write the report in one step, so that an old one is never left damaged."""
     beside = path.with_name(f".{path.name}.new")
     beside.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(beside, path)

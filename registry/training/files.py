@@ -1,4 +1,4 @@
-"""Where the result goes: written beside its place first, then renamed, so that nobody sees half an adapter."""
+"""Writes the result to a temporary folder and renames it, so that nobody sees an incomplete adapter."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 
 def check_out(out: Path, overwrite: bool) -> None:
-    """Refuse a taken folder, and one that is not a former result. Raises OutFolderError."""
+    """Refuse a folder that is in use, unless it is an earlier result to overwrite. Raises OutFolderError."""
     if not out.exists():
         return
     if not overwrite:
         raise OutFolderError(f"{out} exists; name another folder or pass --overwrite")
-    # Overwriting removes the folder: only one that training wrote may go.
+    # Overwriting deletes the folder, so it must be one that training wrote.
     if not (out / REPORT).is_file():
         raise OutFolderError(f"{out} was not written by postil train and is left alone; name another folder")
 
 
 def write(model: PeftModel, report: TrainReport, out: Path, half: bool) -> TrainReport:
-    """Write adapter and report to ``out``, replacing a former result; return the report with its size."""
+    """Write adapter and report to ``out``, replacing an earlier result; return the report with its size."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
         folder = Path(scratch) / "adapter"
@@ -49,13 +49,13 @@ def _save(model: PeftModel, folder: Path, half: bool) -> None:
                 parameter.data = parameter.data.half()
     model.save_pretrained(str(folder), save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)
-    # safetensors writes for its owner alone; whoever serves the adapter may be another user.
+    # safetensors creates files that only the owner can read; the gateway may run as another user.
     (folder / "adapter_model.safetensors").chmod(0o644)
     _tidy(folder / "adapter_config.json")
 
 
 def _tidy(config: Path) -> None:
-    """Put what peft keeps as a set in order: the same training must give the same bytes."""
+    """Sort what peft stores as a set, so that equal training gives equal bytes."""
     values = json.loads(config.read_text(encoding="utf-8"))
     values["target_modules"] = sorted(values["target_modules"])
     config.write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,7 +1,7 @@
-"""Run the model over a batch whose rows share their beginning. Imports torch: only training reaches it.
+"""Runs the model over a batch of rows with a common prefix. Imports torch, so only training imports it.
 
-Layout of a batch: the shared beginning (computed once, its keys and values repeated over the rows), padding, then the
-rows, aligned on the right. So the answers end together and only the last few positions need logits.
+Layout of a batch: the shared prefix (computed once, its keys and values repeated for the rows), padding, then the rows,
+aligned to the right. All answers therefore end at the same position, and only the last few positions need logits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from transformers import DynamicCache
 
 @dataclass(slots=True)
 class Pass:
-    """What a forward pass leaves: the last hidden ``states`` (rows, length, width) and what the next one needs."""
+    """The result of a forward pass: the last hidden ``states`` (rows, length, width) and the state for the next one."""
 
     states: Tensor
     cache: DynamicCache
@@ -28,20 +28,20 @@ class Pass:
 
 
 def head(model: Any, states: Tensor) -> Tensor:
-    """Logits (rows, vocabulary) of ``states`` (rows, width): two dimensions, which is the fast way on a CPU."""
+    """Return the logits (rows, vocabulary) of ``states`` (rows, width); two dimensions are faster on a CPU."""
     logits: Tensor = model.get_output_embeddings()(states)
     return logits.float()
 
 
 def embed(model: Any, ids: Sequence[int]) -> Tensor:
-    """Token embeddings, (length, width)."""
+    """Return the token embeddings (length, width)."""
     table = model.get_input_embeddings()
     embedded: Tensor = table(torch.tensor(list(ids), dtype=torch.long, device=table.weight.device))
     return embedded
 
 
 def run(decoder: Any, shared: Tensor, rows: Sequence[Tensor]) -> Pass:
-    """Run ``rows`` (each (length, width)), each after ``shared``. Gradients flow throughout."""
+    """Run ``rows``, each (length, width), after the ``shared`` prefix. Gradients flow through everything."""
     cache = DynamicCache()
     if len(shared):
         decoder(inputs_embeds=shared[None], past_key_values=cache, use_cache=True)
@@ -56,7 +56,7 @@ def run(decoder: Any, shared: Tensor, rows: Sequence[Tensor]) -> Pass:
 
 
 def step(decoder: Any, before: Pass, states: Tensor) -> Pass:
-    """Go on by one token per row, ``states`` (rows, width)."""
+    """Extend every row by one token; ``states`` is (rows, width)."""
     mask = torch.cat([before.mask, before.mask.new_ones(len(states), 1)], dim=1)
     return _pass(decoder, states[:, None], before.cache, mask, before.positions[:, -1:] + 1)
 
@@ -73,7 +73,7 @@ def _pass(decoder: Any, states: Tensor, cache: DynamicCache, mask: Tensor, posit
 
 
 class Lower:
-    """The layers below ``first``, which training leaves alone: run once per text, and remembered."""
+    """The layers below ``first``, which are not trained: computed once per text and cached."""
 
     def __init__(self, model: Any, first: int, shared: Sequence[int]) -> None:
         self._model, self._first = model, first
@@ -84,7 +84,7 @@ class Lower:
         self.shared = self._states([self._shared_ids], prefixed=False)[0] if computed else self._shared_ids
 
     def states(self, rows: Sequence[Sequence[int]]) -> list[Tensor]:
-        """What the first tuned layer sees of every row, (length, width)."""
+        """Return the input of the first trained layer for every row, each (length, width)."""
         if not self._first:
             return [embed(self._model, row).detach() for row in rows]
         new = [tuple(row) for row in rows if tuple(row) not in self._known]
@@ -101,14 +101,14 @@ class Lower:
 
     @contextmanager
     def upper(self) -> Iterator[Any]:
-        """Within, the decoder is its upper layers only and takes ``states`` as its input."""
+        """Reduce the decoder to its upper layers within the block; it then takes ``states`` as input."""
         with _only(self._decoder, slice(self._first, None)):
             yield self._decoder
 
 
 @contextmanager
 def _only(decoder: Any, part: slice) -> Iterator[None]:
-    """Reduce ``decoder`` to some of its layers; without the last one it has no final norm either."""
+    """Reduce ``decoder`` to some of its layers; without the last layer it also has no final norm."""
     layers, norm = decoder.layers, decoder.norm
     kept = layers[part]
     decoder.layers = kept
@@ -123,6 +123,6 @@ def _only(decoder: Any, part: slice) -> Iterator[None]:
 
 
 def _number(layers: Any) -> None:
-    """The cache keeps keys and values by a layer's number, counted from the first one that runs."""
+    """Renumber the layers from the first one that runs, because the cache is indexed by layer number."""
     for number, layer in enumerate(layers):
         layer.self_attn.layer_idx = number

@@ -1,4 +1,4 @@
-"""The training loop: transformers' Trainer over a PEFT model. Imports torch: only training reaches it."""
+"""The training loop: transformers' Trainer over a PEFT model. Imports torch, so only training imports it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from postil.registry.training.report import Judged, Metrics, Part, measure
 
 
 def adapt(model: Any, options: TrainOptions) -> PeftModel:
-    """Put a fresh LoRA on ``model``, in float32, naming the base by its id."""
+    """Add a new LoRA in float32 to ``model``; its config names the base by id."""
     layers = range(options.first_layer, model.config.num_hidden_layers)
     config = LoraConfig(
         r=options.rank,
@@ -43,13 +43,13 @@ def adapt(model: Any, options: TrainOptions) -> PeftModel:
         task_type="CAUSAL_LM",
     )
     adapted = get_peft_model(model, config)
-    # peft puts the folder's path here; the adapter goes to other machines.
+    # peft stores the folder's path here, but the adapter is used on other machines.
     adapted.peft_config["default"].base_model_name_or_path = options.base_name
     return adapted
 
 
 class Rows:
-    """The training examples as token ids; each look may see the message differently disturbed."""
+    """The training examples as token ids; typing noise is drawn anew on each access."""
 
     def __init__(self, coder: Coder, examples: Sequence[Example], options: TrainOptions) -> None:
         self._coder, self._examples, self._noise = coder, examples, options.noise
@@ -66,7 +66,7 @@ class Rows:
 
 
 class AnswerTrainer(Trainer):
-    """A Trainer whose loss is the answer's alone, with the shared beginning computed once per batch."""
+    """A Trainer whose loss covers only the answer, with the shared prefix computed once per batch."""
 
     def __init__(self, lower: Lower, **settings: Any) -> None:
         super().__init__(data_collator=_collect, **settings)
@@ -79,12 +79,12 @@ class AnswerTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        """Mean negative log-probability of the answers' tokens."""
+        """Return the mean negative log-likelihood of the answers' tokens."""
         rows, lengths = inputs["rows"], inputs["lengths"]
         states = self._lower.states(rows)
         with self._lower.upper() as body:
             seen = run(body, self._lower.shared, states).states
-        # The position before a token predicts it: answers end together, and the last position predicts nothing.
+        # Each position predicts the next token. Answers end together, and the last position predicts nothing.
         before = [row[-n - 1 : -1] for row, n in zip(seen, lengths, strict=True)]
         wanted = [token for row, n in zip(rows, lengths, strict=True) for token in row[-n:]]
         return cross_entropy(head(model, torch.cat(before)), torch.tensor(wanted, device=seen.device))
@@ -95,7 +95,7 @@ def _collect(examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 class Looks(TrainerCallback):
-    """Measures at the end of every part of an epoch, keeps the best state, and tells the watcher."""
+    """Validates several times per epoch, keeps the best state, and informs the watcher."""
 
     def __init__(
         self, model: PeftModel, answers: Callable[[], list[Judged]], every: int, options: TrainOptions, watcher: Watcher
@@ -108,7 +108,7 @@ class Looks(TrainerCallback):
         self.parts: list[Part] = []
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Look if a part is over."""
+        """Validate if a part of the epoch is over."""
         if state.global_step % self._every == 0 or state.global_step == state.max_steps:
             self._look(state.epoch or 0.0)
 
@@ -120,7 +120,7 @@ class Looks(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Pass the loss on."""
+        """Report the loss."""
         if logs and "loss" in logs:
             self._watcher.stepped(state.global_step, float(logs["loss"]))
 
@@ -136,7 +136,7 @@ class Looks(TrainerCallback):
         self._watcher.measured(epoch, metrics, best)
 
     def restore(self) -> None:
-        """Put the best state back into the model."""
+        """Load the best state into the model."""
         set_peft_model_state_dict(self._model, self._state)
 
 
@@ -145,7 +145,7 @@ def _better(new: Metrics, old: Metrics | None) -> bool:
 
 
 def steps_per_epoch(examples: int, options: TrainOptions) -> int:
-    """Batches in one look at all examples."""
+    """Return the number of batches per epoch."""
     return math.ceil(examples / options.batch_size)
 
 
@@ -162,7 +162,7 @@ def fit(model: PeftModel, coder: Coder, examples: Sequence[Example], options: Tr
 
 def _arguments(options: TrainOptions, model: PeftModel) -> TrainingArguments:
     arguments = TrainingArguments(
-        # Nothing is written during training: the folder is asked for and never made.
+        # Required, but never created: nothing is written during training.
         output_dir=str(Path(options.out)),
         num_train_epochs=options.epochs,
         per_device_train_batch_size=options.batch_size,
@@ -181,6 +181,6 @@ def _arguments(options: TrainOptions, model: PeftModel) -> TrainingArguments:
         use_cpu=model.device.type == "cpu",
         dataloader_pin_memory=False,
     )
-    # Of several GPUs, one: what is computed below the tuned layers lies there, and a batch is small.
+    # Use one GPU only: the cached lower layers are on it, and a batch is small.
     arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments

@@ -1,4 +1,4 @@
-"""The base model and its tokenizer, for training and for evaluation. Imports torch only when called."""
+"""Loads the base model and its tokenizer for training and evaluation. Imports torch only when called."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from postil.registry.training.options import Device
 
 
 def load_base(folder: Path, seed: int, device: Device = "auto") -> tuple[Any, Any]:
-    """Model (float32) and tokenizer, seeded before anything random is made. Raises BaseModelError.
+    """Load model (float32) and tokenizer, after seeding the random generators. Raises BaseModelError.
 
-    On a ``device`` of its own choice, that is a GPU if torch sees one.
+    ``device`` auto selects a GPU if torch finds one.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed

@@ -1,4 +1,4 @@
-"""Small accidents of writing, so that an adapter does not lean on capitals, full stops and spelling."""
+"""Adds typing errors, so that an adapter does not depend on capitals, full stops and spelling."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _DROPPED = str.maketrans("", "", string.punctuation.replace("-", ""))
 
 
 def disturb(text: str, share: float, chance: random.Random) -> str:
-    """Return ``text``, with probability ``share`` written as by somebody in a hurry."""
+    """Return ``text``, with probability ``share`` changed as if typed in a hurry."""
     if chance.random() >= share:
         return text
     if chance.random() < 0.5:

@@ -1,4 +1,4 @@
-"""What a training run is told."""
+"""Options of a training run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ SampleShare = Annotated[float, Field(ge=0, le=1)]
 
 
 class TrainOptions(BaseModel):
-    """Files, shape of the adapter, and the course of training; the defaults suit a small base on a CPU.
+    """Files, adapter shape and training schedule; the defaults suit a small base on a CPU.
 
-    ``device`` is where: a GPU if torch sees one, unless it says otherwise. Equal seeds give equal adapters on one kind.
+    ``device`` auto selects a GPU if torch finds one. Equal seeds give equal adapters on the same kind of device.
 
-    ``reject`` is a label for what belongs to no other; a policy names it as its output's ``reject``. Having
-    somewhere else to go, the model gives the real labels little probability on such messages, which the
-    ``confidence`` validator then sees. Layers below ``first_layer`` stay as they are and
-    are run once per text instead of once per epoch. ``half`` stores float16: twice the rank in the same bytes.
+    ``reject`` is a label for messages that fit no other; a policy names it as its output's ``reject``. Because the
+    model can choose it, it gives the real labels little probability on such messages, which the ``confidence``
+    validator detects. Layers below ``first_layer`` are not trained and run once per text instead of once per epoch.
+    ``half`` stores float16: twice the rank in the same number of bytes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,5 +52,5 @@ class TrainOptions(BaseModel):
 
     @property
     def base_name(self) -> str:
-        """What the adapter names as its base: an id, never a path of this machine."""
+        """The id of the base in the adapter's config; never a local path."""
         return self.base_id or self.base.resolve().name

@@ -1,4 +1,4 @@
-"""Who looks on while an adapter is trained."""
+"""Progress of training and evaluation."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from postil.registry.training.report import Metrics
 
 
 class Watcher(Protocol):
-    """Told what happens; all of it may be ignored."""
+    """Receives the progress of training; any method may do nothing."""
 
     def began(self) -> None:
-        """Nothing was refused; the base model is about to be loaded and measured."""
+        """All checks passed; the base model is loaded and measured next."""
 
     def started(self, base: Metrics, steps: int) -> None:
         """The base is measured; ``steps`` of training follow."""
 
     def stepped(self, step: int, loss: float) -> None:
-        """One step is done; ``loss`` is that batch's, in nats per answer token."""
+        """One step is done; ``loss`` is its batch's, in nats per answer token."""
 
     def measured(self, epoch: float, metrics: Metrics, best: bool) -> None:
-        """The validation set was answered; ``best`` so far is kept."""
+        """The validation set was answered; ``best`` says whether this state is the best so far."""
 
 
 class Silent:
-    """Looks away."""
+    """Shows nothing."""
 
     def began(self) -> None:
-        """Ignore it."""
+        """Do nothing."""
 
     def started(self, base: Metrics, steps: int) -> None:
-        """Ignore it."""
+        """Do nothing."""
 
     def stepped(self, step: int, loss: float) -> None:
-        """Ignore it."""
+        """Do nothing."""
 
     def measured(self, epoch: float, metrics: Metrics, best: bool) -> None:
-        """Ignore it."""
+        """Do nothing."""
 
 
 class Count:
@@ -60,17 +60,17 @@ class Count:
         self._progress.stop()
 
     def started(self, answers: int) -> None:
-        """Show how many there will be."""
+        """Show the total number of answers."""
         self._progress.update(self._task, total=answers)
         self._progress.start()
 
     def answered(self, more: int) -> None:
-        """Move the bar."""
+        """Advance the bar."""
         self._progress.update(self._task, advance=more)
 
 
 class Bar:
-    """A progress bar with the loss, and a line for every look at the validation set."""
+    """A progress bar with the loss, and a line for every validation."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -93,22 +93,22 @@ class Bar:
             self._progress.stop()
 
     def began(self) -> None:
-        """Say why nothing moves yet."""
+        """Say that the base is being loaded and measured."""
         self._progress.console.print("measuring the base model ...")
 
     def started(self, base: Metrics, steps: int) -> None:
-        """Show what there is to beat."""
+        """Show the base's figures."""
         self._base = base.accuracy
         self._progress.console.print(f"base: accuracy {base.accuracy:.1%} of {base.examples}")
         self._progress.update(self._task, total=steps)
         self._progress.start()
 
     def stepped(self, step: int, loss: float) -> None:
-        """Move the bar."""
+        """Advance the bar."""
         self._progress.update(self._task, completed=step, loss=loss)
 
     def measured(self, epoch: float, metrics: Metrics, best: bool) -> None:
-        """Print a line that stays."""
+        """Print the validation result."""
         self._progress.console.print(
             f"epoch {epoch:.2f}: loss {metrics.loss:.3f}, accuracy {metrics.accuracy:.1%}"
             f" (base {self._base:.1%}){', best so far' if best else ''}"

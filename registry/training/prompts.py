@@ -1,4 +1,4 @@
-"""Messages and answers as token ids, cut as the engine will see them."""
+"""Messages and answers as token ids, split exactly as the engine will split them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """The tokens of ``{"<field>": "<label>"}`` and the end of turn; before ``end`` the label is spelled and closed."""
+    """The tokens of ``{"<field>": "<label>"}`` and the end of turn; the label and its quote end before ``end``."""
 
     label: str
     ids: tuple[int, ...]
@@ -26,8 +26,8 @@ class ModelAnswer:
 class Coder:
     """Turns examples into token ids with the base's own chat template.
 
-    ``shared`` is the beginning that all prompts have in common (template and instruction): it is computed once
-    per batch instead of once per message, which about halves the work. ``lead`` is what all answers begin with.
+    ``shared`` is the common prefix of all prompts (template and instruction). It is computed once per batch instead of
+    once per message, which about halves the work. ``lead`` is the common prefix of all answers.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, field: str, examples: Sequence[Example]) -> None:
@@ -40,7 +40,7 @@ class Coder:
         self.shared = _common([self._prompt(example, example.message) for example in [*probes, *examples]])
 
     def tail(self, example: Example, message: str | None = None) -> list[int]:
-        """The prompt after the shared beginning; ``message`` replaces the example's own."""
+        """Return the prompt after the shared prefix; ``message`` replaces the example's own."""
         ids = self._prompt(example, example.message if message is None else message)
         if ids[: len(self.shared)] != self.shared:
             ids = self._prompt(example, example.message)
@@ -63,6 +63,6 @@ def _answer(tokenizer: PreTrainedTokenizerBase, field: str, label: str) -> Model
 
 
 def _common(rows: Sequence[Sequence[int]]) -> tuple[int, ...]:
-    """The longest beginning that all ``rows`` share."""
+    """Return the longest common prefix of ``rows``."""
     columns = zip(*rows, strict=False)
     return tuple(column[0] for column in takewhile(lambda column: len(set(column)) == 1, columns))

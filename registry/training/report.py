@@ -1,4 +1,4 @@
-"""What a training run found: figures for people and for ``training.json``."""
+"""The report of a training run: figures for people and for ``training.json``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from postil.registry.training.dataset import Dataset, Example
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One answer: its label, the label's probability among the allowed, and the loss against the right one."""
+    """One answer: its label, that label's probability among the allowed ones, and the loss of the right label."""
 
     example: Example
     label: str
@@ -25,7 +25,7 @@ class Judged:
 
     @property
     def right(self) -> bool:
-        """The answer is the example's label."""
+        """Whether the answer is the example's label."""
         return self.label == self.example.label
 
 
@@ -34,7 +34,7 @@ class _Part(BaseModel):
 
 
 class LabelMetrics(_Part):
-    """How one label fares: its examples, and what was answered to them."""
+    """Results of one label: its examples, and how they were answered."""
 
     examples: int
     accuracy: float
@@ -42,7 +42,7 @@ class LabelMetrics(_Part):
 
 
 class Metrics(_Part):
-    """Accuracy over all examples that have a real label; ``loss`` is nats per answer, up to where it goes wrong."""
+    """Accuracy over all examples with a real label; ``loss`` is in nats per answer, up to the first wrong token."""
 
     examples: int
     right: int
@@ -52,7 +52,7 @@ class Metrics(_Part):
 
 
 class ConfidenceAdvice(_Part):
-    """A ``minimum`` for the confidence validator and what it would have done to the validation set, calibrated."""
+    """A suggested ``minimum`` for the confidence validator, and its effect on the validation set, calibrated."""
 
     minimum: float
     right_below: int
@@ -62,7 +62,7 @@ class ConfidenceAdvice(_Part):
 
 
 class Mistake(_Part):
-    """A validation line that was answered wrong; the surest mistakes are where data or labels want a look."""
+    """A validation line with a wrong answer; the most confident mistakes may be errors in data or labels."""
 
     line: int
     message: str
@@ -72,7 +72,7 @@ class Mistake(_Part):
 
 
 class Part(_Part):
-    """The state after some steps of training."""
+    """Validation results after some steps of training."""
 
     epoch: float
     loss: float
@@ -80,7 +80,7 @@ class Part(_Part):
 
 
 class Evaluation(_Part):
-    """How good an adapter is beside its base, and how far its probabilities can be believed."""
+    """The figures of an adapter and of its base, and the adapter's calibration."""
 
     base: str
     field: str
@@ -97,7 +97,7 @@ class Evaluation(_Part):
 
 
 class TrainReport(Evaluation):
-    """Everything about a run that somebody may ask about later."""
+    """The complete report of a training run."""
 
     data: dict[str, Any]
     options: dict[str, Any]
@@ -109,7 +109,7 @@ class TrainReport(Evaluation):
 
 
 def findings(judged: Sequence[Judged], reject: str | None) -> dict[str, Any]:
-    """The parts of an evaluation that come from an adapter's answers to the validation set."""
+    """Return the parts of an evaluation that come from the adapter's answers to the validation set."""
     metrics, scale = measure(judged, reject), calibration(judged, reject)
     return {
         "adapter_metrics": metrics,
@@ -121,7 +121,7 @@ def findings(judged: Sequence[Judged], reject: str | None) -> dict[str, Any]:
 
 
 def about(dataset: Dataset) -> dict[str, Any]:
-    """Which data it was, without a path of the machine."""
+    """Return a description of the data without local paths."""
     return {"file": dataset.path.name, "digest": dataset.digest, "examples": len(dataset.examples)}
 
 
@@ -148,14 +148,14 @@ def _label(rows: Sequence[Judged]) -> LabelMetrics:
 
 
 def calibration(judged: Sequence[Judged], reject: str | None) -> Calibration:
-    """How to read the probabilities of what would be served: an answer that is the reject label never is."""
+    """Calibrate the probabilities of answers that would be served; reject answers never are."""
     return calibrate([(one.probability, one.right) for one in judged if one.label != reject])
 
 
 def advise(judged: Sequence[Judged], reject: str | None, temperature: float = 1.0) -> ConfidenceAdvice:
-    """The largest minimum, in steps of 0.01 up to 0.5, that loses at most one right answer in a hundred.
+    """Return the largest minimum, in steps of 0.01 up to 0.5, that rejects at most 1 % of the right answers.
 
-    What was answered with the reject label is below any minimum, as it is for the validator.
+    An answer with the reject label counts as below any minimum, as in the validator.
     """
     sure = [(one, -1.0 if one.label == reject else calibrated(one.probability, temperature)) for one in judged]
     right = [chance for one, chance in sure if one.right and one.example.label != reject]
@@ -173,7 +173,7 @@ def advise(judged: Sequence[Judged], reject: str | None, temperature: float = 1.
 
 
 def mistakes(judged: Iterable[Judged], reject: str | None) -> tuple[Mistake, ...]:
-    """All wrong answers to real labels, the surest first."""
+    """Return all wrong answers to real labels, most confident first."""
     wrong = [one for one in judged if not one.right and one.example.label != reject]
     return tuple(
         Mistake(

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 LIBRARIES = ("torch", "transformers", "peft", "accelerate")
-# What a run did, not where its files lay: a report holds no path of the machine that made it.
+# A report records settings, not local paths.
 PATHS = {"data", "validation", "base", "out", "overwrite"}
 
 
 def train(options: TrainOptions, watcher: Watcher | None = None) -> TrainReport:
-    """Train after ``options``, write the adapter to ``options.out`` and return the figures.
+    """Train with ``options``, write the adapter to ``options.out`` and return the figures.
 
     Raises DatasetError, BaseModelError, OutFolderError or TuneExtraMissingError, all before the long work.
     """
@@ -54,7 +54,7 @@ def train(options: TrainOptions, watcher: Watcher | None = None) -> TrainReport:
 
 
 def check_libraries(names: Sequence[str] = LIBRARIES) -> None:
-    """Raises TuneExtraMissingError naming what is missing of ``names``."""
+    """Check that the libraries ``names`` are installed. Raises TuneExtraMissingError."""
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise TuneExtraMissingError(
@@ -76,7 +76,7 @@ def _load(options: TrainOptions) -> tuple[Dataset, Dataset]:
 def _tune(
     options: TrainOptions, training: Dataset, validation: Dataset, watcher: Watcher
 ) -> tuple[PeftModel, Metrics, tuple[Part, ...], list[Judged]]:
-    """The trained model in its best state, the base's figures, the way there, and the final answers."""
+    """Return the trained model in its best state, the base's figures, the history, and the final answers."""
     from postil.registry.training.answers import judge
     from postil.registry.training.loop import Looks, adapt, fit, steps_per_epoch
     from postil.registry.training.model import load_base
@@ -86,7 +86,7 @@ def _tune(
     model, tokenizer = load_base(options.base, options.seed, options.device)
     coder = Coder(tokenizer, training.field, [*training.examples, *validation.examples])
 
-    # The base was never told of a reject label: it chooses among the real ones.
+    # The base does not know the reject label, so it chooses among the real ones.
     real = set(training.labels) - {options.reject}
     base = measure(judge(model, coder, validation.examples, real), options.reject)
     adapted = adapt(model, options)

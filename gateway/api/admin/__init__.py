@@ -1,1 +1,1 @@
-"""The admin API: one file an area."""
+"""The admin API, one file per area."""

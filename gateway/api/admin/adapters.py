@@ -1,4 +1,4 @@
-"""``/api/v1/adapters``: what there is, and which release is live."""
+"""``/api/v1/adapters``: list adapters, promote and roll back releases."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ from postil.registry.releases.channels import Precondition
 
 
 class PromoteBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Which release to make live, and why.
+    """The release to make live, and why.
 
-    With ``if_live``, only if that one is live still (0: if none is); with ``if_revision``, only if nobody has moved
-    ``stable`` since. ``dry_run`` checks all of it and changes nothing.
+    ``if_live`` promotes only if that release is still live (0: only if none is). ``if_revision`` promotes only if
+    ``stable`` has not moved since. ``dry_run`` checks everything and changes nothing.
     """
 
     release: int
@@ -52,7 +52,7 @@ class PromoteBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RollbackBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Where to go back to (the release that was live before, if left out), and why."""
+    """The release to go back to (default: the previous live release), and why."""
 
     to: int | None = None
     reason: str = ""
@@ -68,7 +68,7 @@ def adapter_routes(
     catalog: CatalogHolder,
     plugins: PluginManager,
 ) -> list[Any]:
-    """The adapters with their releases, promote and roll back."""
+    """Return the routes that list adapters and promote and roll back releases."""
     return [*_reading(registry, view), _releases_route(registry, catalog, plugins), *_moving(releases, view)]
 
 

@@ -1,4 +1,4 @@
-"""Who passes to the routes of the admin API: each names the right that it asks for, and one that names none is shut."""
+"""Authorization of the admin API: each route names its permission; a route without one is refused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 def require_permission(callers: Callers, denied: DeniedAttempts) -> Guard:
-    """The guard of every admin route. A path's ``{domain}`` is held against the domains of the key."""
+    """Guard every admin route; a ``{domain}`` in the path is checked against the key's domains."""
 
     def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         caller = None
@@ -36,7 +36,7 @@ def require_permission(callers: Callers, denied: DeniedAttempts) -> Guard:
 
 
 def check_domain(denied: DeniedAttempts, request: AnyRequest, right: Permission, domain: str) -> None:
-    """Hold a domain that stands elsewhere than in the path against the key's. Raises KeyForbiddenError."""
+    """Check a domain that is not in the path against the key's domains. Raises KeyForbiddenError."""
     caller: Caller = request.user
     try:
         _check(caller, right, domain)
@@ -55,7 +55,7 @@ def _check(caller: Caller, right: Any, domain: str | None) -> None:
 
 
 def _refusal(connection: Connection, handler: BaseRouteHandler, caller: Caller | None, status: int) -> DeniedAttempt:
-    """What the log tells: the route as it is declared, never the path as it was sent."""
+    """Return what the log records: the route's template, never the path that the client sent."""
     owner, key = (caller.owner or NOBODY, caller.key) if caller else (NOBODY, None)
     origin = connection.client.host if connection.client else ""
     route = f"{connection.scope.get('method', '')} /api/v1{min(handler.paths, default='')}"

@@ -1,4 +1,4 @@
-"""``/api/v1/adapters/.../canary | shadow | pins``: releases that are tried out, and tenants that keep theirs."""
+"""``/api/v1/adapters/.../canary | shadow | pins``: try releases out, and pin tenants to releases."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from postil.registry.releases.channels import CANARY, SHADOW, Precondition
 
 
 class PointBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Which release, its share of the traffic in per cent, and why; with ``if_revision``, only if nobody moved it."""
+    """A release, its percentage of the traffic, and why; ``if_revision`` sets it only if the channel has not moved."""
 
     release: int
     weight: float
@@ -31,7 +31,7 @@ class PointBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PinBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Which release a tenant gets, and why."""
+    """The release that a tenant is pinned to, and why."""
 
     release: int
     reason: str = ""
@@ -40,7 +40,7 @@ class PinBody(msgspec.Struct, forbid_unknown_fields=True):
 def channel_routes(
     releases: ReleaseService, registry: RegistryHandle, view: ViewAdapter, shadows: Shadows
 ) -> list[Any]:
-    """Canaries and shadows, how shadows agree, and pins."""
+    """Return the routes for canaries, shadows, shadow agreement and pins."""
     return [*_channel_routes(releases, view), _agreement_route(registry, shadows), *_pin_routes(releases, view)]
 
 

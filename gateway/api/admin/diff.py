@@ -1,4 +1,4 @@
-"""``/api/v1/diff``: two releases side by side."""
+"""``/api/v1/diff``: compare two releases."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from postil.registry.releases.service import Registry
 
 
 def compare_routes(registry: RegistryHandle, plugins: PluginManager, denied: DeniedAttempts) -> list[Any]:
-    """The routes that compare."""
+    """Return the route that compares releases."""
 
     @get("/diff", may=Permission.SEE, responses=problems(404, 409, 422))
     async def compare(
@@ -36,7 +36,7 @@ def compare_routes(registry: RegistryHandle, plugins: PluginManager, denied: Den
         before = None if from_ is None else parse_release(from_)
         for ref in filter(None, (before, after)):
             check_domain(denied, request, Permission.SEE, ref.domain)
-        # Artifacts are hashed and tensors compared: nothing that the event loop may wait for.
+        # Hashing files and comparing tensors would block the event loop.
         return show_diff(await asyncio.to_thread(_compare, registry.get(), before, after), plugins)
 
     return [compare]
@@ -49,7 +49,7 @@ def _compare(registry: Registry, before: ReleaseRef | None, after: ReleaseRef) -
 
 
 def _live(registry: Registry, ref: ReleaseRef) -> ReleaseRef:
-    """The release that ``ref`` would take over from. Raises StateConflictError if there is none."""
+    """Return the live release that ``ref`` would replace. Raises StateConflictError if there is none."""
     name = AdapterName(ref.domain, ref.adapter)
     live = registry.state(name).live
     if live is None:

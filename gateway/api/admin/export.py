@@ -1,4 +1,4 @@
-"""``/api/v1``: take a release out."""
+"""``/api/v1``: export a release."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TAR = "application/x-tar"
 
 
 def export_routes(registry: RegistryHandle) -> list[Any]:
-    """How releases go out: as a tar of the artifact, the policy and a model card."""
+    """Return the route that exports a release as a tar of artifact, policy and model card."""
 
     @get(
         "/adapters/{domain:str}/{adapter:str}/releases/{number:int}/artifact",

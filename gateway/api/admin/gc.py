@@ -1,4 +1,4 @@
-"""``/api/v1/gc``: delete the files of releases that nobody points to."""
+"""``/api/v1/gc``: delete the files of releases that are no longer used."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from postil.gateway.tenancy.permissions import Permission
 
 
 class CollectBody(msgspec.Struct, forbid_unknown_fields=True):
-    """How many of each adapter's newest releases keep their files in any case; ``dry_run`` changes nothing.
+    """How many of each adapter's newest releases keep their files; ``dry_run`` changes nothing.
 
-    Without ``keep`` it is what the gateway's settings say.
+    Without ``keep`` the gateway's setting applies.
     """
 
     keep: Annotated[int, msgspec.Meta(ge=0)] | None = None
@@ -28,7 +28,7 @@ class CollectBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def gc_routes(registry: RegistryHandle, sync: CatalogSync, locks: AdapterLocks, keep: int) -> list[Any]:
-    """Garbage collection."""
+    """Return the route that runs a garbage collection."""
 
     @post("/gc", status_code=200, may=Permission.ADMINISTER)
     async def gc(request: AnyRequest, data: JSONBody[CollectBody]) -> CollectReport:

@@ -1,4 +1,4 @@
-"""``/api/v1/events``, ``/api/v1/audit`` and ``/api/v1/live``: what was done, and what was live when."""
+"""``/api/v1/events``, ``/api/v1/audit`` and ``/api/v1/live``: events, their verification, and past live releases."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from postil.registry.releases import history
 
 
 def history_routes(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any]:
-    """The log, its check, and what was live at an instant."""
+    """Return the routes for the event log, its verification, and the releases live at a given time."""
 
     @get("/events", may=Permission.SEE)
     async def events(

@@ -1,4 +1,4 @@
-"""``/api/v1/keys``: several for each tenant, and those of the people and machines that work on the registry."""
+"""``/api/v1/keys``: the keys of tenants, and of the people and machines that manage the registry."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from postil.registry.defaults import OVERLAP_SECONDS
 
 
 class KeyBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A key to add: whose, what for, in which domains (publishers, reviewers), and for how many seconds."""
+    """A key to add: owner, role, domains (for publishers and reviewers), note, and lifetime in seconds."""
 
     owner: str
     role: Role = Role.TENANT
@@ -40,14 +40,14 @@ class KeyBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RotateBody(msgspec.Struct, forbid_unknown_fields=True):
-    """For how many seconds the old key goes on, and the new one is good (as long as the old one was, if left out)."""
+    """How long the old key stays valid, and the new key's lifetime (default: that of the old key), in seconds."""
 
     overlap: float = OVERLAP_SECONDS
     expires_in: float | None = None
 
 
 def key_routes(registry: RegistryHandle, callers: Callers) -> list[Any]:
-    """What the admin sees of keys, and does to them."""
+    """Return the routes with which an admin lists, adds, rotates and revokes keys."""
     return [_listing(registry), *_changing(registry, callers)]
 
 

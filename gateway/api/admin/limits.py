@@ -1,4 +1,4 @@
-"""``/api/v1/tenants/NAME/limits`` and ``/api/v1/usage``; and ``/v1/usage``, where a tenant sees its own."""
+"""``/api/v1/tenants/NAME/limits`` and ``/api/v1/usage`` for admins; ``/v1/usage`` for a tenant's own usage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from postil.registry.names import parse_adapter
 
 
 class LimitsBody(msgspec.Struct, forbid_unknown_fields=True):
-    """All limits that are to be in force; what is left out is not limited."""
+    """All limits of a tenant; a limit that is left out is removed."""
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -37,7 +37,7 @@ class LimitsBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def limit_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger) -> list[Any]:
-    """What the admin sets and sees; the door is around it."""
+    """Return the routes with which an admin reads and sets limits and reads usage."""
 
     @get("/tenants/{name:str}/limits", may=Permission.SEE_KEYS)
     async def shown(name: FromPath[str]) -> Limits:
@@ -69,7 +69,7 @@ def limit_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger
 
 
 def usage_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger) -> list[Any]:
-    """What a tenant may ask: of itself."""
+    """Return the route with which a tenant reads its own usage."""
 
     @get("/v1/usage")
     async def mine(
@@ -83,7 +83,7 @@ def usage_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger
         report = _report(registry, by, caller.name, adapter, since, until)
         await ledger.flush()
         data = await asyncio.to_thread(whole, report)
-        # What was tried out on copies of its requests is no use of a tenant's.
+        # Copies of requests to a shadow do not count as the tenant's usage.
         seen = [{name: value for name, value in entry.items() if name != usage.SHADOW} for entry in data]
         return TenantUsage(data=show_usage(entry for entry in seen if entry["requests"] or usage.RETRY in entry))
 
@@ -98,7 +98,7 @@ def _report(
     since: str | None,
     until: str | None,
 ) -> Callable[..., Page[dict[str, Any]]]:
-    """The report that is asked for, page by page. Raises BadRequestError or NameInvalidError."""
+    """Return the requested usage report, page by page. Raises BadRequestError or NameInvalidError."""
     if by not in usage.GROUPS:
         raise BadRequestError(f"by cannot be {by[:20]!r}; it is one of {', '.join(usage.GROUPS)}")
     asked = None if adapter is None else _adapter(adapter)

@@ -1,4 +1,4 @@
-"""What the routes of the admin API share."""
+"""Parameters that the routes of the admin API share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from postil.registry.db.paging import MOST
 from postil.registry.names import AdapterName, parse_adapter
 
 AnyRequest = Request[Any, Any, Any]
-# Of every list: how many of it, and the cursor of the page before, to begin after it.
+# Of every list: the page size, and the cursor at which the page starts.
 Limit = Annotated[int, QueryParameter(ge=1, le=MOST, description="At most so many of the list.")]
 After = Annotated[
     str | None, QueryParameter(description="`next` of the page before; without it, the list begins at its start.")
@@ -23,12 +23,12 @@ NewestFirst = Annotated[bool, QueryParameter(description="Whether the newest com
 
 
 def adapter_name(domain: str, adapter: str) -> AdapterName:
-    """The adapter that a path names. Raises NameInvalidError."""
+    """Return the adapter that a path names. Raises NameInvalidError."""
     return parse_adapter(f"{domain}/{adapter}")
 
 
 def seconds(number: float | None) -> timedelta | None:
-    """A span of time. Raises BadRequestError at one that no calendar holds."""
+    """Return a duration. Raises BadRequestError if it exceeds what a date can hold."""
     try:
         return None if number is None else timedelta(seconds=number)
     except (OverflowError, ValueError) as error:
@@ -36,12 +36,12 @@ def seconds(number: float | None) -> timedelta | None:
 
 
 def caller_of(request: AnyRequest) -> Caller:
-    """Who the door let through."""
+    """Return the authenticated caller."""
     caller: Caller = request.user
     return caller
 
 
 def actor(request: AnyRequest) -> str:
-    """Who did it: the key's owner. Of the admin key file, which many may share, who they themselves say they are."""
+    """Return the actor: the key's owner, or for the shared admin key file the name that the client states."""
     caller = caller_of(request)
     return request.headers.get("x-postil-actor", caller.owner)[:200] if caller.root else caller.owner

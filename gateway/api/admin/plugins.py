@@ -1,4 +1,4 @@
-"""What the installed plugins offer, and where each of them comes from."""
+"""The components of the installed plugins, and the package or file that provides each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BY_NAME = Order("plugins", [("kind", str), ("name", str)])
 
 
 def plugin_route(plugins: PluginManager) -> Any:
-    """``/api/v1/plugins``."""
+    """Return the route ``/api/v1/plugins``."""
 
     @get("/plugins", may=Permission.LOOK)
     async def shown(after: After = None, limit: Limit = DEFAULT_LIMIT) -> PluginPage:

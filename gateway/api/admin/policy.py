@@ -1,4 +1,4 @@
-"""``/api/v1/policy-schema``: what a policy may say on this gateway."""
+"""``/api/v1/policy-schema``: the JSON Schema of policies on this gateway."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from postil.registry.policy.schema import policy_schema
 
 
 def policy_routes(plugins: PluginManager) -> list[Any]:
-    """The routes about policies themselves."""
+    """Return the routes about policies."""
 
     @get("/policy-schema", may=Permission.LOOK)
     async def schema() -> dict[str, Any]:

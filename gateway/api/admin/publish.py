@@ -1,4 +1,4 @@
-"""``/api/v1``: publish a release, from an upload or from a hub."""
+"""``/api/v1``: publish a release from an upload or from a hub."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from postil.registry.policy.policy import Policy, parse_policy
 
 
 class SourceBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Where on a hub the adapter lies (``hf://org/name@revision``), how it answers (YAML), and why."""
+    """The adapter's place on a hub (``hf://org/name@revision``), its policy (YAML), and a note."""
 
     source: str
     policy: str | None = None
@@ -33,9 +33,9 @@ class SourceBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def publish_routes(publishing: PublishService, plugins: PluginManager, limit_mib: int) -> list[Any]:
-    """How adapters come in: as an archive in the form field ``artifact``, or as ``source`` in a form or in JSON."""
+    """Return the publish route: an archive in the form field ``artifact``, or a ``source`` in a form or in JSON."""
 
-    # A mebibyte more than the adapter itself: the policy, the note and the form around them.
+    # One MiB more than the adapter itself, for the policy, the note and the form around them.
     @post(
         "/adapters/{domain:str}/{adapter:str}/releases",
         request_max_body_size=(limit_mib + 1) << 20,
@@ -92,7 +92,7 @@ def _policy(text: str | None) -> Policy | None:
 
 
 async def _while_wanted(request: AnyRequest, work: Coroutine[Any, Any, Published]) -> Published:
-    """Do the work, unless the client leaves before it is done."""
+    """Run the work, and cancel it if the client disconnects first."""
     task, gone = asyncio.create_task(work), asyncio.create_task(_gone(request))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""``/api/v1/adapters/.../retire | restore`` and ``/api/v1/domains/.../default``: what is in service."""
+"""``/api/v1/adapters/.../retire | restore`` and ``/api/v1/domains/.../default``: put releases in and out of service."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from postil.gateway.tenancy.permissions import Permission
 
 
 class ReasonBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Why; it is kept in the log."""
+    """The reason, stored in the event log."""
 
     reason: str = ""
 
 
 class DefaultBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Which adapter answers for the domain, by its name within it, and why."""
+    """The domain's default adapter, by its name within the domain, and why."""
 
     adapter: str
     reason: str = ""
 
 
 def retire_routes(service: RetireService, view: ViewAdapter) -> list[Any]:
-    """The routes over one gateway; the door is around them."""
+    """Return the routes that retire and restore, and set a domain's default adapter."""
     return [*_adapter_routes(service, view), *_release_routes(service, view), _default_route(service, view)]
 
 

@@ -1,4 +1,4 @@
-"""``GET /v1/reviews/{id}`` for the tenant whose answer it is, and ``/api/v1/reviews`` for those who decide."""
+"""``GET /v1/reviews/{id}`` for the tenant that got the answer, and ``/api/v1/reviews`` for reviewers."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ Act = Callable[..., tables.Review]
 
 
 class AssignBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Who is to decide."""
+    """The person who should decide."""
 
     person: str
 
 
 class DecideBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A remark, and for an edit the answer that stands."""
+    """A remark, and for an edit the corrected answer."""
 
     note: str = ""
     answer: str | None = None
 
 
 def review_routes(reviewing: Reviews, callers: Callers) -> list[Any]:
-    """What a tenant may ask."""
+    """Return the route with which a tenant reads its review."""
 
     @get("/v1/reviews/{review_id:str}")
     async def mine(
@@ -66,7 +66,7 @@ def review_routes(reviewing: Reviews, callers: Callers) -> list[Any]:
 
 
 def admin_review_routes(registry: RegistryHandle, reviewing: Reviews, denied: DeniedAttempts) -> list[Any]:
-    """What those who decide may ask."""
+    """Return the routes with which reviewers list, assign and decide reviews."""
     return [*_reading(registry, denied), *_deciding(registry, reviewing)]
 
 
@@ -111,7 +111,7 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any]:
 
 
 async def _theirs(registry: RegistryHandle, request: AnyRequest, review_id: str) -> tables.Review:
-    """A review, if it is of a domain that the key reviews; else it is none for this key. Raises NotFoundError."""
+    """Return a review if its domain is one of the key's. Raises NotFoundError otherwise."""
     return await asyncio.to_thread(reviews.get, registry.database(), review_id, caller_of(request).scope)
 
 

@@ -1,4 +1,4 @@
-"""``/api/v1``: all routes of the admin API, behind one guard, each given the parts that it needs."""
+"""``/api/v1``: all routes of the admin API behind one guard, each given only the parts that it needs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from postil.gateway.control.runtime import Runtime
 
 
 def admin_router(runtime: Runtime) -> Router:
-    """Every admin route of one gateway."""
+    """Return the router with every admin route of a gateway."""
     registry, callers, catalog = runtime.registry, runtime.callers, runtime.catalog
     denied, releases = runtime.denied_attempts, runtime.releases
     view = adapter_view(catalog, runtime.plugins)

@@ -1,4 +1,4 @@
-"""``/api/v1/domains``: which keys a domain's adapters have to be signed with."""
+"""``/api/v1/domains``: the keys that a domain's adapters must be signed with."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _BY_NAME = Order("domains", [("domain", str)])
 
 
 class KeysBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The public keys (PEM) that a domain accepts from now on, and no others; none: it needs no signatures."""
+    """The public keys (PEM) that a domain accepts; they replace all earlier ones. Empty: no signatures needed."""
 
     keys: list[str]
     reason: str = ""
 
 
 def signing_routes(registry: RegistryHandle, signatures: SignatureGate) -> list[Any]:
-    """What domains require of signatures: to see, and to change."""
+    """Return the routes that read and set what signatures domains require."""
 
     @get("/domains", may=Permission.SEE_KEYS)
     async def domains(after: After = None, limit: Limit = DEFAULT_LIMIT) -> DomainPage:
@@ -46,5 +46,5 @@ def _change(registry: RegistryHandle, signatures: SignatureGate, domain: str, da
     try:
         return require(registry.database(), domain, data.keys, reason=data.reason, actor=by)
     finally:
-        # Whatever came of it: a database that is lost while it commits may have the keys.
+        # In any case: if the database connection is lost during the commit, the keys may be stored.
         signatures.forget([domain])

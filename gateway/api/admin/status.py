@@ -1,4 +1,4 @@
-"""``/api/v1/status``: what the gateway is doing."""
+"""``/api/v1/status``: the state of the gateway."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from postil.gateway.tenancy.permissions import Permission
 
 @dataclass(frozen=True, slots=True)
 class StatusParts:
-    """What is looked at to say how the gateway does."""
+    """The parts of the gateway that the status is read from."""
 
     engine: EngineHandle
     registry: RegistryHandle
@@ -41,7 +41,7 @@ class StatusParts:
 
 
 def status_route(parts: StatusParts) -> Any:
-    """The route over one gateway."""
+    """Return the status route."""
 
     @get("/status", sync_to_thread=False, may=Permission.SEE)
     def shown(request: AnyRequest) -> Status:
@@ -51,7 +51,7 @@ def status_route(parts: StatusParts) -> Any:
 
 
 def status(parts: StatusParts, caller: Caller) -> Status:
-    """What the gateway is doing, and what of each adapter that the key may see is live and loaded."""
+    """Return the gateway's state, with the live and loaded releases of each adapter that the key may see."""
     base = parts.registry.get().base if parts.registry.started else None
     wanted = [
         _wanted(parts, loaded, _reasons(reasons, caller))
@@ -75,14 +75,14 @@ def status(parts: StatusParts, caller: Caller) -> Status:
 
 
 def _reasons(reasons: list[str], caller: Caller) -> list[str]:
-    """Why a release is held. Whose pin it is, is for those who may know who the tenants are."""
+    """Return why the engine should hold a release; pinned tenants are named only for keys that may see tenants."""
     if caller.may(Permission.SEE_KEYS):
         return reasons
     return list(dict.fromkeys(f"{PIN_OF}a tenant" if each.startswith(PIN_OF) else each for each in reasons))
 
 
 def _wanted(parts: StatusParts, loaded: LoadedRelease, reasons: list[str]) -> WantedRelease:
-    """A release that the engine has to hold, and whether it does."""
+    """Convert a release that the engine should hold, and whether it does."""
     failure = parts.engine.load_failure(loaded)
     entry = parts.catalog.current.entries[loaded.ref.name]
     return WantedRelease(
@@ -96,7 +96,7 @@ def _wanted(parts: StatusParts, loaded: LoadedRelease, reasons: list[str]) -> Wa
 
 
 def _unservable(parts: StatusParts, caller: Caller) -> list[WantedRelease]:
-    """The releases that the engine should hold, but that cannot be served on this gateway."""
+    """Return the releases that the engine should hold but that this gateway cannot serve."""
     return [
         WantedRelease(
             release=str(entry.name.release(number)),
@@ -112,13 +112,13 @@ def _unservable(parts: StatusParts, caller: Caller) -> list[WantedRelease]:
 
 
 def _seen(parts: StatusParts, caller: Caller) -> list[AdapterEntry]:
-    """The adapters that a key may see, by name."""
+    """Return the adapters that a key may see, by name."""
     entries = parts.catalog.current.entries
     return [entries[name] for name in sorted(entries) if caller.may(Permission.SEE, entries[name].name.domain)]
 
 
 def _comparisons(parts: StatusParts, caller: Caller) -> list[ReleaseComparison]:
-    """What is compared with its predecessor, and the evidence so far."""
+    """Return the running comparisons and their evidence so far."""
     found = []
     for name in (str(entry.name) for entry in _seen(parts, caller)):
         watch = parts.monitor.watch(name)

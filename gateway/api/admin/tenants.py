@@ -1,4 +1,4 @@
-"""``/api/v1/tenants``: who may ask, and what."""
+"""``/api/v1/tenants``: tenants and their domains."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from postil.registry.db.paging import DEFAULT_LIMIT
 
 
 class TenantBody(msgspec.Struct, forbid_unknown_fields=True):
-    """A tenant to add, with its first key, which expires in so many seconds if that is said."""
+    """A tenant to add with its first key; the key's lifetime is in seconds, unlimited if left out."""
 
     name: str
     domains: list[str]
@@ -30,7 +30,7 @@ class TenantBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseService) -> list[Any]:
-    """Who may ask, and what: to see, and to change."""
+    """Return the routes that list, add and remove tenants."""
 
     @get("/tenants", may=Permission.SEE_KEYS)
     async def list_tenants(after: After = None, limit: Limit = DEFAULT_LIMIT) -> TenantPage:

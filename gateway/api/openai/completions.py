@@ -30,17 +30,17 @@ log = logging.getLogger(__name__)
 
 
 class CallerDirectory(Protocol):
-    """Who knows the keys."""
+    """Looks up callers by their keys."""
 
     def identify(self, authorization: str | None) -> Caller:
-        """Who asks. Raises AuthenticationError, KeyForbiddenError, or EngineUnavailableError before that is known."""
+        """Return the caller. Raises AuthenticationError, KeyForbiddenError or EngineUnavailableError (not ready)."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionParts:
-    """What the two endpoints need of the gateway, or of the worker, that they are answered by.
+    """The parts of a gateway or worker that the two completion endpoints need.
 
-    ``body_limit`` is how many bytes a request may have, and ``sequence_limit`` how many answers it may ask for.
+    ``body_limit`` is the maximum body size in bytes, ``sequence_limit`` the maximum number of sequences per request.
     """
 
     context: InferenceContext
@@ -52,9 +52,9 @@ class CompletionParts:
 
 
 class CompletionsShortcut:
-    """An application in which the two generation endpoints are reached without anybody else on the way.
+    """An ASGI application that routes the two completion endpoints past the web framework.
 
-    What a framework does for each of its requests is a tenth of what such a request costs here.
+    The framework's work per request would be a tenth of the cost of such a request here.
     """
 
     def __init__(self, parts: CompletionParts, app: ASGIApp) -> None:
@@ -62,13 +62,13 @@ class CompletionsShortcut:
         self._hot: dict[str, ASGIApp] = {kind.value: _handler(parts, kind) for kind in Kind}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; or start and stop with the server."""
-        hot = self._hot.get(scope["path"]) if scope["type"] == ScopeType.HTTP else None  # A lifespan has no path.
+        """Answer one request, or handle the server's lifespan."""
+        hot = self._hot.get(scope["path"]) if scope["type"] == ScopeType.HTTP else None  # A lifespan scope has no path.
         await (hot or self._app)(scope, receive, send)
 
 
 def completion_routes(parts: CompletionParts) -> list[ASGIRouteHandler]:
-    """The two generation endpoints over one gateway, as routes of the framework."""
+    """Return the two completion endpoints as routes of the framework."""
     return [asgi(kind.value, copy_scope=False)(_handler(parts, kind)) for kind in Kind]
 
 
@@ -112,7 +112,7 @@ async def _answer(parts: CompletionParts, caller: Caller, ask: CompletionRequest
 
 
 async def _until_gone(work: Coroutine[None, None, None], receive: Receive) -> None:
-    """Do the work until it is done or the client has left: then it is cancelled, and the engine stops too."""
+    """Run the work; if the client disconnects first, cancel it, which also stops the engine."""
     task, left = asyncio.current_task(), False
     assert task is not None, "a coroutine runs in one"
 
@@ -127,7 +127,7 @@ async def _until_gone(work: Coroutine[None, None, None], receive: Receive) -> No
     try:
         await work
     except asyncio.CancelledError:
-        if not left or task.uncancel():  # Somebody else wants it to end, too.
+        if not left or task.uncancel():  # Another task cancels this one too.
             raise
     finally:
         watching.cancel()
@@ -156,16 +156,16 @@ def _authorization(scope: Scope) -> str | None:
 
 
 class Wire:
-    """The way back to one client. What has begun is not begun again."""
+    """Sends the response to one client. A response that has started is not started again."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._begun = False
-        # Headers for whatever the answer will be.
+        # Headers of any response, filled in while the request runs.
         self.told: Mapping[str, str] = {}
 
     async def answer(self, answer: PipelineResponse) -> None:
-        """Send an answer, whole or as it comes."""
+        """Send an answer, whole or streamed."""
         headers = {"content-type": answer.content_type, **answer.headers}
         if isinstance(answer.body, bytes):
             await self.whole(200, headers, answer.body)
@@ -176,12 +176,12 @@ class Wire:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def error(self, error: GatewayError, *, status: int | None = None) -> None:
-        """Send an error in OpenAI's shape, unless an answer has begun: that one just ends."""
+        """Send an error in OpenAI's format; if the response has started, just end it."""
         answer = render("/v1", error, status)
         await self.whole(answer.status, answer.headers, answer.body)
 
     async def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        """Send everything at once."""
+        """Send a complete response."""
         if self._begun:
             return
         await self._begin(status, {**headers, "content-length": str(len(body))})

@@ -1,4 +1,4 @@
-"""``GET /v1/models``: what this key may put into ``model``."""
+"""``GET /v1/models``: the values of ``model`` that a key may use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ JSON = "application/json"
 
 
 class ModelCard(msgspec.Struct, kw_only=True):
-    """Something that may be put into ``model``; ``owned_by`` is its domain."""
+    """A value that ``model`` may take; ``owned_by`` is its domain."""
 
     id: str
     object: Literal["model"] = "model"
@@ -29,7 +29,7 @@ class ModelCard(msgspec.Struct, kw_only=True):
 
 
 class ModelList(msgspec.Struct, kw_only=True):
-    """All that this key may put into ``model``."""
+    """All values of ``model`` that this key may use."""
 
     object: Literal["list"] = "list"
     data: list[ModelCard]
@@ -39,13 +39,13 @@ Cards = Mapping[str, ModelCard]
 
 
 def model_routes(catalog: CatalogHolder, callers: Callers) -> list[HTTPRouteHandler]:
-    """The list and its single entries, over one gateway."""
+    """Return the routes for the list and its entries."""
     lists = Lists()
 
     @get("/v1/models", sync_to_thread=False)
     def list_models(request: Request[Any, Any, Any]) -> Response[ModelList]:
         _, whole = lists.of(catalog.current, _caller(callers, request))
-        # Encoded once for all who may ask the same.
+        # Encoded once for all callers with the same rights.
         return Response(cast(ModelList, whole), media_type=JSON)
 
     @get("/v1/models/{model:path}", sync_to_thread=False)
@@ -60,14 +60,14 @@ def model_routes(catalog: CatalogHolder, callers: Callers) -> list[HTTPRouteHand
 
 
 class Lists:
-    """What callers may ask, made once for all that may ask the same, until the catalog is another one."""
+    """Model lists, cached per set of rights until the catalog changes."""
 
     def __init__(self) -> None:
         self._catalog: Catalog | None = None
         self._made: dict[tuple[bool, frozenset[str]], tuple[Cards, bytes]] = {}
 
     def of(self, catalog: Catalog, caller: Caller) -> tuple[Cards, bytes]:
-        """The cards by their names, and the list as it is sent."""
+        """Return the models by name, and the encoded list."""
         if catalog is not self._catalog:
             self._catalog, self._made = catalog, {}
         rights = (caller.admin, caller.domains)

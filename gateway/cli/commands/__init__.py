@@ -1,1 +1,1 @@
-"""The commands of ``postil``: one file a command."""
+"""The ``postil`` commands, one file each."""

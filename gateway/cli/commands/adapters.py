@@ -1,4 +1,4 @@
-"""``postil adapters list | retire | restore`` and ``postil releases retire | restore``: what is in service."""
+"""``postil adapters list | retire | restore`` and ``postil releases retire | restore``."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from postil.gateway.cli.default_command import ListByDefault
 from postil.gateway.cli.output import DEFAULT_LIMIT, All, AsJson, Limit, console, print_json
 from postil.registry.names import parse_adapter, parse_release
 
-Adapter = Annotated[str, typer.Argument(help="Which: domain/adapter.")]
-Release = Annotated[str, typer.Argument(help="Which: domain/adapter@number.")]
+Adapter = Annotated[str, typer.Argument(help="The adapter: domain/adapter.")]
+Release = Annotated[str, typer.Argument(help="The release: domain/adapter@number.")]
 
 
 def make_cli() -> typer.Typer:
-    """The group of commands about adapters."""
-    cli = typer.Typer(help="Adapters, and which are in service.", no_args_is_help=True)
+    """Return the `adapters` command group."""
+    cli = typer.Typer(help="List, retire and restore adapters.", no_args_is_help=True)
     cli.command("list")(list_adapters)
     cli.command("retire")(retire_adapter)
     cli.command("restore")(restore_adapter)
@@ -26,8 +26,8 @@ def make_cli() -> typer.Typer:
 
 
 def make_releases_cli() -> typer.Typer:
-    """The group of commands about releases; without one of them, it lists."""
-    cli = typer.Typer(cls=ListByDefault, help="Show releases (list), and take them out of service or back.")
+    """Return the `releases` command group, which lists by default."""
+    cli = typer.Typer(cls=ListByDefault, help="List, retire and restore releases.")
     cli.command("list")(releases)
     cli.command("retire")(retire_release)
     cli.command("restore")(restore_release)
@@ -35,33 +35,33 @@ def make_releases_cli() -> typer.Typer:
 
 
 def list_adapters(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJson = False) -> None:
-    """Show the adapters: what is live, tried and retired. As JSON: `{"data": [...], "next": ...}`."""
+    """List the adapters with their live, canary and retired state. JSON: `{"data": [...], "next": ...}`."""
     with connected() as client:
         show_adapters(call_list(client, "/api/v1/adapters", {}, 0 if all_ else limit), as_json)
 
 
 def retire_adapter(adapter: Adapter, reason: Reason = "", as_json: AsJson = False) -> None:
-    """Take an adapter out of service whole: nobody is answered by it, and it stays in the history."""
+    """Retire a whole adapter: it answers no more requests and stays in the history."""
     name = parse_adapter(adapter)
     back = f"bring it back with `postil adapters restore {name}`"
     _post(f"/api/v1/adapters/{name}/retire", reason, f"{name} is retired; {back}", as_json)
 
 
 def restore_adapter(adapter: Adapter, reason: Reason = "", as_json: AsJson = False) -> None:
-    """Bring a retired adapter back, with what was live, tried and pinned."""
+    """Restore a retired adapter with its live release, channels and pins."""
     name = parse_adapter(adapter)
     _post(f"/api/v1/adapters/{name}/restore", reason, f"{name} is in service again", as_json)
 
 
 def retire_release(release: Release, reason: Reason = "", as_json: AsJson = False) -> None:
-    """Take a release out of service: only tenants that are pinned to it keep it. It stays in the history."""
+    """Retire a release: only tenants pinned to it keep it. It stays in the history."""
     ref = parse_release(release)
     back = f"bring it back with `postil releases restore {ref}`"
     _post(f"/api/v1/adapters/{ref.name}/releases/{ref.number}/retire", reason, f"{ref} is retired; {back}", as_json)
 
 
 def restore_release(release: Release, reason: Reason = "", as_json: AsJson = False) -> None:
-    """Bring a retired release back: it can be asked for and promoted again."""
+    """Restore a retired release: clients can request it and you can promote it again."""
     ref = parse_release(release)
     _post(f"/api/v1/adapters/{ref.name}/releases/{ref.number}/restore", reason, f"{ref} is in service again", as_json)
 

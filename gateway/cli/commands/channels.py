@@ -1,4 +1,4 @@
-"""``postil canary | shadow | pin | unpin | agreement``: try releases out, and let tenants keep theirs."""
+"""``postil canary | shadow | pin | unpin | agreement``: try releases out, and pin tenants to releases."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from postil.gateway.cli.output import AsJson, console, print_json, print_table
 from postil.registry.names import AdapterName, parse_adapter, parse_release
 
 What = Annotated[str, typer.Argument(help="domain/adapter@number; with --end, domain/adapter.")]
-End = Annotated[bool, typer.Option("--end", help="End it.")]
+End = Annotated[bool, typer.Option("--end", help="End the canary or shadow.")]
 TenantName = Annotated[str, typer.Argument(help="The tenant's name.")]
 
 
 def canary(
     what: What,
-    weight: Annotated[float, typer.Option(help="Its share of the answers, in per cent.")] = 10.0,
+    weight: Annotated[float, typer.Option(help="Percentage of requests that it answers.")] = 10.0,
     end: End = False,
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Let a release answer a share of the requests; the same users always get it. A worse one is rolled back."""
+    """Send a share of the requests to a release, always from the same users. A worse one is rolled back."""
     _set("canary", what, weight, end, reason, as_json)
 
 
 def shadow(
     what: What,
-    weight: Annotated[float, typer.Option(help="The share of the requests it gets a copy of, in per cent.")] = 100.0,
+    weight: Annotated[float, typer.Option(help="Percentage of requests that are copied to it.")] = 100.0,
     end: End = False,
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Send a release copies of requests; nobody sees its answers. `postil agreement` shows how they compare."""
+    """Send copies of requests to a release; clients never see its answers. Compare with `postil agreement`."""
     _set("shadow", what, weight, end, reason, as_json)
 
 
 def pin(
     tenant: TenantName,
-    release: Annotated[str, typer.Argument(help="Which: domain/adapter@number.")],
+    release: Annotated[str, typer.Argument(help="The release: domain/adapter@number.")],
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Give a tenant one release, whatever is live."""
+    """Pin a tenant to one release, whichever release is live."""
     ref = parse_release(release)
     with connected() as client:
         state = call(
@@ -55,19 +55,21 @@ def pin(
 
 def unpin(
     tenant: TenantName,
-    adapter: Annotated[str, typer.Argument(help="Which: domain/adapter.")],
+    adapter: Annotated[str, typer.Argument(help="The adapter: domain/adapter.")],
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Let a tenant follow what is live again."""
+    """Remove a tenant's pin: it gets the live release again."""
     name = parse_adapter(adapter)
     with connected() as client:
         state = call(client, "DELETE", f"/api/v1/adapters/{name}/pins/{tenant}", params={"reason": reason})
     _say(state, f"{tenant} gets what is live of {name}", as_json)
 
 
-def agreement(adapter: Annotated[str, typer.Argument(help="Which: domain/adapter.")], as_json: AsJson = False) -> None:
-    """Show how often shadows said what the release that answered said."""
+def agreement(
+    adapter: Annotated[str, typer.Argument(help="The adapter: domain/adapter.")], as_json: AsJson = False
+) -> None:
+    """Show how often each shadow gave the same answer as the release that served the request."""
     with connected() as client:
         found = call(client, "GET", f"/api/v1/adapters/{parse_adapter(adapter)}/agreement")
     if as_json:

@@ -18,15 +18,17 @@ _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def diff(
-    release: Annotated[str, typer.Argument(help="Which: domain/adapter@number.")],
+    release: Annotated[str, typer.Argument(help="The release: domain/adapter@number.")],
     to: Annotated[
-        str | None, typer.Argument(help="The one to compare it with; without it, the live one is what came before.")
+        str | None,
+        typer.Argument(help="The release to compare with; default: compare the live release with the first."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what differs between two releases: policy, figures of training, ranks, changed modules.
+    """Compare two releases: policy, training figures, ranks and changed modules.
 
-    With two, from the first to the second. With one, from the live release to that one: what a promote would change.
+    Two releases are compared from the first to the second. One release is compared with the live one: that is what
+    a promote would change.
     """
     names = {"to": release} if to is None else {"from": release, "to": to}
     params = {key: str(parse_release(name)) for key, name in names.items()}

@@ -24,8 +24,8 @@ from postil.registry.names import parse_adapter
 
 
 def make_cli() -> typer.Typer:
-    """The group of commands."""
-    cli = typer.Typer(help="What domains ask of their adapters, and which answers for one.", no_args_is_help=True)
+    """Return the `domains` command group."""
+    cli = typer.Typer(help="List domains; set their signing keys and default adapters.", no_args_is_help=True)
     cli.command("list")(list_domains)
     cli.command("require-signature")(require_signature)
     cli.command("set-default")(set_default)
@@ -33,9 +33,9 @@ def make_cli() -> typer.Typer:
 
 
 def list_domains(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJson = False) -> None:
-    """Show the domains, the keys that their adapters are signed with, and what they serve unsigned all the same.
+    """List the domains, the signing keys that they accept, and the unsigned releases that they still serve.
 
-    As JSON: `{"data": [...], "next": ...}`.
+    JSON: `{"data": [...], "next": ...}`.
     """
     with connected() as client:
         found = call_list(client, "/api/v1/domains", {}, 0 if all_ else limit)
@@ -57,16 +57,16 @@ def list_domains(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJso
 def require_signature(
     domain: Annotated[str, typer.Argument(help="The domain.")],
     key: Annotated[
-        list[Path] | None, typer.Option(help="A public key (PEM); give it several times to accept several.")
+        list[Path] | None, typer.Option(help="A public key (PEM); repeat the option for several keys.")
     ] = None,
-    none: Annotated[bool, typer.Option("--none", help="Ask for no signatures any more.")] = False,
+    none: Annotated[bool, typer.Option("--none", help="Require no signatures any more.")] = False,
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Let a domain take and load only adapters signed with one of these keys, and with no others from now on.
+    """Require signatures: the domain then accepts only adapters signed with one of these keys.
 
-    What it serves already goes on answering, and is named here if it is not signed: it cannot be promoted, or loaded
-    again, until the same adapter is published with a signature.
+    The keys replace any earlier ones. Releases that are served now stay served. Those without a valid signature are
+    listed here: you cannot promote or load them again until you publish the same adapter with a signature.
     """
     if none == bool(key):
         raise CommandError("give either --key PUBLIC.pem (once or more) or --none")
@@ -81,11 +81,11 @@ def require_signature(
 
 def set_default(
     domain: Annotated[str, typer.Argument(help="The domain.")],
-    adapter: Annotated[str, typer.Argument(help="Which of its adapters: triage, or healthcare/triage.")],
+    adapter: Annotated[str, typer.Argument(help="One of its adapters, such as triage or healthcare/triage.")],
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
-    """Have an adapter answer where only its domain is asked for."""
+    """Set the adapter that answers when a request names only the domain."""
     name = parse_adapter(adapter if "/" in adapter else f"{domain}/{adapter}")
     if name.domain != domain:
         raise CommandError(f"{name} is not an adapter of {domain}; name one that is")
@@ -99,7 +99,8 @@ def set_default(
 
 
 def _read(path: Path) -> str:
-    # Slow to import. It looks before anything is sent, so that a private key never leaves this machine.
+    # Imported here because it is slow. The file is checked before anything is sent: a private key stays on this
+    # machine.
     from postil.registry.signing.bundles import read_public_key
 
     try:

@@ -22,15 +22,15 @@ from postil.registry.names import parse_release
 
 
 def export(
-    release: Annotated[str, typer.Argument(help="Which: domain/adapter@number.")],
-    target: Annotated[str, typer.Argument(help="A folder that is new or empty, or hf://org/name on a hub.")],
-    public: Annotated[bool, typer.Option("--public", help="Let anybody see a repository that this makes.")] = False,
+    release: Annotated[str, typer.Argument(help="The release: domain/adapter@number.")],
+    target: Annotated[str, typer.Argument(help="A new or empty folder, or hf://org/name on a hub.")],
+    public: Annotated[bool, typer.Option("--public", help="Make a newly created repository public.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take a release out: the adapter's files, its policy and a model card. Published again, it is the same release.
+    """Export a release: adapter files, policy and model card. Publish it again to get the same release.
 
-    A hub is the one that HF_ENDPOINT names, and the token is yours: HF_TOKEN, or `hf auth login`. A repository that is
-    not there is made, and is private. What was learned from may be read off training.json, so look before you share.
+    A hub is the one that HF_ENDPOINT names; the token is yours (HF_TOKEN or `hf auth login`). A missing repository is
+    created as private. training.json can reveal training data: read it before you share.
     """
     ref = parse_release(release)
     place = parse_hub_ref(target) if target.startswith(SCHEME) else Path(target)
@@ -45,7 +45,7 @@ def export(
 
 
 def _scratch(place: HubRef | Path) -> tempfile.TemporaryDirectory[str]:
-    """Where files are put together: on the disk of their place, so that they can be moved there all at once."""
+    """A temporary folder on the target's disk, so that the files can be moved into place in one step."""
     if isinstance(place, HubRef):
         return tempfile.TemporaryDirectory()
     beside = next(folder for folder in place.absolute().parents if folder.exists())
@@ -92,7 +92,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _pushed(folder: Path, place: HubRef, ref: ReleaseRef, public: bool, quiet: bool) -> dict[str, Any]:
-    # Slow to import, and not needed by any other command.
+    # Slow to import, and used by this command only.
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]
 
     from postil.registry.artifacts.hub.push import push

@@ -1,4 +1,4 @@
-"""``postil gc``: make room on the disk, and take from nobody what they may still ask for."""
+"""``postil gc``: delete the files of releases that nothing can serve any more."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from postil.gateway.cli.output import AsJson, console, print_json, print_table
 
 
 def gc(
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be deleted.")] = False,
     keep: Annotated[
         int | None,
         typer.Option(
             min=0,
-            help="How many of an adapter's newest releases stay in any case; without it, the gateway's POSTIL_GC_KEEP.",
+            help="Number of newest releases to keep per adapter; default: the gateway's POSTIL_GC_KEEP.",
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete the files of releases out of reach: never live or retired, on no channel, not pinned, and not new.
+    """Delete the files of releases that are retired or were never live, unless pinned, tried out or recent.
 
-    They stay in the history; publish the same files again to serve one. What an interrupted publish left goes as well.
+    A release on a channel counts as tried out. The releases stay in the history; publish the same files again to serve
+    one. Leftovers of interrupted publishes are deleted too.
     """
     with connected() as client:
         report = call(

@@ -23,14 +23,14 @@ from postil.registry.names import parse_adapter
 
 
 def log(
-    adapter: Annotated[str | None, typer.Argument(help="domain/adapter; without it, everything.")] = None,
+    adapter: Annotated[str | None, typer.Argument(help="domain/adapter; default: all events.")] = None,
     limit: Limit = DEFAULT_LIMIT,
     all_: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was done, the newest first: by whom, when, why, from which release to which.
+    """Show the event log, newest first: who changed what, when, why, and from which release to which.
 
-    As JSON: `{"data": [...], "next": ...}`.
+    JSON: `{"data": [...], "next": ...}`.
     """
     params = {"newest_first": True} | ({} if adapter is None else {"adapter": str(parse_adapter(adapter))})
     with connected() as client:
@@ -56,15 +56,15 @@ def log(
 
 
 def make_audit_cli() -> typer.Typer:
-    """The group of commands about the log's soundness."""
-    cli = typer.Typer(help="Whether the log can be trusted.", no_args_is_help=True)
+    """Return the `audit` command group."""
+    cli = typer.Typer(help="Verify the event log.", no_args_is_help=True)
     cli.callback()(lambda: None)
     cli.command()(verify)
     return cli
 
 
 def verify(as_json: AsJson = False) -> None:
-    """Check that no row of the log was edited, deleted or put elsewhere; exit status 1 if one was."""
+    """Verify that no event was edited, deleted or moved; exits with 1 if one was."""
     with connected() as client:
         report = call(client, "GET", "/api/v1/audit")
     if as_json:

@@ -22,17 +22,17 @@ from postil.gateway.cli.output import (
     short_time,
 )
 
-Which = Annotated[str, typer.Argument(help="The id, how it begins (postil_<id>), or all of it; only the id is sent.")]
+Which = Annotated[str, typer.Argument(help="The key's id, prefix (postil_<id>) or full text; only the id is sent.")]
 Expires = Annotated[
-    float | None, typer.Option("--expires", parser=span, metavar="SPAN", help="For how long it is good, such as 90d.")
+    float | None, typer.Option("--expires", parser=span, metavar="SPAN", help="How long the key is valid, such as 90d.")
 ]
 _ID = re.compile("[0-9a-f]{12}")
-_ROLES = "tenant (asks), publisher or reviewer (of given domains), viewer, admin."
+_ROLES = "tenant (calls models), publisher or reviewer (of given domains), viewer, admin."
 
 
 def make_cli() -> typer.Typer:
-    """The group of commands."""
-    cli = typer.Typer(help="Keys: of tenants, and of those who work on the registry.", no_args_is_help=True)
+    """Return the `keys` command group."""
+    cli = typer.Typer(help="Manage keys of tenants, people and machines.", no_args_is_help=True)
     cli.command("list")(list_keys)
     for command in (add, rotate, revoke):
         cli.command()(command)
@@ -40,13 +40,13 @@ def make_cli() -> typer.Typer:
 
 
 def list_keys(
-    owner: Annotated[str | None, typer.Option(help="Only those of a tenant, person or machine.")] = None,
-    any_state: Annotated[bool, typer.Option("--any-state", help="Also those that expired or were revoked.")] = False,
+    owner: Annotated[str | None, typer.Option(help="Only keys of this tenant, person or machine.")] = None,
+    any_state: Annotated[bool, typer.Option("--any-state", help="Include expired and revoked keys.")] = False,
     limit: Limit = DEFAULT_LIMIT,
     all_: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the keys: of each, only how it begins. As JSON: `{"data": [...], "next": ...}`."""
+    """List the keys; only the start of each is shown. JSON: `{"data": [...], "next": ...}`."""
     params = {} if owner is None else {"owner": owner}
     with connected() as client:
         found = call_list(
@@ -78,16 +78,17 @@ def list_keys(
 
 
 def add(
-    owner: Annotated[str, typer.Argument(help="Whose: a tenant, or with another role a person or a machine.")],
+    owner: Annotated[str, typer.Argument(help="The owner: a tenant, or for other roles a person or a machine.")],
     role: Annotated[str, typer.Option(help=_ROLES)] = "tenant",
     domain: Annotated[
-        list[str] | None, typer.Option(help="A domain that a publisher or reviewer works on; several times for more.")
+        list[str] | None,
+        typer.Option(help="A domain of a publisher or reviewer; repeat the option for several domains."),
     ] = None,
     expires: Expires = None,
-    note: Annotated[str, typer.Option(help="What it is for; it is kept.")] = "",
+    note: Annotated[str, typer.Option(help="What the key is for; stored with it.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Add a key and print it, this once: only a hash of it is kept."""
+    """Add a key and print it once; only its hash is stored."""
     body = {"owner": owner, "role": role, "domains": domain or [], "expires_in": expires, "note": note}
     with connected() as client:
         _show_new(call(client, "POST", "/api/v1/keys", json=body), as_json)
@@ -96,14 +97,14 @@ def add(
 def rotate(
     which: Which,
     overlap: Annotated[
-        float, typer.Option(parser=span, metavar="SPAN", help="For how long the old key goes on, such as 24h or 0s.")
+        float, typer.Option(parser=span, metavar="SPAN", help="How long the old key stays valid, such as 24h or 0s.")
     ] = "24h",  # type: ignore[assignment]  # The parser reads the default too.
     expires: Expires = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put another key in the place of one, and print it; the old one goes on for a while, so nobody has to hurry.
+    """Replace a key and print the new one. The old key stays valid for a while, so that clients can switch.
 
-    A key is replaced once: then rotate the one that took its place.
+    A key can be replaced only once; after that, rotate its replacement.
     """
     with connected() as client:
         body = {"overlap": overlap, "expires_in": expires}
@@ -112,10 +113,10 @@ def rotate(
 
 def revoke(
     which: Which,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the log.")] = "",
+    reason: Annotated[str, typer.Option("--reason", help="Reason, stored in the event log.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Take a key out of force at once, on every gateway."""
+    """Revoke a key at once, on every gateway."""
     with connected() as client:
         key = call(client, "DELETE", f"/api/v1/keys/{_id(which)}", params={"reason": reason})
     if as_json:
@@ -136,7 +137,7 @@ def _show_new(key: dict[str, Any], as_json: bool) -> None:
 
 
 def _id(which: str) -> str:
-    """The id alone: a secret that somebody pastes must not stand in an address, which proxies log."""
+    """Return the id alone: proxies log URLs, so a pasted secret must not be in one."""
     key = which.strip()
     found = _id_of_old(key) if key.startswith("psk-") else key.removeprefix("postil_").partition("_")[0]
     if not _ID.fullmatch(found):
@@ -145,7 +146,7 @@ def _id(which: str) -> str:
 
 
 def _id_of_old(key: str) -> str:
-    # Here: it brings the database's library, for which hardly any command need wait.
+    # Imported here because it loads the database library, which few commands need.
     from postil.registry.accounts.keys import id_of_old
 
     return id_of_old(key)

@@ -25,8 +25,8 @@ from postil.gateway.settings import read_settings
 
 
 def make_cli() -> typer.Typer:
-    """The group of commands; without one of them, the list."""
-    cli = typer.Typer(help="The plugins that the gateway has, and how to begin a new one.", invoke_without_command=True)
+    """Return the `plugins` command group, which lists by default."""
+    cli = typer.Typer(help="List and check plugins, or create a new one.", invoke_without_command=True)
     cli.callback()(list_plugins)
     cli.command()(check)
     cli.command()(new)
@@ -36,7 +36,7 @@ def make_cli() -> typer.Typer:
 def list_plugins(
     context: typer.Context, limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJson = False
 ) -> None:
-    """Show the installed plugins, or begin one of your own with `new`. As JSON: `{"data": [...], "next": ...}`."""
+    """List the installed plugins; `new` makes a package for your own. JSON: `{"data": [...], "next": ...}`."""
     if context.invoked_subcommand is not None:
         return
     with connected() as client:
@@ -62,9 +62,9 @@ def list_plugins(
 
 
 def check(
-    plugins_dir: Annotated[Path | None, typer.Option(help="A folder of plugins, as of `postil serve`.")] = None,
+    plugins_dir: Annotated[Path | None, typer.Option(help="Folder of plugins, as for `postil serve`.")] = None,
 ) -> None:
-    """Load every installed plugin in a process of its own, and say which of them cannot be. Needs no gateway."""
+    """Load every installed plugin in a separate process and report those that fail. Needs no gateway."""
     from postil.plugins.manager import PluginManager
 
     plugins = PluginManager(folder=read_settings(plugins_dir=plugins_dir).plugins_dir, lenient=True)
@@ -79,24 +79,24 @@ def check(
 
 
 def new(
-    name: Annotated[str, typer.Argument(help="Of the package, such as legal-citations.")],
+    name: Annotated[str, typer.Argument(help="Name of the package, such as legal-citations.")],
     kind: Annotated[Kind, typer.Option(help="What the plugin does.")] = Kind.VALIDATOR,
     folder: Annotated[Path, typer.Option("--dir", help="Where to make the package's folder.")] = Path(),
 ) -> None:
-    """Make an installable package with a plugin, its tests and a README. Needs no gateway."""
+    """Create an installable package with a plugin, its tests and a README. Needs no gateway."""
     made = write_plugin(name, kind, folder)
     console().print(Text(f"made {made}; now `cd {made}`, `pip install -e .` and `pytest`"))
 
 
 def _source(component: Mapping[str, Any]) -> str:
-    """The module, and what was installed to have it."""
+    """Return the plugin's module, and the package or file that provides it."""
     if component["distribution"] is None:
         return str(component["plugin"])
     return f"{component['plugin']} ({component['distribution']} {component['distribution_version']})"
 
 
 def _sees(component: Mapping[str, Any]) -> str:
-    """How much of a stream a validator has to see at once."""
+    """Return how much of a stream a validator has to see at once."""
     if "window" not in component:
         return ""
     if component["window_by_configuration"]:

@@ -1,6 +1,6 @@
-"""``postil policy schema | check``: policies without a gateway.
+"""``postil policy schema | check``: work on policies without a gateway.
 
-What is slow to import is imported where it is used: no other command should wait for it.
+Slow modules are imported where they are used, so that other commands start fast.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from postil.gateway.cli.output import console, print_json
 
 
 def make_cli() -> typer.Typer:
-    """The group of commands about policies."""
-    cli = typer.Typer(help="What a policy may say, and whether one is right. Needs no gateway.", no_args_is_help=True)
+    """Return the `policy` command group."""
+    cli = typer.Typer(help="Check policies and print their JSON Schema. Needs no gateway.", no_args_is_help=True)
     cli.command()(schema)
     cli.command()(check)
     return cli
 
 
 def schema() -> None:
-    """Print the JSON Schema of policy.yaml, with the plugins installed here, for an editor."""
+    """Print the JSON Schema of policy.yaml for your editor, with the plugins installed here."""
     from postil.plugins.manager import PluginManager
     from postil.registry.policy.schema import policy_schema
 
@@ -34,7 +34,7 @@ def schema() -> None:
 def check(
     file: Annotated[Path, typer.Argument(help="A policy, such as policy.yaml.")],
 ) -> None:
-    """Say whether a policy would be taken, as far as that can be told without an adapter."""
+    """Check whether a policy is valid, as far as that is possible without an adapter."""
     from postil.plugins.manager import PluginManager
     from postil.registry.policy.policy import build, parse_policy
 

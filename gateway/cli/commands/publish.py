@@ -26,23 +26,23 @@ def publish(
     path: Annotated[
         str, typer.Argument(help="An adapter's folder, a tar, tar.gz or zip of it, or hf://org/name@revision.")
     ],
-    adapter: Annotated[str, typer.Option(help="Where it belongs: domain/adapter.")],
+    adapter: Annotated[str, typer.Option(help="The adapter to publish to: domain/adapter.")],
     policy: Annotated[
         Path | None,
-        typer.Option(help="How it answers; without it, policy.yaml beside the adapter, else the live one's policy."),
+        typer.Option(help="Policy file; default: policy.yaml in the folder, else the live release's policy."),
     ] = None,
     sign: Annotated[
         Path | None, typer.Option(help="Sign the folder with this private key (PEM, elliptic curve).")
     ] = None,
-    note: Annotated[str, typer.Option(help="Why; it is kept in the log.")] = "",
-    promote: Annotated[bool, typer.Option("--promote", help="Make it live at once.")] = False,
+    note: Annotated[str, typer.Option(help="Reason, stored in the event log.")] = "",
+    promote: Annotated[bool, typer.Option("--promote", help="Make it live immediately.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Publish an adapter as a new release. It is not live until it is promoted.
+    """Publish an adapter as a new release. It is not live until you promote it.
 
-    Kept are adapter_config.json, adapter_model.safetensors and training.json; what else lies beside them is left out.
-    A model.sig beside them, or that of --sign, is kept with the release; the key never leaves this machine.
-    A place on a hub is fetched by the gateway, with its HF_TOKEN and HF_ENDPOINT.
+    A release keeps adapter_config.json, adapter_model.safetensors and training.json, and drops all other files. It
+    also keeps the signature: model.sig in the folder, or the one that --sign makes. The private key stays on this
+    machine. The gateway downloads an adapter from a hub itself, with its own HF_TOKEN and HF_ENDPOINT.
     """
     name = parse_adapter(adapter)
     fields = {"note": note} | _policy_field(policy)
@@ -59,7 +59,7 @@ def publish(
 
 
 def _policy_field(path: Path | None) -> dict[str, str]:
-    """The policy's text; what is wrong with its form is said before anything is sent."""
+    """Read the policy's text; errors in its form are reported before anything is sent."""
     if path is None:
         return {}
     from postil.registry.policy.policy import parse_policy
@@ -101,7 +101,7 @@ def _send(
 
 
 def _opened(path: Path, signature: bytes | None) -> BinaryIO:
-    """An archive as it is, or a folder packed."""
+    """Open an archive as it is, or pack a folder."""
     if path.is_dir():
         packed = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
         pack(path, packed, signature)

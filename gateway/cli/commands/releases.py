@@ -24,23 +24,22 @@ from postil.gateway.cli.output import (
 from postil.gateway.cli.plugin_versions import describe_mismatches
 from postil.registry.names import AdapterName, parse_adapter, parse_release
 
-Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the log.")]
+Reason = Annotated[str, typer.Option("--reason", help="Reason, stored in the event log.")]
 IfLive = Annotated[
-    int | None, typer.Option("--if-live", help="Only if this number is live still; 0 for none. Else nothing changes.")
+    int | None,
+    typer.Option("--if-live", help="Only if this release is still live (0: none is live); else change nothing."),
 ]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Check that it can be done, load the release, and change nothing.")
-]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and load the release, but change nothing.")]
 
 
 def promote(
-    release: Annotated[str, typer.Argument(help="Which: domain/adapter@number.")],
+    release: Annotated[str, typer.Argument(help="The release: domain/adapter@number.")],
     reason: Reason = "",
     if_live: IfLive = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a release live. Requests in flight end on the release they began with."""
+    """Make a release live. Requests in flight finish on the release that they started with."""
     ref = parse_release(release)
     body = {"release": ref.number, "reason": reason, "if_live": if_live, "dry_run": dry_run}
     with connected() as client:
@@ -49,14 +48,14 @@ def promote(
 
 
 def rollback(
-    adapter: Annotated[str, typer.Argument(help="Which: domain/adapter.")],
-    to: Annotated[int | None, typer.Option(help="The release's number; without it, the one live before.")] = None,
+    adapter: Annotated[str, typer.Argument(help="The adapter: domain/adapter.")],
+    to: Annotated[int | None, typer.Option(help="The release's number; default: the previous live release.")] = None,
     reason: Reason = "",
     if_live: IfLive = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go back to a release that was live before: its weights and its policy, in one step."""
+    """Make an earlier live release live again: weights and policy together."""
     name = parse_adapter(adapter)
     body = {"to": to, "reason": reason, "if_live": if_live, "dry_run": dry_run}
     with connected() as client:
@@ -65,15 +64,18 @@ def rollback(
 
 
 def releases(
-    adapter: Annotated[str | None, typer.Argument(help="domain/adapter; without it, all adapters.")] = None,
-    at: Annotated[str | None, typer.Option(help="Show what was live then, such as 2026-11-01T12:00 (UTC).")] = None,
+    adapter: Annotated[str | None, typer.Argument(help="domain/adapter; default: all adapters.")] = None,
+    at: Annotated[
+        str | None, typer.Option(help="Show what was live at this time (UTC), such as 2026-11-01T12:00.")
+    ] = None,
     limit: Limit = DEFAULT_LIMIT,
     all_: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show releases, the newest first: who made them, when, why, and which is live.
+    """List releases, newest first: who published them, when, why, and which is live.
 
-    As JSON, of one adapter: all of it, with `releases` and their `next`; of several: `{"data": [...], "next": ...}`.
+    JSON of one adapter: the whole adapter with `releases` and their `next`. JSON of all adapters: `{"data": [...],
+    "next": ...}`.
     """
     most = 0 if all_ else limit
     with connected() as client:
@@ -92,7 +94,7 @@ def _of(adapter: str | None) -> Callable[[dict[str, Any]], bool]:
 
 
 def _move(client: httpx.Client, name: AdapterName, action: str, body: dict[str, Any]) -> Any:
-    """Move ``stable``, if nobody else does between this look at it and the act."""
+    """Move ``stable``, unless somebody else moves it between the read and the write."""
     seen = call(client, "GET", f"/api/v1/adapters/{name}")
     return call(client, "POST", f"/api/v1/adapters/{name}/{action}", json={**body, "if_revision": seen["revision"]})
 
@@ -117,7 +119,7 @@ def _show_live_at(found: Listed, at: str, as_json: bool) -> None:
 
 
 def show_adapters(found: Listed, as_json: bool) -> None:
-    """A table of adapters."""
+    """Print a table of adapters."""
     if as_json:
         print_list_as_json(found)
         return
@@ -184,7 +186,7 @@ def _share(channel: dict[str, Any] | None) -> str:
 
 
 def _channels(state: dict[str, Any], release: dict[str, Any]) -> str:
-    """Where a release stands: ``live``, ``retired``, ``canary 10 %``, who is pinned, or why it cannot be served."""
+    """Return a release's state: ``live``, ``retired``, ``canary 10 %``, its pins, or why it cannot be served."""
     number = release["number"]
     found = ["live"] if release["live"] else []
     if release["retired"]:
@@ -195,6 +197,6 @@ def _channels(state: dict[str, Any], release: dict[str, Any]) -> str:
     tenants = sorted(tenant for tenant, pinned in state["pins"].items() if pinned == number)
     pinned = state["pinned"].get(str(number), 0)
     if pinned:
-        # Who they are is not for everybody.
+        # Not every key may see which tenants are pinned.
         found.append(f"pinned: {', '.join(tenants) or f'{pinned} tenant' + 's' * (pinned > 1)}")
     return "; ".join(found) or release["problem"] or ""

@@ -25,12 +25,12 @@ from postil.gateway.cli.output import (
 )
 from postil.registry.names import parse_adapter
 
-Which = Annotated[str, typer.Argument(help="The review's id, or how it begins.")]
-Note = Annotated[str, typer.Option("--note", help="A remark; it is kept.")]
+Which = Annotated[str, typer.Argument(help="The review's id, or the start of it.")]
+Note = Annotated[str, typer.Option("--note", help="A remark, stored with the decision.")]
 
 
 def make_cli() -> typer.Typer:
-    """The group of commands."""
+    """Return the `reviews` command group."""
     cli = typer.Typer(help="Answers that wait for a person.", no_args_is_help=True)
     cli.command("list")(list_reviews)
     for command in (show, assign, approve, edit, reject):
@@ -39,7 +39,7 @@ def make_cli() -> typer.Typer:
 
 
 def make_data_cli() -> typer.Typer:
-    """The group of commands about training data."""
+    """Return the `data` command group."""
     cli = typer.Typer(help="Training data from what people decided.", no_args_is_help=True)
     cli.callback()(lambda: None)
     cli.command()(export)
@@ -48,13 +48,13 @@ def make_data_cli() -> typer.Typer:
 
 def list_reviews(
     status: Annotated[str | None, typer.Option(help="open, approved, edited, rejected, or all.")] = "open",
-    domain: Annotated[str | None, typer.Option(help="Only those of a domain.")] = None,
-    mine: Annotated[bool, typer.Option("--mine", help="Only those that are assigned to you.")] = False,
+    domain: Annotated[str | None, typer.Option(help="Only reviews of this domain.")] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="Only reviews that are assigned to you.")] = False,
     limit: Limit = DEFAULT_LIMIT,
     all_: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show the reviews, the newest first. As JSON: `{"data": [...], "next": ...}`."""
+    """List the reviews, newest first. JSON: `{"data": [...], "next": ...}`."""
     wanted = {
         "status": None if status == "all" else status,
         "domain": domain,
@@ -88,7 +88,7 @@ def list_reviews(
 
 
 def show(which: Which, as_json: AsJson = False) -> None:
-    """Show all of one review."""
+    """Show one review in full."""
     with connected() as client:
         review = call(client, "GET", f"/api/v1/reviews/{which}")
     if as_json:
@@ -115,39 +115,39 @@ def show(which: Which, as_json: AsJson = False) -> None:
 
 
 def assign(
-    which: Which, person: Annotated[str, typer.Argument(help="Who is to decide.")], as_json: AsJson = False
+    which: Which, person: Annotated[str, typer.Argument(help="The person who should decide.")], as_json: AsJson = False
 ) -> None:
-    """Give a review to somebody."""
+    """Assign a review to a person."""
     _say(_act(which, "assign", {"person": person}), f"is for {person} to decide", as_json)
 
 
 def approve(which: Which, note: Note = "", as_json: AsJson = False) -> None:
-    """The model's answer stands."""
+    """Approve the model's answer."""
     _say(_act(which, "approve", {"note": note}), "is approved", as_json)
 
 
 def edit(
     which: Which,
-    answer: Annotated[str, typer.Argument(help="The answer that stands: a label, or all of the text.")],
+    answer: Annotated[str, typer.Argument(help="The correct answer: a label, or the full text.")],
     note: Note = "",
     as_json: AsJson = False,
 ) -> None:
-    """Another answer stands."""
+    """Replace the model's answer with another one."""
     review = _act(which, "edit", {"answer": answer, "note": note})
     _say(review, f"is answered with {review['final']}", as_json)
 
 
 def reject(which: Which, note: Note = "", as_json: AsJson = False) -> None:
-    """No answer stands."""
+    """Reject the model's answer without giving another one."""
     _say(_act(which, "reject", {"note": note}), "is rejected", as_json)
 
 
 def export(
-    adapter: Annotated[str, typer.Option(help="Which: domain/adapter.")],
-    since: Annotated[str | None, typer.Option(help="Only decisions since then, such as 2026-11-01 (UTC).")] = None,
-    out: Annotated[Path | None, typer.Option(help="A file; without it, standard output.")] = None,
+    adapter: Annotated[str, typer.Option(help="The adapter: domain/adapter.")],
+    since: Annotated[str | None, typer.Option(help="Only decisions since this time (UTC), such as 2026-11-01.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output file; default: standard output.")] = None,
 ) -> None:
-    """Write what people decided as labelled examples, in the format that `postil train` reads."""
+    """Export decided reviews as labelled examples in the format that `postil train` reads."""
     params = {} if since is None else {"since": since}
     with connected() as client:
         rows = call(client, "GET", f"/api/v1/adapters/{parse_adapter(adapter)}/examples", params=params)["data"]

@@ -1,4 +1,4 @@
-"""``postil serve``: bring a gateway up, say what is going on, and end all of it on Ctrl-C."""
+"""``postil serve``: starts a gateway, shows its progress, and stops it on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from postil.gateway.settings import read_settings
 
 
 def serve(
-    demo: Annotated[bool, typer.Option("--demo", help="Bring the demo's three domains and their keys.")] = False,
+    demo: Annotated[bool, typer.Option("--demo", help="Add the demo: three domains with adapters and keys.")] = False,
     host: Annotated[str | None, typer.Option(help="Address to listen on (POSTIL_HOST).")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on (POSTIL_PORT).")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that answer side by side (POSTIL_WORKERS).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Number of worker processes (POSTIL_WORKERS).")] = None,
     home: Annotated[Path | None, typer.Option(help="Folder that holds all data (POSTIL_HOME).")] = None,
     plugins_dir: Annotated[
-        Path | None, typer.Option(help="Folder of plugins, a file each (POSTIL_PLUGINS_DIR).")
+        Path | None, typer.Option(help="Folder of plugins, one file each (POSTIL_PLUGINS_DIR).")
     ] = None,
 ) -> None:
-    """Serve: start vLLM with the base model, load the live adapters, answer OpenAI's API."""
+    """Start the gateway: run vLLM with the base model, load the live adapters, serve the OpenAI API."""
     settings = read_settings(
         demo=demo or None, host=host, port=port, workers=workers, home=home, plugins_dir=plugins_dir
     )
-    # Here and not above: no other command should wait for what only a gateway needs.
+    # Imported here because only a gateway needs it and it is slow.
     from postil.gateway.server.self_test import check_libraries
 
     check_libraries()

@@ -10,7 +10,7 @@ from postil.gateway.cli.plugin_versions import describe_mismatches
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show what the engine is doing, which releases it has to hold and does, and what is compared."""
+    """Show the state of the engine, the releases that it should hold and holds, and running comparisons."""
     with connected() as client:
         state = call(client, "GET", "/api/v1/status")
     if as_json:
@@ -33,13 +33,13 @@ def status(as_json: AsJson = False) -> None:
 
 
 def _trouble(row: dict[str, Any]) -> tuple[str, str]:
-    """The plugins that are not those that it was published with, and what keeps it from being loaded."""
+    """Return plugins that differ from those at publish, and the reason why a release cannot be loaded."""
     tried = f" (tried {row['attempts']} times)" if row["attempts"] else ""
     return describe_mismatches(row["mismatches"]), f"{row['problem'] or ''}{tried}"
 
 
 def _show_comparisons(comparisons: list[dict[str, Any]]) -> None:
-    """What is compared with its predecessor; at the threshold it is rolled back automatically."""
+    """Print the running comparisons; a candidate that reaches the threshold is rolled back automatically."""
     rows = [
         (
             comparison["candidate"],

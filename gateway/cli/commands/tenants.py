@@ -25,8 +25,8 @@ from postil.gateway.cli.output import (
 
 
 def make_cli() -> typer.Typer:
-    """The group of commands."""
-    cli = typer.Typer(help="Who may call: tenants, their domains and their keys.", no_args_is_help=True)
+    """Return the `tenants` command group."""
+    cli = typer.Typer(help="Manage tenants, their domains, keys and limits.", no_args_is_help=True)
     cli.command("list")(list_tenants)
     cli.command("add")(add)
     cli.command("remove")(remove)
@@ -35,7 +35,7 @@ def make_cli() -> typer.Typer:
 
 
 def list_tenants(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJson = False) -> None:
-    """Show the tenants; of their keys, only how they begin. As JSON: `{"data": [...], "next": ...}`."""
+    """List the tenants; only the start of each key is shown. JSON: `{"data": [...], "next": ...}`."""
     with connected() as client:
         found = call_list(client, "/api/v1/tenants", {}, 0 if all_ else limit)
     if as_json:
@@ -62,12 +62,12 @@ def list_tenants(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJso
 
 def add(
     name: Annotated[str, typer.Argument(help="The tenant's name.")],
-    domain: Annotated[list[str], typer.Option(help="A domain it may ask; give it several times for several.")],
-    default: Annotated[str | None, typer.Option(help="The domain it gets where a request names no model.")] = None,
+    domain: Annotated[list[str], typer.Option(help="A domain that it may use; repeat the option for several domains.")],
+    default: Annotated[str | None, typer.Option(help="The domain for requests that name no model.")] = None,
     expires: Expires = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a tenant and print its first key, this once: only a hash of it is kept. `postil keys` adds more."""
+    """Add a tenant and print its first key once; only its hash is stored. `postil keys` adds more keys."""
     body = {"name": name, "domains": domain, "default_domain": default, "expires_in": expires}
     with connected() as client:
         tenant = call(client, "POST", "/api/v1/tenants", json=body)
@@ -78,7 +78,7 @@ def add(
 
 
 def remove(name: Annotated[str, typer.Argument(help="The tenant's name.")], as_json: AsJson = False) -> None:
-    """Remove a tenant: all its keys are refused from now on."""
+    """Remove a tenant: all its keys are refused at once."""
     with connected() as client:
         call(client, "DELETE", f"/api/v1/tenants/{name}")
     if as_json:

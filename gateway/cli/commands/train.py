@@ -1,6 +1,6 @@
-"""``postil train | evaluate``: make an adapter from labelled messages, and say how good one is.
+"""``postil train | evaluate``: train an adapter on labelled messages, and measure how good one is.
 
-What is slow to import is imported where it is used: no other command should wait for it.
+Slow modules are imported where they are used, so that other commands start fast.
 """
 
 from __future__ import annotations
@@ -24,28 +24,32 @@ if TYPE_CHECKING:
 
 
 def train(
-    data: Annotated[Path, typer.Option(help="Training examples, JSONL of instruction, input and output.")],
-    validation: Annotated[Path, typer.Option(help="Validation examples, of other messages.")],
+    data: Annotated[Path, typer.Option(help="Training examples: JSONL with instruction, input and output.")],
+    validation: Annotated[
+        Path, typer.Option(help="Validation examples: JSONL with other messages than the training data.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write the adapter to.")],
-    base: Annotated[str | None, typer.Option(help="Folder or Hugging Face id; the gateway's base if left out.")] = None,
-    base_id: Annotated[str | None, typer.Option(help="The base's id, for a folder; its name if left out.")] = None,
-    reject: Annotated[str | None, typer.Option(help="The label of what belongs to no other.")] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Model folder or Hugging Face id; default: the gateway's base.")
+    ] = None,
+    base_id: Annotated[str | None, typer.Option(help="Id of a base in a folder; default: the folder's name.")] = None,
+    reject: Annotated[str | None, typer.Option(help="Label for messages that fit no other label.")] = None,
     rank: Annotated[int, typer.Option(help="Rank of the LoRA.")] = 8,
-    alpha: Annotated[int, typer.Option(help="Scale of the LoRA, over its rank.")] = 16,
-    targets: Annotated[str, typer.Option(help="Modules to adapt, with commas between.")] = "q_proj,v_proj",
-    first_layer: Annotated[int, typer.Option(help="Leave the layers below this one alone: faster.")] = 0,
+    alpha: Annotated[int, typer.Option(help="LoRA alpha: the update is scaled by alpha / rank.")] = 16,
+    targets: Annotated[str, typer.Option(help="Modules to adapt, separated by commas.")] = "q_proj,v_proj",
+    first_layer: Annotated[int, typer.Option(help="First layer to train; fewer layers train faster.")] = 0,
     dropout: Annotated[float, typer.Option(help="Dropout in the LoRA.")] = 0.0,
     half: Annotated[bool, typer.Option("--half", help="Store the weights as float16.")] = False,
-    epochs: Annotated[float, typer.Option(help="Looks at every example.")] = 3,
+    epochs: Annotated[float, typer.Option(help="Number of passes over the training data.")] = 3,
     learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 2e-3,
     batch_size: Annotated[int, typer.Option(help="Examples per step.")] = 8,
-    warmup: Annotated[float, typer.Option(help="Share of the steps that warm up.")] = 0.06,
+    warmup: Annotated[float, typer.Option(help="Share of steps for learning-rate warm-up, 0 to 1.")] = 0.06,
     weight_decay: Annotated[float, typer.Option(help="Weight decay.")] = 0.0,
-    noise: Annotated[float, typer.Option(help="Share of messages seen with typing accidents.")] = 0.0,
-    parts: Annotated[int, typer.Option(help="Looks at the validation set per epoch.")] = 1,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same adapter.")] = 0,
-    device: Annotated[Device, typer.Option(help="Where: a GPU if there is one, unless told.")] = "auto",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a former result.")] = False,
+    noise: Annotated[float, typer.Option(help="Share of messages with added typing errors, 0 to 1.")] = 0.0,
+    parts: Annotated[int, typer.Option(help="Validation runs per epoch.")] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed; equal seeds give equal adapters.")] = 0,
+    device: Annotated[Device, typer.Option(help="Where to run; auto takes a GPU if there is one.")] = "auto",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the result of an earlier run.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Train an adapter and measure it against the base."""
@@ -61,13 +65,15 @@ def train(
 
 def evaluate(
     adapter: Annotated[Path, typer.Argument(help="Folder of a LoRA adapter, trained here or elsewhere.")],
-    data: Annotated[Path, typer.Option(help="Examples that training never saw, JSONL as for training.")],
-    base: Annotated[str | None, typer.Option(help="Folder or Hugging Face id; the gateway's base if left out.")] = None,
-    reject: Annotated[str | None, typer.Option(help="The label of what belongs to no other.")] = None,
-    device: Annotated[Device, typer.Option(help="Where: a GPU if there is one, unless told.")] = "auto",
+    data: Annotated[Path, typer.Option(help="Examples that were not used in training, JSONL as for training.")],
+    base: Annotated[
+        str | None, typer.Option(help="Model folder or Hugging Face id; default: the gateway's base.")
+    ] = None,
+    reject: Annotated[str | None, typer.Option(help="Label for messages that fit no other label.")] = None,
+    device: Annotated[Device, typer.Option(help="Where to run; auto takes a GPU if there is one.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Measure an adapter against the base and calibrate its confidence; kept in its training.json, and so published."""
+    """Measure an adapter against the base, calibrate its confidence, and store both in its training.json."""
     from postil.registry.training.evaluate import evaluate as measure
     from postil.registry.training.progress import Count
 
@@ -84,7 +90,7 @@ def evaluate(
 
 
 def _prepared(wanted: str | None) -> BaseModel:
-    """The base that ``postil serve`` would serve, unless another is wanted."""
+    """Prepare the given base, or the one that ``postil serve`` uses."""
     from postil.registry.base_model.prepare import prepare
 
     settings = read_settings()
@@ -97,7 +103,7 @@ def _base(wanted: str | None, base_id: str | None) -> dict[str, object]:
 
 
 def _run(values: dict[str, object]) -> TrainReport:
-    """Train with a bar on standard error, so that standard output is the report's alone."""
+    """Train with a progress bar on standard error; standard output holds only the report."""
     from postil.registry.training.options import TrainOptions
     from postil.registry.training.progress import Bar
     from postil.registry.training.train import train as run

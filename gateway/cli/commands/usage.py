@@ -30,7 +30,7 @@ _COUNTS = ("requests", "prompt_tokens", "completion_tokens")
 
 
 class By(Enum):
-    """What usage is added up by."""
+    """What usage is grouped by."""
 
     TENANT = "tenant"
     ADAPTER = "adapter"
@@ -39,18 +39,18 @@ class By(Enum):
 
 
 def usage(
-    tenant: Annotated[str | None, typer.Option(help="Only what this tenant used.")] = None,
-    adapter: Annotated[str | None, typer.Option(help="Only of this adapter, or of `base`.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant.")] = None,
+    adapter: Annotated[str | None, typer.Option(help="Only this adapter, or `base`.")] = None,
     since: Annotated[str | None, typer.Option(help="From this day on (UTC), such as 2026-11-01.")] = None,
-    until: Annotated[str | None, typer.Option(help="Up to this day, with it.")] = None,
-    by: Annotated[By, typer.Option(help="What to add up by.")] = By.TENANT,
+    until: Annotated[str | None, typer.Option(help="Up to and including this day (UTC).")] = None,
+    by: Annotated[By, typer.Option(help="Group by this.")] = By.TENANT,
     limit: Limit = DEFAULT_LIMIT,
     all_: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what was used, as the engine counted it: answers, what policies asked again, and copies for shadows.
+    """Show usage as the engine counted it: answers, retries by policies, and copies for shadows.
 
-    As JSON: `{"data": [...], "next": ...}`.
+    JSON: `{"data": [...], "next": ...}`.
     """
     asked = {"tenant": tenant, "adapter": adapter, "since": since, "until": until, "by": by.value}
     with connected() as client:
@@ -77,14 +77,18 @@ def _row(by: str, entry: dict[str, Any]) -> list[object]:
 
 def limit(
     name: Annotated[str, typer.Argument(help="The tenant's name.")],
-    requests_per_minute: Annotated[int | None, typer.Option(help="How many requests in a minute.")] = None,
-    tokens_per_minute: Annotated[int | None, typer.Option(help="Prompts' and answers' tokens in a minute.")] = None,
-    tokens_per_day: Annotated[int | None, typer.Option(help="The same in a day.")] = None,
-    concurrent: Annotated[int | None, typer.Option(help="How many requests at a time, on each gateway.")] = None,
-    clear: Annotated[bool, typer.Option("--clear", help="What is not given is not limited any more.")] = False,
+    requests_per_minute: Annotated[int | None, typer.Option(help="Maximum requests per minute.")] = None,
+    tokens_per_minute: Annotated[
+        int | None, typer.Option(help="Maximum tokens per minute, prompts and answers together.")
+    ] = None,
+    tokens_per_day: Annotated[
+        int | None, typer.Option(help="Maximum tokens per day, prompts and answers together.")
+    ] = None,
+    concurrent: Annotated[int | None, typer.Option(help="Maximum concurrent requests on each gateway.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Remove the limits that are not given.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Limit what a tenant may use, or show its limits; what is not given stays as it is."""
+    """Set a tenant's limits, or show them. Limits that you leave out stay as they are."""
     given = {
         "requests_per_minute": requests_per_minute,
         "tokens_per_minute": tokens_per_minute,
@@ -103,5 +107,5 @@ def limit(
 
 
 def in_short(limits: dict[str, int | None]) -> str:
-    """Limits in one line."""
+    """Return limits as one line."""
     return ", ".join(f"{limits[key]} {short}" for key, short in _SHORT.items() if limits.get(key) is not None)

@@ -1,1 +1,1 @@
-"""Whether a release does worse than the one before it."""
+"""Statistical comparison of a release with its predecessor."""

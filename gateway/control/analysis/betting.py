@@ -20,7 +20,7 @@ is their minimal effect size, a convex null hypothesis as in Turner and Grünwal
 projection. Here it is a weighted mean: no weaker in simulation, and valid without solving anything.
 
 Assumed: outcomes are independent of each other given the release, and neither the sizes of the blocks nor the order of
-outcomes depends on them (`arrivals` sees to that). Not assumed: that rates stay as they are. They may drift from block
+outcomes depends on them (`Arrivals` ensures that). Not assumed: that rates stay as they are. They may drift from block
 to block, and what hits both sides alike, such as an engine that stands still, is no evidence: a block whose new side
 failed no more often than tolerated never adds any.
 """
@@ -32,18 +32,18 @@ from math import log1p
 from typing import NamedTuple
 
 BLOCK = 128
-"""The most outcomes of one side in a block; more than that teach the rates, and are not bet on."""
-# Before anything is known the old side is taken to fail one time in eleven, and the new side at twice the odds of what
-# is then tolerated. Both weigh half a failure and are soon outweighed; what is detected when hardly depends on them.
+"""The most outcomes of one side in a block; further outcomes update the rates but are not bet on."""
+# Prior: the old side fails one time in eleven, the new side at twice the odds of what is then tolerated. Both priors
+# weigh half a failure, so data soon outweighs them; they hardly change when a regression is detected.
 PRIOR_FAILED, PRIOR_PASSED = 0.5, 5.0
 ODDS = 2.0
-# A bet never risks more than this share of the evidence on one outcome, so no outcome can make it nothing.
+# A bet risks at most this share of the evidence on one outcome, so that no outcome reduces the evidence to zero.
 RISK = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """What is not held against a release: failing up to ``ratio`` times as often as the old one, plus ``extra``."""
+    """The tolerated difference: failing up to ``ratio`` times as often as the old release, plus ``extra``."""
 
     ratio: float = 1.1
     extra: float = 0.001
@@ -65,7 +65,7 @@ class Bet(NamedTuple):
     on_new: float
 
     def log_gain(self, old_failed: int, old_passed: int, new_failed: int, new_passed: int) -> float:
-        """By how much the block's outcomes move the evidence, as a natural logarithm."""
+        """Return by how much the block's outcomes change the evidence, as a natural logarithm."""
         gain = old_passed * log1p(self.on_old * self.old_rate) + new_passed * log1p(-self.on_new * self.new_rate)
         if old_failed:
             gain += old_failed * log1p(-self.on_old * (1 - self.old_rate))
@@ -75,7 +75,7 @@ class Bet(NamedTuple):
 
 
 def place_bet(tolerance: Tolerance, old_rate: float, new_rate: float, old_size: int, new_size: int) -> Bet | None:
-    """The bet that grows fastest where the rates are these; None where they are within the tolerance."""
+    """Return the bet with the fastest growth at these rates; None if the rates are within the tolerance."""
     ratio, extra = tolerance.ratio, tolerance.extra
     if new_rate <= ratio * old_rate + extra:
         return None
@@ -89,7 +89,7 @@ def place_bet(tolerance: Tolerance, old_rate: float, new_rate: float, old_size: 
 def expected_rates(
     tolerance: Tolerance, old_failed: int, old_total: int, new_failed: int, new_total: int
 ) -> tuple[float, float]:
-    """The rates of both sides as far as these counts tell. The prior of the new side weighs half a failure."""
+    """Estimate both failure rates from these counts. The prior of the new side weighs half a failure."""
     old_rate = (old_failed + PRIOR_FAILED) / (old_total + PRIOR_FAILED + PRIOR_PASSED)
     tolerated = tolerance.ratio * old_rate + tolerance.extra
     suspected = ODDS * tolerated / (1 + (ODDS - 1) * tolerated)
@@ -115,7 +115,7 @@ class Proportions:
         self._old_failed = self._old_size = self._new_failed = self._new_size = 0
 
     def old(self, failed: bool) -> None:
-        """One outcome of the old side."""
+        """Add one outcome of the old side."""
         self.old_total += 1
         self.old_failed += failed
         if self._old_size < BLOCK:
@@ -125,7 +125,7 @@ class Proportions:
             self._close()
 
     def new(self, failed: bool) -> None:
-        """One outcome of the new side."""
+        """Add one outcome of the new side."""
         self.new_total += 1
         self.new_failed += failed
         if self._new_size < BLOCK:
@@ -135,7 +135,7 @@ class Proportions:
             self._close()
 
     def _close(self) -> None:
-        """Bet on the open block by what was known without it, and open the next."""
+        """Bet on the open block with what was known before it, then open the next block."""
         old_size, old_failed, new_size, new_failed = self._old_size, self._old_failed, self._new_size, self._new_failed
         self._old_size = self._old_failed = self._new_size = self._new_failed = 0
         old_rate, new_rate = expected_rates(

@@ -1,19 +1,19 @@
-"""A release beside its predecessor: four signals, watched together, and an alarm that means something.
+"""Compares a release with its predecessor on four signals, with a bounded probability of a false alarm.
 
-Each request of either release is judged on four counts: a validator failed it, the engine broke on it, a fallback was
-served, it was slow. Each signal is a test of its own (`proportions`), and they share the chance of a false alarm
-equally. What is promised: with a release that is no worse than tolerated on any signal, the probability that
-a comparison *ever* finds anything is at most ``alpha``, however long it runs and however often it is looked at. (The
-next comparison is a chance of its own.)
+Each request of either release is checked for four signals: a validator failed, the engine failed, a fallback was
+served, the answer was slow. Each signal is a test of its own (`Proportions`), and they share the probability of a false
+alarm equally. The guarantee: for a release that is within the tolerance on every signal, the probability that a
+comparison *ever* finds a regression is at most ``alpha``, however long it runs and however often it is read. (The next
+comparison has its own ``alpha``.)
 
-The promise holds for requests that are independent of each other given the release, fed in the order in which they
-came (`arrivals`). The requests of one user are not: who asks the same thing a hundred times is counted a hundred times.
-With a sticky canary such users sit on one side for good, and the sides differ a little although the releases do not.
-The tolerance is there for that difference. It covers it where no few users make up much of the traffic, and not where
-they do (figures: deploy/decisions/0006).
+The guarantee holds for requests that are independent of each other given the release, fed in order of arrival
+(`Arrivals`). The requests of one user are not independent: a user who sends the same request a hundred times is counted
+a hundred times. With a sticky canary such users stay on one side, so the sides differ a little although the releases do
+not. The tolerance covers that difference, unless a few users make up much of the traffic (figures:
+deploy/decisions/0006).
 
-Not claimed: that a release is good because nothing was found; that the difference is as large as the counts of an
-alarm say, for they are read at a bad moment; that the release is to blame and not who asked it.
+Not claimed: that a release is good because nothing was found; that the true difference is as large as the counts at an
+alarm, because an alarm selects an extreme moment; that the release and not its users caused the difference.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ ALPHA = 0.01
 CALIBRATION = 200
 QUANTILE = 0.95
 LARGEST = 700.0
-"""Of a logarithm, so that no e-value is too large to print."""
+"""Upper bound of a logarithm, so that every e-value can be printed."""
 TOLERANCE = Tolerance()
-# A canary's prefix cache is colder than its predecessor's, so that it is a little slower for no fault of its own.
+# A canary's prefix cache is colder than its predecessor's, so the canary is a little slower through no fault of its
+# own.
 SLOW_TOLERANCE = Tolerance(ratio=2.0)
 VALIDATOR_FAILURES, ENGINE_ERRORS, FALLBACKS, SLOW_ANSWERS = SIGNALS = (
     "validator failures", "engine errors", "fallbacks", "slow answers",
@@ -39,7 +40,7 @@ VALIDATOR_FAILURES, ENGINE_ERRORS, FALLBACKS, SLOW_ANSWERS = SIGNALS = (
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was seen of one request: ``seconds`` it took as a whole, and the ``pace`` of requests meanwhile."""
+    """The outcome of one request; ``seconds`` is its duration, ``pace`` the number of recent requests meanwhile."""
 
     failed_validation: bool
     engine_error: bool
@@ -50,7 +51,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class SignalState:
-    """How one signal stands. The e-value begins at 1; ``threshold`` or more is a finding."""
+    """The state of one signal. The e-value starts at 1; at ``threshold`` or above it is a finding."""
 
     signal: str
     baseline_failures: int
@@ -72,18 +73,19 @@ class SignalState:
 
 @dataclass(frozen=True, slots=True)
 class Evidence(SignalState):
-    """The signal on which the new release is worse than tolerated. Its text is the reason to give."""
+    """The signal on which the new release is worse than tolerated; its text is the reason for a rollback."""
 
 
 Kind = TypeVar("Kind", bound=SignalState)
 
 
 class Comparison:
-    """A release beside its predecessor, request by request.
+    """Compares a release with its predecessor, request by request.
 
-    ``old`` and ``new`` take what was seen of one request each, and return the finding once there is one; nothing
-    moves after that. A canary's predecessor answers beside it. A fresh stable's no longer does: feed ``old`` from what
-    was recorded of it, each record once and some before each ``new``; where the records end, so does the evidence.
+    ``old`` and ``new`` each take one request's outcome and return the finding, once there is one; after that nothing
+    changes. A canary's predecessor serves traffic at the same time. A new stable's predecessor no longer does: feed
+    ``old`` from its recorded requests, each once and some before each ``new``. When the records end, no more evidence
+    is added.
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class Comparison:
         slow_tolerance: Tolerance = SLOW_TOLERANCE,
         calibration: int = CALIBRATION,
     ) -> None:
-        """``alpha`` is for all signals together; the old release's first ``calibration`` requests say what is slow."""
+        """``alpha`` covers all signals; the old release's first ``calibration`` requests set what counts as slow."""
         if not 0 < alpha < 1:
             raise ValueError(f"alpha is a probability of a false alarm, and {alpha} is not between 0 and 1")
         if calibration < 1:
@@ -108,10 +110,10 @@ class Comparison:
         self._calibration = calibration
         self._seconds: list[float] = []
         self.slow_after: float | None = None
-        """Seconds beyond which a request is slow: the old release's 95th percentile; None until it is known."""
+        """Seconds above which a request is slow: the old release's 95th percentile; None until it is known."""
 
     def old(self, seen: Seen) -> Evidence | None:
-        """One request of the predecessor."""
+        """Add one request of the predecessor."""
         if self.finding is not None:
             return self.finding
         self._invalid.old(seen.failed_validation)
@@ -124,7 +126,7 @@ class Comparison:
         return self._look()
 
     def new(self, seen: Seen) -> Evidence | None:
-        """One request of the release that is watched."""
+        """Add one request of the new release."""
         if self.finding is not None:
             return self.finding
         self._invalid.new(seen.failed_validation)
@@ -135,11 +137,11 @@ class Comparison:
         return self._look()
 
     def evidence(self) -> tuple[SignalState, ...]:
-        """How every signal stands, for displays."""
+        """Return the state of every signal, for display."""
         return tuple(self._stand(SignalState, signal, test) for signal, test in zip(SIGNALS, self._tests, strict=True))
 
     def _calibrate(self, seconds: float) -> None:
-        """These requests set the threshold and are not tested against it: it would have been chosen to fit them."""
+        """Set the threshold from these requests. They are not tested against it, because it was fitted to them."""
         self._seconds.append(seconds)
         if len(self._seconds) == self._calibration:
             self.slow_after = sorted(self._seconds)[ceil(QUANTILE * self._calibration) - 1]

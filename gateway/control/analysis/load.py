@@ -1,4 +1,4 @@
-"""How much is asked: a load that slows every release down must not be held against the one that is new."""
+"""Measures load, so that a load that slows every release down is not counted against the new one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ SECONDS = 10
 
 
 class Pace:
-    """Counts the requests of the last ``SECONDS``: what is put on the engine, whatever the engine makes of it.
+    """Counts the requests of the last ``SECONDS``: the load on the engine, however fast it answers.
 
-    Requests in flight would not do: a release that is slow has more of them, by being slow.
+    Counting requests in flight would be biased: a slow release has more of them because it is slow.
     """
 
     def __init__(self) -> None:
@@ -18,7 +18,7 @@ class Pace:
         self._total = 0
 
     def came(self, now: float) -> int:
-        """A request has come at ``now`` (seconds of a clock that never goes back); how many have, itself included."""
+        """Add a request that arrived at ``now`` (seconds, monotonic); return the count including it."""
         self.at(now)
         second = int(now)
         if not self._counts or self._counts[-1][0] != second:
@@ -28,7 +28,7 @@ class Pace:
         return self._total
 
     def at(self, now: float) -> int:
-        """How many have come of late."""
+        """Return the number of recent requests at this time."""
         while self._counts and self._counts[0][0] <= int(now) - SECONDS:
             self._total -= self._counts.popleft()[1]
         return self._total

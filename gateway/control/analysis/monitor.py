@@ -1,4 +1,4 @@
-"""Watches a canary, or a release that was just made live, beside its predecessor; says when it is worse."""
+"""Compares a canary or a newly promoted release with its predecessor, and reports when it is worse."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from postil.gateway.inference.routing.catalog import AdapterEntry
 from postil.plugins import ReleaseRef
 from postil.registry.releases.channels import CANARY, STABLE
 
-# What is kept of a live release, to compare its successor with when it gets no traffic any more.
+# Recorded requests kept per live release, to compare its successor with once it gets no more traffic.
 _KEPT = 2000
-# So many recorded requests of the predecessor are compared with each new one.
+# Number of recorded requests of the predecessor that are compared with each new request.
 _OLD_PER_NEW = 4
 
 
 class Watched(Protocol):
-    """What the monitor sees of a request: which release answers and why that one, and in the end how it went.
+    """What the monitor reads of a request: the release, why it was chosen, and the outcome.
 
-    ``arrival`` is the monitor's own, None until it has seen the request come.
+    ``arrival`` belongs to the monitor; it is None until the monitor has seen the request start.
     """
 
     arrival: Any
@@ -37,18 +37,18 @@ class Watched(Protocol):
 
     @property
     def reason(self) -> str:
-        """As in ``Route``."""
+        """The reason for the release, as in ``Route``."""
 
     @property
     def ref(self) -> ReleaseRef:
-        """The release."""
+        """The release that answers."""
 
 
 @dataclass(slots=True)
 class Watch:
-    """A release under watch, the one it is compared with, and the requests recorded of that one, if it has gone.
+    """A release that is compared, its baseline, and the baseline's recorded requests if it gets no more traffic.
 
-    ``busiest`` is the highest pace among those: what comes at a higher one may be slow for that reason alone.
+    ``busiest`` is the highest pace in those records; a request at a higher pace may be slow because of the load alone.
     """
 
     which: str
@@ -62,7 +62,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Regression:
-    """A release that was found worse than its predecessor, on which channel, and by what evidence."""
+    """A release that is worse than its predecessor, with its channel and the evidence."""
 
     which: str
     new: ReleaseRef
@@ -71,7 +71,7 @@ class Regression:
 
 
 class Monitor:
-    """One watch per adapter at most. ``report`` is called once for each release found worse; ``clock`` in seconds."""
+    """Runs at most one comparison per adapter; calls ``report`` once per regression. ``clock`` returns seconds."""
 
     def __init__(
         self,
@@ -88,24 +88,24 @@ class Monitor:
         self._arrivals: dict[str, Arrivals] = {}
 
     def watch(self, name: str) -> Watch | None:
-        """What is being watched of an adapter, if anything is."""
+        """Return the running comparison of an adapter, or None."""
         found = self._watches.get(name)
         return None if found is None or found.over else found
 
     def follow(self, entry: AdapterEntry, before: AdapterEntry | None) -> None:
-        """An adapter's channels may have moved: watch what is new on them."""
+        """Start or end comparisons after an adapter's channels may have changed."""
         name, live, canary = str(entry.name), entry.live, entry.canary
         if live is None:
             return
         known = self._watches.get(name)
         if canary is not None:
-            # Another weight is still the same canary, and one that was found worse is not tried again.
+            # A changed weight keeps the comparison; a canary that was found worse is not compared again.
             if known is None or (known.which, known.old, known.new) != (CANARY, live, canary.number):
                 self._watches[name] = Watch(CANARY, live, canary.number, self._compare())
         elif before is not None and before.live is not None and before.live != live:
             self._watches.pop(name, None)
             recorded = self._past.get(entry.name.release(before.live))
-            # Going back is a remedy: nobody wants to be taken forward again to what was left.
+            # A rollback is not compared: its finding would bring back the release that was rolled back.
             if entry.promoted and recorded:
                 self._watches[name] = self._watch_stable(before.live, live, deque(recorded))
         elif known is not None and known.which == CANARY:
@@ -113,14 +113,14 @@ class Monitor:
         self._forget(entry)
 
     def started(self, request: Watched) -> None:
-        """A request is on its way. Only what stable or canary answers counts: nobody chose those by number."""
+        """Note the start of a request. Only stable and canary requests count, not those for a numbered release."""
         if request.reason in (STABLE, CANARY):
             ref = request.ref
             arrivals, now = self._arrivals.setdefault(ref.name, Arrivals()), self._clock()
             request.arrival = arrivals.came(now, (request.reason, ref, self._pace.came(now)))
 
     def finished(self, request: Watched) -> None:
-        """It has ended. What was seen is counted in the order in which requests came: failures are often faster."""
+        """Note the outcome of a request. Outcomes count in order of arrival, because failures often end faster."""
         if request.arrival is None:
             return
         arrivals, now = self._arrivals[request.ref.name], self._clock()
@@ -129,7 +129,7 @@ class Monitor:
         arrivals.ended(request.arrival, None if request.outcome is RequestOutcome.REFUSED else seen)
         for which, ripe in arrivals.ripe(now):
             why, ref, pace = cast(tuple[str, ReleaseRef, int], which)
-            # One that was not waited for to its end has no pace yet.
+            # A request that is counted before it ended has no pace yet.
             self._seen(why, ref, ripe if ripe.pace >= pace else replace(ripe, pace=pace))
 
     def _seen(self, why: str, ref: ReleaseRef, seen: Seen) -> None:
@@ -157,9 +157,9 @@ class Monitor:
             self._report(Regression(watch.which, new, old, finding))
 
     def _watch_stable(self, old: int, new: int, recorded: deque[Seen]) -> Watch:
-        """The first of what was recorded says what is slow; the rest is compared bit by bit.
+        """Set the latency threshold from the first records; the others are compared step by step.
 
-        Of few records all are compared: then nothing is called slow, but a failure is still a failure.
+        If there are few records, all are compared: no request then counts as slow, but failures still count.
         """
         busiest = max(seen.pace for seen in recorded)
         watch = Watch(STABLE, old, new, self._compare(), recorded, busiest)
@@ -168,7 +168,7 @@ class Monitor:
         return watch
 
     def _replay(self, watch: Watch, recorded: deque[Seen]) -> bool:
-        """Compare with the next of what was recorded; False when there is no more, and the watch ends."""
+        """Compare with the next records; returns False when they are used up, and the comparison ends."""
         if not recorded:
             watch.over = True
             return False
@@ -177,6 +177,6 @@ class Monitor:
         return True
 
     def _forget(self, entry: AdapterEntry) -> None:
-        """Only the live release can become a predecessor."""
+        """Drop records of releases that are not live: only the live release can become a predecessor."""
         for ref in [ref for ref in self._past if ref.name == str(entry.name) and ref.number != entry.live]:
             del self._past[ref]

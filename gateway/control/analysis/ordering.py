@@ -1,8 +1,8 @@
-"""Outcomes in the order in which their requests came.
+"""Puts outcomes of requests into order of arrival.
 
-A failure often ends sooner than an answer. Whoever counts requests as they end sees the failures of a fresh canary
-before any of its answers: for a moment, a release that fails once in a hundred seems to do nothing else. So the
-outcome of a request is handed on when every request before it has ended too, or has been waited for long enough.
+A failure often ends sooner than an answer. Counting requests as they end would count a new canary's failures before its
+answers: for a moment, a release that fails once in a hundred would seem to fail always. So the outcome of a request is
+passed on only when all earlier requests have ended or have been waited for long enough.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ PATIENCE = 60.0
 
 
 class Arrival:
-    """A request that came, and what was seen of it once it has ended."""
+    """A request that arrived, and its outcome once it has ended."""
 
     __slots__ = ("came", "ended", "seen", "which")
 
@@ -28,12 +28,12 @@ class Arrival:
 
 
 class Arrivals:
-    """A queue of the requests of both releases, which ``which`` tells apart.
+    """A queue of requests of both releases, told apart by ``which``.
 
-    Times are seconds of a clock that never goes back.
+    Times are in seconds of a monotonic clock.
 
-    A request that runs for longer than ``patience`` counts as that slow and as not failed, however it ends later: what
-    is seen of a request must not depend on when somebody looks. It should be longer than what counts as slow.
+    A request that runs longer than ``patience`` counts as that slow and as not failed, whatever happens later: its
+    outcome must not depend on when it is read. ``patience`` should exceed the latency that counts as slow.
     """
 
     def __init__(self, patience: float = PATIENCE) -> None:
@@ -44,20 +44,20 @@ class Arrivals:
         return len(self._waiting)
 
     def came(self, now: float, which: Hashable) -> Arrival:
-        """A request has come."""
+        """Add a request that arrives."""
         arrival = Arrival(now, which)
         self._waiting.append(arrival)
         return arrival
 
     def ended(self, arrival: Arrival, seen: Seen | None) -> None:
-        """A request has ended. None if that says nothing of the release; a client that tired of waiting does."""
+        """Note a request's outcome; None if it says nothing about the release. A client that gave up waiting counts."""
         if arrival.ended:
             return
         arrival.ended = True
         arrival.seen = self._out_of_patience() if seen is not None and seen.seconds > self.patience else seen
 
     def ripe(self, now: float) -> Iterator[tuple[Hashable, Seen]]:
-        """Those whose turn it is: which release each was for, and what was seen of it."""
+        """Return the requests that are due, each with its ``which`` and its outcome."""
         while self._waiting and (self._waiting[0].ended or now - self._waiting[0].came > self.patience):
             first = self._waiting.popleft()
             if not first.ended:

@@ -1,6 +1,6 @@
-"""Processes that answer side by side on one port, and the one that keeps what they share.
+"""Worker processes that answer on one port, and the primary that keeps their shared state.
 
-The primary is the gateway as it always is: registry, engine, limits, turns, the watch over releases, the admin API. A
-worker reads requests, puts policies in force, asks the engine and judges what it says; whatever has to be the same for
-all of them it asks the primary, over a socket between the two. See deploy/decisions/0017.
+The primary is an ordinary gateway with the registry, the engine, limits, queues, analysis and the admin API. A worker
+parses requests, applies policies, calls the engine and evaluates answers. For everything shared it asks the primary
+over a socket. See deploy/decisions/0017.
 """

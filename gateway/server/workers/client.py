@@ -27,7 +27,7 @@ _KINDS: dict[str, type[GatewayError]] = {
 
 
 class PrimaryClient(asyncio.Protocol):
-    """Says words and waits for replies. ``hear`` gets the updates in their order, ``lost`` is called when it is cut."""
+    """Sends messages and waits for answers. ``hear`` gets updates in order; ``lost`` is called on disconnect."""
 
     def __init__(self, hear: Callable[[said.Update], None], lost: Callable[[], None]) -> None:
         self._hear = hear
@@ -38,7 +38,7 @@ class PrimaryClient(asyncio.Protocol):
         self._numbers = 0
 
     def number(self) -> int:
-        """A new message number."""
+        """Return a new message number."""
         self._numbers += 1
         return self._numbers
 
@@ -47,7 +47,7 @@ class PrimaryClient(asyncio.Protocol):
         self._transport.write(said.packet(word))
 
     async def request(self, number: int, word: said.WorkerMessage) -> said.PrimaryMessage:
-        """Send a message under a number, and return its answer."""
+        """Send a numbered message and return its answer."""
         future: asyncio.Future[said.PrimaryMessage] = asyncio.get_running_loop().create_future()
         self._asked[number] = future
         self.send(word)
@@ -56,14 +56,14 @@ class PrimaryClient(asyncio.Protocol):
         finally:
             del self._asked[number]
 
-    # What the transport calls.
+    # Called by the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport of the new connection."""
+        """Store the new connection's transport."""
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Pass each reply to the request that waits for it; others are dropped."""
+        """Pass each reply to the request that waits for it; drop other replies."""
         for frame in self._frames.feed(data):
             reply = said.replies.decode(frame)
             if isinstance(reply, said.Update):
@@ -72,12 +72,12 @@ class PrimaryClient(asyncio.Protocol):
                 future.set_result(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End the worker: it cannot answer without a primary."""
+        """Stop the worker: it cannot work without the primary."""
         self._lost()
 
 
 def refusal_error(reply: said.Rejected) -> GatewayError:
-    """The error in a reply of the primary."""
+    """Return the error in a reply of the primary."""
     kind = _KINDS.get(reply.kind, EngineUnavailableError)
     error = kind(reply.text)
     error.retry_after, error.headers = reply.retry_after, reply.headers

@@ -1,4 +1,4 @@
-"""A worker's process: ``python -m postil.gateway.server.workers.main DESCRIPTOR``, started by the primary."""
+"""A worker process, started by the primary: ``python -m postil.gateway.server.workers.main DESCRIPTOR``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from postil.gateway.telemetry.logging import log_to
 
 
 def main(descriptor: int) -> int:
-    """Answer until the primary says that it is enough, or is no more; returns the exit status."""
+    """Serve until the primary says stop or disconnects; return the exit status."""
     os.set_inheritable(descriptor, False)
     log_to(Console(stderr=True, highlight=False))
     return uvloop.run(_work(socket.socket(fileno=descriptor)))
@@ -56,7 +56,7 @@ async def _hear(
     address: tuple[str, int],
     listener: asyncio.Future[socket.socket],
 ) -> None:
-    """Take over what comes, one after the other. Nobody connects before it is told that it knows enough."""
+    """Apply updates in order. The worker listens only after the primary says that it knows enough."""
     while True:
         update = await heard.get()
         if update.what == END:

@@ -1,6 +1,6 @@
-"""What the primary and a worker say to each other.
+"""Messages between the primary and a worker.
 
-Both are postil's own; but a worker reads what strangers send, so nothing that it says is ever unpickled.
+Both ends are postil's own, but a worker reads untrusted requests, so its messages are never unpickled.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class AcquireLease(Message, frozen=True, tag=1):
-    """A seat is wanted under this number; ``weights`` are engine name, artifact, domain, adapter and number.
+    """Ask for an engine lease; ``weights`` are engine name, artifact, domain, adapter and number.
 
-    ``cost`` is how many sequences its request generates at a time.
+    ``cost`` is the number of sequences that the request generates at the same time.
     """
 
     id: int
@@ -34,13 +34,13 @@ class AcquireLease(Message, frozen=True, tag=1):
 
 
 class ReleaseLease(Message, frozen=True, tag=2):
-    """A lease is given back, or not needed any more."""
+    """Return a lease, or cancel the wait for it."""
 
     id: int
 
 
 class Admit(Message, frozen=True, tag=3):
-    """Ask to admit a request of this tenant."""
+    """Ask to admit a tenant's request."""
 
     id: int
     tenant: str
@@ -53,7 +53,7 @@ class RequestLeft(Message, frozen=True, tag=4):
 
 
 class AddUsage(Message, frozen=True, tag=5):
-    """Usage for the ledger."""
+    """Usage to add to the ledger."""
 
     tenant: str
     domain: str
@@ -66,7 +66,7 @@ class AddUsage(Message, frozen=True, tag=5):
 
 
 class SpendTokens(Message, frozen=True, tag=6):
-    """Tokens to be charged to a tenant."""
+    """Tokens to charge to a tenant."""
 
     tenant: str
     tokens: int
@@ -83,17 +83,17 @@ class EngineDone(Message, frozen=True, tag=9):
 
 
 class EngineUnhealthy(Message, frozen=True, tag=10):
-    """The engine reports that it cannot go on."""
+    """The engine reports a permanent failure."""
 
 
 class AdapterLost(Message, frozen=True, tag=11):
-    """The engine does not know the weights of this name."""
+    """The engine does not have the adapter of this name."""
 
     name: str
 
 
 class RequestStarted(Message, frozen=True, tag=12):
-    """A request to a release that is watched came, under this number."""
+    """A request to a watched release has started, under this number."""
 
     id: int
     reason: str
@@ -114,26 +114,26 @@ class RequestFinished(Message, frozen=True, tag=13):
 
 
 class OpenReview(Message, frozen=True, tag=14):
-    """A person is to look at this (see ``openings``); the client is told when it is kept."""
+    """A review to store (see ``openings``); the worker gets an answer once it is stored."""
 
     id: int
     request: bytes
 
 
 class SampleReview(Message, frozen=True, tag=15):
-    """A person may look at this."""
+    """A review of a sampled answer, to store without an answer."""
 
     request: bytes
 
 
 class ShadowAgreement(Message, frozen=True, tag=16):
-    """Counts of how shadows agreed."""
+    """Counts of shadow agreement."""
 
     counts: list[tuple[Compared, int]]
 
 
 class Ack(Message, frozen=True, tag=17):
-    """The updates up to this number are in force."""
+    """All updates up to this number are applied."""
 
     number: int
 
@@ -159,21 +159,21 @@ WorkerMessage = (
 
 
 class LeaseGranted(Message, frozen=True, tag=1):
-    """The lease is granted, after so many seconds of waiting."""
+    """The lease is granted, after that many seconds of waiting."""
 
     id: int
     waited: float
 
 
 class Admitted(Message, frozen=True, tag=2):
-    """The request is admitted; these headers go with its answer."""
+    """The request is admitted; these headers belong in its response."""
 
     id: int
     headers: Mapping[str, str]
 
 
 class Rejected(Message, frozen=True, tag=3):
-    """The request is refused: an error by the name of its class, as in ``errors``."""
+    """The request is refused; the error is named by its class in ``errors``."""
 
     id: int
     kind: str
@@ -184,7 +184,7 @@ class Rejected(Message, frozen=True, tag=3):
 
 
 class ReviewOpened(Message, frozen=True, tag=4):
-    """The review's id, or None where it could not be kept."""
+    """The review's id, or None if it could not be stored."""
 
     id: int
     review: str | None
@@ -203,7 +203,7 @@ PrimaryMessage = LeaseGranted | Admitted | Rejected | ReviewOpened | Update
 _encoder = msgspec.msgpack.Encoder()
 words: msgspec.msgpack.Decoder[WorkerMessage] = msgspec.msgpack.Decoder(WorkerMessage)
 replies: msgspec.msgpack.Decoder[PrimaryMessage] = msgspec.msgpack.Decoder(PrimaryMessage)
-# As JSON, because a client's request is part of it: its numbers may be of any size.
+# As JSON, because it contains a client's request, whose numbers may have any size.
 openings = msgspec.json.Decoder(ReviewRequest)
 
 

@@ -1,4 +1,4 @@
-"""The primary's workers: starts them, tells them what changes, and starts another where one ends."""
+"""Starts the primary's workers, sends them changes, and restarts them when they end."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ from postil.plugins.manager import Found
 from postil.registry.backoff import Backoff
 
 log = logging.getLogger(__name__)
-# Where the primary answers what a worker does not, in its run folder.
+# The primary's socket in its run folder, for requests that a worker forwards.
 FRONT = "front.sock"
 _MAIN = "postil.gateway.server.workers.main"
-# One that has not taken a change over by then would answer by what was taken back.
+# A worker that has not applied a change by then is stopped: it would serve the old state.
 _HEAR_SECONDS = 5.0
-# How often each is looked after, and when one that says nothing counts as hung: the kernel goes on sending it clients.
+# How often each worker is checked, and when a silent one counts as hung; the kernel keeps sending it clients.
 _LOOK_SECONDS, _SILENT_SECONDS = 5.0, 10.0
 _START_SECONDS = 60.0
 _BACKOFF, _LASTS = Backoff(0.1, 5.0), 30.0
-# Beyond the time for draining.
+# Seconds after the drain timeout.
 _LAST_WORDS_SECONDS = 4.0
 
 
 class WorkerPool(Workers):
-    """The workers of one gateway, behind one port; ``front`` is the socket at which the gateway itself answers."""
+    """The workers of one gateway on one port; ``front`` is the socket at which the primary itself answers."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class WorkerPool(Workers):
         self._plugins = plugins
         self._numbers = 0
         self._sessions: dict[WorkerSession, Process] = {}
-        # The releases of each adapter that all of them know.
+        # The releases of each adapter that all workers know.
         self._told: dict[str, frozenset[int]] = {}
         self._lives: list[asyncio.Task[None]] = []
         self._up: list[asyncio.Future[None]] = []
@@ -84,16 +84,16 @@ class WorkerPool(Workers):
 
     @property
     def serving(self) -> int:
-        """How many workers take requests now."""
+        """The number of workers that take requests now."""
         return sum(session.listens for session in self._sessions)
 
     @property
     def in_flight(self) -> int:
-        """How many of their requests hold a lease of the engine, or wait for one."""
+        """The number of their requests that hold or wait for an engine lease."""
         return sum(session.in_flight for session in self._sessions)
 
     async def start(self) -> None:
-        """Start the workers; return when they take requests. Raises PoolError if one does not start."""
+        """Start the workers; return when they take requests. Raises WorkerStartError if one does not start."""
         loop = asyncio.get_running_loop()
         self._up = [loop.create_future() for _ in range(self._settings.workers)]
         self._lives = [loop.create_task(self._kept(number)) for number in range(len(self._up))]
@@ -125,16 +125,16 @@ class WorkerPool(Workers):
         self._tell(DRAINING, None)
 
     async def caught_up(self) -> None:
-        """Return when all that was told is in force with all who take requests; who does not hear is ended.
+        """Return when every worker that takes requests has applied all updates; a silent one is stopped.
 
-        One that still starts is let in when it knows all that has been told by then.
+        A worker that is still starting takes requests only after it knows everything sent until then.
         """
         late = [(each, each.sent) for each in self._sessions if each.serves and each.known < each.sent]
         if late:
             await asyncio.gather(*(self._caught_up(session, number) for session, number in late))
 
     async def drain(self) -> None:
-        """Let the workers finish their requests, and end them."""
+        """Let the workers finish their requests, then stop them."""
         self._ending = True
         self._tell(END, None)
         if self._lives:
@@ -142,7 +142,7 @@ class WorkerPool(Workers):
             await asyncio.wait(self._lives, timeout=most)
 
     async def stop(self) -> None:
-        """End the workers now."""
+        """Stop the workers at once."""
         self._ending = True
         for life in self._lives:
             life.cancel()
@@ -158,7 +158,7 @@ class WorkerPool(Workers):
                 process.kill()
 
     async def _look_after(self, session: WorkerSession) -> None:
-        """End one that hangs, though nothing changes that it would have to take over."""
+        """Check a worker at intervals and stop it if it hangs, even when there are no changes to apply."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             if session.gone or self._ending:
@@ -167,7 +167,7 @@ class WorkerPool(Workers):
             await self._caught_up(session, session.sent, _SILENT_SECONDS)
 
     async def _kept(self, number: int) -> None:
-        """One worker after the other."""
+        """Keep one worker running: start another each time one ends."""
         up, failures = self._up[number], 0
         while True:
             began = time.monotonic()
@@ -182,12 +182,12 @@ class WorkerPool(Workers):
             await asyncio.sleep(_BACKOFF.pause(failures))
 
     async def _life(self, up: asyncio.Future[None]) -> str:
-        """A worker from its start to its end; how it ended."""
+        """Run a worker from start to end; return how it ended."""
         ours, theirs = socket.socketpair()
         with theirs:
             try:
                 process = await _started(theirs.fileno())
-            except OSError as error:  # As many processes run as may, for instance: that may pass.
+            except OSError as error:  # For instance, the process limit is reached, which may pass.
                 ours.close()
                 return str(error)
         loop, session = asyncio.get_running_loop(), WorkerSession(self._parts)
@@ -204,15 +204,15 @@ class WorkerPool(Workers):
                 await process.wait()
 
     async def _greet(self, session: WorkerSession, process: Process, up: asyncio.Future[None]) -> None:
-        """Tell a new worker all that there is to know; when it knows that, and what was told meanwhile, it serves.
+        """Send a new worker the whole state; once it has applied that, let it take requests.
 
-        From then on it is looked after.
+        After that, check it at intervals.
         """
         settings = without_secrets(self._settings)
         start = Start(settings, self._address, self._engine_address, str(self._front), self._plugins)
         catalog = self._catalog.current
         entries = [snapshot(entry) for entry in catalog.entries.values()]
-        # From here on, and in this turn of the loop, it is told what all are told.
+        # In this same loop turn it starts to get all updates, so that none is missed.
         self._sessions[session] = process
         for what, content in (
             (START, start),
@@ -252,10 +252,10 @@ async def _started(channel: int) -> Process:
         pass_fds=(channel,),
         stdin=asyncio.subprocess.DEVNULL,
         env=environment(os.environ),
-        start_new_session=True,  # Ctrl-C is for the primary, which tells the others.
+        start_new_session=True,  # Only the primary handles Ctrl-C; it stops the workers.
     )
 
 
 def behind_workers(pool: Workers, app: ASGIApp, run_folder: Path) -> tuple[ASGIApp, socket.socket]:
-    """The primary's own application as its workers see it, and the socket where that is served."""
+    """Return the primary's application for its workers, and the socket where it is served."""
     return believing(in_force(pool, app)), listen_inside(run_folder / FRONT)

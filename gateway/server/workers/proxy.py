@@ -1,4 +1,4 @@
-"""What a worker does not answer by itself goes on to the primary as it came, and so does what the primary says."""
+"""Forwards requests that a worker does not handle to the primary, unchanged, and returns its answers."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from postil.gateway.control.workers import Workers
 from postil.gateway.errors import EngineUnavailableError, GatewayError
 
 log = logging.getLogger(__name__)
-# Who asked, for the primary, whose own client is always a worker. It believes nobody else: its socket is private.
+# The client's address, for the primary, whose direct clients are its workers. Its socket is private, so it can be
+# trusted.
 CLIENT = b"x-postil-client"
-# Of one connection, and no part of what is asked (RFC 9110, 7.6.1). A body in chunks is cut into others.
+# Headers of one connection, not of the request (RFC 9110, 7.6.1). Chunked bodies are chunked again.
 _OF_A_CONNECTION = frozenset(
     {b"connection", b"expect", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade", CLIENT}
 )
@@ -28,14 +29,14 @@ _OF_AN_ANSWER = frozenset({b"connection", b"keep-alive"})
 
 
 class Forward:
-    """An application that is another one, at a unix socket."""
+    """An ASGI application that forwards to another one at a unix socket."""
 
     def __init__(self, socket: str) -> None:
         self._socket = socket
         self._session: aiohttp.ClientSession | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request on."""
+        """Forward one request."""
         begun = False
 
         async def noted(message: Any) -> None:
@@ -57,13 +58,13 @@ class Forward:
             await tell(GatewayError("the gateway failed on this request; its log says why"), scope["path"], send)
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connections."""
         if self._session is not None:
             await self._session.close()
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         query = scope["query_string"].decode("latin-1")
-        path = "/" + scope["raw_path"].decode("latin-1").removeprefix("/")  # `OPTIONS *` has none.
+        path = "/" + scope["raw_path"].decode("latin-1").removeprefix("/")  # `OPTIONS *` has no path.
         async with self._open().request(
             scope["method"],  # type: ignore[typeddict-item]  # Nothing but requests comes here.
             URL(f"http://postil{path}{'?' if query else ''}{query}", encoded=True),
@@ -90,7 +91,7 @@ class Forward:
 
 
 def believing(app: ASGIApp) -> ASGIApp:
-    """The primary's application, which takes a worker's word for who its client is."""
+    """Wrap the primary's application: the client's address is the one that the worker reports."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP:
@@ -102,7 +103,7 @@ def believing(app: ASGIApp) -> ASGIApp:
 
 
 def in_force(pool: Workers, app: ASGIApp) -> ASGIApp:
-    """The primary's application, which says of a change that it was made once it is in force with every worker."""
+    """Wrap the primary's application: it answers a change only after every worker has applied it."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         changes = scope["type"] == ScopeType.HTTP and scope["method"] not in _CHANGES_NOTHING

@@ -1,4 +1,4 @@
-"""A worker's stand-ins for what the primary keeps: each asks or tells the primary."""
+"""A worker's stand-ins for what the primary keeps; each sends messages to the primary."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from postil.gateway.tenancy.quota import Quota
 from postil.registry.policy.policy import ReviewRules
 from postil.registry.reviews.reviews import ReviewRequest
 
-# The primary has to know that something comes, and not how much.
+# The primary needs to know that something arrived, not how much.
 _HEARD_SECONDS = 0.1
 
 
 class RemoteLeases:
-    """Seats at the engine, given out by the primary. ``engine`` raises EngineUnavailableError while it is not ready."""
+    """Engine leases that the primary grants. ``engine`` raises EngineUnavailableError while it is not ready."""
 
     def __init__(self, link: PrimaryClient, engine: Callable[[], EngineClient]) -> None:
         self._link = link
@@ -33,13 +33,13 @@ class RemoteLeases:
 
     @property
     def client(self) -> EngineClient:
-        """The engine. Raises EngineUnavailableError."""
+        """Return the engine's client. Raises EngineUnavailableError."""
         return self._engine()
 
     def lease(
         self, tenant: str, weights: Weights | None, cost: int, *, deadline: float | None, retry: bool
     ) -> RemoteLease:
-        """A lease for one request, not acquired yet."""
+        """Return a lease for one request, not acquired yet."""
         wanted = None
         if weights is not None:
             ref = weights.ref
@@ -48,12 +48,12 @@ class RemoteLeases:
         return RemoteLease(self._link, number, said.AcquireLease(number, tenant, wanted, cost, deadline, retry))
 
     def adapter_lost(self, name: str) -> None:
-        """Tell the primary that the engine lost an adapter."""
+        """Report to the primary that the engine lost an adapter."""
         self._link.send(said.AdapterLost(name))
 
 
 class RemoteLease:
-    """A lease of the primary's engine, asked for over the connection."""
+    """A lease of the primary's engine, requested over the connection."""
 
     __slots__ = ("_link", "_number", "_word", "waited")
 
@@ -64,11 +64,11 @@ class RemoteLease:
         self.waited = 0.0
 
     def try_acquire(self) -> bool:
-        """Return False: it always has to be asked for."""
+        """Return False: a lease always has to be requested."""
         return False
 
     async def wait(self) -> None:
-        """Ask the primary for it. Raises as ``LocalLease`` does."""
+        """Request the lease from the primary and wait. Raises the same errors as ``LocalLease``."""
         try:
             reply = await self._link.request(self._number, self._word)
         except asyncio.CancelledError:
@@ -81,20 +81,20 @@ class RemoteLease:
         self.waited = reply.waited
 
     def release(self) -> None:
-        """Give the lease back."""
+        """Release the lease."""
         self._link.send(said.ReleaseLease(self._number))
 
 
 class RemoteLimits:
-    """Tenants' limits, and what is used."""
+    """Tenants' limits and usage, kept by the primary."""
 
     def __init__(self, link: PrimaryClient) -> None:
         self._link = link
-        # Under which numbers a tenant's requests were let in; which of them is which does not matter.
+        # Message numbers of a tenant's admitted requests; which number belongs to which request does not matter.
         self._let_in: dict[str, list[int]] = {}
 
     async def admit(self, quota: Quota | None) -> Mapping[str, str]:
-        """Let a tenant's request in; see ``RateLimiter.admit``. One without limits asks nobody."""
+        """Admit a tenant's request; see ``RateLimiter.admit``. Without limits no message is sent."""
         if quota is None:
             return {}
         number = self._link.number()
@@ -110,7 +110,7 @@ class RemoteLimits:
         return reply.headers
 
     def left(self, quota: Quota | None) -> None:
-        """Tell the primary that an admitted request has ended."""
+        """Report that an admitted request has ended."""
         if quota is None:
             return
         numbers = self._let_in[quota.tenant]
@@ -129,7 +129,7 @@ class RemoteLimits:
         completion: int,
         uncounted: int = 0,
     ) -> None:
-        """Note one request; see ``Ledger.add``."""
+        """Add one request's usage; see ``Ledger.add``."""
         self._link.send(said.AddUsage(tenant, domain, adapter, number, kind, prompt, completion, int(uncounted)))
 
     def spend(self, quota: Quota | None, tokens: int) -> None:
@@ -139,7 +139,7 @@ class RemoteLimits:
 
 
 class RemoteActivity(EngineActivity):
-    """Whether the engine lives, as the primary sees it for all."""
+    """The engine's activity; the primary decides for all workers whether it is alive."""
 
     def __init__(self, link: PrimaryClient) -> None:
         super().__init__()
@@ -150,14 +150,14 @@ class RemoteActivity(EngineActivity):
         """Do nothing: the primary knows of the request since it granted the lease."""
 
     def heard(self) -> None:
-        """Tell the primary now and then that the engine sends something."""
+        """Report now and then that the engine sends something."""
         now = time.monotonic()
         if now - self._told >= _HEARD_SECONDS:
             self._told = now
             self._link.send(said.EngineAlive())
 
     def done(self, *, well: bool) -> None:
-        """A request has ended."""
+        """Report that a request has ended."""
         self._link.send(said.EngineDone(well))
 
 
@@ -168,7 +168,7 @@ class RemoteReviews:
         self._link = link
 
     async def open(self, opening: ReviewRequest, rules: ReviewRules) -> str:
-        """Keep a review and return its id. Raises ReviewNotKeptError."""
+        """Store a review and return its id. Raises ReviewNotKeptError."""
         number = self._link.number()
         reply = await self._link.request(number, said.OpenReview(number, _by(opening, rules)))
         if not isinstance(reply, said.ReviewOpened) or reply.review is None:
@@ -176,12 +176,12 @@ class RemoteReviews:
         return reply.review
 
     def sample(self, opening: ReviewRequest, rules: ReviewRules) -> None:
-        """Keep a review of an answer that passed; nobody waits for it."""
+        """Store a review of an answer that passed, in the background."""
         self._link.send(said.SampleReview(_by(opening, rules)))
 
 
 def agreed(link: PrimaryClient, loop: asyncio.AbstractEventLoop) -> Callable[[AgreementCounts], None]:
-    """Has the primary store how shadows compared; called in another thread."""
+    """Send the counts of shadow agreement to the primary; called in another thread."""
 
     def keep(counts: AgreementCounts) -> None:
         loop.call_soon_threadsafe(link.send, said.ShadowAgreement([*counts.items()]))

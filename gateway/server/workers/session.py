@@ -1,4 +1,4 @@
-"""The primary's side of one worker: what it asks is answered, and what it held is given back when it has ended."""
+"""The primary's side of one worker: handles its messages, and releases what it held when it ends."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PendingRequest:
-    """The weights that a worker's request is for."""
+    """The adapter that a worker's request is for."""
 
     engine_name: str
     artifact: str
@@ -40,7 +40,7 @@ class PendingRequest:
 
 @dataclass(slots=True)
 class Seen:
-    """A worker's request, as the watch over releases sees it."""
+    """A worker's request, as the analysis sees it."""
 
     reason: str
     ref: ReleaseRef
@@ -67,9 +67,9 @@ class SessionParts:
 
 
 class WorkerSession(asyncio.Protocol):
-    """One worker, over its socket. ``known`` is the number of the last update that is in force with it.
+    """One worker on its socket. ``known`` is the number of the last update that it has applied.
 
-    ``serves`` from when it was told to take requests, ``listens`` from when it does.
+    ``serves`` is set when it is told to take requests, ``listens`` when it takes them.
     """
 
     def __init__(self, parts: SessionParts) -> None:
@@ -83,7 +83,7 @@ class WorkerSession(asyncio.Protocol):
         self._waiting: dict[int, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._seen: dict[int, Seen] = {}
-        # What was in force when each was let in is what it is counted out by.
+        # Each request is counted out with the quota with which it was admitted.
         self._let_in: dict[int, Quota | None] = {}
         self._asked = 0
         self._does: Mapping[type, Callable[[Any], None]] = {
@@ -107,16 +107,16 @@ class WorkerSession(asyncio.Protocol):
 
     @property
     def in_flight(self) -> int:
-        """How many of its requests hold a lease, or wait for one."""
+        """The number of its requests that hold or wait for a lease."""
         return len(self._leases) + len(self._waiting)
 
     def tell(self, number: int, frame: bytes) -> None:
-        """Send an update, framed already."""
+        """Send an encoded update."""
         self.sent = number
         self._transport.write(frame)
 
     async def caught_up(self, number: int) -> None:
-        """Return when the update of this number is in force with it, or it has ended."""
+        """Return when the worker has applied this update, or has ended."""
         while not self.gone and self.known < number:
             self._moved.clear()
             await self._moved.wait()
@@ -125,10 +125,10 @@ class WorkerSession(asyncio.Protocol):
         """Close the connection."""
         self._transport.abort()
 
-    # What the transport calls.
+    # Called by the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport of the new connection."""
+        """Store the new connection's transport."""
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
@@ -137,11 +137,11 @@ class WorkerSession(asyncio.Protocol):
             word = said.words.decode(frame)
             try:
                 self._does[type(word)](word)
-            except Exception:  # What one request brought about is not to cost the worker all of its others.
+            except Exception:  # An error in one request must not end the worker's other requests.
                 log.exception("what a worker said could not be done")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give back everything that the ended worker held."""
+        """Release everything that the ended worker held."""
         self.gone, self.listens = True, False
         self._moved.set()
         for task in self._waiting.values():
@@ -156,7 +156,7 @@ class WorkerSession(asyncio.Protocol):
             seen.outcome = RequestOutcome.REFUSED
             self._parts.monitor.finished(seen)
 
-    # What a worker says.
+    # Handlers of the worker's messages.
 
     def _take(self, word: said.AcquireLease) -> None:
         weights = None
@@ -164,7 +164,7 @@ class WorkerSession(asyncio.Protocol):
             name, artifact, domain, adapter, number = word.weights
             weights = PendingRequest(name, artifact, ReleaseRef(domain, adapter, number))
         try:
-            self._parts.engine.ready()  # Not ready: nobody has to wait for that.
+            self._parts.engine.ready()  # Raises if the engine is not ready: then there is nothing to wait for.
             lease = self._parts.leases.lease(word.tenant, weights, word.cost, deadline=word.deadline, retry=word.retry)
             had = lease.try_acquire()
         except GatewayError as error:
@@ -188,7 +188,7 @@ class WorkerSession(asyncio.Protocol):
             self._has(number, lease)
 
     def _has(self, number: int, lease: EngineLease) -> None:
-        """It asks the engine now: there is nothing else to do with a seat."""
+        """Count the lease as an engine request: a worker takes a lease only to call the engine at once."""
         self._leases[number] = lease
         self._asked += 1
         self._parts.engine.client.activity.asked()
@@ -198,7 +198,7 @@ class WorkerSession(asyncio.Protocol):
         lease = self._leases.pop(word.id, None)
         if lease is not None:
             lease.release()
-            if self._asked > len(self._leases):  # Its client has left before the engine was asked.
+            if self._asked > len(self._leases):  # The client disconnected before the engine was called.
                 self._done(said.EngineDone(well=False))
         elif (task := self._waiting.get(word.id)) is not None:
             task.cancel()
@@ -239,7 +239,7 @@ class WorkerSession(asyncio.Protocol):
         try:
             self._parts.leases.adapter_lost(word.name)
         except EngineUnavailableError:
-            pass  # A new engine begins with nothing.
+            pass  # A new engine has no adapters to lose.
 
     def _came(self, word: said.RequestStarted) -> None:
         seen = self._seen[word.id] = Seen(word.reason, ReleaseRef(word.domain, word.adapter, word.number))
@@ -283,6 +283,6 @@ class WorkerSession(asyncio.Protocol):
 
 
 def _opening(sent: bytes) -> tuple[ReviewRequest, ReviewRules]:
-    """A review to open, and what of its policy's rules it goes by."""
+    """Return the review to open, with the review rules of its policy."""
     opening = said.openings.decode(sent)
     return opening, ReviewRules(webhook=opening.webhook, assign_to=opening.assign_to)

@@ -1,4 +1,4 @@
-"""Adapters as they travel: what releases are made ready from, and not what they were made into."""
+"""Adapters in a form that can be sent to workers: release specs instead of loaded releases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from postil.registry.releases.history import Retired
 
 @dataclass(frozen=True, slots=True)
 class EntrySnapshot:
-    """An ``AdapterEntry``. ``specs`` are there only for releases that whoever gets it does not know."""
+    """An ``AdapterEntry``; ``specs`` holds only the releases that the receiver does not know yet."""
 
     name: AdapterName
     numbers: frozenset[int]
@@ -31,7 +31,7 @@ class EntrySnapshot:
 
 
 def snapshot(entry: AdapterEntry, known: frozenset[int] = frozenset()) -> EntrySnapshot:
-    """An entry for somebody who has these releases of it already: a release never changes."""
+    """Return an entry for a receiver that knows these releases already; releases never change."""
     specs = {number: _spec(release) for number, release in entry.releases.items() if number not in known}
     return EntrySnapshot(
         entry.name,
@@ -49,7 +49,7 @@ def snapshot(entry: AdapterEntry, known: frozenset[int] = frozenset()) -> EntryS
 
 
 def restored(taken: EntrySnapshot, plugins: PluginManager, before: AdapterEntry | None) -> AdapterEntry:
-    """The entry; a release whose plugins cannot be set up here is one that cannot be served here."""
+    """Rebuild the entry; a release whose plugins cannot be set up here is marked as not servable."""
     releases: dict[int, LoadedRelease] = {}
     broken = dict(taken.broken)
     for number in sorted(taken.numbers):

@@ -1,4 +1,4 @@
-"""What every worker is told, and the first thing that it is told."""
+"""Updates that every worker gets, and the first one with its settings."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ START, SERVE, ADAPTERS, CALLERS, ENGINE, DRAINING, END, LOOK = (
     "end",
     "look",
 )
-# A worker reads what strangers send, and has no use for what opens other doors.
+# A worker reads untrusted requests, so it does not get the secrets that it does not need.
 _SECRETS = ("database_url", "webhook_secret", "engine_args")
 _OF_PLUGINS = "POSTIL_PLUGIN_"
 
 
 class Start(NamedTuple):
-    """What a worker has to know before anything else.
+    """What a worker needs first.
 
-    ``address`` is where it listens, ``front`` the socket at which the primary answers what a worker does not,
-    ``plugins`` what the primary found of those that are installed.
+    ``address`` is where it listens, ``front`` the socket at which the primary answers forwarded requests, and
+    ``plugins`` the installed plugins that the primary found.
     """
 
     settings: Settings
@@ -38,13 +38,13 @@ class Start(NamedTuple):
 
 
 def without_secrets(settings: Settings) -> Settings:
-    """The settings for a worker; gates and listeners are the primary's affair, too."""
+    """Return the settings without secrets; gates and listeners run only in the primary."""
     empty = {name: Settings.model_fields[name].default for name in (*_SECRETS, "gates", "listeners")}
     return settings.model_copy(update=empty)
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a worker: of postil's variables, those alone that are meant for plugins."""
+    """Return the environment for a worker: of postil's variables, only those for plugins."""
     return {
         name: text for name, text in given.items() if name.startswith(_OF_PLUGINS) or not name.startswith("POSTIL_")
     }

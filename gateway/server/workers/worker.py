@@ -1,4 +1,4 @@
-"""What a worker has of a gateway: all that a request passes, and for what is shared, the way to the primary."""
+"""A worker: everything a request passes through, with a connection to the primary for shared state."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ _WATCHED = (STABLE, CANARY)
 
 
 class RemoteAnalysis:
-    """Tells the primary, which watches over releases, of every request to one that is watched."""
+    """Reports every request to a watched release to the primary, which compares releases."""
 
     def __init__(self, link: PrimaryClient) -> None:
         self._link = link
 
     def started(self, record: RequestRecord) -> None:
-        """A request is on its way to a release."""
+        """Report that a request to a release has started."""
         if record.reason in _WATCHED:
             ref = record.ref
             record.arrival = self._link.number()
             self._link.send(RequestStarted(record.arrival, record.reason, ref.domain, ref.adapter, ref.number))
 
     def finished(self, record: RequestRecord) -> None:
-        """A request to a release has been answered, or has failed."""
+        """Report that a request to a release has ended or failed."""
         if record.arrival is None or record.outcome is None:
             return
         self._link.send(
@@ -67,7 +67,7 @@ class RemoteAnalysis:
 
 
 class Worker:
-    """One process's part of a gateway; what it knows comes as updates, in their order."""
+    """One worker process's part of a gateway; its state arrives as updates, in order."""
 
     def __init__(self, start: Start, link: PrimaryClient) -> None:
         self.settings = start.settings
@@ -103,17 +103,17 @@ class Worker:
         self._context = replace(plain, observers=(RemoteAnalysis(link), self._shadows))
 
     def parts(self) -> CompletionParts:
-        """What the two generation endpoints are answered with."""
+        """Return the parts that the two completion endpoints need."""
         settings = self.settings
         limits = (settings.body_limit_mib << 20, settings.max_sequences)
         return CompletionParts(self._context, self, self._limits, self.traffic, *limits)
 
     def identify(self, authorization: str | None) -> Caller:
-        """Who asks for an answer; see ``Directory.identify``."""
+        """Return the caller; see ``Directory.identify``."""
         return self._directory.identify(authorization)
 
     async def hear(self, update: Update) -> None:
-        """Take an update over, and say so."""
+        """Apply an update and acknowledge it."""
         content = pickle.loads(update.content)  # noqa: S301 - the primary's own
         if update.what == ADAPTERS:
             await self._take_over(*content)
@@ -126,11 +126,11 @@ class Worker:
         self._link.send(Ack(update.number))
 
     def start(self) -> None:
-        """Begin what runs beside the requests."""
+        """Start the background tasks."""
         self._beside = [asyncio.create_task(self._shadows.run())]
 
     async def stop(self) -> None:
-        """End it."""
+        """Stop the background tasks."""
         for task in self._beside:
             task.cancel()
         await asyncio.gather(*self._beside, return_exceptions=True)
@@ -140,7 +140,7 @@ class Worker:
         await self.client.close()
 
     async def _take_over(self, taken: list[EntrySnapshot], defaults: Mapping[str, str]) -> None:
-        """Have plugins set up in a thread, and then serve all of it at once."""
+        """Set up plugins in a thread, then serve all updated adapters at once."""
         before = self._catalog.current.entries
         entries = await asyncio.to_thread(
             lambda: [restored(each, self._plugins, before.get(str(each.name))) for each in taken]
@@ -155,7 +155,7 @@ class Worker:
         if phase is Phase.DOWN:
             self._label_prefixes.clear()
             self._meter.fingerprint.written = None
-            # Who waits for an engine that was given up is told at once, as with the primary's own.
+            # If the engine has failed for good, requests that wait for it fail at once, as in the primary.
             await self.client.cut()
 
     def _engine(self) -> EngineClient:
@@ -165,5 +165,5 @@ class Worker:
 
 
 def end() -> None:
-    """End at once: there is no primary any more, and nobody to be told."""
+    """Exit at once: without a primary there is nobody to report to."""
     os._exit(1)

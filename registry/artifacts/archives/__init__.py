@@ -1,1 +1,1 @@
-"""Archives that are packed and unpacked, as hostile as they may be."""
+"""Packing archives, and unpacking untrusted ones."""

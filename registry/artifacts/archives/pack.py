@@ -1,4 +1,4 @@
-"""Adapters on their way in: a folder is packed by whoever publishes, and what arrives is unpacked with suspicion."""
+"""Packs an adapter folder for upload, and unpacks untrusted archives."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _TAR_MARK, _TAR_MARK_AT = b"ustar", 257
 
 
 def pack(folder: Path, into: IO[bytes], signature: bytes | None = None) -> None:
-    """Write the files of an adapter folder as an uncompressed tar, with this ``signature`` of it. Raises ArtifactError.
+    """Write an adapter folder as an uncompressed tar, with this ``signature`` of it. Raises ArtifactError.
 
-    Times, owners and modes are left out: the same files always make the same tar.
+    Times, owners and modes are left out, so equal files make an equal tar.
     """
     if not folder.is_dir():
         raise ArtifactError(f"{folder} is not a folder; give the folder that holds adapter_config.json")
@@ -43,17 +43,17 @@ def _packable(folder: Path) -> Sequence[TarFile]:
 
 
 def is_archive(file: IO[bytes]) -> bool:
-    """Whether a file begins as a tar, a tar.gz or a zip does."""
+    """Return whether a file starts like a tar, a tar.gz or a zip."""
     head = file.read(_TAR_MARK_AT + len(_TAR_MARK))
     file.seek(0)
     return head.startswith((_GZIP, *_ZIP)) or head[_TAR_MARK_AT:] == _TAR_MARK
 
 
 def unpack(archive: IO[bytes], folder: Path, limit: int) -> None:
-    """Unpack a tar, a tar.gz or a zip, told apart by its first bytes, of at most ``limit`` bytes of content.
+    """Unpack a tar, tar.gz or zip, recognised by its first bytes, with at most ``limit`` bytes of content.
 
-    ``folder`` is empty, ``archive`` can seek. Only plain files are taken, at the top or all in one folder; links,
-    devices and names that lead elsewhere are refused with ArtifactError, as is anything that is no whole archive.
+    ``folder`` is empty and ``archive`` is seekable. The files must be regular ones, at the top or all in one folder.
+    Links, devices, names that lead outside, and broken archives raise ArtifactError.
     """
     head = archive.read(len(_ZIP[0]))
     archive.seek(0)

@@ -1,4 +1,4 @@
-"""Where the files of an archive land: one flat folder of few plain files, whatever the archive says of itself."""
+"""Extracts archives safely: into one flat folder of few regular files, whatever the archive contains."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ _MAC_FOLDER = "__MACOSX"
 
 
 class Readable(Protocol):
-    """All that is asked of an archive's member."""
+    """The only method that an archive member needs."""
 
     def read(self, size: int, /) -> bytes:
-        """At most ``size`` bytes; none at the end."""
+        """Return at most ``size`` bytes; empty at the end."""
 
 
 class Landing:
-    """An empty ``folder`` that takes at most ``limit`` bytes.
+    """An empty ``folder`` that accepts at most ``limit`` bytes.
 
-    Files either all lie at the top of an archive or all in one top folder, which is then left out: people pack the
-    folder itself. What macOS adds to an archive by itself is skipped.
+    All files are either at the top of the archive or in a single top folder, whose name is dropped, because people pack
+    the folder itself. Files that macOS adds to archives are skipped.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -36,7 +36,7 @@ class Landing:
         self._top: str | None = None
 
     def folder(self, name: str) -> None:
-        """Take note of a folder. Raises ArtifactError unless it is the one top folder."""
+        """Accept a folder entry. Raises ArtifactError unless it is the single top folder."""
         self._count()
         name = name.removesuffix("/")
         if name == ".":
@@ -50,7 +50,7 @@ class Landing:
         self._top = name
 
     def file(self, name: str, stated: int, content: Readable) -> None:
-        """Take a file of ``stated`` bytes, or as many as there really are. Raises ArtifactError."""
+        """Write a file of ``stated`` bytes; its real size is checked while writing. Raises ArtifactError."""
         self._count()
         name = name.removeprefix("./")
         parts = name.split("/")

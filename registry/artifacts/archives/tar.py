@@ -1,4 +1,4 @@
-"""tar and tar.gz: written so that the same files make the same bytes, read with suspicion."""
+"""Reads untrusted tar and tar.gz, and writes tars whose bytes depend only on the files."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from postil.registry.errors import ArtifactError
 
 BROKEN = (tarfile.TarError, EOFError, ValueError, RecursionError, gzip.BadGzipFile)
 _CHUNK = 1 << 20
-# What is written at a time: a reader on a slow line shows by each that it goes on.
+# Bytes per write: each one shows that a slow reader makes progress.
 _PIECE = 64 << 10
-# Names, owners and times: a header that needs more than this is made to fill the memory.
+# Headers hold names, owners and times; a larger one is an attempt to fill memory.
 _MAX_HEADER = 64 << 10
-# What may be in a tar beside the files: headers and padding.
+# Bytes of headers and padding that a tar may have in addition to its files.
 _AROUND = 32 << 20
 _HEADERS = frozenset({
     tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
@@ -27,18 +27,18 @@ _HEADERS = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class TarFile:
-    """A file to be written into a tar: a path, or its bytes."""
+    """A file for a tar: a path, or its bytes."""
 
     name: str
     content: Path | bytes
 
     @property
     def size(self) -> int:
-        """In bytes."""
+        """The size in bytes."""
         return len(self.content) if isinstance(self.content, bytes) else self.content.stat().st_size
 
     def chunks(self) -> Iterator[bytes]:
-        """Its bytes, in pieces."""
+        """Yield the content in chunks."""
         if isinstance(self.content, bytes):
             yield self.content
             return
@@ -48,7 +48,7 @@ class TarFile:
 
 
 def tar_chunks(files: Iterable[TarFile]) -> Iterator[bytes]:
-    """An uncompressed tar, in pieces. Times, owners and modes are left out: the same files make the same bytes."""
+    """Yield an uncompressed tar in chunks. Times, owners and modes are left out, so equal files make equal bytes."""
     for file in files:
         yield _header(file)
         yield from file.chunks()
@@ -57,7 +57,7 @@ def tar_chunks(files: Iterable[TarFile]) -> Iterator[bytes]:
 
 
 def tar_size(files: Iterable[TarFile]) -> int:
-    """How many bytes ``tar_chunks`` will give."""
+    """Return the number of bytes that ``tar_chunks`` yields."""
     blocks = sum(len(_header(file)) + file.size + -file.size % tarfile.BLOCKSIZE for file in files)
     return blocks + 2 * tarfile.BLOCKSIZE
 
@@ -69,13 +69,13 @@ def _header(file: TarFile) -> bytes:
 
 
 def unpack_tar(file: IO[bytes], landing: Landing, limit: int, *, compressed: bool) -> None:
-    """Unpack a tar, or a gzip of one. Raises ArtifactError, or one of BROKEN if it is not whole."""
+    """Unpack a tar or a gzipped one. Raises ArtifactError, or one of BROKEN if it is incomplete."""
     source = _Bounded(gzip.GzipFile(fileobj=file, mode="rb") if compressed else file, limit + _AROUND, limit)
     with tarfile.open(fileobj=source, mode="r|", tarinfo=_Strict) as tar:  # type: ignore[call-overload]
         for member in tar:
             _land(tar, member, landing)
     while source.read(_CHUNK):
-        pass  # A gzip's checksum stands at its end.
+        pass  # Read to the end, where gzip has its checksum.
 
 
 def _land(tar: tarfile.TarFile, member: tarfile.TarInfo, landing: Landing) -> None:
@@ -92,7 +92,7 @@ def _land(tar: tarfile.TarFile, member: tarfile.TarInfo, landing: Landing) -> No
 
 
 class _Bounded:
-    """A source that is left where it goes on for longer than an adapter within the limit can."""
+    """A stream that raises ArtifactError when it exceeds what an adapter within the limit can need."""
 
     def __init__(self, source: Readable, most: int, limit: int) -> None:
         self._source = source
@@ -100,7 +100,7 @@ class _Bounded:
         self._limit = limit
 
     def read(self, size: int) -> bytes:
-        """As of a file."""
+        """Read like a file."""
         chunk = self._source.read(size)
         self._left -= len(chunk)
         if self._left < 0:
@@ -109,7 +109,7 @@ class _Bounded:
 
 
 class _Strict(tarfile.TarInfo):
-    """Two things that tarfile does not mind: a broken header (the end, to it), and a header without bounds."""
+    """Refuses two things that tarfile accepts: a broken header (read as the end) and a header of unlimited size."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Strict:

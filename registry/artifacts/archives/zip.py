@@ -1,4 +1,4 @@
-"""zip, read with suspicion: its list of contents is written by whoever made it."""
+"""Reads untrusted zips, whose directory can contain anything."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import IO
 from postil.registry.artifacts.archives.safe_extract import Landing
 from postil.registry.errors import ArtifactError
 
-# What zipfile raises on archives that are none: it seeks and unpacks by what it finds in them.
+# Errors of zipfile for broken archives: it follows whatever offsets and sizes they contain.
 BROKEN = (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, OverflowError, zlib.error)
 _MAX_LIST = 1 << 20
 _SMALLEST_HEADER = 30
@@ -19,7 +19,7 @@ _ENCRYPTED = 0x1 | 0x40 | 0x2000
 
 
 def unpack_zip(file: IO[bytes], landing: Landing) -> None:
-    """Unpack a zip. Raises ArtifactError, or one of BROKEN if it is not whole."""
+    """Unpack a zip. Raises ArtifactError, or one of BROKEN if it is incomplete."""
     with zipfile.ZipFile(_Frugal(file)) as archive:
         members = archive.infolist()
         _check_apart(members)
@@ -45,13 +45,13 @@ def _check(member: zipfile.ZipInfo, name: str) -> None:
         raise ArtifactError(f"{name!r} is not a plain file; an adapter is one flat folder of plain files")
     if member.flag_bits & _ENCRYPTED:
         raise ArtifactError(f"{name!r} is encrypted; pack the folder without a password")
-    # Of these two the unpacked bytes come in pieces of the size that was asked for.
+    # These two compressions are unpacked in chunks of the requested size.
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ArtifactError(f"{name!r} is not compressed with deflate; pack the folder with a plain zip")
 
 
 def _check_apart(members: Sequence[zipfile.ZipInfo]) -> None:
-    """Members that share bytes make a few kilobytes unpack to any size."""
+    """Refuse overlapping members, with which a few kilobytes can unpack to any size."""
     end = 0
     for member in sorted(members, key=lambda member: member.header_offset):
         if member.header_offset < end:
@@ -60,28 +60,28 @@ def _check_apart(members: Sequence[zipfile.ZipInfo]) -> None:
 
 
 class _Frugal:
-    """A file that gives no more at a time than the list of an adapter's few files can need."""
+    """A file that refuses reads larger than the directory of a small adapter needs."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
-        """As of a file."""
+        """Read like a file."""
         if size > _MAX_LIST:
             raise ArtifactError("the zip lists far more files than an adapter has; publish only the adapter itself")
         return self._file.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        """As of a file."""
+        """Seek like a file."""
         try:
             return self._file.seek(offset, whence)
         except OSError as error:
             raise zipfile.BadZipFile("it points outside of itself") from error
 
     def tell(self) -> int:
-        """As of a file."""
+        """Tell like a file."""
         return self._file.tell()
 
     def seekable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True

@@ -1,1 +1,1 @@
-"""Adapters on a model hub: fetched for a publish, pushed by an export."""
+"""Adapters on a model hub: downloaded by a publish, uploaded by an export."""

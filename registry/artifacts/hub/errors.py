@@ -1,4 +1,4 @@
-"""What a hub and its client say when they will not, each as one sentence with the remedy."""
+"""Turns errors of the hub and its client into one sentence with the remedy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from postil.registry.errors import HubError, RegistryError, SourceError
 
 @contextmanager
 def translated(ref: HubRef, endpoint: str, *, place: str = "") -> Iterator[None]:
-    """Turn what the hub's client raises into SourceError (see to it) or HubError (the hub is to blame).
+    """Map errors of the hub's client to SourceError (the user can fix it) or HubError (the hub is at fault).
 
     ``place`` says where the client's settings are, as in ``set HF_TOKEN where the gateway runs``.
     """
@@ -38,7 +38,7 @@ def translated(ref: HubRef, endpoint: str, *, place: str = "") -> Iterator[None]
             f"{ref} was not reached: {endpoint} does not answer ({_short(error)});"
             f" check HF_ENDPOINT{place}, or try again"
         ) from error
-    except RuntimeError as error:  # So the client says that an upload broke off.
+    except RuntimeError as error:  # The client's message for an interrupted upload.
         raise HubError(f"{ref} was not written ({_short(error.__cause__ or error)}); try again") from error
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise HubError(f"{endpoint} does not answer as a hub does; check HF_ENDPOINT{place}") from error

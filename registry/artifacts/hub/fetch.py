@@ -1,4 +1,4 @@
-"""Fetch an adapter from a hub: only its own files, no pickle, no more than the limit, and no longer than asked."""
+"""Downloads an adapter from a hub: only its own files, no pickle, within a size and a time limit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoSibling
 
 _HERE = " where the gateway runs"
-# What a tokenizer adds to the vocabulary is checked, and then left out as in every publish.
+# Added tokens are downloaded for the check and then dropped, as in every publish.
 _FETCHED = KEPT | {POLICY, SIGNATURE, "added_tokens.json"}
 _SILENCE_SECONDS = 10.0
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
@@ -30,7 +30,7 @@ _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How much may come, for how long, and whether it is wanted still."""
+    """The limits of a download in bytes and seconds, and whether it is still wanted."""
 
     limit: int
     seconds: float
@@ -38,16 +38,16 @@ class Patience:
 
 
 def connect() -> HfApi:
-    """A client of the hub that HF_ENDPOINT names, with the token of HF_TOKEN or of `hf auth login`."""
+    """Return a client of the hub at HF_ENDPOINT, with the token from HF_TOKEN or `hf auth login`."""
     from huggingface_hub import HfApi
 
     return HfApi(endpoint=os.environ.get("HF_ENDPOINT", "").rstrip("/") or None, library_name="postil")
 
 
 def fetch(ref: HubRef, folder: Path, patience: Patience) -> HubRef:
-    """Download an adapter's files into ``folder``; returns where exactly they came from, by its commit.
+    """Download an adapter's files into ``folder``; return their exact origin with the commit.
 
-    Nothing is taken from or left in the hub's cache. Raises SourceError or HubError.
+    The hub's cache is neither read nor written. Raises SourceError or HubError.
     """
     from postil.registry.artifacts.hub.errors import translated
 
@@ -90,7 +90,7 @@ def _what_is_missing(ref: HubRef, needed: str, names: Sequence[str]) -> str:
 
 
 class _Download:
-    """The files of one commit, one after another, under one limit and one deadline."""
+    """Downloads the files of one commit in turn, within one size limit and one deadline."""
 
     def __init__(self, api: HfApi, pinned: HubRef, patience: Patience, deadline: float) -> None:
         self._api = api
@@ -100,7 +100,7 @@ class _Download:
         self._deadline = deadline
 
     def file(self, file: RepoSibling, target: Path) -> None:
-        """Download one file and hold it against what was said of it. Raises SourceError or HubError."""
+        """Download one file and check it against its stated size and hash. Raises SourceError or HubError."""
         before, digest = self._left, hashlib.sha256()
         with target.open("xb") as sink:
             for chunk in self._chunks(file.rfilename):
@@ -118,7 +118,7 @@ class _Download:
         headers = {**build_hf_headers(library_name="postil"), "Accept-Encoding": "identity"}
         with get_session().stream("GET", url, headers=headers, timeout=_SILENCE_SECONDS) as response:
             if response.is_error:
-                response.read()  # The error's own words.
+                response.read()  # Keep the error's own message.
             hf_raise_for_status(response)
             for chunk in response.iter_bytes():
                 self._spend(len(chunk))

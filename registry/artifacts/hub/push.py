@@ -1,4 +1,4 @@
-"""Push a folder to a hub, as one commit."""
+"""Pushes a folder to a hub as one commit."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from postil.registry.errors import SourceError
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """Where a push has gone: the repository by its commit, and the page of that commit."""
+    """The result of a push: the repository with its commit, and the URL of that commit."""
 
     ref: HubRef
     url: str
 
 
 def push(folder: Path, ref: HubRef, *, message: str, private: bool) -> Pushed:
-    """Commit the files of a folder, with the local user's token; a missing repository is made.
+    """Commit the files of a folder with the local user's token; create the repository if it is missing.
 
-    What is in the repository beside them stays. Raises SourceError or HubError.
+    Other files in the repository stay. Raises SourceError or HubError.
     """
     from huggingface_hub import CommitOperationAdd, get_token
 

@@ -1,4 +1,4 @@
-"""``hf://org/name@revision``: where an adapter lies on a hub."""
+"""``hf://org/name@revision``: the location of an adapter on a hub."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REF = re.compile(r"hf://(?P<repo>[\w.-]{1,96}/[\w.-]{1,96})(?:@(?P<revision>[\w
 
 @dataclass(frozen=True, slots=True)
 class HubRef:
-    """A repository, and which of its revisions: a branch, a tag, a commit, or None for the newest."""
+    """A repository and a revision: a branch, a tag, a commit, or None for the newest."""
 
     repo: str
     revision: str | None = None
@@ -24,7 +24,7 @@ class HubRef:
 
 
 def parse_hub_ref(text: str) -> HubRef:
-    """Read ``hf://org/name`` or ``hf://org/name@revision``. Raises NameInvalidError."""
+    """Parse ``hf://org/name`` or ``hf://org/name@revision``. Raises NameInvalidError."""
     match = _REF.fullmatch(text)
     if not match or ".." in text or "--" in match["repo"]:
         raise NameInvalidError(

@@ -1,1 +1,1 @@
-"""What the admin API answers: one file an area, each with its Structs and how they are made of the registry's rows."""
+"""Response schemas of the admin API, one file per area, with the functions that build them from registry rows."""

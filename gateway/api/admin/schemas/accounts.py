@@ -1,4 +1,4 @@
-"""How tenants, keys and limits look in the admin API."""
+"""Responses about tenants, keys and limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from postil.registry.db.tables import utcnow
 
 
 class Key(msgspec.Struct, kw_only=True):
-    """A key, without what could be used as one; ``state`` is ``in force``, ``expired`` or ``revoked``."""
+    """A key without its secret; ``state`` is ``in force``, ``expired`` or ``revoked``."""
 
     id: str
     prefix: str
@@ -30,26 +30,26 @@ class Key(msgspec.Struct, kw_only=True):
 
 
 class KeyPage(msgspec.Struct, kw_only=True):
-    """Keys, the oldest first."""
+    """Keys, oldest first."""
 
     data: list[Key]
     next: str | None
 
 
 class NewKey(Key, kw_only=True):
-    """A key that was just made, with its text, which is shown this once."""
+    """A new key with its text, which is shown only once."""
 
     key: str
 
 
 class RotatedKey(NewKey, kw_only=True):
-    """A key that was just made, and the one that it replaces."""
+    """A new key, and the key that it replaces."""
 
     replaces: Key
 
 
 class Limits(msgspec.Struct, kw_only=True):
-    """What a tenant may use; null is not limited."""
+    """A tenant's limits; null means unlimited."""
 
     requests_per_minute: int | None
     tokens_per_minute: int | None
@@ -58,7 +58,7 @@ class Limits(msgspec.Struct, kw_only=True):
 
 
 class Tenant(msgspec.Struct, kw_only=True):
-    """A tenant, with those of its keys that are in force; ``limits`` names only what is limited."""
+    """A tenant with its valid keys; ``limits`` holds only the limits that are set."""
 
     name: str
     domains: list[str]
@@ -76,38 +76,38 @@ class TenantPage(msgspec.Struct, kw_only=True):
 
 
 class NewTenant(Tenant, kw_only=True):
-    """A tenant that was just added, with the text of its first key, which is shown this once."""
+    """A new tenant with the text of its first key, which is shown only once."""
 
     key: str
 
 
 def show_key(row: tables.Key) -> Key:
-    """A key, without what could be used as one."""
+    """Convert a key, without its secret."""
     return Key(**_key(row))
 
 
 def show_new_key(row: tables.Key, text: str) -> NewKey:
-    """A key that was just made."""
+    """Convert a new key."""
     return NewKey(**_key(row), key=text)
 
 
 def show_rotated_key(old: tables.Key, new: tables.Key, text: str) -> RotatedKey:
-    """A key that was just made in the place of another."""
+    """Convert a key that replaces another one."""
     return RotatedKey(**_key(new), key=text, replaces=show_key(old))
 
 
 def show_tenant(row: tables.Tenant, keys: Iterable[tables.Key]) -> Tenant:
-    """A tenant, with the keys of it that are in force."""
+    """Convert a tenant with its valid keys."""
     return Tenant(**_tenant(row, keys))
 
 
 def show_new_tenant(row: tables.Tenant, key: tables.Key, text: str) -> NewTenant:
-    """A tenant that was just added."""
+    """Convert a new tenant."""
     return NewTenant(**_tenant(row, [key]), key=text)
 
 
 def show_limits(found: TenantLimits) -> Limits:
-    """What a tenant may use."""
+    """Convert a tenant's limits."""
     return msgspec.convert(found, Limits, from_attributes=True)
 
 

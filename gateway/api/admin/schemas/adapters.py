@@ -1,4 +1,4 @@
-"""How adapters and releases look in the admin API."""
+"""Responses about adapters and releases."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHOWN = NEWEST_EVENTS
 
 
 class ChannelShare(msgspec.Struct, kw_only=True):
-    """Where a canary or a shadow points, with its share of the traffic in per cent."""
+    """The release that a canary or shadow points to, with its percentage of the traffic."""
 
     release: int
     weight: float
@@ -36,9 +36,9 @@ class ChannelShare(msgspec.Struct, kw_only=True):
 
 
 class _Published(msgspec.Struct, kw_only=True):
-    """What a release is made of, who published it, and the note that was given.
+    """The contents of a release, its publisher, and the note given at publish.
 
-    ``components`` and ``mismatches`` are null for releases from before versions of plugins were recorded.
+    ``components`` and ``mismatches`` are null for releases that were published before plugin versions were recorded.
     """
 
     release: str
@@ -58,16 +58,16 @@ class _Published(msgspec.Struct, kw_only=True):
 
 
 class Release(_Published, kw_only=True):
-    """A release: what it is made of, who published it, when, and the note that was given."""
+    """A release: its contents, its publisher, its time of publication, and the note."""
 
     created: str
 
 
 class PublishedRelease(_Published, kw_only=True):
-    """What a publish made.
+    """The result of a publish.
 
-    ``created`` is false where the same release was there already. ``policy_from`` says which policy it has: that of
-    ``policy.yaml`` beside the adapter, that of the ``request``, or the one ``in force``.
+    ``created`` is false if the same release already existed. ``policy_from`` says where its policy comes from:
+    ``policy.yaml`` in the adapter's folder, the ``request``, or the policy ``in force``.
     """
 
     created: bool
@@ -75,7 +75,7 @@ class PublishedRelease(_Published, kw_only=True):
 
 
 class AdapterRelease(Release, kw_only=True):
-    """A release of an adapter, whether it is live or retired, and why it cannot be served here, if so."""
+    """A release of an adapter: whether it is live or retired, and why it cannot be served here, if so."""
 
     live: bool
     retired: bool
@@ -83,14 +83,14 @@ class AdapterRelease(Release, kw_only=True):
 
 
 class ReleasePage(msgspec.Struct, kw_only=True):
-    """Releases of an adapter by number: the oldest first, or the newest."""
+    """Releases of an adapter by number, oldest or newest first."""
 
     data: list[AdapterRelease]
     next: str | None
 
 
 class AdapterSummary(msgspec.Struct, kw_only=True):
-    """An adapter in a list: what is live and tried, whether it answers for its domain, and how many releases it has."""
+    """An adapter in a list: its live release, its channels, whether it is the default, and its number of releases."""
 
     adapter: str
     live: int | None
@@ -112,9 +112,9 @@ class AdapterPage(msgspec.Struct, kw_only=True):
 class Adapter(AdapterSummary, kw_only=True):
     """An adapter with its newest 100 releases, newest first, and its newest 100 events, oldest first.
 
-    The others: ``GET /api/v1/adapters/{domain}/{adapter}/releases`` and ``GET /api/v1/events?adapter=``. ``pins`` are
-    release numbers by tenant, for those who may know who the tenants are; ``pinned`` counts them by release number for
-    everybody. ``would_be_live`` is there after a dry run only.
+    For the rest see ``GET /api/v1/adapters/{domain}/{adapter}/releases`` and ``GET /api/v1/events?adapter=``. ``pins``
+    maps tenants to release numbers, for keys that may see tenants; ``pinned`` counts pins by release number, for all.
+    ``would_be_live`` is set only after a dry run.
     """
 
     revision: int
@@ -125,12 +125,12 @@ class Adapter(AdapterSummary, kw_only=True):
     would_be_live: str | UnsetType = UNSET
 
 
-# How an adapter looks to whoever asks.
+# Converts an adapter, given the caller.
 ViewAdapter = Callable[[AdapterState, Caller], Adapter]
 
 
 def adapter_view(catalog: CatalogHolder, plugins: PluginManager) -> ViewAdapter:
-    """How adapters look on a gateway with this catalog and these plugins."""
+    """Return the function that converts adapters of a gateway with this catalog and these plugins."""
 
     def view(state: AdapterState, caller: Caller) -> Adapter:
         return show_adapter(state, catalog.current, plugins, caller)
@@ -139,7 +139,7 @@ def adapter_view(catalog: CatalogHolder, plugins: PluginManager) -> ViewAdapter:
 
 
 def show_adapter(state: AdapterState, catalog: Catalog, plugins: PluginManager, caller: Caller) -> Adapter:
-    """An adapter with its newest releases, where its channels point, and what was done to it last."""
+    """Convert an adapter with its newest releases, its channels and its newest events."""
     stable = state.channels.get(STABLE)
     newest = state.releases[: -SHOWN - 1 : -1]
     return Adapter(
@@ -153,7 +153,7 @@ def show_adapter(state: AdapterState, catalog: Catalog, plugins: PluginManager, 
 
 
 def show_summary(state: AdapterState) -> AdapterSummary:
-    """An adapter as lists show it."""
+    """Convert an adapter for a list."""
     stable = state.channels.get(STABLE)
     return AdapterSummary(
         adapter=str(state.name),
@@ -170,7 +170,7 @@ def show_summary(state: AdapterState) -> AdapterSummary:
 def show_releases(
     rows: Iterable[tables.Release], state: AdapterState, catalog: Catalog, plugins: PluginManager
 ) -> list[AdapterRelease]:
-    """Some releases of an adapter."""
+    """Convert releases of an adapter."""
     entry = catalog.entries.get(str(state.name))
     broken = entry.broken if entry else {}
     return [
@@ -185,12 +185,12 @@ def show_releases(
 
 
 def show_release(row: tables.Release, plugins: PluginManager) -> Release:
-    """A release by itself."""
+    """Convert one release."""
     return Release(**_published(row, plugins), created=stamp(row.created_at))
 
 
 def show_published(row: tables.Release, plugins: PluginManager, *, created: bool, policy_from: str) -> PublishedRelease:
-    """A release that was just published, or was there already."""
+    """Convert the result of a publish."""
     return PublishedRelease(**_published(row, plugins), created=created, policy_from=policy_from)
 
 
@@ -214,12 +214,12 @@ def _published(row: tables.Release, plugins: PluginManager) -> dict[str, Any]:
 
 
 def _pins(pins: Mapping[str, int], caller: Caller) -> dict[str, int]:
-    """Which tenant keeps which release, for those who may know who the tenants are."""
+    """Return the pins by tenant, if the caller may see tenants."""
     return dict(pins) if caller.may(Permission.SEE_KEYS) else {}
 
 
 def _share(state: AdapterState, which: str) -> ChannelShare | None:
-    """A canary or shadow, or None where there is none."""
+    """Convert a canary or shadow; None if there is none."""
     channel = state.channels.get(which)
     if channel is None or not channel.number:
         return None

@@ -1,4 +1,4 @@
-"""How shadows and what answered beside them look in the admin API."""
+"""Responses about shadow agreement."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from postil.registry.db import tables
 
 
 class ShadowAgreement(msgspec.Struct, kw_only=True):
-    """How often a shadow said what the release that answered said.
+    """How often a shadow gave the same answer as the release that served the request.
 
-    ``failed`` are copies that got no answer, ``skipped`` those never sent, because enough others were on their way.
+    ``failed`` counts copies without an answer. ``skipped`` counts copies that were not sent because too many were in
+    flight.
     """
 
     answered: str
@@ -22,14 +23,14 @@ class ShadowAgreement(msgspec.Struct, kw_only=True):
 
 
 class AgreementPage(msgspec.Struct, kw_only=True):
-    """The shadows of an adapter, the newest first; always all of them."""
+    """The shadows of an adapter, newest first; always all of them."""
 
     data: list[ShadowAgreement]
     next: str | None = None
 
 
 def show_agreement(row: tables.Agreement) -> ShadowAgreement:
-    """How a shadow agreed with a release that answered."""
+    """Convert the agreement of a shadow with a serving release."""
     return ShadowAgreement(
         answered=f"{row.domain}/{row.adapter}@{row.answered}",
         shadow=f"{row.domain}/{row.adapter}@{row.shadow}",

@@ -1,4 +1,4 @@
-"""How the plugins of a gateway, and those of a release, look in the admin API."""
+"""Responses about plugins of a gateway and of a release."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from postil.registry.policy import components
 
 
 class PluginVersion(msgspec.Struct, kw_only=True):
-    """The version of a plugin, and the Python package that brings it, which is empty for a single file."""
+    """A plugin's version, and the Python package that provides it; empty for a single file."""
 
     version: str
     distribution: str
@@ -22,7 +22,7 @@ class PluginVersion(msgspec.Struct, kw_only=True):
 
 
 class PluginMismatch(msgspec.Struct, kw_only=True):
-    """A plugin that is not the one that a release was published with; ``installed`` is null if there is none."""
+    """A plugin that differs from the one at publish; ``installed`` is null if it is missing."""
 
     kind: str
     name: str
@@ -31,10 +31,10 @@ class PluginMismatch(msgspec.Struct, kw_only=True):
 
 
 class PluginComponent(msgspec.Struct, kw_only=True):
-    """One thing that a plugin offers: where it comes from, where it runs, and its configuration.
+    """A component of a plugin: its origin, the process that runs it, and its configuration schema.
 
-    Of a validator, ``window`` is how many characters it has to see at once, null for all of the answer; if it depends
-    on the configuration, ``window_by_configuration`` is true. Other kinds have neither.
+    For a validator, ``window`` is the number of characters that it needs at once; null means the whole answer. If that
+    depends on the configuration, ``window_by_configuration`` is true. Other kinds have neither.
     """
 
     kind: str
@@ -51,14 +51,14 @@ class PluginComponent(msgspec.Struct, kw_only=True):
 
 
 class PluginPage(msgspec.Struct, kw_only=True):
-    """Plugins by kind and name."""
+    """Components by kind and name."""
 
     data: list[PluginComponent]
     next: str | None
 
 
 def show_mismatches(found: Sequence[components.Mismatch] | None) -> list[PluginMismatch] | None:
-    """Plugins that are not the ones that a release was published with; null where that is unknown."""
+    """Convert the plugins that differ from those at publish; null if none were recorded."""
     if found is None:
         return None
     return [
@@ -73,7 +73,7 @@ def show_mismatches(found: Sequence[components.Mismatch] | None) -> list[PluginM
 
 
 def show_component(plugins: PluginManager, row: ComponentInfo) -> PluginComponent:
-    """A component as the API shows it."""
+    """Convert a component."""
     component = plugins.component(row.kind, row.name)
     distribution, version = plugins.distribution(component)
     shown = PluginComponent(

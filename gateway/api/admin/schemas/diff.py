@@ -1,4 +1,4 @@
-"""How two releases look side by side in the admin API."""
+"""The response that compares two releases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from postil.registry.releases.diff import diff, policy, weights
 
 
 class PolicyChange(msgspec.Struct, kw_only=True):
-    """A part of the policy that differs; ``before`` or ``after`` is left out where there is no value: null is one.
+    """A difference in the policy; ``before`` or ``after`` is absent if there is no value (null is a value).
 
     ``lines`` are those of a unified diff, for long texts.
     """
@@ -25,7 +25,7 @@ class PolicyChange(msgspec.Struct, kw_only=True):
 
 
 class Fact(msgspec.Struct, kw_only=True):
-    """A figure or a setting of both, and by how much a number grew; null where it is unknown."""
+    """A figure or setting of both releases, and the change of a number; null if unknown."""
 
     name: str
     before: Any
@@ -34,9 +34,9 @@ class Fact(msgspec.Struct, kw_only=True):
 
 
 class KindChange(msgspec.Struct, kw_only=True):
-    """The modules of one kind that changed alike.
+    """Modules of one kind that changed in the same way.
 
-    ``a``, ``b`` and ``update`` are the difference as a share of what was there, of the two factors and their product.
+    ``a``, ``b`` and ``update`` are relative differences of the two LoRA factors and of their product.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class KindChange(msgspec.Struct, kw_only=True):
 
 
 class ModuleChange(msgspec.Struct, kw_only=True):
-    """One module, as in ``KindChange``."""
+    """One module, with the fields of ``KindChange``."""
 
     module: str
     state: str
@@ -59,10 +59,10 @@ class ModuleChange(msgspec.Struct, kw_only=True):
 
 
 class ReleaseDiff(msgspec.Struct, kw_only=True):
-    """Two releases side by side.
+    """The differences between two releases.
 
-    ``same_validation`` says whether both were measured on the same validation set, null where that is unknown.
-    ``problem`` says why the files could not be compared; what is read off them is empty then.
+    ``same_validation`` says whether both were measured on the same validation set; null if unknown. ``problem`` says
+    why the files could not be compared; the fields that come from the files are then empty.
     """
 
     from_: Release = msgspec.field(name="from")
@@ -77,7 +77,7 @@ class ReleaseDiff(msgspec.Struct, kw_only=True):
 
 
 def show_diff(found: diff.ReleaseDiff, plugins: PluginManager) -> ReleaseDiff:
-    """Two releases side by side."""
+    """Convert the differences between two releases."""
     return ReleaseDiff(
         from_=show_release(found.before, plugins),
         to=show_release(found.after, plugins),

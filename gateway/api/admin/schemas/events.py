@@ -1,4 +1,4 @@
-"""How the log looks in the admin API."""
+"""Responses about the event log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from postil.registry.db import tables
 from postil.registry.signing.requirements import REQUIRE
 
 _TENANT = "tenant"
-# The names of the counts in events from before they were called so; the log keeps them as they were written.
+# Current names of counts that old events store under former names; stored events are never changed.
 _OLD_COUNTS = {
     "new_failures": "candidate_failures",
     "new_total": "candidate_total",
@@ -24,9 +24,9 @@ _OLD_COUNTS = {
 
 
 class Event(msgspec.Struct, kw_only=True):
-    """One row of the log: who did what to which adapter, from which release to which, and for what reason.
+    """An event: who did what to which adapter, from which release to which, and why.
 
-    ``action`` is the word that the log keeps. ``details`` depend on it. What a key may not see is left out.
+    ``action`` is the stored word; ``details`` depend on it. Fields that the key may not see are left out.
     """
 
     sequence: int
@@ -41,21 +41,21 @@ class Event(msgspec.Struct, kw_only=True):
 
 
 class EventPage(msgspec.Struct, kw_only=True):
-    """Events in the order that was asked for: the oldest first, or the newest."""
+    """Events in the requested order: oldest or newest first."""
 
     data: list[Event]
     next: str | None
 
 
 class AuditReport(msgspec.Struct, kw_only=True):
-    """How many events there are, and the sequence number at which the chain no longer holds, or null."""
+    """The number of events, and the first sequence number at which the hash chain is broken, or null."""
 
     events: int
     first_break: int | None
 
 
 class LiveRelease(msgspec.Struct, kw_only=True):
-    """The release that was live of an adapter."""
+    """The live release of an adapter."""
 
     adapter: str
     release: str
@@ -63,30 +63,30 @@ class LiveRelease(msgspec.Struct, kw_only=True):
 
 
 class LivePage(msgspec.Struct, kw_only=True):
-    """What was live at an instant, by adapter."""
+    """The releases that were live at a given time, by adapter."""
 
     data: list[LiveRelease]
     next: str | None
 
 
 def show_events(rows: Iterable[tables.Event], caller: Caller) -> list[Event]:
-    """The rows of the log that a key may see, each as far as it may."""
+    """Convert events; drops events and fields that the key may not see."""
     return [_show(row, caller) for row in rows if caller.may(Permission.SEE, _domain(row))]
 
 
 def _domain(row: tables.Event) -> str:
-    """The domain that an event is about, or none, which only those may see who see all.
+    """Return the domain of an event, or None for events that only unrestricted keys may see.
 
-    Tenants may be called like domains: of the subjects without an adapter, only one of its own kind is a domain's.
+    A tenant and a domain can share a name, so an event without an adapter belongs to a domain only if its kind says so.
     """
     domain, slash, _ = row.subject.partition("/")
     return domain if slash or row.action == REQUIRE else ""
 
 
 def _show(row: tables.Event, caller: Caller) -> Event:
-    """One row of the log. What a reviewer remarked may quote what was asked: it is for those who review.
+    """Convert one event. Only reviewers see remarks on reviews, because a remark can quote the request.
 
-    Whom a pin is for, and why, is for those who may know who the tenants are.
+    Only keys that may see tenants see who a pin is for, and why.
     """
     remark = row.action.startswith("review-") and not caller.may(Permission.REVIEW, _domain(row))
     whose = _TENANT in row.details and not caller.may(Permission.SEE_KEYS)
@@ -104,7 +104,7 @@ def _show(row: tables.Event, caller: Caller) -> Event:
 
 
 def _detail(value: Any) -> Any:
-    """A detail with the counts of a finding under the names that they have now."""
+    """Return a detail with the counts of a finding under their current names."""
     if not isinstance(value, Mapping):
         return value
     return {_OLD_COUNTS.get(name, name): one for name, one in value.items()}

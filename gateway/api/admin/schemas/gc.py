@@ -1,4 +1,4 @@
-"""How a garbage collection looks in the admin API."""
+"""Responses about garbage collection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from postil.registry.releases import garbage
 
 
 class CollectedArtifact(msgspec.Struct, kw_only=True):
-    """An artifact that was, or would be, deleted: the releases whose files it held, the reason, and its size."""
+    """A deleted artifact (or one to delete): its releases, the reason, and its size in bytes."""
 
     artifact: str
     releases: list[str]
@@ -19,7 +19,7 @@ class CollectedArtifact(msgspec.Struct, kw_only=True):
 
 
 class CollectReport(msgspec.Struct, kw_only=True):
-    """What a garbage collection deleted, or with ``dry_run`` would delete; ``bytes`` is the sum."""
+    """The artifacts that a collection deleted, or with ``dry_run`` would delete; ``bytes`` is their total size."""
 
     dry_run: bool
     keep: int
@@ -28,7 +28,7 @@ class CollectReport(msgspec.Struct, kw_only=True):
 
 
 def show_collected(found: Sequence[garbage.Garbage], *, dry_run: bool, keep: int) -> CollectReport:
-    """The report of one collection."""
+    """Convert the result of a collection."""
     return CollectReport(
         dry_run=dry_run,
         keep=keep,

@@ -1,4 +1,4 @@
-"""How reviews look: to those who decide, and to the tenant whose answer it is."""
+"""Responses about reviews, for reviewers and for the tenant that got the answer."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from postil.registry.reviews.export_examples import last_message
 
 
 class Review(msgspec.Struct, kw_only=True):
-    """A review as those see it who decide: what was asked and answered, and what became of it.
+    """A review for reviewers: the request, the model's answer, and the decision.
 
-    ``holding`` is what the client got in place of the answer, null where it got the answer. ``final`` is the answer
-    that stands once it is decided.
+    ``holding`` is the text that the client got in place of the answer; null if it got the answer. ``final`` is the
+    answer after the decision.
     """
 
     id: str
@@ -38,16 +38,16 @@ class Review(msgspec.Struct, kw_only=True):
 
 
 class ReviewPage(msgspec.Struct, kw_only=True):
-    """Reviews, the newest first."""
+    """Reviews, newest first."""
 
     data: list[Review]
     next: str | None
 
 
 class TenantReview(msgspec.Struct, kw_only=True):
-    """A review as its tenant sees it: ``answer`` is what was given until somebody decides, then the answer that stands.
+    """A review for its tenant: ``answer`` is the answer given so far, and after a decision the final one.
 
-    The model's own answer, and who decided, are not for the tenant.
+    The tenant sees neither the model's own answer nor who decided.
     """
 
     id: str
@@ -69,14 +69,14 @@ class Example(msgspec.Struct, kw_only=True):
 
 
 class ExamplePage(msgspec.Struct, kw_only=True):
-    """What people decided of an adapter's answers, the oldest decision first; always all of them."""
+    """Decided answers of an adapter as examples, oldest decision first; always all of them."""
 
     data: list[Example]
     next: str | None = None
 
 
 def show_review(row: tables.Review) -> Review:
-    """A review as those see it who decide."""
+    """Convert a review for reviewers."""
     return Review(
         id=row.id,
         release=f"{row.domain}/{row.adapter}@{row.number}",
@@ -99,7 +99,7 @@ def show_review(row: tables.Review) -> Review:
 
 
 def _webhook(row: tables.Review) -> str | None:
-    """How far telling the webhook has come."""
+    """Return the state of the webhook delivery."""
     if row.webhook is None or row.decided_at is None:
         return None
     if row.told is not None:

@@ -1,4 +1,4 @@
-"""How domains and their signing keys look in the admin API."""
+"""Responses about domains and their signing keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class SigningKey(msgspec.Struct, kw_only=True):
 
 
 class Domain(msgspec.Struct, kw_only=True):
-    """A domain, the keys that its adapters have to be signed with, and what it serves unsigned all the same."""
+    """A domain, the keys that its adapters must be signed with, and the unsigned releases that it still serves."""
 
     domain: str
     signature_required: bool
@@ -31,7 +31,7 @@ class DomainPage(msgspec.Struct, kw_only=True):
 
 
 def show_domain(found: Requirement) -> Domain:
-    """What a domain requires."""
+    """Convert a domain and its requirements."""
     return Domain(
         domain=found.domain,
         signature_required=bool(found.keys),

@@ -1,4 +1,4 @@
-"""How a gateway's state looks in the admin API."""
+"""Responses about the state of a gateway."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from postil.gateway.api.admin.schemas.components import PluginMismatch
 
 
 class WantedRelease(msgspec.Struct, kw_only=True):
-    """A release that the engine has to hold: for what reasons, and whether it is loaded.
+    """A release that the engine should hold: the reasons, and whether it is loaded.
 
-    ``problem`` says what keeps it from being loaded, after so many ``attempts``.
+    ``problem`` says why it is not loaded, after that many ``attempts``.
     """
 
     release: str
@@ -22,9 +22,9 @@ class WantedRelease(msgspec.Struct, kw_only=True):
 
 
 class Signal(msgspec.Struct, kw_only=True):
-    """One signal of a comparison: at an ``e_value`` of ``threshold`` the candidate is rolled back automatically.
+    """One signal of a comparison: if ``e_value`` reaches ``threshold``, the candidate is rolled back automatically.
 
-    ``slow_after`` is the number of seconds beyond which an answer is slow, for that signal, once it is known.
+    ``slow_after`` is the latency in seconds above which an answer counts as slow; null until it is known.
     """
 
     signal: str
@@ -38,7 +38,7 @@ class Signal(msgspec.Struct, kw_only=True):
 
 
 class ReleaseComparison(msgspec.Struct, kw_only=True):
-    """A release that is compared with its predecessor, and the evidence so far."""
+    """A candidate that is compared with its baseline, and the evidence so far."""
 
     candidate: str
     baseline: str
@@ -47,7 +47,7 @@ class ReleaseComparison(msgspec.Struct, kw_only=True):
 
 
 class Status(msgspec.Struct, kw_only=True):
-    """What the gateway is doing, and which releases the engine has to hold and does, as far as the key may see."""
+    """The state of the gateway, and the releases that the engine should hold and holds, if the key may see them."""
 
     engine: str
     problem: str | None

@@ -1,4 +1,4 @@
-"""How instants look in the admin API."""
+"""Times in responses."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 
 def stamp(at: datetime) -> str:
-    """RFC 3339 in UTC, to the millisecond."""
+    """Return the time as RFC 3339 in UTC, with milliseconds."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z"
 
 
 def stamp_or_none(at: datetime | None) -> str | None:
-    """The same, where there may be no instant."""
+    """Return the same, or None."""
     return stamp(at) if at else None

@@ -1,4 +1,4 @@
-"""How usage looks: to an admin, and to the tenant itself."""
+"""Responses about usage, for an admin and for the tenant itself."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 
 class UsageCounts(msgspec.Struct, kw_only=True):
-    """Requests and tokens, as the engine counted them; of ``uncounted`` requests it had not said what they took."""
+    """Requests and tokens as the engine counted them; ``uncounted`` requests have no token counts."""
 
     requests: int
     uncounted: int
@@ -19,9 +19,9 @@ class UsageCounts(msgspec.Struct, kw_only=True):
 
 
 class UsageEntry(UsageCounts, kw_only=True):
-    """What was used of one tenant, adapter, release or day, whichever it was added up by.
+    """Usage of one tenant, adapter, release or day, depending on the grouping.
 
-    The answers stand for themselves; what policies asked again (``retry``), and copies for shadows, stand beside them.
+    Answers are counted at the top level; retries by policies (``retry``) and copies for shadows are counted separately.
     """
 
     tenant: str | UnsetType = UNSET
@@ -33,19 +33,19 @@ class UsageEntry(UsageCounts, kw_only=True):
 
 
 class UsagePage(msgspec.Struct, kw_only=True):
-    """Usage in the order of what it is added up by."""
+    """Usage, ordered by the grouping key."""
 
     data: list[UsageEntry]
     next: str | None
 
 
 class TenantUsage(msgspec.Struct, kw_only=True):
-    """All of a tenant's own usage, in OpenAI's envelope."""
+    """All usage of a tenant, in OpenAI's list envelope."""
 
     object: Literal["list"] = "list"
     data: list[UsageEntry]
 
 
 def show_usage(entries: Iterable[Mapping[str, Any]]) -> list[UsageEntry]:
-    """The registry's entries, one each."""
+    """Convert the registry's usage entries."""
     return [msgspec.convert(entry, UsageEntry) for entry in entries]
