@@ -29,7 +29,7 @@ class Readiness(msgspec.Struct, kw_only=True):
     failing: list[str] | UnsetType = UNSET
 
 
-_NOT_READY = ResponseSpec(Readiness, generate_examples=False, description="No answers can be given now")
+_NOT_READY = ResponseSpec(Readiness, generate_examples=False, description="The gateway cannot answer now")
 
 
 def health_routes(engine: EngineHandle, traffic: Traffic, tasks: BackgroundTasks) -> list[HTTPRouteHandler]:

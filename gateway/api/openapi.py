@@ -9,7 +9,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 _RELEASES = "/api/v1/adapters/{domain}/{adapter}/releases"
-_ERROR = {"description": "An error, in OpenAI's shape", "content": {"application/json": {"schema": {
+_ERROR = {"description": "An error in OpenAI's format", "content": {"application/json": {"schema": {
     "type": "object", "required": ["error"],
     "properties": {"error": {"type": "object", "required": ["message", "type", "param", "code"]}},
 }}}}  # fmt: skip

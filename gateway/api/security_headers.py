@@ -47,7 +47,7 @@ def _refused(scope: Scope) -> GatewayError | None:
         return None
     headers = dict(scope["headers"])
     if _cross_site(headers):
-        return CrossSiteError("this was asked by a page of another site; the admin API answers none")
+        return CrossSiteError("this request comes from a page of another site; the admin API refuses those")
     return None if _json(scope["path"], headers) else NotJsonError("send JSON, with `Content-Type: application/json`")
 
 

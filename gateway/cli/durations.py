@@ -14,5 +14,5 @@ def span(text: str) -> float:
     """Return the duration in seconds. Raises typer.BadParameter."""
     match = _SPAN.fullmatch(text.strip().lower())
     if match is None:
-        raise typer.BadParameter(f"{text!r} is no span of time; write one such as 90d, 24h, 30m or 0s")
+        raise typer.BadParameter(f"{text!r} is not a duration; use one such as 90d, 24h, 30m or 0s")
     return float(int(match[1]) * _UNITS[match[2]])

@@ -35,7 +35,7 @@ def write_plugin(name: str, kind: Kind, folder: Path) -> Path:
     place = folder / name
     files = _files(names, kind)
     if place.exists():
-        raise CommandError(f"{place} is there already; choose another name, or another --dir")
+        raise CommandError(f"{place} already exists; choose another name, or another --dir")
     try:
         place.mkdir(parents=True)
     except OSError as error:
@@ -51,7 +51,7 @@ def _names(name: str, kind: Kind) -> dict[str, str]:
     module = name.replace("-", "_")
     if not _NAME.fullmatch(name):
         raise CommandError(
-            f"{name!r} is no name for a package; take lower-case letters, digits, - and _, such as legal-citations"
+            f"{name!r} is not a package name; use lower-case letters, digits, - and _, such as legal-citations"
         )
     if keyword.iskeyword(module) or module in sys.stdlib_module_names or module in ("plugins", "postil", "tests"):
         raise CommandError(f"{name!r} is taken by Python, postil or the tests; choose another name")

@@ -112,7 +112,7 @@ class AdapterFeed:
         try:
             done = await self._taken_over(subject)
         except Exception:  # The database may fail at any time.
-            log.exception("what was done to %s could not be taken over; trying again", subject)
+            log.exception("changes to %s could not be applied; trying again", subject)
             done = False
         if done:
             self._undone.discard(subject)

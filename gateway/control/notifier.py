@@ -64,7 +64,7 @@ class Notifier:
                         break
                     position = event.sequence
         except Exception:  # The database may fail at any time.
-            log.exception("the listeners could not be told what was done; trying again")
+            log.exception("events could not be sent to the listeners; trying again")
         return False
 
     async def _tell(self, event: Event) -> bool:

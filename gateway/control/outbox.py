@@ -74,7 +74,7 @@ class Outbox:
         try:
             await self._tell(review, webhook)
         except (SQLAlchemyError, RegistryError, EngineUnavailableError) as error:
-            log.warning("what became of the webhook of review %s is not noted: %s", review.id[:8], type(error).__name__)
+            log.warning("the webhook delivery of review %s could not be noted: %s", review.id[:8], type(error).__name__)
         finally:
             busy.discard(webhook)
             self._due.set()
@@ -85,7 +85,7 @@ class Outbox:
         again = utcnow() + timedelta(seconds=_BACKOFF.pause(review.tries + 1))
         given_up = not told and again > review.decided_at + _GIVE_UP
         if given_up:
-            log.error("the webhook of review %s took nothing for a day; it is not tried again", review.id[:8])
+            log.error("the webhook of review %s accepted nothing for a day; giving up", review.id[:8])
         next_try = None if given_up else again
         await asyncio.to_thread(deliveries.note, self._database(), review, self._holder, told=told, next_try=next_try)
 

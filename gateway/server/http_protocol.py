@@ -110,7 +110,7 @@ class Door(HttpToolsProtocol):
             raise BadRequestError(self._refusal[1])
         if self.parser.should_upgrade() and any(name in _FRAMING for name, _ in self.headers):
             # The parser would treat the rest as the other protocol and lose the body.
-            self._refusal = (400, "HTTP/1.1 alone is spoken here; leave out the header Upgrade")
+            self._refusal = (400, "only HTTP/1.1 is supported; leave out the header Upgrade")
             raise BadRequestError(self._refusal[1])
         self._part = Part.BODY
         self._disarm()
@@ -173,7 +173,7 @@ class Door(HttpToolsProtocol):
         if self._answering():  # The next request waits until this one is answered.
             self._arm(self.limits.head_seconds, self._head_late)
         elif self._part is Part.HEAD:
-            self._refuse(408, "the request's head did not come in time; send it at once")
+            self._refuse(408, "the request's head did not arrive in time; send it faster")
         else:
             self.transport.close()
 
@@ -183,7 +183,7 @@ class Door(HttpToolsProtocol):
         if self._held_up or self.flow.read_paused or self._body_bytes >= self.limits.stall_bytes:
             self._expect_more()
         else:
-            self._refuse(408, "the request's body came too slowly, or not to its end; send it faster")
+            self._refuse(408, "the request's body arrived too slowly or not completely; send it faster")
 
     def _answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete

@@ -133,7 +133,7 @@ def rotate_key(
     was already replaced, or KeyRefusedError.
     """
     if not timedelta(0) <= overlap <= LONGEST:
-        raise KeyRefusedError("an overlap is neither negative nor longer than ten years; give one such as 24h")
+        raise KeyRefusedError("the overlap must be between 0 and ten years; give one such as 24h")
     with database.write() as session:
         store.lock_for_writing(session)
         old = _in_force(session, wanted)
@@ -210,7 +210,7 @@ def _revoke(session: Session, key: Key, *, reason: str, actor: str) -> None:
 def _check(session: Session, wanted: KeyRequest) -> None:
     """Check that the key may be created. Raises NotFoundError or KeyRefusedError."""
     if wanted.lifetime is not None and not timedelta(0) < wanted.lifetime <= LONGEST:
-        raise KeyRefusedError("a key expires in the future and within ten years; give a time such as 90d")
+        raise KeyRefusedError("a key must expire in the future and within ten years; give a time such as 90d")
     if wanted.role in OF_DOMAINS and not wanted.domains:
         raise KeyRefusedError(f"a {wanted.role} works on given domains; name at least one")
     if wanted.role not in OF_DOMAINS and wanted.domains:

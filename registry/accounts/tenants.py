@@ -40,7 +40,7 @@ def add_tenant(
         raise ConflictError(f"the default domain {first!r} is not among the tenant's domains; add it to them")
     tenant = Tenant(name=parse_domain(name), domains=allowed, default_domain=first)
     if tenant.name in TAKEN:
-        raise KeyRefusedError(f"{name!r} is a name that the log has for others; choose another")
+        raise KeyRefusedError(f"{name!r} is a reserved name; choose another")
     with database.write() as session:
         store.lock_for_writing(session)
         if session.get(Tenant, tenant.name):

@@ -49,7 +49,7 @@ class _PlainLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="aliases (*name) are not taken; write the value out")
+            raise yaml.MarkedYAMLError(problem="aliases (*name) are not allowed; write the value out")
         return super().compose_node(parent, index)
 
 
@@ -69,10 +69,10 @@ class Output(_Part):
 
     labels: Annotated[tuple[_Label, ...] | None, Field(description="The values that an answer may have.")] = None
     field: Annotated[str, Field(min_length=1, max_length=100, description="The key that holds the label.")] = "category"
-    reject: Annotated[_Label | None, Field(description="One more value, for what none of the labels fits.")] = None
-    json_schema: Annotated[dict[str, JsonValue] | None, Field(description="The JSON Schema that an answer fits.")] = (
-        None
-    )
+    reject: Annotated[_Label | None, Field(description="An extra value for messages that fit no label.")] = None
+    json_schema: Annotated[
+        dict[str, JsonValue] | None, Field(description="The JSON Schema that an answer must match.")
+    ] = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Output:
@@ -83,7 +83,7 @@ class Output(_Part):
         if self.labels == ():
             raise ValueError("output.labels is empty")
         if self.reject is not None and (self.labels is None or self.reject in self.labels):
-            raise ValueError("output.reject is a value beside labels, and none of them")
+            raise ValueError("output.reject needs labels and must not be one of them")
         return self
 
     def constraint(self) -> dict[str, Any]:
@@ -104,10 +104,10 @@ class Use(_Part):
 class CheckUse(Use):
     """A check that runs. ``if_not_run`` applies if it raised an error or exceeded ``deadline_ms``."""
 
-    if_not_run: Annotated[Literal["fail", "pass"], Field(description="What a check that did not run counts as.")] = (
+    if_not_run: Annotated[Literal["fail", "pass"], Field(description="The result of a check that did not run.")] = (
         "fail"
     )
-    deadline_ms: Annotated[int, Field(ge=1, le=600_000, description="Milliseconds that one call may take.")] = 1000
+    deadline_ms: Annotated[int, Field(ge=1, le=600_000, description="Time limit of one call, in milliseconds.")] = 1000
 
 
 class ValidatorUse(CheckUse):
@@ -119,7 +119,7 @@ class ValidatorUse(CheckUse):
     """
 
     on_fail: Annotated[
-        Literal["fallback", "stop", "redact", "replace"], Field(description="What happens to an answer that fails.")
+        Literal["fallback", "stop", "redact", "replace"], Field(description="What to do with an answer that fails.")
     ] = "fallback"
     replacement: Annotated[str, Field(max_length=2000, description="The text for `redact` and `replace`.")] = (
         "[removed]"
@@ -143,7 +143,7 @@ class ReviewRules(_Part):
         Field(description="The URL that decisions are posted to."),
     ] = None
     assign_to: Annotated[_Label | None, Field(description="The person that new reviews are assigned to.")] = None
-    sample: Annotated[float, Field(ge=0, le=100, description="Per cent of answers that passed to review too.")] = 0.0
+    sample: Annotated[float, Field(ge=0, le=100, description="Percentage of passed answers to review.")] = 0.0
 
 
 class Policy(_Part):
@@ -248,7 +248,7 @@ def build(policy: Policy, plugins: PluginManager, calibration: Mapping[str, floa
     for use, validator in validators:
         if use.on_fail != "fallback" and validator.scope.window is None:
             raise PolicyError(
-                f"policy: {use.name} has to see the whole answer, so on_fail: {use.on_fail} cannot be; leave it out"
+                f"policy: {use.name} needs the whole answer, so on_fail: {use.on_fail} is not possible; leave it out"
             )
     return Built(inputs, validators, rules)
 

@@ -20,15 +20,15 @@ IDENTITY = "urn:postil:policy"
 Schema = dict[str, Any]
 
 _SAYS: Mapping[str, str] = {
-    "system_prompt": "Stands before every conversation: the instruction that the adapter was trained with.",
-    "sampling": "In force whatever a client sends, such as max_tokens: 32. Any sampling parameter of vLLM.",
-    "defaults": "In force where the client is silent, such as temperature: 0. Any sampling parameter of vLLM.",
-    "input": "They look at every request before the model does, in this order.",
-    "validators": "They judge every answer, in this order.",
-    "fallback": "What is served where a check did not pass: the first rule that has an answer gives it.",
-    "output": "What an answer may be: one of some labels, or JSON that fits a schema; unset, any text.",
+    "system_prompt": "The first message of every conversation: the instruction that the adapter was trained with.",
+    "sampling": "Overrides whatever a client sends, such as max_tokens: 32. Any sampling parameter of vLLM.",
+    "defaults": "Applies if the client sends none, such as temperature: 0. Any sampling parameter of vLLM.",
+    "input": "Checks of every request before it reaches the model, in this order.",
+    "validators": "Checks of every answer, in this order.",
+    "fallback": "Answers that replace one that failed a check: the first rule with an answer is used.",
+    "output": "The allowed answers: one of some labels, or JSON that matches a schema; default: any text.",
     "reviews": "How people review answers of this adapter.",
-    "pinned": "Where a plugin is not of the version that it had at publish: warn serves the release, strict does not.",
+    "pinned": "If a plugin's version differs from that at publish: warn serves the release, strict does not.",
 }
 # The kind of plugin that each part of a policy names.
 _USES = {"CheckUse": "input check", "ValidatorUse": "validator", "FallbackUse": "fallback rule"}

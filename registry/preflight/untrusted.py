@@ -41,6 +41,6 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise ValueError(f"{shown(key)} stands there twice")
+            raise ValueError(f"{shown(key)} occurs twice")
         found[key] = value
     return found

@@ -74,7 +74,7 @@ def check_apart(training: Dataset, validation: Dataset) -> None:
             _refuse(
                 validation.path,
                 example.line,
-                f"the input also stands in {training.path}, line {seen[example.key]}",
+                f"the input also occurs in {training.path}, line {seen[example.key]}",
                 "take it out of one of the two",
             )
 

@@ -1,4 +1,4 @@
-"""What training refuses, beside DatasetError.
+"""Errors of training, in addition to DatasetError.
 
 RegistryError
 ├── DatasetError          (registry.errors) data that cannot be learned from

@@ -151,7 +151,7 @@ BAD_CONFIGS = [
     bad("a byte order mark", before(b"\xef\xbb\xbf{"), f"{CONFIG} is not JSON (Unexpected UTF-8 BOM", "in UTF-8",
         AGAIN),
     bad("not UTF-8", before(b'{"x": "\xff",'), f"{CONFIG} is not JSON ('utf-8' codec", "in UTF-8", AGAIN),
-    bad("a key twice", before(b'{"r": 99,'), f"{CONFIG} is not JSON ('r' stands there twice)", "a JSON object", AGAIN,
+    bad("a key twice", before(b'{"r": 99,'), f"{CONFIG} is not JSON ('r' occurs twice)", "a JSON object", AGAIN,
         stricter="readers differ in which they take"),
     bad("2 MiB of configuration", config(note="x" * (2 << 20)), f"{CONFIG} has 2,098,1", "at most 1,048,576", AGAIN,
         stricter="no configuration is so large"),

@@ -15,11 +15,11 @@ from postil.registry.names import AdapterName, parse_adapter
 
 AnyRequest = Request[Any, Any, Any]
 # Of every list: the page size, and the cursor at which the page starts.
-Limit = Annotated[int, QueryParameter(ge=1, le=MOST, description="At most so many of the list.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MOST, description="Maximum number of items.")]
 After = Annotated[
-    str | None, QueryParameter(description="`next` of the page before; without it, the list begins at its start.")
+    str | None, QueryParameter(description="`next` of the previous page; default: the start of the list.")
 ]
-NewestFirst = Annotated[bool, QueryParameter(description="Whether the newest comes first, and not the oldest.")]
+NewestFirst = Annotated[bool, QueryParameter(description="Newest first instead of oldest first.")]
 
 
 def adapter_name(domain: str, adapter: str) -> AdapterName:

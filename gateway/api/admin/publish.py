@@ -97,7 +97,7 @@ async def _while_wanted(request: AnyRequest, work: Coroutine[Any, Any, Published
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise BadRequestError("the client left before the release was made; nothing was published")
+            raise BadRequestError("the client disconnected before the release was created; nothing was published")
         return task.result()
     finally:
         for pending in (task, gone):

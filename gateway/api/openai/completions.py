@@ -139,7 +139,7 @@ async def _body(receive: Receive, limit: int) -> bytes:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise BadRequestError("the client left before its request was whole")
+            raise BadRequestError("the client disconnected before its request was complete")
         chunks.append(message["body"])
         size += len(message["body"])
         if size > limit:

@@ -86,7 +86,7 @@ def _show_metrics(metrics: list[dict[str, Any]], same_validation: bool | None) -
     rows = [
         (one["name"], *(_figure(one["name"], one[key]) for key in ("before", "after")), _grown(one)) for one in metrics
     ]
-    print_table(["metric", "before", "after", "change"], rows, empty="neither holds figures of a training")
+    print_table(["metric", "before", "after", "change"], rows, empty="neither release has training figures")
     if same_validation is False:
         console().print("they were measured on different validation sets, so the figures cannot be compared")
 
@@ -117,7 +117,7 @@ def _show_kinds(kinds: list[dict[str, Any]]) -> None:
         for one in kinds
     ]
     print_table(["modules", "layers", "number", "tensors", "A moved", "B moved", "update moved"], rows, empty="")
-    console().print("moved: the difference as a share of what was there; update: what is added to the base")
+    console().print("moved: the relative difference; update: the change that the adapter adds to the base")
 
 
 def _value(change: dict[str, Any], key: str) -> str:

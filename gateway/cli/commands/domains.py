@@ -117,6 +117,6 @@ def _say(made: dict[str, Any]) -> None:
     console().print(f"{made['domain']} takes and loads only adapters signed with {keys}")
     if made["unsigned"]:
         console().print(
-            f"not signed so, and not loaded again until they are: {', '.join(made['unsigned'])}"
+            f"not signed with these keys, so they cannot be loaded again: {', '.join(made['unsigned'])}"
             " (publish the same folders with --sign)"
         )

@@ -78,7 +78,7 @@ def _placed(folder: Path, place: Path) -> dict[str, Any]:
     same = place.is_dir() and _same(folder, place)
     if not same:
         if place.exists() and (not place.is_dir() or any(place.iterdir())):
-            raise CommandError(f"{place} is there and holds something else; name a folder that is new or empty")
+            raise CommandError(f"{place} already exists with other content; name a new or empty folder")
         place.absolute().parent.mkdir(parents=True, exist_ok=True)
         folder.rename(place)
     return {"target": str(place), "written": not same}

@@ -129,11 +129,11 @@ def _show_new(key: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(key)
         return
-    until = f", good until {short_time(key['expires'])} UTC" if key["expires"] else ""
+    until = f", valid until {short_time(key['expires'])} UTC" if key["expires"] else ""
     console().print(f"added {key['id']}, a {key['role']}'s key of {key['owner']}{until}")
     if old := key.get("replaces"):
-        console().print(f"{old['id']} goes on until {short_time(old['expires'])} UTC")
-    console().print(f"the key, shown only now:\n{key['key']}")
+        console().print(f"{old['id']} stays valid until {short_time(old['expires'])} UTC")
+    console().print(f"the key, shown only once:\n{key['key']}")
 
 
 def _id(which: str) -> str:

@@ -76,7 +76,9 @@ def _signature(path: str, key: Path) -> bytes:
     from postil.registry.signing.bundles import sign
 
     if path.startswith(SCHEME):
-        raise CommandError(f"{path} is not here to be signed; export or download it, and publish the folder")
+        raise CommandError(
+            f"{path} is not a local folder, so it cannot be signed; export or download it, and publish the folder"
+        )
     return sign(Path(path), key)
 
 
@@ -116,7 +118,7 @@ def _opened(path: Path, signature: bytes | None) -> BinaryIO:
         ) from error
     if not is_archive(archive):
         archive.close()
-        raise CommandError(f"{path} is no tar, tar.gz or zip; give such an archive, or the adapter's folder")
+        raise CommandError(f"{path} is not a tar, tar.gz or zip; give such an archive, or the adapter's folder")
     return archive
 
 
@@ -126,6 +128,6 @@ def _say(made: Mapping[str, Any], promoted: bool, *, signed: bool) -> None:
         console().print(f"{made['release']} is the same adapter with the same policy; {kept}")
         return
     live = "it is live" if promoted else f"make it live with `postil promote {made['release']}`"
-    policy = ", with the policy.yaml that lay beside it" if made["policy_from"] == "policy.yaml" else ""
+    policy = ", with the policy.yaml from its folder" if made["policy_from"] == "policy.yaml" else ""
     source = f" from {made['source']}" if made["source"] else ""
     console().print(f"published {made['release']}{source}{policy}; {live}")

@@ -165,7 +165,7 @@ def _show_releases(state: dict[str, Any], found: Listed, as_json: bool) -> None:
     print_rest(found)
     if state["retired"]:
         name = state["adapter"]
-        console().print(f"\n{name} is retired and answers nobody; `postil adapters restore {name}` brings it back")
+        console().print(f"\n{name} is retired and answers no requests; `postil adapters restore {name}` brings it back")
     console().print()
     moves = [
         (

@@ -118,7 +118,7 @@ def assign(
     which: Which, person: Annotated[str, typer.Argument(help="The person who should decide.")], as_json: AsJson = False
 ) -> None:
     """Assign a review to a person."""
-    _say(_act(which, "assign", {"person": person}), f"is for {person} to decide", as_json)
+    _say(_act(which, "assign", {"person": person}), f"is assigned to {person}", as_json)
 
 
 def approve(which: Which, note: Note = "", as_json: AsJson = False) -> None:

@@ -74,7 +74,7 @@ def add(
     if as_json:
         print_json(tenant)
     else:
-        console().print(f"added {tenant['name']}; its key, shown only now:\n{tenant['key']}")
+        console().print(f"added {tenant['name']}; its key, shown only once:\n{tenant['key']}")
 
 
 def remove(name: Annotated[str, typer.Argument(help="The tenant's name.")], as_json: AsJson = False) -> None:

@@ -1,4 +1,4 @@
-"""Does the new side fail more often than the old one? A test that may be looked at after every outcome.
+"""Does the new side fail more often than the old one? A test that may be read after every outcome.
 
 Outcomes are yes or no (failed or not) and come in blocks: some of the old side, some of the new, in the order in which
 their requests came. Before a block's outcomes count, a bet is placed on them: each multiplies the evidence by
@@ -10,9 +10,9 @@ where x is any rate, y = r x + d, and r and d are the tolerance: what is tested 
 r times the old one's, plus d". Let the old side's true rate be p and the new one's q. The expectations of the
 factors, taken over the n outcomes of the block, have the mean 1 + b n_new / n ((q - y) - r (p - x)), which is
 1 + b n_new / n (q - r p - d): at most 1 where the new side is within its tolerance. A product is at most the power
-of its mean, so the block's expectation is at most 1, whatever x and b, as long as they were chosen without a look at
+of its mean, so the block's expectation is at most 1, whatever x and b, as long as they were chosen without looking at
 the block. The evidence is then a test supermartingale: that it ever reaches 1/alpha has a probability of at most
-alpha (Ville), however often one looks.
+alpha (Ville), however often it is read.
 
 With r = 1 and d = 0 this is the e-variable of Turner, Ly and Grünwald, "Generic E-variables for exact sequential
 k-sample tests that allow for optional stopping" (JSPI 230, 2024; arXiv 2106.02693), written as a bet. The tolerance
@@ -21,7 +21,7 @@ projection. Here it is a weighted mean: no weaker in simulation, and valid witho
 
 Assumed: outcomes are independent of each other given the release, and neither the sizes of the blocks nor the order of
 outcomes depends on them (`Arrivals` ensures that). Not assumed: that rates stay as they are. They may drift from block
-to block, and what hits both sides alike, such as an engine that stands still, is no evidence: a block whose new side
+to block, and what hits both sides alike, such as a hanging engine, is no evidence: a block whose new side
 failed no more often than tolerated never adds any.
 """
 

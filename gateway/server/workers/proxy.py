@@ -134,7 +134,7 @@ async def _body(receive: Receive) -> AsyncIterator[bytes]:
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            raise ConnectionResetError("the client left before its request was whole")
+            raise ConnectionResetError("the client disconnected before its request was complete")
         yield message["body"]
         if not message["more_body"]:
             return

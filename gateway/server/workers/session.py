@@ -138,7 +138,7 @@ class WorkerSession(asyncio.Protocol):
             try:
                 self._does[type(word)](word)
             except Exception:  # An error in one request must not end the worker's other requests.
-                log.exception("what a worker said could not be done")
+                log.exception("a worker's message could not be handled")
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Release everything that the ended worker held."""
@@ -182,7 +182,7 @@ class WorkerSession(asyncio.Protocol):
         except GatewayError as error:
             self._refuse(number, error, lease.waited)
         except Exception:
-            log.exception("a worker's request could not be seated")
+            log.exception("a worker's request for a lease failed")
             self._refuse(number, EngineUnavailableError("the gateway failed on this request; its log says why"), 0.0)
         else:
             self._has(number, lease)

@@ -70,11 +70,11 @@ class Landing:
     def _place(self, name: str, parts: list[str]) -> Path:
         top = parts[0] if len(parts) == 2 else ""
         if len(parts) > 2 or self._top not in (None, top):
-            raise ArtifactError(f"{name!r} lies in another folder than the rest; an adapter is one flat folder")
+            raise ArtifactError(f"{name!r} is in another folder than the rest; an adapter is one flat folder")
         self._top = top
         path = self._folder / parts[-1]
         if path.exists():
-            raise ArtifactError(f"{parts[-1]!r} is there twice; pack the folder again")
+            raise ArtifactError(f"{parts[-1]!r} occurs twice; pack the folder again")
         return path
 
     def _write(self, path: Path, content: Readable) -> None:

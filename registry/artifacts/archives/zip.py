@@ -55,7 +55,7 @@ def _check_apart(members: Sequence[zipfile.ZipInfo]) -> None:
     end = 0
     for member in sorted(members, key=lambda member: member.header_offset):
         if member.header_offset < end:
-            raise ArtifactError(f"{member.orig_filename!r} lies over another file; pack the folder again")
+            raise ArtifactError(f"{member.orig_filename!r} overlaps another file; pack the folder again")
         end = member.header_offset + _SMALLEST_HEADER + member.compress_size
 
 

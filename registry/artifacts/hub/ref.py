@@ -28,7 +28,7 @@ def parse_hub_ref(text: str) -> HubRef:
     match = _REF.fullmatch(text)
     if not match or ".." in text or "--" in match["repo"]:
         raise NameInvalidError(
-            f"{text!r} is no place on a hub; write hf://org/name or hf://org/name@revision,"
+            f"{text!r} is not an address on a hub; use hf://org/name or hf://org/name@revision,"
             " such as hf://acme/triage@main"
         )
     return HubRef(match["repo"], match["revision"])

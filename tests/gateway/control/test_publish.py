@@ -130,7 +130,7 @@ async def test_a_policy_beside_an_adapter_on_a_hub_is_taken(house: House, hub: H
         ({"data": {"note": "x"}}, 400, "or its place on a hub in `source`"),
         ({"data": {"source": SOURCE}, "files": {"artifact": ("x", b"x")}}, 400, "send the adapter as a tar"),
         ({"data": {"artifact": "x"}}, 400, "send the adapter as a tar"),
-        ({"json": {"source": "acme/triage"}}, 400, "is no place on a hub"),
+        ({"json": {"source": "acme/triage"}}, 400, "is not an address on a hub"),
         ({"json": {"source": SOURCE, "revision": "x"}}, 400, "unknown field `revision`"),
         ({"json": {}}, 400, "required field `source`"),
         ({"json": {"source": SOURCE, "policy": "x: 1"}}, 422, "policy: x: "),

@@ -150,7 +150,7 @@ async def test_a_database_that_goes_between_a_post_and_its_note_ends_no_delivery
             await until(lambda: receiver.posted == [first])
             here[0] = False
             receiver.open.set()
-            await until(lambda: "is not noted: EngineUnavailableError" in caplog.text)
+            await until(lambda: "could not be noted: EngineUnavailableError" in caplog.text)
             here[0] = True
             second = decided(database, url)
             gateway.heard()

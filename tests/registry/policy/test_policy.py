@@ -193,7 +193,7 @@ def test_all_that_was_made_is_named_with_its_use(plugins: PluginManager) -> None
         ({"fallback": [{"name": "fixed_answer"}]}, "policy: fixed_answer: content: field required"),
         (
             {"validators": [{"name": "json_schema", "config": {"json_schema": {}}, "on_fail": "stop"}]},
-            "policy: json_schema has to see the whole answer, so on_fail: stop cannot be; leave it out",
+            "policy: json_schema needs the whole answer, so on_fail: stop is not possible; leave it out",
         ),
     ],
 )
@@ -235,5 +235,5 @@ def test_a_value_beside_the_labels_may_be_decoded_and_validators_know_it(plugins
 
 @pytest.mark.parametrize("output", [{"labels": ["a"], "reject": "a"}, {"json_schema": {}, "reject": "a"}])
 def test_a_value_for_none_of_the_labels_is_none_of_them(output: dict[str, Any]) -> None:
-    with pytest.raises(PolicyError, match="beside labels"):
+    with pytest.raises(PolicyError, match="reject needs labels"):
         policy_from({"output": output})

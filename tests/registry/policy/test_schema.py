@@ -212,7 +212,7 @@ def test_it_is_a_schema_and_says_which() -> None:
     Draft202012Validator.check_schema(schema)
     assert (schema["$schema"], schema["$id"]) == (Draft202012Validator.META_SCHEMA["$id"], "urn:postil:policy")
     assert schema["title"] == "Policy"
-    assert "How an adapter answers." in schema["description"]
+    assert "The rules for an adapter's answers." in schema["description"]
     uses = {use["title"]: use["description"] for use in schema["$defs"]["ValidatorUse"]["oneOf"]}
     assert uses["labels"] == 'Passes ``{"category": "<one of labels>"}`` and nothing else.'
     assert "whatever a client sends" in schema["properties"]["sampling"]["description"]

@@ -146,7 +146,7 @@ def test_refusals_come_before_any_work(data: tuple[Path, Path], tmp_path: Path) 
         train(options(tmp_path, data, taken, overwrite=True))
     with pytest.raises(DatasetError, match="no example of the reject label"):
         train(options(tmp_path, data, tmp_path / "out", reject="other"))
-    with pytest.raises(DatasetError, match="also stands in"):
+    with pytest.raises(DatasetError, match="also occurs in"):
         train(options(tmp_path, (data[0], data[0]), tmp_path / "out"))
 
 

@@ -22,7 +22,9 @@ async def test_a_release_and_an_adapter_are_retired_and_restored(house: House) -
     assert [row["retired"] for row in state["releases"]] == [False, False]
     assert (await postil(house, "adapters", "retire", "legal/notes"))[1].startswith("legal/notes is retired; ")
     assert "retired" in (await postil(house, "adapters", "list"))[1]
-    assert "legal/notes is retired and answers nobody" in (await postil(house, "releases", "list", "legal/notes"))[1]
+    assert (
+        "legal/notes is retired and answers no requests" in (await postil(house, "releases", "list", "legal/notes"))[1]
+    )
     assert (await postil(house, "adapters", "restore", "legal/notes"))[1] == "legal/notes is in service again\n"
     assert "in service" in (await postil(house, "releases"))[1]
     log = (await postil(house, "log", "legal/notes"))[1]

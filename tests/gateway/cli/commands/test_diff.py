@@ -46,7 +46,7 @@ async def test_two_that_are_the_same_are_said_to_be(house: House) -> None:
     status, out, _ = await postil(house, "diff", "legal/notes@1", "legal/notes@1")
     assert status == 0
     assert "the policy is the same" in out
-    assert "neither holds figures of a training" in out
+    assert "neither release has training figures" in out
     assert "the weights are the same" in out
     assert "the same in both: rank 2; alpha 4; rank-stabilised no; targets q_proj, v_proj; modules 2" in out
 

@@ -49,7 +49,7 @@ async def test_a_folder_that_holds_something_is_left_alone(releases: House, tmp_
     (tmp_path / "taken" / "mine.txt").write_text("mine")
     status, out, complaints = await postil(releases, "export", f"{NAME}@1", str(tmp_path / "taken"))
     assert (status, out) == (1, "")
-    assert complaints.endswith(" is there and holds something else; name a folder that is new or empty\n")
+    assert complaints.endswith(" already exists with other content; name a new or empty folder\n")
     assert [path.name for path in (tmp_path / "taken").iterdir()] == ["mine.txt"]
     (tmp_path / "empty").mkdir()
     assert (await postil(releases, "export", f"{NAME}@1", str(tmp_path / "empty")))[0] == 0
@@ -90,10 +90,10 @@ async def test_a_repository_is_public_only_where_that_was_asked(releases: House,
     [
         ((f"{NAME}@7", "HERE/more/new"), f"there is no release {NAME}@7; {NAME} has 1, 2"),
         ((NAME, "HERE/new"), "such as healthcare/triage@4"),
-        ((f"{NAME}@1", "hf://acme"), "is no place on a hub"),
+        ((f"{NAME}@1", "hf://acme"), "is not an address on a hub"),
         ((f"{NAME}@1", "hf://acme/new"), "run `hf auth login`, or set HF_TOKEN"),
         ((f"{NAME}@1", "HERE/adapter_config.json/x"), " cannot be made (Not a directory); "),
-        ((f"{NAME}@1", "HERE/adapter_config.json"), " is there and holds something else"),
+        ((f"{NAME}@1", "HERE/adapter_config.json"), " already exists with other content"),
     ],
 )
 async def test_what_cannot_be_exported_is_said_in_one_sentence(

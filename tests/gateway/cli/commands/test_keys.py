@@ -29,15 +29,15 @@ async def test_a_key_lives_its_life_through_the_command(house: House) -> None:
     status, out, complaints = await postil(house, "keys", "add", "firm", "--expires", "90d", "--note", "the archive")
     assert status == 0, complaints
     said, only, key = out.splitlines()
-    assert said.startswith(f"added {key.split('_')[1]}, a tenant's key of firm, good until 2")
-    assert only == "the key, shown only now:"
+    assert said.startswith(f"added {key.split('_')[1]}, a tenant's key of firm, valid until 2")
+    assert only == "the key, shown only once:"
     assert (await house.ask(key)).status_code == 200
     _, out, _ = await postil(house, "keys", "list", "--owner", "firm")
     assert len(out.splitlines()) == 3
     assert "the archive" in out
     assert key.split("_", 2)[2] not in out
     _, out, _ = await postil(house, "keys", "rotate", first, "--overlap", "0s")
-    assert out.splitlines()[1].startswith(f"{first.split('_')[1]} goes on until 2")
+    assert out.splitlines()[1].startswith(f"{first.split('_')[1]} stays valid until 2")
     assert (await house.ask(first)).status_code == 401
     assert (await house.ask(out.splitlines()[-1])).status_code == 200
     _, out, _ = await postil(house, "keys", "revoke", key.rpartition("_")[0], "--reason", "lost")

@@ -122,11 +122,11 @@ async def test_new_plugins_are_typed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("Legal", "'Legal' is no name for a package; take lower-case letters"),
-        ("legal-", "is no name"),
-        ("../legal", "is no name"),
-        ("1legal", "is no name"),
-        ("a" * 90, "is no name"),
+        ("Legal", "'Legal' is not a package name; use lower-case letters"),
+        ("legal-", "is not a package name"),
+        ("../legal", "is not a package name"),
+        ("1legal", "is not a package name"),
+        ("a" * 90, "is not a package name"),
         ("json", "'json' is taken by Python, postil or the tests; choose another name"),
         ("class", "is taken by Python"),
         ("plugins", "is taken by"),
@@ -149,7 +149,7 @@ def test_a_name_that_is_a_word_of_the_contract_gets_another_class(name: str, cal
 
 def test_nothing_that_is_there_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "legal").mkdir()
-    with pytest.raises(CommandError, match="legal is there already; choose another name, or another --dir"):
+    with pytest.raises(CommandError, match="legal already exists; choose another name, or another --dir"):
         write_plugin("legal", Kind.GATE, tmp_path)
     assert list((tmp_path / "legal").iterdir()) == []
 

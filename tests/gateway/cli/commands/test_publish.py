@@ -41,7 +41,7 @@ async def test_the_policy_beside_an_adapter_is_taken_and_said(house: House, tmp_
     (folder / "policy.yaml").write_text(FREE_TEXT)
     (folder / "README.md").write_text("# notes")
     _, out, _ = await postil(house, "publish", str(folder), *NAME, "--promote")
-    assert out == "published legal/notes@1, with the policy.yaml that lay beside it; it is live\n"
+    assert out == "published legal/notes@1, with the policy.yaml from its folder; it is live\n"
     other = tmp_path / "policy.yaml"
     other.write_text("system_prompt: Answer at length.")
     _, out, _ = await postil(house, "publish", str(folder), *NAME, "--policy", str(other), "--json")
@@ -65,8 +65,8 @@ async def test_an_adapter_on_a_hub_is_published_by_its_commit(house: House, hub:
     ("path", "says"),
     [
         ("/nonexistent", "is not a folder or an archive that can be read (No such file or directory); give "),
-        ("pyproject.toml", "pyproject.toml is no tar, tar.gz or zip; give "),
-        ("hf://acme", "'hf://acme' is no place on a hub; write hf://org/name"),
+        ("pyproject.toml", "pyproject.toml is not a tar, tar.gz or zip; give "),
+        ("hf://acme", "'hf://acme' is not an address on a hub; use hf://org/name"),
         ("hf://acme/unknown", "there is no hf://acme/unknown, or not for this token"),
         ("tests", " is not a file; an adapter is one flat folder"),
     ],

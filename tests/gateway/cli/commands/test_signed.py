@@ -58,7 +58,7 @@ async def test_keys_are_rotated_shown_and_taken_back(house: House, ours: KeyPair
     await house.publish(NAME, FREE_TEXT)
     other = key_pair(tmp_path, "other")
     _, out, complaints = await postil(house, *SIGN, "--key", str(ours.public), "--key", str(other.public))
-    assert f"not loaded again until they are: {NAME}@1" in out, complaints
+    assert f"cannot be loaded again: {NAME}@1" in out, complaints
     _, out, _ = await postil(house, "domains", "list")
     assert [line.split()[0] for line in out.splitlines()] == ["domain", "healthcare"]
     assert f"{NAME}@1" in out
@@ -79,7 +79,10 @@ async def test_keys_are_rotated_shown_and_taken_back(house: House, ours: KeyPair
         ((*SIGN, "--none"), "healthcare accepts these keys already"),
         (("publish", "HERE/a", "--adapter", NAME, "--sign", "HERE/none.pem"), "cannot be read (No such file"),
         (("publish", "HERE/a", "--adapter", NAME, "--sign", "HERE/ours-public.pem"), "is no private key as a PEM"),
-        (("publish", "hf://acme/x", "--adapter", NAME, "--sign", "HERE/ours.pem"), "is not here to be signed"),
+        (
+            ("publish", "hf://acme/x", "--adapter", NAME, "--sign", "HERE/ours.pem"),
+            "is not a local folder, so it cannot be signed",
+        ),
     ],
 )
 async def test_what_cannot_be_done_is_said_in_one_sentence(

@@ -93,7 +93,7 @@ def test_a_folder_beside_or_within_the_one_is_refused(folder: Path, members: lis
 )
 def test_files_in_several_folders_are_refused(folder: Path, names: list[str]) -> None:
     tar = tar_of(*(member(name, b"1") for name in names))
-    assert refusal(tar, folder) == f"{names[-1]!r} lies in another folder than the rest; an adapter is one flat folder"
+    assert refusal(tar, folder) == f"{names[-1]!r} is in another folder than the rest; an adapter is one flat folder"
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_name_that_is_too_long_is_refused(folder: Path, name: str) -> None:
 @pytest.mark.parametrize("again", ["x", "./x"])
 def test_a_name_twice_is_refused_and_the_first_stays(folder: Path, again: str) -> None:
     tar = tar_of(member("x", b"1"), member(again, b"2"))
-    assert refusal(tar, folder) == "'x' is there twice; pack the folder again"
+    assert refusal(tar, folder) == "'x' occurs twice; pack the folder again"
     assert (folder / "x").read_bytes() == b"1"
 
 

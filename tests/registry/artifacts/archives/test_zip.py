@@ -91,7 +91,7 @@ def test_a_name_that_ends_early_for_some_is_refused(folder: Path) -> None:
 
 def test_a_name_twice_is_refused_and_the_first_stays(folder: Path) -> None:
     archive = as_zip({"x": b"1", "y": b"2"}).replace(b"y", b"x")
-    assert refusal(archive, folder) == "'x' is there twice; pack the folder again"
+    assert refusal(archive, folder) == "'x' occurs twice; pack the folder again"
     assert (folder / "x").read_bytes() == b"1"
 
 
@@ -125,7 +125,7 @@ def test_files_that_share_their_bytes_are_refused(folder: Path) -> None:
     tail[8:12] = struct.pack("<HH", 2, 2)
     tail[12:16] = struct.pack("<I", len(entries))
     assert refusal(archive[:listed] + entries + bytes(tail), folder) == (
-        "'y' lies over another file; pack the folder again"
+        "'y' overlaps another file; pack the folder again"
     )
     assert list(folder.iterdir()) == []
 

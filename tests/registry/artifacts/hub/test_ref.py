@@ -31,7 +31,7 @@ def test_a_place_on_a_hub_is_read_and_written(text: str, repo: str, revision: st
      "hf://acme/triage\n", "hf://acme/tri--age", "hf://acme/triage?x=1", "hf://acmé/triage", "hf://a/b#c"],
 )  # fmt: skip
 def test_what_is_no_place_on_a_hub_is_refused(text: str) -> None:
-    with pytest.raises(NameInvalidError, match="write hf://org/name or hf://org/name@revision"):
+    with pytest.raises(NameInvalidError, match="use hf://org/name or hf://org/name@revision"):
         parse_hub_ref(text)
 
 
