@@ -27,7 +27,7 @@ def check_sequences(ask: CompletionRequest, most: int) -> None:
     What an engine might take for a number of choices, and is none here, is refused too: it would not be counted.
     """
     body = ask.body
-    if body.get("n") is None and body.get("best_of") is None and not is_batch(ask):
+    if body.get("n") is None and body.get("best_of") is None and FORMATS[ask.kind].count_prompts(body) <= 1:
         return
     for name in _CHOICES:
         value = body.get(name)
