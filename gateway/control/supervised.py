@@ -21,11 +21,12 @@ _BROKEN_AFTER = 3
 
 @dataclass(slots=True)
 class TaskState:
-    """One task: its restarts, its failures in a row, and when it was last started."""
+    """One task: its restarts, its failures in a row, when it was last started, and whether it runs now."""
 
     restarts: int = 0
     failures: int = 0
     began: float = 0.0
+    running: bool = False
 
 
 class BackgroundTasks:
@@ -76,18 +77,20 @@ class BackgroundTasks:
 
     def _failures(self, name: str) -> int:
         state = self._states[name]
-        return 0 if self._clock() - state.began >= self._steady_seconds else state.failures
+        steady = state.running and self._clock() - state.began >= self._steady_seconds
+        return 0 if steady else state.failures
 
     async def _supervise(self, name: str, work: Work) -> None:
         state = self._states[name]
         while True:
-            state.began = self._clock()
+            state.began, state.running = self._clock(), True
             try:
                 await work()
                 return
             except Exception:
                 state.failures = self._failures(name) + 1
                 state.restarts += 1
+                state.running = False
                 pause = self._backoff.pause(state.failures)
                 log.exception("background task %s failed; it starts again in %.1f s", name, pause)
             await asyncio.sleep(pause)

@@ -85,3 +85,13 @@ async def test_readiness_says_which_task_fails_and_refuses_where_it_does_not_rec
     answer = await house.client.get("/health/ready")
     assert (answer.status_code, answer.json()["status"]) == (503, "degraded")
     assert (await house.admin("GET", "/api/v1/status")).json()["failing_tasks"] == ["test broken", "test once"]
+
+
+async def test_one_that_waits_for_its_next_start_is_not_taken_for_well() -> None:
+    now = [0.0]
+    tasks, work = BackgroundTasks(Backoff(3600, 3600), steady_seconds=30, clock=lambda: now[0]), Work(1)
+    tasks.start("keys", work)
+    await until(lambda: tasks.failing == ["keys"])
+    now[0] = 100.0
+    assert (work.runs, tasks.failing) == (1, ["keys"])
+    await tasks.stop()
