@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -14,11 +15,24 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
+def new_tenant_id() -> str:
+    """An id that no tenant had before."""
+    return secrets.token_hex(16)
+
+
 class Domain(SQLModel, table=True):
     """A field that a team owns, and the adapter that answers for it by default."""
 
     name: str = Field(primary_key=True, max_length=64)
     default_adapter: str = Field(max_length=64)
+    # While it is frozen nothing of it is published or moved, other than back.
+    frozen_at: datetime | None = None
+    frozen_by: str | None = Field(default=None, max_length=64)
+    frozen_reason: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    # What publishers may fetch with the gateway's own token: ``["hf://org/*"]``.
+    sources: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]"))
+    # What it may keep: ``{"releases": 500, "artifact_mib": 4096, "review_days": 90}``; unset, the settings hold.
+    quotas: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False, server_default="{}"))
 
 
 class Release(SQLModel, table=True):
@@ -57,6 +71,10 @@ class Release(SQLModel, table=True):
     note: str
     actor: str
     created_at: datetime = Field(default_factory=utcnow)
+    # A yanked release is harmful: not served, not promoted, no fallback.
+    yanked_at: datetime | None = None
+    yanked_by: str | None = Field(default=None, max_length=64)
+    yank_reason: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class Channel(SQLModel, table=True):
@@ -110,6 +128,15 @@ class Tenant(SQLModel, table=True):
     # What it may use: ``{"requests_per_minute": 60}``; what is not named is not limited.
     limits: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     created_at: datetime = Field(default_factory=utcnow)
+    # Its own for ever: another tenant of the same name later is another tenant.
+    uid: str = Field(default_factory=new_tenant_id, max_length=32, sa_column_kwargs={"server_default": ""})
+    # What it may do beyond asking its domains: ``["base", "grammars", "numbers"]``.
+    rights: list[str] = Field(
+        default_factory=lambda: ["base"], sa_column=Column(JSON, nullable=False, server_default='["base"]')
+    )
+    # Since when and why it is refused, in an incident; its keys stay.
+    refused_at: datetime | None = None
+    refused_reason: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class Key(SQLModel, table=True):
@@ -204,6 +231,19 @@ class Review(SQLModel, table=True):
     told: datetime | None = None
     delivery_claimed_by: str | None = Field(default=None, max_length=32)
     delivery_claimed_until: datetime | None = None
+    # The id of the tenant, which another of the same name does not share; empty for reviews from before 0011.
+    tenant_uid: str = Field(default="", max_length=32, index=True, sa_column_kwargs={"server_default": ""})
+    keep_until: datetime | None = Field(default=None, index=True)
+    conversation: str | None = Field(default=None, max_length=64)
+    # Why it is looked at (``low_confidence``, ``audit``) and how probable it was that it would be drawn.
+    drawn_by: str | None = Field(default=None, max_length=32)
+    probability: float | None = None
+    # Until when ``assigned_to`` holds it.
+    claimed_until: datetime | None = None
+    # Every decision in order, where several people judge: ``[{"by": ..., "status": ..., "final": ..., "at": ...}]``.
+    decisions: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]")
+    )
 
 
 class Lease(SQLModel, table=True):

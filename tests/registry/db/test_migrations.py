@@ -10,14 +10,15 @@ from sqlalchemy import inspect, text
 from sqlmodel import SQLModel
 
 from postil.registry.db import queries as store
+from postil.registry.db import safety_tables
 from postil.registry.db import tables as models
 from postil.registry.db.audit_chain import first_break
 from postil.registry.db.database import Database, alembic_config
 from tests.registry.conftest import Publish
 
 TABLES = [
-    "agreement", "channel", "domain", "event", "key", "lease", "pin", "release", "review", "signature", "signingkey",
-    "spent", "tenant", "usage", "writer",
+    "agreement", "channel", "deniedattempt", "domain", "event", "evidence", "key", "lease", "pin", "release", "review",
+    "signature", "signingkey", "spent", "tenant", "usage", "webhook", "writer",
 ]  # fmt: skip
 
 
@@ -37,6 +38,7 @@ def tables(database: Database) -> list[str]:
 def test_an_empty_database_gets_every_table(empty: Database) -> None:
     empty.migrate()
     assert tables(empty) == sorted(SQLModel.metadata.tables) == TABLES
+    assert safety_tables.Evidence.__tablename__ in TABLES
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:

@@ -1,0 +1,6 @@
+"""All settings: one file for each group of them."""
+
+from postil.gateway.settings.read import Settings, read_settings
+from postil.gateway.settings.values import HttpLimits, PluginUse
+
+__all__ = ["HttpLimits", "PluginUse", "Settings", "read_settings"]

@@ -1,0 +1,72 @@
+"""Reads all settings once: from the environment (``POSTIL_*``), else from ``postil.toml``, else their defaults."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from postil.gateway.errors import SettingsError
+from postil.gateway.settings.engine import EngineSettings
+from postil.gateway.settings.releases import ReleaseSettings
+from postil.gateway.settings.server import ServerSettings
+from postil.gateway.settings.traffic import TrafficSettings
+
+# What a message must not quote: a secret, or what may hold one.
+_SECRETS = frozenset({"database_url", "engine_api_key", "engine_args", "engine_url", "webhook_secret"})
+
+# Names of an earlier version: left in the environment, they would be passed over in silence.
+_RENAMED = {
+    "LEAVE_SECONDS": "SHUTDOWN_DELAY_SECONDS",
+    "DRAIN_SECONDS": "DRAIN_TIMEOUT_SECONDS",
+    "ADAPTER_PATIENCE_SECONDS": "ADAPTER_WAIT_SECONDS",
+    "QUEUE_SECONDS": "QUEUE_TIMEOUT_SECONDS",
+    "MAX_IN_FLIGHT": "MAX_CONCURRENT_REQUESTS",
+    "PLAIN_LORA": "DISABLE_LORA_KERNELS",
+}
+
+
+class Settings(ReleaseSettings, TrafficSettings, EngineSettings, ServerSettings):
+    """All settings of a gateway, frozen."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="POSTIL_", toml_file="postil.toml", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is passed in wins over the environment, and that over the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def read_settings(**given: Any) -> Settings:
+    """Read the settings; ``given`` wins where it is not None. Raises SettingsError in one sentence."""
+    for old, new in _RENAMED.items():
+        if f"POSTIL_{old}" in os.environ:
+            raise SettingsError(f"POSTIL_{old} is now called POSTIL_{new}; rename it")
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise SettingsError(_sentence(first["loc"], first["input"], first["msg"], first["type"])) from error
+
+
+def _sentence(where: tuple[int | str, ...], value: object, says: str, kind: str) -> str:
+    name = "_".join(str(part) for part in where)
+    # A name that nothing has may be a secret's, misspelt.
+    shown = "" if name in _SECRETS or kind == "extra_forbidden" else f"={value!r}"
+    return f"POSTIL_{name.upper()}{shown}: {says.removeprefix('Value error, ')}"

@@ -1,0 +1,105 @@
+"""What the process keeps where, and what one connection may do."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings
+
+from postil.gateway.settings.values import HttpLimits
+
+
+class ServerSettings(BaseSettings):
+    """What the process keeps where, and what one connection may do."""
+
+    home: Path = Field(
+        default=Path(".postil"), description="The folder of all data: registry, artifacts, base model, logs, admin key."
+    )
+    host: str = Field(
+        default="127.0.0.1", description="The address it listens on; the demo's keys exist on loopback only."
+    )
+    port: int = Field(default=8080, ge=0, le=65535, description="The port it listens on; 0 takes a free one.")
+    workers: int = Field(
+        default=1, ge=1, le=256, description="How many processes answer on the port; together they are one gateway."
+    )
+    demo: bool = Field(default=False, description="Seed the registry with the demo's adapters, tenants and keys.")
+    database_url: SecretStr | None = Field(
+        default=None, description="URL of the database, as `postgresql+psycopg://...`; unset, SQLite in `POSTIL_HOME`."
+    )
+    artifacts: Path | None = Field(
+        default=None, description="The adapters' files, shared by gateways on one database; unset, in `POSTIL_HOME`."
+    )
+    shutdown_delay_seconds: float = Field(
+        default=5.0, ge=0, description="After SIGTERM, how long it says `draining` and still answers requests."
+    )
+    drain_timeout_seconds: float = Field(
+        default=30.0, ge=0, description="How long requests in flight have to end once the port is closed."
+    )
+    upload_limit_mib: int = Field(
+        default=512, ge=1, description="Size of an upload, as it is sent and as it unpacks, in MiB."
+    )
+    body_limit_mib: int = Field(default=8, ge=1, description="Size of a request's body under `/v1`, in MiB.")
+    connection_limit: int = Field(
+        default=2048, ge=1, description="Client connections at a time, of each process; one more is answered 503."
+    )
+    head_timeout_seconds: float = Field(default=10.0, gt=0, description="How long a request's head may take to arrive.")
+    stall_timeout_seconds: float = Field(
+        default=30.0, gt=0, description="How long a body may take for each 120 KiB, and an answer to be taken."
+    )
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, url: SecretStr | None) -> SecretStr | None:
+        """Refuse here what others would quote: a password that is not escaped reads as a part of another kind."""
+        if not url:
+            return url
+        try:
+            parts = urlsplit(url.get_secret_value())
+            good = parts.scheme == "sqlite" or (parts.scheme.startswith("postgresql") and parts.port != 0)
+        except ValueError:
+            good = False
+        if not good:
+            raise ValueError(
+                "it has to be sqlite:///file or postgresql+psycopg://user:password@host:port/name, with what is neither"
+                " a letter nor a digit in the password as %XX"
+            )
+        return url
+
+    @property
+    def database(self) -> str:
+        """The database's URL; SQLite under ``home`` unless set."""
+        if self.database_url:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.home.resolve() / 'postil.db'}"
+
+    @property
+    def artifact_folder(self) -> Path:
+        """Where the adapters' files are kept; gateways that share a database share this too."""
+        return self.artifacts or self.home / "artifacts"
+
+    @property
+    def admin_key_file(self) -> Path:
+        """Where the admin key is kept."""
+        return self.home / "admin.key"
+
+    @property
+    def http_limits(self) -> HttpLimits:
+        """What one connection may do."""
+        return HttpLimits(
+            self.connection_limit,
+            head_seconds=self.head_timeout_seconds,
+            stall_seconds=self.stall_timeout_seconds,
+        )
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the gateway."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
