@@ -23,6 +23,14 @@ class Elsewhere:
         """See ``Isolation``."""
         return arguments
 
+    async def check(self, *arguments: Any) -> Any:
+        """See ``Isolation``."""
+        return ("checked", *arguments)
+
+    async def in_thread(self, function: Any, arguments: tuple[Any, ...]) -> Any:
+        """See ``Isolation``."""
+        return await asyncio.to_thread(function, *arguments)
+
 
 class Various(Component):
     """Every way for a method to be and to end."""
