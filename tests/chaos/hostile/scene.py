@@ -89,7 +89,7 @@ async def _prepare(scene: Scene) -> Attacker:
         scene.honest.append(Honest(scene.url, made["key"], model))
     domains = [model.partition("/")[0] for model in MODELS]
     bad = await scene.api("POST", "/api/v1/tenants", {"name": f"mallory-{time.time_ns()}", "domains": domains})
-    key = {"name": f"mallory-publishes-{time.time_ns()}", "role": "publisher", "domains": [DOMAIN]}
+    key = {"owner": f"mallory-publishes-{time.time_ns()}", "role": "publisher", "domains": [DOMAIN]}
     publisher_key = (await scene.api("POST", "/api/v1/keys", key))["key"]
     return Attacker(scene.url, bad["key"], publisher_key, DOMAIN, scene.session)
 
