@@ -19,6 +19,7 @@ from postil.gateway.tenancy.permissions import PERMISSIONS, Permission
 from postil.gateway.tenancy.quota import Quota, quota
 from postil.registry.accounts.keys import OF_DOMAINS, OLD_MARK, Role, new_secret, parts, salted, unsalted
 from postil.registry.accounts.limits import of_tenant
+from postil.registry.accounts.rights import DEFAULT_RIGHTS, Right, rights_of
 from postil.registry.accounts.tenants import tenants_and_keys
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Key, Tenant
@@ -50,10 +51,15 @@ class Caller:
     key: str | None = None
     root: bool = False
     limits: Quota | None = None
+    rights: frozenset[Right] = DEFAULT_RIGHTS
 
     def may_ask(self, domain: str) -> bool:
         """Whether this caller may ask the adapters of a domain."""
         return self.admin or domain in self.domains
+
+    def has(self, right: Right) -> bool:
+        """Whether this caller has a tenant's right; the admin has each."""
+        return self.admin or right in self.rights
 
     def may(self, right: Permission, domain: str | None = None) -> bool:
         """Whether this caller has a permission in a domain; without a domain, whether it has it anywhere."""
@@ -178,6 +184,7 @@ def _caller(key: Key, tenants: Mapping[str, Tenant], quotas: Mapping[str, Quota 
             key=key.id,
             owner=key.owner,
             limits=quotas[tenant.name],
+            rights=rights_of(tenant),
         )
     # Admins ask under the name of the key file's, which no tenant can have: what is kept by name is nobody else's.
     return Caller(

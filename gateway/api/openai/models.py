@@ -15,6 +15,7 @@ from postil.gateway.inference.routing.catalog import Catalog
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.directory import Caller
+from postil.registry.accounts.rights import Right
 
 JSON = "application/json"
 
@@ -64,13 +65,13 @@ class Lists:
 
     def __init__(self) -> None:
         self._catalog: Catalog | None = None
-        self._made: dict[tuple[bool, frozenset[str]], tuple[Cards, bytes]] = {}
+        self._made: dict[tuple[bool, frozenset[str], frozenset[Right]], tuple[Cards, bytes]] = {}
 
     def of(self, catalog: Catalog, caller: Caller) -> tuple[Cards, bytes]:
         """Return the models by name, and the encoded list."""
         if catalog is not self._catalog:
             self._catalog, self._made = catalog, {}
-        rights = (caller.admin, caller.domains)
+        rights = (caller.admin, caller.domains, caller.rights)
         if rights not in self._made:
             names = catalog.names(caller)
             cards = {name: ModelCard(id=name, owned_by=owner) for name, owner in names}
