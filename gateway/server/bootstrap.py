@@ -41,6 +41,7 @@ from postil.gateway.inference.shadow import Shadows
 from postil.gateway.plugin_host.host import PluginHost
 from postil.gateway.server import demo
 from postil.gateway.server.data_dir import hold, run_folder
+from postil.gateway.server.file_modes import secure
 from postil.gateway.server.workers.pool import FRONT, WorkerPool
 from postil.gateway.server.workers.session import SessionParts
 from postil.gateway.settings import Settings
@@ -72,6 +73,7 @@ def build(
 
     Parts that are passed in replace the default ones. Raises SettingsError.
     """
+    secure(settings)
     lock_file = hold(settings.home)
     folder = run_folder(lock_file)
     engine_address = settings.engine_url or f"unix:{folder / 'engine.sock'}"
@@ -195,7 +197,7 @@ def open_registry(settings: Settings, plugins: PluginManager, base: BaseModel) -
     """Open the registry, migrated to this version; add the demo if the settings ask for it."""
     database = Database(settings.database)
     database.migrate()
-    artifacts = LocalStore.open(settings.artifact_folder)
+    artifacts = LocalStore.open(settings.artifact_folder, shared=settings.shared_with_group)
     artifacts.clear_incoming()
     registry = Registry(database, artifacts, base, plugins, settings.max_lora_rank)
     if settings.demo:

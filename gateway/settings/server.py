@@ -32,6 +32,9 @@ class ServerSettings(BaseSettings):
     artifacts: Path | None = Field(
         default=None, description="The adapters' files, shared by gateways on one database; unset, in `POSTIL_HOME`."
     )
+    shared_with_group: bool = Field(
+        default=False, description="Let the group of home and artifacts read and write them; otherwise one user may."
+    )
     shutdown_delay_seconds: float = Field(
         default=5.0, ge=0, description="After SIGTERM, how long it says `draining` and still answers requests."
     )

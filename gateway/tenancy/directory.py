@@ -215,7 +215,7 @@ def admin_key(settings: Settings) -> str:
     """
     path = settings.admin_key_file
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, f"{OLD_MARK}{new_secret()}\n")
     key = path.read_text().strip()
     if len(key) < _SHORTEST_ADMIN_KEY:
