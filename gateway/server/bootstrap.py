@@ -113,9 +113,10 @@ def build(
     )
     remote = RemoteChanges(sync, catalog, engine, locks)
     signatures = SignatureGate(registry.database)
+    denied = DeniedAttempts(registry.database, keep=settings.denied_attempts_kept)
     workers = Workers()
     if address is not None:
-        session = SessionParts(engine, plain.leases, callers, limits, ledger, monitor, reviews, shadows)
+        session = SessionParts(engine, plain.leases, callers, limits, ledger, monitor, reviews, shadows, denied)
         workers = _workers(settings, session, catalog, engine_address, address, folder, plugins.found)
     _subscribe(catalog, engine, monitor, plugin_host, spare=settings.max_loras)
     return Runtime(
@@ -145,7 +146,7 @@ def build(
         remote_changes=remote,
         adapter_feed=AdapterFeed(registry, settings.database, remote, reviews, extensions),
         key_feed=KeyFeed(registry, settings.database, callers, signatures),
-        denied_attempts=DeniedAttempts(registry.database),
+        denied_attempts=denied,
         signature_gate=signatures,
         workers=workers,
         engine_address=engine_address,

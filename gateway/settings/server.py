@@ -53,6 +53,13 @@ class ServerSettings(BaseSettings):
         default=30.0, gt=0, description="How long a body may take for each 120 KiB, and an answer to be taken."
     )
 
+    denied_attempts_kept: int = Field(
+        default=10_000,
+        ge=100,
+        le=1_000_000,
+        description="Rows of denied attempts that are kept; of two halves, strangers and known keys get one each.",
+    )
+
     @field_validator("database_url")
     @classmethod
     def _check_database_url(cls, url: SecretStr | None) -> SecretStr | None:

@@ -120,7 +120,9 @@ class Directory:
         """The tenant (or admin) behind an Authorization header. Raises AuthenticationError or KeyForbiddenError."""
         caller = self.known(authorization)
         if caller.role is not Role.TENANT and not caller.admin:
-            raise KeyForbiddenError(f"this is a {caller.role}'s key, which asks for no answers; use a tenant's key")
+            error = KeyForbiddenError(f"this is a {caller.role}'s key, which asks for no answers; use a tenant's key")
+            error.owner, error.key = caller.owner, caller.key
+            raise error
         return caller
 
     def known(self, authorization: str | None) -> Caller:
@@ -142,7 +144,9 @@ class Directory:
                 raise self._unknown()
         if held.revoked or self._clock() >= held.until:
             why = "was revoked" if held.revoked else "has expired"
-            raise AuthenticationError(f"this API key {why}; ask whoever runs the gateway for another")
+            error = AuthenticationError(f"this API key {why}; ask whoever runs the gateway for another")
+            error.owner, error.key = held.caller.owner, held.caller.key
+            raise error
         return held.caller
 
     def knows(self, name: str) -> bool:
