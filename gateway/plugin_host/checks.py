@@ -44,6 +44,7 @@ class CheckProcesses:
         self._idle: list[PluginProcess] = []
         self._running: set[PluginProcess] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._stopped = False
 
     async def call(self, work: Work) -> Any:
         """What the method returns. The wait for a process is not counted; that for a turn may take as long again.
@@ -64,6 +65,7 @@ class CheckProcesses:
 
     async def stop(self) -> None:
         """End every process; calls in progress count as not run."""
+        self._stopped = True
         processes = list(self._running)
         for process in processes:
             process.kill()
@@ -100,6 +102,8 @@ class CheckProcesses:
 
     async def _process(self, needed: ComponentSpec) -> PluginProcess:
         """One that has nothing to do; best one that has set this up before."""
+        if self._stopped:
+            raise DidNotRunError("was not begun: the gateway is stopping")
         if self._idle:
             process = next((one for one in reversed(self._idle) if needed in one.ready), self._idle[-1])
             self._idle.remove(process)

@@ -26,6 +26,7 @@ from postil.gateway.plugin_host.domain_process import DomainProcess
 from postil.gateway.plugin_host.ports import DidNotRunError, UsesComponents
 from postil.gateway.plugin_host.protocol import ComponentSpec
 from postil.gateway.plugin_host.spawn import spawn
+from postil.gateway.settings.processes import ProcessSettings
 from postil.plugins import builtin
 from postil.plugins.collect import KINDS
 from postil.plugins.contract import Component
@@ -51,6 +52,16 @@ class ProcessBounds:
     check_processes: int = 4
     check_bytes: int = 512 << 20
     check_seconds: float = 10.0
+
+
+def process_bounds(settings: ProcessSettings, shared_by: int = 1) -> ProcessBounds:
+    """The bounds that settings name; processes for checks are ``shared_by`` so many, who have two each at least."""
+    return ProcessBounds(
+        settings.plugin_memory_mib << 20,
+        settings.check_processes if shared_by == 1 else max(2, settings.check_processes // shared_by),
+        settings.check_memory_mib << 20,
+        settings.check_seconds,
+    )
 
 
 class PluginHost:
@@ -97,8 +108,6 @@ class PluginHost:
         packed = _packed(_needed_of(component, arguments))
         if component.foreign:
             return await self._domain(domain).call(needed, method, packed, seconds)
-        if self._stopped:
-            raise DidNotRunError("was not begun: the gateway is stopping")
         tenant = getattr(arguments[0], "tenant", "")
         return await self._checks.call(Work(domain, tenant, needed, method, packed, seconds))
 
@@ -121,6 +130,11 @@ class PluginHost:
     def pid(self, domain: str) -> int | None:
         """The id of a domain's process, if it has one now."""
         return self._domains[domain].pid if domain in self._domains else None
+
+    @property
+    def check_pids(self) -> list[int]:
+        """The ids of the processes for built-in checks that run now."""
+        return self._checks.pids
 
     async def stop(self) -> None:
         """End every process and return when they have ended. Calls in progress count as not run."""
