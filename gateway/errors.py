@@ -4,7 +4,8 @@ GatewayError
 ├── BadRequestError        400  the body cannot be understood, or asks for what the release forbids
 ├── AuthenticationError    401  no key, or one that nobody has
 ├── ForbiddenError         403  the tenant has no right to that domain
-│   └── KeyForbiddenError  403  the key is good for other things than this
+│   ├── KeyForbiddenError  403  the key is good for other things than this
+│   └── DemoOnlyError      403  the demo, whose keys are well known, is asked from elsewhere
 ├── UnknownModelError      404  no such model, adapter or release, or none of it is live
 ├── RefusedError           422  a publish, promote or rollback that cannot be done
 ├── StateConflictError     409  the registry is not in the state that the act supposes
@@ -74,6 +75,10 @@ class ForbiddenError(GatewayError):
 
 class KeyForbiddenError(ForbiddenError):
     code = "key_forbidden"
+
+
+class DemoOnlyError(ForbiddenError):
+    code = "demo_local_only"
 
 
 class UnknownModelError(GatewayError):
