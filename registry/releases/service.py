@@ -34,6 +34,7 @@ from postil.registry.releases.channels import (
     move,
     usable_release,
 )
+from postil.registry.releases.freeze import check_not_frozen
 from postil.registry.releases.history import MOVES, RESTORE, collected, live_history, retired, rollback_number
 from postil.registry.releases.state import NEWEST_EVENTS, AdapterState, adapter_states
 from postil.registry.signing.requirements import store_signature, take_signature, verify_required
@@ -63,6 +64,8 @@ class Registry:
         PolicyError, and then nothing has changed.
         """
         kept(note, "note")
+        with self.database.read() as session:
+            check_not_frozen(session, name.domain)
         signature = take_signature(folder)
         preflight(folder, self.base, self.max_rank)
         keep_the_adapter(folder)
@@ -123,7 +126,7 @@ class Registry:
         with self.database.read() as session:
             existing(session, name)
             history = live_history(store.moves(session, MOVES, [name]))
-            number = rollback_number(history, retired(session, name).releases)
+            number = rollback_number(history, retired(session, name).releases | store.yanked(session, name))
         if number is None:
             raise ConflictError(f"{name} has no earlier live release to go back to; promote another one instead")
         return name.release(number)
@@ -203,7 +206,9 @@ class Registry:
             only.check(session, stable, name)
             if stable.number == ref.number:
                 raise ConflictError(f"{ref} is live already; see `postil releases {name}`")
-            if action == "rollback" and ref.number not in live_history(store.moves(session, MOVES, [name])):
+            if action == "promote":
+                check_not_frozen(session, name.domain)
+            elif ref.number not in live_history(store.moves(session, MOVES, [name])):
                 raise ConflictError(f"{ref} is none of those that were live before; promote it instead")
             if dry_run:
                 return stable
@@ -229,6 +234,7 @@ def _state(session: Session, name: AdapterName) -> AdapterState:
 
 def _publish(session: Session, candidate: Release, name: AdapterName) -> tuple[Release, bool]:
     store.lock_for_writing(session)
+    check_not_frozen(session, name.domain)
     if found := store.same_release(session, candidate):
         return found, _restored(session, candidate, found.number, name)
     candidate.number = store.next_number(session, name)

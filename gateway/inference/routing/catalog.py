@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from postil.gateway.errors import BadRequestError, EngineUnavailableError, ForbiddenError, UnknownModelError
 from postil.gateway.inference.routing import canary_split as sticky
 from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
+from postil.gateway.inference.routing.rights import check_base
 from postil.gateway.tenancy.directory import Caller
 from postil.plugins.manager import PluginManager
+from postil.registry.accounts.rights import Right
 from postil.registry.base_model.model import BaseModel
 from postil.registry.errors import NameInvalidError, PolicyError
 from postil.registry.names import AdapterName, parse_adapter, parse_release
@@ -153,6 +155,7 @@ class Catalog:
         for the caller's default domain. Raises ForbiddenError, UnknownModelError or BadRequestError.
         """
         if model == BASE:
+            check_base(caller)
             return None
         if model is None or model == AUTO:
             if caller.default_domain is None:
@@ -209,7 +212,7 @@ class Catalog:
                 for number, release in sorted(entry.releases.items())
                 if number not in entry.retired.releases
             ]
-        return [*found, (BASE, "postil")]
+        return [*found, (BASE, "postil")] if caller.has(Right.BASE) else found
 
     def default_releases(self) -> list[LoadedRelease]:
         """The live releases of the adapters that answer for their domain."""
