@@ -65,9 +65,9 @@ async def test_only_admins_have_the_switches_and_viewers_see_them(house: House, 
     person = await staff(house, Role.PUBLISHER, "healthcare")
     for path in ("domains/healthcare/freeze", "domains/healthcare/unfreeze", "tenants/clinic/refuse"):
         assert await person.status("POST", f"/api/v1/{path}", json={"reason": "x"}) == 403
+    viewer = await staff(house, Role.VIEWER, owner="vic")
     await switch(house, "domains/healthcare/freeze")
     await switch(house, "tenants/clinic/refuse", "it attacks")
-    viewer = await staff(house, Role.VIEWER, owner="vic")
     (domain,) = (await viewer.ask("GET", "/api/v1/domains")).json()["data"]
     assert (domain["frozen"]["actor"], domain["frozen"]["reason"]) == ("admin", "a key leaked")
     (tenant,) = (await viewer.ask("GET", "/api/v1/tenants")).json()["data"]
