@@ -66,6 +66,10 @@ class AuthenticationError(GatewayError):
     type = "authentication_error"
     code = "invalid_api_key"
 
+    # Whose key it was, where it is known but expired or revoked: for the record of denied attempts, not for the client.
+    owner: str | None = None
+    key: str | None = None
+
 
 class ForbiddenError(GatewayError):
     status = 403
@@ -75,6 +79,10 @@ class ForbiddenError(GatewayError):
 
 class KeyForbiddenError(ForbiddenError):
     code = "key_forbidden"
+
+    # Whose key it was: for the record of denied attempts, not for the client.
+    owner: str | None = None
+    key: str | None = None
 
 
 class TenantRefusedError(ForbiddenError):

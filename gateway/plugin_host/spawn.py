@@ -42,6 +42,6 @@ def spawn(domain: str, logs: Path) -> Spawned:
 
 
 def _log(domain: str, logs: Path) -> int:
-    logs.mkdir(parents=True, exist_ok=True)
+    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = re.sub(r"[^A-Za-z0-9_-]", "_", domain)
     return os.open(logs / f"plugins-{name}.log", os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -32,6 +32,9 @@ class ServerSettings(BaseSettings):
     artifacts: Path | None = Field(
         default=None, description="The adapters' files, shared by gateways on one database; unset, in `POSTIL_HOME`."
     )
+    shared_with_group: bool = Field(
+        default=False, description="Let the group of home and artifacts read and write them; otherwise one user may."
+    )
     shutdown_delay_seconds: float = Field(
         default=5.0, ge=0, description="After SIGTERM, how long it says `draining` and still answers requests."
     )
@@ -48,6 +51,13 @@ class ServerSettings(BaseSettings):
     head_timeout_seconds: float = Field(default=10.0, gt=0, description="How long a request's head may take to arrive.")
     stall_timeout_seconds: float = Field(
         default=30.0, gt=0, description="How long a body may take for each 120 KiB, and an answer to be taken."
+    )
+
+    denied_attempts_kept: int = Field(
+        default=10_000,
+        ge=100,
+        le=1_000_000,
+        description="Rows of denied attempts that are kept; of two halves, strangers and known keys get one each.",
     )
 
     @field_validator("database_url")

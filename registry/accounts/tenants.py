@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
 from sqlmodel import Session, col, select
 
 from postil.registry.accounts.keys import TAKEN, KeyRequest, Role, issue, revoke_all
+from postil.registry.accounts.rights import DEFAULT_RIGHTS, parse_rights
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
@@ -29,18 +30,20 @@ def add_tenant(
     domains: Sequence[str],
     *,
     default: str | None = None,
+    rights: Iterable[str] = DEFAULT_RIGHTS,
     lifetime: timedelta | None = None,
     actor: str,
 ) -> tuple[Tenant, Key, str]:
     """Add a tenant; return it with its first key and that key's text, which is not stored and cannot be shown again.
 
-    The first of ``domains`` is the default unless ``default`` names another. Raises ConflictError.
+    The first of ``domains`` is the default unless ``default`` names another. Raises ConflictError or RightError.
     """
     allowed = [parse_domain(domain) for domain in domains]
     first = default or (allowed[0] if allowed else None)
     if first is not None and first not in allowed:
         raise ConflictError(f"the default domain {first!r} is not among the tenant's domains; add it to them")
-    tenant = Tenant(name=parse_domain(name), domains=allowed, default_domain=first)
+    given = sorted(str(right) for right in parse_rights(rights))
+    tenant = Tenant(name=parse_domain(name), domains=allowed, default_domain=first, rights=given)
     if tenant.name in TAKEN:
         raise KeyRefusedError(f"{name!r} is a reserved name; choose another")
     with database.write() as session:
@@ -48,7 +51,9 @@ def add_tenant(
         if session.get(Tenant, tenant.name):
             raise ConflictError(f"tenant {name} already exists; remove it first, or choose another name")
         session.add(tenant)
-        store.record(session, actor=actor, action="tenant-add", subject=tenant.name, reason=", ".join(allowed))
+        details = {} if given == sorted(DEFAULT_RIGHTS) else {"rights": given}
+        reason = ", ".join(allowed)
+        store.record(session, actor=actor, action="tenant-add", subject=tenant.name, reason=reason, details=details)
         key, text = issue(session, KeyRequest(tenant.name, lifetime=lifetime), actor=actor)
     return tenant, key, text
 

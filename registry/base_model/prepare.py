@@ -56,7 +56,7 @@ def _packaged_gguf() -> Path:
 
 def _convert(gguf: Path, folder: Path) -> None:
     """Convert into a temporary folder and rename it, so that an interruption leaves no incomplete model."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-") as temporary:
         made = Path(temporary) / "model"
         done = subprocess.run(

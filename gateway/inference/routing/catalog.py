@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from postil.gateway.errors import BadRequestError, EngineUnavailableError, UnknownModelError
 from postil.gateway.inference.routing import canary_split as sticky
 from postil.gateway.inference.routing.release import LoadedRelease
+from postil.gateway.inference.routing.rights import check_base
 from postil.gateway.tenancy.directory import Caller
+from postil.registry.accounts.rights import Right
 from postil.registry.errors import NameInvalidError
 from postil.registry.names import AdapterName, parse_adapter, parse_release
 from postil.registry.policy.components import Mismatch
@@ -109,7 +111,7 @@ class AdapterEntry:
             return False
         if number not in self.releases and number not in self.broken:
             return False
-        if _may_name_any(caller):
+        if caller.has(Right.NUMBERS):
             return True
         return pinned is None and number in (self.live, self.canary.number if self.canary else None)
 
@@ -168,6 +170,7 @@ class Catalog:
         for the caller's default domain. Raises UnknownModelError or BadRequestError.
         """
         if model == BASE:
+            check_base(caller)
             return None
         if model is None or model == AUTO:
             if caller.default_domain is None:
@@ -227,7 +230,7 @@ class Catalog:
                 for number, release in sorted(entry.releases.items())
                 if entry.may_name(number, caller)
             ]
-        return [*found, (BASE, "postil")]
+        return [*found, (BASE, "postil")] if caller.has(Right.BASE) else found
 
     def default_releases(self) -> list[LoadedRelease]:
         """The live releases of the adapters that answer for their domain."""
@@ -256,10 +259,6 @@ class Catalog:
             return parse_adapter(model), None
         except NameInvalidError:
             raise unknown(model) from None
-
-
-def _may_name_any(caller: Caller) -> bool:
-    return caller.admin or "numbers" in getattr(caller, "rights", ())
 
 
 def unknown(model: str) -> UnknownModelError:

@@ -133,6 +133,16 @@ class ShadowAgreement(Message, frozen=True, tag=16):
     counts: list[tuple[Compared, int]]
 
 
+class Denied(Message, frozen=True, tag=18):
+    """A key was refused: whose it is, from where, on which route."""
+
+    owner: str
+    key: str | None
+    origin: str
+    route: str
+    status: int
+
+
 class Ack(Message, frozen=True, tag=17):
     """All updates up to this number are applied."""
 
@@ -155,6 +165,7 @@ WorkerMessage = (
     | OpenReview
     | SampleReview
     | ShadowAgreement
+    | Denied
     | Ack
 )
 

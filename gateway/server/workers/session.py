@@ -19,6 +19,7 @@ from postil.gateway.inference.shadow import Shadows
 from postil.gateway.ipc import Frames
 from postil.gateway.server.workers import messages as said
 from postil.gateway.tenancy.callers import Callers
+from postil.gateway.tenancy.denied_attempts import DeniedAttempt, DeniedSink
 from postil.gateway.tenancy.quota import Quota
 from postil.gateway.tenancy.rate_limiter import RateLimiter
 from postil.gateway.tenancy.usage_ledger import UsageLedger
@@ -65,6 +66,7 @@ class SessionParts:
     monitor: Monitor
     reviews: Reviews
     shadows: Shadows
+    denied: DeniedSink
 
 
 class WorkerSession(asyncio.Protocol):
@@ -103,6 +105,7 @@ class WorkerSession(asyncio.Protocol):
             said.OpenReview: self._keep,
             said.SampleReview: self._sample,
             said.ShadowAgreement: self._agreed,
+            said.Denied: self._denied,
             said.Ack: self._knows,
         }
 
@@ -270,6 +273,9 @@ class WorkerSession(asyncio.Protocol):
 
     def _agreed(self, word: said.ShadowAgreement) -> None:
         self._parts.shadows.count(dict(word.counts))
+
+    def _denied(self, word: said.Denied) -> None:
+        self._parts.denied.note(DeniedAttempt(word.owner, word.key, word.origin, word.route, word.status))
 
     def _knows(self, word: said.Ack) -> None:
         self.known = word.number

@@ -73,6 +73,8 @@ ROUTES = {
     ("DELETE", "/api/v1/keys/{key_id:str}"): Permission.ADMINISTER,
     ("GET", "/api/v1/tenants/{name:str}/limits"): Permission.SEE_KEYS,
     ("PUT", "/api/v1/tenants/{name:str}/limits"): Permission.ADMINISTER,
+    ("GET", "/api/v1/tenants/{name:str}/rights"): Permission.SEE_KEYS,
+    ("PATCH", "/api/v1/tenants/{name:str}/rights"): Permission.ADMINISTER,
     ("GET", "/api/v1/usage"): Permission.SEE_USAGE,
     ("GET", "/api/v1/domains"): Permission.SEE_KEYS,
     ("PUT", "/api/v1/domains/{domain:str}/signing-keys"): Permission.ADMINISTER,

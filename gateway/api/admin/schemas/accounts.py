@@ -10,6 +10,7 @@ import msgspec
 from postil.gateway.api.admin.schemas.times import stamp, stamp_or_none
 from postil.registry.accounts.keys import Role, in_force
 from postil.registry.accounts.limits import TenantLimits
+from postil.registry.accounts.rights import Right, rights_of
 from postil.registry.db import tables
 from postil.registry.db.tables import utcnow
 
@@ -70,6 +71,7 @@ class Tenant(msgspec.Struct, kw_only=True):
     name: str
     domains: list[str]
     default_domain: str | None
+    rights: list[str]
     keys: list[Key]
     limits: dict[str, int]
     created: str
@@ -81,6 +83,12 @@ class TenantState(msgspec.Struct, kw_only=True):
 
     name: str
     refused: Refusal | None
+
+
+class Rights(msgspec.Struct, kw_only=True):
+    """A tenant's rights beyond asking its domains."""
+
+    rights: list[str]
 
 
 class TenantPage(msgspec.Struct, kw_only=True):
@@ -131,6 +139,11 @@ def show_limits(found: TenantLimits) -> Limits:
     return msgspec.convert(found, Limits, from_attributes=True)
 
 
+def show_rights(found: Iterable[Right]) -> Rights:
+    """Convert a tenant's rights."""
+    return Rights(rights=sorted(found))
+
+
 def _tenant(row: tables.Tenant, keys: Iterable[tables.Key]) -> dict[str, Any]:
     now = utcnow()
     own = (key for key in keys if key.owner == row.name and key.role == Role.TENANT)
@@ -138,6 +151,7 @@ def _tenant(row: tables.Tenant, keys: Iterable[tables.Key]) -> dict[str, Any]:
         "name": row.name,
         "domains": row.domains,
         "default_domain": row.default_domain,
+        "rights": sorted(rights_of(row)),
         "keys": [show_key(key) for key in own if in_force(key, now)],
         "limits": row.limits,
         "created": stamp(row.created_at),
