@@ -38,7 +38,7 @@ from postil.gateway.inference.pipeline import answered
 from postil.gateway.inference.routing.catalog_holder import CatalogChange, CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
-from postil.gateway.plugin_host.host import PluginHost
+from postil.gateway.plugin_host.host import PluginHost, process_bounds
 from postil.gateway.server import demo
 from postil.gateway.server.data_dir import hold, run_folder
 from postil.gateway.server.file_modes import secure
@@ -85,7 +85,7 @@ def build(
         registry,
     )
     scheduler = scheduler or make_scheduler(settings)
-    plugin_host = PluginHost(plugins, settings.home / "logs")
+    plugin_host = PluginHost(plugins, settings.home / "logs", process_bounds(settings))
     extensions = Extensions.make(settings, plugins, plugin_host)
     callers = _callers(settings, registry)
     counts = WindowCounts()
