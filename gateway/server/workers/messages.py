@@ -20,14 +20,15 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class AcquireLease(Message, frozen=True, tag=1):
-    """Ask for an engine lease; ``weights`` are engine name, artifact, domain, adapter and number.
+    """Ask for an engine lease; ``weights`` are engine name, artifact, domain, adapter, number and the domains
+    that must be allowed to have them loaded.
 
     ``cost`` is the number of sequences that the request generates at the same time.
     """
 
     id: int
     tenant: str
-    weights: tuple[str, str, str, str, int] | None
+    weights: tuple[str, str, str, str, int, tuple[str, ...]] | None
     cost: Annotated[int, msgspec.Meta(ge=1)]
     deadline: float | None
     retry: bool

@@ -44,7 +44,7 @@ class RemoteLeases:
         wanted = None
         if weights is not None:
             ref = weights.ref
-            wanted = (weights.engine_name, weights.artifact, ref.domain, ref.adapter, ref.number)
+            wanted = (weights.engine_name, weights.artifact, ref.domain, ref.adapter, ref.number, weights.domains)
         number = self._link.number()
         return RemoteLease(self._link, number, said.AcquireLease(number, tenant, wanted, cost, deadline, retry))
 

@@ -37,6 +37,7 @@ class PendingRequest:
     engine_name: str
     artifact: str
     ref: ReleaseRef
+    domains: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -164,8 +165,8 @@ class WorkerSession(asyncio.Protocol):
     def _take(self, word: said.AcquireLease) -> None:
         weights = None
         if word.weights is not None:
-            name, artifact, domain, adapter, number = word.weights
-            weights = PendingRequest(name, artifact, ReleaseRef(domain, adapter, number))
+            name, artifact, domain, adapter, number, domains = word.weights
+            weights = PendingRequest(name, artifact, ReleaseRef(domain, adapter, number), domains)
         try:
             self._parts.engine.ready()  # Raises if the engine is not ready: then there is nothing to wait for.
             lease = self._parts.leases.lease(word.tenant, weights, word.cost, deadline=word.deadline, retry=word.retry)
