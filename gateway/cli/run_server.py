@@ -9,8 +9,11 @@ import uvloop
 from rich.console import Console
 
 from postil.gateway.cli.startup_display import ServeProgress
+from postil.gateway.plugin_host.sandbox import sandbox_of
 from postil.gateway.server.app import create_app
 from postil.gateway.server.bootstrap import build
+from postil.gateway.server.file_modes import refuse_writable_plugins
+from postil.gateway.server.own_process import forget_secrets, keep_to_itself
 from postil.gateway.server.shutdown import Server, configured
 from postil.gateway.server.sockets import listen, reserve
 from postil.gateway.server.workers.pool import behind_workers
@@ -23,6 +26,10 @@ from postil.registry.fsutil import private_umask
 def run(settings: Settings) -> int:
     """Serve until Ctrl-C and return the exit status. Raises SettingsError if the port is taken."""
     private_umask(shared=settings.shared_with_group)
+    keep_to_itself()
+    forget_secrets()
+    if settings.plugins_dir is not None:
+        refuse_writable_plugins(settings.plugins_dir, shared=settings.shared_with_group)
     listener = take_port(settings)
     try:
         return uvloop.run(_serve(settings, listener))
@@ -41,7 +48,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> int:
     address = listener.getsockname()
     progress = ServeProgress(console, settings, port=address[1])
     workers = settings.workers > 1
-    plugins = PluginManager(folder=settings.plugins_dir, logs=settings.home / "logs")
+    plugins = PluginManager(folder=settings.plugins_dir, logs=settings.home / "logs", sandbox=sandbox_of(settings))
     runtime = build(settings, plugins, address=address[:2] if workers else None)
     app = create_app(runtime, progress.tell)
     if workers:
