@@ -40,7 +40,7 @@ _PASSED_PREFIXES = ("OMP_", "MKL_", "OPENBLAS_", "POSTIL_PLUGIN_")
 # Enough that a busy plugin leaves the cores to the gateway; the least would starve a quick one beside a busy engine.
 _NICER = 10
 _PR_SET_PDEATHSIG = 1
-_SANDBOX = "POSTIL_SANDBOX"
+_SANDBOX = "_POSTIL_SANDBOX"
 _LOG_BYTES, _LOG_KEPT = 1 << 20, 64 << 10
 _LOG_SECONDS = 0.2
 
