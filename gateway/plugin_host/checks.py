@@ -11,11 +11,11 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
+from postil.gateway.plugin_host.fair_places import FairPlaces
 from postil.gateway.plugin_host.pending import PendingCall
 from postil.gateway.plugin_host.ports import DidNotRunError
 from postil.gateway.plugin_host.process import PluginProcess, ProcessEndedError, Spawn
 from postil.gateway.plugin_host.protocol import ComponentSpec
-from postil.gateway.plugin_host.turns import Turns
 
 # So long a process waits for more work; the last one stays.
 _IDLE_SECONDS = 60.0
@@ -40,7 +40,7 @@ class CheckProcesses:
     def __init__(self, starter: Executor, spawn: Spawn, processes: int) -> None:
         self._starter = starter
         self._spawn = spawn
-        self._turns = Turns(processes)
+        self._turns = FairPlaces(processes)
         self._idle: list[PluginProcess] = []
         self._running: set[PluginProcess] = set()
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
+from postil.gateway.plugin_host.fair_places import FairPlaces
 from postil.gateway.plugin_host.ports import DidNotRunError
-from postil.gateway.plugin_host.turns import Turns
 
 
 async def test_one_tenant_gets_a_quarter_of_the_places_and_a_domain_half() -> None:
-    turns = Turns(4)
+    turns = FairPlaces(4)
     await turns.take("legal", "firm", 1)
     with pytest.raises(DidNotRunError, match="waited for its turn longer than 10 ms"):
         await turns.take("legal", "firm", 0.01)
@@ -22,7 +22,7 @@ async def test_one_tenant_gets_a_quarter_of_the_places_and_a_domain_half() -> No
 
 
 async def test_domains_go_round_and_within_one_its_tenants() -> None:
-    turns, order = Turns(1), list[str]()
+    turns, order = FairPlaces(1), list[str]()
     await turns.take("legal", "firm", 1)
 
     async def wait(domain: str, tenant: str) -> None:
@@ -39,7 +39,7 @@ async def test_domains_go_round_and_within_one_its_tenants() -> None:
 
 
 async def test_a_domain_that_asks_too_much_is_refused_at_once_and_no_other() -> None:
-    turns = Turns(1)
+    turns = FairPlaces(1)
     await turns.take("legal", "firm", 1)
     waiting = [asyncio.create_task(turns.take("legal", "firm", 20)) for _ in range(256)]
     await asyncio.sleep(0)
@@ -55,7 +55,7 @@ async def test_a_domain_that_asks_too_much_is_refused_at_once_and_no_other() -> 
 
 
 async def test_who_leaves_in_the_moment_of_its_turn_gives_the_place_back() -> None:
-    turns = Turns(1)
+    turns = FairPlaces(1)
     await turns.take("legal", "firm", 1)
     waiting = asyncio.create_task(turns.take("legal", "court", 20))
     await asyncio.sleep(0)

@@ -19,7 +19,7 @@ class _Waiter:
     future: asyncio.Future[None]
 
 
-class Turns:
+class FairPlaces:
     """``places`` that are taken one at a time. A domain gets half of them at most, and a tenant half of those.
 
     So neither a domain's heavy work nor a tenant's holds up another's for as long as there are two places.
