@@ -32,7 +32,7 @@ class FairPlaces:
         self._waiting: list[_Waiter] = []
         self._domains: Counter[str] = Counter()
         self._tenants: Counter[tuple[str, str]] = Counter()
-        # When a domain and a tenant last had a turn, for as long as anybody waits.
+        # When a domain and a tenant last had a turn, for as long as anybody waits or is at work.
         self._served: dict[object, int] = {}
         self._number = 0
 
@@ -72,8 +72,9 @@ class FairPlaces:
                 break
             self._begin(min(fit, key=lambda one: (self._last(one.domain), self._last((one.domain, one.tenant)))))
         if not self._waiting:
-            self._served.clear()
             self._domains, self._tenants = +self._domains, +self._tenants
+            if not self._domains:
+                self._served.clear()
 
     def _may(self, waiter: _Waiter) -> bool:
         return (
