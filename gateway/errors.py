@@ -19,6 +19,7 @@ GatewayError
 ├── CrossSiteError         403  a browser asks for a page of another site
 ├── NotJsonError           415  the admin API takes JSON
 ├── UnvalidatedError       502  the answer failed validation and the policy has no fallback for it
+├── ConnectionsLimitedError 429  as many requests of one key run as may
 ├── TooManyConnectionsError 503  as many connections are open as may be
 ├── RegistryUnavailableError 503  the registry, or the disk under it, takes nothing now; what is live is served on
 ├── EngineRefusedError     any  what the engine said of the request, passed on
@@ -134,6 +135,12 @@ class TokensLimitedError(GatewayError):
     status = 429
     type = "tokens"
     code = "rate_limit_exceeded"
+
+
+class ConnectionsLimitedError(GatewayError):
+    status = 429
+    type = "requests"
+    code = "too_many_connections"
 
 
 class QueueFullError(GatewayError):

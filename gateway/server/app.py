@@ -15,6 +15,7 @@ from postil.gateway.api.admin.router import admin_router
 from postil.gateway.api.documented_errors import document_openai_errors
 from postil.gateway.api.error_responses import exception_handlers
 from postil.gateway.api.health import health_routes
+from postil.gateway.api.key_connections import KeyConnections
 from postil.gateway.api.openai.completions import CompletionParts, CompletionsShortcut, completion_routes
 from postil.gateway.api.openai.models import model_routes
 from postil.gateway.api.openapi import document_config
@@ -27,7 +28,8 @@ from postil.gateway.tenancy.rate_limiter import LocalLimits
 def create_app(runtime: Runtime, tell: Tell = lambda step, text: None) -> ASGIApp:
     """Return the ASGI application of a gateway. ``tell(step, text)`` is called as startup proceeds."""
     parts = completion_parts(runtime)
-    return CompletionsShortcut(parts, make_litestar(runtime, parts, tell))
+    app = CompletionsShortcut(parts, make_litestar(runtime, parts, tell))
+    return KeyConnections(app, lambda: runtime.callers.current, runtime.settings.tenant_connections)
 
 
 def completion_parts(runtime: Runtime) -> CompletionParts:

@@ -81,7 +81,12 @@ def build(
     catalog = catalog or CatalogHolder()
     engine = EngineHandle(
         client
-        or EngineClient(engine_address, timeout_seconds=settings.engine_timeout_seconds, api_key=settings.engine_key),
+        or EngineClient(
+            engine_address,
+            timeout_seconds=settings.engine_timeout_seconds,
+            api_key=settings.engine_key,
+            ca_file=settings.ca_file,
+        ),
         registry,
     )
     scheduler = scheduler or make_scheduler(settings)

@@ -22,6 +22,7 @@ class TenantLimits:
     tokens_per_minute: int | None = None
     tokens_per_day: int | None = None
     concurrent: int | None = None
+    connections: int | None = None
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

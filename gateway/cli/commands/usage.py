@@ -25,6 +25,7 @@ _SHORT = {
     "tokens_per_minute": "tokens/min",
     "tokens_per_day": "tokens/day",
     "concurrent": "at a time",
+    "connections": "connections/key",
 }
 _COUNTS = ("requests", "prompt_tokens", "completion_tokens")
 
@@ -85,6 +86,7 @@ def limit(
         int | None, typer.Option(help="Maximum tokens per day, prompts and answers together.")
     ] = None,
     concurrent: Annotated[int | None, typer.Option(help="Maximum concurrent requests on each gateway.")] = None,
+    connections: Annotated[int | None, typer.Option(help="Maximum running requests of one key, of any kind.")] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Remove the limits that are not given.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -94,6 +96,7 @@ def limit(
         "tokens_per_minute": tokens_per_minute,
         "tokens_per_day": tokens_per_day,
         "concurrent": concurrent,
+        "connections": connections,
     }
     given = {key: value for key, value in given.items() if value is not None}
     with connected() as client:

@@ -83,6 +83,7 @@ class Worker:
             start.engine,
             timeout_seconds=self.settings.engine_timeout_seconds,
             api_key=self.settings.engine_key,
+            ca_file=self.settings.ca_file,
         )
         self.client.activity = RemoteActivity(link)
         self.client.on_unhealthy = lambda: link.send(EngineUnhealthy())
@@ -91,7 +92,7 @@ class Worker:
         self._link = link
         self._plugin_host = PluginHost(self._plugins, logs, process_bounds(self.settings, self.settings.workers))
         self._catalog = CatalogHolder()
-        self._directory: Directory
+        self.directory: Directory
         self._label_prefixes = LabelPrefixes()
         self._limits = RemoteLimits(link)
         self._meter = UsageMeter(self._limits, self._limits)
@@ -117,7 +118,7 @@ class Worker:
 
     def identify(self, authorization: str | None) -> Caller:
         """Return the caller; see ``Directory.identify``."""
-        return self._directory.identify(authorization)
+        return self.directory.identify(authorization)
 
     async def hear(self, update: Update) -> None:
         """Apply an update and acknowledge it."""
@@ -125,7 +126,7 @@ class Worker:
         if update.what == ADAPTERS:
             await self._take_over(*content)
         elif update.what == CALLERS:
-            self._directory = content
+            self.directory = content
         elif update.what == ENGINE:
             await self._engine_is(content)
         elif update.what == DRAINING:

@@ -56,6 +56,7 @@ class Limits(msgspec.Struct, kw_only=True):
     tokens_per_minute: int | None
     tokens_per_day: int | None
     concurrent: int | None
+    connections: int | None
 
 
 class Refusal(msgspec.Struct, kw_only=True):
