@@ -37,6 +37,10 @@ class Quota:
     requests: RateLimitItem | None
     tokens: tuple[RateLimitItem, ...]
     concurrent: int | None
+    # What one request may ask for; None: as much as the settings say.
+    sequences: int | None = None
+    output_tokens: int | None = None
+    schema_kib: int | None = None
 
 
 def quota(tenant: str, limits: TenantLimits) -> Quota | None:
@@ -49,7 +53,17 @@ def quota(tenant: str, limits: TenantLimits) -> Quota | None:
     if limits.tokens_per_day is not None:
         tokens.append(PerDay(limits.tokens_per_day))
     requests = None if limits.requests_per_minute is None else PerMinute(limits.requests_per_minute)
-    return Quota(tenant, key(REQUESTS, tenant), key(TOKENS, tenant), requests, tuple(tokens), limits.concurrent)
+    return Quota(
+        tenant,
+        key(REQUESTS, tenant),
+        key(TOKENS, tenant),
+        requests,
+        tuple(tokens),
+        limits.concurrent,
+        limits.sequences,
+        limits.output_tokens,
+        limits.schema_kib,
+    )
 
 
 def key(what: str, tenant: str) -> str:

@@ -34,6 +34,9 @@ class LimitsBody(msgspec.Struct, forbid_unknown_fields=True):
     tokens_per_minute: int | None = None
     tokens_per_day: int | None = None
     concurrent: int | None = None
+    sequences: int | None = None
+    output_tokens: int | None = None
+    schema_kib: int | None = None
 
 
 def limit_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger) -> list[Any]:

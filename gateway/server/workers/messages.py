@@ -138,6 +138,14 @@ class Ack(Message, frozen=True, tag=17):
     number: int
 
 
+class CompileGrammar(Message, frozen=True, tag=18):
+    """Ask to have a grammar compiled for a tenant, by its digest."""
+
+    id: int
+    tenant: str
+    grammar: str
+
+
 WorkerMessage = (
     AcquireLease
     | ReleaseLease
@@ -155,6 +163,7 @@ WorkerMessage = (
     | SampleReview
     | ShadowAgreement
     | Ack
+    | CompileGrammar
 )
 
 
@@ -166,7 +175,7 @@ class LeaseGranted(Message, frozen=True, tag=1):
 
 
 class Admitted(Message, frozen=True, tag=2):
-    """The request is admitted; these headers belong in its response."""
+    """The request, or its grammar, is admitted; these headers belong in its response."""
 
     id: int
     headers: Mapping[str, str]
