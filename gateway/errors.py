@@ -2,6 +2,7 @@
 
 GatewayError
 ├── BadRequestError        400  the body cannot be understood, or asks for what the release forbids
+│   └── ContextLengthError 400  the prompt cannot fit the engine's context
 ├── AuthenticationError    401  no key, or one that nobody has
 ├── ForbiddenError         403  what is asked is not for this caller
 │   ├── KeyForbiddenError  403  the key is good for other things than this
@@ -61,6 +62,10 @@ class GatewayError(Exception):
 class BadRequestError(GatewayError):
     status = 400
     type = "invalid_request_error"
+
+
+class ContextLengthError(BadRequestError):
+    code = "context_length_exceeded"
 
 
 class AuthenticationError(GatewayError):

@@ -39,6 +39,10 @@ class Quota:
     concurrent: int | None
     # Requests of one key that run at a time; None: as many as the settings say.
     connections: int | None = None
+    # What one request may ask for; None: as much as the settings say.
+    sequences: int | None = None
+    output_tokens: int | None = None
+    schema_kib: int | None = None
 
 
 def quota(tenant: str, limits: TenantLimits) -> Quota | None:
@@ -58,6 +62,9 @@ def quota(tenant: str, limits: TenantLimits) -> Quota | None:
         requests,
         tuple(tokens),
         limits.concurrent,
+        sequences=limits.sequences,
+        output_tokens=limits.output_tokens,
+        schema_kib=limits.schema_kib,
         connections=limits.connections,
     )
 

@@ -37,6 +37,9 @@ class LimitsBody(msgspec.Struct, forbid_unknown_fields=True):
     tokens_per_day: int | None = None
     concurrent: int | None = None
     connections: int | None = None
+    sequences: int | None = None
+    output_tokens: int | None = None
+    schema_kib: int | None = None
 
 
 def limit_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger) -> list[Any]:

@@ -50,7 +50,7 @@ def admin_router(runtime: Runtime) -> Router:
                 *compare_routes(registry, runtime.plugins, denied),
                 *policy_routes(runtime.plugins),
                 *gc_routes(registry, runtime.sync, runtime.locks, runtime.settings.gc_keep),
-                *tenant_routes(registry, callers, releases),
+                *tenant_routes(registry, callers, releases, runtime.settings.tenant_concurrent_requests),
                 *key_routes(registry, callers),
                 *limit_routes(registry, callers, runtime.ledger),
                 *domain_routes(registry),

@@ -16,6 +16,7 @@ from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.supervisor import Phase
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference.context import InferenceContext
+from postil.gateway.inference.cost import CostLimits
 from postil.gateway.inference.label_prefill import LabelPrefixes
 from postil.gateway.inference.metering import UsageMeter
 from postil.gateway.inference.pipeline import answered
@@ -113,7 +114,7 @@ class Worker:
     def parts(self) -> CompletionParts:
         """Return the parts that the two completion endpoints need."""
         settings = self.settings
-        limits = (settings.body_limit_mib << 20, settings.max_sequences)
+        limits = (settings.body_limit_mib << 20, CostLimits.of(settings))
         return CompletionParts(self._context, self, RemoteDenied(self._link), self._limits, self.traffic, *limits)
 
     def identify(self, authorization: str | None) -> Caller:
