@@ -74,8 +74,10 @@ def test_three_failures_in_a_row_are_not_enough_however_spotless_the_predecessor
 
 
 def test_the_reason_is_one_sentence_with_the_counts() -> None:
-    found = Evidence(VALIDATOR_FAILURES, 5, 1_030, 34, 120, 812.4, 400.0)
-    assert str(found) == "validator failures: 34 of 120 against 5 of 1,030 before (e-value 812, alarm at 400)"
+    found = Evidence(VALIDATOR_FAILURES, 5, 1_030, 34, 120, 812.4, 400.0, None, 4, 3)
+    assert str(found) == (
+        "validator failures: 34 of 120 against 5 of 1,030 before, seen by 3 of 4 tenants (e-value 812, alarm at 400)"
+    )
 
 
 def test_the_reason_says_what_counts_as_slow() -> None:
