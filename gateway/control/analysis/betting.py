@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp, log, log1p
+from operator import sub
 from typing import NamedTuple
 
 # Prior: the old side fails one time in forty, the new side at twice the odds of what is then tolerated. Both priors
@@ -43,6 +44,7 @@ ODDS = 2.0
 EXPECTED_ODDS = (4.0, 16.0, 100.0)
 # A bet risks at most this share of the evidence on one outcome, so that no outcome reduces the evidence to zero.
 RISK = 0.9
+_DEFERRED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,53 +102,73 @@ def expected_rates(
     return old_rate, (new_failed + PRIOR_FAILED) / (new_total + PRIOR_FAILED / suspected)
 
 
+class Counts(NamedTuple):
+    """Failures and requests of the old side, then of the new one."""
+
+    old_failed: int = 0
+    old_total: int = 0
+    new_failed: int = 0
+    new_total: int = 0
+
+
 class Wealth:
     """The evidence on one failure rate: a mixture of the strategies, each with an equal part of the stake.
 
-    ``log_e`` is the natural logarithm of the evidence that the new side is worse than tolerated; it starts at 0.
-    ``peak`` is the highest that it has been. The counts are those that were bet on or learned from so far.
+    ``peak`` is the highest that it has been, as a natural logarithm; it starts at 0. ``known`` are the counts up to
+    which outcomes were bet on or learned from.
     """
 
-    __slots__ = ("_logs", "log_e", "new_failed", "new_total", "old_failed", "old_total", "peak", "tolerance")
+    __slots__ = ("_deferred", "_logs", "known", "peak", "tolerance")
 
     def __init__(self, tolerance: Tolerance) -> None:
         self.tolerance = tolerance
-        self.log_e = self.peak = 0.0
-        self.old_failed = self.old_total = self.new_failed = self.new_total = 0
+        self.peak = 0.0
+        self.known = Counts()
         self._logs = [0.0] * (1 + len(EXPECTED_ODDS))
+        # Until the new side fails for the first time the evidence only falls: these blocks are worked out then.
+        self._deferred: list[tuple[Counts, Counts]] = []
+
+    @property
+    def log_e(self) -> float:
+        """The natural logarithm of the evidence that the new side is worse than tolerated."""
+        self._work_out()
+        most = max(self._logs)
+        return most + log(sum(exp(each - most) for each in self._logs) / len(self._logs))
 
     def copy(self) -> Wealth:
         """Return one with the same history."""
         made = Wealth(self.tolerance)
-        made.log_e, made.peak, made._logs = self.log_e, self.peak, self._logs.copy()
-        made.old_failed, made.old_total = self.old_failed, self.old_total
-        made.new_failed, made.new_total = self.new_failed, self.new_total
+        made.peak, made.known = self.peak, self.known
+        made._logs, made._deferred = self._logs.copy(), self._deferred.copy()
         return made
 
     def learn(self, old_failed: int, old_total: int) -> None:
         """Take the old side's outcomes up to these counts as known: nothing is bet on them."""
-        self.old_failed, self.old_total = old_failed, old_total
+        self.known = self.known._replace(old_failed=old_failed, old_total=old_total)
 
-    def bet(self, old_failed: int, old_total: int, new_failed: int, new_total: int) -> None:
+    def bet(self, counts: Counts) -> None:
         """Bet on the block up to these counts by what was known before it; a block without one of the sides waits."""
-        old_size, new_size = old_total - self.old_total, new_total - self.new_total
-        if old_size == 0 or new_size == 0:
+        if counts.old_total == self.known.old_total or counts.new_total == self.known.new_total:
             return
-        block = (old_failed - self.old_failed, old_size, new_failed - self.new_failed, new_size)
-        for strategy, (old_rate, new_rate) in enumerate(self._expected()):
-            self._logs[strategy] += _gain(self.tolerance, old_rate, new_rate, *block)
-        self.old_failed, self.old_total, self.new_failed, self.new_total = old_failed, old_total, new_failed, new_total
-        most = max(self._logs)
-        self.log_e = most + log(sum(exp(each - most) for each in self._logs) / len(self._logs))
-        self.peak = max(self.peak, self.log_e)
+        self._deferred.append((self.known, counts))
+        self.known = counts
+        if counts.new_failed or len(self._deferred) == _DEFERRED:
+            self.peak = max(self.peak, self.log_e)
 
-    def _expected(self) -> list[tuple[float, float]]:
-        """The rates of both sides that each strategy expects."""
-        counts = (self.old_failed, self.old_total, self.new_failed, self.new_total)
-        old_rate, learned = expected_rates(self.tolerance, *counts)
-        tolerated = self.tolerance.ratio * old_rate + self.tolerance.extra
-        fixed = [(old_rate, odds * tolerated / (1 + (odds - 1) * tolerated)) for odds in EXPECTED_ODDS]
-        return [(old_rate, learned), *fixed]
+    def _work_out(self) -> None:
+        for before, after in self._deferred:
+            block = tuple(map(sub, after, before))
+            for strategy, (old_rate, new_rate) in enumerate(_expected(self.tolerance, before)):
+                self._logs[strategy] += _gain(self.tolerance, old_rate, new_rate, *block)
+        self._deferred.clear()
+
+
+def _expected(tolerance: Tolerance, known: Counts) -> list[tuple[float, float]]:
+    """The rates of both sides that each strategy expects."""
+    old_rate, learned = expected_rates(tolerance, *known)
+    tolerated = tolerance.ratio * old_rate + tolerance.extra
+    fixed = [(old_rate, odds * tolerated / (1 + (odds - 1) * tolerated)) for odds in EXPECTED_ODDS]
+    return [(old_rate, learned), *fixed]
 
 
 def _gain(

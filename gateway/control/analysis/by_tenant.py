@@ -10,25 +10,26 @@ the others alone, too, so h cannot choose the moment.
 Where one tenant's requests are all that there is, its own evidence decides: it can only harm itself.
 
 Memory is bounded: after the first tenants, further ones share a slot with others, and are left out together with them.
-That makes findings later and no alarm likelier: who shares a slot is settled before the newcomer's first request counts.
+That makes findings later and no alarm likelier: who shares a slot is settled before a newcomer's first request counts.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from operator import sub
 
-from postil.gateway.control.analysis.betting import Tolerance, Wealth
+from postil.gateway.control.analysis.betting import Counts, Tolerance, Wealth
 
-SLOTS = 16
+SLOTS = 12
 BLOCK = 128
 """The most requests of the new side in a block; at first each is a block of its own. So many of the old side with none
 of the new in between are no part of a block: the old side's rate is learned from them."""
-GROWTH = 16
+GROWTH = 12
 TRACKED = 1000
 """The most tenants that are remembered one by one; of further ones only the slot is known."""
-# For each signal: failures and requests of the old side, then of the new one.
-Counts = list[int]
+# ``Counts`` of each signal, one after the other.
+Row = list[int]
 
 
 class Tally:
@@ -61,7 +62,7 @@ class LeaveOut:
         """Return one with the same history."""
         return LeaveOut([wealth.copy() for wealth in self.wealths], self._closed, self._due, self._learns)
 
-    def learn(self, counts: Counts) -> int:
+    def learn(self, counts: Row) -> int:
         """Learn from many requests of the old side with none of the new. Returns how many are missing until then."""
         old_total = counts[1]
         if old_total >= self._learns:
@@ -71,14 +72,14 @@ class LeaveOut:
                     wealth.learn(counts[4 * signal], counts[4 * signal + 1])
         return self._learns - old_total
 
-    def close(self, counts: Counts) -> int:
+    def close(self, counts: Row) -> int:
         """Close the block if it is long enough. Returns how many requests of the new side are missing until one is."""
         new_total = counts[3]
         if new_total >= self._due:
             # Without a request of the old side there is nothing to compare with: the block goes on.
-            if counts[1] > self.wealths[0].old_total:
+            if counts[1] > self.wealths[0].known.old_total:
                 for signal, wealth in enumerate(self.wealths):
-                    wealth.bet(*counts[4 * signal : 4 * signal + 4])
+                    wealth.bet(Counts(*counts[4 * signal : 4 * signal + 4]))
                 self._closed = new_total
             self._due = new_total + min(BLOCK, 1 + new_total // GROWTH)
         return self._due - new_total
@@ -95,7 +96,7 @@ class ByTenant:
         self._signals = len(tolerances)
         self.tenants: dict[str, Tally] = {}
         self._users: set[str] = set()
-        self._slots: list[Counts] = []
+        self._slots: list[Row] = []
         self._all = LeaveOut([Wealth(tolerance) for tolerance in tolerances])
         self._without: list[LeaveOut] = []
         self._old_total = self._new_total = 0
@@ -120,7 +121,8 @@ class ByTenant:
         self._old_total += 1
         self._learns[slot + 1] += 1
         if self._old_total >= min(self._learns):
-            self._learns = [self._old_total + evidence.learn(counts) for evidence, counts in self._each()]
+            for each, evidence, counts in self._due(self._learns, self._old_total):
+                self._learns[each] = self._old_total + evidence.learn(counts)
 
     def new(self, tenant: str, shown: Sequence[bool | None]) -> bool:
         """Add one request of the new side. Returns whether the evidence has moved."""
@@ -134,7 +136,8 @@ class ByTenant:
         self._closes[tally.slot + 1] += 1
         if self._new_total < min(self._closes):
             return False
-        self._closes = [self._new_total + evidence.close(counts) for evidence, counts in self._each()]
+        for each, evidence, counts in self._due(self._closes, self._new_total):
+            self._closes[each] = self._new_total + evidence.close(counts)
         return True
 
     def log_e(self, signal: int) -> float:
@@ -143,10 +146,9 @@ class ByTenant:
             return self._all.wealths[signal].peak
         return min((each.wealths[signal].peak for each in self._without), default=0.0)
 
-    def counts(self, signal: int) -> tuple[int, int, int, int]:
-        """Return a signal's failures and requests of the old side and of the new one."""
-        first, second, third, fourth = (sum(slot[4 * signal + which] for slot in self._slots) for which in range(4))
-        return first, second, third, fourth
+    def counts(self, signal: int) -> Counts:
+        """Return the counts of a signal, of all tenants together."""
+        return Counts(*(sum(slot[4 * signal + which] for slot in self._slots) for which in range(4)))
 
     def tenants_asked(self) -> int:
         """Return how many tenants have asked the new release."""
@@ -188,9 +190,13 @@ class ByTenant:
                 counts[at] += failed
                 counts[at + 1] += 1
 
-    def _each(self) -> Iterator[tuple[LeaveOut, Counts]]:
-        """Each evidence with the counts that it is made of."""
+    def _due(self, dues: Sequence[int], now: int) -> Iterator[tuple[int, LeaveOut, Row]]:
+        """Each evidence that is due, its place, and the counts that it is made of."""
         total = [sum(column) for column in zip(*self._slots, strict=True)]
-        yield self._all, total
-        for own, without in zip(self._slots, self._without, strict=True):
-            yield without, [each - mine for each, mine in zip(total, own, strict=True)]
+        for each, due in enumerate(dues):
+            if due > now:
+                continue
+            if each == 0:
+                yield each, self._all, total
+            else:
+                yield each, self._without[each - 1], list(map(sub, total, self._slots[each - 1]))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from postil.gateway.control.analysis.betting import RISK, Bet, Tolerance, Wealth, place_bet
+from postil.gateway.control.analysis.betting import RISK, Bet, Counts, Tolerance, Wealth, place_bet
 from tests.benchmarks.pooled import Proportions
 
 STRICT = Tolerance(1.0, 0.0)
@@ -50,7 +50,7 @@ class Fed:
         """One outcome."""
         self._counts[2 * on_new] += failed
         self._counts[2 * on_new + 1] += 1
-        self.wealth.bet(*self._counts)
+        self.wealth.bet(Counts(*self._counts))
 
 
 def fed(test: Fed, history: list[tuple[bool, bool]]) -> Fed:
@@ -189,17 +189,17 @@ def test_the_peak_stays_when_the_evidence_falls() -> None:
 def test_a_copy_has_the_same_history_and_goes_its_own_way() -> None:
     test = fed(Fed(STRICT), [(False, False), (True, True)] * 5)
     copy = test.wealth.copy()
-    assert (copy.log_e, copy.peak, copy.new_failed) == (test.wealth.log_e, test.wealth.peak, 5)
-    test.wealth.bet(0, 6, 6, 6)
+    assert (copy.log_e, copy.peak, copy.known.new_failed) == (test.wealth.log_e, test.wealth.peak, 5)
+    test.wealth.bet(Counts(0, 6, 6, 6))
     assert test.wealth.log_e > copy.log_e
-    copy.bet(0, 6, 6, 6)
+    copy.bet(Counts(0, 6, 6, 6))
     assert copy.log_e == test.wealth.log_e
 
 
 def test_a_gross_failure_is_found_sooner_than_by_learning_alone() -> None:
     wealth, learned = Wealth(Tolerance()), Proportions(Tolerance())
     for requests in range(1, 5):
-        wealth.bet(0, 10 * requests, requests, requests)
+        wealth.bet(Counts(0, 10 * requests, requests, requests))
         for _ in range(10):
             learned.old(False)
         learned.new(True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -206,8 +207,8 @@ def test_signals_that_are_the_same_on_both_sides_change_nothing(
     field = {VALIDATOR_FAILURES: "failed_validation", ENGINE_ERRORS: "engine_error", FALLBACKS: "fell_back"}
     alone, beside = Comparison(alpha=0.2), Comparison(alpha=0.2)
     for on_new, failed in history:
-        seen = replace(GOOD, **{field[watched]: failed})
-        both = seen if watched == constant else replace(seen, **{field[constant]: value})
+        signs: dict[str, Any] = {field[watched]: failed}
+        seen, both = replace(GOOD, **signs), replace(GOOD, **{field[constant]: value, **signs})
         assert (alone.new if on_new else alone.old)(seen) == (beside.new if on_new else beside.old)(both)
 
 
