@@ -3,8 +3,10 @@
 GatewayError
 ├── BadRequestError        400  the body cannot be understood, or asks for what the release forbids
 ├── AuthenticationError    401  no key, or one that nobody has
-├── ForbiddenError         403  the tenant has no right to that domain
-│   └── KeyForbiddenError  403  the key is good for other things than this
+├── ForbiddenError         403  what is asked is not for this caller
+│   ├── KeyForbiddenError  403  the key is good for other things than this
+│   ├── DemoOnlyError      403  the demo, whose keys are well known, is asked from elsewhere
+│   └── TenantRefusedError 403  an admin has every request of the tenant refused, in an incident
 ├── UnknownModelError      404  no such model, adapter or release, or none of it is live
 ├── RefusedError           422  a publish, promote or rollback that cannot be done
 ├── StateConflictError     409  the registry is not in the state that the act supposes
@@ -65,6 +67,10 @@ class AuthenticationError(GatewayError):
     type = "authentication_error"
     code = "invalid_api_key"
 
+    # Whose key it was, where it is known but expired or revoked: for the record of denied attempts, not for the client.
+    owner: str | None = None
+    key: str | None = None
+
 
 class ForbiddenError(GatewayError):
     status = 403
@@ -74,6 +80,21 @@ class ForbiddenError(GatewayError):
 
 class KeyForbiddenError(ForbiddenError):
     code = "key_forbidden"
+
+    # Whose key it was: for the record of denied attempts, not for the client.
+    owner: str | None = None
+    key: str | None = None
+
+
+class DemoOnlyError(ForbiddenError):
+    code = "demo_local_only"
+
+
+class TenantRefusedError(ForbiddenError):
+    code = "tenant_refused"
+
+    def __init__(self) -> None:
+        super().__init__("requests of this tenant are refused for now; ask whoever runs the gateway")
 
 
 class UnknownModelError(GatewayError):

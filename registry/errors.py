@@ -7,6 +7,7 @@ RegistryError
 ├── KeyRefusedError       a key that cannot be: its owner, domains or time
 ├── PagingError           a cursor that is none of ours, or a page of a size that cannot be
 ├── LimitError            a limit of a tenant that cannot be
+├── RightError            a right of a tenant that there is not, or that is both given and taken
 ├── NotFoundError         no such adapter, release, tenant or key
 ├── ConflictError         somebody else was faster, or there is nothing to do it to
 ├── PolicyError           a policy that cannot be in force
@@ -45,6 +46,10 @@ class KeyRefusedError(RegistryError):
 
 class LimitError(RegistryError):
     """A limit that is no whole number from 1 on."""
+
+
+class RightError(RegistryError):
+    """A right that no tenant can have, or that is both added and removed."""
 
 
 class PagingError(RegistryError):

@@ -53,6 +53,8 @@ SUMMARIES: Mapping[str, str] = MappingProxyType({
     "DELETE /api/v1/tenants/{name}": "Remove a tenant; its keys are revoked",
     "GET /api/v1/tenants/{name}/limits": "Show a tenant's limits",
     "PUT /api/v1/tenants/{name}/limits": "Set all of a tenant's limits",
+    "GET /api/v1/tenants/{name}/rights": "Show a tenant's rights",
+    "PATCH /api/v1/tenants/{name}/rights": "Give a tenant rights, and take others",
     "GET /api/v1/keys": "List keys, without their secrets",
     "POST /api/v1/keys": "Add a key and show it once",
     "POST /api/v1/keys/{key_id}/rotate": "Make a new key that takes an old one's place",

@@ -17,10 +17,12 @@ from postil.gateway.server.workers.pool import behind_workers
 from postil.gateway.settings import Settings
 from postil.gateway.telemetry.logging import log_to
 from postil.plugins.manager import PluginManager
+from postil.registry.fsutil import private_umask
 
 
 def run(settings: Settings) -> int:
     """Serve until Ctrl-C and return the exit status. Raises SettingsError if the port is taken."""
+    private_umask(shared=settings.shared_with_group)
     listener = take_port(settings)
     try:
         return uvloop.run(_serve(settings, listener))

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from postil.gateway.control.registry_handle import RegistryHandle
-from postil.gateway.inference.routing.catalog import AdapterEntry, make_entry
+from postil.gateway.inference.routing.catalog import AdapterEntry
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
+from postil.gateway.inference.routing.make_entry import make_entry
 from postil.gateway.tenancy.callers import Callers
 from postil.plugins.manager import PluginManager
 from postil.registry.errors import UnavailableError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -45,11 +45,11 @@ def uploaded(archive: IO[bytes]) -> FetchFiles:
     return take
 
 
-def from_hub(ref: HubRef) -> FetchFiles:
-    """Return a source for an adapter on a hub."""
+def from_hub(ref: HubRef, may_use_token: Callable[[], bool]) -> FetchFiles:
+    """Return a source for an adapter on a hub, fetched with the gateway's token only if that may be used."""
 
     def take(folder: Path, patience: Patience) -> str:
-        return str(fetch(ref, folder, patience))
+        return str(fetch(ref, folder, patience, anonymous=not may_use_token()))
 
     return take
 
@@ -67,9 +67,18 @@ class PublishService:
         self._hub_seconds = hub_seconds
 
     async def publish(
-        self, fetch_files: FetchFiles, name: AdapterName, policy: Policy | None, *, note: str, actor: str
+        self,
+        fetch_files: FetchFiles,
+        name: AdapterName,
+        policy: Policy | None,
+        *,
+        note: str,
+        actor: str,
+        scope: Collection[str] | None = None,
     ) -> Published:
-        """Create a release from a source. A refusal or a cancellation changes nothing.
+        """Create a release from a source, by somebody who works on the domains of ``scope`` (None: all).
+
+        A refusal or a cancellation changes nothing.
 
         Without ``policy``, the ``policy.yaml`` in the adapter's folder applies, else the live policy.
         """
@@ -77,7 +86,8 @@ class PublishService:
         with registry.artifacts.incoming() as folder:
             source = await self._fetched(fetch_files, folder)
             found = policy_in(folder) if policy is None else None
-            make = partial(registry.publish, folder, name, policy or found, note=note, actor=actor, source=source)
+            given = partial(registry.publish, folder, name, policy or found, note=note, actor=actor)
+            make = partial(given, source=source, scope=scope)
             release, created = await _finished(self._made(make, name))
             return Published(release, created, found is not None)
 

@@ -25,7 +25,8 @@ _CONSTRAINTS = ("structured_outputs", "guided_json", "guided_regex", "guided_cho
 class CompletionRequest:
     """One request as the gateway understands it. ``body`` is what the client sent.
 
-    ``deadline`` is until when its client waits for its turn, by ``time.monotonic``, if it said so.
+    ``deadline`` is until when its client waits for its turn, by ``time.monotonic``, if it said so. ``release`` answers
+    it whatever ``model`` says: only the gateway itself sets that, for copies to a shadow.
     """
 
     kind: Kind
@@ -35,6 +36,7 @@ class CompletionRequest:
     include_usage: bool
     user: str | None = None
     deadline: float | None = None
+    release: LoadedRelease | None = None
 
 
 def parse(kind: Kind, raw: bytes) -> CompletionRequest:

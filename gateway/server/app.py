@@ -33,7 +33,9 @@ def create_app(runtime: Runtime, tell: Tell = lambda step, text: None) -> ASGIAp
 def completion_parts(runtime: Runtime) -> CompletionParts:
     """Return the parts that the two completion endpoints need."""
     limits = (runtime.settings.body_limit_mib << 20, runtime.settings.max_sequences)
-    return CompletionParts(runtime.context, runtime.callers, LocalLimits(runtime.limits), runtime.traffic, *limits)
+    return CompletionParts(
+        runtime.context, runtime.callers, runtime.denied_attempts, LocalLimits(runtime.limits), runtime.traffic, *limits
+    )
 
 
 def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda step, text: None) -> Litestar:
@@ -67,7 +69,7 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
 def _tenant_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     """Return a tenant's routes other than completions."""
     return [
-        *model_routes(runtime.catalog, runtime.callers),
-        *review_routes(runtime.reviews, runtime.callers),
-        *usage_routes(runtime.registry, runtime.callers, runtime.ledger),
+        *model_routes(runtime.catalog, runtime.callers, runtime.denied_attempts),
+        *review_routes(runtime.reviews, runtime.callers, runtime.denied_attempts),
+        *usage_routes(runtime.registry, runtime.callers, runtime.ledger, runtime.denied_attempts),
     ]

@@ -38,9 +38,10 @@ from postil.gateway.inference.pipeline import answered
 from postil.gateway.inference.routing.catalog_holder import CatalogChange, CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
-from postil.gateway.plugin_host.host import PluginHost
+from postil.gateway.plugin_host.host import PluginHost, process_bounds
 from postil.gateway.server import demo
 from postil.gateway.server.data_dir import hold, run_folder
+from postil.gateway.server.file_modes import secure
 from postil.gateway.server.workers.pool import FRONT, WorkerPool
 from postil.gateway.server.workers.session import SessionParts
 from postil.gateway.settings import Settings
@@ -72,6 +73,7 @@ def build(
 
     Parts that are passed in replace the default ones. Raises SettingsError.
     """
+    secure(settings)
     lock_file = hold(settings.home)
     folder = run_folder(lock_file)
     engine_address = settings.engine_url or f"unix:{folder / 'engine.sock'}"
@@ -83,7 +85,7 @@ def build(
         registry,
     )
     scheduler = scheduler or make_scheduler(settings)
-    plugin_host = PluginHost(plugins, settings.home / "logs")
+    plugin_host = PluginHost(plugins, settings.home / "logs", process_bounds(settings))
     extensions = Extensions.make(settings, plugins, plugin_host)
     callers = _callers(settings, registry)
     counts = WindowCounts()
@@ -111,9 +113,10 @@ def build(
     )
     remote = RemoteChanges(sync, catalog, engine, locks)
     signatures = SignatureGate(registry.database)
+    denied = DeniedAttempts(registry.database, keep=settings.denied_attempts_kept)
     workers = Workers()
     if address is not None:
-        session = SessionParts(engine, plain.leases, callers, limits, ledger, monitor, reviews, shadows)
+        session = SessionParts(engine, plain.leases, callers, limits, ledger, monitor, reviews, shadows, denied)
         workers = _workers(settings, session, catalog, engine_address, address, folder, plugins.found)
     _subscribe(catalog, engine, monitor, plugin_host, spare=settings.max_loras)
     return Runtime(
@@ -143,7 +146,7 @@ def build(
         remote_changes=remote,
         adapter_feed=AdapterFeed(registry, settings.database, remote, reviews, extensions),
         key_feed=KeyFeed(registry, settings.database, callers, signatures),
-        denied_attempts=DeniedAttempts(registry.database),
+        denied_attempts=denied,
         signature_gate=signatures,
         workers=workers,
         engine_address=engine_address,
@@ -195,7 +198,7 @@ def open_registry(settings: Settings, plugins: PluginManager, base: BaseModel) -
     """Open the registry, migrated to this version; add the demo if the settings ask for it."""
     database = Database(settings.database)
     database.migrate()
-    artifacts = LocalStore.open(settings.artifact_folder)
+    artifacts = LocalStore.open(settings.artifact_folder, shared=settings.shared_with_group)
     artifacts.clear_incoming()
     registry = Registry(database, artifacts, base, plugins, settings.max_lora_rank)
     if settings.demo:

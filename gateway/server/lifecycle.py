@@ -18,7 +18,7 @@ from postil.gateway.engine.process.child import EngineProcess
 from postil.gateway.engine.supervisor import Phase, Supervisor
 from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.request import warm_up_base
-from postil.gateway.inference.routing.catalog import make_entry
+from postil.gateway.inference.routing.make_entry import make_entry
 from postil.gateway.server.bootstrap import launcher, open_registry
 from postil.registry.base_model.model import BaseModel
 from postil.registry.base_model.prepare import prepare

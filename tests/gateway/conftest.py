@@ -74,9 +74,10 @@ class House:
             "POST", f"/api/v1/adapters/{adapter}/releases", data=data, files={"artifact": ("adapter.tar", packed)}
         )
 
-    async def tenant(self, name: str, *domains: str) -> str:
+    async def tenant(self, name: str, *domains: str, rights: Iterable[str] = ("base",)) -> str:
         """Add a tenant; returns its key."""
-        response = await self.admin("POST", "/api/v1/tenants", json={"name": name, "domains": list(domains)})
+        body = {"name": name, "domains": list(domains), "rights": list(rights)}
+        response = await self.admin("POST", "/api/v1/tenants", json=body)
         assert response.status_code == 201, response.text
         return str(response.json()["key"])
 

@@ -15,10 +15,12 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from postil.gateway.api.admin.params import After, AnyRequest, Limit, actor
 from postil.gateway.api.admin.schemas.accounts import Limits, show_limits
 from postil.gateway.api.admin.schemas.usage import TenantUsage, UsagePage, show_usage
+from postil.gateway.api.denied import identify_request
 from postil.gateway.control.catalog_sync import sync_keys
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.errors import BadRequestError
 from postil.gateway.tenancy.callers import Callers
+from postil.gateway.tenancy.denied_attempts import DeniedSink
 from postil.gateway.tenancy.permissions import Permission
 from postil.gateway.tenancy.usage_ledger import UsageLedger
 from postil.registry.accounts import limits, usage
@@ -68,7 +70,7 @@ def limit_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger
     return [shown, put_limits, used]
 
 
-def usage_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger) -> list[Any]:
+def usage_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger, denied: DeniedSink) -> list[Any]:
     """Return the route with which a tenant reads its own usage."""
 
     @get("/v1/usage")
@@ -79,7 +81,7 @@ def usage_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger
         until: FromQuery[str | None] = None,
         by: FromQuery[str] = "adapter",
     ) -> TenantUsage:
-        caller = callers.identify(request.headers.get("authorization"))
+        caller = identify_request(callers, denied, request)
         report = _report(registry, by, caller.name, adapter, since, until)
         await ledger.flush()
         data = await asyncio.to_thread(whole, report)

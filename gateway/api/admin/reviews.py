@@ -21,6 +21,7 @@ from postil.gateway.api.admin.schemas.reviews import (
     TenantReview,
     show_review,
 )
+from postil.gateway.api.denied import identify_request
 from postil.gateway.control.outbox import told_of
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.reviews import Reviews
@@ -50,14 +51,14 @@ class DecideBody(msgspec.Struct, forbid_unknown_fields=True):
     answer: str | None = None
 
 
-def review_routes(reviewing: Reviews, callers: Callers) -> list[Any]:
+def review_routes(reviewing: Reviews, callers: Callers, denied: DeniedAttempts) -> list[Any]:
     """Return the route with which a tenant reads its review."""
 
     @get("/v1/reviews/{review_id:str}")
     async def mine(
         request: Request[Any, Any, Any], review_id: FromPath[str], wait: FromQuery[float] = 0.0
     ) -> TenantReview:
-        caller = callers.identify(request.headers.get("authorization"))
+        caller = identify_request(callers, denied, request)
         seconds = min(max(wait, 0.0), _LONGEST_WAIT) if wait == wait else 0.0
         tenant = None if caller.admin else caller.name
         return TenantReview(**told_of(await reviewing.get(review_id, seconds, tenant=tenant)))

@@ -15,6 +15,7 @@ from postil.gateway.inference.guardrails.choice import HeldChoice
 from postil.gateway.inference.guardrails.choice import settle as settle_windows
 from postil.gateway.inference.guardrails.client_caused import is_client_caused
 from postil.gateway.inference.guardrails.evaluate import Evaluation, evaluate_input, evaluate_output, run_fallback
+from postil.gateway.inference.guardrails.other_release import other_release
 from postil.gateway.inference.guardrails.window_validators import WindowValidators
 from postil.gateway.inference.ports import ReviewNotKeptError, ReviewSink
 from postil.gateway.inference.record import RequestRecord
@@ -235,8 +236,8 @@ class Enforcer:
         if not may_ask or self._again >= _AGAIN:
             return failed, completion
         self._again += 1
-        release = self._other(again)
-        if release is None and again.release != BASE:
+        release = other_release(self._catalog.current, self._release, self._record.caller, again)
+        if (release is None and again.release != BASE) or not await self._takes(release):
             return failed, completion
         request = payload.build_retry(self._record.request, release, self._release, again, self._record.caller.name)
         try:
@@ -248,19 +249,20 @@ class Enforcer:
         rest = await self._behind_windows(fresh, release or self._release)
         said = answers.completion(fresh, self._record.request.kind)
         evaluation = await self._judged(fresh, rest, said)
-        if evaluation.failed:
-            return evaluation.failed, said
+        foreign = release is not None and release.borrower is not None
+        if evaluation.failed:  # What another domain's model said stays there.
+            return (failed, completion) if foreign else (evaluation.failed, said)
+        if foreign:
+            answers.drop_tokens(fresh)
         answers.replace_choice(choice, fresh)
         return (), said
 
-    def _other(self, again: AskAgain) -> LoadedRelease | None:
-        if again.release is None:
-            return self._release
-        if again.release == BASE:
-            return None
-        if again.release == "previous":
-            return self._catalog.current.previous(self._release)
-        return self._catalog.current.named(again.release)
+    async def _takes(self, release: LoadedRelease | None) -> bool:
+        """Whether the input checks of a release let the request through; this one's have done so already."""
+        if release is None or release is self._release or not release.inputs:
+            return True
+        context = RequestContext(release.ref, self._record.caller.name, self._record.request.body)
+        return not (await evaluate_input(self._plugin_host, release, context)).failed
 
     def _opening(self, text: str, reason: str, verdicts: Sequence[Verdict], holding: str | None) -> ReviewRequest:
         told = [{key: value for key, value in asdict(verdict).items() if key != "spans"} for verdict in verdicts]

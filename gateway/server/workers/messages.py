@@ -20,14 +20,15 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class AcquireLease(Message, frozen=True, tag=1):
-    """Ask for an engine lease; ``weights`` are engine name, artifact, domain, adapter and number.
+    """Ask for an engine lease; ``weights`` are engine name, artifact, domain, adapter, number and the domains
+    that must be allowed to have them loaded.
 
     ``cost`` is the number of sequences that the request generates at the same time.
     """
 
     id: int
     tenant: str
-    weights: tuple[str, str, str, str, int] | None
+    weights: tuple[str, str, str, str, int, tuple[str, ...]] | None
     cost: Annotated[int, msgspec.Meta(ge=1)]
     deadline: float | None
     retry: bool
@@ -134,6 +135,16 @@ class ShadowAgreement(Message, frozen=True, tag=16):
     counts: list[tuple[Compared, int]]
 
 
+class Denied(Message, frozen=True, tag=18):
+    """A key was refused: whose it is, from where, on which route."""
+
+    owner: str
+    key: str | None
+    origin: str
+    route: str
+    status: int
+
+
 class Ack(Message, frozen=True, tag=17):
     """All updates up to this number are applied."""
 
@@ -156,6 +167,7 @@ WorkerMessage = (
     | OpenReview
     | SampleReview
     | ShadowAgreement
+    | Denied
     | Ack
 )
 

@@ -19,6 +19,7 @@ from postil.gateway.inference.shadow import Shadows
 from postil.gateway.ipc import Frames
 from postil.gateway.server.workers import messages as said
 from postil.gateway.tenancy.callers import Callers
+from postil.gateway.tenancy.denied_attempts import DeniedAttempt, DeniedSink
 from postil.gateway.tenancy.quota import Quota
 from postil.gateway.tenancy.rate_limiter import RateLimiter
 from postil.gateway.tenancy.usage_ledger import UsageLedger
@@ -36,6 +37,7 @@ class PendingRequest:
     engine_name: str
     artifact: str
     ref: ReleaseRef
+    domains: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class SessionParts:
     monitor: Monitor
     reviews: Reviews
     shadows: Shadows
+    denied: DeniedSink
 
 
 class WorkerSession(asyncio.Protocol):
@@ -104,6 +107,7 @@ class WorkerSession(asyncio.Protocol):
             said.OpenReview: self._keep,
             said.SampleReview: self._sample,
             said.ShadowAgreement: self._agreed,
+            said.Denied: self._denied,
             said.Ack: self._knows,
         }
 
@@ -163,8 +167,8 @@ class WorkerSession(asyncio.Protocol):
     def _take(self, word: said.AcquireLease) -> None:
         weights = None
         if word.weights is not None:
-            name, artifact, domain, adapter, number = word.weights
-            weights = PendingRequest(name, artifact, ReleaseRef(domain, adapter, number))
+            name, artifact, domain, adapter, number, domains = word.weights
+            weights = PendingRequest(name, artifact, ReleaseRef(domain, adapter, number), domains)
         try:
             self._parts.engine.ready()  # Raises if the engine is not ready: then there is nothing to wait for.
             lease = self._parts.leases.lease(word.tenant, weights, word.cost, deadline=word.deadline, retry=word.retry)
@@ -272,6 +276,9 @@ class WorkerSession(asyncio.Protocol):
 
     def _agreed(self, word: said.ShadowAgreement) -> None:
         self._parts.shadows.count(dict(word.counts))
+
+    def _denied(self, word: said.Denied) -> None:
+        self._parts.denied.note(DeniedAttempt(word.owner, word.key, word.origin, word.route, word.status))
 
     def _knows(self, word: said.Ack) -> None:
         self.known = word.number

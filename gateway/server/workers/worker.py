@@ -23,10 +23,17 @@ from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
-from postil.gateway.plugin_host.host import PluginHost
+from postil.gateway.plugin_host.host import PluginHost, process_bounds
 from postil.gateway.server.workers.client import PrimaryClient
 from postil.gateway.server.workers.messages import Ack, EngineUnhealthy, RequestFinished, RequestStarted, Update
-from postil.gateway.server.workers.remote import RemoteActivity, RemoteLeases, RemoteLimits, RemoteReviews, agreed
+from postil.gateway.server.workers.remote import (
+    RemoteActivity,
+    RemoteDenied,
+    RemoteLeases,
+    RemoteLimits,
+    RemoteReviews,
+    agreed,
+)
 from postil.gateway.server.workers.snapshots import EntrySnapshot, restored
 from postil.gateway.server.workers.updates import ADAPTERS, CALLERS, DRAINING, ENGINE, Start
 from postil.gateway.tenancy.directory import Caller, Directory
@@ -84,7 +91,7 @@ class Worker:
         logs = self.settings.home / "logs"
         self._plugins = PluginManager(folder=self.settings.plugins_dir, logs=logs, found=start.plugins)
         self._link = link
-        self._plugin_host = PluginHost(self._plugins, logs)
+        self._plugin_host = PluginHost(self._plugins, logs, process_bounds(self.settings, self.settings.workers))
         self._catalog = CatalogHolder()
         self._directory: Directory
         self._label_prefixes = LabelPrefixes()
@@ -108,7 +115,7 @@ class Worker:
         """Return the parts that the two completion endpoints need."""
         settings = self.settings
         limits = (settings.body_limit_mib << 20, settings.max_sequences)
-        return CompletionParts(self._context, self, self._limits, self.traffic, *limits)
+        return CompletionParts(self._context, self, RemoteDenied(self._link), self._limits, self.traffic, *limits)
 
     def identify(self, authorization: str | None) -> Caller:
         """Return the caller; see ``Directory.identify``."""
