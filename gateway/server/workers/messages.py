@@ -101,6 +101,7 @@ class RequestStarted(Message, frozen=True, tag=12):
     domain: str
     adapter: str
     number: int
+    tenant: str
 
 
 class RequestFinished(Message, frozen=True, tag=13):
@@ -112,6 +113,7 @@ class RequestFinished(Message, frozen=True, tag=13):
     fell_back: bool
     seconds: float
     outcome: str
+    client_caused: bool
 
 
 class OpenReview(Message, frozen=True, tag=14):

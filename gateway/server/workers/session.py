@@ -46,11 +46,13 @@ class Seen:
 
     reason: str
     ref: ReleaseRef
+    tenant: str
     arrival: Any = None
     failed_validation: bool = False
     engine_error: bool = False
     fell_back: bool = False
     seconds: float = 0.0
+    client_caused: bool = False
     outcome: RequestOutcome | None = None
 
 
@@ -255,13 +257,14 @@ class WorkerSession(asyncio.Protocol):
             pass  # A new engine has no adapters to lose.
 
     def _came(self, word: said.RequestStarted) -> None:
-        seen = self._seen[word.id] = Seen(word.reason, ReleaseRef(word.domain, word.adapter, word.number))
+        seen = self._seen[word.id] = Seen(word.reason, _ref(word), word.tenant)
         self._parts.monitor.started(seen)
 
     def _ended(self, word: said.RequestFinished) -> None:
         seen = self._seen.pop(word.id)
         seen.failed_validation, seen.engine_error = word.failed_validation, word.engine_error
         seen.fell_back, seen.seconds, seen.outcome = word.fell_back, word.seconds, RequestOutcome(word.outcome)
+        seen.client_caused = word.client_caused
         self._parts.monitor.finished(seen)
 
     def _keep(self, word: said.OpenReview) -> None:
@@ -296,6 +299,10 @@ class WorkerSession(asyncio.Protocol):
     def _say(self, reply: said.PrimaryMessage) -> None:
         if not self.gone:
             self._transport.write(said.packet(reply))
+
+
+def _ref(word: said.RequestStarted) -> ReleaseRef:
+    return ReleaseRef(word.domain, word.adapter, word.number)
 
 
 def _opening(sent: bytes) -> tuple[ReviewRequest, ReviewRules]:

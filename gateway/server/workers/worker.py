@@ -56,7 +56,8 @@ class RemoteAnalysis:
         if record.reason in _WATCHED:
             ref = record.ref
             record.arrival = self._link.number()
-            self._link.send(RequestStarted(record.arrival, record.reason, ref.domain, ref.adapter, ref.number))
+            which = (record.reason, ref.domain, ref.adapter, ref.number, record.tenant)
+            self._link.send(RequestStarted(record.arrival, *which))
 
     def finished(self, record: RequestRecord) -> None:
         """Report that a request to a release has ended or failed."""
@@ -70,6 +71,7 @@ class RemoteAnalysis:
                 record.fell_back,
                 record.seconds,
                 record.outcome.value,
+                record.client_caused,
             )
         )
 
