@@ -151,7 +151,7 @@ class Ack(Message, frozen=True, tag=17):
     number: int
 
 
-class CompileGrammar(Message, frozen=True, tag=18):
+class CompileGrammar(Message, frozen=True, tag=19):
     """Ask to have a grammar compiled for a tenant, by its digest."""
 
     id: int
