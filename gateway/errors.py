@@ -22,6 +22,7 @@ GatewayError
 ├── UnvalidatedError       502  the answer failed validation and the policy has no fallback for it
 ├── ConnectionsLimitedError 429  as many requests of one key run as may
 ├── TooManyConnectionsError 503  as many connections are open as may be
+├── BusyError              503  as much slow work of this kind is under way as may
 ├── RegistryUnavailableError 503  the registry, or the disk under it, takes nothing now; what is live is served on
 ├── EngineRefusedError     any  what the engine said of the request, passed on
 └── EngineUnavailableError 503  the engine, or the gateway itself, is not ready; nothing was answered
@@ -201,6 +202,15 @@ class TooManyConnectionsError(GatewayError):
     status = 503
     type = "service_unavailable"
     code = "too_many_connections"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after=5)
+
+
+class BusyError(GatewayError):
+    status = 503
+    type = "service_unavailable"
+    code = "busy"
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_after=5)

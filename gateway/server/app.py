@@ -74,5 +74,7 @@ def _tenant_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     return [
         *model_routes(runtime.catalog, runtime.callers, runtime.denied_attempts),
         *review_routes(runtime.reviews, runtime.callers, runtime.denied_attempts),
-        *usage_routes(runtime.registry, runtime.callers, runtime.ledger, runtime.denied_attempts),
+        *usage_routes(
+            runtime.registry, runtime.callers, runtime.ledger, runtime.denied_attempts, runtime.pools.reports
+        ),
     ]

@@ -51,6 +51,7 @@ from postil.gateway.tenancy.directory import Directory, admin_key, read_director
 from postil.gateway.tenancy.rate_limiter import RateLimiter
 from postil.gateway.tenancy.usage_ledger import UsageLedger
 from postil.gateway.tenancy.window_counts import WindowCounts
+from postil.gateway.threads import ThreadPools
 from postil.plugins.manager import Found, PluginManager
 from postil.registry.artifacts.local_store import LocalStore
 from postil.registry.base_model.model import BaseModel
@@ -111,10 +112,11 @@ def build(
     shadows = Shadows(
         partial(answered, plain.for_shadows()), lambda counts: agreements.add(registry.database(), counts)
     )
-    locks, sync = AdapterLocks(), CatalogSync(registry, plugins, catalog)
+    pools = ThreadPools()
+    locks, sync = AdapterLocks(), CatalogSync(registry, plugins, catalog, pools.catalog)
     releases = ReleaseService(registry, engine, catalog, sync, callers, extensions, locks, plugins)
     publishing = PublishService(
-        registry, sync, locks, limit=settings.upload_limit_mib << 20, hub_seconds=settings.hub_timeout_seconds
+        registry, sync, locks, pools, limit=settings.upload_limit_mib << 20, hub_seconds=settings.hub_timeout_seconds
     )
     remote = RemoteChanges(sync, catalog, engine, locks)
     signatures = SignatureGate(registry.database)
@@ -141,6 +143,7 @@ def build(
         registry=registry,
         engine=engine,
         sync=sync,
+        pools=pools,
         locks=locks,
         releases=releases,
         publishing=publishing,
