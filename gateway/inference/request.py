@@ -198,18 +198,21 @@ def _refuse_other_outputs(body: Mapping[str, Any], release: LoadedRelease) -> No
         )
 
 
+def probe_base() -> dict[str, Any]:
+    """A request for one token, whatever it is: no grammar is compiled for it, so that it waits for nobody's."""
+    return {"model": "base", "messages": [{"role": "user", "content": "Yes or no?"}], "max_tokens": 1}
+
+
 def warm_up_base() -> dict[str, Any]:
-    """A request that makes the engine go through prefill, decoding and structured output once."""
-    return {
-        "model": "base",
-        "messages": [{"role": "user", "content": "Yes or no?"}],
-        "max_tokens": 8,
-        "logprobs": True,
-        "structured_outputs": {"choice": ["yes", "no"]},
-    }
+    """A request that makes the engine go through prefill and decoding once."""
+    return {**probe_base(), "max_tokens": 8, "logprobs": True}
 
 
 def warm_up(release: LoadedRelease) -> dict[str, Any]:
-    """A request to a release as a client's would be, a short one."""
+    """A request to a release as a client's would be, a short one. A schema is left out: it may take long to compile."""
     body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
-    return build_engine_request(CompletionRequest(Kind.CHAT, body, None, False, False), release, "postil-warm-up")
+    ask = CompletionRequest(Kind.CHAT, body, None, False, False)
+    payload = build_engine_request(ask, release, "postil-warm-up")
+    if "choice" not in (release.constraint or {}):
+        payload.pop("structured_outputs", None)
+    return payload

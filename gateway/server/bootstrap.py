@@ -197,7 +197,7 @@ def open_registry(settings: Settings, plugins: PluginManager, base: BaseModel) -
     database.migrate()
     artifacts = LocalStore.open(settings.artifact_folder)
     artifacts.clear_incoming()
-    registry = Registry(database, artifacts, base, plugins, settings.max_lora_rank)
+    registry = Registry(database, artifacts, base, plugins, settings.max_lora_rank, settings.window)
     if settings.demo:
         demo.seed(registry)
     return registry
@@ -208,7 +208,7 @@ def launcher(settings: Settings, base: BaseModel, socket: Path) -> Callable[[], 
     cpu = command.on_cpu()
     return lambda: EngineProcess(
         command.command(settings, base.path.resolve(), socket, cpu=cpu),
-        command.environment(os.environ, cpu=cpu),
+        command.environment(os.environ, settings, cpu=cpu),
         socket,
         settings.home / "logs" / "engine.log",
     )
