@@ -77,13 +77,13 @@ def cost(kind: Kind, body: Mapping[str, Any]) -> Cost:
 
 
 def check_cost(ask: CompletionRequest, limits: CostLimits) -> CompletionRequest:
-    """Refuse a request that costs too much, before anything reads its texts; return it with its bound on answers.
+    """Refuse a request that costs too much, before anything reads its texts; return it with its other bounds.
 
     Raises BadRequestError, or ContextLengthError if its prompts cannot fit the engine's window.
     """
     check_sequences(ask, limits.sequences)
     _check_characters(ask, limits)
-    return replace(ask, output_tokens=limits.output_tokens, window=limits.window)
+    return replace(ask, output_tokens=limits.output_tokens, schema_bytes=limits.schema_bytes, window=limits.window)
 
 
 def check_sequences(ask: CompletionRequest, most: int) -> None:

@@ -26,7 +26,8 @@ class CompletionRequest:
     """One request as the gateway understands it. ``body`` is what the client sent.
 
     ``deadline`` is until when its client waits for its turn, by ``time.monotonic``, if it said so. ``size`` is that of
-    the body in bytes, ``output_tokens`` the most that an answer may have, ``window`` the engine's context in tokens.
+    the body in bytes, ``output_tokens`` the most that an answer may have, ``schema_bytes`` the most for schemas and
+    tools, ``window`` the engine's context in tokens.
     """
 
     kind: Kind
@@ -38,6 +39,7 @@ class CompletionRequest:
     deadline: float | None = None
     size: int = 0
     output_tokens: int | None = None
+    schema_bytes: int | None = None
     window: int | None = None
 
 
