@@ -200,7 +200,7 @@ class _Child:
     def _output(self) -> int:
         if self._logs is None:
             return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        self._logs.mkdir(parents=True, exist_ok=True)
+        self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(self._logs / _LOG, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _line(self, process: subprocess.Popen[bytes], channel: socket.socket, until: float) -> bytes:

@@ -62,12 +62,15 @@ class EngineCall:
     ) -> tuple[AsyncIterator[bytes], Callable[[], Awaitable[None]]]:
         """The answer as it comes, and what ends it before its time; at the latest ``open_streams`` does. Raises as
         ``post`` does.
+
+        The lease ends with the engine's answer: a client that reads it slowly holds no slot.
         """
         async with AsyncExitStack() as engine:
-            engine.callback((await self._lease(release, request, retry=False)).release)
+            release_once = _once((await self._lease(release, request, retry=False)).release)
+            engine.callback(release_once)
             metered = self._metered(release, ANSWER)
             chunks = await engine.enter_async_context(
-                metered.stream(self._ask.kind.value, request, choices_per_prompt(self._ask))
+                metered.stream(self._ask.kind.value, request, choices_per_prompt(self._ask), release_once)
             )
             kept = engine.pop_all()
         open_streams.push_async_exit(kept)
@@ -95,3 +98,14 @@ class EngineCall:
                 if self._record is not None:
                     self._record.waited += lease.waited
         return lease
+
+
+def _once(act: Callable[[], None]) -> Callable[[], None]:
+    """Return a function that calls ``act`` the first time only."""
+    left = [act]
+
+    def done() -> None:
+        if left:
+            left.pop()()
+
+    return done

@@ -26,7 +26,7 @@ from postil.gateway.inference.engine_call import EngineCall
 from postil.gateway.inference.guardrails.enforcer import Enforcer, SendToEngine, falls_back_on_errors, has_guardrails
 from postil.gateway.inference.record import RequestOutcome, RequestRecord
 from postil.gateway.inference.request import CompletionRequest
-from postil.gateway.inference.routing.catalog import AUTO, BASE, PIN, Route
+from postil.gateway.inference.routing.catalog import AUTO, BASE, NUMBER, PIN, Route
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.inference.streaming import passthrough as stream
 from postil.gateway.inference.streaming.guarded import streamed
@@ -57,7 +57,7 @@ async def complete(
 
     Raises GatewayError, or EngineRefusedError with what the engine said.
     """
-    route = await _resolve(context, caller, ask)
+    route = await _route(context, caller, ask)
     if route is None:
         access = _access(context, caller, ask)
         return await _pass_on(access, ask, payload.build_base_request(ask, caller.name), {_RELEASE: BASE}, open_streams)
@@ -81,11 +81,13 @@ async def complete(
         raise
 
 
-async def _resolve(context: InferenceContext, caller: Caller, ask: CompletionRequest) -> Route | None:
+async def _route(context: InferenceContext, caller: Caller, ask: CompletionRequest) -> Route | None:
     """The way to the release that answers, or None for the base; what a client has compiled for it is checked.
 
     Where a release constrains its answers, a client's schema is not sent on, and so not compiled.
     """
+    if ask.release is not None:
+        return Route(ask.release, NUMBER)
     model = ask.model
     if model in (None, AUTO) and context.extensions.routes:
         model = await context.extensions.route(caller, ask.body, context.catalog.current.domains(caller)) or model

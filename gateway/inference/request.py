@@ -25,9 +25,10 @@ _CONSTRAINTS = ("structured_outputs", "guided_json", "guided_regex", "guided_cho
 class CompletionRequest:
     """One request as the gateway understands it. ``body`` is what the client sent.
 
-    ``deadline`` is until when its client waits for its turn, by ``time.monotonic``, if it said so. ``size`` is that of
-    the body in bytes, ``output_tokens`` the most that an answer may have, ``schema_bytes`` the most for schemas and
-    tools, ``window`` the engine's context in tokens.
+    ``deadline`` is until when its client waits for its turn, by ``time.monotonic``, if it said so. ``release`` answers
+    it whatever ``model`` says: only the gateway itself sets that, for copies to a shadow. ``size`` is that of the body
+    in bytes, ``output_tokens`` the most that an answer may have, ``schema_bytes`` the most for schemas and tools,
+    ``window`` the engine's context in tokens.
     """
 
     kind: Kind
@@ -37,6 +38,7 @@ class CompletionRequest:
     include_usage: bool
     user: str | None = None
     deadline: float | None = None
+    release: LoadedRelease | None = None
     size: int = 0
     output_tokens: int | None = None
     schema_bytes: int | None = None

@@ -23,8 +23,10 @@ class Spawned(NamedTuple):
     ended: int
 
 
-def spawn(domain: str, logs: Path) -> Spawned:
-    """Start a process. What its plugins print goes to a log of the domain's. Raises OSError.
+def spawn(domain: str, logs: Path, memory: int) -> Spawned:
+    """Start a process that may take so many bytes. What its plugins print goes to a log of the domain's.
+
+    Raises OSError.
 
     The process ends with the thread that calls this (Linux sees to it), so that thread has to last.
     """
@@ -32,7 +34,7 @@ def spawn(domain: str, logs: Path) -> Spawned:
     with theirs, ExitStack() as unless_all_is_well:
         unless_all_is_well.enter_context(ours)
         with open(_log(domain, logs), "ab") as log:
-            arguments = [domain, str(theirs.fileno()), str(os.getpid())]
+            arguments = [domain, str(theirs.fileno()), str(os.getpid()), str(memory)]
             process = child_process.start(_WORKER, arguments, theirs.fileno(), log.fileno())
         unless_all_is_well.callback(child_process.kill, process)
         spawned = Spawned(process, ours, os.pidfd_open(process.pid))
@@ -42,6 +44,6 @@ def spawn(domain: str, logs: Path) -> Spawned:
 
 
 def _log(domain: str, logs: Path) -> int:
-    logs.mkdir(parents=True, exist_ok=True)
+    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     name = re.sub(r"[^A-Za-z0-9_-]", "_", domain)
     return os.open(logs / f"plugins-{name}.log", os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)

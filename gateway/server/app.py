@@ -15,6 +15,7 @@ from postil.gateway.api.admin.router import admin_router
 from postil.gateway.api.documented_errors import document_openai_errors
 from postil.gateway.api.error_responses import exception_handlers
 from postil.gateway.api.health import health_routes
+from postil.gateway.api.key_connections import KeyConnections
 from postil.gateway.api.openai.completions import CompletionParts, CompletionsShortcut, completion_routes
 from postil.gateway.api.openai.models import model_routes
 from postil.gateway.api.openapi import document_config
@@ -28,13 +29,16 @@ from postil.gateway.tenancy.rate_limiter import LocalLimits
 def create_app(runtime: Runtime, tell: Tell = lambda step, text: None) -> ASGIApp:
     """Return the ASGI application of a gateway. ``tell(step, text)`` is called as startup proceeds."""
     parts = completion_parts(runtime)
-    return CompletionsShortcut(parts, make_litestar(runtime, parts, tell))
+    app = CompletionsShortcut(parts, make_litestar(runtime, parts, tell))
+    return KeyConnections(app, lambda: runtime.callers.current, runtime.settings.tenant_connections)
 
 
 def completion_parts(runtime: Runtime) -> CompletionParts:
     """Return the parts that the two completion endpoints need."""
     limits = (runtime.settings.body_limit_mib << 20, CostLimits.of(runtime.settings))
-    return CompletionParts(runtime.context, runtime.callers, LocalLimits(runtime.limits), runtime.traffic, *limits)
+    return CompletionParts(
+        runtime.context, runtime.callers, runtime.denied_attempts, LocalLimits(runtime.limits), runtime.traffic, *limits
+    )
 
 
 def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda step, text: None) -> Litestar:
@@ -68,7 +72,9 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
 def _tenant_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     """Return a tenant's routes other than completions."""
     return [
-        *model_routes(runtime.catalog, runtime.callers),
-        *review_routes(runtime.reviews, runtime.callers),
-        *usage_routes(runtime.registry, runtime.callers, runtime.ledger),
+        *model_routes(runtime.catalog, runtime.callers, runtime.denied_attempts),
+        *review_routes(runtime.reviews, runtime.callers, runtime.denied_attempts),
+        *usage_routes(
+            runtime.registry, runtime.callers, runtime.ledger, runtime.denied_attempts, runtime.pools.reports
+        ),
     ]

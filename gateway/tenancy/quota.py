@@ -37,6 +37,8 @@ class Quota:
     requests: RateLimitItem | None
     tokens: tuple[RateLimitItem, ...]
     concurrent: int | None
+    # Requests of one key that run at a time; None: as many as the settings say.
+    connections: int | None = None
     # What one request may ask for; None: as much as the settings say.
     sequences: int | None = None
     output_tokens: int | None = None
@@ -60,9 +62,10 @@ def quota(tenant: str, limits: TenantLimits) -> Quota | None:
         requests,
         tuple(tokens),
         limits.concurrent,
-        limits.sequences,
-        limits.output_tokens,
-        limits.schema_kib,
+        sequences=limits.sequences,
+        output_tokens=limits.output_tokens,
+        schema_kib=limits.schema_kib,
+        connections=limits.connections,
     )
 
 

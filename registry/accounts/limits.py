@@ -26,6 +26,7 @@ class TenantLimits:
     tokens_per_minute: int | None = None
     tokens_per_day: int | None = None
     concurrent: int | None = None
+    connections: int | None = None
     sequences: int | None = None
     output_tokens: int | None = None
     schema_kib: int | None = None

@@ -19,7 +19,7 @@ import aiohttp
 # How long an attack waits for an answer. One that is held up longer has harmed nobody but itself.
 _PATIENCE_SECONDS = 20
 # What no request may be answered, whatever it says: the others are refusals, or "come again".
-_OWN_FAULTS = (500, 502)
+_OWN_FAULT = 500
 
 
 @dataclass
@@ -108,7 +108,7 @@ class Attacker:
     def note(self, attack: str, status: int) -> None:
         """Count an answer."""
         self.answers.setdefault(attack, Counter())[str(status or "none")] += 1
-        if status in _OWN_FAULTS:
+        if status == _OWN_FAULT:
             self.faults.append(f"{attack} was answered {status}")
 
     def _publisher(self) -> dict[str, str]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import aiohttp
 
 _PATIENCE_SECONDS = 60
+# A client that was refused does not come again at once.
+_AFTER_SECONDS = 0.5
 _QUESTIONS = {
     "healthcare/triage": (
         "I have a sore throat and a fever",
@@ -50,6 +52,8 @@ class Honest:
             began = time.monotonic()
             problem = await self._problem(session, question)
             self.seen.append(Answered(began, time.monotonic(), problem))
+            if problem:
+                await asyncio.sleep(_AFTER_SECONDS)
 
     async def _problem(self, session: aiohttp.ClientSession, question: str) -> str:
         body = {"model": self.model, "messages": [{"role": "user", "content": question}]}
@@ -69,8 +73,9 @@ class Honest:
 
 
 def seconds(seen: Iterable[Answered], windows: Sequence[tuple[float, float]]) -> list[float]:
-    """How long those took that began in one of these windows, the shortest first."""
-    return sorted(one.ended - one.began for one in seen if any(begin <= one.began < end for begin, end in windows))
+    """How long those took that began in one of these windows and were answered, the shortest first."""
+    answered = (one for one in seen if not one.problem)
+    return sorted(one.ended - one.began for one in answered if any(begin <= one.began < end for begin, end in windows))
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
