@@ -32,9 +32,11 @@ from postil.gateway.engine.process import launch_args as command
 from postil.gateway.engine.process.child import EngineProcess
 from postil.gateway.engine.scheduler.scheduler import Scheduler, make_scheduler
 from postil.gateway.inference.context import InferenceContext
+from postil.gateway.inference.grammars import GrammarGate
 from postil.gateway.inference.label_prefill import LabelPrefixes
 from postil.gateway.inference.metering import UsageMeter
 from postil.gateway.inference.pipeline import answered
+from postil.gateway.inference.policy_trial import PolicyTrials
 from postil.gateway.inference.routing.catalog_holder import CatalogChange, CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
@@ -48,7 +50,7 @@ from postil.gateway.settings import Settings
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.directory import Directory, admin_key, read_directory
-from postil.gateway.tenancy.rate_limiter import RateLimiter
+from postil.gateway.tenancy.rate_limiter import LocalLimits, RateLimiter
 from postil.gateway.tenancy.usage_ledger import UsageLedger
 from postil.gateway.tenancy.window_counts import WindowCounts
 from postil.gateway.threads import ThreadPools
@@ -108,6 +110,8 @@ def build(
         UsageMeter(ledger, limits),
         LocalLeases(engine.ready, scheduler),
         reviews,
+        PolicyTrials(),
+        GrammarGate(LocalLimits(limits)),
     )
     shadows = Shadows(
         partial(answered, plain.for_shadows()), lambda counts: agreements.add(registry.database(), counts)
@@ -208,7 +212,7 @@ def open_registry(settings: Settings, plugins: PluginManager, base: BaseModel) -
     database.migrate()
     artifacts = LocalStore.open(settings.artifact_folder, shared=settings.shared_with_group)
     artifacts.clear_incoming()
-    registry = Registry(database, artifacts, base, plugins, settings.max_lora_rank)
+    registry = Registry(database, artifacts, base, plugins, settings.max_lora_rank, settings.window)
     if settings.demo:
         demo.seed(registry)
     return registry
@@ -219,7 +223,7 @@ def launcher(settings: Settings, base: BaseModel, socket: Path) -> Callable[[], 
     cpu = command.on_cpu()
     return lambda: EngineProcess(
         command.command(settings, base.path.resolve(), socket, cpu=cpu),
-        command.environment(os.environ, cpu=cpu),
+        command.environment(os.environ, settings, cpu=cpu),
         socket,
         settings.home / "logs" / "engine.log",
     )

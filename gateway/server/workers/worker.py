@@ -17,9 +17,11 @@ from postil.gateway.engine.supervisor import Phase
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.cost import CostLimits
+from postil.gateway.inference.grammars import GrammarGate
 from postil.gateway.inference.label_prefill import LabelPrefixes
 from postil.gateway.inference.metering import UsageMeter
 from postil.gateway.inference.pipeline import answered
+from postil.gateway.inference.policy_trial import PolicyTrials
 from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
@@ -112,6 +114,8 @@ class Worker:
             self._meter,
             RemoteLeases(link, self._engine),
             RemoteReviews(link),
+            PolicyTrials(),
+            GrammarGate(self._limits),
         )
         self._shadows = Shadows(partial(answered, plain.for_shadows()), agreed(link, asyncio.get_running_loop()))
         self._context = replace(plain, observers=(RemoteAnalysis(link), self._shadows))
