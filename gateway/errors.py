@@ -2,6 +2,7 @@
 
 GatewayError
 ├── BadRequestError        400  the body cannot be understood, or asks for what the release forbids
+│   └── ContextLengthError 400  the prompt cannot fit the engine's context
 ├── AuthenticationError    401  no key, or one that nobody has
 ├── ForbiddenError         403  what is asked is not for this caller
 │   ├── KeyForbiddenError  403  the key is good for other things than this
@@ -19,7 +20,9 @@ GatewayError
 ├── CrossSiteError         403  a browser asks for a page of another site
 ├── NotJsonError           415  the admin API takes JSON
 ├── UnvalidatedError       502  the answer failed validation and the policy has no fallback for it
+├── ConnectionsLimitedError 429  as many requests of one key run as may
 ├── TooManyConnectionsError 503  as many connections are open as may be
+├── BusyError              503  as much slow work of this kind is under way as may
 ├── RegistryUnavailableError 503  the registry, or the disk under it, takes nothing now; what is live is served on
 ├── EngineRefusedError     any  what the engine said of the request, passed on
 └── EngineUnavailableError 503  the engine, or the gateway itself, is not ready; nothing was answered
@@ -60,6 +63,10 @@ class GatewayError(Exception):
 class BadRequestError(GatewayError):
     status = 400
     type = "invalid_request_error"
+
+
+class ContextLengthError(BadRequestError):
+    code = "context_length_exceeded"
 
 
 class AuthenticationError(GatewayError):
@@ -136,6 +143,12 @@ class TokensLimitedError(GatewayError):
     code = "rate_limit_exceeded"
 
 
+class ConnectionsLimitedError(GatewayError):
+    status = 429
+    type = "requests"
+    code = "too_many_connections"
+
+
 class QueueFullError(GatewayError):
     status = 429
     type = "rate_limit_error"
@@ -189,6 +202,15 @@ class TooManyConnectionsError(GatewayError):
     status = 503
     type = "service_unavailable"
     code = "too_many_connections"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after=5)
+
+
+class BusyError(GatewayError):
+    status = 503
+    type = "service_unavailable"
+    code = "busy"
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_after=5)

@@ -11,7 +11,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
-from postil.gateway.plugin_host.fair_places import FairPlaces
+from postil.gateway.fair_slots import FairSlots, NoSlotError
 from postil.gateway.plugin_host.pending import PendingCall
 from postil.gateway.plugin_host.ports import DidNotRunError
 from postil.gateway.plugin_host.process import PluginProcess, ProcessEndedError, Spawn
@@ -40,7 +40,7 @@ class CheckProcesses:
     def __init__(self, starter: Executor, spawn: Spawn, processes: int) -> None:
         self._starter = starter
         self._spawn = spawn
-        self._turns = FairPlaces(processes)
+        self._slots = FairSlots(processes)
         self._idle: list[PluginProcess] = []
         self._running: set[PluginProcess] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -51,7 +51,10 @@ class CheckProcesses:
 
         Raises DidNotRunError.
         """
-        await self._turns.take(work.domain, work.tenant, work.seconds)
+        try:
+            await self._slots.take(work.domain, work.tenant, work.seconds)
+        except NoSlotError as error:
+            raise DidNotRunError(str(error)) from None
         # Whoever leaves keeps the place until the work has ended: to leave and come again gains nothing.
         task = asyncio.create_task(self._in_turn(work))
         self._tasks.add(task)
@@ -92,7 +95,7 @@ class CheckProcesses:
             finally:
                 self._put_back(process)
         finally:
-            self._turns.give(work.domain, work.tenant)
+            self._slots.give(work.domain, work.tenant)
 
     async def _called(self, process: PluginProcess, work: Work) -> Any:
         await process.prepare([work.needed])

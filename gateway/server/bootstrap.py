@@ -52,6 +52,7 @@ from postil.gateway.tenancy.directory import Directory, admin_key, read_director
 from postil.gateway.tenancy.rate_limiter import RateLimiter
 from postil.gateway.tenancy.usage_ledger import UsageLedger
 from postil.gateway.tenancy.window_counts import WindowCounts
+from postil.gateway.threads import ThreadPools
 from postil.plugins.manager import Found, PluginManager
 from postil.registry.artifacts.local_store import LocalStore
 from postil.registry.base_model.model import BaseModel
@@ -82,7 +83,12 @@ def build(
     catalog = catalog or CatalogHolder()
     engine = EngineHandle(
         client
-        or EngineClient(engine_address, timeout_seconds=settings.engine_timeout_seconds, api_key=settings.engine_key),
+        or EngineClient(
+            engine_address,
+            timeout_seconds=settings.engine_timeout_seconds,
+            api_key=settings.engine_key,
+            ca_file=settings.ca_file,
+        ),
         registry,
     )
     scheduler = scheduler or make_scheduler(settings)
@@ -90,7 +96,7 @@ def build(
     extensions = Extensions.make(settings, plugins, plugin_host)
     callers = _callers(settings, registry)
     counts = WindowCounts()
-    limits = RateLimiter(counts)
+    limits = RateLimiter(counts, grammars=settings.tenant_grammars_per_minute)
     ledger = UsageLedger(registry.database, counts, callers.limited)
     causes: asyncio.Queue[RollbackCause] = asyncio.Queue()
     compare = partial(Comparison, alpha=settings.auto_rollback_alpha)
@@ -110,10 +116,11 @@ def build(
     shadows = Shadows(
         partial(answered, plain.for_shadows()), lambda counts: agreements.add(registry.database(), counts)
     )
-    locks, sync = AdapterLocks(), CatalogSync(registry, plugins, catalog)
+    pools = ThreadPools()
+    locks, sync = AdapterLocks(), CatalogSync(registry, plugins, catalog, pools.catalog)
     releases = ReleaseService(registry, engine, catalog, sync, callers, extensions, locks, plugins)
     publishing = PublishService(
-        registry, sync, locks, limit=settings.upload_limit_mib << 20, hub_seconds=settings.hub_timeout_seconds
+        registry, sync, locks, pools, limit=settings.upload_limit_mib << 20, hub_seconds=settings.hub_timeout_seconds
     )
     remote = RemoteChanges(sync, catalog, engine, locks)
     signatures = SignatureGate(registry.database)
@@ -141,6 +148,7 @@ def build(
         registry=registry,
         engine=engine,
         sync=sync,
+        pools=pools,
         locks=locks,
         releases=releases,
         publishing=publishing,

@@ -151,6 +151,14 @@ class Ack(Message, frozen=True, tag=17):
     number: int
 
 
+class CompileGrammar(Message, frozen=True, tag=19):
+    """Ask to have a grammar compiled for a tenant, by its digest."""
+
+    id: int
+    tenant: str
+    grammar: str
+
+
 WorkerMessage = (
     AcquireLease
     | ReleaseLease
@@ -169,6 +177,7 @@ WorkerMessage = (
     | ShadowAgreement
     | Denied
     | Ack
+    | CompileGrammar
 )
 
 
@@ -180,7 +189,7 @@ class LeaseGranted(Message, frozen=True, tag=1):
 
 
 class Admitted(Message, frozen=True, tag=2):
-    """The request is admitted; these headers belong in its response."""
+    """The request, or its grammar, is admitted; these headers belong in its response."""
 
     id: int
     headers: Mapping[str, str]

@@ -109,6 +109,7 @@ class WorkerSession(asyncio.Protocol):
             said.ShadowAgreement: self._agreed,
             said.Denied: self._denied,
             said.Ack: self._knows,
+            said.CompileGrammar: self._compile,
         }
 
     @property
@@ -218,6 +219,14 @@ class WorkerSession(asyncio.Protocol):
             return
         self._let_in[word.id] = quota
         self._say(said.Admitted(word.id, headers))
+
+    def _compile(self, word: said.CompileGrammar) -> None:
+        try:
+            self._parts.limits.grammars.take(word.tenant, word.grammar)
+        except GatewayError as error:
+            self._refuse(word.id, error, 0.0)
+            return
+        self._say(said.Admitted(word.id, {}))
 
     def _left(self, word: said.RequestLeft) -> None:
         if word.id in self._let_in:

@@ -13,20 +13,18 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.conftest import House, bearer, running_house
 
 REGIONS = "[US, DE, FR, GB, IN, BR, JP, IT]"
 CHECKED = """
 input: [{name: emergency, config: {whole_conversation: true}}, {name: injection}]
-fallback: [{name: fixed_answer, config: {content: Not checked., }, when: [did-not-run]}]
+fallback: [{name: fixed_answer, config: {content: Not checked., }, when: [emergency, injection]}]
 """
 PRIVATE = f"validators: [{{name: pii, config: {{regions: {REGIONS}}}, on_fail: redact, deadline_ms: 500}}]"
-TOWER = """
-output: {json_schema: %s}
-validators: [{name: json_schema}]
-fallback: [{name: fixed_answer, config: {content: Does not fit.}}]
-"""
+FALLBACK = "fallback: [{name: fixed_answer, config: {content: Does not fit.}}]"
+TOWER = f"output: {{json_schema: %s}}\nvalidators: [{{name: json_schema}}]\n{FALLBACK}"
 At = tuple[FakeVLLM, str]
 
 
@@ -90,12 +88,28 @@ async def test_an_answer_of_nearly_phone_numbers_holds_up_nobody_and_does_not_le
         assert "did not run, took longer than 500 ms" in answer.text or not stream
 
 
-async def test_a_schema_whose_work_doubles_with_each_level_holds_up_nobody(house: House) -> None:
-    schema: Any = {"type": "string"}
-    for _ in range(12):
-        schema = {"anyOf": [{"properties": {"a": schema}, "required": ["b"]}, {"properties": {"a": schema}}]}
-    answer = await house.upload("healthcare/tower", house.folder, TOWER % json.dumps(schema))
-    assert answer.status_code in (400, 422), answer.text
+async def test_a_schema_whose_alternatives_double_for_one_value_is_refused_at_publish(house: House) -> None:
+    levels: dict[str, Any] = {"level0": {"type": "string"}}
+    for number in range(40):
+        levels[f"level{number + 1}"] = {"anyOf": [{"$ref": f"#/$defs/level{number}"}] * 2}
+    policy = TOWER % json.dumps({"$ref": "#/$defs/level40", "$defs": levels})
+    async with healthy(house, 1.0):
+        answer = await house.upload("healthcare/tower", write_adapter(house.folder / "tower"), policy)
+    assert answer.status_code == 422, answer.text
+
+
+async def test_a_schema_whose_work_doubles_with_each_level_of_an_answer_holds_up_nobody(
+    tmp_path: Path, engine_at: At
+) -> None:
+    deeper = {"properties": {"a": {"$ref": "#/$defs/each"}}, "required": ["b"]}
+    schema = {"$ref": "#/$defs/each", "$defs": {"each": {"anyOf": [deeper, {**deeper, "required": ["c"]}]}}}
+    validator = json.dumps({"name": "json_schema", "config": {"json_schema": schema}})
+    async with running_house(tmp_path, *engine_at, check_seconds=0.5) as house:
+        await house.publish("healthcare/advice", f"validators: [{validator}]\n{FALLBACK}")
+        key = await house.tenant("clinic", "healthcare")
+        house.engine.reply = lambda body: Reply('{"a":' * 50 + "1" + "}" * 50)
+        answer = await longest_silence(house, house.ask(key))
+        assert "took longer than 500 ms" in answer.headers["x-postil-fallback"]
 
 
 async def test_a_key_is_revoked_while_every_process_of_checks_is_busy(house: House) -> None:
@@ -104,10 +118,9 @@ async def test_a_key_is_revoked_while_every_process_of_checks_is_busy(house: Hou
     house.engine.reply = lambda body: Reply("12 34 56 78 " * 400)
     asked = [asyncio.create_task(house.ask(key)) for _ in range(8)]
     await house.ask(key)
-    listed = await house.admin("GET", "/api/v1/keys")
-    number = next(one["id"] for one in listed.json()["items"] if one.get("tenant") == "clinic")
+    listed = (await house.admin("GET", "/api/v1/keys", params={"owner": "clinic"})).json()["data"]
     began = time.monotonic()
-    revoked = await house.admin("POST", f"/api/v1/keys/{number}/revoke", json={"reason": "stolen"})
+    revoked = await house.admin("DELETE", f"/api/v1/keys/{listed[0]['id']}", params={"reason": "stolen"})
     took = time.monotonic() - began
     assert (revoked.status_code, took < 1.0) == (200, True), revoked.text
     refused = await house.client.get("/v1/models", headers=bearer(key))
