@@ -13,6 +13,7 @@ from typing import IO, Any, TypeVar
 from postil.gateway.control.catalog_sync import CatalogSync
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.registry_handle import RegistryHandle
+from postil.gateway.threads import ThreadPools
 from postil.registry.artifacts.archives.pack import unpack
 from postil.registry.artifacts.contents import policy_in
 from postil.registry.artifacts.hub.fetch import Patience, fetch
@@ -27,6 +28,14 @@ FetchFiles = Callable[[Path, Patience], str]
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where an adapter comes from; ``remote`` if another machine says how long that takes."""
+
+    fetch_files: FetchFiles
+    remote: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """A release, whether it is new, and whether its policy is the ``policy.yaml`` from the adapter's folder."""
 
@@ -35,40 +44,48 @@ class Published:
     policy_found: bool
 
 
-def uploaded(archive: IO[bytes]) -> FetchFiles:
+def uploaded(archive: IO[bytes]) -> Source:
     """Return a source for an uploaded tar, tar.gz or zip."""
 
     def take(folder: Path, patience: Patience) -> str:
         unpack(archive, folder, patience.limit)
         return ""
 
-    return take
+    return Source(take, remote=False)
 
 
-def from_hub(ref: HubRef, may_use_token: Callable[[], bool]) -> FetchFiles:
+def from_hub(ref: HubRef, may_use_token: Callable[[], bool]) -> Source:
     """Return a source for an adapter on a hub, fetched with the gateway's token only if that may be used."""
 
     def take(folder: Path, patience: Patience) -> str:
         return str(fetch(ref, folder, patience, anonymous=not may_use_token()))
 
-    return take
+    return Source(take, remote=True)
 
 
 class PublishService:
     """Publishes adapters. ``limit`` is in bytes; ``hub_seconds`` is the time limit of a download."""
 
     def __init__(
-        self, registry: RegistryHandle, sync: CatalogSync, locks: AdapterLocks, *, limit: int, hub_seconds: float
+        self,
+        registry: RegistryHandle,
+        sync: CatalogSync,
+        locks: AdapterLocks,
+        pools: ThreadPools,
+        *,
+        limit: int,
+        hub_seconds: float,
     ) -> None:
         self._registry = registry
         self._sync = sync
         self._locks = locks
+        self._pools = pools
         self._limit = limit
         self._hub_seconds = hub_seconds
 
     async def publish(
         self,
-        fetch_files: FetchFiles,
+        source: Source,
         name: AdapterName,
         policy: Policy | None,
         *,
@@ -84,22 +101,26 @@ class PublishService:
         """
         registry = self._registry.get()
         with registry.artifacts.incoming() as folder:
-            source = await self._fetched(fetch_files, folder)
+            origin = await self._fetched(source, folder, name.domain, actor)
             found = policy_in(folder) if policy is None else None
             given = partial(registry.publish, folder, name, policy or found, note=note, actor=actor)
-            make = partial(given, source=source, scope=scope)
-            release, created = await _finished(self._made(make, name))
+            make = partial(given, source=origin, scope=scope)
+            release, created = await _finished(self._made(make, name, actor))
             return Published(release, created, found is not None)
 
-    async def _fetched(self, fetch_files: FetchFiles, folder: Path) -> str:
+    async def _fetched(self, source: Source, folder: Path, domain: str, actor: str) -> str:
         """Fetch the files without holding a lock, so that changes to releases go on meanwhile."""
         stop = threading.Event()
         patience = Patience(self._limit, self._hub_seconds, stop)
-        return await _finished(asyncio.to_thread(fetch_files, folder, patience), on_cancel=stop.set)
+        threads = self._pools.downloads if source.remote else self._pools.publishing
+        work = threads.run(domain, actor, source.fetch_files, folder, patience)
+        return await _finished(work, on_cancel=stop.set)
 
-    async def _made(self, make: Callable[[], tuple[Release, bool]], name: AdapterName) -> tuple[Release, bool]:
+    async def _made(
+        self, make: Callable[[], tuple[Release, bool]], name: AdapterName, actor: str
+    ) -> tuple[Release, bool]:
         """Read and store the files, which takes time; promotes and rollbacks do not wait for it."""
-        made = await asyncio.to_thread(make)
+        made = await self._pools.publishing.run(name.domain, actor, make)
         async with self._locks.of(name):
             await self._sync.sync_adapter(name)
         return made

@@ -38,7 +38,7 @@ from postil.gateway.inference.pipeline import answered
 from postil.gateway.inference.routing.catalog_holder import CatalogChange, CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
-from postil.gateway.plugin_host.host import PluginHost
+from postil.gateway.plugin_host.host import PluginHost, process_bounds
 from postil.gateway.server import demo
 from postil.gateway.server.data_dir import hold, run_folder
 from postil.gateway.server.file_modes import secure
@@ -51,6 +51,7 @@ from postil.gateway.tenancy.directory import Directory, admin_key, read_director
 from postil.gateway.tenancy.rate_limiter import RateLimiter
 from postil.gateway.tenancy.usage_ledger import UsageLedger
 from postil.gateway.tenancy.window_counts import WindowCounts
+from postil.gateway.threads import ThreadPools
 from postil.plugins.manager import Found, PluginManager
 from postil.registry.artifacts.local_store import LocalStore
 from postil.registry.base_model.model import BaseModel
@@ -81,15 +82,20 @@ def build(
     catalog = catalog or CatalogHolder()
     engine = EngineHandle(
         client
-        or EngineClient(engine_address, timeout_seconds=settings.engine_timeout_seconds, api_key=settings.engine_key),
+        or EngineClient(
+            engine_address,
+            timeout_seconds=settings.engine_timeout_seconds,
+            api_key=settings.engine_key,
+            ca_file=settings.ca_file,
+        ),
         registry,
     )
     scheduler = scheduler or make_scheduler(settings)
-    plugin_host = PluginHost(plugins, settings.home / "logs")
+    plugin_host = PluginHost(plugins, settings.home / "logs", process_bounds(settings))
     extensions = Extensions.make(settings, plugins, plugin_host)
     callers = _callers(settings, registry)
     counts = WindowCounts()
-    limits = RateLimiter(counts)
+    limits = RateLimiter(counts, grammars=settings.tenant_grammars_per_minute)
     ledger = UsageLedger(registry.database, counts, callers.limited)
     causes: asyncio.Queue[RollbackCause] = asyncio.Queue()
     monitor = Monitor(causes.put_nowait, partial(Comparison, alpha=settings.auto_rollback_alpha))
@@ -106,10 +112,11 @@ def build(
     shadows = Shadows(
         partial(answered, plain.for_shadows()), lambda counts: agreements.add(registry.database(), counts)
     )
-    locks, sync = AdapterLocks(), CatalogSync(registry, plugins, catalog)
+    pools = ThreadPools()
+    locks, sync = AdapterLocks(), CatalogSync(registry, plugins, catalog, pools.catalog)
     releases = ReleaseService(registry, engine, catalog, sync, callers, extensions, locks, plugins)
     publishing = PublishService(
-        registry, sync, locks, limit=settings.upload_limit_mib << 20, hub_seconds=settings.hub_timeout_seconds
+        registry, sync, locks, pools, limit=settings.upload_limit_mib << 20, hub_seconds=settings.hub_timeout_seconds
     )
     remote = RemoteChanges(sync, catalog, engine, locks)
     signatures = SignatureGate(registry.database)
@@ -136,6 +143,7 @@ def build(
         registry=registry,
         engine=engine,
         sync=sync,
+        pools=pools,
         locks=locks,
         releases=releases,
         publishing=publishing,

@@ -17,7 +17,7 @@ from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
 from postil.gateway.api.admin.schemas.adapters import PublishedRelease, show_published
 from postil.gateway.api.documented_errors import problems
-from postil.gateway.control.publish import FetchFiles, Published, PublishService, from_hub, uploaded
+from postil.gateway.control.publish import Published, PublishService, Source, from_hub, uploaded
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.errors import BadRequestError, TooLargeError
 from postil.gateway.tenancy.directory import Caller
@@ -68,7 +68,7 @@ def _may_use_token(registry: RegistryHandle, caller: Caller, domain: str, ref: H
 
 async def _asked(
     request: AnyRequest, limit_mib: int, may_use_token: Callable[[HubRef], bool]
-) -> tuple[FetchFiles, Policy | None, str]:
+) -> tuple[Source, Policy | None, str]:
     try:
         if request.content_type[0] == "application/json":
             body = msgspec.json.decode(await request.body(), type=SourceBody)
@@ -91,7 +91,7 @@ async def _asked(
     )
 
 
-def _take(upload: object, source: str, may_use_token: Callable[[HubRef], bool]) -> FetchFiles:
+def _take(upload: object, source: str, may_use_token: Callable[[HubRef], bool]) -> Source:
     if isinstance(upload, UploadFile) and not source:
         return uploaded(upload.file)
     if upload is None and source:

@@ -33,6 +33,7 @@ def admin_router(runtime: Runtime) -> Router:
     """Return the router with every admin route of a gateway."""
     registry, callers, catalog = runtime.registry, runtime.callers, runtime.catalog
     denied, releases = runtime.denied_attempts, runtime.releases
+    reports = runtime.pools.reports
     view = adapter_view(catalog, runtime.plugins)
     return Router(
         "/api/v1",
@@ -41,18 +42,18 @@ def admin_router(runtime: Runtime) -> Router:
             [
                 *adapter_routes(registry, releases, view, catalog, runtime.plugins),
                 *publish_routes(runtime.publishing, registry, runtime.plugins, runtime.settings.upload_limit_mib),
-                *export_routes(registry),
+                *export_routes(registry, reports),
                 *channel_routes(releases, registry, view, runtime.shadows),
                 *retire_routes(RetireService(registry, releases), view),
                 *yank_routes(releases, view),
-                *admin_review_routes(registry, runtime.reviews, denied),
-                *history_routes(registry, denied),
-                *compare_routes(registry, runtime.plugins, denied),
+                *admin_review_routes(registry, runtime.reviews, denied, reports),
+                *history_routes(registry, denied, reports),
+                *compare_routes(registry, runtime.plugins, denied, reports),
                 *policy_routes(runtime.plugins),
-                *gc_routes(registry, runtime.sync, runtime.locks, runtime.settings.gc_keep),
-                *tenant_routes(registry, callers, releases),
+                *gc_routes(registry, runtime.sync, runtime.locks, runtime.settings.gc_keep, reports),
+                *tenant_routes(registry, callers, releases, runtime.settings.tenant_concurrent_requests),
                 *key_routes(registry, callers),
-                *limit_routes(registry, callers, runtime.ledger),
+                *limit_routes(registry, callers, runtime.ledger, reports),
                 *domain_routes(registry),
                 *signing_routes(registry, runtime.signature_gate),
                 status_route(_status_parts(runtime)),

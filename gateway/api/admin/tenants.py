@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -50,17 +49,17 @@ class RightsBody(msgspec.Struct, forbid_unknown_fields=True):
     remove: list[str] = []
 
 
-def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseService) -> list[Any]:
-    """Return the routes that list, add and remove tenants."""
+def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseService, concurrent: int) -> list[Any]:
+    """Return the routes that list, add and remove tenants; a new one may have ``concurrent`` requests at a time."""
 
     @get("/tenants", may=Permission.SEE_KEYS)
     async def list_tenants(after: After = None, limit: Limit = DEFAULT_LIMIT) -> TenantPage:
-        page = await asyncio.to_thread(tenants.tenants, registry.database(), after=after, limit=limit)
+        page = await callers.change(tenants.tenants, registry.database(), after=after, limit=limit)
         return TenantPage(data=[show_tenant(tenant, keys) for tenant, keys in page.items], next=page.next)
 
     @post("/tenants", may=Permission.ADMINISTER)
     async def add(request: AnyRequest, data: JSONBody[TenantBody]) -> NewTenant:
-        tenant, key, text = await asyncio.to_thread(
+        tenant, key, text = await callers.change(
             tenants.add_tenant,
             registry.database(),
             data.name,
@@ -68,6 +67,7 @@ def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseS
             default=data.default_domain,
             rights=data.rights,
             lifetime=seconds(data.expires_in),
+            concurrent=concurrent,
             actor=actor(request),
         )
         await sync_keys(callers)
@@ -83,11 +83,11 @@ def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseS
 def _rights_routes(registry: RegistryHandle, callers: Callers) -> list[Any]:
     @get("/tenants/{name:str}/rights", may=Permission.SEE_KEYS)
     async def show(name: FromPath[str]) -> Rights:
-        return show_rights(await asyncio.to_thread(rights.rights_named, registry.database(), name))
+        return show_rights(await callers.change(rights.rights_named, registry.database(), name))
 
     @patch("/tenants/{name:str}/rights", may=Permission.ADMINISTER)
     async def change(request: AnyRequest, name: FromPath[str], data: JSONBody[RightsBody]) -> Rights:
-        found = await asyncio.to_thread(
+        found = await callers.change(
             rights.change_rights, registry.database(), name, add=data.add, remove=data.remove, actor=actor(request)
         )
         await sync_keys(callers)
@@ -101,7 +101,7 @@ def _switch_routes(registry: RegistryHandle, callers: Callers) -> list[Any]:
 
     async def switched(act: Callable[..., tables.Tenant], request: AnyRequest, name: str, reason: str) -> TenantState:
         work = partial(act, registry.database(), name, reason=reason, actor=actor(request))
-        tenant = await asyncio.to_thread(work)
+        tenant = await callers.change(work)
         await sync_keys(callers)
         return show_tenant_state(tenant)
 
