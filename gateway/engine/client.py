@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from enum import Enum
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
@@ -62,14 +63,21 @@ class Health(Enum):
 class EngineClient:
     """Sends requests to vLLM. ``address`` is ``unix:/path/to/socket`` or ``http://host:port``.
 
+    ``ca_file`` names authorities that are trusted beside the system's, for an https address.
     ``api_key`` is sent with every request, and no answer of more than ``most_bytes`` is read.
     ``on_unhealthy`` is called when the engine is found unable to go on, before whoever asked is told.
     """
 
     def __init__(
-        self, address: str, *, timeout_seconds: float, api_key: str | None = None, most_bytes: int = MOST_BYTES
+        self,
+        address: str,
+        *,
+        timeout_seconds: float,
+        api_key: str | None = None,
+        most_bytes: int = MOST_BYTES,
+        ca_file: Path | None = None,
     ) -> None:
-        self._http = HttpClient(address, timeout_seconds=timeout_seconds, api_key=api_key)
+        self._http = HttpClient(address, timeout_seconds=timeout_seconds, api_key=api_key, ca_file=ca_file)
         self._most_bytes = most_bytes
         self.on_unhealthy: Callable[[], None] = lambda: None
         self.activity = EngineActivity()

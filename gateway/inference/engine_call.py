@@ -8,7 +8,7 @@ from typing import Any
 
 from postil.gateway.engine.lease import EngineLease, LeaseProvider
 from postil.gateway.errors import DeadlinePassedError, EngineUnavailableError, QueueFullError
-from postil.gateway.inference.cost import choices_per_prompt, cost
+from postil.gateway.inference.cost import choices_per_prompt, sequences
 from postil.gateway.inference.metering import MeteredEngine, UsageMeter
 from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.request import CompletionRequest
@@ -89,8 +89,8 @@ class EngineCall:
         Waiting is no fault of the release: it does not make its answers slow ones.
         """
         deadline = None if retry else self._ask.deadline
-        sequences = cost(self._ask.kind, request)
-        lease = self._leases.lease(self._caller.name, release, sequences, deadline=deadline, retry=retry)
+        cost = sequences(self._ask.kind, request)
+        lease = self._leases.lease(self._caller.name, release, cost, deadline=deadline, retry=retry)
         if not lease.try_acquire():
             try:
                 await lease.wait()

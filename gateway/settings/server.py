@@ -28,8 +28,9 @@ class ServerSettings(BaseSettings):
     demo: bool = Field(default=False, description="Seed the registry with the demo's adapters, tenants and keys.")
     database_url: SecretStr | None = Field(
         default=None,
-        description="URL of the database, as `postgresql+psycopg://...`; unset, SQLite in `POSTIL_HOME`."
-        " `POSTIL_DATABASE_URL_FILE` names a file with it.",
+        description="URL of the database, as `postgresql+psycopg://...`; unset, SQLite in `POSTIL_HOME`. With"
+        " `?sslmode=verify-full&sslrootcert=FILE` it is asked by TLS alone. `POSTIL_DATABASE_URL_FILE` names a file"
+        " with it.",
     )
     artifacts: Path | None = Field(
         default=None, description="The adapters' files, shared by gateways on one database; unset, in `POSTIL_HOME`."

@@ -30,7 +30,7 @@ class Callers:
         return self.current.identify(authorization)
 
     def limited(self) -> bool:
-        """Whether any tenant has limits."""
+        """Whether any tenant has limits that all gateways count together."""
         return self.current.limited()
 
     async def refresh(self) -> None:

@@ -158,8 +158,8 @@ class Directory:
         return name in self._tenants
 
     def limited(self) -> bool:
-        """Whether any tenant has limits."""
-        return any(self._quotas.values())
+        """Whether any tenant has limits that all gateways count together."""
+        return any(quota is not None and (quota.requests or quota.tokens) for quota in self._quotas.values())
 
     def quota(self, tenant: str) -> Quota | None:
         """A tenant's limits, if it has any."""

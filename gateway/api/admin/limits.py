@@ -36,6 +36,10 @@ class LimitsBody(msgspec.Struct, forbid_unknown_fields=True):
     tokens_per_minute: int | None = None
     tokens_per_day: int | None = None
     concurrent: int | None = None
+    connections: int | None = None
+    sequences: int | None = None
+    output_tokens: int | None = None
+    schema_kib: int | None = None
 
 
 def limit_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger, reports: Threads) -> list[Any]:

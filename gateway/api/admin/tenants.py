@@ -49,8 +49,8 @@ class RightsBody(msgspec.Struct, forbid_unknown_fields=True):
     remove: list[str] = []
 
 
-def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseService) -> list[Any]:
-    """Return the routes that list, add and remove tenants."""
+def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseService, concurrent: int) -> list[Any]:
+    """Return the routes that list, add and remove tenants; a new one may have ``concurrent`` requests at a time."""
 
     @get("/tenants", may=Permission.SEE_KEYS)
     async def list_tenants(after: After = None, limit: Limit = DEFAULT_LIMIT) -> TenantPage:
@@ -67,6 +67,7 @@ def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseS
             default=data.default_domain,
             rights=data.rights,
             lifetime=seconds(data.expires_in),
+            concurrent=concurrent,
             actor=actor(request),
         )
         await sync_keys(callers)

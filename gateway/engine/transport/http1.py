@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from functools import cached_property
+from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -180,8 +181,15 @@ class HttpClient:
     """
 
     def __init__(
-        self, address: str, *, timeout_seconds: float, api_key: str | None = None, behind_seconds: float = 30.0
+        self,
+        address: str,
+        *,
+        timeout_seconds: float,
+        api_key: str | None = None,
+        behind_seconds: float = 30.0,
+        ca_file: Path | None = None,
     ) -> None:
+        self._ca_file = ca_file
         self.behind_seconds = behind_seconds
         self._socket = address.removeprefix("unix:") if address.startswith("unix:") else None
         parts = urlsplit("http://engine" if self._socket else address)
@@ -242,8 +250,13 @@ class HttpClient:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext | None:
-        """Made for the first connection: it reads the authorities' certificates."""
-        return ssl.create_default_context() if self._secure else None
+        """Made for the first connection: it reads the authorities' certificates. Raises OSError."""
+        if not self._secure:
+            return None
+        context = ssl.create_default_context()
+        if self._ca_file is not None:
+            context.load_verify_locations(self._ca_file)
+        return context
 
     async def _connected(self) -> Connection:
         loop, closed = asyncio.get_running_loop(), self._closed

@@ -13,6 +13,7 @@ from postil.gateway.inference import request as payload
 from postil.gateway.inference import responses as answers
 from postil.gateway.inference.guardrails.choice import HeldChoice
 from postil.gateway.inference.guardrails.choice import settle as settle_windows
+from postil.gateway.inference.guardrails.client_caused import is_client_caused
 from postil.gateway.inference.guardrails.evaluate import Evaluation, evaluate_input, evaluate_output, run_fallback
 from postil.gateway.inference.guardrails.other_release import other_release
 from postil.gateway.inference.guardrails.window_validators import WindowValidators
@@ -79,12 +80,13 @@ class Enforcer:
 
     async def enforce(self, choice: Choice) -> None:
         """Judge one choice, and put in its place what the policy says. Raises UnvalidatedError if it says nothing."""
-        release = await self._behind_windows(choice, self._release)
+        caused = is_client_caused(self._record.request, self._release, choice)
+        release = await self._behind_windows(choice, self._release, caused=caused)
         completion = answers.completion(choice, self._record.request.kind)
         evaluation = await self._judged(choice, release, completion)
         self._note(evaluation, completion.text)
         if evaluation.failed:
-            self._record.failed_validation = True
+            self._record.fail_validation(client_caused=caused)
             await self._fall_back(choice, completion, evaluation.failed)
         else:
             self._sample(completion.text, evaluation.verdicts)
@@ -133,12 +135,12 @@ class Enforcer:
         """What the client is told in the answer's body, too."""
         return " ".join(self._notices)
 
-    async def _behind_windows(self, choice: Choice, release: LoadedRelease) -> LoadedRelease:
+    async def _behind_windows(self, choice: Choice, release: LoadedRelease, *, caused: bool = False) -> LoadedRelease:
         """Have the validators with a window act on a whole choice; what is left of the release is to judge the rest."""
         if all(use.on_fail == "fallback" for use, _ in release.validators):
             return release
         panel = self.window_validators(release)
-        self._acted(await settle_windows(panel, choice, self._record.request.kind))
+        self._acted(await settle_windows(panel, choice, self._record.request.kind), caused=caused)
         return panel.rest
 
     async def _judged(self, choice: Choice, release: LoadedRelease, completion: Completion) -> Evaluation:
@@ -147,9 +149,10 @@ class Enforcer:
             answers.drop_unjudged(choice)
         return await evaluate_output(self._plugin_host, release, self._context, completion)
 
-    def _acted(self, choice: HeldChoice) -> None:
-        self._record.failed_validation |= bool(choice.acts)
-        self._record.fell_back |= bool(choice.acts)
+    def _acted(self, choice: HeldChoice, *, caused: bool) -> None:
+        if choice.acts:
+            self._record.fail_validation(client_caused=caused)
+            self._record.fell_back = True
         self._fallbacks |= choice.acts
         self._notices |= choice.window_validators.notices
         self._to_review += [(verdict, choice.said) for verdict in choice.window_validators.reviews.values()]

@@ -101,6 +101,7 @@ class RequestStarted(Message, frozen=True, tag=12):
     domain: str
     adapter: str
     number: int
+    tenant: str
 
 
 class RequestFinished(Message, frozen=True, tag=13):
@@ -112,6 +113,7 @@ class RequestFinished(Message, frozen=True, tag=13):
     fell_back: bool
     seconds: float
     outcome: str
+    client_caused: bool
 
 
 class OpenReview(Message, frozen=True, tag=14):
@@ -149,6 +151,14 @@ class Ack(Message, frozen=True, tag=17):
     number: int
 
 
+class CompileGrammar(Message, frozen=True, tag=19):
+    """Ask to have a grammar compiled for a tenant, by its digest."""
+
+    id: int
+    tenant: str
+    grammar: str
+
+
 WorkerMessage = (
     AcquireLease
     | ReleaseLease
@@ -167,6 +177,7 @@ WorkerMessage = (
     | ShadowAgreement
     | Denied
     | Ack
+    | CompileGrammar
 )
 
 
@@ -178,7 +189,7 @@ class LeaseGranted(Message, frozen=True, tag=1):
 
 
 class Admitted(Message, frozen=True, tag=2):
-    """The request is admitted; these headers belong in its response."""
+    """The request, or its grammar, is admitted; these headers belong in its response."""
 
     id: int
     headers: Mapping[str, str]

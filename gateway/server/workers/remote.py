@@ -110,6 +110,13 @@ class RemoteLimits:
         self._let_in.setdefault(quota.tenant, []).append(number)
         return reply.headers
 
+    async def compile(self, tenant: str, grammar: str) -> None:
+        """Have a grammar counted; see ``GrammarBudget.take``."""
+        number = self._link.number()
+        reply = await self._link.request(number, said.CompileGrammar(number, tenant, grammar))
+        if isinstance(reply, said.Rejected):
+            raise refusal_error(reply)
+
     def left(self, quota: Quota | None) -> None:
         """Report that an admitted request has ended."""
         if quota is None:

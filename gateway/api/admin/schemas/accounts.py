@@ -50,12 +50,16 @@ class RotatedKey(NewKey, kw_only=True):
 
 
 class Limits(msgspec.Struct, kw_only=True):
-    """A tenant's limits; null means unlimited."""
+    """A tenant's limits; null means unlimited, or the gateway's setting for the last three."""
 
     requests_per_minute: int | None
     tokens_per_minute: int | None
     tokens_per_day: int | None
     concurrent: int | None
+    connections: int | None
+    sequences: int | None
+    output_tokens: int | None
+    schema_kib: int | None
 
 
 class Refusal(msgspec.Struct, kw_only=True):

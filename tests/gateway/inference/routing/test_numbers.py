@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.gateway.channel_acts import ADAPTER, NAME, canary, move, opened, pin, shadow
@@ -51,7 +53,7 @@ async def test_a_canary_is_callable_and_a_shadow_is_not(house: House, clinic: st
 async def test_a_shadow_still_gets_its_copies(house: House, clinic: str) -> None:
     await shadow(house, 4)
     await house.ask(clinic, model=NAME)
-    rows = []
+    rows: list[dict[str, Any]] = []
     while not rows:
         rows = (await house.admin("GET", f"{ADAPTER}/agreement")).json()["data"]
     assert (rows[0]["shadow"], rows[0]["compared"]) == (f"{NAME}@4", 1)
