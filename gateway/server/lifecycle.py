@@ -114,6 +114,7 @@ class Lifecycle:
             capacity=command.held(runtime.settings),
             busy=runtime.scheduler.is_in_flight,
             clear=runtime.signature_gate.check,
+            threads=runtime.pools.loads,
         )
 
     async def _fill_catalog(self, registry: Registry, base: BaseModel) -> None:
