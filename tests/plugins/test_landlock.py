@@ -138,12 +138,17 @@ class Kernel:
         return 0
 
 
-@pytest.mark.parametrize("makes_rules", [False, True])
-def test_a_kernel_that_refuses_is_told(home: Path, monkeypatch: pytest.MonkeyPatch, makes_rules: bool) -> None:
+@pytest.mark.parametrize(
+    ("found", "makes_rules", "restricts"), [(0, False, 0), (1, False, -1), (5, True, -1), (5, True, 0), (7, True, 0)]
+)
+def test_a_kernel_that_refuses_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch, found: int, makes_rules: bool, restricts: int
+) -> None:
     monkeypatch.setenv("TMPDIR", "/tmp")
-    kernel = Kernel(*((5, os.open(os.devnull, os.O_RDONLY), -1) if makes_rules else (1, -1)))
+    monkeypatch.setattr(sys, "platform", "linux")
+    kernel = Kernel(found, os.open(os.devnull, os.O_RDONLY) if makes_rules else -1, restricts)
     monkeypatch.setattr(landlock, "_libc", lambda: kernel)
-    assert not enter(Sandbox((str(home),), str(home / "tmp")))
+    assert enter(Sandbox((str(home),), str(home / "tmp"))) == (makes_rules and restricts == 0)
     assert bool(kernel.rules) == makes_rules
 
 
