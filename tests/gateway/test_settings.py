@@ -120,7 +120,7 @@ def test_the_engines_key_is_shown_nowhere_and_goes_to_no_child(monkeypatch: pyte
     settings = read_settings()
     assert settings.engine_key == "s3cret"
     shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
-    children = (of_plugins(os.environ), of_engine(os.environ, cpu=True), of_worker(os.environ))
+    children = (of_plugins(os.environ), of_engine(os.environ, settings, cpu=True), of_worker(os.environ))
     assert "s3cret" not in f"{shown} {children}"
 
 
