@@ -64,7 +64,7 @@ async def vllm(model: Path, **settings: Any) -> AsyncIterator[str]:
     arguments = command.command(Settings(**settings), model, Path("unused"), cpu=command.on_cpu())
     at = arguments.index("--uds")
     arguments[at : at + 2] = ["--host", "127.0.0.1", "--port", url.rpartition(":")[2]]
-    environment = command.environment(os.environ, cpu=command.on_cpu())
+    environment = command.environment(os.environ, Settings(**settings), cpu=command.on_cpu())
     async with running(arguments, f"{url}/health", 600, **environment):
         yield url
 
