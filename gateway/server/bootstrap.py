@@ -15,6 +15,7 @@ from postil.gateway.control.auto_rollback import AutoRollback, RollbackCause
 from postil.gateway.control.catalog_sync import CatalogSync
 from postil.gateway.control.change_feed import AdapterFeed, RemoteChanges
 from postil.gateway.control.engine_handle import EngineHandle
+from postil.gateway.control.evidence_ledger import EvidenceLedger
 from postil.gateway.control.key_feed import KeyFeed
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.publish import PublishService
@@ -100,7 +101,10 @@ def build(
     limits = RateLimiter(counts, grammars=settings.tenant_grammars_per_minute)
     ledger = UsageLedger(registry.database, counts, callers.limited)
     causes: asyncio.Queue[RollbackCause] = asyncio.Queue()
-    monitor = Monitor(causes.put_nowait, partial(Comparison, alpha=settings.auto_rollback_alpha))
+    compare = partial(Comparison, alpha=settings.auto_rollback_alpha)
+    evidence = EvidenceLedger(registry.database)
+    monitor = Monitor(causes.put_nowait, compare, keep=evidence.add)
+    evidence.on_users = monitor.used_by
     reviews = Reviews(registry.database, Webhooks(settings.webhook_key))
     plain = InferenceContext(
         catalog,
@@ -143,6 +147,7 @@ def build(
         scheduler=scheduler,
         limits=limits,
         ledger=ledger,
+        evidence=evidence,
         shadows=shadows,
         registry=registry,
         engine=engine,

@@ -61,6 +61,7 @@ class Lifecycle:
         runtime.pools.close()
         if runtime.registry.started:
             await runtime.ledger.stop()
+            await runtime.evidence.stop()
             runtime.registry.database().close()
         shutil.rmtree(runtime.run_folder, ignore_errors=True)
         os.close(runtime.lock_file)
@@ -82,6 +83,7 @@ class Lifecycle:
             ("shadows", runtime.shadows.run),
             ("reviews", runtime.reviews.run),
             ("usage", runtime.ledger.run),
+            ("evidence", runtime.evidence.run),
             (_ENGINE, supervisor.run),
         ):
             runtime.tasks.start(name, work)
