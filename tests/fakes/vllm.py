@@ -99,7 +99,8 @@ class FakeVLLM:
         elif path == "/v1/unload_lora_adapter":
             await self._unload(json.loads(await read_body(receive)), send)
         elif path == "/tokenize" and self.template is not None:
-            tokens = self.template(json.loads(await read_body(receive)))
+            body = json.loads(await read_body(receive))
+            tokens = list(range(len(body["prompt"]) // 4)) if "prompt" in body else self.template(body)
             await respond(send, 200, json.dumps({"tokens": tokens, "count": len(tokens)}).encode())
         elif not path.endswith("/completions"):
             await respond(send, 404, _error("Not Found"))
