@@ -1,8 +1,8 @@
 """Write hashes.lock, the files that pins stand for: ``.venv/bin/python deploy/requirements/hashes.py``.
 
 pip is asked which files it would install on Linux x86_64 with Python 3.11, where glibc is this machine's and where it
-is 2.28; nothing is installed. Only layers whose files are the same at every source have hashes: torch's CPU build and some
-of what vLLM's needs are built by their sources, and vLLM for GPUs is resolved where it is installed. With
+is 2.28; nothing is installed. Only layers whose files are the same at every source have hashes: torch's CPU build and
+some of what vLLM needs are built by their sources, and vLLM for GPUs is resolved where it is installed. With
 ``PIP_CONFIG_FILE=/dev/null`` the public index alone is asked: run it so and with your own sources, and compare.
 """
 
