@@ -19,10 +19,6 @@ from tests.gateway.inference.routing.test_catalog import RELEASES
 
 CUT, WHOLE = {"finish_reason": "length"}, {"finish_reason": "stop"}
 STOPPED = {"finish_reason": "stop", "stop_reason": "x"}
-    {"finish_reason": "length"},
-    {"finish_reason": "stop", "stop_reason": "x"},
-    {"finish_reason": "stop"},
-)
 
 
 def caused(body: dict[str, Any], choice: dict[str, Any] | None, policy: dict[str, Any] | None = None) -> bool:
