@@ -13,7 +13,7 @@ import pytest
 
 from tests.fakes.vllm import Reply
 from tests.gateway.channel_acts import ADAPTER, canary, inside, move, opened, served, spoil, state
-from tests.gateway.conftest import House, until
+from tests.gateway.conftest import TRIAGE, House, until
 
 NAME = "healthcare/triage"
 # Nothing fixes how long an answer is: that is the client's wish.
@@ -46,6 +46,11 @@ ATTACKS = {
     "integers beyond 64 bits": Attack(Reply(status=500), {"top_k": 1 << 70}),
     "a schema that refers to itself": Attack(Reply(status=500), {"response_format": {"type": "text"}, "seed": 7}),
 }
+
+
+def policy(name: str) -> str:
+    """A policy under which an attack does something."""
+    return OPEN if name in OWN_DOING else TRIAGE
 
 
 def harms(house: House, attack: Attack, *numbers: int) -> None:
@@ -86,7 +91,7 @@ async def settled(house: House) -> None:
 
 @pytest.mark.parametrize("name", ATTACKS)
 async def test_bad_requests_of_one_tenant_do_not_end_a_canary_that_others_use(house: House, name: str) -> None:
-    clinic = await opened(house, policy=OPEN)
+    clinic = await opened(house, policy=policy(name))
     ward, mallory = await tenants(house)
     await canary(house, 2, 50)
     harms(house, ATTACKS[name], 2)
@@ -98,7 +103,7 @@ async def test_bad_requests_of_one_tenant_do_not_end_a_canary_that_others_use(ho
 
 @pytest.mark.parametrize("name", ["nonsense as text", "integers beyond 64 bits"])
 async def test_bad_requests_of_one_tenant_do_not_take_back_a_fresh_release(house: House, name: str) -> None:
-    clinic = await opened(house, policy=OPEN)
+    clinic = await opened(house, policy=policy(name))
     ward, mallory = await tenants(house)
     await honest(house, clinic, ward, mallory)
     await move(house, "promote", 2)
@@ -109,7 +114,7 @@ async def test_bad_requests_of_one_tenant_do_not_take_back_a_fresh_release(house
 
 
 async def test_a_tenant_that_is_alone_at_night_does_not_end_a_canary_that_others_get_by_day(house: House) -> None:
-    clinic = await opened(house, policy=OPEN)
+    clinic = await opened(house)
     _, mallory = await tenants(house)
     await honest(house, clinic)
     await canary(house, 2, 50)
@@ -120,7 +125,7 @@ async def test_a_tenant_that_is_alone_at_night_does_not_end_a_canary_that_others
 
 
 async def test_what_was_used_before_a_restart_or_at_another_gateway_is_known(house: House) -> None:
-    clinic = await opened(house, policy=OPEN)
+    clinic = await opened(house)
     _, mallory = await tenants(house)
     await canary(house, 2, 50)
     house.runtime.monitor.used_by({NAME: {"ward"}})
@@ -133,7 +138,7 @@ async def test_what_was_used_before_a_restart_or_at_another_gateway_is_known(hou
 
 @pytest.mark.parametrize("name", OWN_DOING)
 async def test_what_a_clients_own_parameters_spoil_is_no_evidence_even_if_it_is_alone(house: House, name: str) -> None:
-    clinic = await opened(house, policy=OPEN)
+    clinic = await opened(house, policy=policy(name))
     await canary(house, 2, 50)
     harms(house, OWN_DOING[name], 2)
     await attacked(house, clinic, OWN_DOING[name])
@@ -142,7 +147,7 @@ async def test_what_a_clients_own_parameters_spoil_is_no_evidence_even_if_it_is_
 
 
 async def test_a_tenant_alone_with_an_adapter_still_gets_its_bad_release_taken_back(house: House) -> None:
-    clinic = await opened(house, policy=OPEN)
+    clinic = await opened(house)
     await canary(house, 2, 50)
     harms(house, ATTACKS["nonsense as text"], 2)
     await attacked(house, clinic, ATTACKS["nonsense as text"])
@@ -152,6 +157,7 @@ async def test_a_tenant_alone_with_an_adapter_still_gets_its_bad_release_taken_b
 async def test_what_all_tenants_see_takes_a_release_back_and_the_log_says_how_many(house: House) -> None:
     clinic = await opened(house)
     ward, mallory = await tenants(house)
+    await honest(house, clinic, ward, mallory, times=2)
     await canary(house, 2, 50)
     spoil(house, 2)
     for _ in range(20):
