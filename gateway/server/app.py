@@ -32,7 +32,8 @@ def create_app(runtime: Runtime, tell: Tell = lambda step, text: None) -> ASGIAp
 
 def completion_parts(runtime: Runtime) -> CompletionParts:
     """Return the parts that the two completion endpoints need."""
-    limits = (runtime.settings.body_limit_mib << 20, runtime.settings.max_sequences)
+    settings = runtime.settings
+    limits = (settings.body_limit_mib << 20, settings.max_sequences, settings.prompt_logprobs)
     return CompletionParts(runtime.context, runtime.callers, LocalLimits(runtime.limits), runtime.traffic, *limits)
 
 

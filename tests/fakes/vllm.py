@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fakes.http import Receive, Scope, Send, read_body, respond, serving
+from tests.fakes.vllm_fields import refusal_of
 
 Json = dict[str, Any]
 
@@ -42,8 +43,9 @@ class FakeVLLM:
 
     ``raw`` writes a stream's body itself, piece by piece; after an empty piece it waits until the client has left.
     ``gate`` holds answers back until it is set, those to requests that ``held`` says; ``load_gate`` holds loads back.
-    ``refuse_load`` is what it says to loads, to those that ``refused`` says. ``template`` makes the tokens of a chat;
-    without one it has no ``/tokenize``. ``counts`` is what ``/metrics`` says, once each.
+    ``refuse_answer`` is what it says to every completion. ``refuse_load`` is what it says to loads, to those that
+    ``refused`` says. ``template`` makes the tokens of a chat; without one
+    it has no ``/tokenize``. ``counts`` is what ``/metrics`` says, once each.
     ``odd`` is the body of every answer to a completion, with a status of 200, whatever was asked.
     With an ``api_key`` it refuses each request under ``guarded`` (vLLM: ``/v1``) that does not bring it.
     While the file ``sick_while`` exists it behaves as vLLM does that has lost its core.
@@ -69,6 +71,7 @@ class FakeVLLM:
     api_key: str | None = None
     guarded: str = "/"
     forgets: bool = False
+    refuse_answer: str | None = None
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     held: Callable[[Json], bool] = lambda body: True
     load_gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -140,11 +143,12 @@ class FakeVLLM:
         if body["model"] != "base" and body["model"] not in self.adapters:
             await respond(send, 404, _error(f"The model `{body['model']}` does not exist."))
             return
-        if not isinstance(body.get("messages", body.get("prompt")), list | str):
-            await respond(send, 400, _error("messages: Input should be a valid list"))
+        if self.refuse_answer is not None:
+            await respond(send, 400, _error(self.refuse_answer))
             return
-        if (number := body.get("n")) is not None and (not isinstance(number, int) or not 0 < number <= 128):
-            await respond(send, 400, _error("n: Input should be a valid integer"))
+        if (refusal := refusal_of(body, chat=path.endswith("chat/completions"))) is not None:
+            status, message = refusal
+            await respond(send, status, _error(message))
             return
         self.requests.append(body)
         if self.held(body):

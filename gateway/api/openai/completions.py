@@ -22,7 +22,7 @@ from postil.gateway.inference.cost import check_sequences
 from postil.gateway.inference.deadline import timed
 from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.pipeline import JSON, PipelineResponse, complete
-from postil.gateway.inference.request import CompletionRequest, parse
+from postil.gateway.inference.request import CompletionRequest, parse, refuse_prompt_logprobs
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.rate_limiter import RequestLimits
 
@@ -41,6 +41,7 @@ class CompletionParts:
     """The parts of a gateway or worker that the two completion endpoints need.
 
     ``body_limit`` is the maximum body size in bytes, ``sequence_limit`` the maximum number of sequences per request.
+    ``prompt_logprobs`` says whether the engine may be asked for the probabilities of a prompt's tokens.
     """
 
     context: InferenceContext
@@ -49,6 +50,7 @@ class CompletionParts:
     traffic: Traffic
     body_limit: int
     sequence_limit: int
+    prompt_logprobs: bool
 
 
 class CompletionsShortcut:
@@ -94,6 +96,8 @@ async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Re
         try:
             ask = timed(parse(kind, await _body(receive, parts.body_limit)), scope["headers"])
             check_sequences(ask, parts.sequence_limit)
+            if not parts.prompt_logprobs:
+                refuse_prompt_logprobs(ask)
             await _until_gone(_answer(parts, caller, ask, wire), receive)
         finally:
             parts.limits.left(caller.limits)

@@ -1,4 +1,6 @@
-"""The entry point that vLLM calls in each of its processes. On CPUs, and only there, it changes two things.
+"""The entry point that vLLM calls in each of its processes. It keeps adapters from the head (``heads``).
+
+On CPUs, and only there, it changes two more things.
 
 postil's LoRA products take the place of vLLM's own, and processes that wait for each other nap where they would spin
 (``waiting``). It stands aside, with a line for each, on a vLLM that it does not know and where something else has
@@ -17,12 +19,15 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from postil.gateway.engine.vllm_plugin.heads import leave_alone
 from postil.gateway.engine.vllm_plugin.idle_sleep import nap
 
 KNOWN = re.compile(r"0\.32\.\d+(\+.*)?")
 OFF = "POSTIL_DISABLE_LORA_KERNELS"
 REPLACED = "vllm.lora.punica_wrapper.punica_cpu.PunicaWrapperCPU"
 REPLACEMENT = "postil.gateway.engine.vllm_plugin.punica_wrapper.GroupedLoRA"
+SPARED = "postil_spares_heads"
+HEAD = "vllm.lora.layers.logits_processor"
 QUEUE = "vllm.distributed.device_communicators.shm_broadcast"
 
 
@@ -31,6 +36,7 @@ def register() -> None:
     products = partial(install, off=os.environ.get(OFF, ""))
     _change("vLLM's own LoRA operations stay in place", products)
     _change("vLLM's processes spin while they wait for each other", calm)
+    _change("the probabilities of a prompt's tokens are not safe to ask for", spare_heads)
 
 
 def _change(otherwise: str, change: Callable[[Any, str], str | None]) -> None:
@@ -57,6 +63,8 @@ def install(platform: Any, version: str, off: str = "") -> str | None:
         return unknown
     if find_spec("numba") is None:
         return "numba, which vLLM asks for, is not installed"
+    if SPARED in vars(platform):  # It was called before.
+        return None
     now = platform.get_punica_wrapper()
     if now == REPLACEMENT:
         return None
@@ -73,6 +81,24 @@ def calm(platform: Any, version: str) -> str | None:
     if unknown := _unknown(version):
         return unknown
     nap(import_module(QUEUE))
+    return None
+
+
+def spare_heads(platform: Any, version: str) -> str | None:
+    """Make adapters add nothing to logits, in whatever version of vLLM. Returns None: it has no case where it does not.
+
+    vLLM asks for the operations before it wraps its layers, and only in the processes that have some: the head's layer
+    is slow to import.
+    """
+    if SPARED not in vars(platform):
+        named = platform.get_punica_wrapper
+
+        def spared(cls: type[Any]) -> Any:
+            leave_alone(import_module(HEAD).LogitsProcessorWithLoRA)
+            return named()
+
+        platform.get_punica_wrapper = classmethod(spared)
+        setattr(platform, SPARED, True)
     return None
 
 

@@ -105,7 +105,7 @@ class Worker:
     def parts(self) -> CompletionParts:
         """Return the parts that the two completion endpoints need."""
         settings = self.settings
-        limits = (settings.body_limit_mib << 20, settings.max_sequences)
+        limits = (settings.body_limit_mib << 20, settings.max_sequences, settings.prompt_logprobs)
         return CompletionParts(self._context, self, self._limits, self.traffic, *limits)
 
     def identify(self, authorization: str | None) -> Caller:
