@@ -7,6 +7,13 @@ from postil.registry.errors import TextError
 MAX_CHARACTERS = 4000
 
 
+def needed(text: str, what: str) -> str:
+    """Return text that is not blank. Raises TextError."""
+    if not text.strip():
+        raise TextError(f"the {what} is missing; write why, for those who read the log")
+    return text
+
+
 def kept(text: str, what: str) -> str:
     """``text`` itself. Raises TextError if a database could not give it back unchanged, or if it is too long."""
     if len(text) > MAX_CHARACTERS:

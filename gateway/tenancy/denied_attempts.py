@@ -1,4 +1,4 @@
-"""Refused attempts on the admin API, for the log: the first at once, a flood as one event a minute with its count.
+"""Denied attempts on both APIs: the first is stored at once, a flood as one batch a minute with its counts.
 
 Nothing of what was sent is kept: who tried (the owner of a known key, else nobody), from where, which route, how often.
 """
@@ -6,26 +6,31 @@ Nothing of what was sent is kept: who tried (the owner of a known key, else nobo
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
-from postil.registry.accounts import denied_attempts as refused
-from postil.registry.accounts.denied_attempts import DeniedAttemptRow
+from postil.registry.accounts import denied_attempts as stored
+from postil.registry.accounts.denied_attempts import NOBODY
 from postil.registry.db.database import Database
+from postil.registry.db.tables import utcnow
 
 log = logging.getLogger(__name__)
-NOBODY = "nobody"
-# So many kinds are told apart in one minute, of known keys and of unknown ones each: a flood from anywhere hides nobody
-# who has a key. What comes beyond is counted as one.
-KINDS = 16
+# So many kinds are told apart in one minute: of known keys, and of strangers on each API. A flood from anywhere hides
+# nobody who has a key. What comes beyond is counted as one kind.
+KINDS = 64
+SEVERAL = "several"
 _PAUSE_SECONDS = 60.0
+# A network of IPv6 is one origin: whoever has one has all its 2^64 addresses.
+_IPV6_PREFIX = 64
 
 
 @dataclass(frozen=True, slots=True)
 class DeniedAttempt:
-    """One kind of attempt: the key's owner, the origin, the route (``POST /api/v1/gc``) and the status."""
+    """One kind of attempt: the key's owner, its id, the origin, the route (``POST /api/v1/gc``) and the status."""
 
     owner: str
     key: str | None
@@ -34,55 +39,108 @@ class DeniedAttempt:
     status: int
 
 
-_OTHERS = {
-    False: DeniedAttempt(NOBODY, None, "several", "several", 401),
-    True: DeniedAttempt("several", "several", "several", "several", 403),
-}
+class DeniedSink(Protocol):
+    """Takes denied attempts; never waits."""
+
+    def note(self, attempt: DeniedAttempt) -> None:
+        """Count an attempt."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    first_at: datetime
+    last_at: datetime
+    times: int = 0
 
 
 class DeniedAttempts:
-    """Counts denied attempts until they are in the log. ``database`` raises while there is none."""
+    """Counts denied attempts until they are stored; ``keep`` rows are. ``database`` raises while there is none."""
 
-    def __init__(self, database: Callable[[], Database], *, pause_seconds: float = _PAUSE_SECONDS) -> None:
+    def __init__(
+        self, database: Callable[[], Database], *, keep: int = 10_000, pause_seconds: float = _PAUSE_SECONDS
+    ) -> None:
         self._database = database
+        self._keep = keep
         self._pause_seconds = pause_seconds
-        self._counts: Counter[DeniedAttempt] = Counter()
+        self._tallies: dict[str, dict[DeniedAttempt, _Tally]] = {}
         self._news = asyncio.Event()
 
-    def note(self, refusal: DeniedAttempt, times: int = 1) -> None:
+    def note(self, attempt: DeniedAttempt) -> None:
         """Count an attempt."""
-        if refusal not in self._counts and sum(_known(each) == _known(refusal) for each in self._counts) >= KINDS:
-            refusal = _OTHERS[_known(refusal)]
-        self._counts[refusal] += times
-        self._news.set()
+        now = utcnow()
+        self._add(attempt, _Tally(now, now, 1))
 
     async def run(self) -> None:
-        """Write the counted attempts to the log, once a minute at most; until cancelled."""
+        """Store the counted attempts, once a minute at most; until cancelled."""
         try:
             while True:
                 await self._news.wait()
-                await self._write()
+                await self.flush()
                 await asyncio.sleep(self._pause_seconds)
         finally:
-            await self._write()
+            await self.flush()
 
-    async def _write(self) -> None:
+    async def flush(self) -> None:
+        """Store what was counted so far."""
         self._news.clear()
-        counts, self._counts = self._counts, Counter()
-        if not counts:
+        taken, self._tallies = self._tallies, {}
+        counted = [pair for tallies in taken.values() for pair in tallies.items()]
+        if not counted:
             return
         try:
-            await asyncio.to_thread(refused.record, self._database(), [_event(*row) for row in counts.items()])
+            rows = [_row(*pair) for pair in counted]
+            await asyncio.to_thread(stored.record, self._database(), rows, keep=self._keep)
         except Exception as error:  # The database may go at any moment; what was counted waits for the next minute.
-            log.warning("refused attempts on the admin API are not in the log yet: %s", type(error).__name__)
-            for refusal, times in counts.items():
-                self.note(refusal, times)
+            log.warning("denied attempts are not stored yet: %s", type(error).__name__)
+            for attempt, tally in counted:
+                self._add(attempt, tally)
+
+    def _add(self, attempt: DeniedAttempt, more: _Tally) -> None:
+        group = _group(attempt)
+        tallies = self._tallies.setdefault(group, {})
+        if attempt not in tallies and len(tallies) >= KINDS:
+            attempt = _others(attempt)
+        tally = tallies.setdefault(attempt, _Tally(more.first_at, more.last_at))
+        tally.first_at, tally.last_at = min(tally.first_at, more.first_at), max(tally.last_at, more.last_at)
+        tally.times += more.times
+        self._news.set()
 
 
-def _known(refusal: DeniedAttempt) -> bool:
-    return refusal.owner != NOBODY
+def origin_of(host: str) -> str:
+    """Return an address as denied attempts are counted by: IPv6 by its /64 network."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host[:64]
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))
 
 
-def _event(refusal: DeniedAttempt, times: int) -> DeniedAttemptRow:
-    told = asdict(refusal)
-    return DeniedAttemptRow(told.pop("owner"), {**told, "times": times})
+def _group(attempt: DeniedAttempt) -> str:
+    if attempt.owner != NOBODY:
+        return "known"
+    return "api" if "/api/" in attempt.route else "v1"
+
+
+def _others(attempt: DeniedAttempt) -> DeniedAttempt:
+    """Return the kind that counts what is too much to be told apart."""
+    api = "/api/v1" if "/api/" in attempt.route else "/v1"
+    if attempt.owner == NOBODY:
+        return DeniedAttempt(NOBODY, None, SEVERAL, f"{SEVERAL} of {api}", 401)
+    return DeniedAttempt(SEVERAL, SEVERAL, SEVERAL, SEVERAL, 403)
+
+
+def _row(attempt: DeniedAttempt, tally: _Tally) -> stored.DeniedAttempts:
+    return stored.DeniedAttempts(
+        attempt.owner,
+        attempt.key,
+        attempt.origin,
+        attempt.route,
+        attempt.status,
+        tally.first_at,
+        tally.last_at,
+        tally.times,
+    )

@@ -13,6 +13,7 @@ from postil.gateway.errors import (
     GatewayError,
     KeyForbiddenError,
     SettingsError,
+    TenantRefusedError,
 )
 from postil.gateway.settings import Settings
 from postil.gateway.tenancy.permissions import PERMISSIONS, Permission
@@ -75,6 +76,7 @@ class _Held:
     caller: Caller
     until: float
     revoked: bool
+    refused: bool = False
 
 
 _NOBODY = _Held(bytes(16), bytes(32), Caller("", frozenset()), 0.0, True)
@@ -106,7 +108,7 @@ class Directory:
         self._unsalted: dict[str, _Held] = {}
         for key in keys:
             if (caller := _caller(key, known, self._quotas)) is not None:
-                held = _held(key, caller)
+                held = _held(key, caller, refused=_refused(key, known))
                 if key.salt:
                     self._salted[key.id] = held
                 else:
@@ -120,11 +122,13 @@ class Directory:
         """The tenant (or admin) behind an Authorization header. Raises AuthenticationError or KeyForbiddenError."""
         caller = self.known(authorization)
         if caller.role is not Role.TENANT and not caller.admin:
-            raise KeyForbiddenError(f"this is a {caller.role}'s key, which asks for no answers; use a tenant's key")
+            error = KeyForbiddenError(f"this is a {caller.role}'s key, which asks for no answers; use a tenant's key")
+            error.owner, error.key = caller.owner, caller.key
+            raise error
         return caller
 
     def known(self, authorization: str | None) -> Caller:
-        """The caller, of any role, behind an Authorization header. Raises AuthenticationError or
+        """The caller, of any role, behind an Authorization header. Raises AuthenticationError, TenantRefusedError or
         EngineUnavailableError.
         """
         scheme, _, key = (authorization or "").partition(" ")
@@ -142,7 +146,11 @@ class Directory:
                 raise self._unknown()
         if held.revoked or self._clock() >= held.until:
             why = "was revoked" if held.revoked else "has expired"
-            raise AuthenticationError(f"this API key {why}; ask whoever runs the gateway for another")
+            error = AuthenticationError(f"this API key {why}; ask whoever runs the gateway for another")
+            error.owner, error.key = held.caller.owner, held.caller.key
+            raise error
+        if held.refused:
+            raise TenantRefusedError
         return held.caller
 
     def knows(self, name: str) -> bool:
@@ -150,8 +158,8 @@ class Directory:
         return name in self._tenants
 
     def limited(self) -> bool:
-        """Whether any tenant has limits."""
-        return any(self._quotas.values())
+        """Whether any tenant has limits that all gateways count together."""
+        return any(quota is not None and (quota.requests or quota.tokens) for quota in self._quotas.values())
 
     def quota(self, tenant: str) -> Quota | None:
         """A tenant's limits, if it has any."""
@@ -198,10 +206,14 @@ def _caller(key: Key, tenants: Mapping[str, Tenant], quotas: Mapping[str, Quota 
     )
 
 
-def _held(key: Key, caller: Caller) -> _Held:
+def _refused(key: Key, tenants: Mapping[str, Tenant]) -> bool:
+    return key.role == Role.TENANT and tenants[key.owner].refused_at is not None
+
+
+def _held(key: Key, caller: Caller, *, refused: bool) -> _Held:
     until = float("inf") if key.expires_at is None else key.expires_at.timestamp()
     salt, kept = (bytes.fromhex(key.salt), bytes.fromhex(key.hash)) if key.salt else (b"", b"")
-    return _Held(salt, kept, caller, until, key.revoked_at is not None)
+    return _Held(salt, kept, caller, until, key.revoked_at is not None, refused)
 
 
 def _forever(caller: Caller) -> _Held:
@@ -215,7 +227,7 @@ def admin_key(settings: Settings) -> str:
     """
     path = settings.admin_key_file
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, f"{OLD_MARK}{new_secret()}\n")
     key = path.read_text().strip()
     if len(key) < _SHORTEST_ADMIN_KEY:

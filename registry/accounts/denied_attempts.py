@@ -1,28 +1,99 @@
-"""Denied attempts as events: who tried what, and how often."""
+"""Denied attempts in a bounded table of their own: who tried what, from where, and how often."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime, timedelta
 
-from postil.registry.db import queries as store
+from sqlalchemy import ColumnElement, delete
+from sqlmodel import Session, col, select
+
 from postil.registry.db.database import Database
+from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
+from postil.registry.db.safety_tables import DeniedAttempt
 
-ACTION, SUBJECT = "refused", "admin-api"
+# The actor of attempts without a known key.
+NOBODY = "nobody"
+# Attempts of one kind within this time are added to one row.
+_SPAN = timedelta(hours=1)
+_NEWEST_FIRST = Order("denied-attempts", [(col(DeniedAttempt.id), int)], downwards=True)
 
 
 @dataclass(frozen=True, slots=True)
-class DeniedAttemptRow:
-    """One kind of denied attempt, with its count and details."""
+class DeniedAttempts:
+    """Attempts of one kind between two times: the actor, its key's id, the address, the route and the status."""
 
     actor: str
-    details: Mapping[str, Any]
+    key: str | None
+    address: str
+    route: str
+    status: int
+    first_at: datetime
+    last_at: datetime
+    count: int
 
 
-def record(database: Database, refused: Sequence[DeniedAttemptRow]) -> None:
-    """Store the attempts as events in one transaction."""
+def record(database: Database, denied: Sequence[DeniedAttempts], *, keep: int) -> None:
+    """Add attempts (at least one kind) to the table, which keeps ``keep`` rows: half strangers', half known keys'.
+
+    The oldest rows are dropped. Strangers, who can be any number, never displace the rows of known keys.
+    """
     with database.write() as session:
-        store.lock_for_writing(session)
-        for each in refused:
-            store.record(session, actor=each.actor, action=ACTION, subject=SUBJECT, reason="", details=each.details)
+        open_rows = _open_rows(session, denied)
+        for each in denied:
+            row = open_rows.get(_kind(each))
+            if row is None or row.first_at < each.last_at - _SPAN:
+                session.add(_row(each))
+                continue
+            row.last_at = max(row.last_at, each.last_at)
+            row.count += each.count
+        session.flush()
+        for group in (col(DeniedAttempt.actor) == NOBODY, col(DeniedAttempt.actor) != NOBODY):
+            _drop_oldest(session, group, keep // 2)
+
+
+def list_attempts(database: Database, *, after: str | None = None, limit: int = DEFAULT_LIMIT) -> Page[DeniedAttempt]:
+    """List denied attempts, newest first. Raises PagingError."""
+    with database.read() as session:
+        return page(session, select(DeniedAttempt), _NEWEST_FIRST, after, limit)
+
+
+def _open_rows(session: Session, denied: Sequence[DeniedAttempts]) -> dict[tuple[str, ...], DeniedAttempt]:
+    """Return the newest row of each kind that is among the last ones; other gateways wait until this one has added."""
+    oldest = min(each.last_at for each in denied) - _SPAN
+    query = (
+        select(DeniedAttempt)
+        .where(col(DeniedAttempt.address).in_({each.address for each in denied}), col(DeniedAttempt.last_at) >= oldest)
+        .order_by(col(DeniedAttempt.id))
+        .with_for_update()
+    )
+    return {_kind_of(row): row for row in session.exec(query)}
+
+
+def _kind(each: DeniedAttempts) -> tuple[str, ...]:
+    return (each.actor, each.key or "", each.address, each.route, str(each.status))
+
+
+def _kind_of(row: DeniedAttempt) -> tuple[str, ...]:
+    return (row.actor, row.details["key"] or "", row.address, row.route, str(row.status))
+
+
+def _row(each: DeniedAttempts) -> DeniedAttempt:
+    return DeniedAttempt(
+        first_at=each.first_at,
+        last_at=each.last_at,
+        actor=each.actor,
+        address=each.address,
+        route=each.route,
+        status=each.status,
+        count=each.count,
+        details={"key": each.key},
+    )
+
+
+def _drop_oldest(session: Session, group: ColumnElement[bool], keep: int) -> None:
+    newest = select(col(DeniedAttempt.id)).where(group).order_by(col(DeniedAttempt.id).desc())
+    first_gone = session.exec(newest.offset(keep).limit(1)).one_or_none()
+    if first_gone is not None:
+        session.execute(delete(DeniedAttempt).where(group, col(DeniedAttempt.id) <= first_gone))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from postil.registry.errors import ConflictError
 from postil.registry.names import AdapterName
 from postil.registry.policy.components import components_of, digest, record
 from postil.registry.policy.policy import Policy, build, policy_from
+from postil.registry.policy.publishable import check_publishable
 from postil.registry.preflight.preflight import preflight
 from postil.registry.releases.channels import (
     ANY,
@@ -34,41 +35,60 @@ from postil.registry.releases.channels import (
     move,
     usable_release,
 )
+from postil.registry.releases.freeze import check_not_frozen
 from postil.registry.releases.history import MOVES, RESTORE, collected, live_history, retired, rollback_number
 from postil.registry.releases.state import NEWEST_EVENTS, AdapterState, adapter_states
+from postil.registry.releases.walls import check_walls
 from postil.registry.signing.requirements import store_signature, take_signature, verify_required
 from postil.registry.text import kept
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The use cases over one database, one artifact store, one base model and the installed plugins."""
+    """The use cases over one database, one artifact store, one base model and the installed plugins.
+
+    ``window`` is the engine's context in tokens, None where it is not known.
+    """
 
     database: Database
     artifacts: ArtifactStore
     base: BaseModel
     plugins: PluginManager
     max_rank: int
+    window: int | None = None
 
     def publish(
-        self, folder: Path, name: AdapterName, policy: Policy | None, *, note: str, actor: str, source: str = ""
+        self,
+        folder: Path,
+        name: AdapterName,
+        policy: Policy | None,
+        *,
+        note: str,
+        actor: str,
+        source: str = "",
+        scope: Collection[str] | None = None,
     ) -> tuple[Release, bool]:
         """Make a release of the files in ``folder``; returns it and whether it is new, or restored from collection.
 
         ``folder`` comes from ``artifacts.incoming()``; what in it is no part of the adapter is left out. ``source``
-        says where it came from, if not from an upload. Without a ``policy``, the one that is live stays in force.
+        says where it came from, if not from an upload. ``scope`` are the domains that the publisher works on (None:
+        all): a policy may name no others. Without a ``policy``, the one that is live stays in force.
         The same files with the same policy and the same versions of its plugins are the same release; it is there
         again if its files had been collected.
         A ``model.sig`` among them is kept with the release. Raises PreflightError, SignatureError or
         PolicyError, and then nothing has changed.
         """
         kept(note, "note")
+        with self.database.read() as session:
+            check_not_frozen(session, name.domain)
         signature = take_signature(folder)
         preflight(folder, self.base, self.max_rank)
         keep_the_adapter(folder)
         policy = policy or self._policy_in_force(name)
+        check_publishable(policy, self.window)
         calibration = calibration_in(folder)
         built = build(policy, self.plugins, calibration)
+        check_walls(self.database, name.domain, built.fallbacks, scope)
         components = components_of(policy, self.plugins)
         candidate = Release(
             domain=name.domain,
@@ -123,7 +143,7 @@ class Registry:
         with self.database.read() as session:
             existing(session, name)
             history = live_history(store.moves(session, MOVES, [name]))
-            number = rollback_number(history, retired(session, name).releases)
+            number = rollback_number(history, retired(session, name).releases | store.yanked(session, name))
         if number is None:
             raise ConflictError(f"{name} has no earlier live release to go back to; promote another one instead")
         return name.release(number)
@@ -203,7 +223,9 @@ class Registry:
             only.check(session, stable, name)
             if stable.number == ref.number:
                 raise ConflictError(f"{ref} is live already; see `postil releases {name}`")
-            if action == "rollback" and ref.number not in live_history(store.moves(session, MOVES, [name])):
+            if action == "promote":
+                check_not_frozen(session, name.domain)
+            elif ref.number not in live_history(store.moves(session, MOVES, [name])):
                 raise ConflictError(f"{ref} is none of those that were live before; promote it instead")
             if dry_run:
                 return stable
@@ -229,6 +251,7 @@ def _state(session: Session, name: AdapterName) -> AdapterState:
 
 def _publish(session: Session, candidate: Release, name: AdapterName) -> tuple[Release, bool]:
     store.lock_for_writing(session)
+    check_not_frozen(session, name.domain)
     if found := store.same_release(session, candidate):
         return found, _restored(session, candidate, found.number, name)
     candidate.number = store.next_number(session, name)

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from postil.gateway.inference.policy_trial import ASKED_BY
 from tests.fakes.http import Receive, Scope, Send, read_body, respond, serving
 from tests.fakes.vllm_fields import refusal_of
+from tests.fakes.vllm_grammars import refused_constraint
 
 Json = dict[str, Any]
 
@@ -43,17 +45,19 @@ class FakeVLLM:
 
     ``raw`` writes a stream's body itself, piece by piece; after an empty piece it waits until the client has left.
     ``gate`` holds answers back until it is set, those to requests that ``held`` says; ``load_gate`` holds loads back.
-    ``refuse_answer`` is what it says to every completion. ``refuse_load`` is what it says to loads, to those that
-    ``refused`` says. ``template`` makes the tokens of a chat; without one
-    it has no ``/tokenize``. ``counts`` is what ``/metrics`` says, once each.
-    ``odd`` is the body of every answer to a completion, with a status of 200, whatever was asked.
-    With an ``api_key`` it refuses each request under ``guarded`` (vLLM: ``/v1``) that does not bring it.
-    While the file ``sick_while`` exists it behaves as vLLM does that has lost its core.
+    ``refuses`` says why it takes no such request; ``refuse_load`` is what it says to loads, to those that ``refused``
+    says. ``template`` makes the tokens of a chat; without one it has no ``/tokenize``. ``counts`` is what
+    ``/metrics`` says, once each. ``odd`` is the body of every answer to a completion, with a status of 200, whatever
+    was asked. Where the gateway tries a policy by itself, that is in ``trials``, is held back by nobody, and gets a
+    plain answer. With an ``api_key`` it refuses each request under ``guarded`` (vLLM: ``/v1``) that does not bring
+    it. While the file ``sick_while`` exists it behaves as vLLM does that has lost its core.
     """
 
     reply: Callable[[Json], Reply] = lambda body: Reply()
     adapters: dict[str, str] = field(default_factory=dict)
     requests: list[Json] = field(default_factory=list)
+    trials: list[Json] = field(default_factory=list)
+    refuses: Callable[[Json], str | None] = lambda body: None
     refuse_load: str | None = None
     refused: Callable[[Json], bool] = lambda body: True
     loads: int = 0
@@ -71,7 +75,6 @@ class FakeVLLM:
     api_key: str | None = None
     guarded: str = "/"
     forgets: bool = False
-    refuse_answer: str | None = None
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     held: Callable[[Json], bool] = lambda body: True
     load_gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -143,14 +146,18 @@ class FakeVLLM:
         if body["model"] != "base" and body["model"] not in self.adapters:
             await respond(send, 404, _error(f"The model `{body['model']}` does not exist."))
             return
-        if self.refuse_answer is not None:
-            await respond(send, 400, _error(self.refuse_answer))
-            return
-        if (refusal := refusal_of(body, chat=path.endswith("chat/completions"))) is not None:
-            status, message = refusal
+        refusal = refused_constraint(body) or self.refuses(body)
+        status, message = (
+            (400, refusal) if refusal else refusal_of(body, chat=path.endswith("chat/completions")) or (0, "")
+        )
+        if status:
             await respond(send, status, _error(message))
             return
-        self.requests.append(body)
+        trial = body.get("user") == ASKED_BY
+        (self.trials if trial else self.requests).append(body)
+        if trial:
+            await respond(send, 200, json.dumps(_whole(body, Reply(), True)).encode())
+            return
         if self.held(body):
             await self._held_back(receive)
         await self._answer(path, body, receive, send)

@@ -9,11 +9,13 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from postil.gateway.api.admin.params import AnyRequest
-from postil.gateway.errors import AuthenticationError, ForbiddenError, KeyForbiddenError
+from postil.gateway.api.denied import origin, owner_of
+from postil.gateway.errors import AuthenticationError, ForbiddenError, GatewayError, KeyForbiddenError
 from postil.gateway.tenancy.callers import Callers
-from postil.gateway.tenancy.denied_attempts import NOBODY, DeniedAttempt, DeniedAttempts
+from postil.gateway.tenancy.denied_attempts import DeniedAttempt, DeniedAttempts
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.permissions import PERMISSIONS, Permission
+from postil.registry.accounts.denied_attempts import NOBODY
 from postil.registry.accounts.keys import Role
 
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -22,13 +24,14 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 def require_permission(callers: Callers, denied: DeniedAttempts) -> Guard:
     """Guard every admin route; a ``{domain}`` in the path is checked against the key's domains."""
 
-    def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+    # A plain function would be called in one of the threads for short work, and wait where those are taken.
+    async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         caller = None
         try:
             caller = callers.current.known(connection.headers.get("authorization"))
             _check(caller, handler.opt.get("may"), connection.path_params.get("domain"))
         except (AuthenticationError, ForbiddenError) as error:
-            denied.note(_refusal(connection, handler, caller, error.status))
+            denied.note(_refusal(connection, handler, caller, error))
             raise
         connection.scope["user"] = caller
 
@@ -41,7 +44,7 @@ def check_domain(denied: DeniedAttempts, request: AnyRequest, right: Permission,
     try:
         _check(caller, right, domain)
     except ForbiddenError as error:
-        denied.note(_refusal(request, request.route_handler, caller, error.status))
+        denied.note(_refusal(request, request.route_handler, caller, error))
         raise
 
 
@@ -54,9 +57,10 @@ def _check(caller: Caller, right: Any, domain: str | None) -> None:
         raise KeyForbiddenError(f"this {caller.role}'s key is for {own} only; ask an admin for another key")
 
 
-def _refusal(connection: Connection, handler: BaseRouteHandler, caller: Caller | None, status: int) -> DeniedAttempt:
-    """Return what the log records: the route's template, never the path that the client sent."""
-    owner, key = (caller.owner or NOBODY, caller.key) if caller else (NOBODY, None)
-    origin = connection.client.host if connection.client else ""
+def _refusal(
+    connection: Connection, handler: BaseRouteHandler, caller: Caller | None, error: GatewayError
+) -> DeniedAttempt:
+    """Return what is recorded: the route's template, never the path that the client sent."""
+    owner, key = (caller.owner, caller.key) if caller else owner_of(error)
     route = f"{connection.scope.get('method', '')} /api/v1{min(handler.paths, default='')}"
-    return DeniedAttempt(owner, key, origin, route, status)
+    return DeniedAttempt(owner or NOBODY, key, origin(connection.scope), route, error.status)

@@ -10,16 +10,19 @@ from litestar.params import FromQuery
 
 from postil.gateway.api.admin.auth import check_domain
 from postil.gateway.api.admin.params import After, AnyRequest, Limit, NewestFirst, caller_of
+from postil.gateway.api.admin.schemas.denied import DeniedAttemptPage, show_denied
 from postil.gateway.api.admin.schemas.events import AuditReport, EventPage, LivePage, LiveRelease, show_events
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
+from postil.gateway.threads import Threads
+from postil.registry.accounts import denied_attempts as stored
 from postil.registry.db.paging import DEFAULT_LIMIT
 from postil.registry.names import parse_adapter
 from postil.registry.releases import history
 
 
-def history_routes(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any]:
+def history_routes(registry: RegistryHandle, denied: DeniedAttempts, reports: Threads) -> list[Any]:
     """Return the routes for the event log, its verification, and the releases live at a given time."""
 
     @get("/events", may=Permission.SEE)
@@ -45,9 +48,14 @@ def history_routes(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any
         )
         return EventPage(data=show_events(page.items, caller), next=page.next)
 
+    @get("/denied-attempts", may=Permission.AUDIT)
+    async def denied_attempts(after: After = None, limit: Limit = DEFAULT_LIMIT) -> DeniedAttemptPage:
+        page = await asyncio.to_thread(stored.list_attempts, registry.database(), after=after, limit=limit)
+        return DeniedAttemptPage(data=list(map(show_denied, page.items)), next=page.next)
+
     @get("/audit", may=Permission.AUDIT)
     async def audit() -> AuditReport:
-        report = await asyncio.to_thread(history.verify, registry.database())
+        report = await reports.run("", "admins", history.verify, registry.database())
         return AuditReport(events=report.events, first_break=report.first_break)
 
     @get("/live", may=Permission.SEE)
@@ -60,7 +68,7 @@ def history_routes(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any
         )
         return LivePage(data=list(map(_live, page.items)), next=page.next)
 
-    return [events, audit, live]
+    return [events, denied_attempts, audit, live]
 
 
 def _live(found: history.LiveRelease) -> LiveRelease:

@@ -21,12 +21,14 @@ from postil.gateway.api.admin.schemas.reviews import (
     TenantReview,
     show_review,
 )
+from postil.gateway.api.denied import identify_request
 from postil.gateway.control.outbox import told_of
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.reviews import Reviews
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
+from postil.gateway.threads import Threads
 from postil.registry.db import tables
 from postil.registry.db.paging import DEFAULT_LIMIT
 from postil.registry.releases import history
@@ -50,14 +52,14 @@ class DecideBody(msgspec.Struct, forbid_unknown_fields=True):
     answer: str | None = None
 
 
-def review_routes(reviewing: Reviews, callers: Callers) -> list[Any]:
+def review_routes(reviewing: Reviews, callers: Callers, denied: DeniedAttempts) -> list[Any]:
     """Return the route with which a tenant reads its review."""
 
     @get("/v1/reviews/{review_id:str}")
     async def mine(
         request: Request[Any, Any, Any], review_id: FromPath[str], wait: FromQuery[float] = 0.0
     ) -> TenantReview:
-        caller = callers.identify(request.headers.get("authorization"))
+        caller = identify_request(callers, denied, request)
         seconds = min(max(wait, 0.0), _LONGEST_WAIT) if wait == wait else 0.0
         tenant = None if caller.admin else caller.name
         return TenantReview(**told_of(await reviewing.get(review_id, seconds, tenant=tenant)))
@@ -65,12 +67,14 @@ def review_routes(reviewing: Reviews, callers: Callers) -> list[Any]:
     return [mine]
 
 
-def admin_review_routes(registry: RegistryHandle, reviewing: Reviews, denied: DeniedAttempts) -> list[Any]:
+def admin_review_routes(
+    registry: RegistryHandle, reviewing: Reviews, denied: DeniedAttempts, reports: Threads
+) -> list[Any]:
     """Return the routes with which reviewers list, assign and decide reviews."""
-    return [*_reading(registry, denied), *_deciding(registry, reviewing)]
+    return [*_reading(registry, denied, reports), *_deciding(registry, reviewing)]
 
 
-def _reading(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any]:
+def _reading(registry: RegistryHandle, denied: DeniedAttempts, reports: Threads) -> list[Any]:
     @get("/reviews", may=Permission.REVIEW)
     async def listed(
         request: AnyRequest,
@@ -100,11 +104,11 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any]:
 
     @get("/adapters/{domain:str}/{adapter:str}/examples", may=Permission.REVIEW)
     async def labelled(
-        domain: FromPath[str], adapter: FromPath[str], since: FromQuery[str | None] = None
+        request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], since: FromQuery[str | None] = None
     ) -> ExamplePage:
         instant = None if since is None else history.parse_instant(since)
         name = adapter_name(domain, adapter)
-        found = await asyncio.to_thread(examples.examples, registry.get(), name, instant)
+        found = await reports.run(domain, actor(request), examples.examples, registry.get(), name, instant)
         return ExamplePage(data=[Example(**row) for row in found])
 
     return [listed, shown, labelled]

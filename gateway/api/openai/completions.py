@@ -7,49 +7,44 @@ import logging
 from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Protocol
 
 from litestar.enums import ScopeType
 from litestar.handlers import asgi
 from litestar.handlers.asgi_handlers import ASGIRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from postil.gateway.api.denied import CallerDirectory, identify
 from postil.gateway.api.error_responses import render
 from postil.gateway.control.traffic import Traffic
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
 from postil.gateway.inference.context import InferenceContext
-from postil.gateway.inference.cost import check_sequences
+from postil.gateway.inference.cost import CostLimits, check_cost
 from postil.gateway.inference.deadline import timed
 from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.pipeline import JSON, PipelineResponse, complete
 from postil.gateway.inference.request import CompletionRequest, parse, refuse_prompt_logprobs
+from postil.gateway.tenancy.denied_attempts import DeniedSink
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.rate_limiter import RequestLimits
 
 log = logging.getLogger(__name__)
 
 
-class CallerDirectory(Protocol):
-    """Looks up callers by their keys."""
-
-    def identify(self, authorization: str | None) -> Caller:
-        """Return the caller. Raises AuthenticationError, KeyForbiddenError or EngineUnavailableError (not ready)."""
-
-
 @dataclass(frozen=True, slots=True)
 class CompletionParts:
     """The parts of a gateway or worker that the two completion endpoints need.
 
-    ``body_limit`` is the maximum body size in bytes, ``sequence_limit`` the maximum number of sequences per request.
-    ``prompt_logprobs`` says whether the engine may be asked for the probabilities of a prompt's tokens.
+    ``body_limit`` is the maximum body size in bytes, ``cost`` what one request may cost. ``prompt_logprobs`` says whether
+    the engine may be asked for the probabilities of a prompt's tokens.
     """
 
     context: InferenceContext
     callers: CallerDirectory
+    denied: DeniedSink
     limits: RequestLimits
     traffic: Traffic
     body_limit: int
-    sequence_limit: int
+    cost: CostLimits
     prompt_logprobs: bool
 
 
@@ -91,11 +86,11 @@ def _handler(parts: CompletionParts, kind: Kind) -> ASGIApp:
 
 async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Receive, wire: Wire) -> None:
     try:
-        caller = parts.callers.identify(_authorization(scope))
+        caller = identify(parts.callers, parts.denied, _authorization(scope), scope, f"POST {kind.value}")
         wire.told = await parts.limits.admit(caller.limits)
         try:
             ask = timed(parse(kind, await _body(receive, parts.body_limit)), scope["headers"])
-            check_sequences(ask, parts.sequence_limit)
+            ask = check_cost(ask, parts.cost.for_tenant(caller.limits))
             if not parts.prompt_logprobs:
                 refuse_prompt_logprobs(ask)
             await _until_gone(_answer(parts, caller, ask, wire), receive)

@@ -10,12 +10,13 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
+from postil.gateway.api.denied import identify_request
 from postil.gateway.errors import UnknownModelError
 from postil.gateway.inference.routing.catalog import Catalog
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.tenancy.callers import Callers
+from postil.gateway.tenancy.denied_attempts import DeniedSink
 from postil.gateway.tenancy.directory import Caller
-from postil.registry.accounts.rights import Right
 
 JSON = "application/json"
 
@@ -39,20 +40,20 @@ class ModelList(msgspec.Struct, kw_only=True):
 Cards = Mapping[str, ModelCard]
 
 
-def model_routes(catalog: CatalogHolder, callers: Callers) -> list[HTTPRouteHandler]:
+def model_routes(catalog: CatalogHolder, callers: Callers, denied: DeniedSink) -> list[HTTPRouteHandler]:
     """Return the routes for the list and its entries."""
     lists = Lists()
 
     @get("/v1/models", sync_to_thread=False)
     def list_models(request: Request[Any, Any, Any]) -> Response[ModelList]:
-        _, whole = lists.of(catalog.current, _caller(callers, request))
+        _, whole = lists.of(catalog.current, identify_request(callers, denied, request))
         # Encoded once for all callers with the same rights.
         return Response(cast(ModelList, whole), media_type=JSON)
 
     @get("/v1/models/{model:path}", sync_to_thread=False)
     def one_model(request: Request[Any, Any, Any], model: FromPath[str]) -> ModelCard:
         wanted = model.removeprefix("/")
-        cards, _ = lists.of(catalog.current, _caller(callers, request))
+        cards, _ = lists.of(catalog.current, identify_request(callers, denied, request))
         if wanted not in cards:
             raise UnknownModelError(f"the model {wanted[:200]!r} does not exist; GET /v1/models lists those there are")
         return cards[wanted]
@@ -65,19 +66,15 @@ class Lists:
 
     def __init__(self) -> None:
         self._catalog: Catalog | None = None
-        self._made: dict[tuple[bool, frozenset[str], frozenset[Right]], tuple[Cards, bytes]] = {}
+        self._made: dict[tuple[object, ...], tuple[Cards, bytes]] = {}
 
     def of(self, catalog: Catalog, caller: Caller) -> tuple[Cards, bytes]:
         """Return the models by name, and the encoded list."""
         if catalog is not self._catalog:
             self._catalog, self._made = catalog, {}
-        rights = (caller.admin, caller.domains, caller.rights)
+        rights = (caller.admin, caller.domains, caller.rights, catalog.pins_of(caller))
         if rights not in self._made:
             names = catalog.names(caller)
             cards = {name: ModelCard(id=name, owned_by=owner) for name, owner in names}
             self._made[rights] = cards, msgspec.json.encode(ModelList(data=list(cards.values())))
         return self._made[rights]
-
-
-def _caller(callers: Callers, request: Request[Any, Any, Any]) -> Caller:
-    return callers.identify(request.headers.get("authorization"))

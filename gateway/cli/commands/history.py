@@ -58,9 +58,37 @@ def log(
 def make_audit_cli() -> typer.Typer:
     """Return the `audit` command group."""
     cli = typer.Typer(help="Verify the event log.", no_args_is_help=True)
-    cli.callback()(lambda: None)
-    cli.command()(verify)
+    for command in (verify, denied):
+        cli.command()(command)
     return cli
+
+
+def denied(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJson = False) -> None:
+    """Show denied attempts on both APIs, newest first: whose key, from where, which route, how often.
+
+    JSON: `{"data": [...], "next": ...}`.
+    """
+    with connected() as client:
+        found = call_list(client, "/api/v1/denied-attempts", {}, 0 if all_ else limit)
+    if as_json:
+        print_list_as_json(found)
+        return
+    rows = [
+        (
+            short_time(row["first_at"]),
+            short_time(row["last_at"]),
+            row["actor"],
+            row["key"],
+            row["address"],
+            row["route"],
+            row["status"],
+            row["count"],
+        )
+        for row in found.data
+    ]
+    columns = ["first (UTC)", "last (UTC)", "actor", "key", "address", "route", "status", "times"]
+    print_table(columns, rows, empty="no attempt was denied")
+    print_rest(found)
 
 
 def verify(as_json: AsJson = False) -> None:

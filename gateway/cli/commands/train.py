@@ -15,6 +15,7 @@ from rich.table import Table
 
 from postil.gateway.settings import read_settings
 from postil.registry.errors import RegistryError
+from postil.registry.fsutil import private_files
 from postil.registry.training.options import Device
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def evaluate(
     from postil.registry.training.progress import Count
 
     try:
-        with Count(Console(stderr=True)) as count:
+        with Count(Console(stderr=True)) as count, private_files():
             found = measure(adapter, data, _prepared(base), reject=reject, device=device, onlooker=count)
     except RegistryError as error:
         typer.echo(f"error: {error}", err=True)
@@ -110,7 +111,7 @@ def _run(values: dict[str, object]) -> TrainReport:
 
     try:
         options = TrainOptions.model_validate(values)
-        with Bar(Console(stderr=True)) as bar:
+        with Bar(Console(stderr=True)) as bar, private_files():
             return run(options, bar)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

@@ -1,6 +1,5 @@
-"""The entry point that vLLM calls in each of its processes. It keeps adapters from the head (``heads``).
-
-On CPUs, and only there, it changes two more things.
+"""The entry point that vLLM calls in each of its processes. Everywhere, adapters are verified where they are loaded
+(``verified_loads``) and kept from the head (``heads``). On CPUs, and only there, it changes two things more.
 
 postil's LoRA products take the place of vLLM's own, and processes that wait for each other nap where they would spin
 (``waiting``). It stands aside, with a line for each, on a vLLM that it does not know and where something else has
@@ -19,20 +18,21 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from postil.gateway.engine.vllm_plugin.heads import leave_alone
+from postil.gateway.engine.vllm_plugin.after_import import after_import
+from postil.gateway.engine.vllm_plugin.heads import HEAD, leave_alone
 from postil.gateway.engine.vllm_plugin.idle_sleep import nap
+from postil.gateway.engine.vllm_plugin.verified_loads import MANAGER, verify_loads
 
 KNOWN = re.compile(r"0\.32\.\d+(\+.*)?")
 OFF = "POSTIL_DISABLE_LORA_KERNELS"
 REPLACED = "vllm.lora.punica_wrapper.punica_cpu.PunicaWrapperCPU"
 REPLACEMENT = "postil.gateway.engine.vllm_plugin.punica_wrapper.GroupedLoRA"
-SPARED = "postil_spares_heads"
-HEAD = "vllm.lora.layers.logits_processor"
 QUEUE = "vllm.distributed.device_communicators.shm_broadcast"
 
 
 def register() -> None:
     """Called by vLLM, possibly more than once in a process. Never raises: without it vLLM serves too, only slower."""
+    _change("vLLM loads adapters without verifying them", verify)
     products = partial(install, off=os.environ.get(OFF, ""))
     _change("vLLM's own LoRA operations stay in place", products)
     _change("vLLM's processes spin while they wait for each other", calm)
@@ -63,8 +63,6 @@ def install(platform: Any, version: str, off: str = "") -> str | None:
         return unknown
     if find_spec("numba") is None:
         return "numba, which vLLM asks for, is not installed"
-    if SPARED in vars(platform):  # It was called before.
-        return None
     now = platform.get_punica_wrapper()
     if now == REPLACEMENT:
         return None
@@ -85,20 +83,16 @@ def calm(platform: Any, version: str) -> str | None:
 
 
 def spare_heads(platform: Any, version: str) -> str | None:
-    """Make adapters add nothing to logits, in whatever version of vLLM. Returns None: it has no case where it does not.
+    """Make adapters add nothing to logits, in whatever version of vLLM. Returns None."""
+    after_import(HEAD, leave_alone)
+    return None
 
-    vLLM asks for the operations before it wraps its layers, and only in the processes that have some: the head's layer
-    is slow to import.
-    """
-    if SPARED not in vars(platform):
-        named = platform.get_punica_wrapper
 
-        def spared(cls: type[Any]) -> Any:
-            leave_alone(import_module(HEAD).LogitsProcessorWithLoRA)
-            return named()
-
-        platform.get_punica_wrapper = classmethod(spared)
-        setattr(platform, SPARED, True)
+def verify(platform: Any, version: str) -> str | None:
+    """Make this process load adapters from verified copies. Returns why it does not."""
+    if unknown := _unknown(version):
+        return unknown
+    after_import(MANAGER, verify_loads)
     return None
 
 

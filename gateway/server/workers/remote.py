@@ -16,6 +16,7 @@ from postil.gateway.inference.ports import ReviewNotKeptError
 from postil.gateway.inference.shadow import AgreementCounts
 from postil.gateway.server.workers import messages as said
 from postil.gateway.server.workers.client import PrimaryClient, refusal_error
+from postil.gateway.tenancy.denied_attempts import DeniedAttempt
 from postil.gateway.tenancy.quota import Quota
 from postil.registry.policy.policy import ReviewRules
 from postil.registry.reviews.reviews import ReviewRequest
@@ -43,7 +44,7 @@ class RemoteLeases:
         wanted = None
         if weights is not None:
             ref = weights.ref
-            wanted = (weights.engine_name, weights.artifact, ref.domain, ref.adapter, ref.number)
+            wanted = (weights.engine_name, weights.artifact, ref.domain, ref.adapter, ref.number, weights.domains)
         number = self._link.number()
         return RemoteLease(self._link, number, said.AcquireLease(number, tenant, wanted, cost, deadline, retry))
 
@@ -109,6 +110,13 @@ class RemoteLimits:
         self._let_in.setdefault(quota.tenant, []).append(number)
         return reply.headers
 
+    async def compile(self, tenant: str, grammar: str) -> None:
+        """Have a grammar counted; see ``GrammarBudget.take``."""
+        number = self._link.number()
+        reply = await self._link.request(number, said.CompileGrammar(number, tenant, grammar))
+        if isinstance(reply, said.Rejected):
+            raise refusal_error(reply)
+
     def left(self, quota: Quota | None) -> None:
         """Report that an admitted request has ended."""
         if quota is None:
@@ -159,6 +167,17 @@ class RemoteActivity(EngineActivity):
     def done(self, *, well: bool) -> None:
         """Report that a request has ended."""
         self._link.send(said.EngineDone(well))
+
+
+class RemoteDenied:
+    """Denied attempts, counted by the primary."""
+
+    def __init__(self, link: PrimaryClient) -> None:
+        self._link = link
+
+    def note(self, attempt: DeniedAttempt) -> None:
+        """Count an attempt."""
+        self._link.send(said.Denied(attempt.owner, attempt.key, attempt.origin, attempt.route, attempt.status))
 
 
 class RemoteReviews:

@@ -90,7 +90,7 @@ assert not {"torch", "vllm"} & sys.modules.keys()
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_adapters_add_nothing_to_logits_from_when_vllm_asks_for_its_operations(
+def test_adapters_add_nothing_to_logits_once_vllm_has_imported_its_heads(
     platform: type[Platform], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Head:
@@ -101,15 +101,13 @@ def test_adapters_add_nothing_to_logits_from_when_vllm_asks_for_its_operations(
     module.LogitsProcessorWithLoRA = Head  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "a_head", module)
     monkeypatch.setattr("postil.gateway.engine.vllm_plugin.register.HEAD", "a_head")
-    for _ in range(2):  # vLLM may call all of it more than once.
-        assert install(platform, "0.32.0", "") is None
+    for _ in range(2):  # vLLM may call it more than once.
         assert spare_heads(platform, "0.33.0") is None
-    assert platform.get_punica_wrapper() == REPLACEMENT
     head: Any = Head()
     head.set_mapping("operations")
     assert head.punica_wrapper.add_lora_logits("logits", "hidden", 1, 2, 1.0) == "logits"
 
 
-def test_a_head_that_is_not_known_is_said() -> None:
-    with pytest.raises(TypeError, match="no set_mapping"):
-        leave_alone(type("Head", (), {}))
+def test_a_head_that_is_not_known_is_said_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    leave_alone(ModuleType("a_head"))
+    assert "not safe to ask for" in caplog.text

@@ -154,11 +154,11 @@ async def test_an_engine_of_ones_own_is_not_asked_for_what_ends_one_without_our_
 )
 async def test_an_error_of_the_engines_does_not_quote_the_policys_prompt(house: House, message: str) -> None:
     key = await firm(house, f"system_prompt: {SECRET}")
-    house.engine.refuse_answer = message
+    house.engine.refuses = lambda body: message
     response = await house.ask(key)
     assert response.status_code == 400
     assert response.json()["error"]["message"].startswith("the engine refuses this request;")
-    house.engine.refuse_answer = "This model's maximum context length is 2048 tokens."
+    house.engine.refuses = lambda body: "This model's maximum context length is 2048 tokens."
     assert "maximum context length" in (await house.ask(key)).json()["error"]["message"]
 
 

@@ -70,6 +70,18 @@ async def test_limits_are_those_of_all_workers_together(pooled: House) -> None:
     assert refused.headers["x-ratelimit-limit-requests"] == "5"
 
 
+async def test_new_grammars_are_counted_for_all_workers_together(tmp_path: Path, engine_at: Any) -> None:
+    async with running_pool(tmp_path, *engine_at, tenant_grammars_per_minute=2) as pooled:
+        key = await pooled.tenant("clinic", "healthcare")
+        async with everybody(pooled) as clients:
+            for client, title, status in [(0, "a", 200), (1, "b", 200), (1, "a", 200), (0, "c", 429)]:
+                schema = {"type": "object", "title": title}
+                outputs = {"structured_outputs": {"json": schema}}
+                answer = await ask(clients[client % WORKERS], key, model="base", **outputs)
+                assert answer.status_code == status, answer.text
+            assert int(answer.headers["retry-after"]) > 0
+
+
 async def test_what_is_used_is_counted_once_whoever_answered(pooled: House) -> None:
     key = await opened(pooled)
     async with everybody(pooled) as clients:
@@ -169,11 +181,11 @@ async def test_an_engine_that_hangs_is_found_behind_workers_and_who_waits_is_tol
 
 
 async def refusals(pooled: House) -> list[dict[str, Any]]:
-    """The denied attempts of the log, once there are some: they are written beside the answer."""
+    """The denied attempts, once there are some: they are stored beside the answer."""
     async with asyncio.timeout(30):
         while True:
-            events = (await pooled.admin("GET", "/api/v1/events")).json()["data"]
-            if found := [event for event in events if event["action"] == "refused"]:
+            found: list[dict[str, Any]] = (await pooled.admin("GET", "/api/v1/denied-attempts")).json()["data"]
+            if found:
                 return found
             await asyncio.sleep(0.05)
 
@@ -193,7 +205,15 @@ async def test_what_is_too_large_or_wrong_is_told_by_the_primary_through_a_worke
         nobody = await pooled.client.get("/api/v1/status", headers={**bearer("nobody"), "x-postil-client": "192.0.2.1"})
         assert nobody.status_code == 401
         (refused,) = await refusals(pooled)
-        assert refused["details"]["origin"] == "127.0.0.1"
+        assert refused["address"] == "127.0.0.1"
+
+
+async def test_a_wrong_key_on_v1_leaves_a_trace_through_a_worker(pooled: House) -> None:
+    answer = await pooled.client.post("/v1/chat/completions", headers=bearer("nobody"), json={"messages": []})
+    assert answer.status_code == 401
+    (refused,) = await refusals(pooled)
+    assert (refused["actor"], refused["address"]) == ("nobody", "127.0.0.1")
+    assert refused["route"] == "POST /v1/chat/completions"
 
 
 async def test_a_release_goes_in_and_out_through_a_worker(pooled: House) -> None:
