@@ -35,7 +35,8 @@ def create_app(runtime: Runtime, tell: Tell = lambda step, text: None) -> ASGIAp
 
 def completion_parts(runtime: Runtime) -> CompletionParts:
     """Return the parts that the two completion endpoints need."""
-    limits = (runtime.settings.body_limit_mib << 20, CostLimits.of(runtime.settings))
+    settings = runtime.settings
+    limits = (settings.body_limit_mib << 20, CostLimits.of(settings), settings.prompt_logprobs)
     return CompletionParts(
         runtime.context, runtime.callers, runtime.denied_attempts, LocalLimits(runtime.limits), runtime.traffic, *limits
     )

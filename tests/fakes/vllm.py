@@ -17,6 +17,7 @@ from typing import Any
 
 from postil.gateway.inference.policy_trial import ASKED_BY
 from tests.fakes.http import Receive, Scope, Send, read_body, respond, serving
+from tests.fakes.vllm_fields import refusal_of
 from tests.fakes.vllm_grammars import refused_constraint
 
 Json = dict[str, Any]
@@ -149,14 +150,12 @@ class FakeVLLM:
         if body["model"] != "base" and body["model"] not in self.adapters:
             await respond(send, 404, _error(f"The model `{body['model']}` does not exist."))
             return
-        if not isinstance(body.get("messages", body.get("prompt")), list | str):
-            await respond(send, 400, _error("messages: Input should be a valid list"))
-            return
-        if (refusal := refused_constraint(body) or self.refuses(body)) is not None:
-            await respond(send, 400, _error(refusal))
-            return
-        if (number := body.get("n")) is not None and (not isinstance(number, int) or not 0 < number <= 128):
-            await respond(send, 400, _error("n: Input should be a valid integer"))
+        refusal = refused_constraint(body) or self.refuses(body)
+        status, message = (
+            (400, refusal) if refusal else refusal_of(body, chat=path.endswith("chat/completions")) or (0, "")
+        )
+        if status:
+            await respond(send, status, _error(message))
             return
         trial = body.get("user") == ASKED_BY
         (self.trials if trial else self.requests).append(body)
