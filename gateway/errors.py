@@ -11,6 +11,7 @@ GatewayError
 ├── TooLargeError          413  the body is over the limit
 ├── RequestsLimitedError   429  the tenant has used up its requests, or has too many at a time
 ├── TokensLimitedError     429  the tenant has used up its tokens
+├── UploadsLimitedError    429  the publisher has as many uploads on their way as it may
 ├── QueueFullError         429  as many requests wait for the engine as may
 ├── DeadlinePassedError    504  the request waited until its time was over, and was not sent to the engine
 ├── SourceUnavailableError 502  the hub that a release was to come from does not answer
@@ -18,6 +19,7 @@ GatewayError
 ├── NotJsonError           415  the admin API takes JSON
 ├── UnvalidatedError       502  the answer failed validation and the policy has no fallback for it
 ├── TooManyConnectionsError 503  as many connections are open as may be
+├── InsufficientStorageError 507  the disk has no room for it
 ├── RegistryUnavailableError 503  the registry, or the disk under it, takes nothing now; what is live is served on
 ├── EngineRefusedError     any  what the engine said of the request, passed on
 └── EngineUnavailableError 503  the engine, or the gateway itself, is not ready; nothing was answered
@@ -188,6 +190,17 @@ class RegistryUnavailableError(GatewayError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_after=5)
+
+
+class InsufficientStorageError(GatewayError):
+    status = 507
+    type = "insufficient_storage"
+
+
+class UploadsLimitedError(GatewayError):
+    status = 429
+    type = "uploads"
+    code = "too_many_uploads"
 
 
 class EngineRefusedError(Exception):

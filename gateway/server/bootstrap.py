@@ -14,16 +14,20 @@ from postil.gateway.control.analysis.monitor import Monitor
 from postil.gateway.control.auto_rollback import AutoRollback, RollbackCause
 from postil.gateway.control.catalog_sync import CatalogSync
 from postil.gateway.control.change_feed import AdapterFeed, RemoteChanges
+from postil.gateway.control.disk import FreeSpace
 from postil.gateway.control.engine_handle import EngineHandle
+from postil.gateway.control.garbage import collect_garbage
 from postil.gateway.control.key_feed import KeyFeed
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.publish import PublishService
+from postil.gateway.control.reading_log import ReadingLog
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.releases import ReleaseService
 from postil.gateway.control.reviews import Reviews
 from postil.gateway.control.runtime import Runtime
 from postil.gateway.control.supervised import BackgroundTasks
 from postil.gateway.control.traffic import Traffic
+from postil.gateway.control.upkeep import ACTOR, Upkeep, chores
 from postil.gateway.control.webhooks import Webhooks
 from postil.gateway.control.workers import Workers
 from postil.gateway.engine.client import EngineClient
@@ -93,7 +97,12 @@ def build(
     ledger = UsageLedger(registry.database, counts, callers.limited)
     causes: asyncio.Queue[RollbackCause] = asyncio.Queue()
     monitor = Monitor(causes.put_nowait, partial(Comparison, alpha=settings.auto_rollback_alpha))
-    reviews = Reviews(registry.database, Webhooks(settings.webhook_key))
+    reviews = Reviews(
+        registry.database,
+        Webhooks(settings.webhook_key),
+        settings.review_bounds,
+        waits_per_tenant=settings.review_waits_per_tenant,
+    )
     plain = InferenceContext(
         catalog,
         extensions,
@@ -109,7 +118,13 @@ def build(
     locks, sync = AdapterLocks(), CatalogSync(registry, plugins, catalog)
     releases = ReleaseService(registry, engine, catalog, sync, callers, extensions, locks, plugins)
     publishing = PublishService(
-        registry, sync, locks, limit=settings.upload_limit_mib << 20, hub_seconds=settings.hub_timeout_seconds
+        registry,
+        sync,
+        locks,
+        FreeSpace(settings.artifact_folder, settings.min_free_mib << 20),
+        limit=settings.upload_limit_mib << 20,
+        hub_seconds=settings.hub_timeout_seconds,
+        at_a_time=settings.uploads_per_publisher,
     )
     remote = RemoteChanges(sync, catalog, engine, locks)
     signatures = SignatureGate(registry.database)
@@ -140,6 +155,8 @@ def build(
         releases=releases,
         publishing=publishing,
         reviews=reviews,
+        readings=ReadingLog(registry),
+        upkeep=_upkeep(settings, registry, sync, locks),
         monitor=monitor,
         rollback_causes=causes,
         auto_rollback=AutoRollback(causes, releases, catalog, enabled=settings.auto_rollback),
@@ -153,6 +170,11 @@ def build(
         run_folder=folder,
         lock_file=lock_file,
     )
+
+
+def _upkeep(settings: Settings, registry: RegistryHandle, sync: CatalogSync, locks: AdapterLocks) -> Upkeep:
+    collect = partial(collect_garbage, registry, sync, locks, keep=settings.gc_keep, actor=ACTOR, dry_run=False)
+    return Upkeep(registry, chores(registry, settings.review_keep_days, settings.gc_interval_hours, collect))
 
 
 def _callers(settings: Settings, registry: RegistryHandle) -> Callers:
@@ -200,7 +222,7 @@ def open_registry(settings: Settings, plugins: PluginManager, base: BaseModel) -
     database.migrate()
     artifacts = LocalStore.open(settings.artifact_folder, shared=settings.shared_with_group)
     artifacts.clear_incoming()
-    registry = Registry(database, artifacts, base, plugins, settings.max_lora_rank)
+    registry = Registry(database, artifacts, base, plugins, settings.max_lora_rank, settings.domain_quotas)
     if settings.demo:
         demo.seed(registry)
     return registry

@@ -78,6 +78,7 @@ class Lifecycle:
             ("reconciler", reconciler.run),
             ("shadows", runtime.shadows.run),
             ("reviews", runtime.reviews.run),
+            ("upkeep", runtime.upkeep.run),
             ("usage", runtime.ledger.run),
             (_ENGINE, supervisor.run),
         ):

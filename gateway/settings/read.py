@@ -15,6 +15,7 @@ from pydantic_settings import (
 
 from postil.gateway.errors import SettingsError
 from postil.gateway.settings.engine import EngineSettings
+from postil.gateway.settings.keeping import KeepingSettings
 from postil.gateway.settings.releases import ReleaseSettings
 from postil.gateway.settings.server import ServerSettings
 from postil.gateway.settings.traffic import TrafficSettings
@@ -33,7 +34,7 @@ _RENAMED = {
 }
 
 
-class Settings(ReleaseSettings, TrafficSettings, EngineSettings, ServerSettings):
+class Settings(ReleaseSettings, KeepingSettings, TrafficSettings, EngineSettings, ServerSettings):
     """All settings of a gateway, frozen."""
 
     model_config = SettingsConfigDict(

@@ -36,6 +36,7 @@ from postil.registry.releases.channels import (
 )
 from postil.registry.releases.freeze import check_not_frozen
 from postil.registry.releases.history import MOVES, RESTORE, collected, live_history, retired, rollback_number
+from postil.registry.releases.quotas import NO_QUOTAS, DomainQuotas, check_room
 from postil.registry.releases.state import NEWEST_EVENTS, AdapterState, adapter_states
 from postil.registry.signing.requirements import store_signature, take_signature, verify_required
 from postil.registry.text import kept
@@ -50,6 +51,8 @@ class Registry:
     base: BaseModel
     plugins: PluginManager
     max_rank: int
+    # What a domain may keep that has no figures of its own.
+    quotas: DomainQuotas = NO_QUOTAS
 
     def publish(
         self, folder: Path, name: AdapterName, policy: Policy | None, *, note: str, actor: str, source: str = ""
@@ -60,8 +63,8 @@ class Registry:
         says where it came from, if not from an upload. Without a ``policy``, the one that is live stays in force.
         The same files with the same policy and the same versions of its plugins are the same release; it is there
         again if its files had been collected.
-        A ``model.sig`` among them is kept with the release. Raises PreflightError, SignatureError or
-        PolicyError, and then nothing has changed.
+        A ``model.sig`` among them is kept with the release. Raises PreflightError, SignatureError,
+        QuotaError or PolicyError, and then nothing has changed.
         """
         kept(note, "note")
         with self.database.read() as session:
@@ -91,8 +94,11 @@ class Registry:
             actor=actor,
         )
         with self.artifacts.naming():
-            vetted = verify_required(self.database, name.domain, folder_digest(folder), signature)
-            candidate.artifact = self.artifacts.put(folder)
+            candidate.artifact = folder_digest(folder)
+            vetted = verify_required(self.database, name.domain, candidate.artifact, signature)
+            size = sum(file.stat().st_size for file in folder.iterdir())
+            check_room(self.database, self.artifacts, candidate, size, self.quotas)
+            self.artifacts.put(folder)
             with self.database.write() as session:
                 release, new = _publish(session, candidate, name)
                 store_signature(session, release, vetted, actor=actor)

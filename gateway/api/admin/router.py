@@ -16,6 +16,7 @@ from postil.gateway.api.admin.limits import limit_routes
 from postil.gateway.api.admin.plugins import plugin_route
 from postil.gateway.api.admin.policy import policy_routes
 from postil.gateway.api.admin.publish import publish_routes
+from postil.gateway.api.admin.quotas import quota_routes
 from postil.gateway.api.admin.retire import retire_routes
 from postil.gateway.api.admin.reviews import admin_review_routes
 from postil.gateway.api.admin.schemas.adapters import adapter_view
@@ -42,7 +43,7 @@ def admin_router(runtime: Runtime) -> Router:
                 *export_routes(registry),
                 *channel_routes(releases, registry, view, runtime.shadows),
                 *retire_routes(RetireService(registry, releases), view),
-                *admin_review_routes(registry, runtime.reviews, denied),
+                *admin_review_routes(registry, runtime.reviews, denied, runtime.readings),
                 *history_routes(registry, denied),
                 *compare_routes(registry, runtime.plugins, denied),
                 *policy_routes(runtime.plugins),
@@ -50,7 +51,8 @@ def admin_router(runtime: Runtime) -> Router:
                 *tenant_routes(registry, callers, releases),
                 *key_routes(registry, callers),
                 *limit_routes(registry, callers, runtime.ledger),
-                *signing_routes(registry, runtime.signature_gate),
+                *signing_routes(registry, runtime.signature_gate, runtime.settings.domain_quotas),
+                *quota_routes(registry, runtime.settings.domain_quotas),
                 status_route(_status_parts(runtime)),
                 plugin_route(runtime.plugins),
             ]
