@@ -55,15 +55,15 @@ def _nearest(messages: list[Any], shown: str, left: int) -> list[Any]:
     """The user's last message as it is shown, and before and after it the newest others that there is room for."""
     last = max((place for place, message in enumerate(messages) if _is_users(message)), default=-1)
     kept: list[Any] = []
-    for place in reversed(range(len(messages))):
-        message = {"role": "user", "content": shown} if place == last else messages[place]
-        if place != last:
-            left -= _size(message) + 2
-            if left < 0:
-                if place < last:
-                    break
-                continue
-        kept.append(message)
+    for place, message in reversed([*enumerate(messages)]):
+        size = _size(message) + 2
+        if place == last:
+            kept.append({"role": "user", "content": shown})
+        elif size <= left:
+            left -= size
+            kept.append(message)
+        elif place < last:
+            break
     return kept[::-1]
 
 

@@ -37,7 +37,6 @@ from postil.registry.db.paging import DEFAULT_LIMIT
 from postil.registry.releases import history
 from postil.registry.reviews import export_examples as examples
 from postil.registry.reviews import retention, reviews
-from postil.registry.reviews.readings import EXPORT, READ
 
 _LONGEST_WAIT = 60.0
 Act = Callable[..., tables.Review]
@@ -81,7 +80,7 @@ def review_routes(
         seconds = min(max(wait, 0.0), _LONGEST_WAIT) if wait == wait else 0.0
         tenant = None if caller.admin else (caller.name, caller.uid)
         if caller.admin:
-            await readings.note(READ, caller.owner, review=review_id[:32])
+            await readings.note_review(caller.owner, review_id[:32])
         return TenantReview(**told_of(await reviewing.get(review_id, seconds, tenant=tenant)))
 
     return [mine]
@@ -121,7 +120,7 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts, readings: Reading
     @get("/reviews/{review_id:str}", may=Permission.REVIEW)
     async def shown(request: AnyRequest, review_id: FromPath[str]) -> Review:
         review = await _theirs(registry, request, review_id)
-        await readings.note(READ, actor(request), review=review.id)
+        await readings.note_review(actor(request), review.id)
         return show_review(review)
 
     @get("/adapters/{domain:str}/{adapter:str}/examples", may=Permission.REVIEW)
@@ -130,7 +129,7 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts, readings: Reading
     ) -> ExamplePage:
         instant = None if since is None else history.parse_instant(since)
         name = adapter_name(domain, adapter)
-        await readings.note(EXPORT, actor(request), adapter=str(name))
+        await readings.note_export(actor(request), str(name))
         found = await asyncio.to_thread(examples.examples, registry.get(), name, instant)
         return ExamplePage(data=[Example(**row) for row in found])
 

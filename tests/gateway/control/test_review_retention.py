@@ -116,7 +116,10 @@ async def test_a_tenant_with_as_many_open_reviews_as_it_may_gets_more_once_some_
         await opened(house, key)
 
 
-@pytest.mark.parametrize(("policy", "setting", "days"), [("", 30, 30), ("reviews: {keep_days: 7}\n", 30, 7), ("reviews: {keep_days: 70}\n", 30, 30)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("policy", "setting", "days"),
+    [("", 30, 30), ("reviews: {keep_days: 7}\n", 30, 7), ("reviews: {keep_days: 70}\n", 30, 30)],
+)
 async def test_the_shortest_of_the_times_to_keep_a_review_holds(
     tmp_path: Path, engine_at: tuple[FakeVLLM, str], policy: str, setting: int, days: int
 ) -> None:
