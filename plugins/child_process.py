@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -87,6 +88,17 @@ def end_with(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit("the gateway has gone")
+
+
+def bound_memory(most: int) -> None:
+    """Let this process have so many bytes of memory of its own; no core of it is dumped.
+
+    Private memory, and not addresses: libraries reserve many more of those than they ever use.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    bound = most if hard < 0 else min(most, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def keep_log_short(log: int) -> None:

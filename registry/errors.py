@@ -11,6 +11,7 @@ RegistryError
 ├── RightError            a right of a tenant that there is not, or that is both given and taken
 ├── NotFoundError         no such adapter, release, tenant or key
 ├── ConflictError         somebody else was faster, or there is nothing to do it to
+├── GrammarError          a schema or pattern that vLLM could not compile, or not in time
 ├── PolicyError           a policy that cannot be in force
 ├── ArtifactError         files that cannot be an adapter, or no longer are what was published
 │   ├── PreflightError    an adapter that this base cannot serve
@@ -67,6 +68,10 @@ class NotFoundError(RegistryError):
 
 class ConflictError(RegistryError):
     """The state is not the one that the act supposes."""
+
+
+class GrammarError(RegistryError):
+    """A constraint of answers that is not possible, not supported, or would take too long to compile."""
 
 
 class PolicyError(RegistryError):

@@ -28,6 +28,7 @@ from postil.gateway.cli.commands import (
     tenants,
     train,
     usage,
+    yank,
 )
 from postil.gateway.errors import SettingsError
 from postil.plugins.errors import PluginError
@@ -49,6 +50,8 @@ def make_cli() -> typer.Typer:
     cli.command()(export.export)
     cli.command()(releases.promote)
     cli.command()(releases.rollback)
+    cli.command()(yank.yank)
+    cli.command()(yank.unyank)
     cli.add_typer(adapters.make_releases_cli(), name="releases")
     cli.add_typer(adapters.make_cli(), name="adapters")
     for command in (channels.canary, channels.shadow, channels.agreement, channels.pin, channels.unpin):

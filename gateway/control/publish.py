@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +17,7 @@ from postil.gateway.control.disk import FreeSpace
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.errors import UploadsLimitedError
+from postil.gateway.threads import ThreadPools
 from postil.registry.artifacts.archives.pack import unpack
 from postil.registry.artifacts.contents import policy_in
 from postil.registry.artifacts.hub.fetch import Patience, fetch
@@ -31,6 +32,14 @@ FetchFiles = Callable[[Path, Patience], str]
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where an adapter comes from; ``remote`` if another machine says how long that takes."""
+
+    fetch_files: FetchFiles
+    remote: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
     """A release, whether it is new, and whether its policy is the ``policy.yaml`` from the adapter's folder."""
 
@@ -39,23 +48,23 @@ class Published:
     policy_found: bool
 
 
-def uploaded(archive: IO[bytes]) -> FetchFiles:
+def uploaded(archive: IO[bytes]) -> Source:
     """Return a source for an uploaded tar, tar.gz or zip."""
 
     def take(folder: Path, patience: Patience) -> str:
         unpack(archive, folder, patience.limit)
         return ""
 
-    return take
+    return Source(take, remote=False)
 
 
-def from_hub(ref: HubRef) -> FetchFiles:
-    """Return a source for an adapter on a hub."""
+def from_hub(ref: HubRef, may_use_token: Callable[[], bool]) -> Source:
+    """Return a source for an adapter on a hub, fetched with the gateway's token only if that may be used."""
 
     def take(folder: Path, patience: Patience) -> str:
-        return str(fetch(ref, folder, patience))
+        return str(fetch(ref, folder, patience, anonymous=not may_use_token()))
 
-    return take
+    return Source(take, remote=True)
 
 
 class PublishService:
@@ -70,6 +79,7 @@ class PublishService:
         sync: CatalogSync,
         locks: AdapterLocks,
         disk: FreeSpace,
+        pools: ThreadPools,
         *,
         limit: int,
         hub_seconds: float,
@@ -78,6 +88,7 @@ class PublishService:
         self._registry = registry
         self._sync = sync
         self._locks = locks
+        self._pools = pools
         self._limit = limit
         self._hub_seconds = hub_seconds
         self._disk = disk
@@ -104,30 +115,44 @@ class PublishService:
                 del self._busy[actor]
 
     async def publish(
-        self, fetch_files: FetchFiles, name: AdapterName, policy: Policy | None, *, note: str, actor: str
+        self,
+        source: Source,
+        name: AdapterName,
+        policy: Policy | None,
+        *,
+        note: str,
+        actor: str,
+        scope: Collection[str] | None = None,
     ) -> Published:
-        """Create a release from a source. A refusal or a cancellation changes nothing.
+        """Create a release from a source, by somebody who works on the domains of ``scope`` (None: all).
+
+        A refusal or a cancellation changes nothing.
 
         Without ``policy``, the ``policy.yaml`` in the adapter's folder applies, else the live policy.
         """
         registry = self._registry.get()
         with registry.artifacts.incoming() as folder:
-            source = await self._fetched(fetch_files, folder)
+            origin = await self._fetched(source, folder, name.domain, actor)
             self._disk.check()
             found = policy_in(folder) if policy is None else None
-            make = partial(registry.publish, folder, name, policy or found, note=note, actor=actor, source=source)
-            release, created = await _finished(self._made(make, name))
+            given = partial(registry.publish, folder, name, policy or found, note=note, actor=actor)
+            make = partial(given, source=origin, scope=scope)
+            release, created = await _finished(self._made(make, name, actor))
             return Published(release, created, found is not None)
 
-    async def _fetched(self, fetch_files: FetchFiles, folder: Path) -> str:
+    async def _fetched(self, source: Source, folder: Path, domain: str, actor: str) -> str:
         """Fetch the files without holding a lock, so that changes to releases go on meanwhile."""
         stop = threading.Event()
         patience = Patience(self._limit, self._hub_seconds, stop)
-        return await _finished(asyncio.to_thread(fetch_files, folder, patience), on_cancel=stop.set)
+        threads = self._pools.downloads if source.remote else self._pools.publishing
+        work = threads.run(domain, actor, source.fetch_files, folder, patience)
+        return await _finished(work, on_cancel=stop.set)
 
-    async def _made(self, make: Callable[[], tuple[Release, bool]], name: AdapterName) -> tuple[Release, bool]:
+    async def _made(
+        self, make: Callable[[], tuple[Release, bool]], name: AdapterName, actor: str
+    ) -> tuple[Release, bool]:
         """Read and store the files, which takes time; promotes and rollbacks do not wait for it."""
-        made = await asyncio.to_thread(make)
+        made = await self._pools.publishing.run(name.domain, actor, make)
         async with self._locks.of(name):
             await self._sync.sync_adapter(name)
         return made

@@ -26,8 +26,9 @@ from postil.registry.db.outage import after_a_change
 from postil.registry.errors import UnavailableError
 from postil.registry.names import AdapterName
 from postil.registry.releases import channels
-from postil.registry.releases.channels import ANY, Precondition
+from postil.registry.releases.channels import ANY, STABLE, Precondition
 from postil.registry.releases.state import AdapterState
+from postil.registry.releases.yank import unyank, yank
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +122,33 @@ class ReleaseService:
         database = self._registry.database()
         act = partial(channels.clear, database, name, which, reason=reason, actor=actor, only=only, details=details)
         return await self.change(name, act)
+
+    async def yank(
+        self,
+        ref: ReleaseRef,
+        *,
+        reason: str,
+        actor: str,
+        to: int | None = None,
+        which: str = STABLE,
+        only: Precondition = ANY,
+        details: Mapping[str, Any] | None = None,
+        load_first: bool = False,
+    ) -> AdapterState:
+        """Yank a release; if it is live, release ``to`` answers from then on, else the one before, else none.
+
+        Nothing is loaded before, unless told to: what does harm must not go on because another release loads slowly.
+        """
+        name = AdapterName(ref.domain, ref.adapter)
+        if load_first and to is not None:
+            await self._load(name.release(to))
+        act = partial(yank, self._registry.database(), ref, reason=reason, actor=actor, to=to)
+        return await self.change(name, partial(act, which=which, only=only, details=details))
+
+    async def unyank(self, ref: ReleaseRef, *, reason: str, actor: str) -> AdapterState:
+        """Take a yank back; who is pinned to the release gets it again."""
+        act = partial(unyank, self._registry.database(), ref, reason=reason, actor=actor)
+        return await self.change(AdapterName(ref.domain, ref.adapter), act)
 
     async def pin(self, tenant: str, ref: ReleaseRef, *, reason: str, actor: str) -> AdapterState:
         """Pin a tenant to this release, whichever is live. Raises NotFoundError if the tenant does not exist."""

@@ -34,6 +34,7 @@ from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.rate_limiter import RateLimiter
 from postil.gateway.tenancy.usage_ledger import UsageLedger
+from postil.gateway.threads import ThreadPools
 from postil.plugins.manager import PluginManager
 from postil.registry.signing.requirements import SignatureGate
 
@@ -62,6 +63,7 @@ class Runtime:
     registry: RegistryHandle
     engine: EngineHandle
     sync: CatalogSync
+    pools: ThreadPools
     locks: AdapterLocks
     releases: ReleaseService
     publishing: PublishService

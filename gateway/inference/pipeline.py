@@ -20,7 +20,7 @@ from postil.gateway.inference.engine_call import EngineCall
 from postil.gateway.inference.guardrails.enforcer import Enforcer, SendToEngine, falls_back_on_errors, has_guardrails
 from postil.gateway.inference.record import RequestOutcome, RequestRecord
 from postil.gateway.inference.request import CompletionRequest
-from postil.gateway.inference.routing.catalog import AUTO, BASE, PIN, Route
+from postil.gateway.inference.routing.catalog import AUTO, BASE, NUMBER, PIN, Route
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.inference.streaming import passthrough as stream
 from postil.gateway.inference.streaming.guarded import streamed
@@ -51,10 +51,7 @@ async def complete(
 
     Raises GatewayError, or EngineRefusedError with what the engine said.
     """
-    model = ask.model
-    if model in (None, AUTO) and context.extensions.routes:
-        model = await context.extensions.route(caller, ask.body, context.catalog.current.domains(caller)) or model
-    route = context.catalog.current.resolve(model, caller, ask.user)
+    route = await _route(context, caller, ask)
     if route is None:
         access = _access(context, caller, ask)
         return await _pass_on(access, ask, payload.build_base_request(ask, caller.name), {_RELEASE: BASE}, open_streams)
@@ -79,6 +76,15 @@ async def complete(
         record.engine_error = True
         record.finish()
         raise
+
+
+async def _route(context: InferenceContext, caller: Caller, ask: CompletionRequest) -> Route | None:
+    if ask.release is not None:
+        return Route(ask.release, NUMBER)
+    model = ask.model
+    if model in (None, AUTO) and context.extensions.routes:
+        model = await context.extensions.route(caller, ask.body, context.catalog.current.domains(caller)) or model
+    return context.catalog.current.resolve(model, caller, ask.user)
 
 
 async def answered(context: InferenceContext, caller: Caller, ask: CompletionRequest) -> bytes:

@@ -23,8 +23,10 @@ class Spawned(NamedTuple):
     ended: int
 
 
-def spawn(domain: str, logs: Path) -> Spawned:
-    """Start a process. What its plugins print goes to a log of the domain's. Raises OSError.
+def spawn(domain: str, logs: Path, memory: int) -> Spawned:
+    """Start a process that may take so many bytes. What its plugins print goes to a log of the domain's.
+
+    Raises OSError.
 
     The process ends with the thread that calls this (Linux sees to it), so that thread has to last.
     """
@@ -32,7 +34,7 @@ def spawn(domain: str, logs: Path) -> Spawned:
     with theirs, ExitStack() as unless_all_is_well:
         unless_all_is_well.enter_context(ours)
         with open(_log(domain, logs), "ab") as log:
-            arguments = [domain, str(theirs.fileno()), str(os.getpid())]
+            arguments = [domain, str(theirs.fileno()), str(os.getpid()), str(memory)]
             process = child_process.start(_WORKER, arguments, theirs.fileno(), log.fileno())
         unless_all_is_well.callback(child_process.kill, process)
         spawned = Spawned(process, ours, os.pidfd_open(process.pid))

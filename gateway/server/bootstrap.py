@@ -42,7 +42,7 @@ from postil.gateway.inference.pipeline import answered
 from postil.gateway.inference.routing.catalog_holder import CatalogChange, CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
-from postil.gateway.plugin_host.host import PluginHost
+from postil.gateway.plugin_host.host import PluginHost, process_bounds
 from postil.gateway.server import demo
 from postil.gateway.server.data_dir import hold, run_folder
 from postil.gateway.server.file_modes import secure
@@ -55,6 +55,7 @@ from postil.gateway.tenancy.directory import Directory, admin_key, read_director
 from postil.gateway.tenancy.rate_limiter import RateLimiter
 from postil.gateway.tenancy.usage_ledger import UsageLedger
 from postil.gateway.tenancy.window_counts import WindowCounts
+from postil.gateway.threads import ThreadPools
 from postil.plugins.manager import Found, PluginManager
 from postil.registry.artifacts.local_store import LocalStore
 from postil.registry.base_model.model import BaseModel
@@ -85,15 +86,20 @@ def build(
     catalog = catalog or CatalogHolder()
     engine = EngineHandle(
         client
-        or EngineClient(engine_address, timeout_seconds=settings.engine_timeout_seconds, api_key=settings.engine_key),
+        or EngineClient(
+            engine_address,
+            timeout_seconds=settings.engine_timeout_seconds,
+            api_key=settings.engine_key,
+            ca_file=settings.ca_file,
+        ),
         registry,
     )
     scheduler = scheduler or make_scheduler(settings)
-    plugin_host = PluginHost(plugins, settings.home / "logs")
+    plugin_host = PluginHost(plugins, settings.home / "logs", process_bounds(settings))
     extensions = Extensions.make(settings, plugins, plugin_host)
     callers = _callers(settings, registry)
     counts = WindowCounts()
-    limits = RateLimiter(counts)
+    limits = RateLimiter(counts, grammars=settings.tenant_grammars_per_minute)
     ledger = UsageLedger(registry.database, counts, callers.limited)
     causes: asyncio.Queue[RollbackCause] = asyncio.Queue()
     monitor = Monitor(causes.put_nowait, partial(Comparison, alpha=settings.auto_rollback_alpha))
@@ -115,13 +121,15 @@ def build(
     shadows = Shadows(
         partial(answered, plain.for_shadows()), lambda counts: agreements.add(registry.database(), counts)
     )
-    locks, sync = AdapterLocks(), CatalogSync(registry, plugins, catalog)
+    pools = ThreadPools()
+    locks, sync = AdapterLocks(), CatalogSync(registry, plugins, catalog, pools.catalog)
     releases = ReleaseService(registry, engine, catalog, sync, callers, extensions, locks, plugins)
     publishing = PublishService(
         registry,
         sync,
         locks,
         FreeSpace(settings.artifact_folder, settings.min_free_mib << 20),
+        pools,
         limit=settings.upload_limit_mib << 20,
         hub_seconds=settings.hub_timeout_seconds,
         at_a_time=settings.uploads_per_publisher,
@@ -151,12 +159,13 @@ def build(
         registry=registry,
         engine=engine,
         sync=sync,
+        pools=pools,
         locks=locks,
         releases=releases,
         publishing=publishing,
         reviews=reviews,
         readings=ReadingLog(registry),
-        upkeep=_upkeep(settings, registry, sync, locks),
+        upkeep=_upkeep(settings, registry, sync, locks, pools),
         monitor=monitor,
         rollback_causes=causes,
         auto_rollback=AutoRollback(causes, releases, catalog, enabled=settings.auto_rollback),
@@ -172,8 +181,12 @@ def build(
     )
 
 
-def _upkeep(settings: Settings, registry: RegistryHandle, sync: CatalogSync, locks: AdapterLocks) -> Upkeep:
-    collect = partial(collect_garbage, registry, sync, locks, keep=settings.gc_keep, actor=ACTOR, dry_run=False)
+def _upkeep(
+    settings: Settings, registry: RegistryHandle, sync: CatalogSync, locks: AdapterLocks, pools: ThreadPools
+) -> Upkeep:
+    collect = partial(
+        collect_garbage, registry, sync, locks, pools.reports, keep=settings.gc_keep, actor=ACTOR, dry_run=False
+    )
     return Upkeep(registry, chores(registry, settings.review_keep_days, settings.gc_interval_hours, collect))
 
 

@@ -18,8 +18,9 @@ from postil.gateway.engine.process.child import EngineProcess
 from postil.gateway.engine.supervisor import Phase, Supervisor
 from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.request import warm_up_base
-from postil.gateway.inference.routing.catalog import make_entry
+from postil.gateway.inference.routing.make_entry import make_entry
 from postil.gateway.server.bootstrap import launcher, open_registry
+from postil.gateway.threads import bound_short_work
 from postil.registry.base_model.model import BaseModel
 from postil.registry.base_model.prepare import prepare
 from postil.registry.releases.service import Registry
@@ -38,6 +39,7 @@ class Lifecycle:
     def start(self) -> None:
         """Begin startup in the background."""
         runtime = self._runtime
+        bound_short_work()
         start = runtime.tasks.start
         start("automatic rollback", runtime.auto_rollback.run)
         start("adapter feed", runtime.adapter_feed.watch)
@@ -56,6 +58,7 @@ class Lifecycle:
         await runtime.reviews.stop()
         await runtime.engine.stop()
         runtime.callers.close()
+        runtime.pools.close()
         if runtime.registry.started:
             await runtime.ledger.stop()
             runtime.registry.database().close()

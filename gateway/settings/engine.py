@@ -34,7 +34,9 @@ class EngineSettings(BaseSettings):
     )
     dtype: str | None = Field(default=None, description="vLLM's `--dtype`; unset, `float32` on CPUs, else `auto`.")
     max_model_len: int = Field(
-        default=2048, ge=16, description="vLLM's `--max-model-len`: tokens of prompt and answer together."
+        default=2048,
+        ge=16,
+        description="vLLM's `--max-model-len`: tokens of prompt and answer; say it of a vLLM of your own, too.",
     )
     max_lora_rank: int = Field(
         default=16, ge=1, le=512, description="The largest rank of an adapter; a larger one is refused at publish."
@@ -69,6 +71,12 @@ class EngineSettings(BaseSettings):
         if key is not None and not (key and all("!" <= letter <= "~" for letter in key.get_secret_value())):
             raise ValueError("it has to be one word of printable ASCII, as it goes into a header")
         return key
+
+    @property
+    def window(self) -> int | None:
+        """The engine's context in tokens, None where it is somebody else's and the setting does not say."""
+        known = self.engine_url is None or "max_model_len" in self.model_fields_set
+        return self.max_model_len if known else None
 
     @property
     def engine_key(self) -> str | None:

@@ -16,8 +16,10 @@ from pydantic_settings import (
 from postil.gateway.errors import SettingsError
 from postil.gateway.settings.engine import EngineSettings
 from postil.gateway.settings.keeping import KeepingSettings
+from postil.gateway.settings.processes import ProcessSettings
 from postil.gateway.settings.releases import ReleaseSettings
 from postil.gateway.settings.server import ServerSettings
+from postil.gateway.settings.tls import TlsSettings
 from postil.gateway.settings.traffic import TrafficSettings
 
 # What a message must not quote: a secret, or what may hold one.
@@ -34,12 +36,19 @@ _RENAMED = {
 }
 
 
-class Settings(ReleaseSettings, KeepingSettings, TrafficSettings, EngineSettings, ServerSettings):
+class Settings(
+    ReleaseSettings, KeepingSettings, ProcessSettings, TrafficSettings, EngineSettings, TlsSettings, ServerSettings
+):
     """All settings of a gateway, frozen."""
 
     model_config = SettingsConfigDict(
         env_prefix="POSTIL_", toml_file="postil.toml", frozen=True, extra="forbid", hide_input_in_errors=True
     )
+
+    @property
+    def admin_address(self) -> str:
+        """The address that the admin port listens on."""
+        return self.admin_host or self.host
 
     @classmethod
     def settings_customise_sources(

@@ -14,6 +14,7 @@ from postil.gateway.errors import (
     GatewayError,
     KeyForbiddenError,
     SettingsError,
+    TenantRefusedError,
 )
 from postil.gateway.settings import Settings
 from postil.gateway.tenancy.permissions import PERMISSIONS, Permission
@@ -80,6 +81,7 @@ class _Held:
     caller: Caller
     until: float
     revoked: bool
+    refused: bool = False
 
 
 _NOBODY = _Held(bytes(16), bytes(32), Caller("", frozenset()), 0.0, True)
@@ -111,7 +113,7 @@ class Directory:
         self._unsalted: dict[str, _Held] = {}
         for key in keys:
             if (caller := _caller(key, known, self._quotas)) is not None:
-                held = _held(key, caller)
+                held = _held(key, caller, refused=_refused(key, known))
                 if key.salt:
                     self._salted[key.id] = held
                 else:
@@ -131,7 +133,7 @@ class Directory:
         return caller
 
     def known(self, authorization: str | None) -> Caller:
-        """The caller, of any role, behind an Authorization header. Raises AuthenticationError or
+        """The caller, of any role, behind an Authorization header. Raises AuthenticationError, TenantRefusedError or
         EngineUnavailableError.
         """
         scheme, _, key = (authorization or "").partition(" ")
@@ -152,6 +154,8 @@ class Directory:
             error = AuthenticationError(f"this API key {why}; ask whoever runs the gateway for another")
             error.owner, error.key = held.caller.owner, held.caller.key
             raise error
+        if held.refused:
+            raise TenantRefusedError
         return held.caller
 
     def knows(self, name: str) -> bool:
@@ -159,8 +163,8 @@ class Directory:
         return name in self._tenants
 
     def limited(self) -> bool:
-        """Whether any tenant has limits."""
-        return any(self._quotas.values())
+        """Whether any tenant has limits that all gateways count together."""
+        return any(quota is not None and (quota.requests or quota.tokens) for quota in self._quotas.values())
 
     def quota(self, tenant: str) -> Quota | None:
         """A tenant's limits, if it has any."""
@@ -209,10 +213,14 @@ def _caller(key: Key, tenants: Mapping[str, Tenant], quotas: Mapping[str, Quota 
     )
 
 
-def _held(key: Key, caller: Caller) -> _Held:
+def _refused(key: Key, tenants: Mapping[str, Tenant]) -> bool:
+    return key.role == Role.TENANT and tenants[key.owner].refused_at is not None
+
+
+def _held(key: Key, caller: Caller, *, refused: bool) -> _Held:
     until = float("inf") if key.expires_at is None else key.expires_at.timestamp()
     salt, kept = (bytes.fromhex(key.salt), bytes.fromhex(key.hash)) if key.salt else (b"", b"")
-    return _Held(salt, kept, caller, until, key.revoked_at is not None)
+    return _Held(salt, kept, caller, until, key.revoked_at is not None, refused)
 
 
 def _forever(caller: Caller) -> _Held:

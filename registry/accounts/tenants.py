@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlmodel import Session, col, select
 
 from postil.registry.accounts.keys import TAKEN, KeyRequest, Role, issue, revoke_all
+from postil.registry.accounts.limits import TenantLimits
 from postil.registry.accounts.rights import DEFAULT_RIGHTS, parse_rights
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
@@ -32,18 +33,21 @@ def add_tenant(
     default: str | None = None,
     rights: Iterable[str] = DEFAULT_RIGHTS,
     lifetime: timedelta | None = None,
+    concurrent: int | None = None,
     actor: str,
 ) -> tuple[Tenant, Key, str]:
     """Add a tenant; return it with its first key and that key's text, which is not stored and cannot be shown again.
 
-    The first of ``domains`` is the default unless ``default`` names another. Raises ConflictError or RightError.
+    The first of ``domains`` is the default unless ``default`` names another. ``concurrent`` becomes its limit of
+    requests at a time. Raises ConflictError or RightError.
     """
     allowed = [parse_domain(domain) for domain in domains]
     first = default or (allowed[0] if allowed else None)
     if first is not None and first not in allowed:
         raise ConflictError(f"the default domain {first!r} is not among the tenant's domains; add it to them")
     given = sorted(str(right) for right in parse_rights(rights))
-    tenant = Tenant(name=parse_domain(name), domains=allowed, default_domain=first, rights=given)
+    limits = TenantLimits(concurrent=concurrent).named()
+    tenant = Tenant(name=parse_domain(name), domains=allowed, default_domain=first, rights=given, limits=limits)
     if tenant.name in TAKEN:
         raise KeyRefusedError(f"{name!r} is a reserved name; choose another")
     with database.write() as session:

@@ -18,6 +18,8 @@ from postil.registry.db.outage import LOST, is_outage, is_write_in_snapshot, una
 
 # To connect, and to be heard at all: a machine that vanished closes no connection.
 _CONNECT_SECONDS = "5"
+# For more threads than a gateway has, so that none waits for another's connection; closed again after use.
+_CONNECTIONS = 59
 # What is deleted is overwritten: reviews hold people's texts.
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "secure_delete=ON")
 # The option of a connection whose transactions only read.
@@ -107,9 +109,9 @@ def alembic_config(connection: Any) -> Config:
 
 def _options(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
-        return {}
+        return {"max_overflow": _CONNECTIONS}
     patience = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
-    return {"pool_pre_ping": True, "connect_args": patience}
+    return {"pool_pre_ping": True, "connect_args": patience, "max_overflow": _CONNECTIONS}
 
 
 def _as_wal(engine: Engine) -> None:

@@ -17,6 +17,7 @@ from postil.registry.db.tables import Event, utcnow
 from postil.registry.errors import TextError
 from postil.registry.names import AdapterName
 from postil.registry.releases.freeze import FREEZE, UNFREEZE
+from postil.registry.releases.sources import SOURCES
 from postil.registry.signing.requirements import REQUIRE
 
 MOVES = ("promote", "rollback")
@@ -24,7 +25,8 @@ MOVES = ("promote", "rollback")
 COLLECT, RESTORE = "collect", "restore"
 # A release (with its number), or an adapter whole (without one), was taken out of service; it is in service again.
 RETIRE, UNRETIRE = "retire", "unretire"
-
+# Events whose subject is a domain.
+OF_DOMAINS = frozenset({REQUIRE, FREEZE, UNFREEZE, SOURCES})
 
 _EVENTS = [(col(Event.sequence), int)]
 _LIVE = Order("live", [(col(Event.subject), str)])
@@ -94,7 +96,7 @@ def _about(domains: Collection[str]) -> ColumnElement[bool]:
     """
     subject = col(Event.subject)
     adapters = (func.substr(subject, 1, len(domain) + 1) == f"{domain}/" for domain in domains)
-    return or_(col(Event.action).in_((REQUIRE, FREEZE, UNFREEZE)) & subject.in_(domains), *adapters)
+    return or_(col(Event.action).in_(OF_DOMAINS) & subject.in_(domains), *adapters)
 
 
 def verify(database: Database) -> AuditReport:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 
 from sqlalchemy import func
@@ -53,12 +52,6 @@ def of_domain(domain: Domain | None) -> DomainQuotas:
     """Read stored figures; those of a later version are ignored."""
     known = {field.name for field in fields(DomainQuotas)}
     return DomainQuotas(**{name: value for name, value in (domain.quotas if domain else {}).items() if name in known})
-
-
-def all_quotas(database: Database) -> Mapping[str, DomainQuotas]:
-    """Return every domain's own figures."""
-    with database.read() as session:
-        return {domain.name: of_domain(domain) for domain in store.domains(session)}
 
 
 def quotas_of(database: Database, name: str) -> DomainQuotas:

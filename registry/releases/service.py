@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from postil.registry.releases.freeze import check_not_frozen
 from postil.registry.releases.history import MOVES, RESTORE, collected, live_history, retired, rollback_number
 from postil.registry.releases.quotas import NO_QUOTAS, DomainQuotas, check_room
 from postil.registry.releases.state import NEWEST_EVENTS, AdapterState, adapter_states
+from postil.registry.releases.walls import check_walls
 from postil.registry.signing.requirements import store_signature, take_signature, verify_required
 from postil.registry.text import kept
 
@@ -55,12 +56,21 @@ class Registry:
     quotas: DomainQuotas = NO_QUOTAS
 
     def publish(
-        self, folder: Path, name: AdapterName, policy: Policy | None, *, note: str, actor: str, source: str = ""
+        self,
+        folder: Path,
+        name: AdapterName,
+        policy: Policy | None,
+        *,
+        note: str,
+        actor: str,
+        source: str = "",
+        scope: Collection[str] | None = None,
     ) -> tuple[Release, bool]:
         """Make a release of the files in ``folder``; returns it and whether it is new, or restored from collection.
 
         ``folder`` comes from ``artifacts.incoming()``; what in it is no part of the adapter is left out. ``source``
-        says where it came from, if not from an upload. Without a ``policy``, the one that is live stays in force.
+        says where it came from, if not from an upload. ``scope`` are the domains that the publisher works on (None:
+        all): a policy may name no others. Without a ``policy``, the one that is live stays in force.
         The same files with the same policy and the same versions of its plugins are the same release; it is there
         again if its files had been collected.
         A ``model.sig`` among them is kept with the release. Raises PreflightError, SignatureError,
@@ -75,6 +85,7 @@ class Registry:
         policy = policy or self._policy_in_force(name)
         calibration = calibration_in(folder)
         built = build(policy, self.plugins, calibration)
+        check_walls(self.database, name.domain, built.fallbacks, scope)
         components = components_of(policy, self.plugins)
         candidate = Release(
             domain=name.domain,

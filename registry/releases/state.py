@@ -51,6 +51,11 @@ class AdapterState:
     retired: Retired = IN_SERVICE
 
     @property
+    def yanked(self) -> frozenset[int]:
+        """The numbers of the yanked releases."""
+        return frozenset(row.number for row in self.releases if row.yanked_at is not None)
+
+    @property
     def live(self) -> int | None:
         """The number of the live release, or None."""
         return self.pointed(STABLE)

@@ -63,13 +63,12 @@ def yank(
             raise ConflictError(f"{ref} is yanked already: {release.yank_reason}")
         release.yanked_at, release.yanked_by, release.yank_reason = utcnow(), actor[:64], reason
         session.add(release)
-        session.flush()
+        store.record(session, actor=actor, action=YANK, subject=str(name), reason=reason, before=ref.number)
         _go_back(session, ref, to, reason=reason, actor=actor, details=details)
         for each in (CANARY, SHADOW):
             found = channel(session, name, each)
             if found.number == ref.number:
                 end(session, found, name, reason=reason, actor=actor, details=details)
-        store.record(session, actor=actor, action=YANK, subject=str(name), reason=reason, before=ref.number)
 
 
 def unyank(database: Database, ref: ReleaseRef, *, reason: str, actor: str) -> None:

@@ -123,7 +123,13 @@ async def running_house(
     base = folder / "base"
     if not base.exists():
         write_base(base)
-    known = {"home": folder / "home", "base_model": str(base), "engine_url": engine_url, **settings}
+    known = {
+        "home": folder / "home",
+        "base_model": str(base),
+        "engine_url": engine_url,
+        "tenant_concurrent_requests": 1024,
+        **settings,
+    }
     loaded = PluginManager(plugins, entry_points=installed, folder=known.get("plugins_dir"), bounds=bounds)
     runtime = build(Settings(**known), loaded)
     app = create_app(runtime)

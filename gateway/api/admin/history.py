@@ -15,13 +15,14 @@ from postil.gateway.api.admin.schemas.events import AuditReport, EventPage, Live
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
+from postil.gateway.threads import Threads
 from postil.registry.accounts import denied_attempts as stored
 from postil.registry.db.paging import DEFAULT_LIMIT
 from postil.registry.names import parse_adapter
 from postil.registry.releases import history
 
 
-def history_routes(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any]:
+def history_routes(registry: RegistryHandle, denied: DeniedAttempts, reports: Threads) -> list[Any]:
     """Return the routes for the event log, its verification, and the releases live at a given time."""
 
     @get("/events", may=Permission.SEE)
@@ -54,7 +55,7 @@ def history_routes(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any
 
     @get("/audit", may=Permission.AUDIT)
     async def audit() -> AuditReport:
-        report = await asyncio.to_thread(history.verify, registry.database())
+        report = await reports.run("", "admins", history.verify, registry.database())
         return AuditReport(events=report.events, first_break=report.first_break)
 
     @get("/live", may=Permission.SEE)

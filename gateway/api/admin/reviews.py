@@ -32,6 +32,7 @@ from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
 from postil.gateway.tenancy.rate_limiter import RequestLimits
+from postil.gateway.threads import Threads
 from postil.registry.db import tables
 from postil.registry.db.paging import DEFAULT_LIMIT
 from postil.registry.releases import history
@@ -87,13 +88,13 @@ def review_routes(
 
 
 def admin_review_routes(
-    registry: RegistryHandle, reviewing: Reviews, denied: DeniedAttempts, readings: ReadingLog
+    registry: RegistryHandle, reviewing: Reviews, denied: DeniedAttempts, readings: ReadingLog, reports: Threads
 ) -> list[Any]:
     """Return the routes with which reviewers list, assign and decide reviews, and admins delete them."""
-    return [*_reading(registry, denied, readings), *_deciding(registry, reviewing), *_deleting(registry)]
+    return [*_reading(registry, denied, readings, reports), *_deciding(registry, reviewing), *_deleting(registry)]
 
 
-def _reading(registry: RegistryHandle, denied: DeniedAttempts, readings: ReadingLog) -> list[Any]:
+def _reading(registry: RegistryHandle, denied: DeniedAttempts, readings: ReadingLog, reports: Threads) -> list[Any]:
     @get("/reviews", may=Permission.REVIEW)
     async def listed(
         request: AnyRequest,
@@ -130,7 +131,7 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts, readings: Reading
         instant = None if since is None else history.parse_instant(since)
         name = adapter_name(domain, adapter)
         await readings.note_export(actor(request), str(name))
-        found = await asyncio.to_thread(examples.examples, registry.get(), name, instant)
+        found = await reports.run(domain, actor(request), examples.examples, registry.get(), name, instant)
         return ExamplePage(data=[Example(**row) for row in found])
 
     return [listed, shown, labelled]

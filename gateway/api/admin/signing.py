@@ -10,11 +10,11 @@ from litestar import get, put
 from litestar.params import FromPath, JSONBody
 
 from postil.gateway.api.admin.params import After, AnyRequest, Limit, actor
-from postil.gateway.api.admin.schemas.signing import Domain, DomainPage, show_domain, show_quotas
+from postil.gateway.api.admin.schemas.signing import Domain, DomainPage, show_domain
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.db.paging import DEFAULT_LIMIT, Order, page_of
-from postil.registry.releases.quotas import NO_QUOTAS, DomainQuotas, all_quotas
+from postil.registry.releases.quotas import DomainQuotas
 from postil.registry.signing.requirements import Requirement, SignatureGate, require, requirements
 
 _BY_NAME = Order("domains", [("domain", str)])
@@ -34,15 +34,12 @@ def signing_routes(registry: RegistryHandle, signatures: SignatureGate, defaults
     async def domains(after: After = None, limit: Limit = DEFAULT_LIMIT) -> DomainPage:
         found = await asyncio.to_thread(requirements, registry.database())
         page = page_of(found, _BY_NAME, after, limit, lambda one: [one.domain])
-        own = await asyncio.to_thread(all_quotas, registry.database())
-        shown = [show_domain(one, show_quotas(own.get(one.domain, NO_QUOTAS), defaults)) for one in page.items]
-        return DomainPage(data=shown, next=page.next)
+        return DomainPage(data=[show_domain(one, defaults) for one in page.items], next=page.next)
 
     @put("/domains/{domain:str}/signing-keys", may=Permission.ADMINISTER)
     async def signing_keys(request: AnyRequest, domain: FromPath[str], data: JSONBody[KeysBody]) -> Domain:
         made = await asyncio.to_thread(_change, registry, signatures, domain, data, actor(request))
-        own = await asyncio.to_thread(all_quotas, registry.database())
-        return show_domain(made, show_quotas(own.get(domain, NO_QUOTAS), defaults))
+        return show_domain(made, defaults)
 
     return [domains, signing_keys]
 

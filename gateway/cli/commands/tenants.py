@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from postil.gateway.cli.api_client import call, call_list, connected
+from postil.gateway.cli.commands.incident import admit, refuse
 from postil.gateway.cli.commands.keys import Expires
 from postil.gateway.cli.commands.usage import in_short
 from postil.gateway.cli.commands.usage import limit as limit_tenant
@@ -38,6 +39,8 @@ def make_cli() -> typer.Typer:
     cli.command("forget")(forget)
     cli.command("limit")(limit_tenant)
     cli.command("rights")(rights)
+    cli.command()(refuse)
+    cli.command()(admit)
     return cli
 
 
@@ -57,11 +60,12 @@ def list_tenants(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJso
             ", ".join(tenant["rights"]),
             in_short(tenant["limits"]),
             short_time(tenant["created"]),
+            f"refused: {tenant['refused']['reason']}" if tenant["refused"] else "",
         )
         for tenant in found.data
     ]
     print_table(
-        ["tenant", "domains", "default", "keys", "rights", "limits", "created (UTC)"],
+        ["tenant", "domains", "default", "keys", "rights", "limits", "created (UTC)", "state"],
         rows,
         empty="there are no tenants yet; add one with `postil tenants add NAME --domain healthcare`",
     )

@@ -14,6 +14,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 from rich.console import Console
 
+from postil.gateway.api.key_connections import KeyConnections
 from postil.gateway.api.openai.completions import CompletionsShortcut
 from postil.gateway.server.shutdown import Server, configured
 from postil.gateway.server.sockets import share
@@ -79,7 +80,8 @@ def _application(worker: Worker, forward: Forward) -> ASGIApp:
         await forward.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    return CompletionsShortcut(worker.parts(), others)
+    app = CompletionsShortcut(worker.parts(), others)
+    return KeyConnections(app, lambda: worker.directory, worker.settings.tenant_connections)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from postil.registry.accounts.keys import Role
 from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM
-from tests.gateway.conftest import House, running_house
+from tests.gateway.conftest import House, bearer, running_house
 from tests.gateway.tenancy.test_roles import Staff, staff
 
 RELEASES = "/api/v1/adapters/healthcare/triage/releases"
@@ -19,7 +20,7 @@ QUOTAS = "/api/v1/domains/healthcare/quotas"
 
 async def upload(house: House, seed: int) -> Any:
     """Publish an adapter with weights of its own."""
-    return await house.upload("healthcare/triage", write_adapter(house.folder / f"adapter{seed}", seed=seed))
+    return await house.upload("healthcare/triage", write_adapter(house.folder / uuid.uuid4().hex, seed=seed))
 
 
 async def test_a_domain_that_is_full_takes_no_release_until_an_admin_raises_its_quota(
@@ -62,8 +63,9 @@ async def slowly(gate: asyncio.Event) -> AsyncIterator[bytes]:
 
 async def send(publisher: Staff, gate: asyncio.Event) -> int:
     """An upload that takes its time; its status."""
-    headers = {"content-type": "multipart/form-data; boundary=x"}
-    return await publisher.status("POST", RELEASES, content=slowly(gate), headers=headers)
+    headers = {"content-type": "multipart/form-data; boundary=x", **bearer(publisher.key)}
+    response = await publisher.house.client.post(RELEASES, content=slowly(gate), headers=headers)
+    return response.status_code
 
 
 async def test_one_publisher_has_so_many_uploads_on_their_way_and_others_still_publish(

@@ -100,6 +100,26 @@ def test_what_was_fetched_is_found_again_without_the_hub(tmp_path: Path, hub: Hu
     assert ask(BASE_ID, tmp_path, hub.url) == first
 
 
+@pytest.mark.parametrize("revision", ["", "@main"])
+def test_a_base_whose_branch_moves_stays_what_it_was_at_the_first_start(
+    tmp_path: Path, hub: Hub, revision: str
+) -> None:
+    first = ask(BASE_ID + revision, tmp_path, hub.url)
+    repo = hub.repos[BASE_ID]
+    repo.commit({**repo.commits[first["revision"]], "README.md": b"moved"})
+    assert ask(BASE_ID + revision, tmp_path, hub.url) == first
+    newest = repo.branches["main"]
+    assert ask(f"{BASE_ID}@{newest}", tmp_path, hub.url)["revision"] == newest
+    assert ask(BASE_ID + revision, tmp_path, hub.url) == first
+
+
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_a_base_whose_noted_revision_cannot_be_read_is_not_fetched_anew(tmp_path: Path, hub: Hub, content: str) -> None:
+    ask(BASE_ID, tmp_path, hub.url)
+    (tmp_path / "base" / "revisions.json").write_text(content)
+    assert "put it back, or delete it" in ask(BASE_ID, tmp_path, hub.url)["refused"]
+
+
 @pytest.mark.parametrize("wanted", ["tiny/unknown", f"{BASE_ID}@nowhere"])
 def test_an_unknown_id_is_refused_in_one_sentence(tmp_path: Path, hub: Hub, wanted: str) -> None:
     sentence = ask(wanted, tmp_path, hub.url)["refused"]

@@ -77,12 +77,10 @@ def test_what_takes_back_works_in_a_frozen_domain(frozen: Registry) -> None:
     yank(database, TRIAGE.release(4), reason="it harms", actor="bob")
     retire.retire_release(database, TRIAGE.release(2), reason="", actor="bob")
     retire.retire_adapter(database, CODING, reason="", actor="bob")
-    for way in (
-        lambda: unyank(database, TRIAGE.release(4), reason="", actor="bob"),
-        lambda: retire.restore_adapter(database, CODING, reason="", actor="bob"),
-    ):
-        with pytest.raises(ConflictError, match="is frozen"):
-            way()
+    with pytest.raises(ConflictError, match="is frozen"):
+        unyank(database, TRIAGE.release(4), reason="", actor="bob")
+    with pytest.raises(ConflictError, match="is frozen"):
+        retire.restore_adapter(database, CODING, reason="", actor="bob")
 
 
 def test_other_domains_go_on(frozen: Registry, publish: Publish) -> None:

@@ -11,7 +11,7 @@ from postil.registry.names import AdapterName
 from postil.registry.policy.policy import parse_policy
 from postil.registry.releases import history
 from postil.registry.releases.garbage import collect_garbage
-from postil.registry.releases.quotas import NO_QUOTAS, DomainQuotas, all_quotas, of_domain, quotas_of, set_quotas
+from postil.registry.releases.quotas import NO_QUOTAS, DomainQuotas, of_domain, quotas_of, set_quotas
 from postil.registry.releases.service import Registry
 from tests.fakes.adapters import write_adapter
 
@@ -62,7 +62,7 @@ def test_a_domains_own_figures_hold_before_the_gateways(registry: Registry) -> N
     wanted = DomainQuotas(releases=5, review_days=7)
     for _ in range(2):
         set_quotas(database, "healthcare", wanted, reason="small", actor="ann")
-    assert all_quotas(database) == {"healthcare": wanted}
+    assert quotas_of(database, "healthcare") == wanted
     assert wanted.over(DomainQuotas(releases=9, artifact_mib=3)) == DomainQuotas(
         releases=5, artifact_mib=3, review_days=7
     )

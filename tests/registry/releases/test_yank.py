@@ -59,7 +59,7 @@ def test_yanking_the_live_release_rolls_back_in_the_same_transaction(three: Regi
     state = yanked(three, 3)
     assert (state.live, state.previous) == (2, 1)
     actions = [(event.action, event.before, event.after, event.reason) for event in state.events[-2:]]
-    assert actions == [("rollback", 3, 2, "it harms"), ("yank", 3, None, "it harms")]
+    assert actions == [("yank", 3, None, "it harms"), ("rollback", 3, 2, "it harms")]
     assert first_break(history.log(three.database)) is None
 
 

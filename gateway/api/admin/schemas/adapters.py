@@ -57,10 +57,19 @@ class _Published(msgspec.Struct, kw_only=True):
     actor: str
 
 
+class Yank(msgspec.Struct, kw_only=True):
+    """When a release was taken back for the harm that it does, by whom, and why."""
+
+    at: str
+    actor: str
+    reason: str
+
+
 class Release(_Published, kw_only=True):
-    """A release: its contents, its publisher, its time of publication, and the note."""
+    """A release: its contents, its publisher, its time of publication, the note, and whether it was yanked."""
 
     created: str
+    yanked: Yank | None
 
 
 class PublishedRelease(_Published, kw_only=True):
@@ -186,7 +195,7 @@ def show_releases(
 
 def show_release(row: tables.Release, plugins: PluginManager) -> Release:
     """Convert one release."""
-    return Release(**_published(row, plugins), created=stamp(row.created_at))
+    return Release(**_published(row, plugins), created=stamp(row.created_at), yanked=_yank(row))
 
 
 def show_published(row: tables.Release, plugins: PluginManager, *, created: bool, policy_from: str) -> PublishedRelease:
@@ -211,6 +220,12 @@ def _published(row: tables.Release, plugins: PluginManager) -> dict[str, Any]:
         "note": row.note,
         "actor": row.actor,
     }
+
+
+def _yank(row: tables.Release) -> Yank | None:
+    if row.yanked_at is None:
+        return None
+    return Yank(at=stamp(row.yanked_at), actor=row.yanked_by or "", reason=row.yank_reason)
 
 
 def _pins(pins: Mapping[str, int], caller: Caller) -> dict[str, int]:

@@ -120,7 +120,10 @@ def test_vllms_own_reload_after_an_eviction_gets_what_was_verified_though_the_fi
 def test_files_that_change_between_the_check_and_the_load_are_not_what_is_loaded(
     manager: Manager, artifact: Path
 ) -> None:
-    manager.before_reading = lambda: (artifact / "adapter_model.safetensors").write_bytes(b"tampered") and None
+    def tamper() -> None:
+        (artifact / "adapter_model.safetensors").write_bytes(b"tampered")
+
+    manager.before_reading = tamper
     assert manager._load_adapter(request_for(artifact))[1] == b"weights"
 
 
