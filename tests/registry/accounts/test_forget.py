@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 from sqlmodel import select
@@ -17,7 +18,7 @@ from postil.registry.reviews.reviews import ReviewRequest, open_review
 
 def fill(database: Database, name: str) -> None:
     """Everything that may be kept of a tenant, once."""
-    ref, now = {"domain": "healthcare", "adapter": "triage", "number": 1}, utcnow()
+    now, ref = utcnow(), dict[str, Any](domain="healthcare", adapter="triage", number=1)
     open_review(database, ReviewRequest(ReleaseRef("healthcare", "triage", 1), name, {}, "x", "why", [], None))
     with database.write() as session:
         session.add(Pin(tenant=name, **ref))
