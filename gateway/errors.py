@@ -28,13 +28,15 @@ GatewayError
 ├── RegistryUnavailableError 503  the registry, or the disk under it, takes nothing now; what is live is served on
 ├── EngineRefusedError     any  what the engine said of the request, passed on
 └── EngineUnavailableError 503  the engine, or the gateway itself, is not ready; nothing was answered
-    └── EngineKeyRefusedError  503  the engine does not take the key that the gateway sends it
+    ├── EngineKeyRefusedError  503  the engine does not take the key that the gateway sends it
+    └── PolicyRefusedError     502  the engine refuses what a release's policy asks, whatever the client sent
 
 SettingsError                   a setting that cannot be: the gateway does not start
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -200,6 +202,15 @@ class EngineKeyRefusedError(EngineUnavailableError):
         super().__init__("the engine refuses the gateway's key; set POSTIL_ENGINE_API_KEY to one that it takes")
 
 
+class PolicyRefusedError(EngineUnavailableError):
+    status = 502
+    code = "policy_refused"
+
+    def __init__(self, release: str) -> None:
+        super().__init__(f"the engine refuses what the policy of {release} asks of it; ask its publisher to correct it")
+        self.retry_after = None
+
+
 class TooManyConnectionsError(GatewayError):
     status = 503
     type = "service_unavailable"
@@ -245,3 +256,12 @@ class EngineRefusedError(Exception):
         super().__init__(f"the engine answered {status}")
         self.status = status
         self.body = body
+
+    @property
+    def message(self) -> str:
+        """The engine's sentence, in one line."""
+        try:
+            said = json.loads(self.body)["error"]["message"]
+        except (ValueError, TypeError, KeyError):
+            return str(self)
+        return " ".join(str(said).split())[:300]

@@ -24,6 +24,8 @@ SUMMARIES: Mapping[str, str] = MappingProxyType({
     f"PUT {_ADAPTER}/channels/{{which}}": "Set a canary or a shadow",
     f"DELETE {_ADAPTER}/channels/{{which}}": "End a canary or a shadow",
     f"GET {_ADAPTER}/agreement": "Report how often shadows gave the same answer",
+    f"GET {_ADAPTER}/releases/{{number}}/evidence": "Report what requests have shown of a release, of all tenants",
+    f"GET {_ADAPTER}/releases/{{number}}/evidence/tenants": "List what each tenant's requests have shown of a release",
     f"PUT {_ADAPTER}/pins/{{tenant}}": "Pin a tenant to a release",
     f"DELETE {_ADAPTER}/pins/{{tenant}}": "Take a tenant's pin away",
     f"POST {_ADAPTER}/retire": "Take an adapter out of service",

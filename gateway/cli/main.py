@@ -54,8 +54,10 @@ def make_cli() -> typer.Typer:
     cli.command()(yank.unyank)
     cli.add_typer(adapters.make_releases_cli(), name="releases")
     cli.add_typer(adapters.make_cli(), name="adapters")
-    for command in (channels.canary, channels.shadow, channels.agreement, channels.pin, channels.unpin):
+    for command in (channels.canary, channels.shadow, channels.agreement, channels.evidence):
         cli.command()(command)
+    cli.command()(channels.pin)
+    cli.command()(channels.unpin)
     cli.command()(diff.diff)
     cli.command()(gc.gc)
     cli.command()(train.train)

@@ -12,6 +12,7 @@ from postil.gateway.control.auto_rollback import AutoRollback, RollbackCause
 from postil.gateway.control.catalog_sync import CatalogSync
 from postil.gateway.control.change_feed import AdapterFeed, RemoteChanges
 from postil.gateway.control.engine_handle import EngineHandle
+from postil.gateway.control.evidence_ledger import EvidenceLedger
 from postil.gateway.control.key_feed import KeyFeed
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.publish import PublishService
@@ -58,6 +59,7 @@ class Runtime:
     scheduler: Scheduler
     limits: RateLimiter
     ledger: UsageLedger
+    evidence: EvidenceLedger
     shadows: Shadows
     # Registry and changes.
     registry: RegistryHandle

@@ -27,7 +27,8 @@ class CompletionRequest:
 
     ``deadline`` is until when its client waits for its turn, by ``time.monotonic``, if it said so. ``release`` answers
     it whatever ``model`` says: only the gateway itself sets that, for copies to a shadow. ``size`` is that of the body
-    in bytes, ``output_tokens`` the most that an answer may have, ``window`` the engine's context in tokens.
+    in bytes, ``output_tokens`` the most that an answer may have, ``schema_bytes`` the most for schemas and tools,
+    ``window`` the engine's context in tokens.
     """
 
     kind: Kind
@@ -40,6 +41,7 @@ class CompletionRequest:
     release: LoadedRelease | None = None
     size: int = 0
     output_tokens: int | None = None
+    schema_bytes: int | None = None
     window: int | None = None
 
 
@@ -200,18 +202,21 @@ def _refuse_other_outputs(body: Mapping[str, Any], release: LoadedRelease) -> No
         )
 
 
+def probe_base() -> dict[str, Any]:
+    """A request for one token, whatever it is: no grammar is compiled for it, so that it waits for nobody's."""
+    return {"model": "base", "messages": [{"role": "user", "content": "Yes or no?"}], "max_tokens": 1}
+
+
 def warm_up_base() -> dict[str, Any]:
-    """A request that makes the engine go through prefill, decoding and structured output once."""
-    return {
-        "model": "base",
-        "messages": [{"role": "user", "content": "Yes or no?"}],
-        "max_tokens": 8,
-        "logprobs": True,
-        "structured_outputs": {"choice": ["yes", "no"]},
-    }
+    """A request that makes the engine go through prefill and decoding once."""
+    return {**probe_base(), "max_tokens": 8, "logprobs": True}
 
 
 def warm_up(release: LoadedRelease) -> dict[str, Any]:
-    """A request to a release as a client's would be, a short one."""
+    """A request to a release as a client's would be, a short one. A schema is left out: it may take long to compile."""
     body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
-    return build_engine_request(CompletionRequest(Kind.CHAT, body, None, False, False), release, "postil-warm-up")
+    ask = CompletionRequest(Kind.CHAT, body, None, False, False)
+    payload = build_engine_request(ask, release, "postil-warm-up")
+    if "choice" not in (release.constraint or {}):
+        payload.pop("structured_outputs", None)
+    return payload

@@ -16,6 +16,7 @@ from postil.gateway.control.catalog_sync import CatalogSync
 from postil.gateway.control.change_feed import AdapterFeed, RemoteChanges
 from postil.gateway.control.disk import FreeSpace
 from postil.gateway.control.engine_handle import EngineHandle
+from postil.gateway.control.evidence_ledger import EvidenceLedger
 from postil.gateway.control.garbage import collect_garbage
 from postil.gateway.control.key_feed import KeyFeed
 from postil.gateway.control.locks import AdapterLocks
@@ -36,9 +37,11 @@ from postil.gateway.engine.process import launch_args as command
 from postil.gateway.engine.process.child import EngineProcess
 from postil.gateway.engine.scheduler.scheduler import Scheduler, make_scheduler
 from postil.gateway.inference.context import InferenceContext
+from postil.gateway.inference.grammars import GrammarGate
 from postil.gateway.inference.label_prefill import LabelPrefixes
 from postil.gateway.inference.metering import UsageMeter
 from postil.gateway.inference.pipeline import answered
+from postil.gateway.inference.policy_trial import PolicyTrials
 from postil.gateway.inference.routing.catalog_holder import CatalogChange, CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
@@ -52,7 +55,7 @@ from postil.gateway.settings import Settings
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.directory import Directory, admin_key, read_directory
-from postil.gateway.tenancy.rate_limiter import RateLimiter
+from postil.gateway.tenancy.rate_limiter import LocalLimits, RateLimiter
 from postil.gateway.tenancy.usage_ledger import UsageLedger
 from postil.gateway.tenancy.window_counts import WindowCounts
 from postil.gateway.threads import ThreadPools
@@ -102,7 +105,10 @@ def build(
     limits = RateLimiter(counts, grammars=settings.tenant_grammars_per_minute)
     ledger = UsageLedger(registry.database, counts, callers.limited)
     causes: asyncio.Queue[RollbackCause] = asyncio.Queue()
-    monitor = Monitor(causes.put_nowait, partial(Comparison, alpha=settings.auto_rollback_alpha))
+    compare = partial(Comparison, alpha=settings.auto_rollback_alpha)
+    evidence = EvidenceLedger(registry.database)
+    monitor = Monitor(causes.put_nowait, compare, keep=evidence.add)
+    evidence.on_users = monitor.used_by
     reviews = Reviews(
         registry.database,
         Webhooks(settings.webhook_key),
@@ -117,6 +123,8 @@ def build(
         UsageMeter(ledger, limits),
         LocalLeases(engine.ready, scheduler),
         reviews,
+        PolicyTrials(),
+        GrammarGate(LocalLimits(limits)),
     )
     shadows = Shadows(
         partial(answered, plain.for_shadows()), lambda counts: agreements.add(registry.database(), counts)
@@ -155,6 +163,7 @@ def build(
         scheduler=scheduler,
         limits=limits,
         ledger=ledger,
+        evidence=evidence,
         shadows=shadows,
         registry=registry,
         engine=engine,
@@ -235,7 +244,9 @@ def open_registry(settings: Settings, plugins: PluginManager, base: BaseModel) -
     database.migrate()
     artifacts = LocalStore.open(settings.artifact_folder, shared=settings.shared_with_group)
     artifacts.clear_incoming()
-    registry = Registry(database, artifacts, base, plugins, settings.max_lora_rank, settings.domain_quotas)
+    registry = Registry(
+        database, artifacts, base, plugins, settings.max_lora_rank, settings.window, settings.domain_quotas
+    )
     if settings.demo:
         demo.seed(registry)
     return registry
@@ -246,7 +257,7 @@ def launcher(settings: Settings, base: BaseModel, socket: Path) -> Callable[[], 
     cpu = command.on_cpu()
     return lambda: EngineProcess(
         command.command(settings, base.path.resolve(), socket, cpu=cpu),
-        command.environment(os.environ, cpu=cpu),
+        command.environment(os.environ, settings, cpu=cpu),
         socket,
         settings.home / "logs" / "engine.log",
     )

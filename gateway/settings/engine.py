@@ -18,7 +18,9 @@ class EngineSettings(BaseSettings):
         default=None, description="URL of a vLLM of your own; unset, the gateway starts vLLM as a child process."
     )
     engine_api_key: SecretStr | None = Field(
-        default=None, description="Sent to that vLLM as `Authorization: Bearer` with every request; shown nowhere."
+        default=None,
+        description="Sent to that vLLM as `Authorization: Bearer` with every request; shown nowhere."
+        " `POSTIL_ENGINE_API_KEY_FILE` names a file with it.",
     )
     engine_args: str = Field(default="", repr=False, description="More arguments for the child vLLM's command line.")
     engine_start_seconds: float = Field(

@@ -19,6 +19,7 @@ from postil.registry.db.tables import Key, Tenant, utcnow
 from postil.registry.errors import ConflictError, KeyRefusedError, NotFoundError
 from postil.registry.names import parse_domain
 from postil.registry.releases.channels import unpin_everywhere
+from postil.registry.releases.evidence import forget_tenant
 from postil.registry.text import needed
 
 REFUSE, ADMIT = "tenant-refuse", "tenant-admit"
@@ -69,6 +70,7 @@ def remove_tenant(database: Database, name: str, *, actor: str) -> None:
         tenant = _existing(session, name)
         revoke_all(session, name, reason="the tenant was removed", actor=actor)
         unpin_everywhere(session, name, actor=actor)
+        forget_tenant(session, name)
         session.delete(tenant)
         store.record(session, actor=actor, action="tenant-remove", subject=name, reason="")
 

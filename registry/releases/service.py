@@ -22,6 +22,7 @@ from postil.registry.errors import ConflictError
 from postil.registry.names import AdapterName
 from postil.registry.policy.components import components_of, digest, record
 from postil.registry.policy.policy import Policy, build, policy_from
+from postil.registry.policy.publishable import check_publishable
 from postil.registry.preflight.preflight import preflight
 from postil.registry.releases.channels import (
     ANY,
@@ -45,13 +46,17 @@ from postil.registry.text import kept
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The use cases over one database, one artifact store, one base model and the installed plugins."""
+    """The use cases over one database, one artifact store, one base model and the installed plugins.
+
+    ``window`` is the engine's context in tokens, None where it is not known.
+    """
 
     database: Database
     artifacts: ArtifactStore
     base: BaseModel
     plugins: PluginManager
     max_rank: int
+    window: int | None = None
     # What a domain may keep that has no figures of its own.
     quotas: DomainQuotas = NO_QUOTAS
 
@@ -83,6 +88,7 @@ class Registry:
         preflight(folder, self.base, self.max_rank)
         keep_the_adapter(folder)
         policy = policy or self._policy_in_force(name)
+        check_publishable(policy, self.window)
         calibration = calibration_in(folder)
         built = build(policy, self.plugins, calibration)
         check_walls(self.database, name.domain, built.fallbacks, scope)

@@ -57,7 +57,9 @@ def publish_routes(
             work = publishing.publish(take, name, policy, note=note, actor=actor(request), scope=caller.scope)
             made = await _while_wanted(request, work)
         policy_from = "policy.yaml" if made.policy_found else "request" if policy else "in force"
-        return show_published(made.release, plugins, created=made.created, policy_from=policy_from)
+        return show_published(
+            made.release, plugins, created=made.created, policy_from=policy_from, warnings=made.warnings
+        )
 
     return [publish]
 

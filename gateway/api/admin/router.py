@@ -9,6 +9,7 @@ from postil.gateway.api.admin.auth import require_permission
 from postil.gateway.api.admin.channels import channel_routes
 from postil.gateway.api.admin.diff import compare_routes
 from postil.gateway.api.admin.domains import domain_routes
+from postil.gateway.api.admin.evidence import evidence_routes
 from postil.gateway.api.admin.export import export_routes
 from postil.gateway.api.admin.gc import gc_routes
 from postil.gateway.api.admin.history import history_routes
@@ -46,6 +47,7 @@ def admin_router(runtime: Runtime) -> Router:
                 *export_routes(registry, reports),
                 *channel_routes(releases, registry, view, runtime.shadows),
                 *retire_routes(RetireService(registry, releases), view),
+                *evidence_routes(registry),
                 *yank_routes(releases, view),
                 *admin_review_routes(registry, runtime.reviews, denied, runtime.readings, reports),
                 *history_routes(registry, denied, reports),

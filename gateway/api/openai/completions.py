@@ -21,7 +21,6 @@ from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.cost import CostLimits, check_cost
 from postil.gateway.inference.deadline import timed
 from postil.gateway.inference.formats import Kind
-from postil.gateway.inference.grammars import check_grammars
 from postil.gateway.inference.pipeline import JSON, PipelineResponse, complete
 from postil.gateway.inference.request import CompletionRequest, parse
 from postil.gateway.tenancy.denied_attempts import DeniedSink
@@ -89,10 +88,7 @@ async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Re
         wire.told = await parts.limits.admit(caller.limits)
         try:
             ask = timed(parse(kind, await _body(receive, parts.body_limit)), scope["headers"])
-            limits = parts.cost.for_tenant(caller.limits)
-            ask = check_cost(ask, limits)
-            if (grammar := check_grammars(ask.body, caller, limits)) is not None:
-                await parts.limits.compile(caller.name, grammar)
+            ask = check_cost(ask, parts.cost.for_tenant(caller.limits))
             await _until_gone(_answer(parts, caller, ask, wire), receive)
         finally:
             parts.limits.left(caller.limits)

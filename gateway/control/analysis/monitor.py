@@ -76,17 +76,22 @@ class Regression:
 
 
 class Monitor:
-    """Runs at most one comparison per adapter; calls ``report`` once per regression. ``clock`` returns seconds."""
+    """Runs at most one comparison per adapter; calls ``report`` once per regression. ``clock`` returns seconds.
+
+    ``keep`` is told of every request that is evidence, compared or not.
+    """
 
     def __init__(
         self,
         report: Callable[[Regression], None],
         compare: Callable[[], Comparison],
         clock: Callable[[], float] = time.monotonic,
+        keep: Callable[[ReleaseRef, Seen], None] = lambda ref, seen: None,
     ) -> None:
         self._report = report
         self._compare = compare
         self._clock = clock
+        self._keep = keep
         self._pace = Pace()
         self._past: dict[ReleaseRef, deque[Seen]] = {}
         self._watches: dict[str, Watch] = {}
@@ -156,6 +161,7 @@ class Monitor:
         self._watches[name] = watch
 
     def _seen(self, why: str, ref: ReleaseRef, seen: Seen) -> None:
+        self._keep(ref, seen)
         if why == STABLE:
             self._past.setdefault(ref, deque(maxlen=_KEPT)).append(seen)
         watch = self.watch(ref.name)
