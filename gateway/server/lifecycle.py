@@ -82,6 +82,7 @@ class Lifecycle:
             ("reconciler", reconciler.run),
             ("shadows", runtime.shadows.run),
             ("reviews", runtime.reviews.run),
+            ("upkeep", runtime.upkeep.run),
             ("usage", runtime.ledger.run),
             ("evidence", runtime.evidence.run),
             (_ENGINE, supervisor.run),
