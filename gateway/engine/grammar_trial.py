@@ -58,6 +58,7 @@ class GrammarTrial:
         process = await asyncio.create_subprocess_exec(
             *self._command,
             str(base),
+            str(os.getpid()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
