@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _CHILD = "postil.gateway.engine.grammar_child"
 _REFUSED, _NOT_TRIED = 3, 4
 # Of the whole process, most of which goes into its imports.
-_SECONDS = 120.0
+_SECONDS = 300.0
 
 
 class GrammarTrial:
