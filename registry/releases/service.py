@@ -37,6 +37,7 @@ from postil.registry.releases.channels import (
 )
 from postil.registry.releases.freeze import check_not_frozen
 from postil.registry.releases.history import MOVES, RESTORE, collected, live_history, retired, rollback_number
+from postil.registry.releases.quotas import NO_QUOTAS, DomainQuotas, check_room
 from postil.registry.releases.state import NEWEST_EVENTS, AdapterState, adapter_states
 from postil.registry.releases.walls import check_walls
 from postil.registry.signing.requirements import store_signature, take_signature, verify_required
@@ -56,6 +57,8 @@ class Registry:
     plugins: PluginManager
     max_rank: int
     window: int | None = None
+    # What a domain may keep that has no figures of its own.
+    quotas: DomainQuotas = NO_QUOTAS
 
     def publish(
         self,
@@ -75,8 +78,8 @@ class Registry:
         all): a policy may name no others. Without a ``policy``, the one that is live stays in force.
         The same files with the same policy and the same versions of its plugins are the same release; it is there
         again if its files had been collected.
-        A ``model.sig`` among them is kept with the release. Raises PreflightError, SignatureError or
-        PolicyError, and then nothing has changed.
+        A ``model.sig`` among them is kept with the release. Raises PreflightError, SignatureError,
+        QuotaError or PolicyError, and then nothing has changed.
         """
         kept(note, "note")
         with self.database.read() as session:
@@ -108,8 +111,11 @@ class Registry:
             actor=actor,
         )
         with self.artifacts.naming():
-            vetted = verify_required(self.database, name.domain, folder_digest(folder), signature)
-            candidate.artifact = self.artifacts.put(folder)
+            candidate.artifact = folder_digest(folder)
+            vetted = verify_required(self.database, name.domain, candidate.artifact, signature)
+            size = sum(file.stat().st_size for file in folder.iterdir())
+            check_room(self.database, self.artifacts, candidate, size, self.quotas)
+            self.artifacts.put(folder)
             with self.database.write() as session:
                 release, new = _publish(session, candidate, name)
                 store_signature(session, release, vetted, actor=actor)

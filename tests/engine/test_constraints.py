@@ -72,9 +72,9 @@ def test_answers_to_a_policys_schema_do_not_end_in_white_space(served: Served, k
 
 
 async def test_the_compiler_is_tried_with_the_bases_own_tokenizer(served: Served) -> None:
-    good = {"type": "object", "properties": {"a": {**STRING, "maxLength": 20}}}
+    good: dict[str, Any] = {"type": "object", "properties": {"a": {**STRING, "maxLength": 20}}}
     await GrammarTrial().compile(Output(json_schema=good).constraint(), base(served))
-    pattern = {"type": "object", "properties": {"a": {**STRING, "pattern": "(?=a)("}}}
+    pattern: dict[str, Any] = {"type": "object", "properties": {"a": {**STRING, "pattern": "(?=a)("}}}
     with pytest.raises(PolicyError, match="vLLM cannot compile it"):
         await GrammarTrial().compile(Output(json_schema=pattern).constraint(), base(served))
     with pytest.raises(PolicyError, match="for too long"):
