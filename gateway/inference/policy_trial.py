@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 # Who asks, where an engine keeps count: no tenant has such a name.
 ASKED_BY = "postil-trial"
 _SECONDS = 60.0
+# Where a client waits for it.
+_SHORT_SECONDS = 10.0
 # So long what was found of a release stands: a flood of refused requests asks once.
 _KEPT_SECONDS = 60.0
 _MOST_KEPT = 1024
@@ -56,17 +58,18 @@ class PolicyTrials:
             if known is None or known[0] <= self._clock():
                 if len(self._found) >= _MOST_KEPT:
                     self._found.clear()
-                known = self._found[release.ref] = (self._clock() + _KEPT_SECONDS, await refusal(client, release))
+                reason = await refusal(client, release, seconds=_SHORT_SECONDS)
+                known = self._found[release.ref] = (self._clock() + _KEPT_SECONDS, reason)
         return known[1] is not None
 
 
-async def refusal(client: EngineClient, release: LoadedRelease) -> str | None:
+async def refusal(client: EngineClient, release: LoadedRelease, *, seconds: float = _SECONDS) -> str | None:
     """Why the engine refuses a short request under a release's policy; None where it answers, or says nothing in time.
 
     The release has to be loaded. Raises EngineUnavailableError.
     """
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(seconds):
             await client.post(Kind.CHAT.value, trial_request(release))
     except EngineRefusedError as error:
         lost = error.status == 404 and release.engine_name.encode() in error.body
