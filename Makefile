@@ -3,7 +3,7 @@ ENGINE ?= cpu
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-PINS := $(wildcard deploy/requirements/*.txt)
+PINS := $(wildcard deploy/requirements/*.txt) deploy/requirements/hashes.lock
 READY := $(VENV)/.ready-$(ENGINE)
 READY_DEV := $(VENV)/.ready-$(ENGINE)-dev
 TYPES := build/types/postil
@@ -11,7 +11,7 @@ FAST := $(BIN)/pytest -n 2 --dist worksteal -m "not engine and not tune"
 COVERED := tests/plugins tests/registry
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-fast coverage check audit docs bench simulate chaos clean
+.PHONY: help setup serve train test test-fast coverage check audit docs bench simulate chaos fields clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ simulate: $(READY_DEV)  ## Simulate automatic rollback: false alarms beside a ho
 
 chaos: $(READY_DEV)  ## Break every part under load, and print what was lost (nothing) and what was wrong (nothing)
 	$(BIN)/python -m tests.chaos
+
+fields: $(READY_DEV)  ## Try every request field on the real engine, alone and beside others
+	$(BIN)/python -m tests.fields
 
 clean:  ## Remove what was built; .postil, your data, stays
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -14,6 +14,7 @@ GatewayError
 ├── TooLargeError          413  the body is over the limit
 ├── RequestsLimitedError   429  the tenant has used up its requests, or has too many at a time
 ├── TokensLimitedError     429  the tenant has used up its tokens
+├── UploadsLimitedError    429  the publisher has as many uploads on their way as it may
 ├── QueueFullError         429  as many requests wait for the engine as may
 ├── DeadlinePassedError    504  the request waited until its time was over, and was not sent to the engine
 ├── SourceUnavailableError 502  the hub that a release was to come from does not answer
@@ -22,17 +23,20 @@ GatewayError
 ├── UnvalidatedError       502  the answer failed validation and the policy has no fallback for it
 ├── ConnectionsLimitedError 429  as many requests of one key run as may
 ├── TooManyConnectionsError 503  as many connections are open as may be
+├── InsufficientStorageError 507  the disk has no room for it
 ├── BusyError              503  as much slow work of this kind is under way as may
 ├── RegistryUnavailableError 503  the registry, or the disk under it, takes nothing now; what is live is served on
 ├── EngineRefusedError     any  what the engine said of the request, passed on
 └── EngineUnavailableError 503  the engine, or the gateway itself, is not ready; nothing was answered
-    └── EngineKeyRefusedError  503  the engine does not take the key that the gateway sends it
+    ├── EngineKeyRefusedError  503  the engine does not take the key that the gateway sends it
+    └── PolicyRefusedError     502  the engine refuses what a release's policy asks, whatever the client sent
 
 SettingsError                   a setting that cannot be: the gateway does not start
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -198,6 +202,15 @@ class EngineKeyRefusedError(EngineUnavailableError):
         super().__init__("the engine refuses the gateway's key; set POSTIL_ENGINE_API_KEY to one that it takes")
 
 
+class PolicyRefusedError(EngineUnavailableError):
+    status = 502
+    code = "policy_refused"
+
+    def __init__(self, release: str) -> None:
+        super().__init__(f"the engine refuses what the policy of {release} asks of it; ask its publisher to correct it")
+        self.retry_after = None
+
+
 class TooManyConnectionsError(GatewayError):
     status = 503
     type = "service_unavailable"
@@ -225,6 +238,17 @@ class RegistryUnavailableError(GatewayError):
         super().__init__(message, retry_after=5)
 
 
+class InsufficientStorageError(GatewayError):
+    status = 507
+    type = "insufficient_storage"
+
+
+class UploadsLimitedError(GatewayError):
+    status = 429
+    type = "uploads"
+    code = "too_many_uploads"
+
+
 class EngineRefusedError(Exception):
     """The engine answered with an error: its status and its body, which has OpenAI's shape already."""
 
@@ -232,3 +256,12 @@ class EngineRefusedError(Exception):
         super().__init__(f"the engine answered {status}")
         self.status = status
         self.body = body
+
+    @property
+    def message(self) -> str:
+        """The engine's sentence, in one line."""
+        try:
+            said = json.loads(self.body)["error"]["message"]
+        except (ValueError, TypeError, KeyError):
+            return str(self)
+        return " ".join(str(said).split())[:300]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from postil.plugins.types import Completion, RequestContext, RoutingRequest
@@ -26,9 +26,10 @@ class Cost:
 
     def of(self, text: str) -> float:
         """The seconds for one text."""
-        each = self.ascii if text.isascii() else self.other
-        digits = self.digit * len(_DIGIT.findall(text)) if self.digit else 0.0
-        return (len(text) * each + digits) * 1e-6
+        found = len(text) * (self.ascii if text.isascii() else self.other)
+        if self.digit:
+            found += self.digit * len(_DIGIT.findall(text))
+        return found * 1e-6
 
 
 FREE = Cost()
@@ -38,6 +39,8 @@ def takes_longer(cost: Cost, subject: object, seconds: float) -> bool:
     """Whether a method may work on its subject (a request, an answer) for longer; looks no further than it has to."""
     if cost is FREE:
         return False
+    if type(subject) is Completion and not subject.tool_calls:  # Nearly all are this, and each is asked for.
+        return cost.of(subject.text) > seconds
     left = seconds
     for text in _texts(subject):
         left -= cost.of(text) + 1e-6
@@ -59,9 +62,9 @@ def is_larger(subject: object, characters: int) -> bool:
 def _texts(subject: object) -> Iterator[str]:
     if isinstance(subject, Completion):
         yield subject.text
-        yield from _strings(subject.tool_calls)
+        yield from _strings(list(subject.tool_calls))
     elif isinstance(subject, RequestContext | RoutingRequest):
-        yield from _strings(subject.request)
+        yield from _strings(dict(subject.request))
 
 
 def _strings(value: object) -> Iterator[str]:
@@ -71,10 +74,9 @@ def _strings(value: object) -> Iterator[str]:
         one = waiting.pop()
         if isinstance(one, str):
             yield one
-        elif isinstance(one, Mapping):
-            yield ""
+        elif isinstance(one, dict):
+            yield "".join(one)
             waiting += one.values()
-            yield from (key for key in one if isinstance(key, str))
         elif isinstance(one, list | tuple):
             yield ""
             waiting += one

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from postil.plugins.child_process import bound_memory, end_with, keep_log_short
+from postil.plugins.child_process import bound_memory, confine, end_with, keep_log_short
 from postil.plugins.contract import Validator
 from postil.plugins.errors import PluginError
 from postil.plugins.installed import ComponentInfo, Order, Reply, SetUp, Source, info_of, window_of
@@ -29,6 +29,7 @@ def main(arguments: Sequence[str]) -> None:
     end_with(parent)
     faulthandler.enable()
     bound_memory(memory)
+    confine()
     os.set_inheritable(channel, False)
     threading.Thread(target=keep_log_short, args=(os.dup(1),), daemon=True).start()
     serve(socket.socket(fileno=channel))

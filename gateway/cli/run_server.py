@@ -15,15 +15,19 @@ from rich.console import Console
 from postil.gateway.api.health import readiness
 from postil.gateway.cli.startup_display import ServeProgress
 from postil.gateway.control.runtime import Runtime
+from postil.gateway.plugin_host.sandbox import sandbox_of
 from postil.gateway.server.app import create_app
 from postil.gateway.server.bootstrap import build
+from postil.gateway.server.file_modes import refuse_writable_plugins
 from postil.gateway.server.health_port import HealthPort
+from postil.gateway.server.own_process import forget_secrets, keep_to_itself
 from postil.gateway.server.shutdown import Server, configured
 from postil.gateway.server.sockets import listen, raise_file_limit, reserve
 from postil.gateway.server.workers.pool import behind_workers
 from postil.gateway.settings import Settings
 from postil.gateway.telemetry.logging import log_to
 from postil.plugins.manager import PluginManager
+from postil.registry.fsutil import private_umask
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +35,11 @@ log = logging.getLogger(__name__)
 def run(settings: Settings) -> int:
     """Serve until Ctrl-C and return the exit status. Raises SettingsError if a port is taken."""
     raise_file_limit()
+    private_umask(shared=settings.shared_with_group)
+    keep_to_itself()
+    forget_secrets()
+    if settings.plugins_dir is not None:
+        refuse_writable_plugins(settings.plugins_dir, shared=settings.shared_with_group)
     listener = take_port(settings)
     beside = [] if settings.admin_port is None else [listen(settings.admin_address, settings.admin_port)]
     try:
@@ -51,7 +60,7 @@ async def _serve(settings: Settings, listener: socket.socket, beside: Sequence[s
     address = listener.getsockname()
     progress = ServeProgress(console, settings, port=address[1])
     workers = settings.workers > 1
-    plugins = PluginManager(folder=settings.plugins_dir, logs=settings.home / "logs")
+    plugins = PluginManager(folder=settings.plugins_dir, logs=settings.home / "logs", sandbox=sandbox_of(settings))
     runtime = build(settings, plugins, address=address[:2] if workers else None)
     app = create_app(runtime, progress.tell)
     if workers:

@@ -15,6 +15,7 @@ from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.engine.adapter_cache import LoadError
 from postil.gateway.errors import EngineUnavailableError, NotFoundError, RefusedError
+from postil.gateway.inference.policy_trial import refusal, too_long
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
@@ -65,10 +66,13 @@ class ReleaseService:
     ) -> AdapterState:
         """Make a release live; returns the adapter's new state.
 
-        ``dry_run`` checks and loads the release but changes nothing.
+        The release is asked once under its policy: what the engine refuses is refused here. ``dry_run`` checks, loads
+        and asks the release but changes nothing.
         """
         if self._gates.guards:
             await self._gates.let_through(*await asyncio.to_thread(self._candidates, ref))
+        await self._load(ref)
+        await self._ask_once(ref)
         act = partial(self._registry.get().promote, ref, reason=reason, actor=actor, only=only, dry_run=dry_run)
         return await self._move(ref, act)
 
@@ -225,6 +229,17 @@ class ReleaseService:
             await adapter_cache.ensure_loaded(release.engine_name, release.artifact, ref.domain)
         except LoadError as error:
             raise RefusedError(f"{ref} was left as it is, because it cannot be loaded: {error}") from error
+
+    async def _ask_once(self, ref: ReleaseRef) -> None:
+        """Ask a loaded release under its policy. Raises RefusedError with the engine's reason."""
+        client, _ = self._engine.ready()
+        release = await self._loaded_release(ref)
+        if (reason := await refusal(client, release)) is not None:
+            raise RefusedError(
+                f"{ref} was left as it is, because the engine refuses what its policy asks; correct it: {reason}"
+            )
+        if (reason := await too_long(client, release)) is not None:
+            raise RefusedError(f"{ref} was left as it is, because {reason}: no such answer could be whole; raise it")
 
     async def _loaded_release(self, ref: ReleaseRef) -> LoadedRelease:
         """Return a release that is ready to load; usually the catalog has it already."""

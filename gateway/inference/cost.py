@@ -29,29 +29,37 @@ class Cost(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CostLimits:
-    """What one request may cost. ``window`` is the engine's context in tokens, None where it is not known."""
+    """What one request may cost. ``window`` is the engine's context in tokens, None where it is not known.
+
+    ``slots`` is how many sequences the engine runs at a time: a tenant's own limit allows no more.
+    """
 
     sequences: int
     output_tokens: int
     schema_bytes: int
     window: int | None
+    slots: int
 
     @classmethod
     def of(cls, settings: Settings) -> CostLimits:
         """The limits of a tenant that has none of its own."""
         return cls(
-            settings.max_sequences, settings.tenant_output_tokens, settings.tenant_schema_kib << 10, settings.window
+            settings.max_sequences,
+            settings.tenant_output_tokens,
+            settings.tenant_schema_kib << 10,
+            settings.window,
+            settings.max_concurrent_requests,
         )
 
     def for_tenant(self, quota: Quota | None) -> CostLimits:
         """The limits of one tenant."""
         if quota is None or quota.sequences is quota.output_tokens is quota.schema_kib is None:
             return self
-        return CostLimits(
-            quota.sequences or self.sequences,
-            quota.output_tokens or self.output_tokens,
-            quota.schema_kib << 10 if quota.schema_kib else self.schema_bytes,
-            self.window,
+        return replace(
+            self,
+            sequences=min(quota.sequences, self.slots) if quota.sequences else self.sequences,
+            output_tokens=quota.output_tokens or self.output_tokens,
+            schema_bytes=quota.schema_kib << 10 if quota.schema_kib else self.schema_bytes,
         )
 
 
@@ -69,13 +77,13 @@ def cost(kind: Kind, body: Mapping[str, Any]) -> Cost:
 
 
 def check_cost(ask: CompletionRequest, limits: CostLimits) -> CompletionRequest:
-    """Refuse a request that costs too much, before anything reads its texts; return it with its bound on answers.
+    """Refuse a request that costs too much, before anything reads its texts; return it with its other bounds.
 
     Raises BadRequestError, or ContextLengthError if its prompts cannot fit the engine's window.
     """
     check_sequences(ask, limits.sequences)
     _check_characters(ask, limits)
-    return replace(ask, output_tokens=limits.output_tokens, window=limits.window)
+    return replace(ask, output_tokens=limits.output_tokens, schema_bytes=limits.schema_bytes, window=limits.window)
 
 
 def check_sequences(ask: CompletionRequest, most: int) -> None:

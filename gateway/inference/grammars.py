@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 
 from postil.gateway.errors import BadRequestError, ForbiddenError
-from postil.gateway.inference.cost import CostLimits
+from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.tenancy.directory import Caller
+from postil.gateway.tenancy.rate_limiter import RequestLimits
 from postil.registry.accounts.rights import Right
 from postil.registry.errors import GrammarError
 from postil.registry.policy.grammars.choices import check_choices
@@ -35,7 +36,24 @@ _FIELDS = ("structured_outputs", "response_format", "tools", *_OLD)
 Body = Mapping[str, Any]
 
 
-def check_grammars(body: Body, caller: Caller, limits: CostLimits) -> str | None:
+class GrammarGate:
+    """Lets requests' schemas and grammars pass; ``limits`` count what each tenant has compiled."""
+
+    def __init__(self, limits: RequestLimits) -> None:
+        self._limits = limits
+
+    async def admit(self, caller: Caller, ask: CompletionRequest) -> None:
+        """Check and count what a request has compiled. The gateway's own requests have no limits, and are not counted.
+
+        Raises BadRequestError, ForbiddenError or RequestsLimitedError.
+        """
+        if ask.schema_bytes is None:
+            return
+        if (digest := check_grammars(ask.body, caller, ask.schema_bytes)) is not None:
+            await self._limits.compile(caller.name, digest)
+
+
+def check_grammars(body: Body, caller: Caller, schema_bytes: int) -> str | None:
     """Refuse what would take vLLM too long to compile; return the digest of what it has to compile, None for nothing.
 
     Raises BadRequestError, or ForbiddenError where the caller lacks the right to grammars of its own.
@@ -44,10 +62,10 @@ def check_grammars(body: Body, caller: Caller, limits: CostLimits) -> str | None
     if not asked:
         return None
     whole = msgspec.json.encode([asked, body.get("tool_choice")])
-    if len(whole) > limits.schema_bytes:
+    if len(whole) > schema_bytes:
         name = max(asked, key=lambda each: len(msgspec.json.encode(asked[each])))
         raise BadRequestError(
-            f"schemas and tools have {len(whole)} bytes, and a request may have {limits.schema_bytes}; send less",
+            f"schemas and tools have {len(whole)} bytes, and a request may have {schema_bytes}; send less",
             param=name,
         )
     parts: list[Schema] = []

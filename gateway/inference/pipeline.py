@@ -12,11 +12,18 @@ from functools import partial
 from typing import Any
 
 from postil.gateway.engine.lease import NotLoadedError
-from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError, UnvalidatedError
+from postil.gateway.errors import (
+    EngineRefusedError,
+    EngineUnavailableError,
+    GatewayError,
+    PolicyRefusedError,
+    UnvalidatedError,
+)
 from postil.gateway.inference import request as payload
 from postil.gateway.inference import responses as answers
 from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.engine_call import EngineCall
+from postil.gateway.inference.engine_refusal import as_told
 from postil.gateway.inference.guardrails.enforcer import Enforcer, SendToEngine, falls_back_on_errors, has_guardrails
 from postil.gateway.inference.record import RequestOutcome, RequestRecord
 from postil.gateway.inference.request import CompletionRequest
@@ -65,10 +72,7 @@ async def complete(
         record.finish()
         raise
     except (EngineUnavailableError, EngineRefusedError) as error:
-        if isinstance(error, EngineRefusedError) and error.status < 500:  # The request's own fault.
-            record.finish(RequestOutcome.REFUSED)
-            raise
-        return await _failed(context, record, error)
+        return await _failed(context, record, await _engines_fault(context, record, error))
     except GatewayError:
         record.finish(RequestOutcome.REFUSED)
         raise
@@ -79,12 +83,19 @@ async def complete(
 
 
 async def _route(context: InferenceContext, caller: Caller, ask: CompletionRequest) -> Route | None:
+    """The way to the release that answers, or None for the base; what a client has compiled for it is checked.
+
+    Where a release constrains its answers, a client's schema is not sent on, and so not compiled.
+    """
     if ask.release is not None:
         return Route(ask.release, NUMBER)
     model = ask.model
     if model in (None, AUTO) and context.extensions.routes:
         model = await context.extensions.route(caller, ask.body, context.catalog.current.domains(caller)) or model
-    return context.catalog.current.resolve(model, caller, ask.user)
+    route = context.catalog.current.resolve(model, caller, ask.user)
+    if route is None or route.release.constraint is None:
+        await context.grammars.admit(caller, ask)
+    return route
 
 
 async def answered(context: InferenceContext, caller: Caller, ask: CompletionRequest) -> bytes:
@@ -116,13 +127,13 @@ async def _asked(
         return await _answer(context, access, record, open_streams)
     except EngineRefusedError as error:
         if error.status != 404 or release.engine_name.encode() not in error.body:
-            raise _renamed(error, release) from error
+            raise as_told(error, release) from error
     # The engine has lost it since (it was restarted, or somebody unloaded it): nothing was answered yet.
     access.adapter_lost(release)
     try:
         return await _answer(context, access, record, open_streams)
     except EngineRefusedError as error:
-        raise _renamed(error, release) from error
+        raise as_told(error, release) from error
 
 
 async def _answer(
@@ -151,6 +162,25 @@ async def _answer(
         if release.needs_tokens and (asked is None or asked is False):
             answers.drop_tokens(choice)
     return await _written(answering, answer, record)
+
+
+async def _engines_fault(
+    context: InferenceContext, record: RequestRecord, error: EngineUnavailableError | EngineRefusedError
+) -> EngineUnavailableError | EngineRefusedError:
+    """The error, where it is not the request's own: a refusal is the policy's if the engine refuses that alone too.
+
+    Raises ``error`` where it is the request's.
+    """
+    if not isinstance(error, EngineRefusedError) or error.status >= 500:
+        return error
+    release = record.route.release
+    try:
+        if await context.trials.is_refused(context.leases.client, release):
+            return PolicyRefusedError(str(release.ref))
+    except EngineUnavailableError:
+        pass  # It cannot be told any more; the client hears what the engine said of its request.
+    record.finish(RequestOutcome.REFUSED)
+    raise error
 
 
 async def _failed(
@@ -231,14 +261,9 @@ async def _pass_on(
         body = await access.post(release, request)
         return _whole(headers, JSON, _rename(body, inside, outside), record)
     chunks, _ = await access.stream(release, request, open_streams)
-    if inside != outside:
-        chunks = stream.renamed(chunks, inside, outside)
+    chunks = stream.whole_events(chunks, inside, outside)
     return PipelineResponse(headers, EVENTS, stream.ended_cleanly(chunks, record))
 
 
 def _rename(body: bytes, inside: str, outside: str) -> bytes:
     return body if inside == outside else body.replace(inside.encode(), outside.encode())
-
-
-def _renamed(error: EngineRefusedError, release: LoadedRelease) -> EngineRefusedError:
-    return EngineRefusedError(error.status, _rename(error.body, release.engine_name, release.ref.name))

@@ -25,19 +25,23 @@ from postil.gateway.plugin_host.checks import CheckProcesses, Work
 from postil.gateway.plugin_host.domain_process import DomainProcess
 from postil.gateway.plugin_host.ports import DidNotRunError, UsesComponents
 from postil.gateway.plugin_host.protocol import ComponentSpec
+from postil.gateway.plugin_host.sandbox import sandbox_of
 from postil.gateway.plugin_host.spawn import spawn
-from postil.gateway.settings.processes import ProcessSettings
+from postil.gateway.settings import Settings
 from postil.plugins import builtin
 from postil.plugins.collect import KINDS
 from postil.plugins.contract import Component
 from postil.plugins.cost import is_larger
 from postil.plugins.errors import UnknownPluginError
 from postil.plugins.installed import InstalledComponent
+from postil.plugins.landlock import Sandbox
 from postil.plugins.manager import PluginManager
 from postil.plugins.types import Completion
 
 # No domain can be called so.
 _CHECKS = "_checks"
+# They are waited for by answers, and are few: they give way a little, and are not starved beside a busy engine.
+_CHECKS_NICER = 2
 # What no process is sent; the contexts of models that a machine can serve are smaller.
 MOST_CHARACTERS = 1 << 20
 # For built-in gates and listeners, which wait for files and networks.
@@ -52,15 +56,17 @@ class ProcessBounds:
     check_processes: int = 4
     check_bytes: int = 512 << 20
     check_seconds: float = 10.0
+    sandbox: Sandbox | None = None
 
 
-def process_bounds(settings: ProcessSettings, shared_by: int = 1) -> ProcessBounds:
+def process_bounds(settings: Settings, shared_by: int = 1) -> ProcessBounds:
     """The bounds that settings name; processes for checks are ``shared_by`` so many, who have two each at least."""
     return ProcessBounds(
         settings.plugin_memory_mib << 20,
         settings.check_processes if shared_by == 1 else max(2, settings.check_processes // shared_by),
         settings.check_memory_mib << 20,
         settings.check_seconds,
+        sandbox_of(settings),
     )
 
 
@@ -76,7 +82,9 @@ class PluginHost:
         self._starter = ThreadPoolExecutor(1, "plugin-processes")
         self._threads = ThreadPoolExecutor(_THREADS, "listeners")
         self._checks = CheckProcesses(
-            self._starter, partial(spawn, _CHECKS, logs, self._bounds.check_bytes), self._bounds.check_processes
+            self._starter,
+            partial(spawn, _CHECKS, logs, self._bounds.check_bytes, self._bounds.sandbox, nicer=_CHECKS_NICER),
+            self._bounds.check_processes,
         )
         self._specs: WeakKeyDictionary[Component, ComponentSpec] = WeakKeyDictionary()
         self._stopped = False
@@ -148,7 +156,7 @@ class PluginHost:
             raise DidNotRunError("was not begun: the gateway is stopping")
         if name not in self._domains:
             self._domains[name] = DomainProcess(
-                name, self._starter, partial(spawn, name, self._logs, self._bounds.plugin_bytes)
+                name, self._starter, partial(spawn, name, self._logs, self._bounds.plugin_bytes, self._bounds.sandbox)
             )
         return self._domains[name]
 

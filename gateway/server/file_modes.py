@@ -19,7 +19,8 @@ from postil.gateway.settings import Settings
 
 log = logging.getLogger(__name__)
 # What a gateway makes in its home. Nothing else there is touched: the folder may be somebody's for other things too.
-_OURS = ("lock", "admin.key", "logs", "artifacts", "base")
+_PLUGINS = "POSTIL_PLUGINS_DIR"
+_OURS = ("lock", "admin.key", "logs", "artifacts", "base", "tmp")
 
 
 def secure(settings: Settings) -> None:
@@ -38,6 +39,14 @@ def secure(settings: Settings) -> None:
         log.warning("%d files and folders under %s could be read by others and no longer can", count, home)
     if settings.admin_key_file in repaired:
         log.warning("the admin key could be read by others: delete %s for a new one", settings.admin_key_file)
+
+
+def refuse_writable_plugins(folder: Path, *, shared: bool) -> None:
+    """Raise SettingsError where others may write the folder of plugins or a file in it: their code would run here."""
+    _refuse_writable(folder, _PLUGINS, shared=shared)
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        if path.suffix == ".py" or path.is_dir() or path.is_symlink():
+            _refuse_writable(path, _PLUGINS, shared=shared)
 
 
 def _refuse_writable(folder: Path, name: str, *, shared: bool) -> None:

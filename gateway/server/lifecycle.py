@@ -17,7 +17,7 @@ from postil.gateway.engine.process import launch_args as command
 from postil.gateway.engine.process.child import EngineProcess
 from postil.gateway.engine.supervisor import Phase, Supervisor
 from postil.gateway.inference.formats import Kind
-from postil.gateway.inference.request import warm_up_base
+from postil.gateway.inference.request import probe_base
 from postil.gateway.inference.routing.make_entry import make_entry
 from postil.gateway.server.bootstrap import launcher, open_registry
 from postil.gateway.threads import bound_short_work
@@ -82,6 +82,7 @@ class Lifecycle:
             ("reconciler", reconciler.run),
             ("shadows", runtime.shadows.run),
             ("reviews", runtime.reviews.run),
+            ("upkeep", runtime.upkeep.run),
             ("usage", runtime.ledger.run),
             ("evidence", runtime.evidence.run),
             (_ENGINE, supervisor.run),
@@ -114,6 +115,7 @@ class Lifecycle:
             capacity=command.held(runtime.settings),
             busy=runtime.scheduler.is_in_flight,
             clear=runtime.signature_gate.check,
+            threads=runtime.pools.loads,
         )
 
     async def _fill_catalog(self, registry: Registry, base: BaseModel) -> None:
@@ -143,7 +145,7 @@ class Lifecycle:
             tell=self._engine_changed,
             start_seconds=settings.engine_start_seconds,
             stall_seconds=settings.engine_stall_seconds,
-            probe=lambda: runtime.engine.client.post(Kind.CHAT.value, warm_up_base()),
+            probe=lambda: runtime.engine.client.post(Kind.CHAT.value, probe_base()),
             moved=runtime.engine.changed,
         )
 

@@ -18,7 +18,9 @@ class EngineSettings(BaseSettings):
         default=None, description="URL of a vLLM of your own; unset, the gateway starts vLLM as a child process."
     )
     engine_api_key: SecretStr | None = Field(
-        default=None, description="Sent to that vLLM as `Authorization: Bearer` with every request; shown nowhere."
+        default=None,
+        description="Sent to that vLLM as `Authorization: Bearer` with every request; shown nowhere."
+        " `POSTIL_ENGINE_API_KEY_FILE` names a file with it.",
     )
     engine_args: str = Field(default="", repr=False, description="More arguments for the child vLLM's command line.")
     engine_start_seconds: float = Field(
@@ -49,6 +51,12 @@ class EngineSettings(BaseSettings):
         default=256, ge=1, description="Sequences at vLLM at a time; its `--max-num-seqs`."
     )
 
+    engine_prompt_logprobs: bool = Field(
+        default=False,
+        description="Whether a vLLM of your own may be asked for the probabilities of a prompt's tokens (`echo`,"
+        " `prompt_logprobs`): beside other requests that ends one without postil's plugin. The child's has it.",
+    )
+
     @field_validator("engine_url")
     @classmethod
     def _check_engine_url(cls, url: str | None) -> str | None:
@@ -71,6 +79,11 @@ class EngineSettings(BaseSettings):
         if key is not None and not (key and all("!" <= letter <= "~" for letter in key.get_secret_value())):
             raise ValueError("it has to be one word of printable ASCII, as it goes into a header")
         return key
+
+    @property
+    def prompt_logprobs(self) -> bool:
+        """Whether the engine may be asked for the probabilities of a prompt's tokens."""
+        return self.engine_url is None or self.engine_prompt_logprobs
 
     @property
     def window(self) -> int | None:

@@ -21,6 +21,10 @@ class ProcessSettings(BaseSettings):
     check_seconds: float = Field(
         default=10.0, gt=0, description="How long one such check may take, whatever its policy's `deadline_ms`."
     )
+    plugin_sandbox: bool = Field(
+        default=True,
+        description="Where Linux has Landlock, let plugins read nothing of the gateway's, and write to few folders.",
+    )
     plugin_memory_mib: int = Field(
         default=4096, ge=64, description="Memory of the process of one domain's installed plugins, in MiB."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from pydantic_settings import (
 
 from postil.gateway.errors import SettingsError
 from postil.gateway.settings.engine import EngineSettings
+from postil.gateway.settings.keeping import KeepingSettings
 from postil.gateway.settings.processes import ProcessSettings
 from postil.gateway.settings.releases import ReleaseSettings
 from postil.gateway.settings.server import ServerSettings
@@ -23,6 +25,8 @@ from postil.gateway.settings.traffic import TrafficSettings
 
 # What a message must not quote: a secret, or what may hold one.
 _SECRETS = frozenset({"database_url", "engine_api_key", "engine_args", "engine_url", "webhook_secret"})
+# What may stand in a file that ``POSTIL_<NAME>_FILE`` names, as containers are given secrets.
+FROM_FILES = frozenset({"database_url", "engine_api_key", "webhook_secret"})
 
 # Names of an earlier version: left in the environment, they would be passed over in silence.
 _RENAMED = {
@@ -35,7 +39,9 @@ _RENAMED = {
 }
 
 
-class Settings(ReleaseSettings, ProcessSettings, TrafficSettings, EngineSettings, TlsSettings, ServerSettings):
+class Settings(
+    ReleaseSettings, KeepingSettings, ProcessSettings, TrafficSettings, EngineSettings, TlsSettings, ServerSettings
+):
     """All settings of a gateway, frozen."""
 
     model_config = SettingsConfigDict(
@@ -65,11 +71,34 @@ def read_settings(**given: Any) -> Settings:
     for old, new in _RENAMED.items():
         if f"POSTIL_{old}" in os.environ:
             raise SettingsError(f"POSTIL_{old} is now called POSTIL_{new}; rename it")
+    given |= {name: value for name, value in _from_files().items() if given.get(name) is None}
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise SettingsError(_sentence(first["loc"], first["input"], first["msg"], first["type"])) from error
+
+
+def _from_files() -> dict[str, str]:
+    """The secrets whose variable with ``_FILE`` names a file. Raises SettingsError."""
+    found = {}
+    for name in sorted(FROM_FILES):
+        variable = f"POSTIL_{name.upper()}"
+        path = os.environ.get(f"{variable}_FILE")
+        if path is None:
+            continue
+        if variable in os.environ:
+            raise SettingsError(f"{variable} and {variable}_FILE are both set; leave one out")
+        try:
+            found[name] = Path(path).read_text().strip()
+        except (OSError, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise SettingsError(
+                f"{variable}_FILE={path!r} cannot be read ({reason}); name a file with the secret"
+            ) from error
+        if not found[name]:
+            raise SettingsError(f"{variable}_FILE={path!r} is empty; put the secret into it")
+    return found
 
 
 def _sentence(where: tuple[int | str, ...], value: object, says: str, kind: str) -> str:

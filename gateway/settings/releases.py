@@ -24,7 +24,9 @@ class ReleaseSettings(BaseSettings):
     gates: tuple[PluginUse, ...] = Field(default=(), description="The gate plugins that a promotion has to pass.")
     listeners: tuple[PluginUse, ...] = Field(default=(), description="The listener plugins that hear of every event.")
     webhook_secret: SecretStr | None = Field(
-        default=None, description="Signs the webhooks of reviews (`x-postil-signature`)."
+        default=None,
+        description="Signs the webhooks of reviews (`x-postil-signature`)."
+        " `POSTIL_WEBHOOK_SECRET_FILE` names a file with it.",
     )
     auto_rollback: bool = Field(
         default=True, description="Roll a release back that is worse than its predecessor; `false` only logs it."

@@ -29,7 +29,8 @@ class ServerSettings(BaseSettings):
     database_url: SecretStr | None = Field(
         default=None,
         description="URL of the database, as `postgresql+psycopg://...`; unset, SQLite in `POSTIL_HOME`. With"
-        " `?sslmode=verify-full&sslrootcert=FILE` it is asked by TLS alone.",
+        " `?sslmode=verify-full&sslrootcert=FILE` it is asked by TLS alone. `POSTIL_DATABASE_URL_FILE` names a file"
+        " with it.",
     )
     artifacts: Path | None = Field(
         default=None, description="The adapters' files, shared by gateways on one database; unset, in `POSTIL_HOME`."

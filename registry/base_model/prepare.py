@@ -27,11 +27,21 @@ def prepare(wanted: str | None, home: Path) -> BaseModel:
     starts use that commit, whatever has become of the branch.
     """
     if wanted is None:
-        return _default(home / "base" / "SmolLM2-135M-Instruct")
+        return _default(_default_folder(home))
     folder = Path(wanted).expanduser()
     if folder.is_dir():
         return read_base(folder.resolve(), folder.resolve().name)
     return _from_hub(wanted, home / "base" / "revisions.json")
+
+
+def local_folder(wanted: str | None, home: Path) -> Path | None:
+    """Return the folder of a base model that is prepared already, None where nothing is there yet."""
+    folder = _default_folder(home) if wanted is None else Path(wanted).expanduser()
+    return folder if folder.is_dir() else None
+
+
+def _default_folder(home: Path) -> Path:
+    return home / "base" / "SmolLM2-135M-Instruct"
 
 
 def _default(folder: Path) -> BaseModel:

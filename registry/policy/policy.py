@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from postil.plugins.contract import Component, FallbackRule, InputCheck, Validator
 from postil.plugins.errors import PluginError
@@ -18,6 +19,8 @@ from postil.plugins.manager import PluginManager
 from postil.registry.errors import PolicyError
 
 MAX_POLICY_BYTES = 256 * 1024
+# Enough for the line breaks and indents that an adapter may have learned.
+_MOST_BLANKS = 8
 # These choose who answers or how the answer is split; they belong to the request, not to a policy.
 NOT_SAMPLING = frozenset(
     {
@@ -91,7 +94,9 @@ class Output(_Part):
         if self.labels is not None:
             rejects = () if self.reject is None else (self.reject,)
             return {"choice": [json.dumps({self.field: label}) for label in (*self.labels, *rejects)]}
-        return {"json": self.json_schema}
+        # As a tag, because only there vLLM lets blanks between values be bounded: a model can lose itself in them.
+        form = {"type": "json_schema", "json_schema": self.json_schema, "max_whitespace_cnt": _MOST_BLANKS}
+        return {"structural_tag": json.dumps({"type": "structural_tag", "format": form})}
 
 
 class Use(_Part):
@@ -136,14 +141,26 @@ class FallbackUse(Use):
 
 
 class ReviewRules(_Part):
-    """Review settings: the ``webhook`` to notify, a default assignee, and the ``sample`` of passed answers (%)."""
+    """Review settings: the ``webhook`` to notify, a default assignee, which passed answers are audited, and how long
+    reviews are kept.
+    """
 
     webhook: Annotated[
         Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)] | None,
         Field(description="The URL that decisions are posted to."),
     ] = None
     assign_to: Annotated[_Label | None, Field(description="The person that new reviews are assigned to.")] = None
-    sample: Annotated[float, Field(ge=0, le=100, description="Percentage of passed answers to review.")] = 0.0
+    audit_percent: Annotated[float, Field(ge=0, le=100, description="Percentage of passed answers to review.")] = 0.0
+    keep_days: Annotated[
+        int | None, Field(ge=1, le=3650, description="Days to keep reviews; unset or longer, the gateway's.")
+    ] = None
+    # The former name, in policies that are stored already: they keep their digest.
+    sample: SkipJsonSchema[Annotated[float, Field(ge=0, le=100)]] = 0.0
+
+    @property
+    def audited(self) -> float:
+        """The percentage of passed answers to review, under either name."""
+        return self.audit_percent or self.sample
 
 
 class Policy(_Part):
@@ -203,7 +220,14 @@ def parse_policy(text: str | bytes) -> Policy:
         raise PolicyError(f"the policy is not YAML: {' '.join(str(error).split())}") from error
     except (LookupError, AttributeError) as error:  # PyYAML's error for `!!bool perhaps`.
         raise PolicyError("the policy is not YAML: a value does not fit its !!tag; leave the tag out") from error
+    _refuse_old_names(values)
     return policy_from({} if values is None else values)
+
+
+def _refuse_old_names(values: object) -> None:
+    reviews = values.get("reviews") if isinstance(values, Mapping) else None
+    if isinstance(reviews, Mapping) and "sample" in reviews:
+        raise PolicyError("policy: reviews.sample is now called reviews.audit_percent; rename it")
 
 
 def policy_from(values: object) -> Policy:

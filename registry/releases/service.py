@@ -22,6 +22,7 @@ from postil.registry.errors import ConflictError
 from postil.registry.names import AdapterName
 from postil.registry.policy.components import components_of, digest, record
 from postil.registry.policy.policy import Policy, build, policy_from
+from postil.registry.policy.publishable import check_publishable
 from postil.registry.preflight.preflight import preflight
 from postil.registry.releases.channels import (
     ANY,
@@ -36,6 +37,7 @@ from postil.registry.releases.channels import (
 )
 from postil.registry.releases.freeze import check_not_frozen
 from postil.registry.releases.history import MOVES, RESTORE, collected, live_history, retired, rollback_number
+from postil.registry.releases.quotas import NO_QUOTAS, DomainQuotas, check_room
 from postil.registry.releases.state import NEWEST_EVENTS, AdapterState, adapter_states
 from postil.registry.releases.walls import check_walls
 from postil.registry.signing.requirements import store_signature, take_signature, verify_required
@@ -44,13 +46,19 @@ from postil.registry.text import kept
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The use cases over one database, one artifact store, one base model and the installed plugins."""
+    """The use cases over one database, one artifact store, one base model and the installed plugins.
+
+    ``window`` is the engine's context in tokens, None where it is not known.
+    """
 
     database: Database
     artifacts: ArtifactStore
     base: BaseModel
     plugins: PluginManager
     max_rank: int
+    window: int | None = None
+    # What a domain may keep that has no figures of its own.
+    quotas: DomainQuotas = NO_QUOTAS
 
     def publish(
         self,
@@ -70,8 +78,8 @@ class Registry:
         all): a policy may name no others. Without a ``policy``, the one that is live stays in force.
         The same files with the same policy and the same versions of its plugins are the same release; it is there
         again if its files had been collected.
-        A ``model.sig`` among them is kept with the release. Raises PreflightError, SignatureError or
-        PolicyError, and then nothing has changed.
+        A ``model.sig`` among them is kept with the release. Raises PreflightError, SignatureError,
+        QuotaError or PolicyError, and then nothing has changed.
         """
         kept(note, "note")
         with self.database.read() as session:
@@ -80,6 +88,7 @@ class Registry:
         preflight(folder, self.base, self.max_rank)
         keep_the_adapter(folder)
         policy = policy or self._policy_in_force(name)
+        check_publishable(policy, self.window)
         calibration = calibration_in(folder)
         built = build(policy, self.plugins, calibration)
         check_walls(self.database, name.domain, built.fallbacks, scope)
@@ -102,8 +111,11 @@ class Registry:
             actor=actor,
         )
         with self.artifacts.naming():
-            vetted = verify_required(self.database, name.domain, folder_digest(folder), signature)
-            candidate.artifact = self.artifacts.put(folder)
+            candidate.artifact = folder_digest(folder)
+            vetted = verify_required(self.database, name.domain, candidate.artifact, signature)
+            size = sum(file.stat().st_size for file in folder.iterdir())
+            check_room(self.database, self.artifacts, candidate, size, self.quotas)
+            self.artifacts.put(folder)
             with self.database.write() as session:
                 release, new = _publish(session, candidate, name)
                 store_signature(session, release, vetted, actor=actor)

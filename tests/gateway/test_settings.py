@@ -120,7 +120,7 @@ def test_the_engines_key_is_shown_nowhere_and_goes_to_no_child(monkeypatch: pyte
     settings = read_settings()
     assert settings.engine_key == "s3cret"
     shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
-    children = (of_plugins(os.environ), of_engine(os.environ, cpu=True), of_worker(os.environ))
+    children = (of_plugins(os.environ), of_engine(os.environ, settings, cpu=True), of_worker(os.environ))
     assert "s3cret" not in f"{shown} {children}"
 
 
@@ -163,4 +163,35 @@ def test_a_setting_by_the_name_of_an_earlier_version_is_not_passed_over(
 ) -> None:
     monkeypatch.setenv(f"POSTIL_{old}", "1")
     with pytest.raises(SettingsError, match=f"POSTIL_{old} is now called POSTIL_{new}; rename it"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("demo", "host", "local"), [(True, "127.0.0.1", True), (True, "0.0.0.0", False), (False, "::1", False)]
+)
+def test_a_demo_on_loopback_answers_this_machine_only(demo: bool, host: str, local: bool) -> None:
+    assert Settings(demo=demo, host=host).http_limits.local_only is local
+
+
+def test_what_is_no_network_is_no_trusted_proxy() -> None:
+    assert Settings(trusted_proxies=("10.0.0.5", "10.1.0.0/16", "::1")).http_limits.trusted[1] == "10.1.0.0/16"
+    with pytest.raises(SettingsError, match="an address or a network"):
+        read_settings(trusted_proxies=("proxy.example",))
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "secret"
+    monkeypatch.setenv("POSTIL_WEBHOOK_SECRET_FILE", str(file))
+    with pytest.raises(SettingsError, match=r"POSTIL_WEBHOOK_SECRET_FILE='.*' cannot be read \(No such file"):
+        read_settings()
+    file.write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match="it is no text"):
+        read_settings()
+    file.write_text("\n")
+    with pytest.raises(SettingsError, match="is empty; put the secret into it"):
+        read_settings()
+    file.write_text("hush\n")
+    assert read_settings().webhook_key == "hush"
+    monkeypatch.setenv("POSTIL_WEBHOOK_SECRET", "other")
+    with pytest.raises(SettingsError, match="POSTIL_WEBHOOK_SECRET and POSTIL_WEBHOOK_SECRET_FILE are both set"):
         read_settings()

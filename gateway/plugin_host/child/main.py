@@ -16,7 +16,7 @@ import threading
 
 from postil.gateway.plugin_host import protocol as wire
 from postil.gateway.plugin_host.child.dispatcher import Dispatcher
-from postil.plugins.child_process import bound_memory, end_with, keep_log_short
+from postil.plugins.child_process import bound_memory, confine, end_with, keep_log_short
 
 _SWITCH_SECONDS = 0.001
 
@@ -55,6 +55,7 @@ def main(arguments: list[str]) -> None:
     _, channel_number, gateway, memory = arguments
     end_with(int(gateway))
     bound_memory(int(memory))
+    confine()
     faulthandler.enable()
     # A plugin that computes gives way to its neighbours within a millisecond.
     sys.setswitchinterval(_SWITCH_SECONDS)

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from postil.gateway.api.key_connections import KeyConnections
 from postil.gateway.api.openai.completions import CompletionsShortcut
+from postil.gateway.server.own_process import keep_to_itself
 from postil.gateway.server.shutdown import Server, configured
 from postil.gateway.server.sockets import share
 from postil.gateway.server.workers.client import PrimaryClient
@@ -30,6 +31,7 @@ def main(descriptor: int) -> int:
     """Serve until the primary says stop or disconnects; return the exit status."""
     os.set_inheritable(descriptor, False)
     log_to(Console(stderr=True, highlight=False))
+    keep_to_itself()
     return uvloop.run(_work(socket.socket(fileno=descriptor)))
 
 

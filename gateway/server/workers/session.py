@@ -18,6 +18,7 @@ from postil.gateway.inference.record import RequestOutcome
 from postil.gateway.inference.shadow import Shadows
 from postil.gateway.ipc import Frames
 from postil.gateway.server.workers import messages as said
+from postil.gateway.server.workers.reported import PendingRequest, Seen
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempt, DeniedSink
 from postil.gateway.tenancy.quota import Quota
@@ -28,32 +29,6 @@ from postil.registry.policy.policy import ReviewRules
 from postil.registry.reviews.reviews import ReviewRequest
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class PendingRequest:
-    """The adapter that a worker's request is for."""
-
-    engine_name: str
-    artifact: str
-    ref: ReleaseRef
-    domains: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class Seen:
-    """A worker's request, as the analysis sees it."""
-
-    reason: str
-    ref: ReleaseRef
-    tenant: str
-    arrival: Any = None
-    failed_validation: bool = False
-    engine_error: bool = False
-    fell_back: bool = False
-    seconds: float = 0.0
-    client_caused: bool = False
-    outcome: RequestOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,4 +283,4 @@ def _ref(word: said.RequestStarted) -> ReleaseRef:
 def _opening(sent: bytes) -> tuple[ReviewRequest, ReviewRules]:
     """Return the review to open, with the review rules of its policy."""
     opening = said.openings.decode(sent)
-    return opening, ReviewRules(webhook=opening.webhook, assign_to=opening.assign_to)
+    return opening, ReviewRules(webhook=opening.webhook, assign_to=opening.assign_to, keep_days=opening.keep_days)

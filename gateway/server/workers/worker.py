@@ -17,14 +17,17 @@ from postil.gateway.engine.supervisor import Phase
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.cost import CostLimits
+from postil.gateway.inference.grammars import GrammarGate
 from postil.gateway.inference.label_prefill import LabelPrefixes
 from postil.gateway.inference.metering import UsageMeter
 from postil.gateway.inference.pipeline import answered
+from postil.gateway.inference.policy_trial import PolicyTrials
 from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
 from postil.gateway.plugin_host.host import PluginHost, process_bounds
+from postil.gateway.plugin_host.sandbox import sandbox_of
 from postil.gateway.server.workers.client import PrimaryClient
 from postil.gateway.server.workers.messages import Ack, EngineUnhealthy, RequestFinished, RequestStarted, Update
 from postil.gateway.server.workers.remote import (
@@ -91,7 +94,9 @@ class Worker:
         self.client.activity = RemoteActivity(link)
         self.client.on_unhealthy = lambda: link.send(EngineUnhealthy())
         logs = self.settings.home / "logs"
-        self._plugins = PluginManager(folder=self.settings.plugins_dir, logs=logs, found=start.plugins)
+        self._plugins = PluginManager(
+            folder=self.settings.plugins_dir, logs=logs, sandbox=sandbox_of(self.settings), found=start.plugins
+        )
         self._link = link
         self._plugin_host = PluginHost(self._plugins, logs, process_bounds(self.settings, self.settings.workers))
         self._catalog = CatalogHolder()
@@ -109,6 +114,8 @@ class Worker:
             self._meter,
             RemoteLeases(link, self._engine),
             RemoteReviews(link),
+            PolicyTrials(),
+            GrammarGate(self._limits),
         )
         self._shadows = Shadows(partial(answered, plain.for_shadows()), agreed(link, asyncio.get_running_loop()))
         self._context = replace(plain, observers=(RemoteAnalysis(link), self._shadows))
@@ -116,7 +123,7 @@ class Worker:
     def parts(self) -> CompletionParts:
         """Return the parts that the two completion endpoints need."""
         settings = self.settings
-        limits = (settings.body_limit_mib << 20, CostLimits.of(settings))
+        limits = (settings.body_limit_mib << 20, CostLimits.of(settings), settings.prompt_logprobs)
         return CompletionParts(self._context, self, RemoteDenied(self._link), self._limits, self.traffic, *limits)
 
     def identify(self, authorization: str | None) -> Caller:

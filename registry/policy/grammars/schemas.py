@@ -2,7 +2,7 @@
 
 vLLM compiles grammars in a few threads without a limit of time, and everybody's answers wait for them. So the time is
 estimated here, before anything is sent: the figures are milliseconds of xgrammar 0.2.8 on one CPU core (how they were
-measured is in ``deploy/decisions/0021-cost-before-it-is-spent.md``).
+measured is in ``deploy/decisions/0022-cost-before-it-is-spent.md``).
 """
 
 from __future__ import annotations

@@ -85,11 +85,12 @@ async def test_many_prompts_may_have_as_much_each(tmp_path: Path, engine_at: At)
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 async def test_an_answer_may_have_so_many_tokens(house: House, name: str) -> None:
     key = await house.tenant("clinic", "healthcare")
-    refused = await house.ask(key, model="base", **{name: 5000})
+    long: dict[str, Any] = {name: 5000}
+    refused = await house.ask(key, model="base", **long)
     assert (refused.status_code, refused.json()["error"]["param"]) == (400, name)
     assert house.engine.requests == []
     await house.admin("PUT", "/api/v1/tenants/clinic/limits", json={"output_tokens": 8192})
-    assert (await house.ask(key, model="base", **{name: 5000})).status_code == 200
+    assert (await house.ask(key, model="base", **long)).status_code == 200
 
 
 async def test_a_policys_own_length_is_nobodys_to_refuse(house: House, clinic: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import stat
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import psutil
 import pytest
 
 from postil.gateway.errors import SettingsError
-from postil.gateway.server.file_modes import secure
+from postil.gateway.server.file_modes import refuse_writable_plugins, secure
 from postil.gateway.settings import Settings
 from tests.fakes.adapters import write_adapter, write_base
 from tests.fakes.vllm import FakeVLLM
@@ -182,3 +183,41 @@ def test_links_in_a_home_are_not_followed(private: Path, caplog: pytest.LogCaptu
     with caplog.at_level(logging.WARNING):
         secure(settings_of(private / "home"))
     assert stat.S_IMODE(outside.stat().st_mode) == 0o644
+
+
+def test_a_folder_of_plugins_that_others_may_write_is_refused_and_so_is_a_file_in_it(private: Path) -> None:
+    folder = private / "plugins"
+    folder.mkdir(mode=0o755)
+    plugin = folder / "one.py"
+    plugin.write_text("")
+    plugin.chmod(0o644)
+    refuse_writable_plugins(folder, shared=False)
+    refuse_writable_plugins(private / "none", shared=False)
+    plugin.chmod(0o666)
+    with pytest.raises(SettingsError, match=r"others may write .*one\.py"):
+        refuse_writable_plugins(folder, shared=False)
+    plugin.chmod(0o644)
+    folder.chmod(0o777)
+    with pytest.raises(SettingsError, match=r"others may write .*plugins"):
+        refuse_writable_plugins(folder, shared=False)
+
+
+def test_a_link_to_a_plugin_that_others_may_write_is_refused(private: Path) -> None:
+    folder, elsewhere = private / "plugins", private / "elsewhere"
+    for made in (folder, elsewhere):
+        made.mkdir(mode=0o755)
+    (elsewhere / "one.py").write_text("")
+    (folder / "one.py").symlink_to(elsewhere / "one.py")
+    elsewhere.chmod(0o777)
+    with pytest.raises(SettingsError, match=r"others may write .*elsewhere"):
+        refuse_writable_plugins(folder, shared=False)
+
+
+def test_a_gateway_does_not_start_with_plugins_that_others_may_write(private: Path) -> None:
+    folder = private / "plugins"
+    folder.mkdir()
+    folder.chmod(0o777)
+    environment = {**os.environ, "POSTIL_HOME": str(private / "home"), "POSTIL_PLUGINS_DIR": str(folder)}
+    said = subprocess.run([str(POSTIL), "serve"], env=environment, capture_output=True, text=True, timeout=60)
+    assert said.returncode != 0
+    assert "others may write" in said.stderr

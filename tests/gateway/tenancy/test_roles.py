@@ -59,6 +59,7 @@ ROUTES = {
     ("POST", "/api/v1/reviews/{review_id:str}/reject"): Permission.REVIEW,
     ("GET", "/api/v1/events"): Permission.SEE,
     ("GET", "/api/v1/audit"): Permission.AUDIT,
+    ("GET", "/api/v1/denied-attempts"): Permission.AUDIT,
     ("GET", "/api/v1/live"): Permission.SEE,
     ("GET", "/api/v1/diff"): Permission.SEE,
     ("GET", "/api/v1/policy-schema"): Permission.LOOK,
@@ -78,6 +79,10 @@ ROUTES = {
     ("GET", "/api/v1/usage"): Permission.SEE_USAGE,
     ("GET", "/api/v1/domains"): Permission.SEE_KEYS,
     ("PUT", "/api/v1/domains/{domain:str}/signing-keys"): Permission.ADMINISTER,
+    ("GET", "/api/v1/domains/{domain:str}/quotas"): Permission.SEE_KEYS,
+    ("PUT", "/api/v1/domains/{domain:str}/quotas"): Permission.ADMINISTER,
+    ("POST", "/api/v1/tenants/{name:str}/forget"): Permission.ADMINISTER,
+    ("POST", "/api/v1/reviews/purge"): Permission.ADMINISTER,
     ("GET", "/api/v1/status"): Permission.SEE,
 }
 HEALTH, LEGAL = "/api/v1/adapters/healthcare/triage", "/api/v1/adapters/legal/clause"
@@ -229,7 +234,7 @@ async def test_a_publisher_does_all_of_its_work_in_its_own_name(both: House) -> 
     assert (await ann.ask("GET", f"{HEALTH}/releases/1/artifact")).status_code == 200
     events = (await both.admin("GET", HEALTH)).json()["events"]
     mine = [event["action"] for event in events if event["actor"] == "ann"]
-    assert mine == ["shadow", "shadow-end", "canary", "canary-end", "promote", "rollback"]
+    assert mine == ["shadow", "shadow-end", "canary", "canary-end", "promote", "rollback", "export"]
     assert not [event for event in events if event["actor"] == "the boss"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from postil.registry.base_model.prepare import prepare
+from postil.registry.base_model.prepare import local_folder, prepare
 from postil.registry.errors import BaseModelError
 from tests.fakes.adapters import BASE_ID, MODULES, write_base
 from tests.fakes.hub import Hub, serving_hub
@@ -18,7 +18,7 @@ from tests.fakes.hub import Hub, serving_hub
 ASK = """
 import json, sys
 from pathlib import Path
-from postil.registry.base_model.prepare import prepare
+from postil.registry.base_model.prepare import local_folder, prepare
 from postil.registry.errors import BaseModelError
 
 try:
@@ -138,3 +138,11 @@ def test_a_hub_that_does_not_answer_is_said_in_one_sentence(tmp_path: Path) -> N
 def test_a_repository_without_safetensors_is_refused(tmp_path: Path, hub: Hub) -> None:
     hub.add(BASE_ID, {"config.json": b"{}"})
     assert " holds no config.json with *.safetensors; " in ask(BASE_ID, tmp_path, hub.url)["refused"]
+
+
+def test_a_base_that_is_prepared_already_is_found(tmp_path: Path) -> None:
+    assert local_folder(None, tmp_path) is None
+    assert local_folder("org/name", tmp_path) is None
+    (tmp_path / "base" / "SmolLM2-135M-Instruct").mkdir(parents=True)
+    assert local_folder(None, tmp_path) == tmp_path / "base" / "SmolLM2-135M-Instruct"
+    assert local_folder(str(tmp_path), tmp_path) == tmp_path

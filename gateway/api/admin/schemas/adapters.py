@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -76,11 +76,13 @@ class PublishedRelease(_Published, kw_only=True):
     """The result of a publish.
 
     ``created`` is false if the same release already existed. ``policy_from`` says where its policy comes from:
-    ``policy.yaml`` in the adapter's folder, the ``request``, or the policy ``in force``.
+    ``policy.yaml`` in the adapter's folder, the ``request``, or the policy ``in force``. ``warnings`` say what in it
+    may not have been meant.
     """
 
     created: bool
     policy_from: str
+    warnings: list[str]
 
 
 class AdapterRelease(Release, kw_only=True):
@@ -198,9 +200,13 @@ def show_release(row: tables.Release, plugins: PluginManager) -> Release:
     return Release(**_published(row, plugins), created=stamp(row.created_at), yanked=_yank(row))
 
 
-def show_published(row: tables.Release, plugins: PluginManager, *, created: bool, policy_from: str) -> PublishedRelease:
+def show_published(
+    row: tables.Release, plugins: PluginManager, *, created: bool, policy_from: str, warnings: Sequence[str]
+) -> PublishedRelease:
     """Convert the result of a publish."""
-    return PublishedRelease(**_published(row, plugins), created=created, policy_from=policy_from)
+    return PublishedRelease(
+        **_published(row, plugins), created=created, policy_from=policy_from, warnings=list(warnings)
+    )
 
 
 def _published(row: tables.Release, plugins: PluginManager) -> dict[str, Any]:

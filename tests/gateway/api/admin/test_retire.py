@@ -118,7 +118,7 @@ async def test_what_is_retired_stays_so_after_a_restart(tmp_path: Path, engine_a
         key = await house.tenant("clinic", "healthcare")
         await act(house, "releases/1/retire")
     async with running_house(tmp_path, *engine_at) as house:
-        assert "is retired" in await refused(house, key, f"{NAME}@1")
+        assert "does not exist" in await refused(house, key, f"{NAME}@1")
         await act(house, "retire")
     async with running_house(tmp_path, *engine_at) as house:
         assert f"{NAME} is retired" in await refused(house, key, "healthcare")
@@ -140,7 +140,7 @@ async def test_another_gateway_follows_at_once(tmp_path: Path, shared: str) -> N
         await act(one, "releases/1/retire")
         await until(lambda: two.runtime.catalog.current.entries[NAME].retired.releases == {1})
         assert entries is not two.runtime.catalog.current.entries
-        assert "is retired" in await refused(two, key, f"{NAME}@1")
+        assert "does not exist" in await refused(two, key, f"{NAME}@1")
         await act(one, "retire")
         await until(lambda: two.runtime.catalog.current.entries[NAME].retired.adapter)
         assert f"{NAME} is retired" in await refused(two, key, "healthcare")

@@ -141,6 +141,6 @@ def test_values_that_nothing_ends_are_named() -> None:
         b={"type": ["number", "null"], "minimum": 0, "exclusiveMaximum": 5},
         c={"type": "array", "maxItems": 2, "items": {"enum": ["x"]}},
         d={"type": "integer", "enum": [1, 2]},
-        e={"type": {"odd": 1}},  # type: ignore[dict-item]
+        e={"type": {"odd": 1}},
     )
     assert unbounded(bounded) == []
