@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 class CompletionParts:
     """The parts of a gateway or worker that the two completion endpoints need.
 
-    ``body_limit`` is the maximum body size in bytes, ``cost`` what one request may cost. ``prompt_logprobs`` says whether
+    ``body_limit`` is the maximum body size in bytes, ``cost`` what one request may cost. ``prompt_logprobs`` says if
     the engine may be asked for the probabilities of a prompt's tokens.
     """
 
