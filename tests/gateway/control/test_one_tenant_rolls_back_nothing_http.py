@@ -18,8 +18,7 @@ from tests.gateway.conftest import TRIAGE, House, until
 NAME = "healthcare/triage"
 # Nothing fixes how long an answer is: that is the client's wish.
 OPEN = """
-output: {json_schema: {type: object, properties: {category: {type: string}}, required: [category]}}
-validators: [{name: json_schema}]
+validators: [{name: length, config: {min_characters: 10}}]
 fallback: [{name: fixed_answer, config: {content: '{"category": "needs_review"}'}}]
 """
 POISON = "zalgo"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from postil.gateway.inference.policy_trial import ASKED_BY
 from tests.fakes.vllm import Reply
 from tests.gateway.conftest import FREE_TEXT, TRIAGE, House, bearer
 
@@ -153,12 +154,12 @@ async def test_an_engine_of_ones_own_is_not_asked_for_what_ends_one_without_our_
     ],
 )
 async def test_an_error_of_the_engines_does_not_quote_the_policys_prompt(house: House, message: str) -> None:
-    key = await firm(house, f"system_prompt: {SECRET}")
-    house.engine.refuses = lambda body: message
+    key, said = await firm(house, f"system_prompt: {SECRET}"), message
+    house.engine.refuses = lambda body: None if body.get("user") == ASKED_BY else said
     response = await house.ask(key)
     assert response.status_code == 400
     assert response.json()["error"]["message"].startswith("the engine refuses this request;")
-    house.engine.refuses = lambda body: "This model's maximum context length is 2048 tokens."
+    said = "This model's maximum context length is 2048 tokens."
     assert "maximum context length" in (await house.ask(key)).json()["error"]["message"]
 
 
