@@ -30,7 +30,7 @@ _STRUCTURED = t.record(
     {
         "json": t.either(t.OBJECT, t.text(65536, 1)),
         "regex": t.text(16384, 1),
-        "choice": t.many(t.text(4096, 1), 1024, 1),
+        "choice": t.many(t.text(4096), 65536),
         "grammar": t.text(65536, 1),
         "json_object": t.BOOLEAN,
         "structural_tag": t.text(65536, 1),
