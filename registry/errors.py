@@ -7,6 +7,7 @@ RegistryError
 ├── KeyRefusedError       a key that cannot be: its owner, domains or time
 ├── PagingError           a cursor that is none of ours, or a page of a size that cannot be
 ├── LimitError            a limit of a tenant that cannot be
+├── WebhookError          a webhook that cannot be: its URL, domains or time
 ├── NotFoundError         no such adapter, release, tenant or key
 ├── ConflictError         somebody else was faster, or there is nothing to do it to
 ├── PolicyError           a policy that cannot be in force
@@ -45,6 +46,10 @@ class KeyRefusedError(RegistryError):
 
 class LimitError(RegistryError):
     """A limit that is no whole number from 1 on."""
+
+
+class WebhookError(RegistryError):
+    """A webhook with a URL, domains or a time that it cannot have."""
 
 
 class PagingError(RegistryError):

@@ -6,7 +6,6 @@ import asyncio
 import socket
 
 import uvloop
-from rich.console import Console
 
 from postil.gateway.cli.startup_display import ServeProgress
 from postil.gateway.server.app import create_app
@@ -16,6 +15,7 @@ from postil.gateway.server.sockets import listen, reserve
 from postil.gateway.server.workers.pool import behind_workers
 from postil.gateway.settings import Settings
 from postil.gateway.telemetry.logging import log_to
+from postil.gateway.telemetry.terminal import Terminal
 from postil.plugins.manager import PluginManager
 
 
@@ -34,7 +34,7 @@ def take_port(settings: Settings) -> socket.socket:
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> int:
-    console = Console(stderr=True, highlight=False)
+    console = Terminal(stderr=True)
     log_to(console)
     address = listener.getsockname()
     progress = ServeProgress(console, settings, port=address[1])

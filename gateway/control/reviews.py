@@ -94,7 +94,7 @@ class Reviews:
     async def stop(self) -> None:
         """Wait until the pending samples are stored."""
         await asyncio.gather(*self._sampling, return_exceptions=True)
-        await self._webhooks.close()
+        self._webhooks.close()
 
     async def _sampled(self, opening: ReviewRequest, rules: ReviewRules) -> None:
         try:

@@ -20,6 +20,7 @@ from postil.gateway.control.releases import ReleaseService
 from postil.gateway.control.reviews import Reviews
 from postil.gateway.control.supervised import BackgroundTasks
 from postil.gateway.control.traffic import Traffic
+from postil.gateway.control.webhooks import Webhooks
 from postil.gateway.control.workers import Workers
 from postil.gateway.engine.scheduler.scheduler import Scheduler
 from postil.gateway.inference.context import InferenceContext
@@ -64,6 +65,7 @@ class Runtime:
     releases: ReleaseService
     publishing: PublishService
     reviews: Reviews
+    webhooks: Webhooks
     monitor: Monitor
     rollback_causes: asyncio.Queue[RollbackCause]
     auto_rollback: AutoRollback

@@ -91,7 +91,8 @@ def build(
     ledger = UsageLedger(registry.database, counts, callers.limited)
     causes: asyncio.Queue[RollbackCause] = asyncio.Queue()
     monitor = Monitor(causes.put_nowait, partial(Comparison, alpha=settings.auto_rollback_alpha))
-    reviews = Reviews(registry.database, Webhooks(settings.webhook_key))
+    webhooks = Webhooks()
+    reviews = Reviews(registry.database, webhooks)
     plain = InferenceContext(
         catalog,
         extensions,
@@ -138,6 +139,7 @@ def build(
         releases=releases,
         publishing=publishing,
         reviews=reviews,
+        webhooks=webhooks,
         monitor=monitor,
         rollback_causes=causes,
         auto_rollback=AutoRollback(causes, releases, catalog, enabled=settings.auto_rollback),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from postil.plugins.contract import Component, FallbackRule, InputCheck, Validat
 from postil.plugins.errors import PluginError
 from postil.plugins.manager import PluginManager
 from postil.registry.errors import PolicyError
+from postil.registry.policy.digest import canonical, digest_of
 
 MAX_POLICY_BYTES = 256 * 1024
 # These choose who answers or how the answer is split; they belong to the request, not to a policy.
@@ -42,6 +42,7 @@ NOT_SAMPLING = frozenset(
 # Conditions of a fallback rule, in addition to the checks that a policy names.
 DID_NOT_RUN, ENGINE_ERROR = "did_not_run", "engine_error"
 REASONS = frozenset({DID_NOT_RUN, ENGINE_ERROR})
+WEBHOOK_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -139,8 +140,9 @@ class ReviewRules(_Part):
     """Review settings: the ``webhook`` to notify, a default assignee, and the ``sample`` of passed answers (%)."""
 
     webhook: Annotated[
-        Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)] | None,
-        Field(description="The URL that decisions are posted to."),
+        # A URL is what releases from before webhooks had names say; a policy with one is not published again.
+        Annotated[str, Field(pattern=rf"{WEBHOOK_NAME}|^https?://\S+$", max_length=2000)] | None,
+        Field(description="The name of the webhook that decisions are posted to; see `postil webhooks list`."),
     ] = None
     assign_to: Annotated[_Label | None, Field(description="The person that new reviews are assigned to.")] = None
     sample: Annotated[float, Field(ge=0, le=100, description="Percentage of passed answers to review.")] = 0.0
@@ -186,15 +188,15 @@ class Policy(_Part):
 
     def canonical(self) -> str:
         """The canonical JSON text of this policy: sorted keys, defaults left out."""
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, allow_nan=False)
+        return canonical(self.model_dump(mode="json", exclude_defaults=True))
 
     def digest(self) -> str:
         """``sha256:`` of the canonical text; equal policies have equal digests."""
-        return "sha256:" + hashlib.sha256(self.canonical().encode()).hexdigest()
+        return digest_of(self.model_dump(mode="json", exclude_defaults=True))
 
 
 def parse_policy(text: str | bytes) -> Policy:
-    """Parse a policy from YAML (or JSON, which is YAML). Raises PolicyError with one sentence."""
+    """Parse a policy to publish from YAML (or JSON, which is YAML). Raises PolicyError with one sentence."""
     if len(text) > MAX_POLICY_BYTES:
         raise PolicyError(f"the policy is larger than {MAX_POLICY_BYTES // 1024} KiB; shorten it")
     try:
@@ -203,7 +205,18 @@ def parse_policy(text: str | bytes) -> Policy:
         raise PolicyError(f"the policy is not YAML: {' '.join(str(error).split())}") from error
     except (LookupError, AttributeError) as error:  # PyYAML's error for `!!bool perhaps`.
         raise PolicyError("the policy is not YAML: a value does not fit its !!tag; leave the tag out") from error
-    return policy_from({} if values is None else values)
+    policy = policy_from({} if values is None else values)
+    refuse_url(policy)
+    return policy
+
+
+def refuse_url(policy: Policy) -> None:
+    """Raise PolicyError if the policy says where decisions are posted, which is an admin's to say."""
+    if policy.reviews.webhook is not None and "://" in policy.reviews.webhook:
+        raise PolicyError(
+            "policy: reviews.webhook takes a name and no URL; let an admin add it with"
+            " `postil webhooks add NAME URL --domain DOMAIN`, and write the name"
+        )
 
 
 def policy_from(values: object) -> Policy:
@@ -214,6 +227,15 @@ def policy_from(values: object) -> Policy:
         return Policy.model_validate(values)
     except ValidationError as error:
         raise PolicyError(f"policy: {_first(error)}") from error
+
+
+def stored_policy(values: Mapping[str, Any], digest: str) -> Policy:
+    """A policy as the registry stores it. Raises PolicyError if it is not the one that the digest was made of."""
+    if digest_of(values) != digest:
+        raise PolicyError(
+            "policy: what the database holds is not what was published; compare it with a backup, and publish again"
+        )
+    return policy_from(values)
 
 
 @dataclass(frozen=True, slots=True)

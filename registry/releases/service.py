@@ -17,11 +17,12 @@ from postil.registry.artifacts.store import ArtifactStore
 from postil.registry.base_model.model import BaseModel
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
+from postil.registry.db.safety_tables import Webhook
 from postil.registry.db.tables import Channel, Domain, Event, Release
-from postil.registry.errors import ConflictError
+from postil.registry.errors import ConflictError, PolicyError
 from postil.registry.names import AdapterName
 from postil.registry.policy.components import components_of, digest, record
-from postil.registry.policy.policy import Policy, build, policy_from
+from postil.registry.policy.policy import Policy, build, refuse_url, stored_policy
 from postil.registry.preflight.preflight import preflight
 from postil.registry.releases.channels import (
     ANY,
@@ -37,7 +38,7 @@ from postil.registry.releases.channels import (
 from postil.registry.releases.history import MOVES, RESTORE, collected, live_history, retired, rollback_number
 from postil.registry.releases.state import NEWEST_EVENTS, AdapterState, adapter_states
 from postil.registry.signing.requirements import store_signature, take_signature, verify_required
-from postil.registry.text import kept
+from postil.registry.text import kept_line, kept_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +63,13 @@ class Registry:
         A ``model.sig`` among them is kept with the release. Raises PreflightError, SignatureError or
         PolicyError, and then nothing has changed.
         """
-        kept(note, "note")
+        kept_lines(note, "note")
+        kept_line(actor, "name of who did it")
         signature = take_signature(folder)
         preflight(folder, self.base, self.max_rank)
         keep_the_adapter(folder)
         policy = policy or self._policy_in_force(name)
+        self._check_webhook(name, policy)
         calibration = calibration_in(folder)
         built = build(policy, self.plugins, calibration)
         components = components_of(policy, self.plugins)
@@ -177,12 +180,28 @@ class Registry:
         with self.database.read() as session:
             return store.newest(session)
 
+    def _check_webhook(self, name: AdapterName, policy: Policy) -> None:
+        """Raise PolicyError unless the webhook that a policy names is one of the domain's."""
+        refuse_url(policy)
+        if policy.reviews.webhook is None:
+            return
+        with self.database.read() as session:
+            webhook = session.get(Webhook, policy.reviews.webhook)
+        if webhook is None or name.domain not in webhook.domains:
+            raise PolicyError(
+                f"policy: {name.domain} has no webhook {policy.reviews.webhook}; let an admin add it with"
+                f" `postil webhooks add {policy.reviews.webhook} URL --domain {name.domain}`"
+            )
+
     def _policy_in_force(self, name: AdapterName) -> Policy:
         """The policy of the live release, else of the newest, else an empty one."""
         with self.database.read() as session:
             known, stable = store.releases(session, name), store.channel(session, name)
         live = [release for release in known if stable and release.number == stable.number]
-        return policy_from((live or known)[-1].policy) if known else Policy()
+        if not known:
+            return Policy()
+        source = (live or known)[-1]
+        return stored_policy(source.policy, source.policy_digest)
 
     def _move(
         self,
@@ -242,6 +261,13 @@ def _publish(session: Session, candidate: Release, name: AdapterName) -> tuple[R
         subject=str(name),
         reason=candidate.note,
         after=candidate.number,
+        details={
+            "artifact": candidate.artifact,
+            "policy_digest": candidate.policy_digest,
+            "calibration": candidate.calibration,
+            "components_digest": candidate.components_digest,
+        },
+        remark=True,
     )
     return candidate, True
 
@@ -258,5 +284,6 @@ def _restored(session: Session, candidate: Release, number: int, name: AdapterNa
         reason=candidate.note,
         after=number,
         details={"artifact": candidate.artifact},
+        remark=True,
     )
     return True

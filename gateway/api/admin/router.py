@@ -22,6 +22,7 @@ from postil.gateway.api.admin.schemas.adapters import adapter_view
 from postil.gateway.api.admin.signing import signing_routes
 from postil.gateway.api.admin.status import StatusParts, status_route
 from postil.gateway.api.admin.tenants import tenant_routes
+from postil.gateway.api.admin.webhooks import webhook_routes
 from postil.gateway.api.documented_errors import document_problems
 from postil.gateway.control.retire import RetireService
 from postil.gateway.control.runtime import Runtime
@@ -43,6 +44,7 @@ def admin_router(runtime: Runtime) -> Router:
                 *channel_routes(releases, registry, view, runtime.shadows),
                 *retire_routes(RetireService(registry, releases), view),
                 *admin_review_routes(registry, runtime.reviews, denied),
+                *webhook_routes(registry, runtime.webhooks),
                 *history_routes(registry, denied),
                 *compare_routes(registry, runtime.plugins, denied),
                 *policy_routes(runtime.plugins),

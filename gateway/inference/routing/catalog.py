@@ -11,6 +11,7 @@ from postil.gateway.errors import BadRequestError, EngineUnavailableError, Forbi
 from postil.gateway.inference.routing import canary_split as sticky
 from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
 from postil.gateway.tenancy.directory import Caller
+from postil.plugins import ReleaseRef
 from postil.plugins.manager import PluginManager
 from postil.registry.base_model.model import BaseModel
 from postil.registry.errors import NameInvalidError, PolicyError
@@ -268,6 +269,7 @@ def make_entry(
                 _warn(loaded[release.number], changed[release.number])
             except PolicyError as error:
                 broken[release.number] = str(error)
+                _tell_broken(state.name.release(release.number), str(error), before)
     shares = {which: _share(state, which) for which in (CANARY, SHADOW)}
     return AdapterEntry(
         state.name,
@@ -282,6 +284,12 @@ def make_entry(
         changed,
         state.retired,
     )
+
+
+def _tell_broken(ref: ReleaseRef, reason: str, before: AdapterEntry | None) -> None:
+    """Log a release that cannot be served, once."""
+    if before is None or before.broken.get(ref.number) != reason:
+        log.error("%s is not served: %s", ref, reason)
 
 
 def _warn(release: LoadedRelease, found: Sequence[Mismatch] | None) -> None:
