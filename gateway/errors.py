@@ -2,9 +2,12 @@
 
 GatewayError
 ├── BadRequestError        400  the body cannot be understood, or asks for what the release forbids
+│   └── ContextLengthError 400  the prompt cannot fit the engine's context
 ├── AuthenticationError    401  no key, or one that nobody has
-├── ForbiddenError         403  the tenant has no right to that domain
-│   └── KeyForbiddenError  403  the key is good for other things than this
+├── ForbiddenError         403  what is asked is not for this caller
+│   ├── KeyForbiddenError  403  the key is good for other things than this
+│   ├── DemoOnlyError      403  the demo, whose keys are well known, is asked from elsewhere
+│   └── TenantRefusedError 403  an admin has every request of the tenant refused, in an incident
 ├── UnknownModelError      404  no such model, adapter or release, or none of it is live
 ├── RefusedError           422  a publish, promote or rollback that cannot be done
 ├── StateConflictError     409  the registry is not in the state that the act supposes
@@ -17,17 +20,21 @@ GatewayError
 ├── CrossSiteError         403  a browser asks for a page of another site
 ├── NotJsonError           415  the admin API takes JSON
 ├── UnvalidatedError       502  the answer failed validation and the policy has no fallback for it
+├── ConnectionsLimitedError 429  as many requests of one key run as may
 ├── TooManyConnectionsError 503  as many connections are open as may be
+├── BusyError              503  as much slow work of this kind is under way as may
 ├── RegistryUnavailableError 503  the registry, or the disk under it, takes nothing now; what is live is served on
 ├── EngineRefusedError     any  what the engine said of the request, passed on
 └── EngineUnavailableError 503  the engine, or the gateway itself, is not ready; nothing was answered
-    └── EngineKeyRefusedError  503  the engine does not take the key that the gateway sends it
+    ├── EngineKeyRefusedError  503  the engine does not take the key that the gateway sends it
+    └── PolicyRefusedError     502  the engine refuses what a release's policy asks, whatever the client sent
 
 SettingsError                   a setting that cannot be: the gateway does not start
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -60,6 +67,10 @@ class BadRequestError(GatewayError):
     type = "invalid_request_error"
 
 
+class ContextLengthError(BadRequestError):
+    code = "context_length_exceeded"
+
+
 class AuthenticationError(GatewayError):
     status = 401
     type = "authentication_error"
@@ -82,6 +93,17 @@ class KeyForbiddenError(ForbiddenError):
     # Whose key it was: for the record of denied attempts, not for the client.
     owner: str | None = None
     key: str | None = None
+
+
+class DemoOnlyError(ForbiddenError):
+    code = "demo_local_only"
+
+
+class TenantRefusedError(ForbiddenError):
+    code = "tenant_refused"
+
+    def __init__(self) -> None:
+        super().__init__("requests of this tenant are refused for now; ask whoever runs the gateway")
 
 
 class UnknownModelError(GatewayError):
@@ -121,6 +143,12 @@ class TokensLimitedError(GatewayError):
     status = 429
     type = "tokens"
     code = "rate_limit_exceeded"
+
+
+class ConnectionsLimitedError(GatewayError):
+    status = 429
+    type = "requests"
+    code = "too_many_connections"
 
 
 class QueueFullError(GatewayError):
@@ -172,10 +200,28 @@ class EngineKeyRefusedError(EngineUnavailableError):
         super().__init__("the engine refuses the gateway's key; set POSTIL_ENGINE_API_KEY to one that it takes")
 
 
+class PolicyRefusedError(EngineUnavailableError):
+    status = 502
+    code = "policy_refused"
+
+    def __init__(self, release: str) -> None:
+        super().__init__(f"the engine refuses what the policy of {release} asks of it; ask its publisher to correct it")
+        self.retry_after = None
+
+
 class TooManyConnectionsError(GatewayError):
     status = 503
     type = "service_unavailable"
     code = "too_many_connections"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retry_after=5)
+
+
+class BusyError(GatewayError):
+    status = 503
+    type = "service_unavailable"
+    code = "busy"
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_after=5)
@@ -197,3 +243,12 @@ class EngineRefusedError(Exception):
         super().__init__(f"the engine answered {status}")
         self.status = status
         self.body = body
+
+    @property
+    def message(self) -> str:
+        """The engine's sentence, in one line."""
+        try:
+            said = json.loads(self.body)["error"]["message"]
+        except (ValueError, TypeError, KeyError):
+            return str(self)
+        return " ".join(str(said).split())[:300]

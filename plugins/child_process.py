@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +12,10 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+
+import msgspec
+
+from postil.plugins.landlock import Sandbox, enter
 
 # What foreign code may see of the environment; none of the gateway's secrets, unless one is meant for plugins.
 _PASSED = frozenset(
@@ -35,12 +40,16 @@ _PASSED_PREFIXES = ("OMP_", "MKL_", "OPENBLAS_", "POSTIL_PLUGIN_")
 # Enough that a busy plugin leaves the cores to the gateway; the least would starve a quick one beside a busy engine.
 _NICER = 10
 _PR_SET_PDEATHSIG = 1
+_SANDBOX = "POSTIL_SANDBOX"
 _LOG_BYTES, _LOG_KEPT = 1 << 20, 64 << 10
 _LOG_SECONDS = 0.2
 
 
-def start(module: str, arguments: Sequence[str], channel: int, output: int) -> subprocess.Popen[bytes]:
+def start(
+    module: str, arguments: Sequence[str], channel: int, output: int, sandbox: Sandbox | None = None
+) -> subprocess.Popen[bytes]:
     """Start ``python -m module arguments`` with the descriptor ``channel``. What it prints goes to ``output``.
+    It confines itself to its ``sandbox`` when it calls ``confine``.
 
     The process ends with the thread that calls this (see ``end_with``), so that thread has to last. Raises OSError.
     """
@@ -50,7 +59,7 @@ def start(module: str, arguments: Sequence[str], channel: int, output: int) -> s
         stdout=output,
         stderr=output,
         pass_fds=(channel,),
-        env=environment(os.environ),
+        env=environment(os.environ) | ({_SANDBOX: msgspec.json.encode(sandbox).decode()} if sandbox else {}),
         # A group of its own, so that it can be ended with all that it started. Not a session: where the kernel
         # shares the processor out among sessions first, a lower priority would mean nothing.
         process_group=0,
@@ -87,6 +96,24 @@ def end_with(parent: int) -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit("the gateway has gone")
+
+
+def confine() -> None:
+    """Confine this process to the sandbox that it was started with, if any; before it has threads."""
+    given = os.environ.pop(_SANDBOX, None)
+    if given is not None and not enter(msgspec.json.decode(given, type=Sandbox)):
+        print("this kernel has no Landlock: plugins may read what the gateway's user may", file=sys.stderr)
+
+
+def bound_memory(most: int) -> None:
+    """Let this process have so many bytes of memory of its own; no core of it is dumped.
+
+    Private memory, and not addresses: libraries reserve many more of those than they ever use.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    bound = most if hard < 0 else min(most, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def keep_log_short(log: int) -> None:

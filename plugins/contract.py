@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from postil.plugins.cost import FREE, Cost
 from postil.plugins.errors import ConfigError
 from postil.plugins.types import (
     FINAL,
@@ -45,6 +46,12 @@ class Component(ABC):
     Config: ClassVar[type[BaseModel]] = Config
     # Whether this class only stands for one that is imported elsewhere; postil alone sets it.
     stands_in: ClassVar[bool] = False
+    # For built-ins, which run in the gateway's own process: how long they may take there. What may take more than a
+    # few milliseconds goes to a process that can be killed, and so does all that is ``blocking``.
+    cost: Cost = FREE
+    blocking: ClassVar[bool] = False
+    # Whether a built-in runs other people's code: its work is done in its domain's process, as a plugin's is.
+    foreign: ClassVar[bool] = False
 
     def __init__(self, config: Any) -> None:
         """Keep ``config``, an instance of this class's ``Config``; raise ConfigError if it cannot work."""
@@ -77,11 +84,10 @@ class Validator(Component):
     """Judges a completion. Set ``needs_tokens`` to be given tokens with their log-probabilities.
 
     ``scope`` (set it in ``__init__`` if it depends on the configuration) says how much of a stream has to be seen at
-    once. ``blocking`` is for a built-in whose work would keep the gateway's loop waiting: it gets a thread.
+    once.
     """
 
     needs_tokens: ClassVar[bool] = False
-    blocking: ClassVar[bool] = False
     scope: Scope = FINAL
 
     @abstractmethod
@@ -91,8 +97,6 @@ class Validator(Component):
 
 class InputCheck(Component):
     """Looks at a request before the model does."""
-
-    blocking: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, context: RequestContext) -> Verdict | Awaitable[Verdict]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import faulthandler
 import os
 import pickle
-import resource
 import socket
 import sys
 import threading
@@ -17,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from postil.plugins.child_process import end_with, keep_log_short
+from postil.plugins.child_process import bound_memory, confine, end_with, keep_log_short
 from postil.plugins.contract import Validator
 from postil.plugins.errors import PluginError
 from postil.plugins.installed import ComponentInfo, Order, Reply, SetUp, Source, info_of, window_of
@@ -29,9 +28,8 @@ def main(arguments: Sequence[str]) -> None:
     channel, parent, memory = (int(argument) for argument in arguments)
     end_with(parent)
     faulthandler.enable()
-    # Private memory, and not addresses: libraries reserve many more of those than they ever use.
-    _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (memory if most < 0 else min(memory, most), most))
+    bound_memory(memory)
+    confine()
     os.set_inheritable(channel, False)
     threading.Thread(target=keep_log_short, args=(os.dup(1),), daemon=True).start()
     serve(socket.socket(fileno=channel))

@@ -25,6 +25,7 @@ import msgspec
 from postil.plugins import child_process
 from postil.plugins.errors import ConfigError, PluginLoadError
 from postil.plugins.installed import ComponentInfo, InstalledComponent, Order, Reply, SetUp, Source
+from postil.plugins.landlock import Sandbox
 
 _MODULE = "postil.plugins.discover"
 # So many plugins are imported at the same time.
@@ -54,8 +55,9 @@ class Bounds:
 class Discovery:
     """Asks installed plugins. What they print goes to a file in the folder ``logs``, if there is one."""
 
-    def __init__(self, logs: Path | None = None, bounds: Bounds | None = None) -> None:
+    def __init__(self, logs: Path | None = None, bounds: Bounds | None = None, sandbox: Sandbox | None = None) -> None:
         self._logs = logs
+        self._sandbox = sandbox
         self._bounds = bounds or Bounds()
         self._lock = threading.Lock()
         self._idle: dict[Source, list[_Questions]] = {}
@@ -117,7 +119,7 @@ class Discovery:
         return questions
 
     def _answer(self, source: Source, questions: _Questions) -> None:
-        child = _Child(self._logs, self._bounds)
+        child = _Child(self._logs, self._bounds, self._sandbox)
         try:
             while (question := self._next(source, questions)) is not None:
                 order, seconds, future = question
@@ -154,8 +156,9 @@ class _EndedError(OSError):
 class _Child:
     """One process, from its first question to the end of it."""
 
-    def __init__(self, logs: Path | None, bounds: Bounds) -> None:
+    def __init__(self, logs: Path | None, bounds: Bounds, sandbox: Sandbox | None) -> None:
         self._logs = logs
+        self._sandbox = sandbox
         self._bounds = bounds
         self._running: tuple[subprocess.Popen[bytes], socket.socket] | None = None
 
@@ -192,7 +195,8 @@ class _Child:
         try:
             with theirs, open(self._output(), "ab") as output:
                 arguments = [str(theirs.fileno()), str(os.getpid()), str(self._bounds.memory_bytes)]
-                return child_process.start(_MODULE, arguments, theirs.fileno(), output.fileno()), ours
+                confined = self._sandbox.within("_setup") if self._sandbox else None
+                return child_process.start(_MODULE, arguments, theirs.fileno(), output.fileno(), confined), ours
         except OSError as error:
             ours.close()
             raise OSError(f"its process cannot be started: {error.strerror}") from error
@@ -200,7 +204,7 @@ class _Child:
     def _output(self) -> int:
         if self._logs is None:
             return os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        self._logs.mkdir(parents=True, exist_ok=True)
+        self._logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(self._logs / _LOG, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _line(self, process: subprocess.Popen[bytes], channel: socket.socket, until: float) -> bytes:

@@ -15,6 +15,7 @@ from postil.plugins.discovery import Bounds, Discovery, Listed
 from postil.plugins.errors import PluginLoadError, UnknownPluginError
 from postil.plugins.hookspecs import PROJECT
 from postil.plugins.installed import ComponentInfo, InstalledComponent, Source, info_of, stand_in
+from postil.plugins.landlock import Sandbox
 from postil.plugins.loading import sources
 
 C = TypeVar("C", bound=Component)
@@ -33,9 +34,10 @@ class PluginManager:
 
     ``extra`` takes plugins in code, ``folder`` single files (``*.py``), each of them a plugin. Code of installed ones
     is never imported here: a child process says what they offer, and sets them up to see whether that can be done.
-    What they print goes to the folder ``logs``. Raises PluginLoadError if one cannot be loaded, has a hook that does
-    not exist, or offers a name that another one offers already; with ``lenient``, those are left out and the reasons
-    are in ``problems``. ``found`` is what another process found of what is installed: nothing is looked for again.
+    They are confined to the ``sandbox``; what they print goes to the folder ``logs``. Raises PluginLoadError if one
+    cannot be loaded, has a hook that does not exist, or offers a name that another one offers already; with
+    ``lenient``, those are left out and the reasons are in ``problems``. ``found`` is what another process found of what
+    is installed: nothing is looked for again.
     """
 
     def __init__(
@@ -46,12 +48,13 @@ class PluginManager:
         folder: Path | None = None,
         logs: Path | None = None,
         bounds: Bounds | None = None,
+        sandbox: Sandbox | None = None,
         lenient: bool = False,
         found: Sequence[Found] | None = None,
     ) -> None:
         self.folder = folder
         self.problems: Sequence[str] = ()
-        self._discovery = Discovery(logs, bounds)
+        self._discovery = Discovery(logs, bounds, sandbox)
         self._offered = collect((plugin, None) for plugin in (*_builtin(), *extra))
         self.found: list[Found] = []
         problems = self._add_installed(found if found is not None else self._discovered(entry_points))

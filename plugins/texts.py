@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -44,6 +44,17 @@ def asked_last(request: Mapping[str, Any]) -> list[str]:
     messages = _messages(request)
     answers = [number for number, one in enumerate(messages) if one.get("role") == "assistant"]
     return asked({"messages": messages[answers[-1] + 1 :] if answers else messages})
+
+
+def ends(texts: Sequence[str], characters: int) -> list[str]:
+    """The last so many characters of all texts together, as the texts that they stand in."""
+    kept: list[str] = []
+    for text in reversed(texts):
+        if characters <= 0:
+            break
+        kept.append(text[-characters:])
+        characters -= len(text)
+    return kept[::-1]
 
 
 def tool_texts(completion: Completion) -> Iterator[str]:

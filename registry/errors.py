@@ -8,8 +8,10 @@ RegistryError
 ├── PagingError           a cursor that is none of ours, or a page of a size that cannot be
 ├── LimitError            a limit of a tenant that cannot be
 ├── WebhookError          a webhook that cannot be: its URL, domains or time
+├── RightError            a right of a tenant that there is not, or that is both given and taken
 ├── NotFoundError         no such adapter, release, tenant or key
 ├── ConflictError         somebody else was faster, or there is nothing to do it to
+├── GrammarError          a schema or pattern that vLLM could not compile, or not in time
 ├── PolicyError           a policy that cannot be in force
 ├── ArtifactError         files that cannot be an adapter, or no longer are what was published
 │   ├── PreflightError    an adapter that this base cannot serve
@@ -52,6 +54,10 @@ class WebhookError(RegistryError):
     """A webhook with a URL, domains or a time that it cannot have."""
 
 
+class RightError(RegistryError):
+    """A right that no tenant can have, or that is both added and removed."""
+
+
 class PagingError(RegistryError):
     """A cursor that no list gave away, or a page of a size that it cannot have."""
 
@@ -62,6 +68,10 @@ class NotFoundError(RegistryError):
 
 class ConflictError(RegistryError):
     """The state is not the one that the act supposes."""
+
+
+class GrammarError(RegistryError):
+    """A constraint of answers that is not possible, not supported, or would take too long to compile."""
 
 
 class PolicyError(RegistryError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -26,6 +28,21 @@ def fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def private_umask(*, shared: bool = False) -> int:
+    """Have this process and its children create files for their user alone, or its group too; return the old umask."""
+    return os.umask(0o007 if shared else 0o077)
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Create files for this user alone, up to the end of the block."""
+    before = private_umask()
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def write_private(path: Path, text: str) -> None:

@@ -102,8 +102,8 @@ def sources() -> list[Path]:
     return [path for floor in floors for path in sorted((ROOT / floor).rglob("*.py"))]
 
 
-def test_the_gateway_has_ten_rooms_and_two_files() -> None:
-    assert (rooms("gateway"), files("gateway")) == (GATEWAY, {"errors", "ipc"})
+def test_the_gateway_has_ten_rooms_and_four_files() -> None:
+    assert (rooms("gateway"), files("gateway")) == (GATEWAY, {"errors", "fair_slots", "ipc", "threads"})
 
 
 def test_the_registry_has_ten_rooms() -> None:

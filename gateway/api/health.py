@@ -41,11 +41,16 @@ def health_routes(engine: EngineHandle, traffic: Traffic, tasks: BackgroundTasks
 
     @get("/health/ready", sync_to_thread=False, responses={503: _NOT_READY})
     def ready() -> Response[Readiness]:
-        status = _status(engine, traffic, tasks)
-        content = Readiness(status=status, failing=tasks.failing or UNSET)
-        return Response(content, status_code=200 if status == Phase.READY else 503)
+        status_code, content = readiness(engine, traffic, tasks)
+        return Response(content, status_code=status_code)
 
     return [live, ready]
+
+
+def readiness(engine: EngineHandle, traffic: Traffic, tasks: BackgroundTasks) -> tuple[int, Readiness]:
+    """Return the HTTP status and the state; it is read in memory, from any thread."""
+    status = _status(engine, traffic, tasks)
+    return 200 if status == Phase.READY else 503, Readiness(status=status, failing=tasks.failing or UNSET)
 
 
 def _status(engine: EngineHandle, traffic: Traffic, tasks: BackgroundTasks) -> str:

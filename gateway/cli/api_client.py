@@ -5,9 +5,11 @@ from __future__ import annotations
 import getpass
 import os
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -29,15 +31,14 @@ class CommandError(Exception):
 def connected() -> Iterator[httpx.Client]:
     """Return a client for the gateway at POSTIL_URL, or at POSTIL_HOST and POSTIL_PORT. Raises CommandError."""
     settings = read_settings()
-    url = os.environ.get("POSTIL_URL") or f"http://{_reachable(settings.host)}:{settings.port}"
+    url = os.environ.get("POSTIL_URL") or _own_url(settings)
     headers = {"Authorization": f"Bearer {_key(settings)}", "x-postil-actor": _actor()}
-    with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False) as client:
+    trust = trusted(settings.ca_file) if url.startswith("https:") else True
+    with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False, verify=trust) as client:
         try:
             yield client
         except httpx.TransportError as error:
-            raise CommandError(
-                f"no gateway answers at {url} ({error}); start one with `postil serve`, or set POSTIL_URL"
-            ) from error
+            raise CommandError(_unreachable(url, error)) from error
 
 
 def call(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
@@ -104,6 +105,45 @@ def _key(settings: Settings) -> str:
             f"there is no admin key at {settings.admin_key_file}; run this where the gateway runs, with the same"
             " POSTIL_HOME, or set POSTIL_KEY or POSTIL_ADMIN_KEY"
         ) from error
+
+
+def _own_url(settings: Settings) -> str:
+    """The admin API of the gateway that these settings are for."""
+    scheme = "http" if settings.tls_certificate is None else "https"
+    if settings.admin_port is not None:
+        return f"{scheme}://{_reachable(settings.admin_address)}:{settings.admin_port}"
+    return f"{scheme}://{_reachable(settings.host)}:{settings.port}"
+
+
+def trusted(ca_file: Path | None) -> ssl.SSLContext:
+    """Whom to trust: well-known authorities, the system's, those of ``SSL_CERT_FILE`` and of a file.
+
+    A certificate of one's own is shown where ``POSTIL_CLIENT_CERTIFICATE`` names one with its key. Raises CommandError.
+    """
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    own = os.environ.get("POSTIL_CLIENT_CERTIFICATE")
+    try:
+        if ca_file is not None:
+            context.load_verify_locations(ca_file)
+        if own:
+            context.load_cert_chain(own, password=lambda: b"")
+    except OSError as error:
+        name, path = ("POSTIL_CLIENT_CERTIFICATE", own) if own else ("POSTIL_CA_FILE", ca_file)
+        raise CommandError(f"{name}={path} cannot be used; give a file in PEM that you may read") from error
+    return context
+
+
+def _unreachable(url: str, error: httpx.TransportError) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return (
+                f"this command does not trust the certificate of {url} ({cause.verify_message}); set POSTIL_CA_FILE to"
+                " the file of its authority"
+            )
+        cause = cause.__cause__ or cause.__context__
+    return f"no gateway answers at {url} ({error}); start one with `postil serve`, or set POSTIL_URL"
 
 
 def _reachable(host: str) -> str:

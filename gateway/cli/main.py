@@ -28,6 +28,7 @@ from postil.gateway.cli.commands import (
     train,
     usage,
     webhooks,
+    yank,
 )
 from postil.gateway.cli.output import print_error
 from postil.gateway.errors import SettingsError
@@ -50,10 +51,14 @@ def make_cli() -> typer.Typer:
     cli.command()(export.export)
     cli.command()(releases.promote)
     cli.command()(releases.rollback)
+    cli.command()(yank.yank)
+    cli.command()(yank.unyank)
     cli.add_typer(adapters.make_releases_cli(), name="releases")
     cli.add_typer(adapters.make_cli(), name="adapters")
-    for command in (channels.canary, channels.shadow, channels.agreement, channels.pin, channels.unpin):
+    for command in (channels.canary, channels.shadow, channels.agreement, channels.evidence):
         cli.command()(command)
+    cli.command()(channels.pin)
+    cli.command()(channels.unpin)
     cli.command()(diff.diff)
     cli.command()(gc.gc)
     cli.command()(train.train)

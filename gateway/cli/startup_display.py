@@ -32,7 +32,10 @@ class ServeProgress:
     def __init__(self, console: Console, settings: Settings, *, port: int) -> None:
         self._console = console
         self._settings = settings
-        self._url = f"http://{'localhost' if settings.on_loopback else settings.host}:{port}"
+        scheme = "http" if settings.tls_certificate is None else "https"
+        self._url = f"{scheme}://{'localhost' if settings.on_loopback else settings.host}:{port}"
+        # Nobody else vouches for the demo's certificate.
+        self._trust = "" if settings.tls_certificate is None else f"--cacert {settings.tls_certificate} "
         self._progress = Progress(
             SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console, transient=True
         )
@@ -110,7 +113,7 @@ class ServeProgress:
         self._console.print(f"demo keys: {keys}\n")
         for key, question in _QUESTIONS.items():
             self._console.print(
-                f"curl {self._url}/v1/chat/completions -H 'Authorization: Bearer {key}' "
+                f"curl {self._trust}{self._url}/v1/chat/completions -H 'Authorization: Bearer {key}' "
                 "-H 'Content-Type: application/json' \\\n"
                 f'  -d \'{{"messages":[{{"role":"user","content":"{question}"}}]}}\'',
                 soft_wrap=True,

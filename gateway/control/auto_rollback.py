@@ -1,4 +1,4 @@
-"""Automatic rollback of releases that are worse than their predecessor or whose files are damaged."""
+"""Automatic rollback: releases that are worse than their predecessor are yanked, those with damaged files replaced."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from postil.gateway.errors import EngineUnavailableError, GatewayError
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.plugins import ReleaseRef
 from postil.registry.errors import RegistryError, UnavailableError
-from postil.registry.names import AdapterName
 from postil.registry.releases.channels import CANARY, Precondition
 from postil.registry.text import cleaned
 
@@ -66,7 +65,7 @@ class AutoRollback:
                 log.error("%s could not be rolled back: %s", _subject(cause), error)
 
     async def _regressed(self, found: Regression) -> None:
-        """End the canary or go back to the previous live release, unless the channel has moved since the finding."""
+        """Yank a release, unless its channel has moved since the finding: a canary ends, or what was live before is."""
         reason, details = (
             f"{found.new} is worse than {found.old}: {found.evidence}",
             {"finding": asdict(found.evidence)},
@@ -75,11 +74,16 @@ class AutoRollback:
             log.warning("%s; it stays, because automatic rollback is turned off", reason)
             return
         log.warning("rolling back automatically: %s", reason)
-        name, only = AdapterName(found.new.domain, found.new.adapter), Precondition(number=found.new.number)
-        if found.which == CANARY:
-            await self._releases.clear(name, CANARY, reason=reason, actor=ACTOR, only=only, details=details)
-        else:
-            await self._releases.rollback(found.old, reason=reason, actor=ACTOR, only=only, details=details)
+        await self._releases.yank(
+            found.new,
+            reason=reason,
+            actor=ACTOR,
+            to=None if found.which == CANARY else found.old.number,
+            which=found.which,
+            only=Precondition(number=found.new.number),
+            details=details,
+            load_first=True,
+        )
 
     async def _corrupt(self, found: CorruptArtifact) -> None:
         """Go back to the last good release if this one is live."""

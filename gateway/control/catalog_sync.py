@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from postil.gateway.control.registry_handle import RegistryHandle
-from postil.gateway.inference.routing.catalog import AdapterEntry, make_entry
+from postil.gateway.inference.routing.catalog import AdapterEntry
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
+from postil.gateway.inference.routing.make_entry import make_entry
 from postil.gateway.tenancy.callers import Callers
+from postil.gateway.threads import Threads
 from postil.plugins.manager import PluginManager
 from postil.registry.errors import UnavailableError
 from postil.registry.names import AdapterName
@@ -30,10 +31,13 @@ class AdapterSnapshot:
 class CatalogSync:
     """Updates single adapters in the catalog."""
 
-    def __init__(self, registry: RegistryHandle, plugins: PluginManager, catalog: CatalogHolder) -> None:
+    def __init__(
+        self, registry: RegistryHandle, plugins: PluginManager, catalog: CatalogHolder, threads: Threads
+    ) -> None:
         self._registry = registry
         self._plugins = plugins
         self._catalog = catalog
+        self._threads = threads
 
     async def sync_adapter(self, name: AdapterName, act: Callable[[], object] = lambda: None) -> None:
         """Read an adapter's state from the registry after running ``act``, and serve it. Raises NotFoundError."""
@@ -54,7 +58,7 @@ class CatalogSync:
             before = self._catalog.current.entries.get(str(name))
             return AdapterSnapshot(make_entry(state, self._plugins, registry.base, before), defaults, as_of)
 
-        return await asyncio.to_thread(changed)
+        return await self._threads.run(name.domain, str(name), changed)
 
     def swap(self, read: AdapterSnapshot) -> None:
         """Serve an adapter's state as read."""

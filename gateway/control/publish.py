@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,13 +13,16 @@ from typing import IO, Any, TypeVar
 from postil.gateway.control.catalog_sync import CatalogSync
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.registry_handle import RegistryHandle
+from postil.gateway.engine.grammar_trial import GrammarTrial
+from postil.gateway.threads import ThreadPools
 from postil.registry.artifacts.archives.pack import unpack
 from postil.registry.artifacts.contents import policy_in
 from postil.registry.artifacts.hub.fetch import Patience, fetch
 from postil.registry.artifacts.hub.ref import HubRef
 from postil.registry.db.tables import Release
 from postil.registry.names import AdapterName
-from postil.registry.policy.policy import Policy
+from postil.registry.policy.policy import Policy, policy_from
+from postil.registry.policy.publishable import check_publishable, policy_warnings
 
 T = TypeVar("T")
 # Puts an adapter's files into a folder and returns their exact origin ("" for an upload).
@@ -27,69 +30,112 @@ FetchFiles = Callable[[Path, Patience], str]
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where an adapter comes from; ``remote`` if another machine says how long that takes."""
+
+    fetch_files: FetchFiles
+    remote: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Published:
-    """A release, whether it is new, and whether its policy is the ``policy.yaml`` from the adapter's folder."""
+    """A release, whether it is new, and whether its policy is the ``policy.yaml`` from the adapter's folder.
+
+    ``warnings`` say what in the policy may not have been meant.
+    """
 
     release: Release
     created: bool
     policy_found: bool
+    warnings: Sequence[str]
 
 
-def uploaded(archive: IO[bytes]) -> FetchFiles:
+def uploaded(archive: IO[bytes]) -> Source:
     """Return a source for an uploaded tar, tar.gz or zip."""
 
     def take(folder: Path, patience: Patience) -> str:
         unpack(archive, folder, patience.limit)
         return ""
 
-    return take
+    return Source(take, remote=False)
 
 
-def from_hub(ref: HubRef) -> FetchFiles:
-    """Return a source for an adapter on a hub."""
+def from_hub(ref: HubRef, may_use_token: Callable[[], bool]) -> Source:
+    """Return a source for an adapter on a hub, fetched with the gateway's token only if that may be used."""
 
     def take(folder: Path, patience: Patience) -> str:
-        return str(fetch(ref, folder, patience))
+        return str(fetch(ref, folder, patience, anonymous=not may_use_token()))
 
-    return take
+    return Source(take, remote=True)
 
 
 class PublishService:
     """Publishes adapters. ``limit`` is in bytes; ``hub_seconds`` is the time limit of a download."""
 
     def __init__(
-        self, registry: RegistryHandle, sync: CatalogSync, locks: AdapterLocks, *, limit: int, hub_seconds: float
+        self,
+        registry: RegistryHandle,
+        sync: CatalogSync,
+        locks: AdapterLocks,
+        pools: ThreadPools,
+        *,
+        limit: int,
+        hub_seconds: float,
     ) -> None:
         self._registry = registry
         self._sync = sync
         self._locks = locks
+        self._pools = pools
         self._limit = limit
         self._hub_seconds = hub_seconds
+        self._trial = GrammarTrial()
 
     async def publish(
-        self, fetch_files: FetchFiles, name: AdapterName, policy: Policy | None, *, note: str, actor: str
+        self,
+        source: Source,
+        name: AdapterName,
+        policy: Policy | None,
+        *,
+        note: str,
+        actor: str,
+        scope: Collection[str] | None = None,
     ) -> Published:
-        """Create a release from a source. A refusal or a cancellation changes nothing.
+        """Create a release from a source, by somebody who works on the domains of ``scope`` (None: all).
+
+        A refusal or a cancellation changes nothing.
 
         Without ``policy``, the ``policy.yaml`` in the adapter's folder applies, else the live policy.
         """
         registry = self._registry.get()
         with registry.artifacts.incoming() as folder:
-            source = await self._fetched(fetch_files, folder)
+            origin = await self._fetched(source, folder, name.domain, actor)
             found = policy_in(folder) if policy is None else None
-            make = partial(registry.publish, folder, name, policy or found, note=note, actor=actor, source=source)
-            release, created = await _finished(self._made(make, name))
-            return Published(release, created, found is not None)
+            if (new := policy or found) is not None:
+                await self._try(new)
+            given = partial(registry.publish, folder, name, new, note=note, actor=actor)
+            make = partial(given, source=origin, scope=scope)
+            release, created = await _finished(self._made(make, name, actor))
+            return Published(release, created, found is not None, policy_warnings(policy_from(release.policy)))
 
-    async def _fetched(self, fetch_files: FetchFiles, folder: Path) -> str:
+    async def _try(self, policy: Policy) -> None:
+        """Have a new policy's constraint compiled once, where it can be killed. Raises PolicyError."""
+        registry = self._registry.get()
+        check_publishable(policy, registry.window)
+        await self._trial.compile(policy.output.constraint() if policy.output else None, registry.base.path)
+
+    async def _fetched(self, source: Source, folder: Path, domain: str, actor: str) -> str:
         """Fetch the files without holding a lock, so that changes to releases go on meanwhile."""
         stop = threading.Event()
         patience = Patience(self._limit, self._hub_seconds, stop)
-        return await _finished(asyncio.to_thread(fetch_files, folder, patience), on_cancel=stop.set)
+        threads = self._pools.downloads if source.remote else self._pools.publishing
+        work = threads.run(domain, actor, source.fetch_files, folder, patience)
+        return await _finished(work, on_cancel=stop.set)
 
-    async def _made(self, make: Callable[[], tuple[Release, bool]], name: AdapterName) -> tuple[Release, bool]:
+    async def _made(
+        self, make: Callable[[], tuple[Release, bool]], name: AdapterName, actor: str
+    ) -> tuple[Release, bool]:
         """Read and store the files, which takes time; promotes and rollbacks do not wait for it."""
-        made = await asyncio.to_thread(make)
+        made = await self._pools.publishing.run(name.domain, actor, make)
         async with self._locks.of(name):
             await self._sync.sync_adapter(name)
         return made

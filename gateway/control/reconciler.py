@@ -19,6 +19,8 @@ from postil.registry.backoff import Backoff
 log = logging.getLogger(__name__)
 _BACKOFF = Backoff(1.0, 60.0)
 _POLL_SECONDS = 10.0
+# A release that does not answer by then is loaded all the same; others wait to be loaded after it.
+_WARM_UP_SECONDS = 10.0
 DesiredReleases = Sequence[tuple[LoadedRelease, list[str]]]
 
 
@@ -159,9 +161,10 @@ class Reconciler:
             return False
         self._failures.pop(release.engine_name, None)
         try:
-            await self._client.post(Kind.CHAT.value, payload.warm_up(release))
-        except (EngineRefusedError, EngineUnavailableError) as error:
-            log.warning("%s is loaded, but does not answer: %s", release.ref, error)
+            async with asyncio.timeout(_WARM_UP_SECONDS):
+                await self._client.post(Kind.CHAT.value, payload.warm_up(release))
+        except (EngineRefusedError, EngineUnavailableError, TimeoutError) as error:
+            log.warning("%s is loaded, but does not answer: %s", release.ref, str(error) or "it took too long")
             return False
         return True
 

@@ -15,6 +15,7 @@ from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.engine.adapter_cache import LoadError
 from postil.gateway.errors import EngineUnavailableError, NotFoundError, RefusedError
+from postil.gateway.inference.policy_trial import refusal
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
@@ -26,8 +27,9 @@ from postil.registry.db.outage import after_a_change
 from postil.registry.errors import UnavailableError
 from postil.registry.names import AdapterName
 from postil.registry.releases import channels
-from postil.registry.releases.channels import ANY, Precondition
+from postil.registry.releases.channels import ANY, STABLE, Precondition
 from postil.registry.releases.state import AdapterState
+from postil.registry.releases.yank import unyank, yank
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +66,13 @@ class ReleaseService:
     ) -> AdapterState:
         """Make a release live; returns the adapter's new state.
 
-        ``dry_run`` checks and loads the release but changes nothing.
+        The release is asked once under its policy: what the engine refuses is refused here. ``dry_run`` checks, loads
+        and asks the release but changes nothing.
         """
         if self._gates.guards:
             await self._gates.let_through(*await asyncio.to_thread(self._candidates, ref))
+        await self._load(ref)
+        await self._ask_once(ref)
         act = partial(self._registry.get().promote, ref, reason=reason, actor=actor, only=only, dry_run=dry_run)
         return await self._move(ref, act)
 
@@ -121,6 +126,33 @@ class ReleaseService:
         database = self._registry.database()
         act = partial(channels.clear, database, name, which, reason=reason, actor=actor, only=only, details=details)
         return await self.change(name, act)
+
+    async def yank(
+        self,
+        ref: ReleaseRef,
+        *,
+        reason: str,
+        actor: str,
+        to: int | None = None,
+        which: str = STABLE,
+        only: Precondition = ANY,
+        details: Mapping[str, Any] | None = None,
+        load_first: bool = False,
+    ) -> AdapterState:
+        """Yank a release; if it is live, release ``to`` answers from then on, else the one before, else none.
+
+        Nothing is loaded before, unless told to: what does harm must not go on because another release loads slowly.
+        """
+        name = AdapterName(ref.domain, ref.adapter)
+        if load_first and to is not None:
+            await self._load(name.release(to))
+        act = partial(yank, self._registry.database(), ref, reason=reason, actor=actor, to=to)
+        return await self.change(name, partial(act, which=which, only=only, details=details))
+
+    async def unyank(self, ref: ReleaseRef, *, reason: str, actor: str) -> AdapterState:
+        """Take a yank back; who is pinned to the release gets it again."""
+        act = partial(unyank, self._registry.database(), ref, reason=reason, actor=actor)
+        return await self.change(AdapterName(ref.domain, ref.adapter), act)
 
     async def pin(self, tenant: str, ref: ReleaseRef, *, reason: str, actor: str) -> AdapterState:
         """Pin a tenant to this release, whichever is live. Raises NotFoundError if the tenant does not exist."""
@@ -197,6 +229,14 @@ class ReleaseService:
             await adapter_cache.ensure_loaded(release.engine_name, release.artifact, ref.domain)
         except LoadError as error:
             raise RefusedError(f"{ref} was left as it is, because it cannot be loaded: {error}") from error
+
+    async def _ask_once(self, ref: ReleaseRef) -> None:
+        """Ask a loaded release under its policy. Raises RefusedError with the engine's reason."""
+        client, _ = self._engine.ready()
+        if (reason := await refusal(client, await self._loaded_release(ref))) is not None:
+            raise RefusedError(
+                f"{ref} was left as it is, because the engine refuses what its policy asks; correct it: {reason}"
+            )
 
     async def _loaded_release(self, ref: ReleaseRef) -> LoadedRelease:
         """Return a release that is ready to load; usually the catalog has it already."""

@@ -12,6 +12,7 @@ from postil.gateway.control.auto_rollback import AutoRollback, RollbackCause
 from postil.gateway.control.catalog_sync import CatalogSync
 from postil.gateway.control.change_feed import AdapterFeed, RemoteChanges
 from postil.gateway.control.engine_handle import EngineHandle
+from postil.gateway.control.evidence_ledger import EvidenceLedger
 from postil.gateway.control.key_feed import KeyFeed
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.publish import PublishService
@@ -33,6 +34,7 @@ from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.rate_limiter import RateLimiter
 from postil.gateway.tenancy.usage_ledger import UsageLedger
+from postil.gateway.threads import ThreadPools
 from postil.plugins.manager import PluginManager
 from postil.registry.signing.requirements import SignatureGate
 
@@ -56,11 +58,13 @@ class Runtime:
     scheduler: Scheduler
     limits: RateLimiter
     ledger: UsageLedger
+    evidence: EvidenceLedger
     shadows: Shadows
     # Registry and changes.
     registry: RegistryHandle
     engine: EngineHandle
     sync: CatalogSync
+    pools: ThreadPools
     locks: AdapterLocks
     releases: ReleaseService
     publishing: PublishService

@@ -8,6 +8,8 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from enum import Enum
+from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
 import msgspec
@@ -61,14 +63,21 @@ class Health(Enum):
 class EngineClient:
     """Sends requests to vLLM. ``address`` is ``unix:/path/to/socket`` or ``http://host:port``.
 
+    ``ca_file`` names authorities that are trusted beside the system's, for an https address.
     ``api_key`` is sent with every request, and no answer of more than ``most_bytes`` is read.
     ``on_unhealthy`` is called when the engine is found unable to go on, before whoever asked is told.
     """
 
     def __init__(
-        self, address: str, *, timeout_seconds: float, api_key: str | None = None, most_bytes: int = MOST_BYTES
+        self,
+        address: str,
+        *,
+        timeout_seconds: float,
+        api_key: str | None = None,
+        most_bytes: int = MOST_BYTES,
+        ca_file: Path | None = None,
     ) -> None:
-        self._http = HttpClient(address, timeout_seconds=timeout_seconds, api_key=api_key)
+        self._http = HttpClient(address, timeout_seconds=timeout_seconds, api_key=api_key, ca_file=ca_file)
         self._most_bytes = most_bytes
         self.on_unhealthy: Callable[[], None] = lambda: None
         self.activity = EngineActivity()
@@ -87,9 +96,14 @@ class EngineClient:
             return body
 
     @asynccontextmanager
-    async def stream(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Send JSON and stream the answer; otherwise as ``post``. Leaving the block early cancels it in the engine."""
-        async with self._sent(path, payload) as answer:
+    async def stream(
+        self, path: str, payload: Mapping[str, Any], on_end: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Send JSON and stream the answer; otherwise as ``post``. Leaving the block early cancels it in the engine.
+
+        ``on_end`` is called once the engine works on it no longer, which may be long before it is read to its end.
+        """
+        async with self._sent(path, payload, on_end) as answer:
             yield self._chunks(answer)
 
     async def healthy(self) -> bool:
@@ -158,15 +172,17 @@ class EngineClient:
                 answer.leave()
 
     @asynccontextmanager
-    async def _sent(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[EngineResponse]:
+    async def _sent(
+        self, path: str, payload: Mapping[str, Any], on_end: Callable[[], None] | None = None
+    ) -> AsyncIterator[EngineResponse]:
         """An answer with a good status. It does not show that the core works: vLLM's front end sends it alone."""
-        well, answer, counts = False, None, path.endswith(_GENERATES)
-        if counts:
-            self.activity.asked()
+        well, answer, asked = False, None, _Asked(self.activity, counts=path.endswith(_GENERATES))
         try:
             answer = await self._begun(path, _encoder.encode(payload))
             if answer.status >= 400:
                 await self._refuse(answer)
+            if on_end is not None:
+                answer.when_ended(partial(asked.ended, answer, on_end))
             yield answer
             well = answer.done  # One that was left before its end may have been left because nothing came.
         except _GONE as error:
@@ -174,8 +190,7 @@ class EngineClient:
                 self.on_unhealthy()
             raise _unavailable(repr(error)) from error
         finally:
-            if counts:
-                self.activity.done(well=well)
+            asked.done(well=well)
             if answer is not None:
                 answer.leave()
 
@@ -213,11 +228,36 @@ class EngineClient:
     async def _chunks(self, answer: EngineResponse) -> AsyncIterator[bytes]:
         try:
             async for chunk in answer.chunks():
-                if not chunk.startswith(b":"):  # A comment keeps connections open and tells of no token.
+                # A comment keeps connections open and tells of no token; what is read later tells of an engine of then.
+                if not (answer.done or chunk.startswith(b":")):
                     self.activity.heard()
                 yield chunk
         except _GONE as error:
             raise _unavailable(repr(error)) from error
+
+
+class _Asked:
+    """One request, counted as waiting for the engine's core until it is done, and counted out once."""
+
+    __slots__ = ("_activity", "_counts")
+
+    def __init__(self, activity: EngineActivity, *, counts: bool) -> None:
+        self._activity = activity
+        self._counts = counts
+        if counts:
+            activity.asked()
+
+    def done(self, *, well: bool) -> None:
+        if self._counts:
+            self._counts = False
+            self._activity.done(well=well)
+
+    def ended(self, answer: EngineResponse, on_end: Callable[[], None]) -> None:
+        """Count it out before its slot is free, so that no more are at work than there are slots."""
+        if answer.done:
+            self._activity.heard()
+        self.done(well=answer.done)
+        on_end()
 
 
 def _is_object(body: bytes) -> bool:

@@ -33,6 +33,10 @@ class Weights(Protocol):
     def engine_name(self) -> str:
         """The name of the weights inside the engine."""
 
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The domains that must be allowed to have the weights loaded."""
+
 
 class EngineLease(Protocol):
     """Acquired by ``try_acquire`` or, if that returns False, by ``wait``; the holder calls ``release`` once.
@@ -120,7 +124,8 @@ class LocalLease:
         self._placed = self._place.try_acquire()
         if not self._placed or self._weights is None:
             return self._placed
-        return adapter_cache.touch(self._weights.engine_name, self._weights.ref.domain)
+        name = self._weights.engine_name
+        return all(adapter_cache.touch(name, domain) for domain in self._weights.domains)
 
     async def wait(self) -> None:
         """Wait for a slot, then for the weights."""
@@ -146,7 +151,8 @@ class LocalLease:
 
 async def _resident(adapter_cache: AdapterCache, weights: Weights) -> None:
     try:
-        await adapter_cache.ensure_loaded(weights.engine_name, weights.artifact, weights.ref.domain)
+        for domain in weights.domains:
+            await adapter_cache.ensure_loaded(weights.engine_name, weights.artifact, domain)
     except LoadError as error:
         raise NotLoadedError(f"{weights.ref} cannot be loaded now") from error
     except EngineUnavailableError as error:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from postil.gateway.engine.lease import LeaseProvider
+from postil.gateway.inference.grammars import GrammarGate
 from postil.gateway.inference.label_prefill import LabelPrefixes
 from postil.gateway.inference.metering import UsageMeter
+from postil.gateway.inference.policy_trial import PolicyTrials
 from postil.gateway.inference.ports import ReviewSink
 from postil.gateway.inference.record import RequestObserver
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
@@ -27,6 +29,8 @@ class InferenceContext:
     meter: UsageMeter
     leases: LeaseProvider
     reviews: ReviewSink
+    trials: PolicyTrials
+    grammars: GrammarGate
     observers: tuple[RequestObserver, ...] = ()
 
     def for_shadows(self) -> InferenceContext:

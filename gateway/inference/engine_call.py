@@ -8,7 +8,7 @@ from typing import Any
 
 from postil.gateway.engine.lease import EngineLease, LeaseProvider
 from postil.gateway.errors import DeadlinePassedError, EngineUnavailableError, QueueFullError
-from postil.gateway.inference.cost import choices_per_prompt, cost
+from postil.gateway.inference.cost import choices_per_prompt, sequences
 from postil.gateway.inference.metering import MeteredEngine, UsageMeter
 from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.request import CompletionRequest
@@ -62,12 +62,15 @@ class EngineCall:
     ) -> tuple[AsyncIterator[bytes], Callable[[], Awaitable[None]]]:
         """The answer as it comes, and what ends it before its time; at the latest ``open_streams`` does. Raises as
         ``post`` does.
+
+        The lease ends with the engine's answer: a client that reads it slowly holds no slot.
         """
         async with AsyncExitStack() as engine:
-            engine.callback((await self._lease(release, request, retry=False)).release)
+            release_once = _once((await self._lease(release, request, retry=False)).release)
+            engine.callback(release_once)
             metered = self._metered(release, ANSWER)
             chunks = await engine.enter_async_context(
-                metered.stream(self._ask.kind.value, request, choices_per_prompt(self._ask))
+                metered.stream(self._ask.kind.value, request, choices_per_prompt(self._ask), release_once)
             )
             kept = engine.pop_all()
         open_streams.push_async_exit(kept)
@@ -86,8 +89,8 @@ class EngineCall:
         Waiting is no fault of the release: it does not make its answers slow ones.
         """
         deadline = None if retry else self._ask.deadline
-        sequences = cost(self._ask.kind, request)
-        lease = self._leases.lease(self._caller.name, release, sequences, deadline=deadline, retry=retry)
+        cost = sequences(self._ask.kind, request)
+        lease = self._leases.lease(self._caller.name, release, cost, deadline=deadline, retry=retry)
         if not lease.try_acquire():
             try:
                 await lease.wait()
@@ -95,3 +98,14 @@ class EngineCall:
                 if self._record is not None:
                     self._record.waited += lease.waited
         return lease
+
+
+def _once(act: Callable[[], None]) -> Callable[[], None]:
+    """Return a function that calls ``act`` the first time only."""
+    left = [act]
+
+    def done() -> None:
+        if left:
+            left.pop()()
+
+    return done

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from copy import copy
 from typing import Any, Protocol
@@ -91,15 +91,19 @@ class MeteredEngine:
 
     @asynccontextmanager
     async def stream(
-        self, path: str, request: Mapping[str, Any], choices: int | None = None
+        self,
+        path: str,
+        request: Mapping[str, Any],
+        choices: int | None = None,
+        on_end: Callable[[], None] = lambda: None,
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Send JSON and hand out the events as they come, the engine's counts only if the request asks for them.
 
-        ``choices`` is how many a prompt has, where there are several in all.
+        ``choices`` is how many a prompt has, where there are several in all; ``on_end`` as for ``EngineClient.stream``.
         """
         total, each = _wishes(request)
         passing = UsageFilter(self._meter.fingerprint, total=total, each=each, choices=choices)
-        async with self._client.stream(path, {**request, "stream_options": asking(request)}) as chunks:
+        async with self._client.stream(path, {**request, "stream_options": asking(request)}, on_end) as chunks:
             try:
                 yield passing.filter(chunks)
             finally:

@@ -12,7 +12,13 @@ from functools import partial
 from typing import Any
 
 from postil.gateway.engine.lease import NotLoadedError
-from postil.gateway.errors import EngineRefusedError, EngineUnavailableError, GatewayError, UnvalidatedError
+from postil.gateway.errors import (
+    EngineRefusedError,
+    EngineUnavailableError,
+    GatewayError,
+    PolicyRefusedError,
+    UnvalidatedError,
+)
 from postil.gateway.inference import request as payload
 from postil.gateway.inference import responses as answers
 from postil.gateway.inference.context import InferenceContext
@@ -20,7 +26,7 @@ from postil.gateway.inference.engine_call import EngineCall
 from postil.gateway.inference.guardrails.enforcer import Enforcer, SendToEngine, falls_back_on_errors, has_guardrails
 from postil.gateway.inference.record import RequestOutcome, RequestRecord
 from postil.gateway.inference.request import CompletionRequest
-from postil.gateway.inference.routing.catalog import AUTO, BASE, PIN, Route
+from postil.gateway.inference.routing.catalog import AUTO, BASE, NUMBER, PIN, Route
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.inference.streaming import passthrough as stream
 from postil.gateway.inference.streaming.guarded import streamed
@@ -51,10 +57,7 @@ async def complete(
 
     Raises GatewayError, or EngineRefusedError with what the engine said.
     """
-    model = ask.model
-    if model in (None, AUTO) and context.extensions.routes:
-        model = await context.extensions.route(caller, ask.body, context.catalog.current.domains(caller)) or model
-    route = context.catalog.current.resolve(model, caller, ask.user)
+    route = await _route(context, caller, ask)
     if route is None:
         access = _access(context, caller, ask)
         return await _pass_on(access, ask, payload.build_base_request(ask, caller.name), {_RELEASE: BASE}, open_streams)
@@ -68,10 +71,7 @@ async def complete(
         record.finish()
         raise
     except (EngineUnavailableError, EngineRefusedError) as error:
-        if isinstance(error, EngineRefusedError) and error.status < 500:  # The request's own fault.
-            record.finish(RequestOutcome.REFUSED)
-            raise
-        return await _failed(context, record, error)
+        return await _failed(context, record, await _engines_fault(context, record, error))
     except GatewayError:
         record.finish(RequestOutcome.REFUSED)
         raise
@@ -79,6 +79,22 @@ async def complete(
         record.engine_error = True
         record.finish()
         raise
+
+
+async def _route(context: InferenceContext, caller: Caller, ask: CompletionRequest) -> Route | None:
+    """The way to the release that answers, or None for the base; what a client has compiled for it is checked.
+
+    Where a release constrains its answers, a client's schema is not sent on, and so not compiled.
+    """
+    if ask.release is not None:
+        return Route(ask.release, NUMBER)
+    model = ask.model
+    if model in (None, AUTO) and context.extensions.routes:
+        model = await context.extensions.route(caller, ask.body, context.catalog.current.domains(caller)) or model
+    route = context.catalog.current.resolve(model, caller, ask.user)
+    if route is None or route.release.constraint is None:
+        await context.grammars.admit(caller, ask)
+    return route
 
 
 async def answered(context: InferenceContext, caller: Caller, ask: CompletionRequest) -> bytes:
@@ -145,6 +161,25 @@ async def _answer(
         if release.needs_tokens and (asked is None or asked is False):
             answers.drop_tokens(choice)
     return await _written(answering, answer, record)
+
+
+async def _engines_fault(
+    context: InferenceContext, record: RequestRecord, error: EngineUnavailableError | EngineRefusedError
+) -> EngineUnavailableError | EngineRefusedError:
+    """The error, where it is not the request's own: a refusal is the policy's if the engine refuses that alone too.
+
+    Raises ``error`` where it is the request's.
+    """
+    if not isinstance(error, EngineRefusedError) or error.status >= 500:
+        return error
+    release = record.route.release
+    try:
+        if await context.trials.is_refused(context.leases.client, release):
+            return PolicyRefusedError(str(release.ref))
+    except EngineUnavailableError:
+        pass  # It cannot be told any more; the client hears what the engine said of its request.
+    record.finish(RequestOutcome.REFUSED)
+    raise error
 
 
 async def _failed(

@@ -42,6 +42,7 @@ class RequestRecord:
         "_observers",
         "arrival",
         "caller",
+        "client_caused",
         "engine_error",
         "failed_validation",
         "fell_back",
@@ -52,6 +53,9 @@ class RequestRecord:
         "seconds",
         "waited",
     )
+
+    failed_validation: bool
+    client_caused: bool
 
     def __init__(self, caller: Caller, request: CompletionRequest, observers: Sequence[RequestObserver] = ()) -> None:
         self.caller = caller
@@ -70,6 +74,11 @@ class RequestRecord:
         return record
 
     @property
+    def tenant(self) -> str:
+        """The tenant that asks."""
+        return self.caller.name
+
+    @property
     def reason(self) -> str:
         """The reason why this release answers, such as ``canary`` or ``pin``."""
         return self.route.reason
@@ -78,6 +87,11 @@ class RequestRecord:
     def ref(self) -> ReleaseRef:
         """The release that answers."""
         return self.route.release.ref
+
+    def fail_validation(self, *, client_caused: bool) -> None:
+        """Note that a choice did not pass. The client is the cause only if it is of every choice that did not."""
+        self.client_caused = client_caused and (self.client_caused or not self.failed_validation)
+        self.failed_validation = True
 
     def reroute(self, route: Route) -> None:
         """Finish this attempt as an engine error, and begin another with the same request."""
@@ -98,6 +112,8 @@ class RequestRecord:
         self.failed_validation = False
         self.fell_back = False
         self.engine_error = False
+        # That an answer failed for a parameter of its request, so that it says nothing about the release.
+        self.client_caused = False
         self.seconds = 0.0
         # For its turn at the engine; ``seconds`` is without.
         self.waited = 0.0

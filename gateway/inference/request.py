@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,10 @@ _CONSTRAINTS = ("structured_outputs", "guided_json", "guided_regex", "guided_cho
 class CompletionRequest:
     """One request as the gateway understands it. ``body`` is what the client sent.
 
-    ``deadline`` is until when its client waits for its turn, by ``time.monotonic``, if it said so.
+    ``deadline`` is until when its client waits for its turn, by ``time.monotonic``, if it said so. ``release`` answers
+    it whatever ``model`` says: only the gateway itself sets that, for copies to a shadow. ``size`` is that of the body
+    in bytes, ``output_tokens`` the most that an answer may have, ``schema_bytes`` the most for schemas and tools,
+    ``window`` the engine's context in tokens.
     """
 
     kind: Kind
@@ -35,6 +38,11 @@ class CompletionRequest:
     include_usage: bool
     user: str | None = None
     deadline: float | None = None
+    release: LoadedRelease | None = None
+    size: int = 0
+    output_tokens: int | None = None
+    schema_bytes: int | None = None
+    window: int | None = None
 
 
 def parse(kind: Kind, raw: bytes) -> CompletionRequest:
@@ -54,7 +62,7 @@ def parse(kind: Kind, raw: bytes) -> CompletionRequest:
     stream = _typed(body, "stream", bool)
     options = _typed(body, "stream_options", dict) or {}
     user = _typed(body, "user", str)
-    return CompletionRequest(kind, body, model, bool(stream), options.get("include_usage") is True, user)
+    return CompletionRequest(kind, body, model, bool(stream), options.get("include_usage") is True, user, size=len(raw))
 
 
 def _typed(body: Mapping[str, Any], key: str, kind: type) -> Any:
@@ -68,8 +76,10 @@ _WORDS: Mapping[type, str] = {str: "a string", bool: "true or false", dict: "an 
 
 
 def build_base_request(ask: CompletionRequest, tenant: str) -> dict[str, Any]:
-    """The engine's request for the base: the client's own, under the tenant's cache salt."""
-    return {**ask.body, "model": "base", "cache_salt": cache_salt(tenant, "base")}
+    """The engine's request for the base: the client's own, under the tenant's cache salt. Raises BadRequestError."""
+    payload = {**ask.body, "model": "base", "cache_salt": cache_salt(tenant, "base")}
+    _bound_output(payload, ask, ())
+    return payload
 
 
 def build_engine_request(ask: CompletionRequest, release: LoadedRelease, tenant: str) -> dict[str, Any]:
@@ -79,6 +89,7 @@ def build_engine_request(ask: CompletionRequest, release: LoadedRelease, tenant:
     """
     payload = {**ask.body, "model": release.engine_name, "cache_salt": cache_salt(tenant, str(release.ref))}
     _put_sampling(payload, release)
+    _bound_output(payload, ask, release.policy.sampling)
     if release.policy.system_prompt:
         FORMATS[ask.kind].put_system_prompt(payload, release.policy.system_prompt)
     if release.constraint is not None:
@@ -157,6 +168,26 @@ def _put_sampling(payload: dict[str, Any], release: LoadedRelease) -> None:
         payload[key] = value
 
 
+def _bound_output(payload: dict[str, Any], ask: CompletionRequest, fixed: Container[str]) -> None:
+    """Refuse a client's longer answers, and put the bound in where the engine's default would be more.
+
+    Engines stop at the end of their window, and text completions at 16 tokens. Raises BadRequestError.
+    """
+    most, names = ask.output_tokens, _ALIASES["max_tokens"]
+    if most is None or any(name in fixed for name in names):
+        return
+    given = [name for name in names if payload.get(name) is not None]
+    for name in given:
+        value = payload[name]
+        if not isinstance(value, int | float) or value <= most:
+            continue
+        if ask.body.get(name) is not None:
+            raise BadRequestError(f"{name} is {value}, and an answer may have {most} tokens; ask for less", param=name)
+        payload[name] = most  # The policy's default is for those who may have as much.
+    if not given and ask.kind is Kind.CHAT and ask.window is not None and ask.window > most:
+        payload["max_tokens"] = most
+
+
 def _refuse_other_outputs(body: Mapping[str, Any], release: LoadedRelease) -> None:
     """``json_object`` and ``text`` hold for any constrained answer; whatever asks for another form is refused."""
     asked = [key for key in _CONSTRAINTS if body.get(key) is not None]
@@ -171,18 +202,21 @@ def _refuse_other_outputs(body: Mapping[str, Any], release: LoadedRelease) -> No
         )
 
 
+def probe_base() -> dict[str, Any]:
+    """A request for one token, whatever it is: no grammar is compiled for it, so that it waits for nobody's."""
+    return {"model": "base", "messages": [{"role": "user", "content": "Yes or no?"}], "max_tokens": 1}
+
+
 def warm_up_base() -> dict[str, Any]:
-    """A request that makes the engine go through prefill, decoding and structured output once."""
-    return {
-        "model": "base",
-        "messages": [{"role": "user", "content": "Yes or no?"}],
-        "max_tokens": 8,
-        "logprobs": True,
-        "structured_outputs": {"choice": ["yes", "no"]},
-    }
+    """A request that makes the engine go through prefill and decoding once."""
+    return {**probe_base(), "max_tokens": 8, "logprobs": True}
 
 
 def warm_up(release: LoadedRelease) -> dict[str, Any]:
-    """A request to a release as a client's would be, a short one."""
+    """A request to a release as a client's would be, a short one. A schema is left out: it may take long to compile."""
     body = {"messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
-    return build_engine_request(CompletionRequest(Kind.CHAT, body, None, False, False), release, "postil-warm-up")
+    ask = CompletionRequest(Kind.CHAT, body, None, False, False)
+    payload = build_engine_request(ask, release, "postil-warm-up")
+    if "choice" not in (release.constraint or {}):
+        payload.pop("structured_outputs", None)
+    return payload

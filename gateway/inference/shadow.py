@@ -15,6 +15,7 @@ from postil.gateway.errors import DeadlinePassedError, EngineRefusedError, Gatew
 from postil.gateway.inference.formats import FORMATS, Kind
 from postil.gateway.inference.record import RequestOutcome, RequestRecord
 from postil.gateway.inference.request import CompletionRequest
+from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.inference.streaming import sse
 from postil.gateway.tenancy.directory import Caller
 from postil.plugins import ReleaseRef
@@ -51,7 +52,7 @@ class Shadows:
         if len(self._tasks) >= _AT_ONCE:
             self._counts[Compared(record.route.release.ref, shadow.ref, "skipped")] += 1
             return
-        task = asyncio.create_task(self._compare(record, record.route.release.ref, shadow.ref, b"".join(record.raw)))
+        task = asyncio.create_task(self._compare(record, record.route.release.ref, shadow, b"".join(record.raw)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -83,8 +84,10 @@ class Shadows:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.flush()
 
-    async def _compare(self, record: RequestRecord, answered: ReleaseRef, shadow: ReleaseRef, raw: bytes) -> None:
-        copy = replace(record.request, model=str(shadow), stream=False, body=_whole(record.request.body), deadline=None)
+    async def _compare(self, record: RequestRecord, answered: ReleaseRef, release: LoadedRelease, raw: bytes) -> None:
+        shadow, body = release.ref, _whole(record.request.body)
+        # Its tenant need not have the right to ask for it by its number.
+        copy = replace(record.request, model=str(shadow), release=release, stream=False, body=body, deadline=None)
         try:
             theirs = said(copy.kind, await self._complete(record.caller, copy))
             verdict = "agreed" if same(said(copy.kind, raw), theirs) else "differed"

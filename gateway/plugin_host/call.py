@@ -11,7 +11,11 @@ from typing import Any, TypeGuard
 
 from postil.gateway.plugin_host.ports import DidNotRunError, Isolation
 from postil.plugins.contract import Component
+from postil.plugins.cost import takes_longer
 from postil.plugins.installed import InstalledComponent
+
+# What one call may take of the loop's time, so that nothing else is noticeably late.
+AT_ONCE_SECONDS = 0.004
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +43,13 @@ def call(
     seconds: float,
     *,
     threaded: bool = False,
+    at_once_seconds: float = AT_ONCE_SECONDS,
 ) -> Any:
     """What a component's method returns, or a Pending to wait for. Raises DidNotRunError.
 
     A plain function of postil's own is called at once: a task and a timer would cost more than it does. It gets a
-    thread if it is ``threaded``. An installed component is called in the process of ``domain``.
+    thread if it is ``threaded``, and a process that can be killed if it may take longer than ``at_once_seconds`` by its
+    ``cost``. An installed component is called in the process of ``domain``.
     """
     if component.stands_in:  # To ask an abstract class for an instance costs more than all the rest of this.
         assert isinstance(component, InstalledComponent), "no other class stands for one"
@@ -53,9 +59,11 @@ def call(
         )
     function = getattr(component, method)
     if _is_awaited(function):
-        return Pending(partial(_timed, partial(function, *arguments), seconds))
+        return Pending(partial(in_time, partial(function, *arguments), seconds))
     if threaded:
-        return Pending(partial(_timed, partial(asyncio.to_thread, function, *arguments), seconds))
+        return Pending(partial(in_time, partial(isolation.in_thread, function, arguments), seconds))
+    if component.blocking or takes_longer(component.cost, arguments[-1] if arguments else None, at_once_seconds):
+        return Pending(partial(isolation.check, domain, component, method, arguments, seconds))
     try:
         return function(*arguments)
     except DidNotRunError:
@@ -78,7 +86,8 @@ def _is_awaited(function: Callable[..., Any]) -> TypeGuard[Callable[..., Awaitab
 _is_coroutine_function = lru_cache(maxsize=1024)(inspect.iscoroutinefunction)
 
 
-async def _timed(made: Callable[[], Awaitable[Any]], seconds: float) -> Any:
+async def in_time(made: Callable[[], Awaitable[Any]], seconds: float) -> Any:
+    """What is awaited, within so many seconds. Raises DidNotRunError."""
     try:
         async with asyncio.timeout(seconds) as limit:
             return await made()

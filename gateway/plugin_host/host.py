@@ -10,32 +10,81 @@ from __future__ import annotations
 import asyncio
 import pickle
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from postil.gateway.plugin_host.call import in_time
+from postil.gateway.plugin_host.checks import CheckProcesses, Work
 from postil.gateway.plugin_host.domain_process import DomainProcess
 from postil.gateway.plugin_host.ports import DidNotRunError, UsesComponents
 from postil.gateway.plugin_host.protocol import ComponentSpec
+from postil.gateway.plugin_host.sandbox import sandbox_of
 from postil.gateway.plugin_host.spawn import spawn
+from postil.gateway.settings import Settings
+from postil.plugins import builtin
+from postil.plugins.collect import KINDS
+from postil.plugins.contract import Component
+from postil.plugins.cost import is_larger
 from postil.plugins.errors import UnknownPluginError
 from postil.plugins.installed import InstalledComponent
+from postil.plugins.landlock import Sandbox
 from postil.plugins.manager import PluginManager
+from postil.plugins.types import Completion
+
+# No domain can be called so.
+_CHECKS = "_checks"
+# What no process is sent; the contexts of models that a machine can serve are smaller.
+MOST_CHARACTERS = 1 << 20
+# For built-in gates and listeners, which wait for files and networks.
+_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessBounds:
+    """What the processes may take: memory of a domain's, and number, memory and seconds a call of those for checks."""
+
+    plugin_bytes: int = 4 << 30
+    check_processes: int = 4
+    check_bytes: int = 512 << 20
+    check_seconds: float = 10.0
+    sandbox: Sandbox | None = None
+
+
+def process_bounds(settings: Settings, shared_by: int = 1) -> ProcessBounds:
+    """The bounds that settings name; processes for checks are ``shared_by`` so many, who have two each at least."""
+    return ProcessBounds(
+        settings.plugin_memory_mib << 20,
+        settings.check_processes if shared_by == 1 else max(2, settings.check_processes // shared_by),
+        settings.check_memory_mib << 20,
+        settings.check_seconds,
+        sandbox_of(settings),
+    )
 
 
 class PluginHost:
     """The processes, started as they are needed. What plugins print goes to files in the folder ``logs``."""
 
-    def __init__(self, plugins: PluginManager, logs: Path) -> None:
+    def __init__(self, plugins: PluginManager, logs: Path, bounds: ProcessBounds | None = None) -> None:
         self._plugins = plugins
         self._logs = logs
+        self._bounds = bounds or ProcessBounds()
         self._domains: dict[str, DomainProcess] = {}
         # One thread that lasts as long as this does: the processes end with the thread that started them.
         self._starter = ThreadPoolExecutor(1, "plugin-processes")
+        self._threads = ThreadPoolExecutor(_THREADS, "listeners")
+        self._checks = CheckProcesses(
+            self._starter,
+            partial(spawn, _CHECKS, logs, self._bounds.check_bytes, self._bounds.sandbox),
+            self._bounds.check_processes,
+        )
+        self._specs: WeakKeyDictionary[Component, ComponentSpec] = WeakKeyDictionary()
         self._stopped = False
 
     async def call(
@@ -51,6 +100,26 @@ class PluginHost:
         """Call a method of a component in its domain's process; see ``ports.Isolation``."""
         needed = self._needed(kind, name, config)
         return await self._domain(domain).call(needed, method, _packed(tuple(arguments)), seconds)
+
+    async def check(
+        self, domain: str, component: Component, method: str, arguments: tuple[Any, ...], seconds: float
+    ) -> Any:
+        """Call a method of a built-in in a process of its own; see ``ports.Isolation``."""
+        seconds = min(seconds, self._bounds.check_seconds)
+        if is_larger(arguments[-1], MOST_CHARACTERS):
+            raise DidNotRunError(f"was given more than {MOST_CHARACTERS} characters")
+        if not component.__module__.startswith(builtin.__name__):  # In code: only this process can have it.
+            return await in_time(partial(self.in_thread, getattr(component, method), arguments), seconds)
+        needed = self._spec_of(component)
+        packed = _packed(_needed_of(component, arguments))
+        if component.foreign:
+            return await self._domain(domain).call(needed, method, packed, seconds)
+        tenant = getattr(arguments[0], "tenant", "")
+        return await self._checks.call(Work(domain, tenant, needed, method, packed, seconds))
+
+    async def in_thread(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """Call a function in one of a few threads; see ``ports.Isolation``."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *arguments))
 
     def make_ready(self, releases: Iterable[UsesComponents]) -> None:
         """Set up the installed plugins of these releases before the first request needs them."""
@@ -68,18 +137,35 @@ class PluginHost:
         """The id of a domain's process, if it has one now."""
         return self._domains[domain].pid if domain in self._domains else None
 
+    @property
+    def check_pids(self) -> list[int]:
+        """The ids of the processes for built-in checks that run now."""
+        return self._checks.pids
+
     async def stop(self) -> None:
         """End every process and return when they have ended. Calls in progress count as not run."""
         self._stopped = True
-        await asyncio.gather(*(domain.stop() for domain in self._domains.values()))
+        await asyncio.gather(self._checks.stop(), *(domain.stop() for domain in self._domains.values()))
         self._starter.shutdown()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _domain(self, name: str) -> DomainProcess:
         if self._stopped:
             raise DidNotRunError("was not begun: the gateway is stopping")
         if name not in self._domains:
-            self._domains[name] = DomainProcess(name, self._starter, partial(spawn, name, self._logs))
+            self._domains[name] = DomainProcess(
+                name, self._starter, partial(spawn, name, self._logs, self._bounds.plugin_bytes, self._bounds.sandbox)
+            )
         return self._domains[name]
+
+    def _spec_of(self, component: Component) -> ComponentSpec:
+        """The spec of a built-in."""
+        if component not in self._specs:
+            kind = next(kind for kind, base in KINDS.items() if isinstance(component, base))
+            place = (type(component).__module__, type(component).__qualname__)
+            config = _packed(component.config.model_dump())
+            self._specs[component] = ComponentSpec(kind, component.name, component.version, *place, config)
+        return self._specs[component]
 
     def _needed(self, kind: str, name: str, config: Mapping[str, Any]) -> ComponentSpec:
         try:
@@ -95,6 +181,15 @@ def _spec(component: type[InstalledComponent], config: Mapping[str, Any]) -> Com
     info = component.info
     packed = _packed(dict(config))
     return ComponentSpec(info.kind, info.name, info.version, info.plugin, info.qualname, packed, component.source)
+
+
+def _needed_of(component: Component, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What a built-in looks at of its arguments: nothing else is worth its way to another process."""
+    context, *others = arguments
+    if not others or not isinstance(others[0], Completion):
+        return arguments
+    tokens = others[0].tokens if getattr(component, "needs_tokens", False) else ()
+    return replace(context, request={}), replace(others[0], tokens=tokens)
 
 
 def _packed(content: object) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from postil.plugins.contract import Component
@@ -27,6 +27,14 @@ class Isolation(Protocol):
         seconds: float,
     ) -> Any:
         """The result of a component's method. Raises DidNotRunError: it raised, took too long, or died."""
+
+    async def check(
+        self, domain: str, component: Component, method: str, arguments: tuple[Any, ...], seconds: float
+    ) -> Any:
+        """The result of a method of a built-in that may take long, outside the gateway too. Raises DidNotRunError."""
+
+    async def in_thread(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """The result of a function of ours that may wait for something: one of a few threads for such."""
 
 
 class UsesComponents(Protocol):

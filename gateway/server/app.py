@@ -15,11 +15,13 @@ from postil.gateway.api.admin.router import admin_router
 from postil.gateway.api.documented_errors import document_openai_errors
 from postil.gateway.api.error_responses import exception_handlers
 from postil.gateway.api.health import health_routes
+from postil.gateway.api.key_connections import KeyConnections
 from postil.gateway.api.openai.completions import CompletionParts, CompletionsShortcut, completion_routes
 from postil.gateway.api.openai.models import model_routes
 from postil.gateway.api.openapi import document_config
 from postil.gateway.api.security_headers import SecurityHeaders
 from postil.gateway.control.runtime import Runtime, Tell
+from postil.gateway.inference.cost import CostLimits
 from postil.gateway.server.lifecycle import Lifecycle
 from postil.gateway.tenancy.rate_limiter import LocalLimits
 
@@ -27,12 +29,13 @@ from postil.gateway.tenancy.rate_limiter import LocalLimits
 def create_app(runtime: Runtime, tell: Tell = lambda step, text: None) -> ASGIApp:
     """Return the ASGI application of a gateway. ``tell(step, text)`` is called as startup proceeds."""
     parts = completion_parts(runtime)
-    return CompletionsShortcut(parts, make_litestar(runtime, parts, tell))
+    app = CompletionsShortcut(parts, make_litestar(runtime, parts, tell))
+    return KeyConnections(app, lambda: runtime.callers.current, runtime.settings.tenant_connections)
 
 
 def completion_parts(runtime: Runtime) -> CompletionParts:
     """Return the parts that the two completion endpoints need."""
-    limits = (runtime.settings.body_limit_mib << 20, runtime.settings.max_sequences)
+    limits = (runtime.settings.body_limit_mib << 20, CostLimits.of(runtime.settings))
     return CompletionParts(
         runtime.context, runtime.callers, runtime.denied_attempts, LocalLimits(runtime.limits), runtime.traffic, *limits
     )
@@ -71,5 +74,7 @@ def _tenant_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     return [
         *model_routes(runtime.catalog, runtime.callers, runtime.denied_attempts),
         *review_routes(runtime.reviews, runtime.callers, runtime.denied_attempts),
-        *usage_routes(runtime.registry, runtime.callers, runtime.ledger, runtime.denied_attempts),
+        *usage_routes(
+            runtime.registry, runtime.callers, runtime.ledger, runtime.denied_attempts, runtime.pools.reports
+        ),
     ]

@@ -15,6 +15,7 @@ from postil.gateway.control.auto_rollback import AutoRollback, RollbackCause
 from postil.gateway.control.catalog_sync import CatalogSync
 from postil.gateway.control.change_feed import AdapterFeed, RemoteChanges
 from postil.gateway.control.engine_handle import EngineHandle
+from postil.gateway.control.evidence_ledger import EvidenceLedger
 from postil.gateway.control.key_feed import KeyFeed
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.publish import PublishService
@@ -32,24 +33,28 @@ from postil.gateway.engine.process import launch_args as command
 from postil.gateway.engine.process.child import EngineProcess
 from postil.gateway.engine.scheduler.scheduler import Scheduler, make_scheduler
 from postil.gateway.inference.context import InferenceContext
+from postil.gateway.inference.grammars import GrammarGate
 from postil.gateway.inference.label_prefill import LabelPrefixes
 from postil.gateway.inference.metering import UsageMeter
 from postil.gateway.inference.pipeline import answered
+from postil.gateway.inference.policy_trial import PolicyTrials
 from postil.gateway.inference.routing.catalog_holder import CatalogChange, CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
-from postil.gateway.plugin_host.host import PluginHost
+from postil.gateway.plugin_host.host import PluginHost, process_bounds
 from postil.gateway.server import demo
 from postil.gateway.server.data_dir import hold, run_folder
+from postil.gateway.server.file_modes import secure
 from postil.gateway.server.workers.pool import FRONT, WorkerPool
 from postil.gateway.server.workers.session import SessionParts
 from postil.gateway.settings import Settings
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.directory import Directory, admin_key, read_directory
-from postil.gateway.tenancy.rate_limiter import RateLimiter
+from postil.gateway.tenancy.rate_limiter import LocalLimits, RateLimiter
 from postil.gateway.tenancy.usage_ledger import UsageLedger
 from postil.gateway.tenancy.window_counts import WindowCounts
+from postil.gateway.threads import ThreadPools
 from postil.plugins.manager import Found, PluginManager
 from postil.registry.artifacts.local_store import LocalStore
 from postil.registry.base_model.model import BaseModel
@@ -72,6 +77,7 @@ def build(
 
     Parts that are passed in replace the default ones. Raises SettingsError.
     """
+    secure(settings)
     lock_file = hold(settings.home)
     folder = run_folder(lock_file)
     engine_address = settings.engine_url or f"unix:{folder / 'engine.sock'}"
@@ -79,18 +85,26 @@ def build(
     catalog = catalog or CatalogHolder()
     engine = EngineHandle(
         client
-        or EngineClient(engine_address, timeout_seconds=settings.engine_timeout_seconds, api_key=settings.engine_key),
+        or EngineClient(
+            engine_address,
+            timeout_seconds=settings.engine_timeout_seconds,
+            api_key=settings.engine_key,
+            ca_file=settings.ca_file,
+        ),
         registry,
     )
     scheduler = scheduler or make_scheduler(settings)
-    plugin_host = PluginHost(plugins, settings.home / "logs")
+    plugin_host = PluginHost(plugins, settings.home / "logs", process_bounds(settings))
     extensions = Extensions.make(settings, plugins, plugin_host)
     callers = _callers(settings, registry)
     counts = WindowCounts()
-    limits = RateLimiter(counts)
+    limits = RateLimiter(counts, grammars=settings.tenant_grammars_per_minute)
     ledger = UsageLedger(registry.database, counts, callers.limited)
     causes: asyncio.Queue[RollbackCause] = asyncio.Queue()
-    monitor = Monitor(causes.put_nowait, partial(Comparison, alpha=settings.auto_rollback_alpha))
+    compare = partial(Comparison, alpha=settings.auto_rollback_alpha)
+    evidence = EvidenceLedger(registry.database)
+    monitor = Monitor(causes.put_nowait, compare, keep=evidence.add)
+    evidence.on_users = monitor.used_by
     webhooks = Webhooks()
     reviews = Reviews(registry.database, webhooks)
     plain = InferenceContext(
@@ -101,14 +115,17 @@ def build(
         UsageMeter(ledger, limits),
         LocalLeases(engine.ready, scheduler),
         reviews,
+        PolicyTrials(),
+        GrammarGate(LocalLimits(limits)),
     )
     shadows = Shadows(
         partial(answered, plain.for_shadows()), lambda counts: agreements.add(registry.database(), counts)
     )
-    locks, sync = AdapterLocks(), CatalogSync(registry, plugins, catalog)
+    pools = ThreadPools()
+    locks, sync = AdapterLocks(), CatalogSync(registry, plugins, catalog, pools.catalog)
     releases = ReleaseService(registry, engine, catalog, sync, callers, extensions, locks, plugins)
     publishing = PublishService(
-        registry, sync, locks, limit=settings.upload_limit_mib << 20, hub_seconds=settings.hub_timeout_seconds
+        registry, sync, locks, pools, limit=settings.upload_limit_mib << 20, hub_seconds=settings.hub_timeout_seconds
     )
     remote = RemoteChanges(sync, catalog, engine, locks)
     signatures = SignatureGate(registry.database)
@@ -131,10 +148,12 @@ def build(
         scheduler=scheduler,
         limits=limits,
         ledger=ledger,
+        evidence=evidence,
         shadows=shadows,
         registry=registry,
         engine=engine,
         sync=sync,
+        pools=pools,
         locks=locks,
         releases=releases,
         publishing=publishing,
@@ -198,9 +217,9 @@ def open_registry(settings: Settings, plugins: PluginManager, base: BaseModel) -
     """Open the registry, migrated to this version; add the demo if the settings ask for it."""
     database = Database(settings.database)
     database.migrate()
-    artifacts = LocalStore.open(settings.artifact_folder)
+    artifacts = LocalStore.open(settings.artifact_folder, shared=settings.shared_with_group)
     artifacts.clear_incoming()
-    registry = Registry(database, artifacts, base, plugins, settings.max_lora_rank)
+    registry = Registry(database, artifacts, base, plugins, settings.max_lora_rank, settings.window)
     if settings.demo:
         demo.seed(registry)
     return registry
@@ -211,7 +230,7 @@ def launcher(settings: Settings, base: BaseModel, socket: Path) -> Callable[[], 
     cpu = command.on_cpu()
     return lambda: EngineProcess(
         command.command(settings, base.path.resolve(), socket, cpu=cpu),
-        command.environment(os.environ, cpu=cpu),
+        command.environment(os.environ, settings, cpu=cpu),
         socket,
         settings.home / "logs" / "engine.log",
     )

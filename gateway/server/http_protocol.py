@@ -1,7 +1,8 @@
 """HTTP with uvicorn and httptools, plus limits that both lack: on heads, on time, on connections.
 
 uvicorn limits how much of a body it buffers and how long a connection may be idle between requests. It does not limit
-the size and duration of a head, the duration of a body, or how long an unread answer waits.
+the size and duration of a head, the duration of a body, or how long an unread answer waits, and lets heads through that
+could be read in two ways (``http_framing``).
 """
 
 from __future__ import annotations
@@ -16,11 +17,25 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from postil.gateway.api.error_responses import render
-from postil.gateway.errors import BadRequestError, TooManyConnectionsError
+from postil.gateway.errors import BadRequestError, DemoOnlyError, TooManyConnectionsError
+from postil.gateway.server.connection_counts import ConnectionCounts, Standing
+from postil.gateway.server.http_framing import framing_fault, stranger
+from postil.gateway.server.slow_reader import ReaderWatch
 from postil.gateway.settings import HttpLimits
 
 _FRAMING = (b"content-length", b"transfer-encoding")
-_REFUSALS = {400: BadRequestError, 408: BadRequestError, 431: BadRequestError, 503: TooManyConnectionsError}
+_REFUSALS = {
+    400: BadRequestError,
+    403: DemoOnlyError,
+    408: BadRequestError,
+    431: BadRequestError,
+    503: TooManyConnectionsError,
+}
+# What a connection of the reserve may ask for.
+_RESERVED_PATHS = (b"/health/", b"/api/")
+_FULL = "there are too many connections; close some, or try again in a moment"
+# A chunked body may be sent in so many times its own size, beside the size of a head: chunks of one byte are 6.
+_MOST_OVERHEAD = 8
 
 
 class Part(Enum):
@@ -33,13 +48,14 @@ class Part(Enum):
 
 def bounded(limits: HttpLimits) -> type[HttpToolsProtocol]:
     """Return the protocol class with these limits, for uvicorn."""
-    return type("BoundedDoor", (Door,), {"limits": limits})
+    return type("BoundedDoor", (Door,), {"limits": limits, "counts": ConnectionCounts(limits)})
 
 
 class Door(HttpToolsProtocol):
     """One connection. A request that exceeds a limit gets a 4xx, and the connection is closed."""
 
-    limits: ClassVar[HttpLimits] = HttpLimits()
+    limits = HttpLimits()
+    counts: ClassVar[ConnectionCounts]
 
     def __init__(
         self,
@@ -52,25 +68,46 @@ class Door(HttpToolsProtocol):
         self.url = b""
         self._part = Part.NOTHING
         self._deaf = self._held_up = False
-        self._chunk = self._head_bytes = self._body_bytes = self._untaken = 0
+        self._chunk = self._head_bytes = self._body_bytes = self._wire_bytes = self._whole_body = self._no_content = 0
+        self._standing = Standing.OPEN
         self._refusal = (400, "this cannot be understood as HTTP/1.1; send a well-formed request")
         self._timer: asyncio.TimerHandle | None = None
-        self._stalled: asyncio.TimerHandle | None = None
+        self._reader: ReaderWatch
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept a connection, unless there are too many, and start the timer for its first head."""
         super().connection_made(transport)
-        if len(self.connections) > self.limits.connections:
-            self._refuse(503, "there are too many connections; close some, or try again in a moment")
+        self._reader = ReaderWatch(transport, self.loop, self.limits.stall_seconds, self._hang_up)
+        self._standing = self.counts.enter(self, self.client[0] if self.client else None)
+        if self._standing is Standing.UNHEARD:
+            self._deaf = True
+            self._hang_up()
+        elif self._standing is Standing.REFUSED:
+            self._refuse(503, _FULL)
         else:
+            if self._standing is Standing.RESERVED:
+                self.limits = self.limits.of_reserve()
             self._arm(self.limits.head_seconds, self._head_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         super().connection_lost(exc)
+        self.counts.leave(self)
         self._part = Part.NOTHING
         self._disarm()
+        self._reader.stop()
         self.resume_writing()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether no request is being answered."""
+        return not self._answering()
+
+    def evict(self) -> None:
+        """Close the connection: another one needs its place."""
+        self._deaf = True
+        self._disarm()
+        self._hang_up()
 
     def data_received(self, data: bytes) -> None:
         """Count and parse the received bytes, and start a timer for the rest."""
@@ -79,13 +116,23 @@ class Door(HttpToolsProtocol):
         self._chunk = len(data)
         if self._part is Part.BODY:
             self._body_bytes += self._chunk
+            self._wire_bytes += self._chunk
+            self._no_content += self._chunk
         else:
             self._head_bytes += self._chunk
         super().data_received(data)
         if self._part is Part.HEAD and self._head_bytes > self.limits.head_bytes:
             self._refuse(431, self._too_large())
+        elif self._part is Part.BODY and self._is_mostly_framing():
+            self._refuse(400, "the chunked body has more framing than content; send larger chunks, without extensions")
         elif self._timer is None and not self._deaf and not self.transport.is_closing():
             self._expect_more()
+
+    def _is_mostly_framing(self) -> bool:
+        """Whether a chunked body is little but extensions, empty lines and fields after it, which no route counts."""
+        most = self.limits.head_bytes
+        overhead = self._wire_bytes - _MOST_OVERHEAD * self._whole_body
+        return max(self._no_content, overhead) > most or len(self.headers) > self.limits.headers
 
     def _expect_more(self) -> None:
         """Start a timer if the client has to send next; no timer runs if a whole request arrived at once."""
@@ -102,23 +149,43 @@ class Door(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Handle a complete head. An exception here makes uvicorn call ``send_400_response``."""
+        fault = self._head_fault()
+        if fault is not None:
+            self._refusal = fault
+            raise BadRequestError(fault[1])
+        self._part = Part.BODY
+        self._wire_bytes = self._whole_body = self._no_content = 0
+        self._disarm()
+        super().on_headers_complete()
+        # Fields after a chunked body go where nobody reads them: they may name a key or a length.
+        self.headers = []
+        if self._standing is Standing.RESERVED:
+            self.cycle.keep_alive = False
+
+    def _head_fault(self) -> tuple[int, str] | None:
+        """Return the status and the reason with which a complete head is refused, or None."""
         if len(self.headers) > self.limits.headers or (
             # A head that arrived in one small chunk needs no counting.
             max(self._chunk, self._head_bytes) > self.limits.head_bytes and self._size() > self.limits.head_bytes
         ):
-            self._refusal = (431, self._too_large())
-            raise BadRequestError(self._refusal[1])
+            return 431, self._too_large()
+        version = self.parser.get_http_version()
+        if (fault := framing_fault(version, self.url, self.headers)) is not None:
+            return 400, fault
         if self.parser.should_upgrade() and any(name in _FRAMING for name, _ in self.headers):
             # The parser would treat the rest as the other protocol and lose the body.
-            self._refusal = (400, "only HTTP/1.1 is supported; leave out the header Upgrade")
-            raise BadRequestError(self._refusal[1])
-        self._part = Part.BODY
-        self._disarm()
-        super().on_headers_complete()
+            return 400, "only HTTP/1.1 is supported; leave out the header Upgrade"
+        if self.limits.local_only and (fault := stranger(version, self.headers)) is not None:
+            return 403, fault
+        if self._standing is Standing.RESERVED and not self.url.startswith(_RESERVED_PATHS):
+            return 503, _FULL
+        return None
 
     def on_body(self, body: bytes) -> None:
         """Handle a part of the body."""
         super().on_body(body)
+        self._whole_body += len(body)
+        self._no_content = 0
         self._held_up = self._held_up or self.flow.read_paused
 
     def on_message_complete(self) -> None:
@@ -131,6 +198,7 @@ class Door(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Handle the end of the answer. If the body was refused before its end, close the connection soon."""
         super().on_response_complete()
+        self._reader.start()
         if self._part is Part.BODY and not self._answering():  # Otherwise it is the body of the next request.
             self._disarm()
             self._arm(self.limits.linger_seconds, self._hang_up)
@@ -147,26 +215,7 @@ class Door(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """Start to watch a client that reads its answer slowly."""
         super().pause_writing()
-        if self._stalled is None:
-            self._watch_the_reader()
-
-    def resume_writing(self) -> None:
-        """Stop watching: the client has read most of the answer."""
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
-        super().resume_writing()
-
-    def _watch_the_reader(self) -> None:
-        self._untaken = self.transport.get_write_buffer_size()
-        self._stalled = self.loop.call_later(self.limits.stall_seconds, self._answer_late)
-
-    def _answer_late(self) -> None:
-        """Close the connection if the client read too little; one that reads enough in each period may go on."""
-        if self._untaken - self.transport.get_write_buffer_size() >= self.limits.stall_bytes:
-            self._watch_the_reader()
-        else:
-            self._hang_up()
+        self._reader.start()
 
     def _head_late(self) -> None:
         self._timer = None

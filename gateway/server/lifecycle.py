@@ -17,9 +17,10 @@ from postil.gateway.engine.process import launch_args as command
 from postil.gateway.engine.process.child import EngineProcess
 from postil.gateway.engine.supervisor import Phase, Supervisor
 from postil.gateway.inference.formats import Kind
-from postil.gateway.inference.request import warm_up_base
-from postil.gateway.inference.routing.catalog import make_entry
+from postil.gateway.inference.request import probe_base
+from postil.gateway.inference.routing.make_entry import make_entry
 from postil.gateway.server.bootstrap import launcher, open_registry
+from postil.gateway.threads import bound_short_work
 from postil.registry.base_model.model import BaseModel
 from postil.registry.base_model.prepare import prepare
 from postil.registry.releases.service import Registry
@@ -38,6 +39,7 @@ class Lifecycle:
     def start(self) -> None:
         """Begin startup in the background."""
         runtime = self._runtime
+        bound_short_work()
         start = runtime.tasks.start
         start("automatic rollback", runtime.auto_rollback.run)
         start("adapter feed", runtime.adapter_feed.watch)
@@ -56,8 +58,10 @@ class Lifecycle:
         await runtime.reviews.stop()
         await runtime.engine.stop()
         runtime.callers.close()
+        runtime.pools.close()
         if runtime.registry.started:
             await runtime.ledger.stop()
+            await runtime.evidence.stop()
             runtime.registry.database().close()
         shutil.rmtree(runtime.run_folder, ignore_errors=True)
         os.close(runtime.lock_file)
@@ -79,6 +83,7 @@ class Lifecycle:
             ("shadows", runtime.shadows.run),
             ("reviews", runtime.reviews.run),
             ("usage", runtime.ledger.run),
+            ("evidence", runtime.evidence.run),
             (_ENGINE, supervisor.run),
         ):
             runtime.tasks.start(name, work)
@@ -138,7 +143,7 @@ class Lifecycle:
             tell=self._engine_changed,
             start_seconds=settings.engine_start_seconds,
             stall_seconds=settings.engine_stall_seconds,
-            probe=lambda: runtime.engine.client.post(Kind.CHAT.value, warm_up_base()),
+            probe=lambda: runtime.engine.client.post(Kind.CHAT.value, probe_base()),
             moved=runtime.engine.changed,
         )
 

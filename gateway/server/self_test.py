@@ -73,6 +73,10 @@ INTERNALS: tuple[Internal, ...] = (
         "uvicorn", "uvicorn.server", _SHUTDOWN, "Server",
         "handle_exit(sig, frame)", "should_exit", "shutdown(sockets)", "started",
     ),
+    *_names(
+        "uvicorn", "uvicorn.server", "gateway/server/listening.py", "Server",
+        "lifespan", "server_state", "servers", "startup(sockets)",
+    ),
     *_names("litestar", "litestar.app", "gateway/server/app.py", "Litestar", "asgi_handler"),
     *_names("limits", "limits.storage.base", _COUNTS, "Storage", "base_exceptions", "incr(key, expiry, amount)"),
     *_names(

@@ -15,7 +15,10 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from postil.gateway.control.traffic import Traffic
 from postil.gateway.control.workers import Workers
+from postil.gateway.server.admin_port import set_apart
 from postil.gateway.server.http_protocol import bounded
+from postil.gateway.server.listening import ListeningServer
+from postil.gateway.server.tls import ReloadingContext, TlsFiles
 from postil.gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 _TICK_SECONDS = 0.05
 # Seconds between cutting the remaining requests and uvicorn dropping the connections that are still open.
 _LAST_WORDS_SECONDS = 2
+_HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +37,10 @@ class Served:
     config: uvicorn.Config
     settings: Settings
     traffic: Traffic
+    tls: ReloadingContext | None = None
 
 
-class Server(uvicorn.Server):
+class Server(ListeningServer):
     """A uvicorn server that keeps answering for a while after SIGTERM while it reports not ready.
 
     Load balancers poll ``/health/ready`` and send requests until they notice, and a port that closes at once would
@@ -45,7 +50,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, served: Served, cut: Callable[[], Awaitable[None]], workers: Workers | None = None) -> None:
         served.config.timeout_graceful_shutdown = int(served.settings.drain_timeout_seconds) + _LAST_WORDS_SECONDS
-        super().__init__(served.config)
+        super().__init__(served.config, served.settings, served.tls)
         self._settings = served.settings
         self._traffic = served.traffic
         self._cut_engine = cut
@@ -79,9 +84,10 @@ class Server(uvicorn.Server):
 
 
 def configured(settings: Settings, traffic: Traffic, app: ASGIApp) -> Served:
-    """Return uvicorn's configuration with the connection limits and draining."""
+    """Return uvicorn's configuration with the connection limits, TLS and draining. Raises SettingsError."""
+    files = TlsFiles.of(settings)
     config = uvicorn.Config(
-        closing(traffic, app),
+        closing(traffic, strict(set_apart(app, settings.admin_port))),
         http=bounded(settings.http_limits),
         log_config=None,
         access_log=False,
@@ -91,7 +97,7 @@ def configured(settings: Settings, traffic: Traffic, app: ASGIApp) -> Served:
         date_header=False,
         proxy_headers=False,
     )
-    return Served(config, settings, traffic)
+    return Served(config, settings, traffic, None if files is None else ReloadingContext.of(files))
 
 
 def closing(traffic: Traffic, app: ASGIApp) -> ASGIApp:
@@ -101,6 +107,25 @@ def closing(traffic: Traffic, app: ASGIApp) -> ASGIApp:
         await app(scope, receive, _last(send) if traffic.draining and scope["type"] == ScopeType.HTTP else send)
 
     return answer
+
+
+def strict(app: ASGIApp) -> ASGIApp:
+    """Wrap the application so that browsers that came by TLS come by TLS only from then on."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        secure = scope["type"] == ScopeType.HTTP and scope["scheme"] == "https"
+        await app(scope, receive, _with_hsts(send) if secure else send)
+
+    return answer
+
+
+def _with_hsts(send: Send) -> Send:
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], _HSTS]}
+        await send(message)
+
+    return sent
 
 
 def _last(send: Send) -> Send:

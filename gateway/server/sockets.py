@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import resource
 import socket
 from pathlib import Path
 
 from postil.gateway.errors import SettingsError
 
 _BACKLOG = 2048
+
+
+def raise_file_limit() -> None:
+    """Let this process and its children open as many files as the system allows: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def listen(host: str, port: int) -> socket.socket:

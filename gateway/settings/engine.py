@@ -18,7 +18,9 @@ class EngineSettings(BaseSettings):
         default=None, description="URL of a vLLM of your own; unset, the gateway starts vLLM as a child process."
     )
     engine_api_key: SecretStr | None = Field(
-        default=None, description="Sent to that vLLM as `Authorization: Bearer` with every request; shown nowhere."
+        default=None,
+        description="Sent to that vLLM as `Authorization: Bearer` with every request; shown nowhere."
+        " `POSTIL_ENGINE_API_KEY_FILE` names a file with it.",
     )
     engine_args: str = Field(default="", repr=False, description="More arguments for the child vLLM's command line.")
     engine_start_seconds: float = Field(
@@ -34,7 +36,9 @@ class EngineSettings(BaseSettings):
     )
     dtype: str | None = Field(default=None, description="vLLM's `--dtype`; unset, `float32` on CPUs, else `auto`.")
     max_model_len: int = Field(
-        default=2048, ge=16, description="vLLM's `--max-model-len`: tokens of prompt and answer together."
+        default=2048,
+        ge=16,
+        description="vLLM's `--max-model-len`: tokens of prompt and answer; say it of a vLLM of your own, too.",
     )
     max_lora_rank: int = Field(
         default=16, ge=1, le=512, description="The largest rank of an adapter; a larger one is refused at publish."
@@ -69,6 +73,12 @@ class EngineSettings(BaseSettings):
         if key is not None and not (key and all("!" <= letter <= "~" for letter in key.get_secret_value())):
             raise ValueError("it has to be one word of printable ASCII, as it goes into a header")
         return key
+
+    @property
+    def window(self) -> int | None:
+        """The engine's context in tokens, None where it is somebody else's and the setting does not say."""
+        known = self.engine_url is None or "max_model_len" in self.model_fields_set
+        return self.max_model_len if known else None
 
     @property
     def engine_key(self) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,12 +16,16 @@ from pydantic_settings import (
 
 from postil.gateway.errors import SettingsError
 from postil.gateway.settings.engine import EngineSettings
+from postil.gateway.settings.processes import ProcessSettings
 from postil.gateway.settings.releases import ReleaseSettings
 from postil.gateway.settings.server import ServerSettings
+from postil.gateway.settings.tls import TlsSettings
 from postil.gateway.settings.traffic import TrafficSettings
 
 # What a message must not quote: a secret, or what may hold one.
 _SECRETS = frozenset({"database_url", "engine_api_key", "engine_args", "engine_url"})
+# What may stand in a file that ``POSTIL_<NAME>_FILE`` names, as containers are given secrets.
+FROM_FILES = frozenset({"database_url", "engine_api_key"})
 
 # Names of an earlier version: left in the environment, they would be passed over in silence.
 _RENAMED = {
@@ -39,12 +44,17 @@ _WEBHOOKS_NOW = (
 )
 
 
-class Settings(ReleaseSettings, TrafficSettings, EngineSettings, ServerSettings):
+class Settings(ReleaseSettings, ProcessSettings, TrafficSettings, EngineSettings, TlsSettings, ServerSettings):
     """All settings of a gateway, frozen."""
 
     model_config = SettingsConfigDict(
         env_prefix="POSTIL_", toml_file="postil.toml", frozen=True, extra="forbid", hide_input_in_errors=True
     )
+
+    @property
+    def admin_address(self) -> str:
+        """The address that the admin port listens on."""
+        return self.admin_host or self.host
 
     @classmethod
     def settings_customise_sources(
@@ -64,8 +74,10 @@ def read_settings(**given: Any) -> Settings:
     for old, new in _RENAMED.items():
         if f"POSTIL_{old}" in os.environ:
             raise SettingsError(f"POSTIL_{old} is now called POSTIL_{new}; rename it")
-    if f"POSTIL_{_WEBHOOK_SECRET.upper()}" in os.environ:
-        raise SettingsError(_WEBHOOKS_NOW)
+    for name in (f"POSTIL_{_WEBHOOK_SECRET.upper()}", f"POSTIL_{_WEBHOOK_SECRET.upper()}_FILE"):
+        if name in os.environ:
+            raise SettingsError(_WEBHOOKS_NOW)
+    given |= {name: value for name, value in _from_files().items() if given.get(name) is None}
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
@@ -73,6 +85,28 @@ def read_settings(**given: Any) -> Settings:
         if first["loc"] == (_WEBHOOK_SECRET,):
             raise SettingsError(_WEBHOOKS_NOW) from error
         raise SettingsError(_sentence(first["loc"], first["input"], first["msg"], first["type"])) from error
+
+
+def _from_files() -> dict[str, str]:
+    """The secrets whose variable with ``_FILE`` names a file. Raises SettingsError."""
+    found = {}
+    for name in sorted(FROM_FILES):
+        variable = f"POSTIL_{name.upper()}"
+        path = os.environ.get(f"{variable}_FILE")
+        if path is None:
+            continue
+        if variable in os.environ:
+            raise SettingsError(f"{variable} and {variable}_FILE are both set; leave one out")
+        try:
+            found[name] = Path(path).read_text().strip()
+        except (OSError, UnicodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is no text"
+            raise SettingsError(
+                f"{variable}_FILE={path!r} cannot be read ({reason}); name a file with the secret"
+            ) from error
+        if not found[name]:
+            raise SettingsError(f"{variable}_FILE={path!r} is empty; put the secret into it")
+    return found
 
 
 def _sentence(where: tuple[int | str, ...], value: object, says: str, kind: str) -> str:

@@ -27,10 +27,16 @@ class ServerSettings(BaseSettings):
     )
     demo: bool = Field(default=False, description="Seed the registry with the demo's adapters, tenants and keys.")
     database_url: SecretStr | None = Field(
-        default=None, description="URL of the database, as `postgresql+psycopg://...`; unset, SQLite in `POSTIL_HOME`."
+        default=None,
+        description="URL of the database, as `postgresql+psycopg://...`; unset, SQLite in `POSTIL_HOME`. With"
+        " `?sslmode=verify-full&sslrootcert=FILE` it is asked by TLS alone. `POSTIL_DATABASE_URL_FILE` names a file"
+        " with it.",
     )
     artifacts: Path | None = Field(
         default=None, description="The adapters' files, shared by gateways on one database; unset, in `POSTIL_HOME`."
+    )
+    shared_with_group: bool = Field(
+        default=False, description="Let the group of home and artifacts read and write them; otherwise one user may."
     )
     shutdown_delay_seconds: float = Field(
         default=5.0, ge=0, description="After SIGTERM, how long it says `draining` and still answers requests."
@@ -43,7 +49,23 @@ class ServerSettings(BaseSettings):
     )
     body_limit_mib: int = Field(default=8, ge=1, description="Size of a request's body under `/v1`, in MiB.")
     connection_limit: int = Field(
-        default=2048, ge=1, description="Client connections at a time, of each process; one more is answered 503."
+        default=2048,
+        ge=1,
+        description="Client connections at a time, of each process; one more is answered 503. An eighth of them, at"
+        " most 32, is kept for health and the admin API.",
+    )
+    connections_per_address: int = Field(
+        default=512,
+        ge=1,
+        description="Of these, the connections of one address (IPv6: one /64 network), unless it is a trusted proxy's.",
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        default=(), description='Addresses or networks of proxies that everybody comes through, as `["10.0.0.0/8"]`.'
+    )
+    tenant_connections: int = Field(
+        default=64,
+        ge=1,
+        description="Requests of one key that run or wait at a time, of each process; one more is answered 429.",
     )
     head_timeout_seconds: float = Field(default=10.0, gt=0, description="How long a request's head may take to arrive.")
     stall_timeout_seconds: float = Field(
@@ -75,6 +97,16 @@ class ServerSettings(BaseSettings):
             )
         return url
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_trusted_proxies(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for each in given:
+            try:
+                ipaddress.ip_network(each, strict=False)
+            except ValueError:
+                raise ValueError("each has to be an address or a network, such as 10.0.0.5 or 10.0.0.0/8") from None
+        return given
+
     @property
     def database(self) -> str:
         """The database's URL; SQLite under ``home`` unless set."""
@@ -97,6 +129,9 @@ class ServerSettings(BaseSettings):
         """What one connection may do."""
         return HttpLimits(
             self.connection_limit,
+            per_address=self.connections_per_address,
+            trusted=self.trusted_proxies,
+            local_only=self.demo and self.on_loopback,
             head_seconds=self.head_timeout_seconds,
             stall_seconds=self.stall_timeout_seconds,
         )

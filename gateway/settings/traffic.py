@@ -12,7 +12,25 @@ class TrafficSettings(BaseSettings):
     """How much may be asked, and who waits for whom."""
 
     max_sequences: int = Field(
-        default=8, ge=1, description="Sequences of one request (its prompts times its `n`); more is answered 400."
+        default=8,
+        ge=1,
+        description="Sequences of one request (its prompts times its `n`), unless the tenant has a limit of its own.",
+    )
+    tenant_concurrent_requests: int = Field(
+        default=4, ge=1, description="The limit `concurrent` that a new tenant is given; its own limit can be changed."
+    )
+    tenant_output_tokens: int = Field(
+        default=4096, ge=1, description="Tokens of one answer, unless the tenant has a limit of its own."
+    )
+    tenant_schema_kib: int = Field(
+        default=32,
+        ge=1,
+        description="KiB of JSON schemas and tools in one request, unless the tenant has a limit of its own.",
+    )
+    tenant_grammars_per_minute: int = Field(
+        default=30,
+        ge=1,
+        description="Different schemas and grammars that vLLM compiles for one tenant per minute; repeats are free.",
     )
     queue_per_tenant: int = Field(
         default=1024, ge=1, description="How many requests of one tenant may wait; one more is answered 429."

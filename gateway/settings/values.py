@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+_RESERVED, _RESERVED_SHARE = 32, 8
+_RESERVE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,11 @@ class HttpLimits:
     """
 
     connections: int = 2048
+    # Of one address, unless it is one of the `trusted` networks: a proxy's has everybody behind it.
+    per_address: int = 512
+    trusted: tuple[str, ...] = ()
+    # Whether only this machine's own programs are answered: the demo's keys are well known.
+    local_only: bool = False
     head_bytes: int = 64 << 10
     headers: int = 100
     head_seconds: float = 10.0
@@ -23,6 +31,19 @@ class HttpLimits:
     stall_bytes: int = 120 << 10
     # How long an answer that was given before the body had ended may be read, before the line is cut.
     linger_seconds: float = 5.0
+
+    @property
+    def reserved(self) -> int:
+        """How many of the connections are kept for health and the admin API."""
+        return min(_RESERVED, self.connections // _RESERVED_SHARE)
+
+    def of_reserve(self) -> HttpLimits:
+        """What a connection of the reserve may do: whoever has nothing to say at once makes room."""
+        return replace(
+            self,
+            head_seconds=min(self.head_seconds, _RESERVE_SECONDS),
+            linger_seconds=min(self.linger_seconds, _RESERVE_SECONDS),
+        )
 
 
 class PluginUse(BaseModel):

@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
 
 from postil.gateway.tenancy.directory import Caller, Directory
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Callers:
@@ -25,7 +30,7 @@ class Callers:
         return self.current.identify(authorization)
 
     def limited(self) -> bool:
-        """Whether any tenant has limits."""
+        """Whether any tenant has limits that all gateways count together."""
         return self.current.limited()
 
     async def refresh(self) -> None:
@@ -33,6 +38,11 @@ class Callers:
         async with self._reading:  # One at a time: else an older list could take the place of a newer one.
             self.current = await asyncio.get_running_loop().run_in_executor(self._thread, self._read)
             self.on_change()
+
+    async def change(self, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+        """What a function returns that reads or changes keys and tenants, called where nothing else holds it up."""
+        work = partial(function, *arguments, **named)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     def close(self) -> None:
         """Stop the reading thread."""

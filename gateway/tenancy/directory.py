@@ -13,12 +13,14 @@ from postil.gateway.errors import (
     GatewayError,
     KeyForbiddenError,
     SettingsError,
+    TenantRefusedError,
 )
 from postil.gateway.settings import Settings
 from postil.gateway.tenancy.permissions import PERMISSIONS, Permission
 from postil.gateway.tenancy.quota import Quota, quota
 from postil.registry.accounts.keys import OF_DOMAINS, OLD_MARK, Role, new_secret, parts, salted, unsalted
 from postil.registry.accounts.limits import of_tenant
+from postil.registry.accounts.rights import DEFAULT_RIGHTS, Right, rights_of
 from postil.registry.accounts.tenants import tenants_and_keys
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Key, Tenant
@@ -50,10 +52,15 @@ class Caller:
     key: str | None = None
     root: bool = False
     limits: Quota | None = None
+    rights: frozenset[Right] = DEFAULT_RIGHTS
 
     def may_ask(self, domain: str) -> bool:
         """Whether this caller may ask the adapters of a domain."""
         return self.admin or domain in self.domains
+
+    def has(self, right: Right) -> bool:
+        """Whether this caller has a tenant's right; the admin has each."""
+        return self.admin or right in self.rights
 
     def may(self, right: Permission, domain: str | None = None) -> bool:
         """Whether this caller has a permission in a domain; without a domain, whether it has it anywhere."""
@@ -69,6 +76,7 @@ class _Held:
     caller: Caller
     until: float
     revoked: bool
+    refused: bool = False
 
 
 _NOBODY = _Held(bytes(16), bytes(32), Caller("", frozenset()), 0.0, True)
@@ -100,7 +108,7 @@ class Directory:
         self._unsalted: dict[str, _Held] = {}
         for key in keys:
             if (caller := _caller(key, known, self._quotas)) is not None:
-                held = _held(key, caller)
+                held = _held(key, caller, refused=_refused(key, known))
                 if key.salt:
                     self._salted[key.id] = held
                 else:
@@ -120,7 +128,7 @@ class Directory:
         return caller
 
     def known(self, authorization: str | None) -> Caller:
-        """The caller, of any role, behind an Authorization header. Raises AuthenticationError or
+        """The caller, of any role, behind an Authorization header. Raises AuthenticationError, TenantRefusedError or
         EngineUnavailableError.
         """
         scheme, _, key = (authorization or "").partition(" ")
@@ -141,6 +149,8 @@ class Directory:
             error = AuthenticationError(f"this API key {why}; ask whoever runs the gateway for another")
             error.owner, error.key = held.caller.owner, held.caller.key
             raise error
+        if held.refused:
+            raise TenantRefusedError
         return held.caller
 
     def knows(self, name: str) -> bool:
@@ -148,8 +158,8 @@ class Directory:
         return name in self._tenants
 
     def limited(self) -> bool:
-        """Whether any tenant has limits."""
-        return any(self._quotas.values())
+        """Whether any tenant has limits that all gateways count together."""
+        return any(quota is not None and (quota.requests or quota.tokens) for quota in self._quotas.values())
 
     def quota(self, tenant: str) -> Quota | None:
         """A tenant's limits, if it has any."""
@@ -182,6 +192,7 @@ def _caller(key: Key, tenants: Mapping[str, Tenant], quotas: Mapping[str, Quota 
             key=key.id,
             owner=key.owner,
             limits=quotas[tenant.name],
+            rights=rights_of(tenant),
         )
     # Admins ask under the name of the key file's, which no tenant can have: what is kept by name is nobody else's.
     return Caller(
@@ -195,10 +206,14 @@ def _caller(key: Key, tenants: Mapping[str, Tenant], quotas: Mapping[str, Quota 
     )
 
 
-def _held(key: Key, caller: Caller) -> _Held:
+def _refused(key: Key, tenants: Mapping[str, Tenant]) -> bool:
+    return key.role == Role.TENANT and tenants[key.owner].refused_at is not None
+
+
+def _held(key: Key, caller: Caller, *, refused: bool) -> _Held:
     until = float("inf") if key.expires_at is None else key.expires_at.timestamp()
     salt, kept = (bytes.fromhex(key.salt), bytes.fromhex(key.hash)) if key.salt else (b"", b"")
-    return _Held(salt, kept, caller, until, key.revoked_at is not None)
+    return _Held(salt, kept, caller, until, key.revoked_at is not None, refused)
 
 
 def _forever(caller: Caller) -> _Held:
@@ -212,7 +227,7 @@ def admin_key(settings: Settings) -> str:
     """
     path = settings.admin_key_file
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, f"{OLD_MARK}{new_secret()}\n")
     key = path.read_text().strip()
     if len(key) < _SHORTEST_ADMIN_KEY:

@@ -19,7 +19,7 @@ class Permission(StrEnum):
     EXPORT = "export"  # Weights, and what training wrote beside them, which quotes validation messages.
     PUBLISH = "publish"  # Publish, promote, roll back, canary, shadow.
     REVIEW = "review"  # What was asked and answered, and to decide on it.
-    ADMINISTER = "administer"  # Tenants, keys, limits, signing keys, pins, garbage collection.
+    ADMINISTER = "administer"  # Tenants, keys, rights, limits, signing keys, pins, garbage collection.
 
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {

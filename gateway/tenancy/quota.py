@@ -37,6 +37,12 @@ class Quota:
     requests: RateLimitItem | None
     tokens: tuple[RateLimitItem, ...]
     concurrent: int | None
+    # Requests of one key that run at a time; None: as many as the settings say.
+    connections: int | None = None
+    # What one request may ask for; None: as much as the settings say.
+    sequences: int | None = None
+    output_tokens: int | None = None
+    schema_kib: int | None = None
 
 
 def quota(tenant: str, limits: TenantLimits) -> Quota | None:
@@ -49,7 +55,18 @@ def quota(tenant: str, limits: TenantLimits) -> Quota | None:
     if limits.tokens_per_day is not None:
         tokens.append(PerDay(limits.tokens_per_day))
     requests = None if limits.requests_per_minute is None else PerMinute(limits.requests_per_minute)
-    return Quota(tenant, key(REQUESTS, tenant), key(TOKENS, tenant), requests, tuple(tokens), limits.concurrent)
+    return Quota(
+        tenant,
+        key(REQUESTS, tenant),
+        key(TOKENS, tenant),
+        requests,
+        tuple(tokens),
+        limits.concurrent,
+        sequences=limits.sequences,
+        output_tokens=limits.output_tokens,
+        schema_kib=limits.schema_kib,
+        connections=limits.connections,
+    )
 
 
 def key(what: str, tenant: str) -> str:

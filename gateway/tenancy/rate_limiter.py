@@ -10,6 +10,7 @@ from limits import RateLimitItem
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from postil.gateway.errors import RequestsLimitedError, TokensLimitedError
+from postil.gateway.tenancy.grammar_budget import GrammarBudget
 from postil.gateway.tenancy.quota import Quota
 from postil.gateway.tenancy.window_counts import WindowCounts
 
@@ -36,11 +37,15 @@ class RequestLimits(Protocol):
     def left(self, quota: Quota | None) -> None:
         """Note that an admitted request has ended."""
 
+    async def compile(self, tenant: str, grammar: str) -> None:
+        """Count a grammar, by its digest. Raises RequestsLimitedError."""
+
 
 class RateLimiter:
-    """The limits of all tenants, over one set of counts."""
+    """The limits of all tenants, over one set of counts; ``grammars`` is how many new ones each has a minute."""
 
-    def __init__(self, counts: WindowCounts) -> None:
+    def __init__(self, counts: WindowCounts, *, grammars: int = 30) -> None:
+        self.grammars = GrammarBudget(grammars)
         self._counts = counts
         self._windows = SlidingWindowCounterRateLimiter(counts)
         self._busy: dict[str, int] = {}
@@ -157,3 +162,7 @@ class LocalLimits:
     def left(self, quota: Quota | None) -> None:
         """Note that an admitted request has ended."""
         self._limiter.left(quota)
+
+    async def compile(self, tenant: str, grammar: str) -> None:
+        """Count a grammar; see ``GrammarBudget.take``."""
+        self._limiter.grammars.take(tenant, grammar)

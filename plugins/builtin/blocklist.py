@@ -12,15 +12,17 @@ from __future__ import annotations
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from re import _parser  # type: ignore[attr-defined]
-from typing import Annotated
+from typing import Annotated, Any
 
 import re2
 from pydantic import Field
 
 from postil.plugins.contract import Config, Validator
+from postil.plugins.cost import Cost
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.texts import inner, merged, tool_texts
@@ -70,6 +72,8 @@ class Blocklist(Validator):
         self._patterns = [_Pattern(number, config) for number in range(len(config.patterns))]
         longest = [one.longest for one in self._phrases] + [one.longest for one in self._patterns]
         self.scope = window(max(longest) + 2)  # The character on either side decides whether it is a whole word.
+        each = 0.5 + 0.02 * len(self._phrases) + 2 * _depth(self._phrases) + sum(one.cost for one in self._patterns)
+        self.cost = Cost(ascii=each, other=each + 5)
 
     def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Fail with the spans of all that was found; the reason does not repeat it."""
@@ -91,7 +95,7 @@ class Blocklist(Validator):
             for phrase in self._phrases:
                 yield from phrase.hits(text, folded, origins, low, high)
         if self._patterns:
-            readable = text.encode(errors="replace").decode()  # Half a pair of surrogates becomes one "?".
+            readable = _Readable(text)
             for pattern in self._patterns:
                 yield from pattern.hits(readable, low, high)
 
@@ -102,25 +106,25 @@ class _Phrase:
     def __init__(self, text: str, config: BlocklistConfig) -> None:
         edges = "".join({one for one in text if one.isspace() or _is_hidden(one)})
         shown = text.strip(edges)
-        self._folded = _fold(shown, case_sensitive=config.case_sensitive)[0]
-        if not self._folded:
+        self.folded = _fold(shown, case_sensitive=config.case_sensitive)[0]
+        if not self.folded:
             raise ConfigError(f"blocklist: the phrase {text!r} has no character that can be seen; leave it out")
-        self._left = config.whole_words and _bounded(self._folded[0])
-        self._right = config.whole_words and _bounded(self._folded[-1])
+        self._left = config.whole_words and _bounded(self.folded[0])
+        self._right = config.whole_words and _bounded(self.folded[-1])
         # Never less than it is itself, with the hidden characters that it was given with.
-        self.longest = max(len(self._folded), len(shown)) + _SLACK
+        self.longest = max(len(self.folded), len(shown)) + _SLACK
 
     def hits(self, text: str, folded: str, origins: Sequence[int], low: int, high: int) -> Iterator[Hit]:
         """Where it stands in ``text``, at ``low`` or after and up to ``high``."""
-        at = folded.find(self._folded)
+        at = folded.find(self.folded)
         while at >= 0:
-            last = at + len(self._folded) - 1
+            last = at + len(self.folded) - 1
             start, end = origins[at], origins[last] + 1
             # A character can fold to many: a match that begins or ends within one is none.
             whole = (at == 0 or origins[at - 1] < start) and (last + 1 == len(folded) or origins[last + 1] >= end)
             if whole and low <= start and end <= min(high, start + self.longest) and self._stands(text, start, end):
                 yield start, end
-            at = folded.find(self._folded, at + 1)
+            at = folded.find(self.folded, at + 1)
 
     def _stands(self, text: str, start: int, end: int) -> bool:
         if start > 0 and self._left and _is_word(text[start - 1]):
@@ -152,23 +156,66 @@ class _Pattern:
             )
         self._bounded = widest is not None
         self.longest = max(widest if widest is not None else config.window or 1, 1)
+        # Microseconds for each character: where a match that is too long begins at each, each is followed to its end.
+        self.cost = 0.1 if self._bounded else 2 + 0.006 * self.longest
 
-    def hits(self, text: str, low: int, high: int) -> Iterator[Hit]:
+    def hits(self, text: _Readable, low: int, high: int) -> Iterator[Hit]:
         """For each place where a match begins, the longest one of those that count."""
         at = low
         while at < high:
             end = high if self._bounded else min(high, at + 2 * self.longest)
-            match = self._regex.search(text, at, end)
-            if match is None:
+            found = text.search(self._regex, at, end)
+            if found is None:
                 # Every match that counts and begins in the first half of these characters would lie within them.
                 at = high if end == high else at + self.longest
                 continue
-            start = match.start()
-            if match.end() - start > self.longest:
-                match = self._regex.match(text, start, min(high, start + self.longest))
-            if match is not None and match.end() > start:
-                yield start, match.end()
+            start, stop = found
+            if stop - start > self.longest:
+                found = text.match(self._regex, start, min(high, start + self.longest))
+            if found is not None and found[1] > start:
+                yield found
             at = start + 1
+
+
+class _Readable:
+    """A text as RE2 reads it: in bytes, once for all searches. Given one of Python's, it would read all of it again."""
+
+    def __init__(self, text: str) -> None:
+        self._bytes = text.encode(errors="replace")  # Half a pair of surrogates becomes one "?".
+        # Where each character begins, unless each is one byte.
+        self._starts: Sequence[int] = ()
+        if len(self._bytes) > len(text):
+            self._starts = [at for at, byte in enumerate(self._bytes) if byte & 0xC0 != 0x80]
+            self._starts.append(len(self._bytes))
+
+    def search(self, regex: Any, low: int, high: int) -> Hit | None:
+        """The first match between two characters."""
+        return self._span(regex.search(self._bytes, self._byte(low), self._byte(high)))
+
+    def match(self, regex: Any, low: int, high: int) -> Hit | None:
+        """The match that begins at a character."""
+        return self._span(regex.match(self._bytes, self._byte(low), self._byte(high)))
+
+    def _byte(self, character: int) -> int:
+        return self._starts[character] if self._starts else character
+
+    def _span(self, match: Any) -> Hit | None:
+        if match is None:
+            return None
+        start, end = match.span()
+        return (bisect_left(self._starts, start), bisect_left(self._starts, end)) if self._starts else (start, end)
+
+
+def _depth(phrases: Iterable[_Phrase]) -> int:
+    """How many phrases can begin at one place of a text: each is the beginning of the next."""
+    most = 0
+    begun: list[str] = []
+    for text in sorted(phrase.folded for phrase in phrases):
+        while begun and not text.startswith(begun[-1]):
+            begun.pop()
+        begun.append(text)
+        most = max(most, len(begun))
+    return most
 
 
 def _widest(source: str) -> int | None:

@@ -22,6 +22,7 @@ from typing import Annotated
 from pydantic import Field
 
 from postil.plugins.contract import Config, Validator
+from postil.plugins.cost import Cost
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.types import Completion, RequestContext, Token, Verdict
 
@@ -50,6 +51,7 @@ class Confidence(Validator):
 
     name = "confidence"
     Config = ConfidenceConfig
+    cost = Cost(ascii=0.1, other=0.1)
     needs_tokens = True
 
     def judge(self, context: RequestContext, completion: Completion) -> Verdict:

@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import Field
 
 from postil.plugins.contract import Config, Validator
+from postil.plugins.cost import Cost
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.types import Completion, RequestContext, Verdict
@@ -29,6 +30,7 @@ class Disclaimer(Validator):
 
     name = "disclaimer"
     Config = DisclaimerConfig
+    cost = Cost(ascii=0.1, other=3)
 
     def __init__(self, config: DisclaimerConfig) -> None:
         super().__init__(config)

@@ -15,15 +15,16 @@ import re2
 from pydantic import Field
 
 from postil.plugins.contract import Config, InputCheck
+from postil.plugins.cost import Cost
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
-from postil.plugins.texts import asked, asked_last
+from postil.plugins.texts import asked, asked_last, ends
 from postil.plugins.types import RequestContext, Verdict
 
 # RE2 knows the edges of ASCII's words alone; phrases may be in any script.
 _EDGE = r"(?:^|$|[^\pL\pN]|\b)"
 NOTICE = "This may be an emergency. Call your local emergency number now."
-# The end of a message this long; the model's own context is smaller.
+# The end of what was said, so many characters of it in all: what matters stands there, and is read in time.
 _MOST = 100_000
 _UNSEEN = frozenset({"Cf", "Mn"})
 # Up to four words between two that belong together, in one sentence; and up to two.
@@ -117,6 +118,7 @@ class Emergency(InputCheck):
 
     name = "emergency"
     Config = EmergencyConfig
+    cost = Cost(ascii=1, other=6)
 
     def __init__(self, config: EmergencyConfig) -> None:
         super().__init__(config)
@@ -130,7 +132,7 @@ class Emergency(InputCheck):
     def check(self, context: RequestContext) -> Verdict:
         """Pass; the reason of the review says which dangers were named."""
         said = asked(context.request) if self.config.whole_conversation else asked_last(context.request)
-        texts = [_plain(text[-_MOST:]) for text in said]
+        texts = [_plain(text) for text in ends(said, _MOST)]
         told = {kind for text in texts for kind in self._told(text)}
         if not told:
             return Verdict.passed()

@@ -2,7 +2,8 @@
 
 Its verdict is taken and nothing else: what it would put in the answer's place is not, and its ``on_fail`` never comes
 into play, because what happens then is the policy's. Its validators can be slow, load models, or ask a service of
-theirs: they run in a thread, and the policy's ``deadline_ms`` has to be long enough for the first answer too.
+theirs: they run in their domain's process, and the policy's ``deadline_ms`` has to be long enough for the first answer
+too.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Guardrails(Validator):
     name = "guardrails"
     Config = GuardrailsConfig
     blocking = True
+    foreign = True
 
     def __init__(self, config: GuardrailsConfig) -> None:
         super().__init__(config)

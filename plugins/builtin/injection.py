@@ -19,11 +19,11 @@ import re2
 from pydantic import Field
 
 from postil.plugins.contract import Config, InputCheck
+from postil.plugins.cost import Cost
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.texts import asked
 from postil.plugins.types import RequestContext, Verdict
 
-_MOST = 100_000
 # How strongly each kind of sign speaks for an attack, 0 to 1.
 _WEIGHTS: Mapping[str, float] = {
     "override": 0.7, "reveal": 0.6, "role play": 0.6, "control tokens": 0.9, "authority": 0.4, "coercion": 0.3,
@@ -121,6 +121,7 @@ class Injection(InputCheck):
 
     name = "injection"
     Config = InjectionConfig
+    cost = Cost(ascii=0.6, other=6)
 
     def __init__(self, config: InjectionConfig) -> None:
         super().__init__(config)
@@ -128,7 +129,7 @@ class Injection(InputCheck):
 
     def check(self, context: RequestContext) -> Verdict:
         """Fail with the score and the kinds of signs."""
-        score, signs = self.score("\n".join(text[-_MOST:] for text in asked(context.request, self.config.roles)))
+        score, signs = self.score("\n".join(asked(context.request, self.config.roles)))
         if score >= self.config.threshold:
             return Verdict.failed(f"it reads like an attack on the instructions ({score:.2f}: {', '.join(signs)})")
         return Verdict.passed()

@@ -10,12 +10,13 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from itertools import islice
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import re2
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError
-from jsonschema.exceptions import SchemaError, best_match
 from jsonschema.validators import extend, validator_for
 from pydantic import Field, JsonValue
 from referencing import Registry, Resource
@@ -25,9 +26,11 @@ from referencing.jsonschema import DRAFT202012, EMPTY_REGISTRY
 from postil.plugins.contract import Config, Validator
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
+from postil.plugins.schemas import EndlessError, Follow, all_schemas, comparisons
 from postil.plugins.types import Completion, RequestContext, Verdict
 
-_DATA = frozenset({"const", "enum", "default", "examples"})
+# A schema as JSON, and how many parts of it one value of the answer may be compared with.
+_MOST_CHARACTERS, _MOST_COMPARISONS = 262_144, 10_000
 
 
 class JsonSchemaConfig(Config):
@@ -68,58 +71,60 @@ class JsonSchema(Validator):
             return Verdict.failed(f"the answer is not JSON{_where(error)}")
         if _depth_over(answer, self.config.max_depth):
             return Verdict.failed(f"the answer is nested deeper than {self.config.max_depth}")
-        wrong = best_match(self._schema.iter_errors(answer))
+        wrong = next(self._schema.iter_errors(answer), None)  # The first: to look for all can take very long.
         return Verdict.passed() if wrong is None else Verdict.failed(_said(wrong))
 
 
 def _checker(schema: Mapping[str, Any]) -> Any:
     """A validator for one schema. Raises ConfigError."""
+    if len(json.dumps(schema)) > _MOST_CHARACTERS:
+        raise ConfigError(f"json_schema: it has more than {_MOST_CHARACTERS} characters; make it smaller")
     kind = validator_for(schema, default=Draft202012Validator)
-    try:
-        kind.check_schema(schema)
-    except SchemaError as error:
-        raise ConfigError(f"json_schema: it is no JSON Schema at {error.json_path}: {error.message[:200]}") from error
+    wrong = next(kind(kind.META_SCHEMA).iter_errors(schema), None)
+    if wrong is not None:
+        raise ConfigError(f"json_schema: it is no JSON Schema at {wrong.json_path}: {wrong.message[:200]}")
     resource = Resource.from_contents(schema, default_specification=DRAFT202012)
     registry: Registry[Any] = EMPTY_REGISTRY.with_resource("", resource).crawl()
-    resolver = registry.resolver_with_root(resource)
-    for key, value in _rules(schema):
-        _refuse_impossible(key, value, resolver)
-    checker = extend(kind, _LINEAR)(schema, registry=registry, format_checker=_formats())
+    follow = partial(_followed, registry.resolver_with_root(resource))
+    for part in all_schemas(schema, follow):
+        _refuse_impossible(part)
+    _refuse_endless(schema, follow)
+    return extend(kind, _BOUNDED)(schema, registry=registry, format_checker=_formats())
+
+
+def _followed(resolver: Any, reference: str) -> Any:
+    """What a reference leads to. Raises ConfigError where that is nothing in the schema."""
     try:
-        next(checker.iter_errors(None), None)
-    except RecursionError:
-        raise ConfigError("json_schema: it refers to itself without end; let the $ref stand for a part of it") from None
-    return checker
+        return resolver.lookup(reference).contents
+    except Unresolvable:
+        raise ConfigError(
+            f"json_schema: $ref {reference!r} leads to nothing in the schema, and none is fetched; put it in $defs"
+        ) from None
 
 
-def _refuse_impossible(key: str, value: Any, resolver: Any) -> None:
-    """A reference leads to something in the schema, and a pattern is one that RE2 takes."""
-    if key == "$ref" and isinstance(value, str):
-        try:
-            resolver.lookup(value)
-        except Unresolvable:
-            raise ConfigError(
-                f"json_schema: $ref {value!r} leads to nothing in the schema, and none is fetched; put it in $defs"
-            ) from None
-    if key == "pattern" and isinstance(value, str):
-        _compile(value)
-    if key == "patternProperties" and isinstance(value, dict):
-        for pattern in value:
-            _compile(pattern)
-    if key == "unevaluatedProperties":
+def _refuse_impossible(schema: Mapping[str, Any]) -> None:
+    """A pattern is one that RE2 takes."""
+    if isinstance(schema.get("pattern"), str):
+        _compile(schema["pattern"])
+    patterns = schema.get("patternProperties")
+    for pattern in patterns if isinstance(patterns, dict) else ():
+        _compile(pattern)
+    if "unevaluatedProperties" in schema:
         raise ConfigError("json_schema: unevaluatedProperties is not taken; say additionalProperties")
 
 
-def _rules(value: Any) -> Iterator[tuple[str, Any]]:
-    """Every key of a schema with what stands there, but for what is data and not a rule."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield key, inner
-            if key not in _DATA:
-                yield from _rules(inner)
-    elif isinstance(value, list):
-        for one in value:
-            yield from _rules(one)
+def _refuse_endless(schema: Mapping[str, Any], follow: Follow) -> None:
+    """No value is compared with the schema, or its parts, for ever."""
+    try:
+        known: dict[int, int] = {}
+        found = max(comparisons(part, follow, known) for part in all_schemas(schema, follow))
+    except (EndlessError, RecursionError):
+        raise ConfigError("json_schema: it refers to itself without end; let the $ref stand for a part of it") from None
+    if found > _MOST_COMPARISONS:
+        raise ConfigError(
+            f"json_schema: its alternatives make more than {_MOST_COMPARISONS} comparisons for one value; have fewer"
+            " of them in each other"
+        )
 
 
 def _compile(pattern: str) -> Any:
@@ -156,15 +161,46 @@ def _additional_properties(validator: Any, rule: Any, instance: Any, schema: Any
             yield from validator.descend(instance[key], rule, path=key)
 
 
+def _any_of(validator: Any, schemas: Sequence[Any], instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if not any(validator.evolve(schema=one).is_valid(instance) for one in schemas):
+        yield ValidationError("it is none of them")
+
+
+def _one_of(validator: Any, schemas: Sequence[Any], instance: Any, schema: Any) -> Iterator[ValidationError]:
+    fitting = (one for one in schemas if validator.evolve(schema=one).is_valid(instance))
+    if len(list(islice(fitting, 2))) != 1:
+        yield ValidationError("it is none or several of them")
+
+
+def _unique_items(validator: Any, unique: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if unique and isinstance(instance, list) and len({_canonical(one) for one in instance}) < len(instance):
+        yield ValidationError("two of them are alike")
+
+
+def _canonical(value: Any) -> str:
+    """A text that is the same for values that are: 1 and 1.0 are, and objects whatever the order of their keys."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(key)}:{_canonical(value[key])}" for key in sorted(value)) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_canonical, value)) + "]"
+    return json.dumps(value)
+
+
 def _keys(instance: Any) -> Sequence[str]:
     return list(instance) if isinstance(instance, dict) else ()
 
 
-# Python's own patterns can take years over a text, and jsonschema has them in these three rules.
-_LINEAR = {
+# Python's own patterns can take years over a text, and jsonschema has them in the first three of these rules. In the
+# others it keeps all that is wrong with each alternative, and compares each with each.
+_BOUNDED = {
     "pattern": _pattern,
     "patternProperties": _pattern_properties,
     "additionalProperties": _additional_properties,
+    "anyOf": _any_of,
+    "oneOf": _one_of,
+    "uniqueItems": _unique_items,
 }
 
 

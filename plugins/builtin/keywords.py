@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from postil.plugins.contract import Config, Router
+from postil.plugins.cost import Cost
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.texts import asked
@@ -48,6 +49,7 @@ class Keywords(Router):
 
     name = "keywords"
     Config = KeywordsConfig
+    cost = Cost(ascii=0.5, other=6)
 
     def __init__(self, config: KeywordsConfig) -> None:
         super().__init__(config)

@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import Field
 
 from postil.plugins.contract import Config, Validator
+from postil.plugins.cost import Cost
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.types import Completion, RequestContext, Verdict
 
@@ -30,6 +31,7 @@ class Labels(Validator):
 
     name = "labels"
     Config = LabelsConfig
+    cost = Cost(ascii=0.1, other=0.1)
 
     def __init__(self, config: LabelsConfig) -> None:
         super().__init__(config)

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from postil.plugins.contract import Config, Validator
+from postil.plugins.cost import Cost
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.types import Completion, RequestContext, Verdict
@@ -29,6 +30,7 @@ class Length(Validator):
 
     name = "length"
     Config = LengthConfig
+    cost = Cost(ascii=0.05, other=0.1)
 
     def __init__(self, config: LengthConfig) -> None:
         super().__init__(config)

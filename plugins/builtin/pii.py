@@ -22,6 +22,7 @@ from stdnum import iban, luhn
 from stdnum.us import ssn
 
 from postil.plugins.contract import Config, Validator
+from postil.plugins.cost import Cost
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.texts import inner, merged, tool_texts
 from postil.plugins.types import Completion, RequestContext, Verdict, window
@@ -59,6 +60,8 @@ _DIGIT = re.compile(r"\d", re.ASCII)
 _DIGITS = re.compile(r"\d+", re.ASCII)
 _PHONE_GAP = re.compile(rf"\)?{_BETWEEN}?\(?")
 _LONGEST_PHONE, _FEWEST_IN_A_PHONE = 24, 7
+# As many groups as anybody writes: +33 (0) 1 23 45 67 89.
+_MOST_GROUPS = 7
 # What a number is part of, or an amount of, if it stands beside it.
 _NO_PHONE_BEFORE = re.compile(r"[\w+$€£#.,/\-]")
 _NO_PHONE_AFTER = re.compile(r"[\w%€$£/\-]")
@@ -112,6 +115,9 @@ class Pii(Validator):
         known = _searches(config.regions)
         self._searches = {kind: known[kind] for kind in dict.fromkeys(config.kinds)}
         self.scope = window(max(search.longest for search in self._searches.values()) + 2)
+        self.cost = Cost(
+            ascii=1.5, other=1.5, digit=30 + (_phone_cost(config.regions) if "phone" in config.kinds else 0)
+        )
 
     def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Fail with the spans of all that was found; the reason names the kinds, and repeats nothing."""
@@ -218,7 +224,7 @@ class _Phones:
         runs = [found.span() for found in _DIGITS.finditer(text)]
         together = [_PHONE_GAP.fullmatch(text, one[1], other[0]) is not None for one, other in pairwise(runs)]
         for first in range(len(runs)):
-            for last in range(first, len(runs)):
+            for last in range(first, min(first + _MOST_GROUPS, len(runs))):
                 start, end = _opened(text, runs[first][0], runs[last][1]), runs[last][1]
                 if end - start > _LONGEST_PHONE or not all(together[first:last]):
                     break
@@ -233,6 +239,11 @@ class _Phones:
         if "+" in text:
             return _is_international(text, digits)
         return any(_is_national(text, region) for region in self._regions)
+
+
+def _phone_cost(regions: Sequence[str]) -> float:
+    """Microseconds for each digit, where every one begins what may be a number."""
+    return sum(20 if phonenumbers.country_code_for_region(region) == 1 else 100 for region in regions)
 
 
 def _opened(text: str, start: int, end: int) -> int:

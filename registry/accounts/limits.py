@@ -16,12 +16,20 @@ _LARGEST = 2**53 - 1
 
 @dataclass(frozen=True, slots=True)
 class TenantLimits:
-    """A tenant's limits; None means unlimited. Raises LimitError for invalid values."""
+    """A tenant's limits. Raises LimitError for invalid values.
+
+    None means unlimited for the first four, and the gateway's setting for what one request may ask for:
+    ``sequences`` (prompts times choices), ``output_tokens`` of one answer, ``schema_kib`` of schemas and tools.
+    """
 
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     tokens_per_day: int | None = None
     concurrent: int | None = None
+    connections: int | None = None
+    sequences: int | None = None
+    output_tokens: int | None = None
+    schema_kib: int | None = None
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():

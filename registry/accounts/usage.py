@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, delete, func, not_, true
 from sqlalchemy import select as columns
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import Session, col, select
 
+from postil.registry.db.batches import add_counts, is_new
 from postil.registry.db.database import Database
 from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
-from postil.registry.db.tables import Spent, Usage, Writer, utcnow
+from postil.registry.db.tables import Spent, Usage, Writer
 
 ANSWER, RETRY, SHADOW = "answer", "retry", "shadow"
 GROUPS = ("tenant", "adapter", "release", "day")
@@ -65,12 +65,12 @@ class Batch:
 def add(database: Database, batch: Batch, now: float) -> None:
     """Add a batch unless it was added before: after a lost connection a writer sends its batch again."""
     with database.write() as session:
-        if not _is_new(session, batch):
+        if not is_new(session, batch.writer, batch.number):
             return
         for account, used in sorted(batch.used.items()):  # The same order everywhere prevents deadlocks.
-            _add(session, Usage, account._asdict(), used._asdict())
+            add_counts(session, Usage, account._asdict(), used._asdict())
         for window, amount in sorted(batch.spent.items()):
-            _add(session, Spent, window._asdict(), {"amount": amount})
+            add_counts(session, Spent, window._asdict(), {"amount": amount})
         if batch.number % _TIDY_EVERY == 1:
             _tidy(session, now)
 
@@ -153,25 +153,6 @@ def _name(by: str, key: Sequence[Any]) -> str:
     if not key[0]:
         return "base"
     return f"{key[0]}/{key[1]}" + (f"@{key[2]}" if by == "release" else "")
-
-
-def _is_new(session: Session, batch: Batch) -> bool:
-    """Note that this batch is added, in the batch's transaction; return False if it was added before."""
-    writer = session.get(Writer, batch.writer) or Writer(name=batch.writer, batch=0)
-    if writer.batch >= batch.number:
-        return False
-    writer.batch, writer.at = batch.number, utcnow()
-    session.add(writer)
-    session.flush()
-    return True
-
-
-def _add(session: Session, table: type[SQLModel], key: Mapping[str, Any], counts: Mapping[str, int]) -> None:
-    """Add counts to a row or insert it; several gateways may do so concurrently."""
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    row = dialect.insert(table).values(**key, **counts)
-    added = {name: getattr(table, name) + row.excluded[name] for name in counts}
-    session.execute(row.on_conflict_do_update(index_elements=list(key), set_=added))
 
 
 def _tidy(session: Session, now: float) -> None:

@@ -36,27 +36,32 @@ def listing_digest(listing: Iterable[tuple[str, str]]) -> str:
 
 
 class LocalStore:
-    """A folder of artifacts in ``<root>/sha256/<hex>/``, with unfinished ones in ``<root>/incoming/``."""
+    """A folder of artifacts in ``<root>/sha256/<hex>/``, with unfinished ones in ``<root>/incoming/``.
 
-    def __init__(self, root: Path) -> None:
+    Only its owner may read it; ``shared`` lets the folder's group read and write it too.
+    """
+
+    def __init__(self, root: Path, *, shared: bool = False) -> None:
+        self._mode = 0o770 if shared else 0o700
         self._kept = root / "sha256"
         self._incoming = root / "incoming"
         self._keeping = root / "keeping.lock"
         self._collecting = root / "collecting.lock"
 
     @classmethod
-    def open(cls, root: Path) -> LocalStore:
+    def open(cls, root: Path, *, shared: bool = False) -> LocalStore:
         """Open the store in a folder; create the folder if it is missing."""
-        store = cls(root)
-        for folder in (store._kept, store._incoming):
-            folder.mkdir(parents=True, exist_ok=True)
+        store = cls(root, shared=shared)
+        root.parent.mkdir(parents=True, exist_ok=True)
+        for folder in (root, store._kept, store._incoming):
+            folder.mkdir(mode=store._mode, exist_ok=True)
         return store
 
     def clear_incoming(self) -> None:
         """Delete what interrupted publishes left, but nothing that another process is working on."""
         for folder in {path.with_name(path.name.removesuffix(_LOCK)) for path in self._incoming.iterdir()}:
             # The lock exists before the folder and after it, so a folder without a lock is a leftover.
-            with suppress(BlockingIOError), _held(_lock_of(folder), fcntl.LOCK_EX | fcntl.LOCK_NB):
+            with suppress(BlockingIOError), self._held(_lock_of(folder), fcntl.LOCK_EX | fcntl.LOCK_NB):
                 shutil.rmtree(folder, ignore_errors=True)
                 _lock_of(folder).unlink(missing_ok=True)
 
@@ -65,7 +70,7 @@ class LocalStore:
         """Yield an empty folder to unpack into; it is deleted after the block in any case."""
         folder, descriptor = self._take()
         try:
-            folder.mkdir()
+            folder.mkdir(mode=self._mode)
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -78,9 +83,10 @@ class LocalStore:
         target = self._path(digest)
         if _holds(target, digest):
             return digest
+        self._restrict(folder)
         fsync_tree(folder)
         # One process at a time; otherwise one could mistake another's unfinished copy for a damaged one.
-        with _held(self._keeping):
+        with self._held(self._keeping):
             if not _holds(target, digest):
                 # Replace a damaged copy: the digest defines its content.
                 shutil.rmtree(target, ignore_errors=True)
@@ -108,7 +114,7 @@ class LocalStore:
     @contextmanager
     def naming(self) -> Iterator[None]:
         """Hold off garbage collection around ``put`` and the transaction that references the artifact."""
-        with _held(self._collecting, fcntl.LOCK_SH):
+        with self._held(self._collecting, fcntl.LOCK_SH):
             yield
 
     @contextmanager
@@ -117,7 +123,7 @@ class LocalStore:
 
         The folder is deleted after the block, without blocking others; after a crash ``clear_incoming`` deletes it.
         """
-        with self.incoming() as trash, _held(self._collecting):
+        with self.incoming() as trash, self._held(self._collecting):
             yield trash
 
     def sizes(self) -> dict[str, int]:
@@ -138,36 +144,40 @@ class LocalStore:
         """Return a name for a folder, and the open file whose lock marks the folder as in use."""
         while True:
             folder = self._incoming / uuid.uuid4().hex
-            descriptor = _locked(_lock_of(folder))
+            descriptor = self._locked(_lock_of(folder))
             with suppress(FileNotFoundError):
                 if os.path.samestat(os.fstat(descriptor), _lock_of(folder).stat()):
                     return folder, descriptor
             # ``clear_incoming`` took the file for a leftover before it was locked.
             os.close(descriptor)
 
+    def _restrict(self, folder: Path) -> None:
+        """Take from others what an archive or a wide umask gave them."""
+        folder.chmod(self._mode)
+        for path in folder.iterdir():
+            path.chmod(self._mode & 0o666)
+
+    def _locked(self, path: Path, how: int = fcntl.LOCK_EX) -> int:
+        """Open a file and lock it until it is closed. Raises BlockingIOError if ``how`` says not to wait."""
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, self._mode & 0o666)
+        try:
+            fcntl.flock(descriptor, how)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    @contextmanager
+    def _held(self, path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+        descriptor = self._locked(path, how)
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
 
 def _lock_of(folder: Path) -> Path:
     return folder.with_name(folder.name + _LOCK)
-
-
-def _locked(path: Path, how: int = fcntl.LOCK_EX) -> int:
-    """Open a file and lock it until it is closed. Raises BlockingIOError if ``how`` says not to wait."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, how)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-@contextmanager
-def _held(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
-    descriptor = _locked(path, how)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _holds(folder: Path, digest: str) -> bool:

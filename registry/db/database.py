@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ from postil.registry.db.outage import LOST, is_outage, is_write_in_snapshot, una
 
 # To connect, and to be heard at all: a machine that vanished closes no connection.
 _CONNECT_SECONDS = "5"
+# For more threads than a gateway has, so that none waits for another's connection; closed again after use.
+_CONNECTIONS = 59
+# What is deleted is overwritten: reviews hold people's texts.
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "secure_delete=ON")
 # The option of a connection whose transactions only read.
 _READS = "postil_reads"
 
@@ -66,6 +71,12 @@ class Database:
         with self.engine.begin() as connection:
             alembic.command.downgrade(alembic_config(connection), revision)
 
+    def scrub(self) -> None:
+        """Take what was deleted out of SQLite's write-ahead log too; what a reader still needs stays there."""
+        if self.engine.dialect.name == "sqlite":
+            with self.engine.connect() as connection:
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
@@ -98,9 +109,9 @@ def alembic_config(connection: Any) -> Config:
 
 def _options(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
-        return {}
+        return {"max_overflow": _CONNECTIONS}
     patience = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
-    return {"pool_pre_ping": True, "connect_args": patience}
+    return {"pool_pre_ping": True, "connect_args": patience, "max_overflow": _CONNECTIONS}
 
 
 def _as_wal(engine: Engine) -> None:
@@ -109,10 +120,18 @@ def _as_wal(engine: Engine) -> None:
     One that reads takes none, and sees the state as of its first statement.
     """
 
+    @event.listens_for(engine, "do_connect")
+    def private(_dialect: Any, _record: Any, arguments: list[Any], _options: dict[str, Any]) -> None:
+        # The files beside it (WAL) get the modes of this one. It is never opened here once it exists: to close it
+        # again would take SQLite's locks away.
+        if os.path.isabs(arguments[0]):  # SQLite itself says what is wrong with a path that it cannot open.
+            with suppress(OSError):
+                os.close(os.open(arguments[0], os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        for pragma in _PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -71,6 +71,12 @@ def release(session: Session, name: AdapterName, number: int) -> Release | None:
     ).one_or_none()
 
 
+def yanked(session: Session, name: AdapterName) -> set[int]:
+    """The yanked releases of an adapter, by number."""
+    query = select(Release.number).where(Release.domain == name.domain, Release.adapter == name.adapter)
+    return set(session.exec(query.where(col(Release.yanked_at).is_not(None))).all())
+
+
 def same_release(session: Session, candidate: Release) -> Release | None:
     """The release that already holds the same artifact, base and policy, and was published with the same plugins.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -93,6 +94,8 @@ def _of_releases(session: Session, replay: Replay) -> Iterator[str]:
             continue
         if digest_of(row.policy) != row.policy_digest:
             yield f"the policy of {which} is not the one that its digest was made of"
+        if (row.yanked_at is not None) != ((f"{row.domain}/{row.adapter}", row.number) in replay.yanked):
+            yield f"{which} is {_yes(row.yanked_at)}yanked, and the log says the opposite"
         yield from _of_release(which, row, published)
     for name, number in missing:
         yield f"release {name}@{number} was published, and does not exist"
@@ -136,10 +139,17 @@ def _of_defaults(session: Session, replay: Replay) -> Iterator[str]:
         here, there = known.get(domain, "none"), replay.defaults.get(domain, "none")
         if here != there:
             yield f"the default adapter of {domain} is {here}, and the log says {there}"
+    for row in store.domains(session):
+        if (row.frozen_at is not None) != (row.name in replay.frozen):
+            yield f"domain {row.name} is {_yes(row.frozen_at)}frozen, and the log says the opposite"
 
 
 def _of_tenants(session: Session, replay: Replay) -> Iterator[str]:
-    known = {row.name for row in store.tenants(session)}
+    rows = store.tenants(session)
+    for row in rows:
+        if (row.refused_at is not None) != (row.name in replay.refused):
+            yield f"tenant {row.name} is {_yes(row.refused_at)}refused, and the log says the opposite"
+    known = {row.name for row in rows}
     for name in sorted(known - replay.tenants):
         yield f"tenant {name} exists, {_NOT_IN_THE_LOG}"
     for name in sorted(replay.tenants - known):
@@ -174,6 +184,10 @@ def _of_signing_keys(session: Session, replay: Replay) -> Iterator[str]:
     for domain in sorted(known.keys() | replay.signing_keys.keys()):
         if sorted(known[domain]) != replay.signing_keys.get(domain, []):
             yield f"the signing keys of {domain} are not those that the log says"
+
+
+def _yes(at: datetime | None) -> str:
+    return "not " if at is None else ""
 
 
 def _release(number: int) -> str:

@@ -18,6 +18,7 @@ from postil.registry.db.database import Database
 from postil.registry.db.tables import Channel, Pin, Release, utcnow
 from postil.registry.errors import ConflictError, NotFoundError, WeightError
 from postil.registry.names import AdapterName
+from postil.registry.releases.freeze import check_not_frozen
 from postil.registry.releases.history import MOVES, collected, retired
 
 STABLE, CANARY, SHADOW = "stable", "canary", "shadow"
@@ -61,6 +62,7 @@ def point(
     with database.write() as session:
         store.lock_for_writing(session)
         usable_release(session, ref)
+        check_not_frozen(session, name.domain)
         found, stable = channel(session, name, which), channel(session, name, STABLE)
         only.check(session, found, name)
         _check_beside(ref, which, stable)
@@ -98,7 +100,7 @@ def clear(
         only.check(session, found, name)
         if not found.number:
             raise NotFoundError(f"{name} has no {which}; see `postil status`")
-        _end(session, found, name, reason=reason, actor=actor, details=details)
+        end(session, found, name, reason=reason, actor=actor, details=details)
 
 
 def end_canary(session: Session, ref: ReleaseRef, *, actor: str) -> None:
@@ -107,7 +109,7 @@ def end_canary(session: Session, ref: ReleaseRef, *, actor: str) -> None:
     for which in (CANARY, SHADOW):
         found = channel(session, name, which)
         if found.number == ref.number:
-            _end(session, found, name, reason="it is live now", actor=actor)
+            end(session, found, name, reason="it is live now", actor=actor)
 
 
 def pin(database: Database, tenant: str, ref: ReleaseRef, *, reason: str, actor: str) -> None:
@@ -119,6 +121,7 @@ def pin(database: Database, tenant: str, ref: ReleaseRef, *, reason: str, actor:
     with database.write() as session:
         store.lock_for_writing(session)
         usable_release(session, ref)
+        check_not_frozen(session, name.domain)
         found = session.get(Pin, (tenant, name.domain, name.adapter))
         if found is not None and found.number == ref.number:
             raise ConflictError(f"{tenant} is pinned to {ref} already")
@@ -197,6 +200,8 @@ def usable_release(session: Session, ref: ReleaseRef) -> Release:
         raise ConflictError(f"{name} is retired; bring it back first with `postil adapters restore {name}`")
     if ref.number in out_of_service.releases:
         raise ConflictError(f"{ref} is retired; bring it back first with `postil releases restore {ref}`")
+    if release.yanked_at is not None:
+        raise ConflictError(f"{ref} was yanked: {release.yank_reason}; publish one that is better")
     return release
 
 
@@ -207,7 +212,7 @@ def _check_beside(ref: ReleaseRef, which: str, stable: Channel) -> None:
         raise ConflictError(f"{ref} is live already; choose another release as {which}")
 
 
-def _end(
+def end(
     session: Session,
     found: Channel,
     name: AdapterName,
@@ -216,6 +221,7 @@ def _end(
     actor: str,
     details: Mapping[str, Any] | None = None,
 ) -> None:
+    """End a canary or a shadow, with its event."""
     weight = found.weight
     before = move(session, found, 0)
     store.record(

@@ -8,6 +8,7 @@ from postil.registry.db.tables import Domain
 from postil.registry.errors import ConflictError
 from postil.registry.names import AdapterName
 from postil.registry.releases.channels import existing
+from postil.registry.releases.freeze import check_not_frozen
 from postil.registry.releases.history import retired
 
 SET_DEFAULT = "set-default"
@@ -23,6 +24,7 @@ def set_default(database: Database, name: AdapterName, *, reason: str, actor: st
         existing(session, name)
         if retired(session, name).adapter:
             raise ConflictError(f"{name} is retired; bring it back first with `postil adapters restore {name}`")
+        check_not_frozen(session, name.domain)
         domain = session.get_one(Domain, name.domain)
         if domain.default_adapter == name.adapter:
             raise ConflictError(f"{name} answers for {name.domain} already")

@@ -20,6 +20,7 @@ from postil.registry.artifacts.store import ArtifactStore
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.defaults import KEEP
+from postil.registry.releases.evidence import forget_release
 from postil.registry.releases.history import COLLECT, MOVES, collected_by, retired_by
 from postil.registry.releases.state import AdapterRows, adapter_rows
 
@@ -109,6 +110,8 @@ def _named(session: Session, keep: int) -> Mapping[str, list[_Named]]:
 
 def _record(session: Session, garbage: Garbage, actor: str) -> None:
     """An event for each release that loses its files, or one for files that no release names."""
+    for ref in garbage.releases:
+        forget_release(session, ref)
     subjects: list[tuple[str, int | None]] = [(ref.name, ref.number) for ref in garbage.releases]
     for subject, number in subjects or [(ARTIFACTS, None)]:
         store.record(

@@ -15,6 +15,8 @@ from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
 from postil.registry.db.tables import Event, utcnow
 from postil.registry.errors import TextError
 from postil.registry.names import AdapterName
+from postil.registry.releases.freeze import FREEZE, UNFREEZE
+from postil.registry.releases.sources import SOURCES
 from postil.registry.signing.requirements import REQUIRE
 
 MOVES = ("promote", "rollback")
@@ -22,7 +24,8 @@ MOVES = ("promote", "rollback")
 COLLECT, RESTORE = "collect", "restore"
 # A release (with its number), or an adapter whole (without one), was taken out of service; it is in service again.
 RETIRE, UNRETIRE = "retire", "unretire"
-
+# Events whose subject is a domain.
+OF_DOMAINS = frozenset({REQUIRE, FREEZE, UNFREEZE, SOURCES})
 
 _EVENTS = [(col(Event.sequence), int)]
 _LIVE = Order("live", [(col(Event.subject), str)])
@@ -78,11 +81,11 @@ def events(
 def _about(domains: Collection[str]) -> ColumnElement[bool]:
     """The condition that an event is about these domains or an adapter of theirs.
 
-    Tenants may be called like domains: of the subjects without an adapter, only one of its own kind is a domain's.
+    Tenants may be called like domains: of the subjects without an adapter, only those of some actions are domains.
     """
     subject = col(Event.subject)
     adapters = (func.substr(subject, 1, len(domain) + 1) == f"{domain}/" for domain in domains)
-    return or_((col(Event.action) == REQUIRE) & subject.in_(domains), *adapters)
+    return or_(col(Event.action).in_(OF_DOMAINS) & subject.in_(domains), *adapters)
 
 
 def live_at(
@@ -101,12 +104,11 @@ def live_at(
     with database.read() as session:
         happened = select(func.max(Event.sequence))
         last = session.exec(happened if utcnow() <= at else happened.where(col(Event.at) <= at)).one() or 0
-        moved = select(func.max(Event.sequence)).where(
-            col(Event.action).in_(MOVES), col(Event.after).is_not(None), col(Event.sequence) <= last
-        )
+        moved = select(func.max(Event.sequence)).where(col(Event.action).in_(MOVES), col(Event.sequence) <= last)
         if domains is not None:
             moved = moved.where(_about(domains))
         query = select(Event).where(col(Event.sequence).in_(moved.group_by(col(Event.subject))))
+        query = query.where(col(Event.after).is_not(None))  # Where the live one was yanked, none may be live.
         found: Page[Event] = page(session, query, _LIVE, after, limit)
     return found.map(lambda event: LiveRelease(event.subject, event.after or 0))
 

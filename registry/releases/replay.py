@@ -8,6 +8,8 @@ from typing import Any
 from postil.registry.db.tables import Event
 from postil.registry.releases.channels import CANARY, SHADOW, STABLE
 from postil.registry.releases.domains import SET_DEFAULT
+from postil.registry.releases.freeze import FREEZE, UNFREEZE
+from postil.registry.releases.yank import UNYANK, YANK
 from postil.registry.signing.requirements import REQUIRE
 
 
@@ -26,6 +28,9 @@ class Replay:
         self.tenants: set[str] = set()
         self.keys: dict[str, Mapping[str, Any]] = {}
         self.revoked: set[str] = set()
+        self.yanked: set[tuple[str, int]] = set()
+        self.frozen: set[str] = set()
+        self.refused: set[str] = set()
         self.signing_keys: dict[str, list[str]] = {}
         self._acts: Mapping[str, Callable[[Event], None]] = {
             "publish": self._published,
@@ -39,7 +44,13 @@ class Replay:
             "unpin": self._unpinned,
             SET_DEFAULT: self._defaulted,
             "tenant-add": lambda event: self.tenants.add(event.subject),
-            "tenant-remove": lambda event: self.tenants.discard(event.subject),
+            "tenant-remove": self._removed,
+            "tenant-refuse": lambda event: self.refused.add(event.subject),
+            "tenant-admit": lambda event: self.refused.discard(event.subject),
+            YANK: lambda event: self.yanked.add((event.subject, event.before or 0)),
+            UNYANK: lambda event: self.yanked.discard((event.subject, event.after or 0)),
+            FREEZE: lambda event: self.frozen.add(event.subject),
+            UNFREEZE: lambda event: self.frozen.discard(event.subject),
             "key-add": self._keyed,
             "key-rotate": self._keyed,
             "key-revoke": self._revoked,
@@ -73,6 +84,10 @@ class Replay:
     def _defaulted(self, event: Event) -> None:
         domain, _, adapter = event.subject.partition("/")
         self.defaults[domain] = adapter
+
+    def _removed(self, event: Event) -> None:
+        self.tenants.discard(event.subject)
+        self.refused.discard(event.subject)
 
     def _keyed(self, event: Event) -> None:
         self.keys[event.details["key"]] = {**event.details, "owner": event.subject}

@@ -15,6 +15,7 @@ from postil.registry.db.database import Database
 from postil.registry.errors import ConflictError
 from postil.registry.names import AdapterName
 from postil.registry.releases.channels import CANARY, SHADOW, STABLE, channel, existing, existing_release
+from postil.registry.releases.freeze import check_not_frozen
 from postil.registry.releases.history import RETIRE, UNRETIRE, Retired, collected, retired
 
 
@@ -40,6 +41,7 @@ def restore_release(database: Database, ref: ReleaseRef, *, reason: str, actor: 
             raise ConflictError(f"{ref} is not retired; see `postil releases {name}`")
         if ref.number in collected(session, name):
             raise ConflictError(f"the files of {ref} were collected; publish it again, and then restore it")
+        check_not_frozen(session, name.domain)
         store.record(session, actor=actor, action=UNRETIRE, subject=str(name), reason=reason, after=ref.number)
 
 
@@ -58,6 +60,7 @@ def restore_adapter(database: Database, name: AdapterName, *, reason: str, actor
         store.lock_for_writing(session)
         if not _adapter(session, name).adapter:
             raise ConflictError(f"{name} is not retired; see `postil adapters list`")
+        check_not_frozen(session, name.domain)
         store.record(session, actor=actor, action=UNRETIRE, subject=str(name), reason=reason)
 
 

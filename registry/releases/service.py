@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ from postil.registry.artifacts.store import ArtifactStore
 from postil.registry.base_model.model import BaseModel
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
-from postil.registry.db.safety_tables import Webhook
 from postil.registry.db.tables import Channel, Domain, Event, Release
-from postil.registry.errors import ConflictError, PolicyError
+from postil.registry.errors import ConflictError
 from postil.registry.names import AdapterName
 from postil.registry.policy.components import components_of, digest, record
-from postil.registry.policy.policy import Policy, build, refuse_url, stored_policy
+from postil.registry.policy.policy import Policy, build, stored_policy
+from postil.registry.policy.publishable import check_publishable
 from postil.registry.preflight.preflight import preflight
 from postil.registry.releases.channels import (
     ANY,
@@ -35,29 +35,45 @@ from postil.registry.releases.channels import (
     move,
     usable_release,
 )
+from postil.registry.releases.freeze import check_not_frozen
 from postil.registry.releases.history import MOVES, RESTORE, collected, live_history, retired, rollback_number
+from postil.registry.releases.policy_webhook import check_webhook
 from postil.registry.releases.state import NEWEST_EVENTS, AdapterState, adapter_states
+from postil.registry.releases.walls import check_walls
 from postil.registry.signing.requirements import store_signature, take_signature, verify_required
 from postil.registry.text import kept_line, kept_lines
 
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The use cases over one database, one artifact store, one base model and the installed plugins."""
+    """The use cases over one database, one artifact store, one base model and the installed plugins.
+
+    ``window`` is the engine's context in tokens, None where it is not known.
+    """
 
     database: Database
     artifacts: ArtifactStore
     base: BaseModel
     plugins: PluginManager
     max_rank: int
+    window: int | None = None
 
     def publish(
-        self, folder: Path, name: AdapterName, policy: Policy | None, *, note: str, actor: str, source: str = ""
+        self,
+        folder: Path,
+        name: AdapterName,
+        policy: Policy | None,
+        *,
+        note: str,
+        actor: str,
+        source: str = "",
+        scope: Collection[str] | None = None,
     ) -> tuple[Release, bool]:
         """Make a release of the files in ``folder``; returns it and whether it is new, or restored from collection.
 
         ``folder`` comes from ``artifacts.incoming()``; what in it is no part of the adapter is left out. ``source``
-        says where it came from, if not from an upload. Without a ``policy``, the one that is live stays in force.
+        says where it came from, if not from an upload. ``scope`` are the domains that the publisher works on (None:
+        all): a policy may name no others. Without a ``policy``, the one that is live stays in force.
         The same files with the same policy and the same versions of its plugins are the same release; it is there
         again if its files had been collected.
         A ``model.sig`` among them is kept with the release. Raises PreflightError, SignatureError or
@@ -65,13 +81,17 @@ class Registry:
         """
         kept_lines(note, "note")
         kept_line(actor, "name of who did it")
+        with self.database.read() as session:
+            check_not_frozen(session, name.domain)
         signature = take_signature(folder)
         preflight(folder, self.base, self.max_rank)
         keep_the_adapter(folder)
         policy = policy or self._policy_in_force(name)
-        self._check_webhook(name, policy)
+        check_webhook(self.database, name.domain, policy)
+        check_publishable(policy, self.window)
         calibration = calibration_in(folder)
         built = build(policy, self.plugins, calibration)
+        check_walls(self.database, name.domain, built.fallbacks, scope)
         components = components_of(policy, self.plugins)
         candidate = Release(
             domain=name.domain,
@@ -126,7 +146,7 @@ class Registry:
         with self.database.read() as session:
             existing(session, name)
             history = live_history(store.moves(session, MOVES, [name]))
-            number = rollback_number(history, retired(session, name).releases)
+            number = rollback_number(history, retired(session, name).releases | store.yanked(session, name))
         if number is None:
             raise ConflictError(f"{name} has no earlier live release to go back to; promote another one instead")
         return name.release(number)
@@ -180,19 +200,6 @@ class Registry:
         with self.database.read() as session:
             return store.newest(session)
 
-    def _check_webhook(self, name: AdapterName, policy: Policy) -> None:
-        """Raise PolicyError unless the webhook that a policy names is one of the domain's."""
-        refuse_url(policy)
-        if policy.reviews.webhook is None:
-            return
-        with self.database.read() as session:
-            webhook = session.get(Webhook, policy.reviews.webhook)
-        if webhook is None or name.domain not in webhook.domains:
-            raise PolicyError(
-                f"policy: {name.domain} has no webhook {policy.reviews.webhook}; let an admin add it with"
-                f" `postil webhooks add {policy.reviews.webhook} URL --domain {name.domain}`"
-            )
-
     def _policy_in_force(self, name: AdapterName) -> Policy:
         """The policy of the live release, else of the newest, else an empty one."""
         with self.database.read() as session:
@@ -222,7 +229,9 @@ class Registry:
             only.check(session, stable, name)
             if stable.number == ref.number:
                 raise ConflictError(f"{ref} is live already; see `postil releases {name}`")
-            if action == "rollback" and ref.number not in live_history(store.moves(session, MOVES, [name])):
+            if action == "promote":
+                check_not_frozen(session, name.domain)
+            elif ref.number not in live_history(store.moves(session, MOVES, [name])):
                 raise ConflictError(f"{ref} is none of those that were live before; promote it instead")
             if dry_run:
                 return stable
@@ -248,6 +257,7 @@ def _state(session: Session, name: AdapterName) -> AdapterState:
 
 def _publish(session: Session, candidate: Release, name: AdapterName) -> tuple[Release, bool]:
     store.lock_for_writing(session)
+    check_not_frozen(session, name.domain)
     if found := store.same_release(session, candidate):
         return found, _restored(session, candidate, found.number, name)
     candidate.number = store.next_number(session, name)

@@ -51,6 +51,11 @@ class AdapterState:
     retired: Retired = IN_SERVICE
 
     @property
+    def yanked(self) -> frozenset[int]:
+        """The numbers of the yanked releases."""
+        return frozenset(row.number for row in self.releases if row.yanked_at is not None)
+
+    @property
     def live(self) -> int | None:
         """The number of the live release, or None."""
         return self.pointed(STABLE)
@@ -108,13 +113,14 @@ def _by_adapter(rows: Iterable[store.AdapterRow]) -> dict[AdapterName, list[stor
 def _state(rows: AdapterRows, defaults: Mapping[str, str]) -> AdapterState:
     moves = [move for move in rows.moves if move.action in MOVES]
     out_of_service = retired_by(rows.moves)
+    yanked = {row.number for row in rows.releases if row.yanked_at is not None}
     return AdapterState(
         rows.name,
         rows.releases,
         {found.name: found for found in rows.channels},
         {pin.tenant: pin.number for pin in rows.pins},
         defaults.get(rows.name.domain) == rows.name.adapter,
-        rollback_number(live_history(moves), out_of_service.releases),
+        rollback_number(live_history(moves), out_of_service.releases | yanked),
         collected_by(rows.moves),
         promoted=bool(moves) and moves[-1].action == "promote",
         retired=out_of_service,

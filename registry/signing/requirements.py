@@ -20,7 +20,7 @@ from postil.plugins import ReleaseRef
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.outage import after_a_change
-from postil.registry.db.tables import Channel, Pin, Release, Signature, SigningKey
+from postil.registry.db.tables import Channel, Domain, Pin, Release, Signature, SigningKey
 from postil.registry.defaults import SIGNATURE
 from postil.registry.errors import ConflictError, SignatureError, UnavailableError
 from postil.registry.names import parse_domain
@@ -35,11 +35,15 @@ _SIGN = "sign it with `postil publish FOLDER --sign KEY`"
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """The keys that a domain accepts (none: no signature is needed), and what it serves without such a signature."""
+    """The keys that a domain accepts (none: no signature is needed), and what it serves without such a signature.
+
+    ``row`` is the domain itself, once it has an adapter.
+    """
 
     domain: str
     keys: Sequence[SigningKey]
     unsigned: Sequence[ReleaseRef] = ()
+    row: Domain | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +82,17 @@ def require(database: Database, domain: str, pems: Sequence[str], *, reason: str
 def requirement(database: Database, domain: str) -> Requirement:
     """What a domain requires, and which of the releases that it serves do not meet it."""
     with database.read() as session:
-        known = _known(session, domain)
-    return _requirement(known, domain)
+        known, row = _known(session, domain), session.get(Domain, domain)
+    return _requirement(known, domain, row)
 
 
 def requirements(database: Database) -> list[Requirement]:
     """What every domain requires that has an adapter or a key."""
     with database.read() as session:
         known = _known(session)
-        names = {row.name for row in store.domains(session)} | {key.domain for key in known.keys}
-    return [_requirement(known, name) for name in sorted(names)]
+        rows = {row.name: row for row in store.domains(session)}
+    names = rows.keys() | {key.domain for key in known.keys}
+    return [_requirement(known, name, rows.get(name)) for name in sorted(names)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,7 @@ def _known(session: Session, domain: str | None = None) -> _Known:
     return _Known(keys, served, _signatures(session, domains, artifacts) if artifacts else [])
 
 
-def _requirement(known: _Known, domain: str) -> Requirement:
+def _requirement(known: _Known, domain: str, row: Domain | None) -> Requirement:
     keys = [key for key in known.keys if key.domain == domain]
     served = [row for row in known.served if row.domain == domain]
     bundles = defaultdict[str, list[str]](list)
@@ -116,7 +121,7 @@ def _requirement(known: _Known, domain: str) -> Requirement:
     needed = {row.artifact for row in served} if keys else set[str]()
     lacking = {artifact for artifact in needed if _accepted(bundles[artifact], keys, artifact) is None}
     unsigned = [ReleaseRef(row.domain, row.adapter, row.number) for row in served if row.artifact in lacking]
-    return Requirement(domain, keys, unsigned)
+    return Requirement(domain, keys, unsigned, row)
 
 
 def take_signature(folder: Path) -> str | None:
@@ -145,6 +150,17 @@ def verify_required(database: Database, domain: str, artifact: str, bundle: str 
         known = _bundles(session, domain, artifact)
     _check(domain, artifact, known if bundle is None else [bundle], keys)
     return VerifiedSignature(bundle, frozenset(key.fingerprint for key in keys))
+
+
+def check_borrowed(session: Session, domain: str, artifact: str) -> None:
+    """Raise SignatureError unless a domain accepts an artifact, by a signature published in it or in another domain.
+
+    A signature is over the files, whoever published it: one by a key that the domain accepts is as good from anywhere.
+    """
+    keys = _keys(session, domain)
+    if not keys or _accepted(_bundles(session, None, artifact), keys, artifact) is not None:
+        return
+    _check(domain, artifact, _bundles(session, domain, artifact), keys)
 
 
 def store_signature(session: Session, release: Release, vetted: VerifiedSignature, *, actor: str) -> None:
@@ -203,7 +219,7 @@ class SignatureGate:
         try:
             with self._database().read() as session:
                 keys = _keys(session, domain)
-                bundles = _bundles(session, domain, artifact) if keys else []
+                bundles = _bundles(session, None, artifact) if keys else []
         except (SQLAlchemyError, UnavailableError) as error:
             if domain in self._free:
                 return
@@ -235,13 +251,17 @@ def _keys(session: Session, domain: str | None) -> Sequence[SigningKey]:
     return session.exec(query if domain is None else query.where(SigningKey.domain == domain)).all()
 
 
-def _signatures(session: Session, domains: Collection[str], artifacts: Collection[str]) -> Sequence[Signature]:
-    query = select(Signature).where(col(Signature.domain).in_(domains), col(Signature.artifact).in_(artifacts))
+def _signatures(session: Session, domains: Collection[str] | None, artifacts: Collection[str]) -> Sequence[Signature]:
+    query = select(Signature).where(col(Signature.artifact).in_(artifacts))
+    if domains is not None:
+        query = query.where(col(Signature.domain).in_(domains))
     return session.exec(query.order_by(col(Signature.added_at).desc(), col(Signature.digest))).all()
 
 
-def _bundles(session: Session, domain: str, artifact: str) -> list[str]:
-    return [row.bundle for row in _signatures(session, [domain], [artifact])]
+def _bundles(session: Session, domain: str | None, artifact: str) -> list[str]:
+    """The signatures of an artifact, as published in one domain or in any."""
+    domains = None if domain is None else [domain]
+    return [row.bundle for row in _signatures(session, domains, [artifact])]
 
 
 def _served(session: Session, domain: str | None) -> Sequence[Release]:

@@ -49,8 +49,6 @@ def _save(model: PeftModel, folder: Path, half: bool) -> None:
                 parameter.data = parameter.data.half()
     model.save_pretrained(str(folder), save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)
-    # safetensors creates files that only the owner can read; the gateway may run as another user.
-    (folder / "adapter_model.safetensors").chmod(0o644)
     _tidy(folder / "adapter_config.json")
 
 

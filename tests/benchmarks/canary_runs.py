@@ -1,7 +1,6 @@
 """Comparisons of one signal by the thousand, side by side, each looked at after every request.
 
-The formulas of ``postil.gateway.control.analysis.betting`` stand here once more, for arrays. A test shows that both
-give the same numbers.
+The formulas of ``pooled`` stand here once more, for arrays. A test shows that both give the same numbers.
 """
 
 from __future__ import annotations
@@ -12,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from postil.gateway.control.analysis.betting import BLOCK, ODDS, PRIOR_FAILED, PRIOR_PASSED, RISK, Tolerance
+from postil.gateway.control.analysis.betting import RISK, Tolerance
 from postil.gateway.control.analysis.comparison import ALPHA, SIGNALS, TOLERANCE
+from tests.benchmarks.pooled import BLOCK, ODDS, PRIOR_FAILED, PRIOR_PASSED
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -94,9 +94,11 @@ class WatchedClient(EngineClient):
         return body
 
     @asynccontextmanager
-    async def stream(self, path: str, payload: Mapping[str, Any]) -> AsyncIterator[AsyncIterator[bytes]]:
+    async def stream(
+        self, path: str, payload: Mapping[str, Any], on_end: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
         self._watch.mark("asked")
-        async with super().stream(path, payload) as chunks:
+        async with super().stream(path, payload, on_end) as chunks:
             yield self._noted(chunks)
 
     async def _noted(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

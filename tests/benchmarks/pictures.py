@@ -59,6 +59,37 @@ def stacked(to: Path, title: str, rows: Mapping[str, Mapping[str, Sequence[float
     return to.name
 
 
+def delay_curves(to: Path, means: Mapping[tuple[str, float], tuple[float, float]]) -> str:
+    """How many requests it takes to find a release that fails so often, by tenants; before, it did not matter whose.
+
+    Returns the file's name.
+    """
+    figure, (delays, ratios) = pyplot.subplots(1, 2, figsize=(11, 4.2))
+    names = [*dict.fromkeys(name for name, _ in means)]
+    rates = sorted({rate for _, rate in means})
+    before = [statistics.fmean(means[name, rate][0] for name in names) for rate in rates]
+    delays.plot(rates, before, color="#c2572b", linestyle="--", marker="o", label="before, any tenants")
+    for name, color in zip(names, pyplot.get_cmap("viridis")([0, 0.25, 0.5, 0.75, 0.95]), strict=True):
+        now = [means[name, rate][1] for rate in rates]
+        delays.plot(rates, now, color=color, marker="o", label=f"tenants: {name}")
+        ratios.plot(rates, [mine / theirs for mine, theirs in zip(now, before, strict=True)], color=color, marker="o")
+    ratios.axhline(1.5, color="#9aa5b1", linestyle=":")
+    for axes, title in ((delays, "requests of the new release until it is found"), (ratios, "the same, times before")):
+        axes.set_xscale("log")
+        axes.set_xticks(rates, [f"{rate:.0%}" for rate in rates])
+        axes.minorticks_off()
+        axes.set_xlabel("failures of the new release (of the old one: 1 %)")
+        axes.set_title(title, loc="left")
+        axes.spines[["top", "right"]].set_visible(False)
+    delays.set_yscale("log")
+    ratios.set_ylim(bottom=0)
+    delays.legend(frameon=False)
+    figure.tight_layout()
+    figure.savefig(to, dpi=110)
+    pyplot.close(figure)
+    return to.name
+
+
 def _stack(axes: Axes, rows: Mapping[str, Mapping[str, float]], phases: Sequence[str]) -> None:
     left = [0.0] * len(rows)
     for phase in phases:

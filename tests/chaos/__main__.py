@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tests.chaos import engine_faults, registry_faults, worker_faults
 from tests.chaos import shutdown as leaving
+from tests.chaos.hostile.serve import attacked
 from tests.chaos.soak import soak
 from tests.chaos.verdict import Row, show
 
@@ -43,6 +44,8 @@ FAULTS: Mapping[str, Fault] = {
     "rolling": Fault(leaving.rolling, 3, 1),
     "rolling-workers": Fault(leaving.rolling_workers, 2, 1),
     "soak": Fault(soak, 60, 8),
+    # Against the real vLLM: how many seconds of attacks.
+    "hostile": Fault(attacked, 300, 60),
 }
 
 

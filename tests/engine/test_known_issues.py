@@ -44,7 +44,10 @@ def test_a_new_version_under_the_same_name_is_not_answered_from_the_old_ones_pre
     for number in (1, 2):
         served.postil_json("publish", str(TRIAGE / str(number)), "--adapter", adapter, "--policy", policy)
     served.postil_json("promote", f"{adapter}@1")
-    keys = [served.postil_json("tenants", "add", name, "--domain", "pains")["key"] for name in ("pains-a", "pains-b")]
+    keys = [
+        served.postil_json("tenants", "add", name, "--domain", "pains", "--right", "numbers")["key"]
+        for name in ("pains-a", "pains-b")
+    ]
     first = [tokens(served, keys[0], adapter) for _ in range(2)]
     served.postil_json("promote", f"{adapter}@2")
     second = tokens(served, keys[0], adapter)

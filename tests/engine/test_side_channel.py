@@ -24,11 +24,15 @@ def engine(served: Served) -> Iterator[httpx.Client]:
         yield client
 
 
+# They ask the base, and releases by number.
+_RIGHTS = ("--right", "base", "--right", "numbers")
+
+
 @pytest.fixture(scope="module")
 def keys(running: list[Served]) -> dict[str, str]:
     """Two tenants that may ask the same."""
     running[0].wait_until_ready()
-    added = {name: ("tenants", "add", name, "--domain", "healthcare") for name in ("victim", "curious")}
+    added = {name: ("tenants", "add", name, "--domain", "healthcare", *_RIGHTS) for name in ("victim", "curious")}
     return {name: str(running[0].postil_json(*arguments)["key"]) for name, arguments in added.items()}
 
 

@@ -54,7 +54,9 @@ def used(served: Served) -> tuple[int, int]:
 
 
 def test_usage_adds_up_with_what_vllm_counted(served: Served, engine: httpx.Client) -> None:
-    key = served.postil_json("tenants", "add", "counted", "--domain", "healthcare")["key"]
+    key = served.postil_json(
+        "tenants", "add", "counted", "--domain", "healthcare", "--right", "base", "--right", "numbers"
+    )["key"]
     before = counted(engine)
     with served.client(key) as client:
         answers = [client.post(path, json=body).raise_for_status() for path, body in ASKED]

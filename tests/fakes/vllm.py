@@ -15,7 +15,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from postil.gateway.inference.policy_trial import ASKED_BY
 from tests.fakes.http import Receive, Scope, Send, read_body, respond, serving
+from tests.fakes.vllm_grammars import refused_constraint
 
 Json = dict[str, Any]
 
@@ -42,16 +44,19 @@ class FakeVLLM:
 
     ``raw`` writes a stream's body itself, piece by piece; after an empty piece it waits until the client has left.
     ``gate`` holds answers back until it is set, those to requests that ``held`` says; ``load_gate`` holds loads back.
-    ``refuse_load`` is what it says to loads, to those that ``refused`` says. ``template`` makes the tokens of a chat;
-    without one it has no ``/tokenize``. ``counts`` is what ``/metrics`` says, once each.
-    ``odd`` is the body of every answer to a completion, with a status of 200, whatever was asked.
-    With an ``api_key`` it refuses each request under ``guarded`` (vLLM: ``/v1``) that does not bring it.
-    While the file ``sick_while`` exists it behaves as vLLM does that has lost its core.
+    ``refuses`` says why it takes no such request; ``refuse_load`` is what it says to loads, to those that ``refused``
+    says. ``template`` makes the tokens of a chat; without one it has no ``/tokenize``. ``counts`` is what
+    ``/metrics`` says, once each. ``odd`` is the body of every answer to a completion, with a status of 200, whatever
+    was asked. Where the gateway tries a policy by itself, that is in ``trials``, is held back by nobody, and gets a
+    plain answer. With an ``api_key`` it refuses each request under ``guarded`` (vLLM: ``/v1``) that does not bring
+    it. While the file ``sick_while`` exists it behaves as vLLM does that has lost its core.
     """
 
     reply: Callable[[Json], Reply] = lambda body: Reply()
     adapters: dict[str, str] = field(default_factory=dict)
     requests: list[Json] = field(default_factory=list)
+    trials: list[Json] = field(default_factory=list)
+    refuses: Callable[[Json], str | None] = lambda body: None
     refuse_load: str | None = None
     refused: Callable[[Json], bool] = lambda body: True
     loads: int = 0
@@ -143,10 +148,17 @@ class FakeVLLM:
         if not isinstance(body.get("messages", body.get("prompt")), list | str):
             await respond(send, 400, _error("messages: Input should be a valid list"))
             return
+        if (refusal := refused_constraint(body) or self.refuses(body)) is not None:
+            await respond(send, 400, _error(refusal))
+            return
         if (number := body.get("n")) is not None and (not isinstance(number, int) or not 0 < number <= 128):
             await respond(send, 400, _error("n: Input should be a valid integer"))
             return
-        self.requests.append(body)
+        trial = body.get("user") == ASKED_BY
+        (self.trials if trial else self.requests).append(body)
+        if trial:
+            await respond(send, 200, json.dumps(_whole(body, Reply(), True)).encode())
+            return
         if self.held(body):
             await self._held_back(receive)
         await self._answer(path, body, receive, send)

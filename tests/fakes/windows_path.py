@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.inference.streaming.guarded import streamed
 from postil.gateway.tenancy.directory import Caller
 from postil.plugins import Completion, ReleaseRef, RequestContext, Span, Validator, Verdict, window
+from postil.plugins.contract import Component
 from postil.registry.policy.policy import Policy, ReviewRules, ValidatorUse
 from postil.registry.reviews.reviews import ReviewRequest
 from tests.fakes.observers import Observer
@@ -74,6 +75,16 @@ class NoPluginHost:
         arguments: Sequence[Any],
         seconds: float,
     ) -> Any:
+        """Never asked."""
+        raise AssertionError
+
+    async def check(
+        self, domain: str, component: Component, method: str, arguments: tuple[Any, ...], seconds: float
+    ) -> Any:
+        """Never asked."""
+        raise AssertionError
+
+    async def in_thread(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Never asked."""
         raise AssertionError
 

@@ -74,9 +74,10 @@ class House:
             "POST", f"/api/v1/adapters/{adapter}/releases", data=data, files={"artifact": ("adapter.tar", packed)}
         )
 
-    async def tenant(self, name: str, *domains: str) -> str:
+    async def tenant(self, name: str, *domains: str, rights: Iterable[str] = ("base",)) -> str:
         """Add a tenant; returns its key."""
-        response = await self.admin("POST", "/api/v1/tenants", json={"name": name, "domains": list(domains)})
+        body = {"name": name, "domains": list(domains), "rights": list(rights)}
+        response = await self.admin("POST", "/api/v1/tenants", json=body)
         assert response.status_code == 201, response.text
         return str(response.json()["key"])
 
@@ -122,7 +123,13 @@ async def running_house(
     base = folder / "base"
     if not base.exists():
         write_base(base)
-    known = {"home": folder / "home", "base_model": str(base), "engine_url": engine_url, **settings}
+    known = {
+        "home": folder / "home",
+        "base_model": str(base),
+        "engine_url": engine_url,
+        "tenant_concurrent_requests": 1024,
+        **settings,
+    }
     loaded = PluginManager(plugins, entry_points=installed, folder=known.get("plugins_dir"), bounds=bounds)
     runtime = build(Settings(**known), loaded)
     app = create_app(runtime)

@@ -120,7 +120,7 @@ def test_the_engines_key_is_shown_nowhere_and_goes_to_no_child(monkeypatch: pyte
     settings = read_settings()
     assert settings.engine_key == "s3cret"
     shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
-    children = (of_plugins(os.environ), of_engine(os.environ, cpu=True), of_worker(os.environ))
+    children = (of_plugins(os.environ), of_engine(os.environ, settings, cpu=True), of_worker(os.environ))
     assert "s3cret" not in f"{shown} {children}"
 
 
@@ -171,4 +171,24 @@ def test_a_setting_by_the_name_of_an_earlier_version_is_not_passed_over(
 ) -> None:
     monkeypatch.setenv(f"POSTIL_{old}", "1")
     with pytest.raises(SettingsError, match=f"POSTIL_{old} is now called POSTIL_{new}; rename it"):
+        read_settings()
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "secret"
+    monkeypatch.setenv("POSTIL_ENGINE_API_KEY_FILE", str(file))
+    with pytest.raises(SettingsError, match=r"POSTIL_ENGINE_API_KEY_FILE='.*' cannot be read \(No such file"):
+        read_settings()
+    file.write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match="it is no text"):
+        read_settings()
+    file.write_text("\n")
+    with pytest.raises(SettingsError, match="is empty; put the secret into it"):
+        read_settings()
+    file.write_text("hush\n")
+    found = read_settings().engine_api_key
+    assert found is not None
+    assert found.get_secret_value() == "hush"
+    monkeypatch.setenv("POSTIL_ENGINE_API_KEY", "other")
+    with pytest.raises(SettingsError, match="POSTIL_ENGINE_API_KEY and POSTIL_ENGINE_API_KEY_FILE are both set"):
         read_settings()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from postil.registry.fsutil import fsync_tree, sha256_file, write_private
+from postil.registry.fsutil import fsync_tree, private_files, private_umask, sha256_file, write_private
 
 
 @given(st.binary(max_size=5000))
@@ -45,3 +45,17 @@ def test_a_folder_and_its_files_can_be_written_through(tmp_path: Path) -> None:
     fsync_tree(tmp_path)
     with pytest.raises(FileNotFoundError):
         fsync_tree(tmp_path / "missing")
+
+
+def test_files_of_a_block_are_their_owners_alone_and_those_after_it_are_not(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with private_files():
+            (tmp_path / "inside").touch()
+        (tmp_path / "after").touch()
+        private_umask(shared=True)
+        (tmp_path / "shared").touch()
+    finally:
+        os.umask(before)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert modes == {"inside": 0o600, "after": 0o644, "shared": 0o660}

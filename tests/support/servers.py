@@ -61,10 +61,11 @@ def prepared(home: Path) -> Path:
 async def vllm(model: Path, **settings: Any) -> AsyncIterator[str]:
     """A vLLM as a gateway of these settings would start it, but on a port; gives its URL."""
     url = f"http://127.0.0.1:{free_port()}"
-    arguments = command.command(Settings(**settings), model, Path("unused"), cpu=command.on_cpu())
+    given = Settings(**settings)
+    arguments = command.command(given, model, Path("unused"), cpu=command.on_cpu())
     at = arguments.index("--uds")
     arguments[at : at + 2] = ["--host", "127.0.0.1", "--port", url.rpartition(":")[2]]
-    environment = command.environment(os.environ, cpu=command.on_cpu())
+    environment = command.environment(os.environ, given, cpu=command.on_cpu())
     async with running(arguments, f"{url}/health", 600, **environment):
         yield url
 

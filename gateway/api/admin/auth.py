@@ -24,7 +24,8 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 def require_permission(callers: Callers, denied: DeniedAttempts) -> Guard:
     """Guard every admin route; a ``{domain}`` in the path is checked against the key's domains."""
 
-    def guard(connection: Connection, handler: BaseRouteHandler) -> None:
+    # A plain function would be called in one of the threads for short work, and wait where those are taken.
+    async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         caller = None
         try:
             caller = callers.current.known(connection.headers.get("authorization"))

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 from litestar import get
 from litestar.params import QueryParameter
 
 from postil.gateway.api.admin.auth import check_domain
-from postil.gateway.api.admin.params import AnyRequest
+from postil.gateway.api.admin.params import AnyRequest, actor
 from postil.gateway.api.admin.schemas.diff import ReleaseDiff, show_diff
 from postil.gateway.api.documented_errors import problems
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.errors import StateConflictError
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
+from postil.gateway.threads import Threads
 from postil.plugins import ReleaseRef
 from postil.plugins.manager import PluginManager
 from postil.registry.names import AdapterName, parse_release
@@ -23,7 +23,9 @@ from postil.registry.releases.diff import diff
 from postil.registry.releases.service import Registry
 
 
-def compare_routes(registry: RegistryHandle, plugins: PluginManager, denied: DeniedAttempts) -> list[Any]:
+def compare_routes(
+    registry: RegistryHandle, plugins: PluginManager, denied: DeniedAttempts, reports: Threads
+) -> list[Any]:
     """Return the route that compares releases."""
 
     @get("/diff", may=Permission.SEE, responses=problems(404, 409, 422))
@@ -37,7 +39,9 @@ def compare_routes(registry: RegistryHandle, plugins: PluginManager, denied: Den
         for ref in filter(None, (before, after)):
             check_domain(denied, request, Permission.SEE, ref.domain)
         # Hashing files and comparing tensors would block the event loop.
-        return show_diff(await asyncio.to_thread(_compare, registry.get(), before, after), plugins)
+        return show_diff(
+            await reports.run(after.domain, actor(request), _compare, registry.get(), before, after), plugins
+        )
 
     return [compare]
 

@@ -15,6 +15,7 @@ from postil.gateway.control.garbage import collect_garbage
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.permissions import Permission
+from postil.gateway.threads import Threads
 
 
 class CollectBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -27,13 +28,17 @@ class CollectBody(msgspec.Struct, forbid_unknown_fields=True):
     dry_run: bool = False
 
 
-def gc_routes(registry: RegistryHandle, sync: CatalogSync, locks: AdapterLocks, keep: int) -> list[Any]:
+def gc_routes(
+    registry: RegistryHandle, sync: CatalogSync, locks: AdapterLocks, keep: int, reports: Threads
+) -> list[Any]:
     """Return the route that runs a garbage collection."""
 
     @post("/gc", status_code=200, may=Permission.ADMINISTER)
     async def gc(request: AnyRequest, data: JSONBody[CollectBody]) -> CollectReport:
         kept = keep if data.keep is None else data.keep
-        found = await collect_garbage(registry, sync, locks, keep=kept, actor=actor(request), dry_run=data.dry_run)
+        found = await collect_garbage(
+            registry, sync, locks, reports, keep=kept, actor=actor(request), dry_run=data.dry_run
+        )
         return show_collected(found, dry_run=data.dry_run, keep=kept)
 
     return [gc]

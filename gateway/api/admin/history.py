@@ -23,13 +23,14 @@ from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.errors import BadRequestError
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
+from postil.gateway.threads import Threads
 from postil.registry.accounts import denied_attempts as stored
 from postil.registry.db.paging import DEFAULT_LIMIT
 from postil.registry.names import parse_adapter
 from postil.registry.releases import audit, history
 
 
-def history_routes(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any]:
+def history_routes(registry: RegistryHandle, denied: DeniedAttempts, reports: Threads) -> list[Any]:
     """Return the routes for the event log, its verification, and the releases live at a given time."""
 
     @get("/events", may=Permission.SEE)
@@ -65,7 +66,7 @@ def history_routes(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any
         if (sequence is None) != (head is None):
             raise BadRequestError("a head is a sequence and a hash; send both, or neither")
         kept = None if sequence is None or head is None else audit.Head(sequence, head)
-        report = await asyncio.to_thread(audit.verify, registry.database(), kept)
+        report = await reports.run("", "admins", audit.verify, registry.database(), kept)
         return AuditReport(
             events=report.events,
             first_break=report.first_break,

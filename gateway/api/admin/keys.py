@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import msgspec
@@ -48,13 +47,13 @@ class RotateBody(msgspec.Struct, forbid_unknown_fields=True):
 
 def key_routes(registry: RegistryHandle, callers: Callers) -> list[Any]:
     """Return the routes with which an admin lists, adds, rotates and revokes keys."""
-    return [_listing(registry), *_changing(registry, callers)]
+    return [_listing(registry, callers), *_changing(registry, callers)]
 
 
-def _listing(registry: RegistryHandle) -> Any:
+def _listing(registry: RegistryHandle, callers: Callers) -> Any:
     @get("/keys", may=Permission.SEE_KEYS)
     async def listed(owner: FromQuery[str | None] = None, after: After = None, limit: Limit = DEFAULT_LIMIT) -> KeyPage:
-        page = await asyncio.to_thread(keys.list_keys, registry.database(), owner, after=after, limit=limit)
+        page = await callers.change(keys.list_keys, registry.database(), owner, after=after, limit=limit)
         return KeyPage(data=list(map(show_key, page.items)), next=page.next)
 
     return listed
@@ -64,7 +63,7 @@ def _changing(registry: RegistryHandle, callers: Callers) -> list[Any]:
     @post("/keys", may=Permission.ADMINISTER)
     async def add(request: AnyRequest, data: JSONBody[KeyBody]) -> NewKey:
         wanted = KeyRequest(data.owner, data.role, data.domains, seconds(data.expires_in), data.note)
-        key, text = await asyncio.to_thread(keys.add_key, registry.database(), wanted, actor=actor(request))
+        key, text = await callers.change(keys.add_key, registry.database(), wanted, actor=actor(request))
         await sync_keys(callers)
         return show_new_key(key, text)
 
@@ -72,7 +71,7 @@ def _changing(registry: RegistryHandle, callers: Callers) -> list[Any]:
     async def rotate(request: AnyRequest, key_id: FromPath[str], data: JSONBody[RotateBody]) -> RotatedKey:
         overlap = seconds(data.overlap)
         assert overlap is not None, "it has a default"
-        old, new, text = await asyncio.to_thread(
+        old, new, text = await callers.change(
             keys.rotate_key,
             registry.database(),
             key_id,
@@ -85,7 +84,7 @@ def _changing(registry: RegistryHandle, callers: Callers) -> list[Any]:
 
     @delete("/keys/{key_id:str}", status_code=200, may=Permission.ADMINISTER)
     async def revoke(request: AnyRequest, key_id: FromPath[str], reason: FromQuery[str] = "") -> Key:
-        key = await asyncio.to_thread(keys.revoke_key, registry.database(), key_id, reason=reason, actor=actor(request))
+        key = await callers.change(keys.revoke_key, registry.database(), key_id, reason=reason, actor=actor(request))
         await sync_keys(callers)
         return show_key(key)
 

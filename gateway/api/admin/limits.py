@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import date
 from functools import partial
@@ -23,6 +22,7 @@ from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedSink
 from postil.gateway.tenancy.permissions import Permission
 from postil.gateway.tenancy.usage_ledger import UsageLedger
+from postil.gateway.threads import Threads
 from postil.registry.accounts import limits, usage
 from postil.registry.accounts.limits import TenantLimits
 from postil.registry.db.paging import DEFAULT_LIMIT, Page, whole
@@ -36,19 +36,23 @@ class LimitsBody(msgspec.Struct, forbid_unknown_fields=True):
     tokens_per_minute: int | None = None
     tokens_per_day: int | None = None
     concurrent: int | None = None
+    connections: int | None = None
+    sequences: int | None = None
+    output_tokens: int | None = None
+    schema_kib: int | None = None
 
 
-def limit_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger) -> list[Any]:
+def limit_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger, reports: Threads) -> list[Any]:
     """Return the routes with which an admin reads and sets limits and reads usage."""
 
     @get("/tenants/{name:str}/limits", may=Permission.SEE_KEYS)
     async def shown(name: FromPath[str]) -> Limits:
-        return show_limits(await asyncio.to_thread(limits.limits_of, registry.database(), name))
+        return show_limits(await callers.change(limits.limits_of, registry.database(), name))
 
     @put("/tenants/{name:str}/limits", may=Permission.ADMINISTER)
     async def put_limits(request: AnyRequest, name: FromPath[str], data: JSONBody[LimitsBody]) -> Limits:
         wanted = TenantLimits(**msgspec.structs.asdict(data))
-        await asyncio.to_thread(limits.set_limits, registry.database(), name, wanted, actor=actor(request))
+        await callers.change(limits.set_limits, registry.database(), name, wanted, actor=actor(request))
         await sync_keys(callers)
         return show_limits(wanted)
 
@@ -64,13 +68,15 @@ def limit_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger
     ) -> UsagePage:
         await ledger.flush()
         report = _report(registry, by, tenant, adapter, since, until)
-        page = await asyncio.to_thread(report, after=after, limit=limit)
+        page = await reports.run("", "admins", report, after=after, limit=limit)
         return UsagePage(data=show_usage(page.items), next=page.next)
 
     return [shown, put_limits, used]
 
 
-def usage_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger, denied: DeniedSink) -> list[Any]:
+def usage_routes(
+    registry: RegistryHandle, callers: Callers, ledger: UsageLedger, denied: DeniedSink, reports: Threads
+) -> list[Any]:
     """Return the route with which a tenant reads its own usage."""
 
     @get("/v1/usage")
@@ -84,7 +90,7 @@ def usage_routes(registry: RegistryHandle, callers: Callers, ledger: UsageLedger
         caller = identify_request(callers, denied, request)
         report = _report(registry, by, caller.name, adapter, since, until)
         await ledger.flush()
-        data = await asyncio.to_thread(whole, report)
+        data = await reports.run("_tenants", caller.name, whole, report)
         # Copies of requests to a shadow do not count as the tenant's usage.
         seen = [{name: value for name, value in entry.items() if name != usage.SHADOW} for entry in data]
         return TenantUsage(data=show_usage(entry for entry in seen if entry["requests"] or usage.RETRY in entry))

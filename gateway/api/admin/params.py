@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Request
 from litestar.params import QueryParameter
 
@@ -20,6 +21,18 @@ After = Annotated[
     str | None, QueryParameter(description="`next` of the previous page; default: the start of the list.")
 ]
 NewestFirst = Annotated[bool, QueryParameter(description="Newest first instead of oldest first.")]
+
+
+class ReasonBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The reason, stored in the event log."""
+
+    reason: str = ""
+
+
+class NeededReasonBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The reason, stored in the event log; it may not be left out."""
+
+    reason: str
 
 
 def adapter_name(domain: str, adapter: str) -> AdapterName:

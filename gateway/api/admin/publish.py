@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,15 +14,18 @@ from litestar.exceptions import ClientException
 from litestar.params import FromPath
 from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
-from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name
+from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
 from postil.gateway.api.admin.schemas.adapters import PublishedRelease, show_published
 from postil.gateway.api.documented_errors import problems
-from postil.gateway.control.publish import FetchFiles, Published, PublishService, from_hub, uploaded
+from postil.gateway.control.publish import Published, PublishService, Source, from_hub, uploaded
+from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.errors import BadRequestError, TooLargeError
+from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.permissions import Permission
 from postil.plugins.manager import PluginManager
-from postil.registry.artifacts.hub.ref import parse_hub_ref
+from postil.registry.artifacts.hub.ref import HubRef, parse_hub_ref
 from postil.registry.policy.policy import Policy, parse_policy
+from postil.registry.releases.sources import is_allowed
 
 
 class SourceBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -32,7 +36,9 @@ class SourceBody(msgspec.Struct, forbid_unknown_fields=True):
     note: str = ""
 
 
-def publish_routes(publishing: PublishService, plugins: PluginManager, limit_mib: int) -> list[Any]:
+def publish_routes(
+    publishing: PublishService, registry: RegistryHandle, plugins: PluginManager, limit_mib: int
+) -> list[Any]:
     """Return the publish route: an archive in the form field ``artifact``, or a ``source`` in a form or in JSON."""
 
     # One MiB more than the adapter itself, for the policy, the note and the form around them.
@@ -44,20 +50,31 @@ def publish_routes(publishing: PublishService, plugins: PluginManager, limit_mib
     )
     async def publish(request: AnyRequest, domain: FromPath[str], adapter: FromPath[str]) -> PublishedRelease:
         name = adapter_name(domain, adapter)
-        take, policy, note = await _asked(request, limit_mib)
-        work = publishing.publish(take, name, policy, note=note, actor=actor(request))
+        caller = caller_of(request)
+        may_use_token = partial(_may_use_token, registry, caller, name.domain)
+        take, policy, note = await _asked(request, limit_mib, may_use_token)
+        work = publishing.publish(take, name, policy, note=note, actor=actor(request), scope=caller.scope)
         made = await _while_wanted(request, work)
         policy_from = "policy.yaml" if made.policy_found else "request" if policy else "in force"
-        return show_published(made.release, plugins, created=made.created, policy_from=policy_from)
+        return show_published(
+            made.release, plugins, created=made.created, policy_from=policy_from, warnings=made.warnings
+        )
 
     return [publish]
 
 
-async def _asked(request: AnyRequest, limit_mib: int) -> tuple[FetchFiles, Policy | None, str]:
+def _may_use_token(registry: RegistryHandle, caller: Caller, domain: str, ref: HubRef) -> bool:
+    """Whether the gateway's token for the hub may be used: for an admin, and for a source that an admin allowed."""
+    return caller.may(Permission.ADMINISTER) or is_allowed(registry.database(), domain, ref)
+
+
+async def _asked(
+    request: AnyRequest, limit_mib: int, may_use_token: Callable[[HubRef], bool]
+) -> tuple[Source, Policy | None, str]:
     try:
         if request.content_type[0] == "application/json":
             body = msgspec.json.decode(await request.body(), type=SourceBody)
-            return _take(None, body.source), _policy(body.policy), body.note
+            return _take(None, body.source, may_use_token), _policy(body.policy), body.note
         form = await request.form()
     except ClientException as error:
         if error.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
@@ -70,17 +87,18 @@ async def _asked(request: AnyRequest, limit_mib: int) -> tuple[FetchFiles, Polic
         raise BadRequestError(f"the body cannot be understood: {error}") from error
     policy = form.get("policy")
     return (
-        _take(form.get("artifact"), await _text(form.get("source"))),
+        _take(form.get("artifact"), await _text(form.get("source")), may_use_token),
         _policy(None if policy is None else await _text(policy)),
         await _text(form.get("note")),
     )
 
 
-def _take(upload: object, source: str) -> FetchFiles:
+def _take(upload: object, source: str, may_use_token: Callable[[HubRef], bool]) -> Source:
     if isinstance(upload, UploadFile) and not source:
         return uploaded(upload.file)
     if upload is None and source:
-        return from_hub(parse_hub_ref(source))
+        ref = parse_hub_ref(source)
+        return from_hub(ref, partial(may_use_token, ref))
     raise BadRequestError(
         "send the adapter as a tar, tar.gz or zip in the form field `artifact`, or its place on a hub in `source`",
         param="artifact",

@@ -8,16 +8,10 @@ import msgspec
 from litestar import post, put
 from litestar.params import FromPath, JSONBody
 
-from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
+from postil.gateway.api.admin.params import AnyRequest, ReasonBody, actor, adapter_name, caller_of
 from postil.gateway.api.admin.schemas.adapters import Adapter, ViewAdapter
 from postil.gateway.control.retire import RetireService
 from postil.gateway.tenancy.permissions import Permission
-
-
-class ReasonBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The reason, stored in the event log."""
-
-    reason: str = ""
 
 
 class DefaultBody(msgspec.Struct, forbid_unknown_fields=True):

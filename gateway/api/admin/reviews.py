@@ -28,6 +28,7 @@ from postil.gateway.control.reviews import Reviews
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
+from postil.gateway.threads import Threads
 from postil.registry.db import tables
 from postil.registry.db.paging import DEFAULT_LIMIT
 from postil.registry.releases import history
@@ -66,12 +67,14 @@ def review_routes(reviewing: Reviews, callers: Callers, denied: DeniedAttempts) 
     return [mine]
 
 
-def admin_review_routes(registry: RegistryHandle, reviewing: Reviews, denied: DeniedAttempts) -> list[Any]:
+def admin_review_routes(
+    registry: RegistryHandle, reviewing: Reviews, denied: DeniedAttempts, reports: Threads
+) -> list[Any]:
     """Return the routes with which reviewers list, assign and decide reviews."""
-    return [*_reading(registry, denied), *_deciding(registry, reviewing)]
+    return [*_reading(registry, denied, reports), *_deciding(registry, reviewing)]
 
 
-def _reading(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any]:
+def _reading(registry: RegistryHandle, denied: DeniedAttempts, reports: Threads) -> list[Any]:
     @get("/reviews", may=Permission.REVIEW)
     async def listed(
         request: AnyRequest,
@@ -101,11 +104,11 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts) -> list[Any]:
 
     @get("/adapters/{domain:str}/{adapter:str}/examples", may=Permission.REVIEW)
     async def labelled(
-        domain: FromPath[str], adapter: FromPath[str], since: FromQuery[str | None] = None
+        request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], since: FromQuery[str | None] = None
     ) -> ExamplePage:
         instant = None if since is None else history.parse_instant(since)
         name = adapter_name(domain, adapter)
-        found = await asyncio.to_thread(examples.examples, registry.get(), name, instant)
+        found = await reports.run(domain, actor(request), examples.examples, registry.get(), name, instant)
         return ExamplePage(data=[Example(**row) for row in found])
 
     return [listed, shown, labelled]

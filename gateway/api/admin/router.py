@@ -8,6 +8,8 @@ from postil.gateway.api.admin.adapters import adapter_routes
 from postil.gateway.api.admin.auth import require_permission
 from postil.gateway.api.admin.channels import channel_routes
 from postil.gateway.api.admin.diff import compare_routes
+from postil.gateway.api.admin.domains import domain_routes
+from postil.gateway.api.admin.evidence import evidence_routes
 from postil.gateway.api.admin.export import export_routes
 from postil.gateway.api.admin.gc import gc_routes
 from postil.gateway.api.admin.history import history_routes
@@ -23,6 +25,7 @@ from postil.gateway.api.admin.signing import signing_routes
 from postil.gateway.api.admin.status import StatusParts, status_route
 from postil.gateway.api.admin.tenants import tenant_routes
 from postil.gateway.api.admin.webhooks import webhook_routes
+from postil.gateway.api.admin.yank import yank_routes
 from postil.gateway.api.documented_errors import document_problems
 from postil.gateway.control.retire import RetireService
 from postil.gateway.control.runtime import Runtime
@@ -32,6 +35,7 @@ def admin_router(runtime: Runtime) -> Router:
     """Return the router with every admin route of a gateway."""
     registry, callers, catalog = runtime.registry, runtime.callers, runtime.catalog
     denied, releases = runtime.denied_attempts, runtime.releases
+    reports = runtime.pools.reports
     view = adapter_view(catalog, runtime.plugins)
     return Router(
         "/api/v1",
@@ -39,19 +43,22 @@ def admin_router(runtime: Runtime) -> Router:
         route_handlers=document_problems(
             [
                 *adapter_routes(registry, releases, view, catalog, runtime.plugins),
-                *publish_routes(runtime.publishing, runtime.plugins, runtime.settings.upload_limit_mib),
-                *export_routes(registry),
+                *publish_routes(runtime.publishing, registry, runtime.plugins, runtime.settings.upload_limit_mib),
+                *export_routes(registry, reports),
                 *channel_routes(releases, registry, view, runtime.shadows),
                 *retire_routes(RetireService(registry, releases), view),
-                *admin_review_routes(registry, runtime.reviews, denied),
+                *evidence_routes(registry),
+                *yank_routes(releases, view),
+                *admin_review_routes(registry, runtime.reviews, denied, reports),
                 *webhook_routes(registry, runtime.webhooks),
-                *history_routes(registry, denied),
-                *compare_routes(registry, runtime.plugins, denied),
+                *history_routes(registry, denied, reports),
+                *compare_routes(registry, runtime.plugins, denied, reports),
                 *policy_routes(runtime.plugins),
-                *gc_routes(registry, runtime.sync, runtime.locks, runtime.settings.gc_keep),
-                *tenant_routes(registry, callers, releases),
+                *gc_routes(registry, runtime.sync, runtime.locks, runtime.settings.gc_keep, reports),
+                *tenant_routes(registry, callers, releases, runtime.settings.tenant_concurrent_requests),
                 *key_routes(registry, callers),
-                *limit_routes(registry, callers, runtime.ledger),
+                *limit_routes(registry, callers, runtime.ledger, reports),
+                *domain_routes(registry),
                 *signing_routes(registry, runtime.signature_gate),
                 status_route(_status_parts(runtime)),
                 plugin_route(runtime.plugins),

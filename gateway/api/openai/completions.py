@@ -18,7 +18,7 @@ from postil.gateway.api.error_responses import render
 from postil.gateway.control.traffic import Traffic
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
 from postil.gateway.inference.context import InferenceContext
-from postil.gateway.inference.cost import check_sequences
+from postil.gateway.inference.cost import CostLimits, check_cost
 from postil.gateway.inference.deadline import timed
 from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.pipeline import JSON, PipelineResponse, complete
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 class CompletionParts:
     """The parts of a gateway or worker that the two completion endpoints need.
 
-    ``body_limit`` is the maximum body size in bytes, ``sequence_limit`` the maximum number of sequences per request.
+    ``body_limit`` is the maximum body size in bytes, ``cost`` what one request may cost.
     """
 
     context: InferenceContext
@@ -43,7 +43,7 @@ class CompletionParts:
     limits: RequestLimits
     traffic: Traffic
     body_limit: int
-    sequence_limit: int
+    cost: CostLimits
 
 
 class CompletionsShortcut:
@@ -88,7 +88,7 @@ async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Re
         wire.told = await parts.limits.admit(caller.limits)
         try:
             ask = timed(parse(kind, await _body(receive, parts.body_limit)), scope["headers"])
-            check_sequences(ask, parts.sequence_limit)
+            ask = check_cost(ask, parts.cost.for_tenant(caller.limits))
             await _until_gone(_answer(parts, caller, ask, wire), receive)
         finally:
             parts.limits.left(caller.limits)

@@ -66,13 +66,13 @@ class Lists:
 
     def __init__(self) -> None:
         self._catalog: Catalog | None = None
-        self._made: dict[tuple[bool, frozenset[str]], tuple[Cards, bytes]] = {}
+        self._made: dict[tuple[object, ...], tuple[Cards, bytes]] = {}
 
     def of(self, catalog: Catalog, caller: Caller) -> tuple[Cards, bytes]:
         """Return the models by name, and the encoded list."""
         if catalog is not self._catalog:
             self._catalog, self._made = catalog, {}
-        rights = (caller.admin, caller.domains)
+        rights = (caller.admin, caller.domains, caller.rights, catalog.pins_of(caller))
         if rights not in self._made:
             names = catalog.names(caller)
             cards = {name: ModelCard(id=name, owned_by=owner) for name, owner in names}

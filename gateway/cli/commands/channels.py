@@ -1,4 +1,4 @@
-"""``postil canary | shadow | pin | unpin | agreement``: try releases out, and pin tenants to releases."""
+"""``postil canary | shadow | pin | unpin | agreement | evidence``: try releases out, and pin tenants to releases."""
 
 from __future__ import annotations
 
@@ -91,6 +91,21 @@ def agreement(
         table,
         empty="no shadow has been compared yet; begin with `postil shadow domain/adapter@number`",
     )
+
+
+def evidence(
+    release: Annotated[str, typer.Argument(help="The release: domain/adapter@number.")], as_json: AsJson = False
+) -> None:
+    """Show what requests have shown of a release, and how many tenants are behind that."""
+    ref = parse_release(release)
+    with connected() as client:
+        found = call(client, "GET", f"/api/v1/adapters/{ref.name}/releases/{ref.number}/evidence")
+    if as_json:
+        print_json(found)
+        return
+    columns = ("signal", "bad", "seen", "tenants_affected", "tenants")
+    table = [tuple(row[column] for column in columns) for row in found["signals"]]
+    print_table(["signal", "bad", "seen", "tenants affected", "tenants"], table, empty="")
 
 
 def _set(which: str, what: str, weight: float, end: bool, reason: str, as_json: bool) -> None:

@@ -60,6 +60,9 @@ def _show_both(before: dict[str, Any], after: dict[str, Any]) -> None:
     changed = [describe_mismatches(one["mismatches"]) for one in (before, after)]
     if any(changed):
         rows.append(("plugins changed since", *changed))
+    yanks = [one["yanked"]["reason"] if one["yanked"] else "" for one in (before, after)]
+    if any(yanks):
+        rows.append(("yanked", *yanks))
     if (before["base"], before["base_revision"]) != (after["base"], after["base_revision"]):
         rows.append(("base", *(f"{one['base']} {one['base_revision'][:19]}" for one in (before, after))))
     print_table(["", before["release"], after["release"]], rows, empty="")

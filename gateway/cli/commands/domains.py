@@ -1,4 +1,4 @@
-"""``postil domains list | require-signature | set-default``."""
+"""``postil domains list | require-signature | set-default``, and what ``incident`` has."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from postil.gateway.cli.api_client import CommandError, call, call_list, connected
+from postil.gateway.cli.commands.incident import freeze, sources, unfreeze
 from postil.gateway.cli.commands.releases import Reason
 from postil.gateway.cli.output import (
     DEFAULT_LIMIT,
@@ -25,15 +26,19 @@ from postil.registry.names import parse_adapter
 
 def make_cli() -> typer.Typer:
     """Return the `domains` command group."""
-    cli = typer.Typer(help="List domains; set their signing keys and default adapters.", no_args_is_help=True)
+    cli = typer.Typer(
+        help="List domains; set their signing keys, default adapters and sources; freeze them.", no_args_is_help=True
+    )
     cli.command("list")(list_domains)
     cli.command("require-signature")(require_signature)
     cli.command("set-default")(set_default)
+    for command in (sources, freeze, unfreeze):
+        cli.command()(command)
     return cli
 
 
 def list_domains(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJson = False) -> None:
-    """List the domains, the signing keys that they accept, and the unsigned releases that they still serve.
+    """List the domains: accepted signing keys, unsigned releases still served, sources, and which are frozen.
 
     JSON: `{"data": [...], "next": ...}`.
     """
@@ -47,10 +52,16 @@ def list_domains(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJso
             one["domain"],
             ", ".join(key["fingerprint"][:16] for key in one["keys"]) or "none needed",
             ", ".join(one["unsigned"]),
+            ", ".join(one["sources"]),
+            f"frozen by {one['frozen']['actor']}: {one['frozen']['reason']}" if one["frozen"] else "",
         )
         for one in found.data
     ]
-    print_table(["domain", "signing keys", "unsigned"], rows, empty="there are no domains yet; publish an adapter")
+    print_table(
+        ["domain", "signing keys", "unsigned", "sources", "state"],
+        rows,
+        empty="there are no domains yet; publish an adapter",
+    )
     print_rest(found)
 
 

@@ -17,6 +17,7 @@ from postil.gateway.cli.output import AsJson, complaints, console, print_json
 from postil.plugins import ReleaseRef
 from postil.registry.artifacts.archives.pack import unpack
 from postil.registry.artifacts.hub.ref import SCHEME, HubRef, parse_hub_ref
+from postil.registry.fsutil import private_files
 from postil.registry.names import parse_release
 
 
@@ -35,6 +36,7 @@ def export(
     place = parse_hub_ref(target) if target.startswith(SCHEME) else Path(target)
     with ExitStack() as stack:
         client = stack.enter_context(connected())
+        stack.enter_context(private_files())
         folder = Path(stack.enter_context(_scratch(place))) / "release"
         folder.mkdir()
         _download(client, ref, folder, quiet=as_json)

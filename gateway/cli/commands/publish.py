@@ -130,3 +130,5 @@ def _say(made: Mapping[str, Any], promoted: bool, *, signed: bool) -> None:
     policy = ", with the policy.yaml from its folder" if made["policy_from"] == "policy.yaml" else ""
     source = f" from {made['source']}" if made["source"] else ""
     console().print(f"published {made['release']}{source}{policy}; {live}")
+    for warning in made["warnings"]:
+        console().print(f"warning: {warning}", markup=False)

@@ -191,6 +191,8 @@ def _channels(state: dict[str, Any], release: dict[str, Any]) -> str:
     found = ["live"] if release["live"] else []
     if release["retired"]:
         found.append("retired")
+    if release["yanked"]:
+        found.append(f"yanked: {release['yanked']['reason']}")
     for which in ("canary", "shadow"):
         if state[which] and state[which]["release"] == number:
             found.append(f"{which} {state[which]['weight']:g} %")

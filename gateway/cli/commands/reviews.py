@@ -23,6 +23,7 @@ from postil.gateway.cli.output import (
     print_table,
     short_time,
 )
+from postil.registry.fsutil import private_files
 from postil.registry.names import parse_adapter
 
 Which = Annotated[str, typer.Argument(help="The review's id, or the start of it.")]
@@ -156,7 +157,8 @@ def export(
             print_json_text(json.dumps(row))
         return
     try:
-        out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        with private_files():
+            out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     except OSError as error:
         raise CommandError(f"{out} cannot be written: {error.strerror or error}") from error
     console().print(f"{len(rows)} examples in {out}")

@@ -47,10 +47,12 @@ def _show_comparisons(comparisons: list[dict[str, Any]]) -> None:
             signal["signal"],
             f"{signal['candidate_failures']} of {signal['candidate_total']}",
             f"{signal['baseline_failures']} of {signal['baseline_total']}",
+            f"{signal['tenants_affected']} of {signal['tenants']}",
             f"{signal['e_value']:.3g}",
             f"{signal['threshold']:g}",
         )
         for comparison in comparisons
         for signal in comparison["evidence"]
     ]
-    print_table(["candidate", "baseline", "signal", "candidate's", "baseline's", "e-value", "alarm at"], rows, empty="")
+    columns = ["candidate", "baseline", "signal", "candidate's", "baseline's", "tenants", "e-value", "alarm at"]
+    print_table(columns, rows, empty="")

@@ -1,4 +1,4 @@
-"""``postil tenants list | add | remove | limit``."""
+"""``postil tenants list | add | remove | limit | rights``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from postil.gateway.cli.api_client import call, call_list, connected
+from postil.gateway.cli.commands.incident import admit, refuse
 from postil.gateway.cli.commands.keys import Expires
 from postil.gateway.cli.commands.usage import in_short
 from postil.gateway.cli.commands.usage import limit as limit_tenant
@@ -22,15 +23,23 @@ from postil.gateway.cli.output import (
     print_table,
     short_time,
 )
+from postil.registry.accounts.rights import Right
+
+Rights = Annotated[
+    list[Right] | None, typer.Option(help="A right that it has; repeat the option for several. Default: base.")
+]
 
 
 def make_cli() -> typer.Typer:
     """Return the `tenants` command group."""
-    cli = typer.Typer(help="Manage tenants, their domains, keys and limits.", no_args_is_help=True)
+    cli = typer.Typer(help="Manage tenants, their domains, keys, rights and limits.", no_args_is_help=True)
     cli.command("list")(list_tenants)
     cli.command("add")(add)
     cli.command("remove")(remove)
     cli.command("limit")(limit_tenant)
+    cli.command("rights")(rights)
+    cli.command()(refuse)
+    cli.command()(admit)
     return cli
 
 
@@ -47,13 +56,15 @@ def list_tenants(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJso
             ", ".join(tenant["domains"]),
             tenant["default_domain"],
             ", ".join(key["prefix"] + "..." for key in tenant["keys"]),
+            ", ".join(tenant["rights"]),
             in_short(tenant["limits"]),
             short_time(tenant["created"]),
+            f"refused: {tenant['refused']['reason']}" if tenant["refused"] else "",
         )
         for tenant in found.data
     ]
     print_table(
-        ["tenant", "domains", "default", "keys", "limits", "created (UTC)"],
+        ["tenant", "domains", "default", "keys", "rights", "limits", "created (UTC)", "state"],
         rows,
         empty="there are no tenants yet; add one with `postil tenants add NAME --domain healthcare`",
     )
@@ -64,11 +75,13 @@ def add(
     name: Annotated[str, typer.Argument(help="The tenant's name.")],
     domain: Annotated[list[str], typer.Option(help="A domain that it may use; repeat the option for several domains.")],
     default: Annotated[str | None, typer.Option(help="The domain for requests that name no model.")] = None,
+    right: Rights = None,
     expires: Expires = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a tenant and print its first key once; only its hash is stored. `postil keys` adds more keys."""
     body = {"name": name, "domains": domain, "default_domain": default, "expires_in": expires}
+    body |= {} if right is None else {"rights": [each.value for each in right]}
     with connected() as client:
         tenant = call(client, "POST", "/api/v1/tenants", json=body)
     if as_json:
@@ -85,3 +98,24 @@ def remove(name: Annotated[str, typer.Argument(help="The tenant's name.")], as_j
         print_json({"removed": name})
     else:
         console().print(f"removed {name}")
+
+
+def rights(
+    name: Annotated[str, typer.Argument(help="The tenant's name.")],
+    add: Annotated[list[Right] | None, typer.Option(help="A right to give; repeat the option for several.")] = None,
+    remove: Annotated[list[Right] | None, typer.Option(help="A right to take; repeat the option for several.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a tenant rights and take others, or show them.
+
+    `base`: ask the base, which has no policy. `grammars`: send grammars, regular expressions and structural tags of its
+    own. `numbers`: ask for releases by number.
+    """
+    path = f"/api/v1/tenants/{name}/rights"
+    body = {"add": [each.value for each in add or []], "remove": [each.value for each in remove or []]}
+    with connected() as client:
+        found = call(client, "PATCH", path, json=body) if add or remove else call(client, "GET", path)
+    if as_json:
+        print_json(found)
+    else:
+        console().print(f"{name}: {', '.join(found['rights']) or 'no rights'}")

@@ -16,6 +16,7 @@ from postil.gateway.cli.output import complaints, print_error, print_json_text
 from postil.gateway.settings import read_settings
 from postil.gateway.telemetry.terminal import Terminal
 from postil.registry.errors import RegistryError
+from postil.registry.fsutil import private_files
 from postil.registry.training.options import Device
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def evaluate(
     from postil.registry.training.progress import Count
 
     try:
-        with Count(complaints()) as count:
+        with Count(complaints()) as count, private_files():
             found = measure(adapter, data, _prepared(base), reject=reject, device=device, onlooker=count)
     except RegistryError as error:
         print_error(error)
@@ -110,7 +111,7 @@ def _run(values: dict[str, object]) -> TrainReport:
 
     try:
         options = TrainOptions.model_validate(values)
-        with Bar(complaints()) as bar:
+        with Bar(complaints()) as bar, private_files():
             return run(options, bar)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

@@ -25,6 +25,10 @@ _SHORT = {
     "tokens_per_minute": "tokens/min",
     "tokens_per_day": "tokens/day",
     "concurrent": "at a time",
+    "connections": "connections/key",
+    "sequences": "sequences/request",
+    "output_tokens": "tokens/answer",
+    "schema_kib": "KiB of schema",
 }
 _COUNTS = ("requests", "prompt_tokens", "completion_tokens")
 
@@ -85,6 +89,10 @@ def limit(
         int | None, typer.Option(help="Maximum tokens per day, prompts and answers together.")
     ] = None,
     concurrent: Annotated[int | None, typer.Option(help="Maximum concurrent requests on each gateway.")] = None,
+    connections: Annotated[int | None, typer.Option(help="Maximum running requests of one key, of any kind.")] = None,
+    sequences: Annotated[int | None, typer.Option(help="Maximum prompts times choices of one request.")] = None,
+    output_tokens: Annotated[int | None, typer.Option(help="Maximum tokens of one answer.")] = None,
+    schema_kib: Annotated[int | None, typer.Option(help="Maximum KiB of JSON schemas and tools in a request.")] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Remove the limits that are not given.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -94,6 +102,10 @@ def limit(
         "tokens_per_minute": tokens_per_minute,
         "tokens_per_day": tokens_per_day,
         "concurrent": concurrent,
+        "connections": connections,
+        "sequences": sequences,
+        "output_tokens": output_tokens,
+        "schema_kib": schema_kib,
     }
     given = {key: value for key, value in given.items() if value is not None}
     with connected() as client:

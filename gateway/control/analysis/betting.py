@@ -19,6 +19,9 @@ k-sample tests that allow for optional stopping" (JSPI 230, 2024; arXiv 2106.026
 is their minimal effect size, a convex null hypothesis as in Turner and Grünwald (arXiv 2203.09785). They find x by
 projection. Here it is a weighted mean: no weaker in simulation, and valid without solving anything.
 
+A mixture of such evidences, each with a strategy of its own for the bets, is a test supermartingale, too. One strategy
+learns the new side's rate; the others expect it at fixed odds, so that a gross failure shows after a few requests.
+
 Assumed: outcomes are independent of each other given the release, and neither the sizes of the blocks nor the order of
 outcomes depends on them (`Arrivals` ensures that). Not assumed: that rates stay as they are. They may drift from block
 to block, and what hits both sides alike, such as a hanging engine, is no evidence: a block whose new side
@@ -28,17 +31,20 @@ failed no more often than tolerated never adds any.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import log1p
+from math import exp, log, log1p
+from operator import sub
 from typing import NamedTuple
 
-BLOCK = 128
-"""The most outcomes of one side in a block; further outcomes update the rates but are not bet on."""
-# Prior: the old side fails one time in eleven, the new side at twice the odds of what is then tolerated. Both priors
+# Prior: the old side fails one time in forty, the new side at twice the odds of what is then tolerated. Both priors
 # weigh half a failure, so data soon outweighs them; they hardly change when a regression is detected.
-PRIOR_FAILED, PRIOR_PASSED = 0.5, 5.0
+PRIOR_FAILED, PRIOR_PASSED = 0.5, 20.0
 ODDS = 2.0
+# What the strategies that do not learn expect: the new side at these odds, in multiples of those that are tolerated.
+# Chosen by simulation (deploy/decisions/0022).
+EXPECTED_ODDS = (4.0, 16.0, 100.0)
 # A bet risks at most this share of the evidence on one outcome, so that no outcome reduces the evidence to zero.
 RISK = 0.9
+_DEFERRED = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,52 +102,85 @@ def expected_rates(
     return old_rate, (new_failed + PRIOR_FAILED) / (new_total + PRIOR_FAILED / suspected)
 
 
-class Proportions:
-    """One comparison of two failure rates.
+class Counts(NamedTuple):
+    """Failures and requests of the old side, then of the new one."""
 
-    ``log_e`` is the natural logarithm of the evidence that the new side is worse than tolerated; it starts at 0 and
-    moves when a block closes: at the first moment when both sides have an outcome in it.
+    old_failed: int = 0
+    old_total: int = 0
+    new_failed: int = 0
+    new_total: int = 0
+
+
+class Wealth:
+    """The evidence on one failure rate: a mixture of the strategies, each with an equal part of the stake.
+
+    ``peak`` is the highest that it has been, as a natural logarithm; it starts at 0. ``known`` are the counts up to
+    which outcomes were bet on or learned from.
     """
 
-    __slots__ = (
-        "_new_failed", "_new_size", "_old_failed", "_old_size",
-        "log_e", "new_failed", "new_total", "old_failed", "old_total", "tolerance",
-    )  # fmt: skip
+    __slots__ = ("_deferred", "_logs", "known", "peak", "tolerance")
 
     def __init__(self, tolerance: Tolerance) -> None:
         self.tolerance = tolerance
-        self.log_e = 0.0
-        self.old_failed = self.old_total = self.new_failed = self.new_total = 0
-        self._old_failed = self._old_size = self._new_failed = self._new_size = 0
+        self.peak = 0.0
+        self.known = Counts()
+        self._logs = [0.0] * (1 + len(EXPECTED_ODDS))
+        # Until the new side fails for the first time the evidence only falls: these blocks are worked out then.
+        self._deferred: list[tuple[Counts, Counts]] = []
 
-    def old(self, failed: bool) -> None:
-        """Add one outcome of the old side."""
-        self.old_total += 1
-        self.old_failed += failed
-        if self._old_size < BLOCK:
-            self._old_size += 1
-            self._old_failed += failed
-        if self._new_size:
-            self._close()
+    @property
+    def log_e(self) -> float:
+        """The natural logarithm of the evidence that the new side is worse than tolerated."""
+        self._work_out()
+        most = max(self._logs)
+        return most + log(sum(exp(each - most) for each in self._logs) / len(self._logs))
 
-    def new(self, failed: bool) -> None:
-        """Add one outcome of the new side."""
-        self.new_total += 1
-        self.new_failed += failed
-        if self._new_size < BLOCK:
-            self._new_size += 1
-            self._new_failed += failed
-        if self._old_size:
-            self._close()
+    def copy(self) -> Wealth:
+        """Return one with the same history."""
+        made = Wealth(self.tolerance)
+        made.peak, made.known = self.peak, self.known
+        made._logs, made._deferred = self._logs.copy(), self._deferred.copy()
+        return made
 
-    def _close(self) -> None:
-        """Bet on the open block with what was known before it, then open the next block."""
-        old_size, old_failed, new_size, new_failed = self._old_size, self._old_failed, self._new_size, self._new_failed
-        self._old_size = self._old_failed = self._new_size = self._new_failed = 0
-        old_rate, new_rate = expected_rates(
-            self.tolerance, self.old_failed - old_failed, self.old_total - old_size,
-            self.new_failed - new_failed, self.new_total - new_size,
-        )  # fmt: skip
-        bet = place_bet(self.tolerance, old_rate, new_rate, old_size, new_size)
-        if bet is not None:
-            self.log_e += bet.log_gain(old_failed, old_size - old_failed, new_failed, new_size - new_failed)
+    def learn(self, old_failed: int, old_total: int) -> None:
+        """Take the old side's outcomes up to these counts as known: nothing is bet on them."""
+        self.known = self.known._replace(old_failed=old_failed, old_total=old_total)
+
+    def bet(self, counts: Counts) -> None:
+        """Bet on the block up to these counts by what was known before it; a block without one of the sides waits."""
+        if counts.old_total == self.known.old_total or counts.new_total == self.known.new_total:
+            return
+        self._deferred.append((self.known, counts))
+        self.known = counts
+        if counts.new_failed or len(self._deferred) == _DEFERRED:
+            self.peak = max(self.peak, self.log_e)
+
+    def _work_out(self) -> None:
+        for before, after in self._deferred:
+            block = tuple(map(sub, after, before))
+            for strategy, (old_rate, new_rate) in enumerate(_expected(self.tolerance, before)):
+                self._logs[strategy] += _gain(self.tolerance, old_rate, new_rate, *block)
+        self._deferred.clear()
+
+
+def _expected(tolerance: Tolerance, known: Counts) -> list[tuple[float, float]]:
+    """The rates of both sides that each strategy expects."""
+    old_rate, learned = expected_rates(tolerance, *known)
+    tolerated = tolerance.ratio * old_rate + tolerance.extra
+    fixed = [(old_rate, odds * tolerated / (1 + (odds - 1) * tolerated)) for odds in EXPECTED_ODDS]
+    return [(old_rate, learned), *fixed]
+
+
+def _gain(
+    tolerance: Tolerance,
+    old_rate: float,
+    new_rate: float,
+    old_failed: int,
+    old_size: int,
+    new_failed: int,
+    new_size: int,
+) -> float:
+    bet = place_bet(tolerance, old_rate, new_rate, old_size, new_size)
+    if bet is None:
+        return 0.0
+    return bet.log_gain(old_failed, old_size - old_failed, new_failed, new_size - new_failed)

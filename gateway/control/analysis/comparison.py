@@ -1,10 +1,12 @@
 """Compares a release with its predecessor on four signals, with a bounded probability of a false alarm.
 
 Each request of either release is checked for four signals: a validator failed, the engine failed, a fallback was
-served, the answer was slow. Each signal is a test of its own (`Proportions`), and they share the probability of a false
-alarm equally. The guarantee: for a release that is within the tolerance on every signal, the probability that a
-comparison *ever* finds a regression is at most ``alpha``, however long it runs and however often it is read. (The next
-comparison has its own ``alpha``.)
+served, the answer was slow. Each signal is a test of its own, and they share the probability of a false alarm equally.
+Evidence is weighed by tenant (`ByTenant`): a finding stands without the requests of any one tenant, unless all are one
+tenant's. The guarantee: for a release that is within the tolerance on every signal, the probability that a comparison
+*ever* finds a regression is at most ``alpha``, however long it runs and however often it is read. (The next comparison
+has its own ``alpha``.) It holds against one tenant that tries: whatever it sends, and when. A tenant with two names is
+two tenants.
 
 The guarantee holds for requests that are independent of each other given the release, fed in order of arrival
 (`Arrivals`). The requests of one user are not independent: a user who sends the same request a hundred times is counted
@@ -18,11 +20,13 @@ alarm, because an alarm selects an extreme moment; that the release and not its 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, exp, log
 from typing import TypeVar
 
-from postil.gateway.control.analysis.betting import Proportions, Tolerance
+from postil.gateway.control.analysis.betting import Tolerance
+from postil.gateway.control.analysis.by_tenant import ByTenant
 
 ALPHA = 0.01
 CALIBRATION = 200
@@ -40,18 +44,23 @@ VALIDATOR_FAILURES, ENGINE_ERRORS, FALLBACKS, SLOW_ANSWERS = SIGNALS = (
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The outcome of one request; ``seconds`` is its duration, ``pace`` the number of recent requests meanwhile."""
+    """The outcome of one tenant's request; ``seconds`` is its duration, ``pace`` the recent requests meanwhile."""
 
     failed_validation: bool
     engine_error: bool
     fell_back: bool
     seconds: float
     pace: int = 0
+    tenant: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SignalState:
-    """The state of one signal. The e-value starts at 1; at ``threshold`` or above it is a finding."""
+    """The state of one signal. The e-value starts at 1; at ``threshold`` or above it is a finding.
+
+    It is the highest so far that stood without the requests of any one tenant; where all requests are one tenant's, the
+    highest of that. ``tenants_affected`` of the ``tenants`` that asked the new release have seen the signal there.
+    """
 
     signal: str
     baseline_failures: int
@@ -61,14 +70,18 @@ class SignalState:
     e_value: float
     threshold: float
     slow_after: float | None = None
+    tenants: int = 0
+    tenants_affected: int = 0
 
     def __str__(self) -> str:
-        """``validator failures: 34 of 120 against 5 of 1,030 before (e-value 812, alarm at 400)``."""
+        """``validator failures: 34 of 120 against 5 of 1,030 before, seen by 3 of 4 tenants (e-value 812, ...)``."""
         limit = "" if self.slow_after is None else f" (over {self.slow_after:.3g} s)"
         new = f"{self.candidate_failures:,} of {self.candidate_total:,}"
         old = f"{self.baseline_failures:,} of {self.baseline_total:,}"
         value = f"{self.e_value:,.3g}" if self.e_value < 100 or self.e_value >= 1e6 else f"{self.e_value:,.0f}"
-        return f"{self.signal}{limit}: {new} against {old} before (e-value {value}, alarm at {self.threshold:,.0f})"
+        seen_by = f"seen by {self.tenants_affected:,} of {self.tenants:,} tenants"
+        alarm = f"(e-value {value}, alarm at {self.threshold:,.0f})"
+        return f"{self.signal}{limit}: {new} against {old} before, {seen_by} {alarm}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,41 +117,42 @@ class Comparison:
         self.threshold = len(SIGNALS) / alpha
         self.finding: Evidence | None = None
         self._log_threshold = log(self.threshold)
-        self._invalid, self._errors, self._fallbacks = (Proportions(tolerance) for _ in range(3))
-        self._slow = Proportions(slow_tolerance)
-        self._tests = (self._invalid, self._errors, self._fallbacks, self._slow)
+        self._by_tenant = ByTenant((tolerance, tolerance, tolerance, slow_tolerance))
         self._calibration = calibration
         self._seconds: list[float] = []
         self.slow_after: float | None = None
         """Seconds above which a request is slow: the old release's 95th percentile; None until it is known."""
 
+    @property
+    def alone(self) -> bool:
+        """Whether all requests are one tenant's."""
+        return self._by_tenant.alone
+
+    def known(self, tenants: Iterable[str]) -> None:
+        """Note tenants that use the adapter although none of their requests may be compared: none is alone then."""
+        self._by_tenant.known(tenants)
+
     def old(self, seen: Seen) -> Evidence | None:
         """Add one request of the predecessor."""
-        if self.finding is not None:
-            return self.finding
-        self._invalid.old(seen.failed_validation)
-        self._errors.old(seen.engine_error)
-        self._fallbacks.old(seen.fell_back)
-        if self.slow_after is None:
-            self._calibrate(seen.seconds)
-        else:
-            self._slow.old(seen.seconds > self.slow_after)
-        return self._look()
+        if self.finding is None:
+            self._by_tenant.old(seen.tenant, self._shown(seen))
+            if self.slow_after is None:
+                self._calibrate(seen.seconds)
+        return self.finding
 
     def new(self, seen: Seen) -> Evidence | None:
         """Add one request of the new release."""
-        if self.finding is not None:
-            return self.finding
-        self._invalid.new(seen.failed_validation)
-        self._errors.new(seen.engine_error)
-        self._fallbacks.new(seen.fell_back)
-        if self.slow_after is not None:
-            self._slow.new(seen.seconds > self.slow_after)
-        return self._look()
+        if self.finding is None and self._by_tenant.new(seen.tenant, self._shown(seen)):
+            self._look()
+        return self.finding
 
     def evidence(self) -> tuple[SignalState, ...]:
         """Return the state of every signal, for display."""
-        return tuple(self._stand(SignalState, signal, test) for signal, test in zip(SIGNALS, self._tests, strict=True))
+        return tuple(self._state(SignalState, signal) for signal in range(len(SIGNALS)))
+
+    def _shown(self, seen: Seen) -> tuple[bool, bool, bool, bool | None]:
+        slow = None if self.slow_after is None else seen.seconds > self.slow_after
+        return seen.failed_validation, seen.engine_error, seen.fell_back, slow
 
     def _calibrate(self, seconds: float) -> None:
         """Set the threshold from these requests. They are not tested against it, because it was fitted to them."""
@@ -147,16 +161,17 @@ class Comparison:
             self.slow_after = sorted(self._seconds)[ceil(QUANTILE * self._calibration) - 1]
             self._seconds.clear()
 
-    def _look(self) -> Evidence | None:
-        for test in self._tests:
-            if test.log_e >= self._log_threshold:
-                strongest = max(self._tests, key=lambda each: each.log_e)
-                self.finding = self._stand(Evidence, SIGNALS[self._tests.index(strongest)], strongest)
-                break
-        return self.finding
+    def _look(self) -> None:
+        strongest = max(range(len(SIGNALS)), key=self._by_tenant.log_e)
+        if self._by_tenant.log_e(strongest) >= self._log_threshold:
+            self.finding = self._state(Evidence, strongest)
 
-    def _stand(self, kind: type[Kind], signal: str, test: Proportions) -> Kind:
+    def _state(self, kind: type[Kind], signal: int) -> Kind:
+        tests = self._by_tenant
+        old_failed, old_total, new_failed, new_total = tests.counts(signal)
         return kind(
-            signal, test.old_failed, test.old_total, test.new_failed, test.new_total,
-            exp(min(test.log_e, LARGEST)), self.threshold, self.slow_after if test is self._slow else None,
+            SIGNALS[signal], old_failed, old_total, new_failed, new_total,
+            exp(min(tests.log_e(signal), LARGEST)), self.threshold,
+            self.slow_after if SIGNALS[signal] == SLOW_ANSWERS else None,
+            tests.tenants_asked(), tests.tenants_failed(signal),
         )  # fmt: skip

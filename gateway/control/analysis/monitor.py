@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, cast
 
@@ -33,7 +33,12 @@ class Watched(Protocol):
     engine_error: bool
     fell_back: bool
     seconds: float
+    client_caused: bool
     outcome: RequestOutcome | None
+
+    @property
+    def tenant(self) -> str:
+        """The tenant that asks."""
 
     @property
     def reason(self) -> str:
@@ -71,21 +76,33 @@ class Regression:
 
 
 class Monitor:
-    """Runs at most one comparison per adapter; calls ``report`` once per regression. ``clock`` returns seconds."""
+    """Runs at most one comparison per adapter; calls ``report`` once per regression. ``clock`` returns seconds.
+
+    ``keep`` is told of every request that is evidence, compared or not.
+    """
 
     def __init__(
         self,
         report: Callable[[Regression], None],
         compare: Callable[[], Comparison],
         clock: Callable[[], float] = time.monotonic,
+        keep: Callable[[ReleaseRef, Seen], None] = lambda ref, seen: None,
     ) -> None:
         self._report = report
         self._compare = compare
         self._clock = clock
+        self._keep = keep
         self._pace = Pace()
         self._past: dict[ReleaseRef, deque[Seen]] = {}
         self._watches: dict[str, Watch] = {}
         self._arrivals: dict[str, Arrivals] = {}
+        self._users: Mapping[str, Iterable[str]] = {}
+
+    def used_by(self, users: Mapping[str, Iterable[str]]) -> None:
+        """Note the tenants of each adapter that are known from elsewhere, such as other gateways."""
+        self._users = users
+        for name, watch in self._watches.items():
+            watch.comparison.known(users.get(name, ()))
 
     def watch(self, name: str) -> Watch | None:
         """Return the running comparison of an adapter, or None."""
@@ -101,13 +118,13 @@ class Monitor:
         if canary is not None:
             # A changed weight keeps the comparison; a canary that was found worse is not compared again.
             if known is None or (known.which, known.old, known.new) != (CANARY, live, canary.number):
-                self._watches[name] = Watch(CANARY, live, canary.number, self._compare())
+                self._begin(entry, Watch(CANARY, live, canary.number, self._compare()))
         elif before is not None and before.live is not None and before.live != live:
             self._watches.pop(name, None)
             recorded = self._past.get(entry.name.release(before.live))
             # A rollback is not compared: its finding would bring back the release that was rolled back.
             if entry.promoted and recorded:
-                self._watches[name] = self._watch_stable(before.live, live, deque(recorded))
+                self._begin(entry, self._watch_stable(before.live, live, deque(recorded)))
         elif known is not None and known.which == CANARY:
             self._watches.pop(name, None)
         self._forget(entry)
@@ -117,7 +134,7 @@ class Monitor:
         if request.reason in (STABLE, CANARY):
             ref = request.ref
             arrivals, now = self._arrivals.setdefault(ref.name, Arrivals()), self._clock()
-            request.arrival = arrivals.came(now, (request.reason, ref, self._pace.came(now)))
+            request.arrival = arrivals.came(now, (request.reason, ref, self._pace.came(now), request.tenant))
 
     def finished(self, request: Watched) -> None:
         """Note the outcome of a request. Outcomes count in order of arrival, because failures often end faster."""
@@ -125,14 +142,26 @@ class Monitor:
             return
         arrivals, now = self._arrivals[request.ref.name], self._clock()
         pace = max(request.arrival.which[2], self._pace.at(now))
-        seen = Seen(request.failed_validation, request.engine_error, request.fell_back, request.seconds, pace)
-        arrivals.ended(request.arrival, None if request.outcome is RequestOutcome.REFUSED else seen)
+        arrivals.ended(request.arrival, _seen_of(request, pace))
         for which, ripe in arrivals.ripe(now):
-            why, ref, pace = cast(tuple[str, ReleaseRef, int], which)
-            # A request that is counted before it ended has no pace yet.
-            self._seen(why, ref, ripe if ripe.pace >= pace else replace(ripe, pace=pace))
+            why, ref, pace, tenant = cast(tuple[str, ReleaseRef, int, str], which)
+            # A request that is counted before it ended has no pace yet, and no tenant.
+            known = (
+                ripe if ripe.tenant and ripe.pace >= pace else replace(ripe, pace=max(pace, ripe.pace), tenant=tenant)
+            )
+            self._seen(why, ref, known)
+
+    def _begin(self, entry: AdapterEntry, watch: Watch) -> None:
+        """Start a comparison. Whoever has asked lately is a user of the adapter, whether its requests count or not."""
+        assert entry.live is not None, "a release that is compared is live, or beside one that is"
+        name = str(entry.name)
+        for number in (watch.old, entry.live):
+            watch.comparison.known({seen.tenant for seen in self._past.get(entry.name.release(number), ())})
+        watch.comparison.known(self._users.get(name, ()))
+        self._watches[name] = watch
 
     def _seen(self, why: str, ref: ReleaseRef, seen: Seen) -> None:
+        self._keep(ref, seen)
         if why == STABLE:
             self._past.setdefault(ref, deque(maxlen=_KEPT)).append(seen)
         watch = self.watch(ref.name)
@@ -146,7 +175,8 @@ class Monitor:
             if watch.recorded is not None:
                 if not self._replay(watch, watch.recorded):
                     return
-                if seen.pace > watch.busiest:
+                # What others ask may slow everything down by now, and what it costs the engine nobody knows.
+                if seen.pace > watch.busiest or not watch.comparison.alone:
                     seen = replace(seen, seconds=0.0)
             finding = watch.comparison.new(seen)
         else:
@@ -180,3 +210,17 @@ class Monitor:
         """Drop records of releases that are not live: only the live release can become a predecessor."""
         for ref in [ref for ref in self._past if ref.name == str(entry.name) and ref.number != entry.live]:
             del self._past[ref]
+
+
+def _seen_of(request: Watched, pace: int) -> Seen | None:
+    """What a request that has ended shows of its release; None if it shows nothing.
+
+    What its own parameters cause is no evidence. Of one whose client left, only how long the client waited is.
+    """
+    if request.outcome is RequestOutcome.REFUSED or request.client_caused:
+        return None
+    if request.outcome is RequestOutcome.LEFT:
+        return Seen(False, False, False, request.seconds, pace, request.tenant)
+    return Seen(
+        request.failed_validation, request.engine_error, request.fell_back, request.seconds, pace, request.tenant
+    )

@@ -11,6 +11,7 @@ from pathlib import Path
 from postil.gateway.engine.process.reaper import GRACE_SECONDS
 
 _LOG_BYTES = 32 << 20
+_APPEND = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
 
 class EngineProcess:
@@ -30,13 +31,13 @@ class EngineProcess:
 
     async def start(self) -> None:
         """Start the engine; it becomes ready later."""
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._log.exists() and self._log.stat().st_size > _LOG_BYTES:
             self._log.replace(self._log.with_suffix(".log.1"))
         self._socket.parent.mkdir(parents=True, exist_ok=True)
         self._socket.parent.chmod(0o700)
         self._socket.unlink(missing_ok=True)
-        with self._log.open("ab") as log:
+        with os.fdopen(os.open(self._log, _APPEND, 0o600), "ab") as log:
             self._guard = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",

@@ -41,6 +41,12 @@ def command(settings: Settings, model: Path, socket: Path, *, cpu: bool) -> list
         "--max-loras": str(settings.max_loras),
         "--max-cpu-loras": str(held(settings)),
         "--max-lora-rank": str(_served_rank(settings.max_lora_rank)),
+        # As many as the gateway lets in; the CPU build would run half as many by itself.
+        "--max-num-seqs": str(settings.max_concurrent_requests),
+        # An empty list would allow every address: a base for images fetches none that a client names.
+        "--allowed-media-domains": "none.invalid",
+        # By itself vLLM chooses a compiler by the request, and goes on with the first one for all.
+        "--structured-outputs-config": '{"backend": "xgrammar"}',
         "--tool-call-parser": "hermes",
     }
     flags = ["--enable-lora", "--enable-auto-tool-choice", "--disable-access-log-for-endpoints=/health,/v1/models"]
@@ -55,8 +61,8 @@ def held(settings: Settings) -> int:
     return max(settings.max_cpu_loras, settings.max_loras)
 
 
-def environment(given: Mapping[str, str], *, cpu: bool) -> dict[str, str]:
-    """The engine's environment: what it needs of ``given``, and what makes it serve adapters offline."""
+def environment(given: Mapping[str, str], settings: Settings, *, cpu: bool) -> dict[str, str]:
+    """The engine's environment: what it needs of ``given``, what makes it serve adapters offline, and its bounds."""
     kept = {
         name: value
         for name, value in given.items()
@@ -67,6 +73,10 @@ def environment(given: Mapping[str, str], *, cpu: bool) -> dict[str, str]:
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "3600",
+        # No request is let in that asks for more; vLLM's own bounds are 16,384 choices and 1,024 prompts.
+        "VLLM_MAX_N_SEQUENCES": str(settings.max_concurrent_requests),
+        "VLLM_MAX_COMPLETION_PROMPTS": str(settings.max_concurrent_requests),
+        "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
         "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",
     }

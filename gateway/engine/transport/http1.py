@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from functools import cached_property
+from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -19,8 +20,9 @@ from postil.gateway.engine.transport.response import BrokenError, EngineResponse
 # Shorter than the engine keeps idle connections, so that no request is written into a closing one.
 _KEEPALIVE_SECONDS = 30.0
 _CONNECT_SECONDS = 10.0
-# What may lie here of an answer whose client reads slower than the engine writes.
-_MOST_BUFFERED = 1 << 20
+# What may lie here of an answer whose client reads slower than the engine writes. The engine does not wait for its
+# reader: only what is read here to its end frees the slot. 4,096 tokens are 1 MiB, unless they have log-probabilities.
+_MOST_BUFFERED = 4 << 20
 
 
 class Connection(asyncio.Protocol):
@@ -35,6 +37,7 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._answer: EngineResponse | None = None
         self._paused = self._cut = False
+        self._behind: asyncio.TimerHandle | None = None
         self.kept_at = 0.0
 
     def ask(self, request: bytes) -> EngineResponse:
@@ -49,6 +52,7 @@ class Connection(asyncio.Protocol):
         """Resume reading after the reader has caught up."""
         if self._paused and self._answer is not None:
             self._paused = False
+            self._catch_up()
             self._answer.heard = self.loop.time()
             self._transport.resume_reading()
 
@@ -84,6 +88,7 @@ class Connection(asyncio.Protocol):
         if answer.size > _MOST_BUFFERED and not (self._paused or answer.done):
             self._paused = True
             self._transport.pause_reading()
+            self._behind = self.loop.call_later(self._client.behind_seconds, answer.ended)
         answer.wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -91,11 +96,13 @@ class Connection(asyncio.Protocol):
         self._client.lost(self)
         if self._timer is not None:
             self._timer.cancel()
+        self._catch_up()
         answer = self._answer
         if answer is None:
             return
         if answer.status and not answer.framed and exc is None and not self._cut:
             answer.done = True
+            answer.ended()
             answer.wake()
             return
         why = "it hung up" if exc is None else f"{type(exc).__name__}: {exc}"
@@ -132,11 +139,18 @@ class Connection(asyncio.Protocol):
             return
         answer.done = True
         self._answer = None
+        self._catch_up()
+        answer.ended()
         if self._parser.should_keep_alive():
             self.kept_at = self.loop.time()
             self._client.keep(self)
         else:
             self._transport.close()
+
+    def _catch_up(self) -> None:
+        if self._behind is not None:
+            self._behind.cancel()
+            self._behind = None
 
     def _fail(self, error: Exception) -> None:
         answer, self._answer = self._answer, None
@@ -162,10 +176,21 @@ class Connection(asyncio.Protocol):
 class HttpClient:
     """All connections to one server: ``unix:/path/to/socket``, ``http://host:port`` or ``https://host``.
 
-    ``api_key`` is sent with each request.
+    ``api_key`` is sent with each request. An answer whose reader has been behind by a full buffer for
+    ``behind_seconds`` counts as ended: by then the server has made what it was asked for.
     """
 
-    def __init__(self, address: str, *, timeout_seconds: float, api_key: str | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        timeout_seconds: float,
+        api_key: str | None = None,
+        behind_seconds: float = 30.0,
+        ca_file: Path | None = None,
+    ) -> None:
+        self._ca_file = ca_file
+        self.behind_seconds = behind_seconds
         self._socket = address.removeprefix("unix:") if address.startswith("unix:") else None
         parts = urlsplit("http://engine" if self._socket else address)
         self._host, self._port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
@@ -225,8 +250,13 @@ class HttpClient:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext | None:
-        """Made for the first connection: it reads the authorities' certificates."""
-        return ssl.create_default_context() if self._secure else None
+        """Made for the first connection: it reads the authorities' certificates. Raises OSError."""
+        if not self._secure:
+            return None
+        context = ssl.create_default_context()
+        if self._ca_file is not None:
+            context.load_verify_locations(self._ca_file)
+        return context
 
     async def _connected(self) -> Connection:
         loop, closed = asyncio.get_running_loop(), self._closed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 # What is read of one answer at most. Eight sequences of 4,096 tokens, each with twenty others, are about 50 MB.
@@ -35,14 +35,18 @@ class SilentError(Exception):
 
 
 class EngineResponse:
-    """The answer to one request as far as it has arrived, for one reader."""
+    """The answer to one request as far as it has arrived, for one reader.
 
-    __slots__ = ("_connection", "_parts", "_waiter", "done", "error", "framed", "heard", "size", "status")
+    ``on_end`` is called once: when the server has sent it all, or when its reader is so far behind that it must have.
+    """
+
+    __slots__ = ("_connection", "_on_end", "_parts", "_waiter", "done", "error", "framed", "heard", "size", "status")
 
     def __init__(self, connection: Carrier, now: float) -> None:
         self._connection = connection
         self._parts: list[bytes] = []
         self._waiter: asyncio.Future[None] | None = None
+        self._on_end: Callable[[], None] | None = None
         self.error: Exception | None = None
         self.status = self.size = 0
         self.done = self.framed = False
@@ -78,6 +82,18 @@ class EngineResponse:
         """Stop reading. An incomplete answer is cancelled: the server sees the connection close."""
         if not self.done:
             self._connection.abort()
+
+    def when_ended(self, act: Callable[[], None]) -> None:
+        """Have ``act`` called at the end, which may have come already."""
+        self._on_end = act
+        if self.done:
+            self.ended()
+
+    def ended(self) -> None:
+        """Note that the server works on it no longer."""
+        act, self._on_end = self._on_end, None
+        if act is not None:
+            act()
 
     def take(self, body: bytes) -> None:
         """Buffer a part of the body."""

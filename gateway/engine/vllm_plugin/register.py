@@ -1,4 +1,5 @@
-"""The entry point that vLLM calls in each of its processes. On CPUs, and only there, it changes two things.
+"""The entry point that vLLM calls in each of its processes. Everywhere, adapters are verified where they are loaded
+(``verified_loads``). On CPUs, and only there, it changes two things more.
 
 postil's LoRA products take the place of vLLM's own, and processes that wait for each other nap where they would spin
 (``waiting``). It stands aside, with a line for each, on a vLLM that it does not know and where something else has
@@ -17,7 +18,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from postil.gateway.engine.vllm_plugin.after_import import after_import
 from postil.gateway.engine.vllm_plugin.idle_sleep import nap
+from postil.gateway.engine.vllm_plugin.verified_loads import MANAGER, verify_loads
 
 KNOWN = re.compile(r"0\.32\.\d+(\+.*)?")
 OFF = "POSTIL_DISABLE_LORA_KERNELS"
@@ -28,6 +31,7 @@ QUEUE = "vllm.distributed.device_communicators.shm_broadcast"
 
 def register() -> None:
     """Called by vLLM, possibly more than once in a process. Never raises: without it vLLM serves too, only slower."""
+    _change("vLLM loads adapters without verifying them", verify)
     products = partial(install, off=os.environ.get(OFF, ""))
     _change("vLLM's own LoRA operations stay in place", products)
     _change("vLLM's processes spin while they wait for each other", calm)
@@ -73,6 +77,14 @@ def calm(platform: Any, version: str) -> str | None:
     if unknown := _unknown(version):
         return unknown
     nap(import_module(QUEUE))
+    return None
+
+
+def verify(platform: Any, version: str) -> str | None:
+    """Make this process load adapters from verified copies. Returns why it does not."""
+    if unknown := _unknown(version):
+        return unknown
+    after_import(MANAGER, verify_loads)
     return None
 
 

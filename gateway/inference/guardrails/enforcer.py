@@ -13,7 +13,9 @@ from postil.gateway.inference import request as payload
 from postil.gateway.inference import responses as answers
 from postil.gateway.inference.guardrails.choice import HeldChoice
 from postil.gateway.inference.guardrails.choice import settle as settle_windows
+from postil.gateway.inference.guardrails.client_caused import is_client_caused
 from postil.gateway.inference.guardrails.evaluate import Evaluation, evaluate_input, evaluate_output, run_fallback
+from postil.gateway.inference.guardrails.other_release import other_release
 from postil.gateway.inference.guardrails.window_validators import WindowValidators
 from postil.gateway.inference.ports import ReviewNotKeptError, ReviewSink
 from postil.gateway.inference.record import RequestRecord
@@ -78,12 +80,13 @@ class Enforcer:
 
     async def enforce(self, choice: Choice) -> None:
         """Judge one choice, and put in its place what the policy says. Raises UnvalidatedError if it says nothing."""
-        release = await self._behind_windows(choice, self._release)
+        caused = is_client_caused(self._record.request, self._release, choice)
+        release = await self._behind_windows(choice, self._release, caused=caused)
         completion = answers.completion(choice, self._record.request.kind)
         evaluation = await self._judged(choice, release, completion)
         self._note(evaluation, completion.text)
         if evaluation.failed:
-            self._record.failed_validation = True
+            self._record.fail_validation(client_caused=caused)
             await self._fall_back(choice, completion, evaluation.failed)
         else:
             self._sample(completion.text, evaluation.verdicts)
@@ -132,12 +135,12 @@ class Enforcer:
         """What the client is told in the answer's body, too."""
         return " ".join(self._notices)
 
-    async def _behind_windows(self, choice: Choice, release: LoadedRelease) -> LoadedRelease:
+    async def _behind_windows(self, choice: Choice, release: LoadedRelease, *, caused: bool = False) -> LoadedRelease:
         """Have the validators with a window act on a whole choice; what is left of the release is to judge the rest."""
         if all(use.on_fail == "fallback" for use, _ in release.validators):
             return release
         panel = self.window_validators(release)
-        self._acted(await settle_windows(panel, choice, self._record.request.kind))
+        self._acted(await settle_windows(panel, choice, self._record.request.kind), caused=caused)
         return panel.rest
 
     async def _judged(self, choice: Choice, release: LoadedRelease, completion: Completion) -> Evaluation:
@@ -146,9 +149,10 @@ class Enforcer:
             answers.drop_unjudged(choice)
         return await evaluate_output(self._plugin_host, release, self._context, completion)
 
-    def _acted(self, choice: HeldChoice) -> None:
-        self._record.failed_validation |= bool(choice.acts)
-        self._record.fell_back |= bool(choice.acts)
+    def _acted(self, choice: HeldChoice, *, caused: bool) -> None:
+        if choice.acts:
+            self._record.fail_validation(client_caused=caused)
+            self._record.fell_back = True
         self._fallbacks |= choice.acts
         self._notices |= choice.window_validators.notices
         self._to_review += [(verdict, choice.said) for verdict in choice.window_validators.reviews.values()]
@@ -232,8 +236,8 @@ class Enforcer:
         if not may_ask or self._again >= _AGAIN:
             return failed, completion
         self._again += 1
-        release = self._other(again)
-        if release is None and again.release != BASE:
+        release = other_release(self._catalog.current, self._release, self._record.caller, again)
+        if (release is None and again.release != BASE) or not await self._takes(release):
             return failed, completion
         request = payload.build_retry(self._record.request, release, self._release, again, self._record.caller.name)
         try:
@@ -245,19 +249,20 @@ class Enforcer:
         rest = await self._behind_windows(fresh, release or self._release)
         said = answers.completion(fresh, self._record.request.kind)
         evaluation = await self._judged(fresh, rest, said)
-        if evaluation.failed:
-            return evaluation.failed, said
+        foreign = release is not None and release.borrower is not None
+        if evaluation.failed:  # What another domain's model said stays there.
+            return (failed, completion) if foreign else (evaluation.failed, said)
+        if foreign:
+            answers.drop_tokens(fresh)
         answers.replace_choice(choice, fresh)
         return (), said
 
-    def _other(self, again: AskAgain) -> LoadedRelease | None:
-        if again.release is None:
-            return self._release
-        if again.release == BASE:
-            return None
-        if again.release == "previous":
-            return self._catalog.current.previous(self._release)
-        return self._catalog.current.named(again.release)
+    async def _takes(self, release: LoadedRelease | None) -> bool:
+        """Whether the input checks of a release let the request through; this one's have done so already."""
+        if release is None or release is self._release or not release.inputs:
+            return True
+        context = RequestContext(release.ref, self._record.caller.name, self._record.request.body)
+        return not (await evaluate_input(self._plugin_host, release, context)).failed
 
     def _opening(self, text: str, reason: str, verdicts: Sequence[Verdict], holding: str | None) -> ReviewRequest:
         told = [{key: value for key, value in asdict(verdict).items() if key != "spans"} for verdict in verdicts]

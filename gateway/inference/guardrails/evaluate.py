@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from postil.gateway.inference.routing.release import LoadedRelease
-from postil.gateway.plugin_host.call import Pending, call, result_of
+from postil.gateway.plugin_host.call import AT_ONCE_SECONDS, Pending, call, result_of
 from postil.gateway.plugin_host.ports import DidNotRunError, Isolation
 from postil.plugins import Completion, FallbackRule, Outcome, RequestContext, Span, Substitute, Verdict
 from postil.plugins.contract import Component
@@ -31,8 +31,9 @@ async def evaluate_output(
     isolation: Isolation, release: LoadedRelease, context: RequestContext, completion: Completion
 ) -> Evaluation:
     """Run every validator of a release on one answer."""
+    checks = len(release.validators)
     calls = [
-        (use, _ask(isolation, release, use, validator, "judge", (context, completion)))
+        (use, _ask(isolation, release, use, validator, "judge", (context, completion), checks))
         for use, validator in release.validators
     ]
     return await _judged(calls, len(completion.text))
@@ -40,7 +41,10 @@ async def evaluate_output(
 
 async def evaluate_input(isolation: Isolation, release: LoadedRelease, context: RequestContext) -> Evaluation:
     """Run every input check of a release on one request."""
-    calls = [(use, _ask(isolation, release, use, checker, "check", (context,))) for use, checker in release.inputs]
+    checks = len(release.inputs)
+    calls = [
+        (use, _ask(isolation, release, use, checker, "check", (context,), checks)) for use, checker in release.inputs
+    ]
     return await _judged(calls, 0)
 
 
@@ -76,12 +80,21 @@ def _ask(
     component: Component,
     method: str,
     arguments: tuple[Any, ...],
+    checks: int,
 ) -> Verdict | Awaitable[Verdict]:
-    """A verdict at once where the component is ours and quick, else one to wait for."""
-    threaded = getattr(component, "blocking", False)
+    """A verdict at once where the component is ours and quick, else one to wait for.
+
+    The ``checks`` of a release share what they may take of the loop's time.
+    """
     try:
         found = call(
-            isolation, release.ref.domain, component, method, arguments, use.deadline_ms / 1000, threaded=threaded
+            isolation,
+            release.ref.domain,
+            component,
+            method,
+            arguments,
+            use.deadline_ms / 1000,
+            at_once_seconds=AT_ONCE_SECONDS / checks,
         )
         return _waited(use, component, release, found) if isinstance(found, Pending) else _read(use, component, found)
     except DidNotRunError as error:

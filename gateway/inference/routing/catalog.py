@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from postil.gateway.errors import BadRequestError, EngineUnavailableError, ForbiddenError, UnknownModelError
+from postil.gateway.errors import BadRequestError, EngineUnavailableError, UnknownModelError
 from postil.gateway.inference.routing import canary_split as sticky
-from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
+from postil.gateway.inference.routing.release import LoadedRelease
+from postil.gateway.inference.routing.rights import check_base
 from postil.gateway.tenancy.directory import Caller
-from postil.plugins import ReleaseRef
-from postil.plugins.manager import PluginManager
-from postil.registry.base_model.model import BaseModel
-from postil.registry.errors import NameInvalidError, PolicyError
+from postil.registry.accounts.rights import Right
+from postil.registry.errors import NameInvalidError
 from postil.registry.names import AdapterName, parse_adapter, parse_release
-from postil.registry.policy.components import Mismatch, mismatches
+from postil.registry.policy.components import Mismatch
 from postil.registry.releases.channels import CANARY, SHADOW, STABLE
 from postil.registry.releases.history import IN_SERVICE, Retired
-from postil.registry.releases.state import AdapterState
 
-log = logging.getLogger(__name__)
 BASE = "base"
 AUTO = "auto"
 NUMBER, PIN = "number", "pin"
@@ -71,6 +67,8 @@ class AdapterEntry:
     mismatches: Mapping[int, Sequence[Mismatch] | None] = field(default_factory=dict)
     # What is out of service: releases, which answer only who is pinned to them, or all of it.
     retired: Retired = IN_SERVICE
+    # What does harm and answers nobody; ``broken`` has the reasons.
+    yanked: frozenset[int] = frozenset()
     # What the engine has to hold of it, and why: read after every change of any adapter, and so worked out once.
     needs: Sequence[tuple[LoadedRelease, list[str]]] = field(init=False, compare=False, repr=False)
 
@@ -82,12 +80,15 @@ class AdapterEntry:
         """The route of one request. Raises UnknownModelError or EngineUnavailableError."""
         if self.retired.adapter:
             raise UnknownModelError(f"{self.name} is retired; {ASK_ANOTHER}", param="model")
-        if number is not None:
-            if number in self.retired.releases:
-                raise UnknownModelError(f"{self.name.release(number)} is retired; {ASK_ANOTHER}", param="model")
-            return Route(self.pick(number), NUMBER)
-        if caller.name in self.pins and not caller.admin:
-            return Route(self.pick(self.pins[caller.name]), PIN)
+        pinned = None if caller.admin else self.pins.get(caller.name)
+        if number is not None and not self._may_name(number, pinned, caller):
+            raise unknown(str(self.name.release(number)))
+        if number is not None or pinned is not None:
+            wanted = pinned if number is None else number
+            if wanted in self.yanked:
+                why = f"{self.name.release(wanted)} was taken back; ask whoever runs the gateway for another"
+                raise UnknownModelError(why, param="model")
+            return Route(self.pick(wanted), PIN if number is None else NUMBER)
         live = self.pick(None)
         canary = self._share(self.canary)
         if canary is not None and self.canary is not None:
@@ -98,6 +99,21 @@ class AdapterEntry:
         if shadow is not None and self.shadow is not None and random.random() * 100 >= self.shadow.weight:
             shadow = None
         return Route(live, STABLE, shadow=shadow)
+
+    def may_name(self, number: int, caller: Caller) -> bool:
+        """Whether this caller may ask for a release by its number."""
+        return self._may_name(number, None if caller.admin else self.pins.get(caller.name), caller)
+
+    def _may_name(self, number: int, pinned: int | None, caller: Caller) -> bool:
+        if number == pinned:
+            return True
+        if number in self.yanked or number in self.retired.releases:
+            return False
+        if number not in self.releases and number not in self.broken:
+            return False
+        if caller.has(Right.NUMBERS):
+            return True
+        return pinned is None and number in (self.live, self.canary.number if self.canary else None)
 
     def desired(self) -> dict[int, list[str]]:
         """The releases that the engine has to hold, by number, and why: what is live, tried, or pinned."""
@@ -136,7 +152,7 @@ class AdapterEntry:
             why = f": {COLLECTED}" if self.broken[wanted] == COLLECTED else " on this gateway now"
             raise EngineUnavailableError(f"{self.name.release(wanted)} cannot be served{why}")
         if wanted not in self.releases:
-            raise UnknownModelError(f"there is no release {self.name.release(wanted)}", param="model")
+            raise unknown(str(self.name.release(wanted)))
         return self.releases[wanted]
 
 
@@ -151,9 +167,10 @@ class Catalog:
         """The way to the release that answers, or None for the base.
 
         ``model`` is ``base``, a domain, ``domain/adapter``, ``domain/adapter@number``, or ``auto`` (or absent)
-        for the caller's default domain. Raises ForbiddenError, UnknownModelError or BadRequestError.
+        for the caller's default domain. Raises UnknownModelError or BadRequestError.
         """
         if model == BASE:
+            check_base(caller)
             return None
         if model is None or model == AUTO:
             if caller.default_domain is None:
@@ -163,11 +180,9 @@ class Catalog:
             model = caller.default_domain
         known = self.entries.get(model)
         name, number = (known.name, None) if known is not None else self._name(model)
-        if not caller.may_ask(name.domain) and name.domain in self.defaults:
-            raise ForbiddenError(f"this key may not use {name.domain}; ask for the right to it", param="model")
         entry = known or self.entries.get(str(name))
         if entry is None or not caller.may_ask(name.domain):
-            raise _unknown(model)
+            raise unknown(model)
         return entry.route(number, caller, user)
 
     def previous(self, release: LoadedRelease) -> LoadedRelease | None:
@@ -187,6 +202,11 @@ class Catalog:
     def with_adapter(self, entry: AdapterEntry, defaults: Mapping[str, str]) -> Catalog:
         """A new snapshot with one adapter replaced."""
         return Catalog({**self.entries, str(entry.name): entry}, dict(defaults))
+
+    def pins_of(self, caller: Caller) -> frozenset[tuple[str, int]]:
+        """The releases that a tenant is pinned to, by adapter."""
+        name = caller.name
+        return frozenset((key, entry.pins[name]) for key, entry in self.entries.items() if name in entry.pins)
 
     def domains(self, caller: Caller) -> list[str]:
         """The domains that this caller may ask and that have a default adapter in service."""
@@ -208,9 +228,9 @@ class Catalog:
             found += [
                 (str(release.ref), domain)
                 for number, release in sorted(entry.releases.items())
-                if number not in entry.retired.releases
+                if entry.may_name(number, caller)
             ]
-        return [*found, (BASE, "postil")]
+        return [*found, (BASE, "postil")] if caller.has(Right.BASE) else found
 
     def default_releases(self) -> list[LoadedRelease]:
         """The live releases of the adapters that answer for their domain."""
@@ -238,65 +258,10 @@ class Catalog:
                 return AdapterName(ref.domain, ref.adapter), ref.number
             return parse_adapter(model), None
         except NameInvalidError:
-            raise _unknown(model) from None
+            raise unknown(model) from None
 
 
-def _unknown(model: str) -> UnknownModelError:
+def unknown(model: str) -> UnknownModelError:
+    """The error for what is not there, and for what is not for this caller: they look the same."""
     message = f"the model {model[:200]!r} does not exist; GET /v1/models lists those there are"
     return UnknownModelError(message, param="model")
-
-
-def make_entry(
-    state: AdapterState, plugins: PluginManager, base: BaseModel, before: AdapterEntry | None = None
-) -> AdapterEntry:
-    """Make an adapter's releases ready. One that cannot be is told apart, and does not stop the others.
-
-    What was ready ``before`` is taken over: a release never changes.
-    """
-    loaded: dict[int, LoadedRelease] = {}
-    broken: dict[int, str] = {}
-    changed = {release.number: mismatches(release.components, plugins) for release in state.releases}
-    for release in state.releases:
-        if release.number in state.collected:
-            broken[release.number] = COLLECTED
-        elif before is not None and release.number in before.releases:
-            loaded[release.number] = before.releases[release.number]
-        elif release.base_revision != base.revision:
-            broken[release.number] = f"made for another base ({release.base_id}, {release.base_revision[:19]})"
-        else:
-            try:
-                loaded[release.number] = load_release(release_spec(release), plugins)
-                _warn(loaded[release.number], changed[release.number])
-            except PolicyError as error:
-                broken[release.number] = str(error)
-                _tell_broken(state.name.release(release.number), str(error), before)
-    shares = {which: _share(state, which) for which in (CANARY, SHADOW)}
-    return AdapterEntry(
-        state.name,
-        loaded,
-        broken,
-        state.live,
-        state.previous,
-        shares[CANARY],
-        shares[SHADOW],
-        state.pins,
-        state.promoted,
-        changed,
-        state.retired,
-    )
-
-
-def _tell_broken(ref: ReleaseRef, reason: str, before: AdapterEntry | None) -> None:
-    """Log a release that cannot be served, once."""
-    if before is None or before.broken.get(ref.number) != reason:
-        log.error("%s is not served: %s", ref, reason)
-
-
-def _warn(release: LoadedRelease, found: Sequence[Mismatch] | None) -> None:
-    for mismatch in found or ():
-        log.warning("%s is served with another plugin than it was published with: %s", release.ref, mismatch)
-
-
-def _share(state: AdapterState, which: str) -> TrafficShare | None:
-    channel = state.channels.get(which)
-    return TrafficShare(channel.number, channel.weight) if channel and channel.number else None

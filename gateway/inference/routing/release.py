@@ -44,6 +44,14 @@ class LoadedRelease:
     constraint: Mapping[str, Any] | None
     needs_tokens: bool
     spec: ReleaseSpec | None = field(default=None, compare=False, repr=False)
+    # The domain whose policy falls back on this release of another one.
+    borrower: str | None = field(default=None, compare=False)
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The domains that must be allowed to have the weights loaded: its own, and that which borrows it."""
+        own = self.ref.domain
+        return (own,) if self.borrower in (None, own) else (own, self.borrower)
 
 
 class StoredRelease(Protocol):

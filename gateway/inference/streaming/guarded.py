@@ -15,6 +15,7 @@ from postil.gateway.inference.formats import FORMATS
 from postil.gateway.inference.formats.base import Part
 from postil.gateway.inference.formats.events import ChoiceDelta, Event, read_event
 from postil.gateway.inference.guardrails.choice import HeldChoice
+from postil.gateway.inference.guardrails.client_caused import is_client_caused
 from postil.gateway.inference.guardrails.enforcer import Enforcer
 from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.request import CompletionRequest
@@ -47,8 +48,7 @@ async def streamed(
         problem = _problem(record, error)
         record.engine_error = isinstance(problem, EngineUnavailableError)
         last = error_event(problem)
-    record.failed_validation |= stream.acted
-    record.fell_back |= stream.acted
+    _judge(record, acted=stream.acted)
     _kept(record, last)
     record.finish()
     yield last
@@ -56,6 +56,12 @@ async def streamed(
         with suppress(GatewayError):
             async for _ in chunks:
                 pass
+
+
+def _judge(record: RequestRecord, *, acted: bool) -> None:
+    if acted:
+        record.fail_validation(client_caused=is_client_caused(record.request, record.route.release, None))
+        record.fell_back = True
 
 
 def _kept(record: RequestRecord, out: bytes) -> bytes:

@@ -1,8 +1,8 @@
 """The process in which a domain's installed plugins run: ``python -m postil.gateway.plugin_host.child.main``.
 
 It hears in its main thread and works in others, so it can be asked as long as no plugin keeps the interpreter to
-itself. It ends when the gateway does. Started by ``spawn`` with the domain's name, the descriptor of its socket and the
-gateway's process id.
+itself. It ends when the gateway does. Started by ``spawn`` with the domain's name, the descriptor of its socket, the
+gateway's process id, and how many bytes it may take.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import threading
 
 from postil.gateway.plugin_host import protocol as wire
 from postil.gateway.plugin_host.child.dispatcher import Dispatcher
-from postil.plugins.child_process import end_with, keep_log_short
+from postil.plugins.child_process import bound_memory, confine, end_with, keep_log_short
 
 _SWITCH_SECONDS = 0.001
 
@@ -52,8 +52,10 @@ class Channel:
 
 def main(arguments: list[str]) -> None:
     """Handle messages until the gateway ends."""
-    _, channel_number, gateway = arguments
+    _, channel_number, gateway, memory = arguments
     end_with(int(gateway))
+    bound_memory(int(memory))
+    confine()
     faulthandler.enable()
     # A plugin that computes gives way to its neighbours within a millisecond.
     sys.setswitchinterval(_SWITCH_SECONDS)

@@ -13,7 +13,9 @@ import uvloop
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from postil.gateway.api.key_connections import KeyConnections
 from postil.gateway.api.openai.completions import CompletionsShortcut
+from postil.gateway.server.own_process import keep_to_itself
 from postil.gateway.server.shutdown import Server, configured
 from postil.gateway.server.sockets import share
 from postil.gateway.server.workers.client import PrimaryClient
@@ -29,6 +31,7 @@ def main(descriptor: int) -> int:
     """Serve until the primary says stop or disconnects; return the exit status."""
     os.set_inheritable(descriptor, False)
     log_to(Terminal(stderr=True))
+    keep_to_itself()
     return uvloop.run(_work(socket.socket(fileno=descriptor)))
 
 
@@ -79,7 +82,8 @@ def _application(worker: Worker, forward: Forward) -> ASGIApp:
         await forward.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    return CompletionsShortcut(worker.parts(), others)
+    app = CompletionsShortcut(worker.parts(), others)
+    return KeyConnections(app, lambda: worker.directory, worker.settings.tenant_connections)
 
 
 if __name__ == "__main__":

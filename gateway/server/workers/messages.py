@@ -20,14 +20,15 @@ class Message(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class AcquireLease(Message, frozen=True, tag=1):
-    """Ask for an engine lease; ``weights`` are engine name, artifact, domain, adapter and number.
+    """Ask for an engine lease; ``weights`` are engine name, artifact, domain, adapter, number and the domains
+    that must be allowed to have them loaded.
 
     ``cost`` is the number of sequences that the request generates at the same time.
     """
 
     id: int
     tenant: str
-    weights: tuple[str, str, str, str, int] | None
+    weights: tuple[str, str, str, str, int, tuple[str, ...]] | None
     cost: Annotated[int, msgspec.Meta(ge=1)]
     deadline: float | None
     retry: bool
@@ -100,6 +101,7 @@ class RequestStarted(Message, frozen=True, tag=12):
     domain: str
     adapter: str
     number: int
+    tenant: str
 
 
 class RequestFinished(Message, frozen=True, tag=13):
@@ -111,6 +113,7 @@ class RequestFinished(Message, frozen=True, tag=13):
     fell_back: bool
     seconds: float
     outcome: str
+    client_caused: bool
 
 
 class OpenReview(Message, frozen=True, tag=14):
@@ -148,6 +151,14 @@ class Ack(Message, frozen=True, tag=17):
     number: int
 
 
+class CompileGrammar(Message, frozen=True, tag=19):
+    """Ask to have a grammar compiled for a tenant, by its digest."""
+
+    id: int
+    tenant: str
+    grammar: str
+
+
 WorkerMessage = (
     AcquireLease
     | ReleaseLease
@@ -166,6 +177,7 @@ WorkerMessage = (
     | ShadowAgreement
     | Denied
     | Ack
+    | CompileGrammar
 )
 
 
@@ -177,7 +189,7 @@ class LeaseGranted(Message, frozen=True, tag=1):
 
 
 class Admitted(Message, frozen=True, tag=2):
-    """The request is admitted; these headers belong in its response."""
+    """The request, or its grammar, is admitted; these headers belong in its response."""
 
     id: int
     headers: Mapping[str, str]

@@ -91,15 +91,21 @@ class Forward:
 
 
 def believing(app: ASGIApp) -> ASGIApp:
-    """Wrap the primary's application: the client's address is the one that the worker reports."""
+    """Wrap the primary's application: the client's address is the one that the worker reports at the private socket."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == ScopeType.HTTP:
+        if scope["type"] == ScopeType.HTTP and not _has_port(scope):
             host = next((value for name, value in scope["headers"] if name == CLIENT), b"")
             scope["client"] = (host.decode("latin-1"), 0)
         await app(scope, receive, send)
 
     return answer
+
+
+def _has_port(scope: Scope) -> bool:
+    """Whether a request came to a port, such as the admin API's, where anybody can send any header."""
+    server = scope.get("server")
+    return server is not None and server[1] is not None
 
 
 def in_force(pool: Workers, app: ASGIApp) -> ASGIApp:

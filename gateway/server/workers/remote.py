@@ -44,7 +44,7 @@ class RemoteLeases:
         wanted = None
         if weights is not None:
             ref = weights.ref
-            wanted = (weights.engine_name, weights.artifact, ref.domain, ref.adapter, ref.number)
+            wanted = (weights.engine_name, weights.artifact, ref.domain, ref.adapter, ref.number, weights.domains)
         number = self._link.number()
         return RemoteLease(self._link, number, said.AcquireLease(number, tenant, wanted, cost, deadline, retry))
 
@@ -109,6 +109,13 @@ class RemoteLimits:
         assert isinstance(reply, said.Admitted), "nothing else answers that"
         self._let_in.setdefault(quota.tenant, []).append(number)
         return reply.headers
+
+    async def compile(self, tenant: str, grammar: str) -> None:
+        """Have a grammar counted; see ``GrammarBudget.take``."""
+        number = self._link.number()
+        reply = await self._link.request(number, said.CompileGrammar(number, tenant, grammar))
+        if isinstance(reply, said.Rejected):
+            raise refusal_error(reply)
 
     def left(self, quota: Quota | None) -> None:
         """Report that an admitted request has ended."""

@@ -18,6 +18,7 @@ from postil.gateway.inference.record import RequestOutcome
 from postil.gateway.inference.shadow import Shadows
 from postil.gateway.ipc import Frames
 from postil.gateway.server.workers import messages as said
+from postil.gateway.server.workers.reported import PendingRequest, Seen
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempt, DeniedSink
 from postil.gateway.tenancy.quota import Quota
@@ -28,29 +29,6 @@ from postil.registry.policy.policy import ReviewRules
 from postil.registry.reviews.reviews import ReviewRequest
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class PendingRequest:
-    """The adapter that a worker's request is for."""
-
-    engine_name: str
-    artifact: str
-    ref: ReleaseRef
-
-
-@dataclass(slots=True)
-class Seen:
-    """A worker's request, as the analysis sees it."""
-
-    reason: str
-    ref: ReleaseRef
-    arrival: Any = None
-    failed_validation: bool = False
-    engine_error: bool = False
-    fell_back: bool = False
-    seconds: float = 0.0
-    outcome: RequestOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +84,7 @@ class WorkerSession(asyncio.Protocol):
             said.ShadowAgreement: self._agreed,
             said.Denied: self._denied,
             said.Ack: self._knows,
+            said.CompileGrammar: self._compile,
         }
 
     @property
@@ -164,8 +143,8 @@ class WorkerSession(asyncio.Protocol):
     def _take(self, word: said.AcquireLease) -> None:
         weights = None
         if word.weights is not None:
-            name, artifact, domain, adapter, number = word.weights
-            weights = PendingRequest(name, artifact, ReleaseRef(domain, adapter, number))
+            name, artifact, domain, adapter, number, domains = word.weights
+            weights = PendingRequest(name, artifact, ReleaseRef(domain, adapter, number), domains)
         try:
             self._parts.engine.ready()  # Raises if the engine is not ready: then there is nothing to wait for.
             lease = self._parts.leases.lease(word.tenant, weights, word.cost, deadline=word.deadline, retry=word.retry)
@@ -216,6 +195,14 @@ class WorkerSession(asyncio.Protocol):
         self._let_in[word.id] = quota
         self._say(said.Admitted(word.id, headers))
 
+    def _compile(self, word: said.CompileGrammar) -> None:
+        try:
+            self._parts.limits.grammars.take(word.tenant, word.grammar)
+        except GatewayError as error:
+            self._refuse(word.id, error, 0.0)
+            return
+        self._say(said.Admitted(word.id, {}))
+
     def _left(self, word: said.RequestLeft) -> None:
         if word.id in self._let_in:
             self._parts.limits.left(self._let_in.pop(word.id))
@@ -245,13 +232,14 @@ class WorkerSession(asyncio.Protocol):
             pass  # A new engine has no adapters to lose.
 
     def _came(self, word: said.RequestStarted) -> None:
-        seen = self._seen[word.id] = Seen(word.reason, ReleaseRef(word.domain, word.adapter, word.number))
+        seen = self._seen[word.id] = Seen(word.reason, _ref(word), word.tenant)
         self._parts.monitor.started(seen)
 
     def _ended(self, word: said.RequestFinished) -> None:
         seen = self._seen.pop(word.id)
         seen.failed_validation, seen.engine_error = word.failed_validation, word.engine_error
         seen.fell_back, seen.seconds, seen.outcome = word.fell_back, word.seconds, RequestOutcome(word.outcome)
+        seen.client_caused = word.client_caused
         self._parts.monitor.finished(seen)
 
     def _keep(self, word: said.OpenReview) -> None:
@@ -286,6 +274,10 @@ class WorkerSession(asyncio.Protocol):
     def _say(self, reply: said.PrimaryMessage) -> None:
         if not self.gone:
             self._transport.write(said.packet(reply))
+
+
+def _ref(word: said.RequestStarted) -> ReleaseRef:
+    return ReleaseRef(word.domain, word.adapter, word.number)
 
 
 def _opening(sent: bytes) -> tuple[ReviewRequest, ReviewRules]:

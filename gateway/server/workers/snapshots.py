@@ -28,6 +28,7 @@ class EntrySnapshot:
     pins: Mapping[str, int]
     promoted: bool
     retired: Retired
+    yanked: frozenset[int]
 
 
 def snapshot(entry: AdapterEntry, known: frozenset[int] = frozenset()) -> EntrySnapshot:
@@ -45,6 +46,7 @@ def snapshot(entry: AdapterEntry, known: frozenset[int] = frozenset()) -> EntryS
         entry.pins,
         entry.promoted,
         entry.retired,
+        entry.yanked,
     )
 
 
@@ -71,6 +73,7 @@ def restored(taken: EntrySnapshot, plugins: PluginManager, before: AdapterEntry 
         taken.pins,
         taken.promoted,
         retired=taken.retired,
+        yanked=taken.yanked,
     )
 
 

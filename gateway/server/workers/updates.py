@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from postil.gateway.settings import Settings
+from postil.gateway.settings.read import FROM_FILES
 from postil.plugins.manager import Found
 
 START, SERVE, ADAPTERS, CALLERS, ENGINE, DRAINING, END, LOOK = (
@@ -44,7 +45,13 @@ def without_secrets(settings: Settings) -> Settings:
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for a worker: of postil's variables, only those for plugins."""
+    """Return the environment for a worker: of postil's variables, only those for plugins.
+
+    And the names of files with secrets: no plugin may read those.
+    """
+    files = {f"POSTIL_{name.upper()}_FILE" for name in FROM_FILES}
     return {
-        name: text for name, text in given.items() if name.startswith(_OF_PLUGINS) or not name.startswith("POSTIL_")
+        name: text
+        for name, text in given.items()
+        if name.startswith(_OF_PLUGINS) or not name.startswith("POSTIL_") or name in files
     }

@@ -16,14 +16,18 @@ from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.supervisor import Phase
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference.context import InferenceContext
+from postil.gateway.inference.cost import CostLimits
+from postil.gateway.inference.grammars import GrammarGate
 from postil.gateway.inference.label_prefill import LabelPrefixes
 from postil.gateway.inference.metering import UsageMeter
 from postil.gateway.inference.pipeline import answered
+from postil.gateway.inference.policy_trial import PolicyTrials
 from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
-from postil.gateway.plugin_host.host import PluginHost
+from postil.gateway.plugin_host.host import PluginHost, process_bounds
+from postil.gateway.plugin_host.sandbox import sandbox_of
 from postil.gateway.server.workers.client import PrimaryClient
 from postil.gateway.server.workers.messages import Ack, EngineUnhealthy, RequestFinished, RequestStarted, Update
 from postil.gateway.server.workers.remote import (
@@ -55,7 +59,8 @@ class RemoteAnalysis:
         if record.reason in _WATCHED:
             ref = record.ref
             record.arrival = self._link.number()
-            self._link.send(RequestStarted(record.arrival, record.reason, ref.domain, ref.adapter, ref.number))
+            which = (record.reason, ref.domain, ref.adapter, ref.number, record.tenant)
+            self._link.send(RequestStarted(record.arrival, *which))
 
     def finished(self, record: RequestRecord) -> None:
         """Report that a request to a release has ended or failed."""
@@ -69,6 +74,7 @@ class RemoteAnalysis:
                 record.fell_back,
                 record.seconds,
                 record.outcome.value,
+                record.client_caused,
             )
         )
 
@@ -83,15 +89,18 @@ class Worker:
             start.engine,
             timeout_seconds=self.settings.engine_timeout_seconds,
             api_key=self.settings.engine_key,
+            ca_file=self.settings.ca_file,
         )
         self.client.activity = RemoteActivity(link)
         self.client.on_unhealthy = lambda: link.send(EngineUnhealthy())
         logs = self.settings.home / "logs"
-        self._plugins = PluginManager(folder=self.settings.plugins_dir, logs=logs, found=start.plugins)
+        self._plugins = PluginManager(
+            folder=self.settings.plugins_dir, logs=logs, sandbox=sandbox_of(self.settings), found=start.plugins
+        )
         self._link = link
-        self._plugin_host = PluginHost(self._plugins, logs)
+        self._plugin_host = PluginHost(self._plugins, logs, process_bounds(self.settings, self.settings.workers))
         self._catalog = CatalogHolder()
-        self._directory: Directory
+        self.directory: Directory
         self._label_prefixes = LabelPrefixes()
         self._limits = RemoteLimits(link)
         self._meter = UsageMeter(self._limits, self._limits)
@@ -105,6 +114,8 @@ class Worker:
             self._meter,
             RemoteLeases(link, self._engine),
             RemoteReviews(link),
+            PolicyTrials(),
+            GrammarGate(self._limits),
         )
         self._shadows = Shadows(partial(answered, plain.for_shadows()), agreed(link, asyncio.get_running_loop()))
         self._context = replace(plain, observers=(RemoteAnalysis(link), self._shadows))
@@ -112,12 +123,12 @@ class Worker:
     def parts(self) -> CompletionParts:
         """Return the parts that the two completion endpoints need."""
         settings = self.settings
-        limits = (settings.body_limit_mib << 20, settings.max_sequences)
+        limits = (settings.body_limit_mib << 20, CostLimits.of(settings))
         return CompletionParts(self._context, self, RemoteDenied(self._link), self._limits, self.traffic, *limits)
 
     def identify(self, authorization: str | None) -> Caller:
         """Return the caller; see ``Directory.identify``."""
-        return self._directory.identify(authorization)
+        return self.directory.identify(authorization)
 
     async def hear(self, update: Update) -> None:
         """Apply an update and acknowledge it."""
@@ -125,7 +136,7 @@ class Worker:
         if update.what == ADAPTERS:
             await self._take_over(*content)
         elif update.what == CALLERS:
-            self._directory = content
+            self.directory = content
         elif update.what == ENGINE:
             await self._engine_is(content)
         elif update.what == DRAINING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,12 +19,15 @@ from huggingface_hub.errors import (
 from postil.registry.artifacts.hub.ref import HubRef
 from postil.registry.errors import HubError, RegistryError, SourceError
 
+log = logging.getLogger(__name__)
+
 
 @contextmanager
-def translated(ref: HubRef, endpoint: str, *, place: str = "") -> Iterator[None]:
+def translated(ref: HubRef, endpoint: str, *, place: str = "", alike: bool = False) -> Iterator[None]:
     """Map errors of the hub's client to SourceError (the user can fix it) or HubError (the hub is at fault).
 
-    ``place`` says where the client's settings are, as in ``set HF_TOKEN where the gateway runs``.
+    ``place`` says where the client's settings are, as in ``set HF_TOKEN where the gateway runs``. With ``alike``, the
+    error for what is not there is that for what is private: whoever asks need not be who has the token.
     """
     try:
         yield
@@ -32,7 +36,14 @@ def translated(ref: HubRef, endpoint: str, *, place: str = "") -> Iterator[None]
     except OfflineModeIsEnabled as error:
         raise SourceError(f"{ref} was not reached, because HF_HUB_OFFLINE is set; unset it{place}") from error
     except HfHubHTTPError as error:
-        raise _refusal(ref, endpoint, error, place) from error
+        refusal = _refusal(ref, endpoint, error, place)
+        if alike and isinstance(refusal, SourceError):
+            log.warning("a publish from a hub was refused: %s", refusal)
+            refusal = SourceError(
+                f"{ref} cannot be fetched: it is not there, or not for this gateway; check the name, or ask an admin to"
+                " allow the source with `postil domains sources`"
+            )
+        raise refusal from error
     except httpx2.HTTPError as error:
         raise HubError(
             f"{ref} was not reached: {endpoint} does not answer ({_short(error)});"

@@ -37,22 +37,24 @@ class Patience:
     stop: threading.Event
 
 
-def connect() -> HfApi:
-    """Return a client of the hub at HF_ENDPOINT, with the token from HF_TOKEN or `hf auth login`."""
+def connect(*, anonymous: bool = False) -> HfApi:
+    """Return a client of the hub at HF_ENDPOINT, with the token from HF_TOKEN or `hf auth login`, or without one."""
     from huggingface_hub import HfApi
 
-    return HfApi(endpoint=os.environ.get("HF_ENDPOINT", "").rstrip("/") or None, library_name="postil")
+    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
+    return HfApi(endpoint=endpoint, token=False if anonymous else None, library_name="postil")
 
 
-def fetch(ref: HubRef, folder: Path, patience: Patience) -> HubRef:
+def fetch(ref: HubRef, folder: Path, patience: Patience, *, anonymous: bool = False) -> HubRef:
     """Download an adapter's files into ``folder``; return their exact origin with the commit.
 
-    The hub's cache is neither read nor written. Raises SourceError or HubError.
+    ``anonymous`` fetches what everybody may, without the gateway's token. The hub's cache is neither read nor written.
+    Raises SourceError or HubError.
     """
     from postil.registry.artifacts.hub.errors import translated
 
-    api = connect()
-    with translated(ref, api.endpoint, place=_HERE):
+    api = connect(anonymous=anonymous)
+    with translated(ref, api.endpoint, place=_HERE, alike=True):
         info = api.model_info(ref.repo, revision=ref.revision, files_metadata=True, timeout=_SILENCE_SECONDS)
         if not COMMIT.fullmatch(info.sha or ""):
             raise HubError(f"{api.endpoint} names no commit of {ref}; check HF_ENDPOINT{_HERE}")
@@ -115,7 +117,7 @@ class _Download:
         from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
         url = hf_hub_url(self._ref.repo, name, revision=self._ref.revision, endpoint=self._api.endpoint)
-        headers = {**build_hf_headers(library_name="postil"), "Accept-Encoding": "identity"}
+        headers = {**build_hf_headers(token=self._api.token, library_name="postil"), "Accept-Encoding": "identity"}
         with get_session().stream("GET", url, headers=headers, timeout=_SILENCE_SECONDS) as response:
             if response.is_error:
                 response.read()  # Keep the error's own message.

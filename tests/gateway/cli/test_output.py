@@ -60,6 +60,15 @@ COMMANDS: dict[str, list[str]] = {
     "reviews edit": ["12345678", "yes"],
     "reviews reject": ["12345678"],
     "data export": ["--adapter", NAME],
+    "yank": [RELEASE, "--reason", "harmful"],
+    "unyank": [RELEASE],
+    "evidence": [RELEASE],
+    "domains freeze": ["legal", "--reason", "an incident"],
+    "domains unfreeze": ["legal"],
+    "domains sources": ["legal", "--none"],
+    "tenants refuse": ["firm", "--reason", "an incident"],
+    "tenants admit": ["firm"],
+    "tenants rights": ["firm"],
     "webhooks list": [],
     "webhooks add": ["decisions", "https://host/path", "--domain", "legal"],
     "webhooks rotate": ["decisions"],
@@ -164,8 +173,9 @@ async def test_no_command_gives_the_terminal_orders_of_others(
                     silent.add(name)
     # Figures and the user's own words are all that these say.
     assert silent <= {
-        "export", "promote", "rollback", "canary", "shadow", "pin", "webhooks remove", "webhooks test",
-        "unpin", "tenants remove", "releases retire",
+        "export", "promote", "rollback", "canary", "shadow", "pin", "webhooks remove", "webhooks test", "yank",
+        "unyank", "evidence", "domains freeze", "domains unfreeze", "domains sources", "tenants refuse",
+        "tenants admit", "tenants rights", "audit head", "unpin", "tenants remove", "releases retire",
         "releases restore", "adapters retire", "adapters restore", "audit verify", "reviews assign", "reviews approve",
         "reviews reject", "gc", "domains set-default", "tenants limit", "domains require-signature", "agreement",
     }  # fmt: skip

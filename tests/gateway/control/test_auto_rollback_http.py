@@ -46,6 +46,8 @@ async def test_a_bad_canary_is_gone_by_itself_and_the_log_says_why(house: House,
     assert f"{finding['candidate_failures']} of {finding['candidate_total']} against 0 of" in event["reason"]
     assert (await house.admin("GET", "/api/v1/audit")).json()["first_break"] is None
     assert (await house.admin("GET", "/api/v1/status")).json()["comparisons"] == []
+    yank = {row["number"]: row["yanked"] for row in (await state(house))["releases"]}[2]
+    assert (yank["actor"], yank["reason"]) == ("postil", event["reason"])
 
 
 async def test_a_fresh_stable_that_is_bad_goes_back_to_its_predecessor(house: House, clinic: str) -> None:
@@ -193,4 +195,4 @@ async def test_a_bad_canary_under_many_requests_at_once_fails_none_of_them(house
     assert set(answered) == {"healthcare/triage@1", "healthcare/triage@2"}
     await until(lambda: served(house) == (1, None))
     ends = [event for event in (await state(house))["events"] if event["actor"] == "postil"]
-    assert [event["action"] for event in ends] == ["canary-end"]
+    assert [event["action"] for event in ends] == ["yank", "canary-end"]

@@ -28,7 +28,7 @@ fallback: [{name: ask_again, config: {instruction: One of the labels}}]
 @asynccontextmanager
 async def house_of(folder: Path, at: At, **settings: Any) -> AsyncIterator[tuple[House, str, str]]:
     """A gateway with two live adapters, and the keys of a tenant for each."""
-    async with running_house(folder, *at, **settings) as house:
+    async with running_house(folder, *at, **{"tenant_connections": 1024, **settings}) as house:
         await house.publish("healthcare/triage", FREE_TEXT, seed=1)
         await house.publish("finance/intent", FREE_TEXT, seed=2)
         clinic, bank = await house.tenant("clinic", "healthcare"), await house.tenant("bank", "finance")

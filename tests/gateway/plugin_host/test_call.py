@@ -11,7 +11,9 @@ import pytest
 
 from postil.gateway.plugin_host.call import Pending, call, result_of
 from postil.gateway.plugin_host.ports import DidNotRunError
+from postil.plugins import Completion
 from postil.plugins.contract import Component
+from postil.plugins.cost import Cost
 from postil.plugins.installed import SetUp, Source, info_of, stand_in
 from tests.plugins import broken
 
@@ -23,6 +25,14 @@ class Elsewhere:
         """See ``Isolation``."""
         return arguments
 
+    async def check(self, *arguments: Any) -> Any:
+        """See ``Isolation``."""
+        return ("checked", *arguments)
+
+    async def in_thread(self, function: Any, arguments: tuple[Any, ...]) -> Any:
+        """See ``Isolation``."""
+        return await asyncio.to_thread(function, *arguments)
+
 
 class Various(Component):
     """Every way for a method to be and to end."""
@@ -32,6 +42,10 @@ class Various(Component):
     def thread(self) -> str:
         """A plain one."""
         return threading.current_thread().name
+
+    def thread_of(self, completion: Completion) -> str:
+        """One that is given a text."""
+        return self.thread()
 
     async def awaited(self, seconds: float) -> float:
         """Takes so long."""
@@ -49,6 +63,12 @@ class Various(Component):
     def refuse(self) -> None:
         """Says itself why it did not run."""
         raise DidNotRunError("was not in the mood")
+
+
+class Blocking(Various):
+    """May keep the loop waiting."""
+
+    blocking = True
 
 
 def begun(method: str, *arguments: Any, seconds: float = 20.0, threaded: bool = False) -> Any:
@@ -72,6 +92,21 @@ async def test_one_that_may_take_its_time_gets_a_thread() -> None:
     pending = begun("thread", threaded=True)
     assert isinstance(pending, Pending)
     assert await pending.result() != threading.current_thread().name
+
+
+@pytest.mark.parametrize(("characters", "elsewhere"), [(100, False), (1000, True)])
+async def test_what_may_take_long_by_its_cost_is_called_outside_the_gateway(characters: int, elsewhere: bool) -> None:
+    component = Various(None)
+    component.cost = Cost(ascii=10)
+    found = call(Elsewhere(), "legal", component, "thread_of", (Completion("a" * characters),), 2.0)
+    assert isinstance(found, Pending) == elsewhere
+    said = await result_of(found)
+    assert (said[0] == "checked") if elsewhere else (said == threading.current_thread().name)
+
+
+async def test_what_blocks_is_called_outside_the_gateway_however_short_the_text() -> None:
+    said = await result_of(call(Elsewhere(), "legal", Blocking(None), "thread", (), 2.0))
+    assert said[0] == "checked"
 
 
 async def test_a_coroutine_is_waited_for_until_its_deadline() -> None:

@@ -126,7 +126,7 @@ async def test_a_process_that_does_not_stay_up_is_not_started_all_the_time(tmp_p
 
     def spawn_in_vain() -> Spawned:
         next(starts)
-        spawned = spawn("legal", tmp_path)
+        spawned = spawn("legal", tmp_path, 1 << 30)
         spawned.process.kill()
         return spawned
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -251,7 +252,7 @@ async def test_what_is_not_http_or_could_be_read_in_two_ways_is_refused(raw: byt
 
 async def test_under_api_it_is_refused_as_problem_details() -> None:
     async with at(App()) as port:
-        head = b"POST /api/v1/tenants HTTP/1.1\r\ncontent-length: 5\r\n\r\n"
+        head = b"POST /api/v1/tenants HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\n"
         status, headers, body = told(await sent(port, head))
     assert (status, headers["content-type"]) == (408, "application/problem+json")
     assert (body["status"], body["title"]) == (408, "invalid request error")
@@ -265,7 +266,25 @@ async def test_an_address_that_is_none_is_refused(head: bytes) -> None:
 
 
 async def test_another_protocol_is_not_taken_up() -> None:
-    upgrade = b"GET /v1/models HTTP/1.1\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
+    upgrade = b"GET /v1/models HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
     async with at(App(), HttpLimits()) as port:
         status, headers, _ = told(await sent(port, upgrade))
     assert (status, headers["connection"]) == (200, "close")
+
+
+async def test_an_answer_of_which_a_little_is_always_taken_is_not_cut() -> None:
+    app = App()
+    async with at(app, replace(QUICK, stall_seconds=0.5)) as port:
+        sock, loop = socket.socket(), asyncio.get_running_loop()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setblocking(False)
+        await loop.sock_connect(sock, ("127.0.0.1", port))
+        await loop.sock_sendall(sock, b"GET /large HTTP/1.1\r\nhost: a\r\n\r\n")
+        size, began = 0, loop.time()
+        while loop.time() - began < 2.5:
+            chunk = await loop.sock_recv(sock, 2048)
+            assert chunk, "it was cut"
+            size += len(chunk)
+            await asyncio.sleep(0.05)
+        assert size / 5 < QUICK.stall_bytes, "so little in each period that it would have been cut by an amount"
+        sock.close()

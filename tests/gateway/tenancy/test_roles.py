@@ -40,7 +40,14 @@ ROUTES = {
     ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/restore"): Permission.PUBLISH,
     ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/releases/{number:int}/retire"): Permission.PUBLISH,
     ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/releases/{number:int}/restore"): Permission.PUBLISH,
+    ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/releases/{number:int}/yank"): Permission.PUBLISH,
+    ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/releases/{number:int}/unyank"): Permission.PUBLISH,
     ("PUT", "/api/v1/domains/{domain:str}/default"): Permission.PUBLISH,
+    ("POST", "/api/v1/domains/{domain:str}/freeze"): Permission.ADMINISTER,
+    ("POST", "/api/v1/domains/{domain:str}/unfreeze"): Permission.ADMINISTER,
+    ("PUT", "/api/v1/domains/{domain:str}/sources"): Permission.ADMINISTER,
+    ("POST", "/api/v1/tenants/{name:str}/refuse"): Permission.ADMINISTER,
+    ("POST", "/api/v1/tenants/{name:str}/admit"): Permission.ADMINISTER,
     ("PUT", "/api/v1/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}"): Permission.ADMINISTER,
     ("DELETE", "/api/v1/adapters/{domain:str}/{adapter:str}/pins/{tenant:str}"): Permission.ADMINISTER,
     ("GET", "/api/v1/adapters/{domain:str}/{adapter:str}/examples"): Permission.REVIEW,
@@ -52,6 +59,7 @@ ROUTES = {
     ("POST", "/api/v1/reviews/{review_id:str}/reject"): Permission.REVIEW,
     ("GET", "/api/v1/events"): Permission.SEE,
     ("GET", "/api/v1/audit"): Permission.AUDIT,
+    ("GET", "/api/v1/denied-attempts"): Permission.AUDIT,
     ("GET", "/api/v1/live"): Permission.SEE,
     ("GET", "/api/v1/diff"): Permission.SEE,
     ("GET", "/api/v1/policy-schema"): Permission.LOOK,
@@ -66,6 +74,8 @@ ROUTES = {
     ("DELETE", "/api/v1/keys/{key_id:str}"): Permission.ADMINISTER,
     ("GET", "/api/v1/tenants/{name:str}/limits"): Permission.SEE_KEYS,
     ("PUT", "/api/v1/tenants/{name:str}/limits"): Permission.ADMINISTER,
+    ("GET", "/api/v1/tenants/{name:str}/rights"): Permission.SEE_KEYS,
+    ("PATCH", "/api/v1/tenants/{name:str}/rights"): Permission.ADMINISTER,
     ("GET", "/api/v1/usage"): Permission.SEE_USAGE,
     ("GET", "/api/v1/domains"): Permission.SEE_KEYS,
     ("PUT", "/api/v1/domains/{domain:str}/signing-keys"): Permission.ADMINISTER,
@@ -220,7 +230,7 @@ async def test_a_publisher_does_all_of_its_work_in_its_own_name(both: House) -> 
     assert (await ann.ask("GET", f"{HEALTH}/releases/1/artifact")).status_code == 200
     events = (await both.admin("GET", HEALTH)).json()["events"]
     mine = [event["action"] for event in events if event["actor"] == "ann"]
-    assert mine == ["shadow", "shadow-end", "canary", "canary-end", "promote", "rollback"]
+    assert mine == ["shadow", "shadow-end", "canary", "canary-end", "promote", "rollback", "export"]
     assert not [event for event in events if event["actor"] == "the boss"]
 
 

@@ -137,7 +137,7 @@ def test_a_format_is_asked_of_texts_alone(format_: str) -> None:
     assert not judge('"3"', {"format": format_}).ok
 
 
-def test_it_has_a_thread_of_its_own() -> None:
+def test_it_runs_outside_the_gateway() -> None:
     assert JsonSchema.blocking
 
 
@@ -167,3 +167,75 @@ def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, obje
 def test_data_in_a_schema_is_no_rule() -> None:
     schema = {"const": {"$ref": "#/gone", "pattern": "("}, "properties": {"pattern": {}, "$ref": {}}}
     assert not judge("{}", schema).ok
+
+
+@pytest.mark.parametrize("name", ["default", "enum", "const", "examples", "properties", "not"])
+@pytest.mark.parametrize("place", ["properties", "$defs", "patternProperties", "dependentSchemas"])
+def test_a_property_named_like_a_keyword_is_a_schema_as_any_other(name: str, place: str) -> None:
+    for inner, sentence in (
+        ({"pattern": "(?=a)"}, "is no pattern of RE2"),
+        ({"$ref": "#/$defs/gone"}, "leads to nothing in the schema"),
+        ({"unevaluatedProperties": False}, "unevaluatedProperties is not taken"),
+    ):
+        with pytest.raises(ConfigError, match=sentence):
+            judge("{}", {place: {name: inner}})
+
+
+def test_what_only_a_reference_leads_to_is_a_schema_too() -> None:
+    with pytest.raises(ConfigError, match="is no pattern of RE2"):
+        judge("{}", {"properties": {"a": {"$ref": "#/other/place"}}, "other": {"place": {"pattern": "(?=a)"}}})
+
+
+def tower(height: int) -> dict[str, Any]:
+    """A schema that compares one value with twice as many parts on each of its levels."""
+    levels = {
+        f"level{number}": {"anyOf": [{"$ref": f"#/$defs/level{number - 1}"}] * 2} for number in range(1, height + 1)
+    }
+    return {"$ref": f"#/$defs/level{height}", "$defs": {"level0": {"type": "string"}, **levels}}
+
+
+def test_alternatives_that_double_forty_times_are_refused_at_once() -> None:
+    started = time.process_time()
+    with pytest.raises(ConfigError, match="more than 10000 comparisons for one value"):
+        judge("1", tower(40))
+    assert time.process_time() - started < 2
+    assert not judge("1", tower(8)).ok
+
+
+def test_alternatives_keep_nothing_of_what_was_wrong_with_each() -> None:
+    reason = judge("[1]", {"anyOf": [{"type": "string"}, {"items": {"type": "string"}}]}).reason
+    assert reason.startswith("at $: `anyOf: ")
+
+
+@pytest.mark.parametrize(("text", "fits"), [("1", True), ('"a"', False), ("1.5", False)])
+def test_one_of_several_fits_where_exactly_one_does(text: str, fits: bool) -> None:
+    assert judge(text, {"oneOf": [{"type": "integer"}, {"type": "boolean"}]}).ok == fits
+    assert not judge(text, {"oneOf": [{"type": ["integer", "string"]}, {"type": ["integer", "string"]}]}).ok
+
+
+@pytest.mark.parametrize(
+    ("text", "unique"),
+    [
+        ("[1, 2]", True),
+        ("[1, 1.0]", False),
+        ("[1, true, 0, false, null]", True),
+        ('[{"a": 1, "b": [2]}, {"b": [2.0], "a": 1}]', False),
+        ('["a", ["a"]]', True),
+        ('{"a": 1}', True),
+    ],
+)
+def test_items_are_unique_by_their_value(text: str, unique: bool) -> None:
+    assert judge(text, {"uniqueItems": True}).ok == unique
+    assert judge(text, {"uniqueItems": False}).ok
+
+
+def test_thousands_of_items_are_compared_in_no_time() -> None:
+    text = json.dumps([{"a": [number]} for number in range(4000)])
+    started = time.process_time()
+    assert judge(text, {"uniqueItems": True}).ok
+    assert time.process_time() - started < 2
+
+
+def test_a_schema_that_is_too_large_is_refused() -> None:
+    with pytest.raises(ConfigError, match="more than 262144 characters"):
+        judge("1", {"description": "a" * 262_144})

@@ -2,12 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from postil.registry.accounts.tenants import add_tenant, remove_tenant, tenants_and_keys
+from postil.registry.accounts.tenants import (
+    add_tenant,
+    admit_tenant,
+    refuse_tenant,
+    remove_tenant,
+    tenants_and_keys,
+)
 from postil.registry.db import queries as store
 from postil.registry.db.audit_chain import first_break
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Event
-from postil.registry.errors import ConflictError, KeyRefusedError, NameInvalidError, NotFoundError
+from postil.registry.errors import ConflictError, KeyRefusedError, NameInvalidError, NotFoundError, TextError
 
 
 def events(database: Database) -> list[Event]:
@@ -111,3 +117,26 @@ def test_a_tenant_that_is_not_there_cannot_be_removed(database: Database) -> Non
         remove_tenant(database, "bank", actor="ann")
     assert str(caught.value) == "there is no tenant bank; see `postil tenants list`"
     assert [event.action for event in events(database)] == ["tenant-add", "key-add"]
+
+
+def test_a_tenant_that_is_refused_keeps_its_keys_and_is_admitted_again(database: Database) -> None:
+    add_tenant(database, "clinic", ["healthcare"], actor="ann")
+    refused = refuse_tenant(database, "clinic", reason="it attacks", actor="ann")
+    assert refused.refused_at is not None
+    assert refused.refused_reason == "it attacks"
+    with pytest.raises(ConflictError, match="refused already"):
+        refuse_tenant(database, "clinic", reason="again", actor="ann")
+    _, keys = tenants_and_keys(database)
+    assert [key.revoked_at for key in keys] == [None]
+    admitted = admit_tenant(database, "clinic", reason="a mistake", actor="ann")
+    assert (admitted.refused_at, admitted.refused_reason) == (None, "")
+    with pytest.raises(ConflictError, match="not refused"):
+        admit_tenant(database, "clinic", reason="", actor="ann")
+    assert [event.action for event in events(database)][-2:] == ["tenant-refuse", "tenant-admit"]
+
+
+def test_refusing_needs_a_tenant_and_a_reason(database: Database) -> None:
+    with pytest.raises(NotFoundError, match="no tenant nobody"):
+        refuse_tenant(database, "nobody", reason="x", actor="ann")
+    with pytest.raises(TextError, match="the reason is missing"):
+        refuse_tenant(database, "nobody", reason="", actor="ann")

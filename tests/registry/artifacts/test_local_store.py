@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import stat
 import subprocess
 import sys
 import threading
@@ -317,3 +318,21 @@ def at_once(number: int, act: Callable[[], object]) -> None:
         thread.join()
     if errors:
         raise errors[0]
+
+
+@pytest.mark.parametrize(("shared", "folder", "file"), [(False, 0o700, 0o600), (True, 0o770, 0o660)])
+def test_what_is_kept_is_its_owners_alone_whatever_the_archive_said(
+    tmp_path: Path, shared: bool, folder: int, file: int
+) -> None:
+    before = os.umask(0)
+    try:
+        store = LocalStore.open(tmp_path / "private", shared=shared)
+        with store.incoming() as place:
+            (place / "weights").write_text("x")
+            (place / "weights").chmod(0o777)
+            store.put(place)
+    finally:
+        os.umask(before)
+    made = [tmp_path / "private", *(tmp_path / "private").rglob("*")]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made if path.is_dir()} == {folder}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made if path.is_file()} == {file}

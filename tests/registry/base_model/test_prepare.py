@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from postil.registry.base_model.prepare import prepare
+from postil.registry.base_model.prepare import local_folder, prepare
 from postil.registry.errors import BaseModelError
 from tests.fakes.adapters import BASE_ID, MODULES, write_base
 from tests.fakes.hub import Hub, serving_hub
@@ -18,7 +18,7 @@ from tests.fakes.hub import Hub, serving_hub
 ASK = """
 import json, sys
 from pathlib import Path
-from postil.registry.base_model.prepare import prepare
+from postil.registry.base_model.prepare import local_folder, prepare
 from postil.registry.errors import BaseModelError
 
 try:
@@ -100,6 +100,26 @@ def test_what_was_fetched_is_found_again_without_the_hub(tmp_path: Path, hub: Hu
     assert ask(BASE_ID, tmp_path, hub.url) == first
 
 
+@pytest.mark.parametrize("revision", ["", "@main"])
+def test_a_base_whose_branch_moves_stays_what_it_was_at_the_first_start(
+    tmp_path: Path, hub: Hub, revision: str
+) -> None:
+    first = ask(BASE_ID + revision, tmp_path, hub.url)
+    repo = hub.repos[BASE_ID]
+    repo.commit({**repo.commits[first["revision"]], "README.md": b"moved"})
+    assert ask(BASE_ID + revision, tmp_path, hub.url) == first
+    newest = repo.branches["main"]
+    assert ask(f"{BASE_ID}@{newest}", tmp_path, hub.url)["revision"] == newest
+    assert ask(BASE_ID + revision, tmp_path, hub.url) == first
+
+
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_a_base_whose_noted_revision_cannot_be_read_is_not_fetched_anew(tmp_path: Path, hub: Hub, content: str) -> None:
+    ask(BASE_ID, tmp_path, hub.url)
+    (tmp_path / "base" / "revisions.json").write_text(content)
+    assert "put it back, or delete it" in ask(BASE_ID, tmp_path, hub.url)["refused"]
+
+
 @pytest.mark.parametrize("wanted", ["tiny/unknown", f"{BASE_ID}@nowhere"])
 def test_an_unknown_id_is_refused_in_one_sentence(tmp_path: Path, hub: Hub, wanted: str) -> None:
     sentence = ask(wanted, tmp_path, hub.url)["refused"]
@@ -118,3 +138,11 @@ def test_a_hub_that_does_not_answer_is_said_in_one_sentence(tmp_path: Path) -> N
 def test_a_repository_without_safetensors_is_refused(tmp_path: Path, hub: Hub) -> None:
     hub.add(BASE_ID, {"config.json": b"{}"})
     assert " holds no config.json with *.safetensors; " in ask(BASE_ID, tmp_path, hub.url)["refused"]
+
+
+def test_a_base_that_is_prepared_already_is_found(tmp_path: Path) -> None:
+    assert local_folder(None, tmp_path) is None
+    assert local_folder("org/name", tmp_path) is None
+    (tmp_path / "base" / "SmolLM2-135M-Instruct").mkdir(parents=True)
+    assert local_folder(None, tmp_path) == tmp_path / "base" / "SmolLM2-135M-Instruct"
+    assert local_folder(str(tmp_path), tmp_path) == tmp_path

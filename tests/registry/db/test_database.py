@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import stat
 import threading
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -152,3 +154,41 @@ def test_the_database_itself_refuses_a_release_twice(database: Database, number:
 
     with pytest.raises(IntegrityError):
         act()
+
+
+def test_a_new_database_file_is_its_owners_alone_and_so_is_what_stands_beside_it(tmp_path: Path) -> None:
+    before = os.umask(0o000)
+    try:
+        database = Database(f"sqlite:///{tmp_path / 'new.db'}")
+        database.migrate()
+        with database.write() as session:
+            session.add(Domain(name="legal", default_adapter="clause"))
+        assert {path.name for path in tmp_path.iterdir()} >= {"new.db", "new.db-wal"}
+        assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o600}
+    finally:
+        os.umask(before)
+
+
+def test_what_is_deleted_stands_in_no_file_of_sqlite_any_more(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    database.migrate()
+    with database.write() as session:
+        session.add(Domain(name="legal", default_adapter="a-patients-words"))
+    with database.write() as session:
+        session.delete(session.get_one(Domain, "legal"))
+    database.scrub()
+    assert not any(b"a-patients-words" in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_a_database_in_memory_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    database = Database("sqlite://")
+    with database.read() as session:
+        session.execute(text("SELECT 1"))
+    assert not list(tmp_path.iterdir())
+    database.close()
+
+
+def test_only_sqlite_has_a_log_to_scrub(database: Database) -> None:
+    database.scrub()
+    assert names(database) == []

@@ -150,11 +150,14 @@ def test_labels_are_enforced_as_the_texts_of_the_whole_answers() -> None:
     assert output.constraint() == {"choice": ['{"intent": "card"}', '{"intent": "a \\"b\\""}']}
 
 
-def test_a_schema_is_enforced_as_it_stands() -> None:
+def test_a_schema_is_enforced_as_it_stands_with_few_blanks_between() -> None:
     schema = {"type": "object", "required": ["name"]}
     output = policy_from({"output": {"json_schema": schema}}).output
     assert output is not None
-    assert output.constraint() == {"json": schema}
+    assert json.loads(output.constraint()["structural_tag"]) == {
+        "type": "structural_tag",
+        "format": {"type": "json_schema", "json_schema": schema, "max_whitespace_cnt": 8},
+    }
 
 
 def test_the_labels_validator_takes_labels_and_field_from_the_output(plugins: PluginManager) -> None:

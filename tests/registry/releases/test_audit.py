@@ -18,8 +18,10 @@ from postil.registry.policy.policy import parse_policy
 from postil.registry.releases import audit, channels
 from postil.registry.releases.audit import Head
 from postil.registry.releases.domains import set_default
+from postil.registry.releases.freeze import freeze, unfreeze
 from postil.registry.releases.retire import retire_adapter
 from postil.registry.releases.service import Registry
+from postil.registry.releases.yank import unyank, yank
 from postil.registry.signing.requirements import require
 from tests.fakes.signing import key_pair
 from tests.registry.conftest import Publish
@@ -51,6 +53,15 @@ def used(registry: Registry, publish: Publish, tmp_path: Path) -> Database:
     keys.revoke_key(database, new.id, actor="ann")
     set_default(database, NOTES, reason="", actor="ann")
     require(database, "healthcare", [key_pair(tmp_path, "ours").pem], reason="", actor="ann")
+    tenants.refuse_tenant(database, "firm", reason="an incident", actor="ann")
+    tenants.refuse_tenant(database, "clinic", reason="an incident", actor="ann")
+    tenants.admit_tenant(database, "clinic", reason="", actor="ann")
+    yank(database, TRIAGE.release(2), reason="harmful", actor="ann")
+    unyank(database, TRIAGE.release(2), reason="", actor="ann")
+    yank(database, TRIAGE.release(2), reason="harmful", actor="ann")
+    freeze(database, "healthcare", reason="an incident", actor="ann")
+    unfreeze(database, "healthcare", reason="", actor="ann")
+    freeze(database, "healthcare", reason="an incident", actor="ann")
     retire_adapter(database, NOTES, reason="", actor="ann")
     return database
 
@@ -68,6 +79,11 @@ def test_a_registry_that_nobody_touched_is_as_its_events_say(used: Database) -> 
 
 
 CHANGED = {
+    "UPDATE release SET yanked_at = NULL": ["healthcare/triage@2 is not yanked, and the log says the opposite"],
+    "UPDATE domain SET frozen_at = NULL": ["domain healthcare is not frozen, and the log says the opposite"],
+    "UPDATE tenant SET refused_at = created_at WHERE name = 'clinic'": [
+        "tenant clinic is refused, and the log says the opposite"
+    ],
     "UPDATE channel SET number = 2 WHERE name = 'stable'": [
         "stable of healthcare/triage points to release 2, and the log says release 1"
     ],

@@ -10,6 +10,7 @@ import msgspec
 from postil.gateway.api.admin.schemas.times import stamp, stamp_or_none
 from postil.registry.accounts.keys import Role, in_force
 from postil.registry.accounts.limits import TenantLimits
+from postil.registry.accounts.rights import Right, rights_of
 from postil.registry.db import tables
 from postil.registry.db.tables import utcnow
 
@@ -49,12 +50,23 @@ class RotatedKey(NewKey, kw_only=True):
 
 
 class Limits(msgspec.Struct, kw_only=True):
-    """A tenant's limits; null means unlimited."""
+    """A tenant's limits; null means unlimited, or the gateway's setting for the last three."""
 
     requests_per_minute: int | None
     tokens_per_minute: int | None
     tokens_per_day: int | None
     concurrent: int | None
+    connections: int | None
+    sequences: int | None
+    output_tokens: int | None
+    schema_kib: int | None
+
+
+class Refusal(msgspec.Struct, kw_only=True):
+    """Since when every request of a tenant is refused, and why."""
+
+    since: str
+    reason: str
 
 
 class Tenant(msgspec.Struct, kw_only=True):
@@ -63,9 +75,24 @@ class Tenant(msgspec.Struct, kw_only=True):
     name: str
     domains: list[str]
     default_domain: str | None
+    rights: list[str]
     keys: list[Key]
     limits: dict[str, int]
     created: str
+    refused: Refusal | None
+
+
+class TenantState(msgspec.Struct, kw_only=True):
+    """A tenant, and whether its requests are refused."""
+
+    name: str
+    refused: Refusal | None
+
+
+class Rights(msgspec.Struct, kw_only=True):
+    """A tenant's rights beyond asking its domains."""
+
+    rights: list[str]
 
 
 class TenantPage(msgspec.Struct, kw_only=True):
@@ -106,9 +133,19 @@ def show_new_tenant(row: tables.Tenant, key: tables.Key, text: str) -> NewTenant
     return NewTenant(**_tenant(row, [key]), key=text)
 
 
+def show_tenant_state(row: tables.Tenant) -> TenantState:
+    """Convert a tenant that was refused or admitted."""
+    return TenantState(name=row.name, refused=_refusal(row))
+
+
 def show_limits(found: TenantLimits) -> Limits:
     """Convert a tenant's limits."""
     return msgspec.convert(found, Limits, from_attributes=True)
+
+
+def show_rights(found: Iterable[Right]) -> Rights:
+    """Convert a tenant's rights."""
+    return Rights(rights=sorted(found))
 
 
 def _tenant(row: tables.Tenant, keys: Iterable[tables.Key]) -> dict[str, Any]:
@@ -118,10 +155,16 @@ def _tenant(row: tables.Tenant, keys: Iterable[tables.Key]) -> dict[str, Any]:
         "name": row.name,
         "domains": row.domains,
         "default_domain": row.default_domain,
+        "rights": sorted(rights_of(row)),
         "keys": [show_key(key) for key in own if in_force(key, now)],
         "limits": row.limits,
         "created": stamp(row.created_at),
+        "refused": _refusal(row),
     }
+
+
+def _refusal(row: tables.Tenant) -> Refusal | None:
+    return None if row.refused_at is None else Refusal(since=stamp(row.refused_at), reason=row.refused_reason)
 
 
 def _key(row: tables.Key) -> dict[str, Any]:

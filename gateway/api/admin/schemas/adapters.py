@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -57,21 +57,32 @@ class _Published(msgspec.Struct, kw_only=True):
     actor: str
 
 
+class Yank(msgspec.Struct, kw_only=True):
+    """When a release was taken back for the harm that it does, by whom, and why."""
+
+    at: str
+    actor: str
+    reason: str
+
+
 class Release(_Published, kw_only=True):
-    """A release: its contents, its publisher, its time of publication, and the note."""
+    """A release: its contents, its publisher, its time of publication, the note, and whether it was yanked."""
 
     created: str
+    yanked: Yank | None
 
 
 class PublishedRelease(_Published, kw_only=True):
     """The result of a publish.
 
     ``created`` is false if the same release already existed. ``policy_from`` says where its policy comes from:
-    ``policy.yaml`` in the adapter's folder, the ``request``, or the policy ``in force``.
+    ``policy.yaml`` in the adapter's folder, the ``request``, or the policy ``in force``. ``warnings`` say what in it
+    may not have been meant.
     """
 
     created: bool
     policy_from: str
+    warnings: list[str]
 
 
 class AdapterRelease(Release, kw_only=True):
@@ -186,12 +197,16 @@ def show_releases(
 
 def show_release(row: tables.Release, plugins: PluginManager) -> Release:
     """Convert one release."""
-    return Release(**_published(row, plugins), created=stamp(row.created_at))
+    return Release(**_published(row, plugins), created=stamp(row.created_at), yanked=_yank(row))
 
 
-def show_published(row: tables.Release, plugins: PluginManager, *, created: bool, policy_from: str) -> PublishedRelease:
+def show_published(
+    row: tables.Release, plugins: PluginManager, *, created: bool, policy_from: str, warnings: Sequence[str]
+) -> PublishedRelease:
     """Convert the result of a publish."""
-    return PublishedRelease(**_published(row, plugins), created=created, policy_from=policy_from)
+    return PublishedRelease(
+        **_published(row, plugins), created=created, policy_from=policy_from, warnings=list(warnings)
+    )
 
 
 def _published(row: tables.Release, plugins: PluginManager) -> dict[str, Any]:
@@ -211,6 +226,12 @@ def _published(row: tables.Release, plugins: PluginManager) -> dict[str, Any]:
         "note": row.note,
         "actor": row.actor,
     }
+
+
+def _yank(row: tables.Release) -> Yank | None:
+    if row.yanked_at is None:
+        return None
+    return Yank(at=stamp(row.yanked_at), actor=row.yanked_by or "", reason=row.yank_reason)
 
 
 def _pins(pins: Mapping[str, int], caller: Caller) -> dict[str, int]:

@@ -11,7 +11,7 @@ from postil.gateway.api.admin.schemas.times import stamp
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.db import tables
-from postil.registry.signing.requirements import REQUIRE
+from postil.registry.releases.history import OF_DOMAINS
 
 _TENANT = "tenant"
 # Current names of counts that old events store under former names; stored events are never changed.
@@ -93,7 +93,7 @@ def _domain(row: tables.Event) -> str:
     A tenant and a domain can share a name, so an event without an adapter belongs to a domain only if its kind says so.
     """
     domain, slash, _ = row.subject.partition("/")
-    return domain if slash or row.action == REQUIRE else ""
+    return domain if slash or row.action in OF_DOMAINS else ""
 
 
 def _show(row: tables.Event, caller: Caller) -> Event:

@@ -24,6 +24,8 @@ class WantedRelease(msgspec.Struct, kw_only=True):
 class Signal(msgspec.Struct, kw_only=True):
     """One signal of a comparison: if ``e_value`` reaches ``threshold``, the candidate is rolled back automatically.
 
+    The e-value is what stood without the requests of any one tenant; where all are one tenant's, it is of these. Of the
+    ``tenants`` that asked the candidate, ``tenants_affected`` have seen the signal there.
     ``slow_after`` is the latency in seconds above which an answer counts as slow; null until it is known.
     """
 
@@ -35,6 +37,8 @@ class Signal(msgspec.Struct, kw_only=True):
     e_value: float
     threshold: float
     slow_after: float | None
+    tenants: int
+    tenants_affected: int
 
 
 class ReleaseComparison(msgspec.Struct, kw_only=True):

@@ -51,12 +51,13 @@ async def test_ten_releases_of_each_adapter_are_kept_unless_fewer_are_asked_for(
 
 
 async def test_a_collected_release_says_so_to_whoever_asks_for_it(house: House, clinic: str, garbage: str) -> None:
-    assert (await house.ask(clinic, model="healthcare/triage@2")).status_code == 200
+    lab = await house.tenant("lab", "healthcare", rights=["numbers"])
+    assert (await house.ask(lab, model="healthcare/triage@2")).status_code == 200
     await house.admin("POST", "/api/v1/gc", json={"keep": 1})
-    response = await house.ask(clinic, model="healthcare/triage@2")
+    response = await house.ask(lab, model="healthcare/triage@2")
     assert response.status_code == 503
     assert response.json()["error"]["message"] == f"healthcare/triage@2 cannot be served: {COLLECTED}"
-    models = (await house.client.get("/v1/models", headers=bearer(clinic))).json()["data"]
+    models = (await house.client.get("/v1/models", headers=bearer(lab))).json()["data"]
     assert "healthcare/triage@2" not in {model["id"] for model in models}
     problems = {row["number"]: row["problem"] for row in (await house.admin("GET", ADAPTER)).json()["releases"]}
     assert problems == {3: None, 2: COLLECTED, 1: None}
@@ -73,11 +74,12 @@ async def test_a_collected_release_is_not_promoted(house: House, garbage: str) -
 
 
 async def test_published_again_it_is_the_same_release_and_is_served(house: House, clinic: str, garbage: str) -> None:
+    lab = await house.tenant("lab", "healthcare", rights=["numbers"])
     await house.admin("POST", "/api/v1/gc", json={"keep": 1})
     again = await house.upload("healthcare/triage", write_adapter(house.folder / "again", seed=1))
     assert (again.json()["number"], again.json()["created"]) == (2, True)
     assert garbage in artifacts(house)
-    assert (await house.ask(clinic, model="healthcare/triage@2")).status_code == 200
+    assert (await house.ask(lab, model="healthcare/triage@2")).status_code == 200
     assert (await house.admin("POST", f"{ADAPTER}/promote", json={"release": 2})).status_code == 200
     assert (await house.ask(clinic)).headers["x-postil-release"] == "healthcare/triage@2"
     assert (await house.admin("GET", "/api/v1/audit")).json()["first_break"] is None
@@ -91,7 +93,7 @@ async def test_after_a_restart_it_is_still_known_what_was_collected(
             await house.publish("legal/notes", FREE_TEXT, seed=seed, live=False)
         await house.admin("POST", "/api/v1/gc", json={"keep": 1})
     async with running_house(tmp_path, *engine_at) as house:
-        key = await house.tenant("firm", "legal")
+        key = await house.tenant("firm", "legal", rights=["numbers"])
         assert (await house.ask(key, model="legal/notes@1")).status_code == 503
         assert (await house.ask(key, model="legal/notes@2")).status_code == 200
 

@@ -71,3 +71,15 @@ async def test_the_commands_explain_themselves(command: tuple[str, ...]) -> None
     status, out, _ = await postil(None, "policy", *command, "--help")
     assert status == 0
     assert "Usage: postil policy" in out
+
+
+async def test_a_check_says_what_a_publish_would(tmp_path: Path) -> None:
+    path = tmp_path / "policy.yaml"
+    path.write_text("sampling: {top_p: 2}")
+    status, _, complaints = await postil(None, "policy", "check", str(path))
+    assert status != 0
+    assert "sampling.top_p is '2'" in complaints
+    path.write_text("output: {json_schema: {type: object, properties: {a: {type: string}}}}")
+    status, out, complaints = await postil(None, "policy", "check", str(path))
+    assert status == 0, complaints
+    assert "warning: output.json_schema has strings without maxLength" in " ".join(out.split())

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from postil.gateway.control.analysis.betting import BLOCK, RISK, Bet, Proportions, Tolerance, place_bet
+from postil.gateway.control.analysis.betting import RISK, Bet, Counts, Tolerance, Wealth, place_bet
+from tests.benchmarks.pooled import Proportions
 
 STRICT = Tolerance(1.0, 0.0)
 ROUNDING = 1e-9
@@ -33,10 +34,29 @@ def bets(draw: st.DrawFn) -> tuple[Tolerance, Bet, int, int]:
     return tolerance, bet, old_size, new_size
 
 
-def fed(test: Proportions, history: list[tuple[bool, bool]]) -> Proportions:
+class Fed:
+    """A wealth that bets as soon as both sides have an outcome."""
+
+    def __init__(self, tolerance: Tolerance) -> None:
+        self.wealth = Wealth(tolerance)
+        self._counts = [0, 0, 0, 0]
+
+    @property
+    def log_e(self) -> float:
+        """The evidence so far."""
+        return self.wealth.log_e
+
+    def add(self, failed: bool, *, on_new: bool) -> None:
+        """One outcome."""
+        self._counts[2 * on_new] += failed
+        self._counts[2 * on_new + 1] += 1
+        self.wealth.bet(Counts(*self._counts))
+
+
+def fed(test: Fed, history: list[tuple[bool, bool]]) -> Fed:
     """The test after outcomes of (new side or not, failed or not)."""
     for on_new, failed in history:
-        (test.new if on_new else test.old)(failed)
+        test.add(failed, on_new=on_new)
     return test
 
 
@@ -78,7 +98,7 @@ def test_a_block_gains_nothing_on_average_where_the_new_side_is_within_its_toler
 def test_no_history_makes_the_next_block_a_winning_game(
     history: list[tuple[bool, bool]], tolerance: Tolerance, old_rate: float, share: float, size: int, new_first: bool
 ) -> None:
-    before = fed(Proportions(tolerance), closed(history))
+    before = fed(Fed(tolerance), closed(history))
     new_rate = share * min(1.0, tolerance.ratio * old_rate + tolerance.extra)
     sides = [new_first] * size + [not new_first]
     rates = [new_rate if on_new else old_rate for on_new in sides]
@@ -140,7 +160,7 @@ def test_nothing_is_bet_on_what_is_tolerated(
 
 @given(outcomes)
 def test_a_new_side_without_a_failure_never_gathers_evidence(history: list[tuple[bool, bool]]) -> None:
-    test = Proportions(Tolerance())
+    test = Fed(Tolerance())
     for on_new, failed in history:
         fed(test, [(on_new, failed and not on_new)])
         assert test.log_e <= ROUNDING
@@ -148,31 +168,46 @@ def test_a_new_side_without_a_failure_never_gathers_evidence(history: list[tuple
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60))
 def test_an_improvement_never_gathers_evidence(pairs: list[tuple[bool, bool]]) -> None:
-    test = Proportions(Tolerance())
+    test = Fed(Tolerance())
     for old_failed, better in pairs:
         fed(test, [(False, old_failed), (True, old_failed and not better)])
         assert test.log_e <= ROUNDING
 
 
 def test_nothing_moves_until_both_sides_have_an_outcome() -> None:
-    assert fed(Proportions(STRICT), [(True, True)] * 50).log_e == 0
-    assert fed(Proportions(STRICT), [(False, False)] * 50).log_e == 0
+    assert fed(Fed(STRICT), [(True, True)] * 50).log_e == 0
+    assert fed(Fed(STRICT), [(False, False)] * 50).log_e == 0
 
 
-def test_outcomes_beyond_a_full_block_teach_the_rates() -> None:
-    taught = fed(Proportions(STRICT), [(False, False)] * 1_000)
-    untaught = fed(Proportions(STRICT), [(False, False)] * BLOCK)
-    assert taught.old_total == 1_000
-    for test in (taught, untaught):
-        fed(test, [(True, True)])
-    # Who knows that the old side hardly fails bets less on a first failure at once, and more on the next.
-    fed(taught, [(False, False), (True, True)])
-    fed(untaught, [(False, False), (True, True)])
-    assert taught.log_e != untaught.log_e
+def test_the_peak_stays_when_the_evidence_falls() -> None:
+    test = fed(Fed(STRICT), [(False, False), (True, True)] * 20)
+    peak = test.log_e
+    fed(test, [(False, False), (True, False)] * 20)
+    assert test.wealth.peak == peak > test.log_e
+
+
+def test_a_copy_has_the_same_history_and_goes_its_own_way() -> None:
+    test = fed(Fed(STRICT), [(False, False), (True, True)] * 5)
+    copy = test.wealth.copy()
+    assert (copy.log_e, copy.peak, copy.known.new_failed) == (test.wealth.log_e, test.wealth.peak, 5)
+    test.wealth.bet(Counts(0, 6, 6, 6))
+    assert test.wealth.log_e > copy.log_e
+    copy.bet(Counts(0, 6, 6, 6))
+    assert copy.log_e == test.wealth.log_e
+
+
+def test_a_gross_failure_is_found_sooner_than_by_learning_alone() -> None:
+    wealth, learned = Wealth(Tolerance()), Proportions(Tolerance())
+    for requests in range(1, 5):
+        wealth.bet(Counts(0, 10 * requests, requests, requests))
+        for _ in range(10):
+            learned.old(False)
+        learned.new(True)
+    assert wealth.log_e > learned.log_e
 
 
 def test_evidence_of_any_size_stays_a_number() -> None:
-    test = fed(Proportions(STRICT), [(False, False), (True, True)] * 20_000)
+    test = fed(Fed(STRICT), [(False, False), (True, True)] * 20_000)
     assert 1_000 < test.log_e < float("inf")
 
 

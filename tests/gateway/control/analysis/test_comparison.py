@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -74,8 +75,10 @@ def test_three_failures_in_a_row_are_not_enough_however_spotless_the_predecessor
 
 
 def test_the_reason_is_one_sentence_with_the_counts() -> None:
-    found = Evidence(VALIDATOR_FAILURES, 5, 1_030, 34, 120, 812.4, 400.0)
-    assert str(found) == "validator failures: 34 of 120 against 5 of 1,030 before (e-value 812, alarm at 400)"
+    found = Evidence(VALIDATOR_FAILURES, 5, 1_030, 34, 120, 812.4, 400.0, None, 4, 3)
+    assert str(found) == (
+        "validator failures: 34 of 120 against 5 of 1,030 before, seen by 3 of 4 tenants (e-value 812, alarm at 400)"
+    )
 
 
 def test_the_reason_says_what_counts_as_slow() -> None:
@@ -204,8 +207,8 @@ def test_signals_that_are_the_same_on_both_sides_change_nothing(
     field = {VALIDATOR_FAILURES: "failed_validation", ENGINE_ERRORS: "engine_error", FALLBACKS: "fell_back"}
     alone, beside = Comparison(alpha=0.2), Comparison(alpha=0.2)
     for on_new, failed in history:
-        seen = replace(GOOD, **{field[watched]: failed})
-        both = seen if watched == constant else replace(seen, **{field[constant]: value})
+        signs: dict[str, Any] = {field[watched]: failed}
+        seen, both = replace(GOOD, **signs), replace(GOOD, **{field[constant]: value, **signs})
         assert (alone.new if on_new else alone.old)(seen) == (beside.new if on_new else beside.old)(both)
 
 

@@ -1,4 +1,7 @@
-"""Short simulations of what is promised; ``python -m tests.benchmarks.canary_simulation`` runs the long ones."""
+"""Short simulations of the test of one tenant's requests; ``tests.benchmarks.canary_simulation`` runs the long ones.
+
+What weighing by tenant changes is in ``test_tenant_simulation``.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from postil.gateway.control.analysis.betting import BLOCK, Proportions, Tolerance
+from postil.gateway.control.analysis.betting import Tolerance
 from postil.gateway.control.analysis.comparison import TOLERANCE
 from tests.benchmarks.canary_runs import STRICT, Blocks, Many, Peeking, World, bounds, draw, simulate
+from tests.benchmarks.pooled import BLOCK, Proportions
 
 Stream = list[tuple[bool, bool]]
 
@@ -44,7 +48,7 @@ def counted(block: tuple[list[bool], list[bool]]) -> Blocks:
     ("weight", "old_rate", "new_rate"),
     [(0.004, 0.01, 0.9), (0.05, 0.001, 0.03), (0.05, 0.2, 0.35), (0.5, 0.05, 0.06), (0.5, 0.4, 0.9), (0.995, 0.1, 0.4)],
 )
-def test_the_simulation_computes_what_the_gateway_does(
+def test_the_simulation_computes_what_the_pooled_test_does(
     tolerance: Tolerance, weight: float, old_rate: float, new_rate: float
 ) -> None:
     requests = stream(np.random.default_rng(7), weight, old_rate, new_rate, 4_000)

@@ -10,7 +10,7 @@ from postil.gateway.engine.process.launch_args import command, environment
 from postil.gateway.settings import Settings
 
 
-def test_the_engine_gets_none_of_the_gateways_secrets() -> None:
+def test_the_engine_gets_none_of_the_gateways_secrets(tmp_path: Path) -> None:
     given = {
         "PATH": "/bin",
         "HF_TOKEN": "s",
@@ -21,15 +21,30 @@ def test_the_engine_gets_none_of_the_gateways_secrets() -> None:
         "VLLM_CPU_OMP_THREADS_BIND": "0-3",
         "http_proxy": "s",
     }
-    passed = environment(given, cpu=True)
+    passed = environment(given, Settings(home=tmp_path), cpu=True)
     assert "s" not in passed.values()
     assert passed["PATH"] == "/bin"
     assert passed["VLLM_CPU_OMP_THREADS_BIND"] == "0-3"
     assert passed["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] == "1"
 
 
-def test_the_engine_is_told_to_keep_vllms_own_lora_operations() -> None:
-    assert environment({"POSTIL_DISABLE_LORA_KERNELS": "1"}, cpu=True)["POSTIL_DISABLE_LORA_KERNELS"] == "1"
+def test_the_engine_is_told_to_keep_vllms_own_lora_operations(tmp_path: Path) -> None:
+    passed = environment({"POSTIL_DISABLE_LORA_KERNELS": "1"}, Settings(home=tmp_path), cpu=True)
+    assert passed["POSTIL_DISABLE_LORA_KERNELS"] == "1"
+
+
+def test_the_engine_takes_no_more_than_the_gateway_lets_in(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, max_concurrent_requests=40)
+    line = command(settings, tmp_path, tmp_path / "s", cpu=True)
+    assert line[line.index("--max-num-seqs") + 1] == "40"
+    passed = environment({"VLLM_MAX_N_SEQUENCES": "9999"}, settings, cpu=True)
+    assert (passed["VLLM_MAX_N_SEQUENCES"], passed["VLLM_MAX_COMPLETION_PROMPTS"]) == ("40", "40")
+
+
+def test_the_engine_fetches_no_media_that_a_client_names(tmp_path: Path) -> None:
+    line = command(Settings(home=tmp_path), tmp_path, tmp_path / "s", cpu=True)
+    assert line[line.index("--allowed-media-domains") + 1] == "none.invalid"
+    assert environment({}, Settings(home=tmp_path), cpu=True)["VLLM_MEDIA_URL_ALLOW_REDIRECTS"] == "0"
 
 
 @pytest.mark.parametrize(("rank", "served"), [(1, "8"), (8, "8"), (9, "16"), (64, "64"), (300, "320"), (512, "512")])

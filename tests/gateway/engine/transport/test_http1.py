@@ -46,7 +46,9 @@ class Peer:
 
 
 @asynccontextmanager
-async def talking(folder: Path, handler: Handler, *, timeout_seconds: float = 10) -> AsyncIterator[HttpClient]:
+async def talking(
+    folder: Path, handler: Handler, *, timeout_seconds: float = 10, behind_seconds: float = 30
+) -> AsyncIterator[HttpClient]:
     """A client of a server that treats each connection like that, and then hangs up."""
     path = folder / "s"
     tasks: list[asyncio.Task[None]] = []
@@ -63,7 +65,7 @@ async def talking(folder: Path, handler: Handler, *, timeout_seconds: float = 10
             writer.close()
 
     async with await asyncio.start_unix_server(connected, path):
-        client = HttpClient(f"unix:{path}", timeout_seconds=timeout_seconds)
+        client = HttpClient(f"unix:{path}", timeout_seconds=timeout_seconds, behind_seconds=behind_seconds)
         try:
             yield client
         finally:
@@ -257,3 +259,23 @@ async def test_a_body_without_a_length_that_was_hung_up_on_is_not_whole(tmp_path
         await client.close()
         with pytest.raises(BrokenError):
             await asyncio.wait_for(reading, 10)
+
+
+@pytest.mark.parametrize("size", [6, 9 << 20], ids=["it has written all", "its reader is far behind"])
+async def test_a_server_that_works_no_longer_on_an_answer_is_told_of_before_it_is_read(
+    tmp_path: Path, size: int
+) -> None:
+    async def answers(peer: Peer) -> None:
+        await peer.heard()
+        await peer.say(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size, b"x" * size)
+
+    ended = asyncio.Event()
+    async with talking(tmp_path, answers, behind_seconds=0.05) as client:
+        answer = await client.ask(b"POST", b"/v1/completions")
+        answer.when_ended(ended.set)
+        async with asyncio.timeout(10):
+            await ended.wait()
+            assert answer.done is (size == 6)
+            assert len(await answer.read()) == size
+            ended.clear()
+        assert not ended.is_set(), "it is told of once"

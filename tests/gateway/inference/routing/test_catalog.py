@@ -14,12 +14,14 @@ from postil.gateway.inference.routing.catalog import AdapterEntry, Route, Traffi
 from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
 from postil.gateway.tenancy.directory import Caller
 from postil.plugins.manager import PluginManager
+from postil.registry.accounts.rights import Right
 from postil.registry.db.tables import Release
 from postil.registry.names import AdapterName
 from tests.gateway.inference.routing.test_canary_split import PEOPLE, bound
 
 TRIAGE = AdapterName("healthcare", "triage")
 CLINIC = Caller("clinic", frozenset({"healthcare"}), "healthcare")
+LAB = Caller("clinic", frozenset({"healthcare"}), "healthcare", rights=frozenset({Right.NUMBERS}))
 ADMIN = Caller("admin", frozenset(), admin=True)
 NAMES = st.text(min_size=1, max_size=20)
 WEIGHTS = st.floats(0, 100, exclude_min=True)
@@ -99,7 +101,7 @@ def test_the_admin_is_somebody_else_at_each_request_unless_it_names_a_user() -> 
 
 
 def test_what_is_asked_for_by_number_wins_over_pin_and_canary() -> None:
-    assert way(entry(100, pins={"clinic": 4}).route(1, CLINIC, "ann")) == (1, "number")
+    assert way(entry(100, pins={"clinic": 4}).route(1, LAB, "ann")) == (1, "number")
 
 
 def test_a_pin_wins_over_the_canary_and_holds_for_its_tenant_alone() -> None:
@@ -125,7 +127,7 @@ def test_the_shadow_gets_a_copy_of_its_share_of_what_stable_answers(weight: floa
 @pytest.mark.parametrize("number", [None, 4])
 def test_what_stable_did_not_answer_is_not_copied(number: int | None) -> None:
     for tried in (entry(100, 100), entry(0, 100, pins={"clinic": 4})):
-        assert tried.route(number, CLINIC, "ann").shadow is None
+        assert tried.route(number, LAB, "ann").shadow is None
 
 
 def test_a_canary_that_cannot_be_served_here_answers_nobody_and_a_shadow_gets_nothing() -> None:
@@ -137,7 +139,7 @@ def test_a_canary_that_cannot_be_served_here_answers_nobody_and_a_shadow_gets_no
 def test_a_pin_to_what_cannot_be_served_here_does_not_become_another_release() -> None:
     with pytest.raises(EngineUnavailableError, match="healthcare/triage@4 cannot be served"):
         entry(pins={"clinic": 4}, broken={4: "made for another base"}).route(None, CLINIC, None)
-    with pytest.raises(UnknownModelError, match="there is no release healthcare/triage@9"):
+    with pytest.raises(UnknownModelError, match="'healthcare/triage@9' does not exist"):
         entry(pins={"clinic": 9}).route(None, CLINIC, None)
 
 

@@ -34,7 +34,7 @@ async def running_pool(folder: Path, engine: FakeVLLM, engine_url: str, **settin
     """A gateway with two workers, ready to answer."""
     known = {
         "home": folder / "home", "base_model": str(write_base(folder / "base")), "engine_url": engine_url,
-        "workers": WORKERS, "port": 0, "drain_timeout_seconds": 5.0, **settings,
+        "workers": WORKERS, "port": 0, "drain_timeout_seconds": 5.0, "tenant_concurrent_requests": 1024, **settings,
     }  # fmt: skip
     plugins = PluginManager(folder=known.get("plugins_dir"))
     with reserve("127.0.0.1", 0) as reserved:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +97,7 @@ def test_a_private_repository_is_fetched_with_the_right_token(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.repos[REPO].private = True
-    assert refusal(SourceError, tmp_path / "none").startswith(f"there is no hf://{REPO}, or not for this token; ")
+    assert refusal(SourceError, tmp_path / "none").startswith(f"hf://{REPO} cannot be fetched: ")
     monkeypatch.setenv("HF_TOKEN", hub.token)
     assert fetched(tmp_path / "to").repo == REPO
 
@@ -194,36 +194,65 @@ def test_a_download_that_is_killed_leaves_nothing_after_the_next_start(hub: Hub,
     assert list(incoming.iterdir()) == []
 
 
+def make_private(hub: Hub, patch: pytest.MonkeyPatch) -> str:
+    hub.repos[REPO].private = True
+    return REPO
+
+
+def make_gated(hub: Hub, patch: pytest.MonkeyPatch) -> str:
+    hub.repos[REPO] = Repo(gated=True)
+    return REPO
+
+
+def use_wrong_token(hub: Hub, patch: pytest.MonkeyPatch) -> str:
+    patch.setenv("HF_TOKEN", "hf_wrong")
+    return REPO
+
+
 @pytest.mark.parametrize(
-    ("place", "says"),
+    ("change", "why"),
     [
-        ("hf://acme/unknown", "there is no hf://acme/unknown, or not for this token; check the name, and HF_TOKEN"),
-        (f"hf://{REPO}@nowhere", f"{REPO} has no revision nowhere; give a branch, a tag or a commit of it"),
+        (lambda hub, patch: "acme/unknown", "there is no hf://acme/unknown, or not for this token"),
+        (lambda hub, patch: f"{REPO}@nowhere", f"{REPO} has no revision nowhere"),
+        (make_private, f"there is no hf://{REPO}, or not for this token"),
+        (make_gated, f"hf://{REPO} is gated"),
+        (use_wrong_token, f"the hub does not know the token for hf://{REPO}"),
     ],
 )
-def test_what_is_not_there_is_said(hub: Hub, tmp_path: Path, place: str, says: str) -> None:
-    assert refusal(SourceError, tmp_path / "to", place).startswith(says)
-
-
-def test_a_gated_repository_is_said_to_be_gated(hub: Hub, tmp_path: Path) -> None:
-    hub.repos[REPO] = Repo(gated=True)
-    assert refusal(SourceError, tmp_path / "to") == (
-        f"hf://{REPO} is gated; ask for access on its page, and set HF_TOKEN to a token of yours where the gateway runs"
+def test_what_is_private_looks_like_what_is_not_there_and_the_log_says_which(
+    hub: Hub,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    change: Callable[[Hub, pytest.MonkeyPatch], str],
+    why: str,
+) -> None:
+    place = change(hub, monkeypatch)
+    assert refusal(SourceError, tmp_path / "to", f"hf://{place}") == (
+        f"hf://{place} cannot be fetched: it is not there, or not for this gateway; check the name, or ask an admin to"
+        " allow the source with `postil domains sources`"
     )
+    assert why in caplog.text
 
 
-def test_a_wrong_token_is_said_to_be_wrong(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
-    assert refusal(SourceError, tmp_path / "to") == (
-        f"the hub does not know the token for hf://{REPO}; set HF_TOKEN to a valid one where the gateway runs"
-    )
+def test_who_may_not_use_the_gateways_token_gets_what_everybody_gets(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", hub.token)
+    folder = tmp_path / "to"
+    folder.mkdir()
+    fetch(HubRef(REPO), folder, Patience(1 << 20, 30, threading.Event()), anonymous=True)
+    assert {call[2] for call in hub.calls} == {None}
+    hub.repos[REPO].private = True
+    with pytest.raises(SourceError, match="it is not there, or not for this gateway"):
+        fetch(HubRef(REPO), folder, Patience(1 << 20, 30, threading.Event()), anonymous=True)
 
 
 @pytest.mark.parametrize(
     ("status", "kind", "says"),
     [
-        (403, SourceError, "the token has no right to "),
-        (404, SourceError, "there is no "),
+        (403, SourceError, "is not there, or not for this gateway"),
+        (404, SourceError, "is not there, or not for this gateway"),
         (429, HubError, "the hub has had too many requests "),
         (500, HubError, "answered 500"),
         (503, HubError, "answered 503"),

@@ -1,0 +1,81 @@
+"""Tries whether vLLM could compile a policy's constraint, and in time, before a release with it is made."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from postil.plugins.child_process import environment
+from postil.registry.errors import PolicyError
+
+log = logging.getLogger(__name__)
+_CHILD = "postil.gateway.engine.grammar_child"
+_REFUSED, _NOT_TRIED = 3, 4
+# Of the whole process, most of which goes into its imports.
+_SECONDS = 120.0
+
+
+class GrammarTrial:
+    """Compiles constraints in a process that is killed when it takes too long or too much memory.
+
+    Without vLLM's compiler on this machine nothing is tried: then only the bounds of ``check_publishable`` hold.
+    ``command`` starts the process.
+    """
+
+    def __init__(self, command: Sequence[str] = (sys.executable, "-P", "-m", _CHILD), seconds: float = _SECONDS):
+        self._command = command
+        self._seconds = seconds
+        self._one_at_a_time = asyncio.Lock()
+
+    async def compile(self, constraint: Mapping[str, Any] | None, base: Path) -> None:
+        """Try a constraint with the tokenizer of a base model. Choices are not tried: their bounds are enough.
+
+        Raises PolicyError if it is refused or takes too long.
+        """
+        if constraint is None or "structural_tag" not in constraint or find_spec("xgrammar") is None:
+            return
+        async with self._one_at_a_time:
+            status, said = await self._run(json.dumps(constraint), base)
+        if status == _REFUSED:
+            raise PolicyError(f"policy: output: vLLM cannot compile it: {_plain(said)}")
+        if status == _NOT_TRIED:
+            log.warning("whether vLLM can compile the policy's output could not be tried: %s", _plain(said))
+        elif status != 0:
+            raise PolicyError("policy: output: vLLM would compile it for too long; make it simpler")
+
+    async def _run(self, constraint: str, base: Path) -> tuple[int, str]:
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            str(base),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=environment(os.environ) | {"HF_HUB_OFFLINE": "1"},
+            process_group=0,
+        )
+        try:
+            async with asyncio.timeout(self._seconds):
+                said, _ = await process.communicate(constraint.encode())
+            return await process.wait(), said.decode(errors="replace")
+        except TimeoutError:
+            return -signal.SIGKILL, ""
+        finally:
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await process.wait()
+
+
+def _plain(said: str) -> str:
+    """What xgrammar says, without the time and the line of its source, in one line."""
+    return " ".join(re.sub(r"\[\d\d:\d\d:\d\d\] \S+: ?", "", said).split())[:300]

@@ -1,0 +1,81 @@
+"""Asks the engine a release's policy alone, without any client: what it refuses then is the policy's fault."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from postil.gateway.engine.client import EngineClient
+from postil.gateway.errors import EngineRefusedError
+from postil.gateway.inference.formats import Kind
+from postil.gateway.inference.request import CompletionRequest, build_engine_request
+from postil.gateway.inference.routing.release import LoadedRelease
+from postil.plugins import ReleaseRef
+
+log = logging.getLogger(__name__)
+# Who asks, where an engine keeps count: no tenant has such a name.
+ASKED_BY = "postil-trial"
+_SECONDS = 60.0
+# So long what was found of a release stands: a flood of refused requests asks once.
+_KEPT_SECONDS = 60.0
+_MOST_KEPT = 1024
+# A trial need not be a whole answer.
+_FEW_TOKENS = 16
+
+
+class PolicyTrials:
+    """Tries policies, one at a time, and remembers for a minute what was found; ``clock`` is in seconds."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._found: dict[ReleaseRef, tuple[float, str | None]] = {}
+        self._one_at_a_time = asyncio.Lock()
+
+    async def is_refused(self, client: EngineClient, release: LoadedRelease) -> bool:
+        """Whether the engine refuses what the policy makes of any request; as known since a minute at most."""
+        if not _makes_something(release):
+            return False
+        async with self._one_at_a_time:
+            known = self._found.get(release.ref)
+            if known is None or known[0] <= self._clock():
+                if len(self._found) >= _MOST_KEPT:
+                    self._found.clear()
+                known = self._found[release.ref] = (self._clock() + _KEPT_SECONDS, await refusal(client, release))
+        return known[1] is not None
+
+
+async def refusal(client: EngineClient, release: LoadedRelease) -> str | None:
+    """Why the engine refuses a short request under a release's policy; None where it answers, or says nothing in time.
+
+    The release has to be loaded. Raises EngineUnavailableError.
+    """
+    try:
+        async with asyncio.timeout(_SECONDS):
+            await client.post(Kind.CHAT.value, trial_request(release))
+    except EngineRefusedError as error:
+        lost = error.status == 404 and release.engine_name.encode() in error.body
+        return None if lost else error.message
+    except TimeoutError:
+        log.warning("the engine did not answer a trial of %s in time", release.ref)
+    return None
+
+
+def trial_request(release: LoadedRelease) -> dict[str, Any]:
+    """A short chat under a release's policy, whole."""
+    body: Mapping[str, Any] = {"messages": [{"role": "user", "content": "Hello"}]}
+    payload = build_engine_request(CompletionRequest(Kind.CHAT, body, None, False, False), release, ASKED_BY)
+    for name in ("max_tokens", "max_completion_tokens"):
+        if isinstance(payload.get(name), int):
+            payload[name] = min(payload[name], _FEW_TOKENS)
+    if "max_completion_tokens" not in payload:
+        payload.setdefault("max_tokens", _FEW_TOKENS)
+    payload.pop("min_tokens", None)
+    return {**payload, "user": ASKED_BY}
+
+
+def _makes_something(release: LoadedRelease) -> bool:
+    policy = release.policy
+    return bool(policy.sampling or policy.defaults or policy.system_prompt or policy.output)

@@ -1,0 +1,58 @@
+"""Freeze a domain in an incident: nothing of it is published or moved, other than back, and it is served on."""
+
+from __future__ import annotations
+
+from sqlmodel import Session
+
+from postil.registry.db import queries as store
+from postil.registry.db.database import Database
+from postil.registry.db.tables import Domain, utcnow
+from postil.registry.errors import ConflictError, NotFoundError
+from postil.registry.text import needed
+
+FREEZE, UNFREEZE = "domain-freeze", "domain-unfreeze"
+
+
+def freeze(database: Database, name: str, *, reason: str, actor: str) -> Domain:
+    """Freeze a domain. Raises NotFoundError, TextError without a reason, or ConflictError if it is frozen already."""
+    needed(reason, "reason")
+    with database.write() as session:
+        store.lock_for_writing(session)
+        domain = existing_domain(session, name)
+        if domain.frozen_at is not None:
+            raise ConflictError(f"{name} is frozen already; see `postil domains list`")
+        domain.frozen_at, domain.frozen_by, domain.frozen_reason = utcnow(), actor[:64], reason
+        session.add(domain)
+        store.record(session, actor=actor, action=FREEZE, subject=name, reason=reason)
+        return domain
+
+
+def unfreeze(database: Database, name: str, *, reason: str, actor: str) -> Domain:
+    """Unfreeze a domain. Raises NotFoundError, or ConflictError if it is not frozen."""
+    with database.write() as session:
+        store.lock_for_writing(session)
+        domain = existing_domain(session, name)
+        if domain.frozen_at is None:
+            raise ConflictError(f"{name} is not frozen; see `postil domains list`")
+        domain.frozen_at, domain.frozen_by, domain.frozen_reason = None, None, ""
+        session.add(domain)
+        store.record(session, actor=actor, action=UNFREEZE, subject=name, reason=reason)
+        return domain
+
+
+def check_not_frozen(session: Session, name: str) -> None:
+    """Raise ConflictError if a domain is frozen."""
+    domain = session.get(Domain, name)
+    if domain is not None and domain.frozen_at is not None:
+        raise ConflictError(
+            f"{name} is frozen by {domain.frozen_by}: {domain.frozen_reason}; an admin ends that with"
+            f" `postil domains unfreeze {name}`"
+        )
+
+
+def existing_domain(session: Session, name: str) -> Domain:
+    """A domain. Raises NotFoundError."""
+    domain = session.get(Domain, name)
+    if domain is None:
+        raise NotFoundError(f"there is no domain {name}; see `postil domains list`")
+    return domain

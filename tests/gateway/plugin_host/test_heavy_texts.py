@@ -1,0 +1,128 @@
+"""Texts that cost built-in checks much time, sent by a client or said by a model: everybody else goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.fakes.adapters import write_adapter
+from tests.fakes.vllm import FakeVLLM, Reply
+from tests.gateway.conftest import House, bearer, running_house
+
+REGIONS = "[US, DE, FR, GB, IN, BR, JP, IT]"
+CHECKED = """
+input: [{name: emergency, config: {whole_conversation: true}}, {name: injection}]
+fallback: [{name: fixed_answer, config: {content: Not checked., }, when: [emergency, injection]}]
+"""
+PRIVATE = f"validators: [{{name: pii, config: {{regions: {REGIONS}}}, on_fail: redact, deadline_ms: 500}}]"
+FALLBACK = "fallback: [{name: fixed_answer, config: {content: Does not fit.}}]"
+TOWER = f"output: {{json_schema: %s}}\nvalidators: [{{name: json_schema}}]\n{FALLBACK}"
+At = tuple[FakeVLLM, str]
+
+
+@asynccontextmanager
+async def healthy(house: House, seconds: float) -> AsyncIterator[None]:
+    """Ask for the health all the time; none takes longer than so many seconds."""
+    done = asyncio.Event()
+
+    async def ask() -> float:
+        longest = 0.0
+        async with httpx.AsyncClient(base_url=house.url) as client:
+            while not done.is_set():
+                began = time.monotonic()
+                assert (await client.get("/health/live")).status_code == 200
+                longest = max(longest, time.monotonic() - began)
+        return longest
+
+    asking = asyncio.create_task(ask())
+    try:
+        yield
+    finally:
+        done.set()
+        longest = await asking
+    assert longest < seconds
+
+
+async def longest_silence(house: House, work: Awaitable[httpx.Response]) -> httpx.Response:
+    """The answer; while it is made, the gateway is never away for long."""
+    async with healthy(house, 1.0):
+        return await work
+
+
+async def test_megabytes_that_grow_when_they_are_normalised_hold_up_nobody(house: House) -> None:
+    await house.publish("healthcare/triage", CHECKED)
+    key = await house.tenant("clinic", "healthcare")
+    messages = [{"role": "user", "content": "\ufdfa" * 33_000}] * 75
+    answer = await longest_silence(house, house.ask(key, messages=messages))
+    assert answer.status_code in (200, 400)
+
+
+async def test_a_long_text_is_checked_in_a_process_and_found_out(house: House) -> None:
+    await house.publish("healthcare/triage", CHECKED)
+    key = await house.tenant("clinic", "healthcare")
+    answer = await house.ask(key, "\u00e9 chest pain " * 400)
+    assert answer.status_code == 200
+    assert "emergency" in answer.headers["x-postil-notice"]
+    assert len(house.runtime.plugin_host.check_pids) == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_of_nearly_phone_numbers_holds_up_nobody_and_does_not_leave(
+    tmp_path: Path, engine_at: At, stream: bool
+) -> None:
+    async with running_house(tmp_path, *engine_at, check_seconds=0.5) as house:
+        await house.publish("healthcare/advice", PRIVATE)
+        key = await house.tenant("clinic", "healthcare")
+        house.engine.reply = lambda body: Reply("12 34 56 78 " * 400)
+        answer = await longest_silence(house, house.ask(key, stream=stream))
+        assert answer.status_code == 200
+        assert "12 34" not in answer.text or stream
+        assert "did not run, took longer than 500 ms" in answer.text or not stream
+
+
+async def test_a_schema_whose_alternatives_double_for_one_value_is_refused_at_publish(house: House) -> None:
+    levels: dict[str, Any] = {"level0": {"type": "string"}}
+    for number in range(40):
+        levels[f"level{number + 1}"] = {"anyOf": [{"$ref": f"#/$defs/level{number}"}] * 2}
+    policy = TOWER % json.dumps({"$ref": "#/$defs/level40", "$defs": levels})
+    async with healthy(house, 1.0):
+        answer = await house.upload("healthcare/tower", write_adapter(house.folder / "tower"), policy)
+    assert answer.status_code == 422, answer.text
+
+
+async def test_a_schema_whose_work_doubles_with_each_level_of_an_answer_holds_up_nobody(
+    tmp_path: Path, engine_at: At
+) -> None:
+    deeper = {"properties": {"a": {"$ref": "#/$defs/each"}}, "required": ["b"]}
+    schema = {"$ref": "#/$defs/each", "$defs": {"each": {"anyOf": [deeper, {**deeper, "required": ["c"]}]}}}
+    validator = json.dumps({"name": "json_schema", "config": {"json_schema": schema}})
+    async with running_house(tmp_path, *engine_at, check_seconds=0.5) as house:
+        await house.publish("healthcare/advice", f"validators: [{validator}]\n{FALLBACK}")
+        key = await house.tenant("clinic", "healthcare")
+        house.engine.reply = lambda body: Reply('{"a":' * 50 + "1" + "}" * 50)
+        answer = await longest_silence(house, house.ask(key))
+        assert "took longer than 500 ms" in answer.headers["x-postil-fallback"]
+
+
+async def test_a_key_is_revoked_while_every_process_of_checks_is_busy(house: House) -> None:
+    await house.publish("healthcare/advice", PRIVATE)
+    key = await house.tenant("clinic", "healthcare")
+    house.engine.reply = lambda body: Reply("12 34 56 78 " * 400)
+    asked = [asyncio.create_task(house.ask(key)) for _ in range(8)]
+    await house.ask(key)
+    listed = (await house.admin("GET", "/api/v1/keys", params={"owner": "clinic"})).json()["data"]
+    began = time.monotonic()
+    revoked = await house.admin("DELETE", f"/api/v1/keys/{listed[0]['id']}", params={"reason": "stolen"})
+    took = time.monotonic() - began
+    assert (revoked.status_code, took < 1.0) == (200, True), revoked.text
+    refused = await house.client.get("/v1/models", headers=bearer(key))
+    assert refused.status_code == 401
+    await asyncio.gather(*asked)

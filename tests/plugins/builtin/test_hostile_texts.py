@@ -1,0 +1,103 @@
+"""No text makes a built-in check take more than time in proportion to it, or more than its ``cost`` says."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from postil.plugins import Completion, InputCheck, ReleaseRef, RequestContext, Token, Validator
+from postil.plugins.contract import Component
+from postil.plugins.manager import PluginManager
+from postil.plugins.types import RoutingRequest
+from tests.plugins.builtin.hostile_texts import ENDS, UNITS, nasty, repeated
+
+REGIONS = ["US", "DE", "FR"]
+PATTERNS = ["a.*b", "(x+x+)+y", r"\b1{1,40}\b"]
+PLUGINS = PluginManager(entry_points=False)
+SCHEMA = {"json_schema": {"type": "object", "additionalProperties": {"pattern": "(a+)+b"}}}
+CHECKS: dict[str, Component] = {
+    name: PLUGINS.make(PLUGINS.component(kind, name), config)
+    for kind, name, config in (
+        ("input check", "emergency", {"whole_conversation": True}),
+        ("input check", "injection", {}),
+        ("input check", "input_length", {"max_characters": 10_000}),
+        ("validator", "pii", {"regions": REGIONS}),
+        ("validator", "blocklist", {"phrases": ["poison", "a a", "aa", "aaa"], "patterns": PATTERNS, "window": 512}),
+        ("validator", "json_schema", SCHEMA),
+        ("validator", "disclaimer", {"text": "no advice"}),
+        ("validator", "length", {"max_words": 100}),
+        ("validator", "labels", {"labels": ["a"]}),
+        ("validator", "confidence", {}),
+        ("router", "keywords", {"words": {"legal": ["a", "contract"], "healthcare": ["chest"]}}),
+    )
+}
+# What grows with the square of a text takes four times as long for twice of it, and sixteen times for four.
+SHORT, LONG, TIMES = 500, 2000, 4
+# A check is as quick as the machine lets it be: others run here, too.
+SLACK, LEAST_SECONDS = 2.5, 0.004
+
+
+def run(check: Any, text: str) -> Any:
+    """Have a check look at a text."""
+    context = RequestContext(ReleaseRef("legal", "notes", 1), "firm", {"messages": [{"role": "user", "content": text}]})
+    if isinstance(check, Validator):
+        return check.judge(context, Completion(text, tokens=(Token(text, -0.1),)))
+    if isinstance(check, InputCheck):
+        return check.check(context)
+    return check.route(RoutingRequest("firm", ("legal", "healthcare"), context.request))
+
+
+def seconds(check: Component, text: str) -> float:
+    """The processor's time for one look, the least of three where that is short."""
+    took: list[float] = []
+    while len(took) < 3 and sum(took) < 0.1:
+        began = time.thread_time()
+        run(check, text)
+        took.append(time.thread_time() - began)
+    return min(took)
+
+
+def test_every_built_in_check_is_tried() -> None:
+    kinds = ("validator", "input check", "router")
+    assert {one.name for one in PLUGINS.list_components() if one.kind in kinds} == {*CHECKS, "guardrails"}
+
+
+@pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_text_four_times_as_long_takes_four_times_as_long(name: str, unit: str) -> None:
+    check = CHECKS[name]
+    for end in ENDS[:3]:
+        short, long = (repeated(unit, length) + end for length in (SHORT, LONG))
+        for _ in range(3):
+            took = seconds(check, long)
+            if took < LEAST_SECONDS or took < TIMES * SLACK * seconds(check, short):
+                break
+        else:
+            pytest.fail(f"{took:.3f} s for {LONG} characters")
+
+
+@pytest.mark.parametrize("unit", UNITS.values(), ids=UNITS)
+@pytest.mark.parametrize("name", [name for name in CHECKS if name not in ("json_schema", "input_length")])
+def test_no_text_takes_longer_than_its_cost_says(name: str, unit: str) -> None:
+    check = CHECKS[name]
+    text = repeated(unit, SHORT) + "!"
+    allowed = SLACK * check.cost.of(text) + LEAST_SECONDS
+    assert any(seconds(check, text) < allowed for _ in range(3))
+
+
+@pytest.mark.parametrize("name", [name for name in CHECKS if name != "pii"])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(text=nasty)
+def test_no_mixture_takes_long_or_raises(name: str, text: str) -> None:
+    began = time.thread_time()
+    run(CHECKS[name], text)
+    assert time.thread_time() - began < 2.0
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(text=nasty)
+def test_no_mixture_makes_pii_raise(text: str) -> None:
+    run(CHECKS["pii"], text[:300])
