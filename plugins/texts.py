@@ -9,6 +9,9 @@ from typing import Any
 
 from postil.plugins.types import Completion, Notification, Span
 
+# Whose texts a template may put in front of a chat: with these roles, they are looked at.
+_TOLD = frozenset({"tool", "system", "developer"})
+
 
 def inner(completion: Completion) -> tuple[int, int]:
     """From where to where a match may reach in a part, so that the character on either side of it can be seen."""
@@ -28,9 +31,14 @@ def merged(found: Iterable[tuple[int, int]]) -> tuple[Span, ...]:
 
 
 def asked(request: Mapping[str, Any], roles: Collection[str] | None = ("user",)) -> list[str]:
-    """The texts of a request's messages by these roles (None: all), the parts of one joined; or its prompt."""
+    """The texts of a request's messages by these roles (None: all), the parts of one joined; or its prompt.
+
+    They are all that a template can show the model of a message: its name, reasoning and tool calls too. What tools say
+    of themselves, and a schema for the answer, go with the roles ``tool`` and ``system``.
+    """
     if "messages" in request:
-        return [_content(one.get("content")) for one in _messages(request) if roles is None or one.get("role") in roles]
+        told = [_said(one) for one in _messages(request) if roles is None or one.get("role") in roles]
+        return told if roles is not None and _TOLD.isdisjoint(roles) else [*told, *_definitions(request)]
     prompt = request.get("prompt")
     if isinstance(prompt, str):
         return [prompt]
@@ -80,6 +88,29 @@ def as_json(notification: Notification) -> str:
 def _messages(request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     messages = request["messages"]
     return [one for one in messages if isinstance(one, dict)] if isinstance(messages, list | tuple) else []
+
+
+def _said(message: Mapping[str, Any]) -> str:
+    """All texts of one message."""
+    text = _content(message.get("content"))
+    if len(message) <= 2:
+        return text
+    beside = [message.get(key) for key in ("name", "reasoning")]
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list | tuple) else ():
+        function = (call.get("function") if isinstance(call, dict) else None) or {}
+        beside += [function.get("name"), function.get("arguments")]
+    return "\n".join([text, *(one for one in beside if isinstance(one, str) and one)])
+
+
+def _definitions(request: Mapping[str, Any]) -> Iterator[str]:
+    """What tools say of themselves, as JSON without escapes; and a schema for the answer."""
+    tools = request.get("tools")
+    for tool in tools if isinstance(tools, list | tuple) else ():
+        yield json.dumps(tool, ensure_ascii=False)
+    form = request.get("response_format")
+    if isinstance(form, dict) and "json_schema" in form:
+        yield json.dumps(form["json_schema"], ensure_ascii=False)
 
 
 def _content(content: object) -> str:

@@ -8,6 +8,7 @@ RegistryError
 ├── PagingError           a cursor that is none of ours, or a page of a size that cannot be
 ├── LimitError            a limit of a tenant that cannot be
 ├── WebhookError          a webhook that cannot be: its URL, domains or time
+├── QuotaError            as much is kept as may be
 ├── RightError            a right of a tenant that there is not, or that is both given and taken
 ├── NotFoundError         no such adapter, release, tenant or key
 ├── ConflictError         somebody else was faster, or there is nothing to do it to
@@ -56,6 +57,10 @@ class WebhookError(RegistryError):
 
 class RightError(RegistryError):
     """A right that no tenant can have, or that is both added and removed."""
+
+
+class QuotaError(RegistryError):
+    """A tenant or a domain that keeps as much as it may."""
 
 
 class PagingError(RegistryError):

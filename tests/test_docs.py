@@ -19,7 +19,7 @@ from deploy.docs.settings_page import OTHERS, variable
 from postil.gateway.settings import Settings
 from tests.support.paths import ROOT
 
-NAMES = ("settings.md", "cli.md", "http-api.md", "hooks.md", "policy.md", "names.md")
+NAMES = ("settings.md", "cli.md", "http-api.md", "hooks.md", "policy.md", "names.md", "request_fields.md")
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)]*))?\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")

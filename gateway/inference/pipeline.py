@@ -23,6 +23,7 @@ from postil.gateway.inference import request as payload
 from postil.gateway.inference import responses as answers
 from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.engine_call import EngineCall
+from postil.gateway.inference.engine_refusal import as_told
 from postil.gateway.inference.guardrails.enforcer import Enforcer, SendToEngine, falls_back_on_errors, has_guardrails
 from postil.gateway.inference.record import RequestOutcome, RequestRecord
 from postil.gateway.inference.request import CompletionRequest
@@ -126,13 +127,13 @@ async def _asked(
         return await _answer(context, access, record, open_streams)
     except EngineRefusedError as error:
         if error.status != 404 or release.engine_name.encode() not in error.body:
-            raise _renamed(error, release) from error
+            raise as_told(error, release) from error
     # The engine has lost it since (it was restarted, or somebody unloaded it): nothing was answered yet.
     access.adapter_lost(release)
     try:
         return await _answer(context, access, record, open_streams)
     except EngineRefusedError as error:
-        raise _renamed(error, release) from error
+        raise as_told(error, release) from error
 
 
 async def _answer(
@@ -260,14 +261,9 @@ async def _pass_on(
         body = await access.post(release, request)
         return _whole(headers, JSON, _rename(body, inside, outside), record)
     chunks, _ = await access.stream(release, request, open_streams)
-    if inside != outside:
-        chunks = stream.renamed(chunks, inside, outside)
+    chunks = stream.whole_events(chunks, inside, outside)
     return PipelineResponse(headers, EVENTS, stream.ended_cleanly(chunks, record))
 
 
 def _rename(body: bytes, inside: str, outside: str) -> bytes:
     return body if inside == outside else body.replace(inside.encode(), outside.encode())
-
-
-def _renamed(error: EngineRefusedError, release: LoadedRelease) -> EngineRefusedError:
-    return EngineRefusedError(error.status, _rename(error.body, release.engine_name, release.ref.name))

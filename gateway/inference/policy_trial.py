@@ -8,10 +8,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from postil.gateway.engine.client import EngineClient
+from postil.gateway.engine.decode import UnreadableAnswerError, decode
 from postil.gateway.errors import EngineRefusedError
 from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.request import CompletionRequest, build_engine_request
+from postil.gateway.inference.routing.catalog import BASE
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.plugins import ReleaseRef
 
@@ -24,6 +28,15 @@ _KEPT_SECONDS = 60.0
 _MOST_KEPT = 1024
 # A trial need not be a whole answer.
 _FEW_TOKENS = 16
+# Of the labels, those that are most likely to have the most tokens.
+_LONGEST = 5
+
+
+class _Tokenized(msgspec.Struct):
+    count: int
+
+
+_tokenized = msgspec.json.Decoder(_Tokenized)
 
 
 class PolicyTrials:
@@ -60,6 +73,26 @@ async def refusal(client: EngineClient, release: LoadedRelease) -> str | None:
         return None if lost else error.message
     except TimeoutError:
         log.warning("the engine did not answer a trial of %s in time", release.ref)
+    return None
+
+
+async def too_long(client: EngineClient, release: LoadedRelease) -> str | None:
+    """Say which label of a release has more tokens than its policy gives an answer; None where all have room.
+
+    None as well where the engine does not tell tokens. Raises EngineUnavailableError.
+    """
+    most = release.policy.sampling.get("max_tokens")
+    choices = (release.constraint or {}).get("choice")
+    if not isinstance(most, int) or not choices:
+        return None
+    for answer in sorted(choices, key=len, reverse=True)[:_LONGEST]:
+        payload = {"model": BASE, "prompt": answer, "add_special_tokens": False}
+        try:
+            count = decode(await client.post("/tokenize", payload), _tokenized).count
+        except (EngineRefusedError, UnreadableAnswerError):
+            return None
+        if count > most:
+            return f"{answer} has {count} tokens, and sampling.max_tokens is {most}"
     return None
 
 

@@ -11,6 +11,9 @@ import msgspec
 
 from postil.gateway.errors import BadRequestError
 from postil.gateway.inference import body_limits as shape
+from postil.gateway.inference.fields.check import asks_for_prompt_logprobs, check_fields, engine_fields
+from postil.gateway.inference.fields.field import Guard
+from postil.gateway.inference.fields.messages import has_media
 from postil.gateway.inference.formats import FORMATS, Kind
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.plugins import AskAgain
@@ -18,12 +21,12 @@ from postil.plugins import AskAgain
 _decoder = msgspec.json.Decoder()
 # One meaning under several names: where a policy fixes one, the others must not undo it.
 _ALIASES = {"max_tokens": ("max_tokens", "max_completion_tokens")}
-_CONSTRAINTS = ("structured_outputs", "guided_json", "guided_regex", "guided_choice", "guided_grammar")
+_OTHER_OUTPUTS = ("structured_outputs", "response_format", "tools", "tool_choice")
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """One request as the gateway understands it. ``body`` is what the client sent.
+    """One request as the gateway understands it. ``body`` is what the client sent, each field of it looked at.
 
     ``deadline`` is until when its client waits for its turn, by ``time.monotonic``, if it said so. ``release`` answers
     it whatever ``model`` says: only the gateway itself sets that, for copies to a shadow. ``size`` is that of the body
@@ -46,10 +49,7 @@ class CompletionRequest:
 
 
 def parse(kind: Kind, raw: bytes) -> CompletionRequest:
-    """Read a request body. Only what the gateway itself acts on is checked; the rest is the engine's to judge.
-
-    Raises BadRequestError.
-    """
+    """Read a request body; every field is held against the table. Raises BadRequestError."""
     opened = shape.brackets(raw)
     try:
         body = _decoder.decode(raw)
@@ -58,44 +58,62 @@ def parse(kind: Kind, raw: bytes) -> CompletionRequest:
     if not isinstance(body, dict):
         raise BadRequestError("the body has to be a JSON object")
     shape.check(body, opened)
-    model = _typed(body, "model", str)
-    stream = _typed(body, "stream", bool)
-    options = _typed(body, "stream_options", dict) or {}
-    user = _typed(body, "user", str)
-    return CompletionRequest(kind, body, model, bool(stream), options.get("include_usage") is True, user, size=len(raw))
+    body = check_fields(kind, body)
+    include_usage = "stream_options" in body and body["stream_options"].get("include_usage") is True
+    stream = body.get("stream") is True
+    return CompletionRequest(kind, body, body.get("model"), stream, include_usage, body.get("user"), size=len(raw))
 
 
-def _typed(body: Mapping[str, Any], key: str, kind: type) -> Any:
-    value = body.get(key)
-    if value is not None and not isinstance(value, kind):
-        raise BadRequestError(f"{key} has to be {_WORDS[kind]}", param=key)
-    return value
+def refuse_prompt_logprobs(ask: CompletionRequest) -> None:
+    """Refuse what an engine without postil's plugin does not survive. Raises BadRequestError."""
+    if asks_for_prompt_logprobs(ask.kind, ask.body):
+        name = "prompt_logprobs" if "prompt_logprobs" in ask.body else "echo"
+        raise BadRequestError(
+            f"`{name}` asks for the probabilities of the prompt's tokens, which this engine does not give; omit it",
+            param=name,
+        )
 
 
-_WORDS: Mapping[type, str] = {str: "a string", bool: "true or false", dict: "an object"}
+def guard_of(release: LoadedRelease) -> Guard:
+    """How far a release guards its answers: what its policy fixes or checks decides what fields may do."""
+    if release.constraint is not None:
+        return Guard.CONSTRAINT
+    policy = release.policy
+    guarded = policy.system_prompt or policy.sampling or release.inputs or release.validators
+    return Guard.POLICY if guarded else Guard.OPEN
 
 
 def build_base_request(ask: CompletionRequest, tenant: str) -> dict[str, Any]:
     """The engine's request for the base: the client's own, under the tenant's cache salt. Raises BadRequestError."""
-    payload = {**ask.body, "model": "base", "cache_salt": cache_salt(tenant, "base")}
+    payload = engine_fields(ask.kind, ask.body, Guard.OPEN, "base")
+    payload["model"], payload["cache_salt"] = "base", cache_salt(tenant, "base")
     _bound_output(payload, ask, ())
     return payload
 
 
-def build_engine_request(ask: CompletionRequest, release: LoadedRelease, tenant: str) -> dict[str, Any]:
+def build_engine_request(
+    ask: CompletionRequest, release: LoadedRelease, tenant: str, *, lenient: bool = False
+) -> dict[str, Any]:
     """The engine's request for a release: its weights, its prompt, its sampling, its constraint.
 
-    Raises BadRequestError if the client asks for an output that the release does not give.
+    Raises BadRequestError if the client asks for what the release does not give; where ``lenient``, that is left out.
     """
-    payload = {**ask.body, "model": release.engine_name, "cache_salt": cache_salt(tenant, str(release.ref))}
+    guard = guard_of(release)
+    payload = engine_fields(ask.kind, ask.body, guard, str(release.ref), lenient=lenient)
+    if guard is not Guard.OPEN:
+        _refuse_unseen(payload, release)
+    payload["model"], payload["cache_salt"] = release.engine_name, cache_salt(tenant, str(release.ref))
     _put_sampling(payload, release)
     _bound_output(payload, ask, release.policy.sampling)
     if release.policy.system_prompt:
         FORMATS[ask.kind].put_system_prompt(payload, release.policy.system_prompt)
     if release.constraint is not None:
-        _refuse_other_outputs(ask.body, release)
+        if not lenient:
+            _refuse_other_outputs(ask.body, release)
+        for name in _OTHER_OUTPUTS:
+            payload.pop(name, None)
         payload["structured_outputs"] = release.constraint
-        payload.pop("response_format", None)
+        _leave_room(payload, release)
     if release.validators or release.inputs:
         _put_streaming(payload, ask, release)
     if release.needs_tokens:
@@ -121,7 +139,8 @@ def build_retry(
     ask: CompletionRequest, release: LoadedRelease | None, first: LoadedRelease, how: AskAgain, tenant: str
 ) -> dict[str, Any]:
     """The engine's request for another try: of one choice, by ``release``, or by the base under the first's policy."""
-    payload = build_engine_request(ask, release or first, tenant)
+    # The client was answered by the first release's rules: another's do not refuse it now.
+    payload = build_engine_request(ask, release or first, tenant, lenient=True)
     if release is None:
         payload |= {"model": "base", "cache_salt": cache_salt(tenant, "base")}
     payload |= {**how.sampling, "n": 1, "stream": False}
@@ -168,6 +187,29 @@ def _put_sampling(payload: dict[str, Any], release: LoadedRelease) -> None:
         payload[key] = value
 
 
+def _leave_room(payload: dict[str, Any], release: LoadedRelease) -> None:
+    """A label is short, and the constraint ends it: no limit of a client's cuts it. A token has at least a byte."""
+    choices = release.constraint.get("choice") if release.constraint else None
+    if not choices or "max_tokens" in release.policy.sampling:
+        return
+    room = max(len(choice.encode()) for choice in choices) + 1
+    limits = [payload[name] for name in _ALIASES["max_tokens"] if payload.get(name) is not None]
+    # Without a limit, vLLM's text completions end after 16 tokens.
+    if min(limits, default=0 if "prompt" in payload else room) < room:
+        payload["max_tokens"] = room
+        payload.pop("max_completion_tokens", None)
+
+
+def _refuse_unseen(payload: Mapping[str, Any], release: LoadedRelease) -> None:
+    """Refuse what a policy's checks could not read, or what its prompt has no place in. Raises BadRequestError."""
+    messages = payload.get("messages")
+    if messages is not None and has_media(messages):
+        raise BadRequestError(f"no check of {release.ref} sees pictures or sound; send texts", param="messages")
+    prompt = payload.get("prompt")
+    if type(prompt) is list and type(prompt[0]) is not str and (release.inputs or release.policy.system_prompt):
+        raise BadRequestError(f"the policy of {release.ref} needs texts, and prompt has token ids", param="prompt")
+
+
 def _bound_output(payload: dict[str, Any], ask: CompletionRequest, fixed: Container[str]) -> None:
     """Refuse a client's longer answers, and put the bound in where the engine's default would be more.
 
@@ -190,7 +232,7 @@ def _bound_output(payload: dict[str, Any], ask: CompletionRequest, fixed: Contai
 
 def _refuse_other_outputs(body: Mapping[str, Any], release: LoadedRelease) -> None:
     """``json_object`` and ``text`` hold for any constrained answer; whatever asks for another form is refused."""
-    asked = [key for key in _CONSTRAINTS if body.get(key) is not None]
+    asked = ["structured_outputs"] if body.get("structured_outputs") is not None else []
     form = body.get("response_format")
     if isinstance(form, dict) and form.get("type") not in ("text", "json_object"):
         asked.append("response_format")

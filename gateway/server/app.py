@@ -35,7 +35,8 @@ def create_app(runtime: Runtime, tell: Tell = lambda step, text: None) -> ASGIAp
 
 def completion_parts(runtime: Runtime) -> CompletionParts:
     """Return the parts that the two completion endpoints need."""
-    limits = (runtime.settings.body_limit_mib << 20, CostLimits.of(runtime.settings))
+    settings = runtime.settings
+    limits = (settings.body_limit_mib << 20, CostLimits.of(settings), settings.prompt_logprobs)
     return CompletionParts(
         runtime.context, runtime.callers, runtime.denied_attempts, LocalLimits(runtime.limits), runtime.traffic, *limits
     )
@@ -73,7 +74,9 @@ def _tenant_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     """Return a tenant's routes other than completions."""
     return [
         *model_routes(runtime.catalog, runtime.callers, runtime.denied_attempts),
-        *review_routes(runtime.reviews, runtime.callers, runtime.denied_attempts),
+        *review_routes(
+            runtime.reviews, runtime.callers, runtime.denied_attempts, LocalLimits(runtime.limits), runtime.readings
+        ),
         *usage_routes(
             runtime.registry, runtime.callers, runtime.ledger, runtime.denied_attempts, runtime.pools.reports
         ),

@@ -51,6 +51,12 @@ class EngineSettings(BaseSettings):
         default=256, ge=1, description="Sequences at vLLM at a time; its `--max-num-seqs`."
     )
 
+    engine_prompt_logprobs: bool = Field(
+        default=False,
+        description="Whether a vLLM of your own may be asked for the probabilities of a prompt's tokens (`echo`,"
+        " `prompt_logprobs`): beside other requests that ends one without postil's plugin. The child's has it.",
+    )
+
     @field_validator("engine_url")
     @classmethod
     def _check_engine_url(cls, url: str | None) -> str | None:
@@ -73,6 +79,11 @@ class EngineSettings(BaseSettings):
         if key is not None and not (key and all("!" <= letter <= "~" for letter in key.get_secret_value())):
             raise ValueError("it has to be one word of printable ASCII, as it goes into a header")
         return key
+
+    @property
+    def prompt_logprobs(self) -> bool:
+        """Whether the engine may be asked for the probabilities of a prompt's tokens."""
+        return self.engine_url is None or self.engine_prompt_logprobs
 
     @property
     def window(self) -> int | None:

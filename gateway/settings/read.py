@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from postil.gateway.errors import SettingsError
 from postil.gateway.settings.engine import EngineSettings
+from postil.gateway.settings.keeping import KeepingSettings
 from postil.gateway.settings.processes import ProcessSettings
 from postil.gateway.settings.releases import ReleaseSettings
 from postil.gateway.settings.server import ServerSettings
@@ -44,7 +45,9 @@ _WEBHOOKS_NOW = (
 )
 
 
-class Settings(ReleaseSettings, ProcessSettings, TrafficSettings, EngineSettings, TlsSettings, ServerSettings):
+class Settings(
+    ReleaseSettings, KeepingSettings, ProcessSettings, TrafficSettings, EngineSettings, TlsSettings, ServerSettings
+):
     """All settings of a gateway, frozen."""
 
     model_config = SettingsConfigDict(

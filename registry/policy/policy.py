@@ -10,12 +10,14 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from postil.plugins.contract import Component, FallbackRule, InputCheck, Validator
 from postil.plugins.errors import PluginError
 from postil.plugins.manager import PluginManager
 from postil.registry.errors import PolicyError
 from postil.registry.policy.digest import canonical, digest_of
+from postil.registry.policy.old_forms import refuse_old_forms
 
 MAX_POLICY_BYTES = 256 * 1024
 # Enough for the line breaks and indents that an adapter may have learned.
@@ -141,7 +143,9 @@ class FallbackUse(Use):
 
 
 class ReviewRules(_Part):
-    """Review settings: the ``webhook`` to notify, a default assignee, and the ``sample`` of passed answers (%)."""
+    """Review settings: the ``webhook`` to notify, a default assignee, which passed answers are audited, and how long
+    reviews are kept.
+    """
 
     webhook: Annotated[
         # A URL is what releases from before webhooks had names say; a policy with one is not published again.
@@ -149,7 +153,17 @@ class ReviewRules(_Part):
         Field(description="The name of the webhook that decisions are posted to; see `postil webhooks list`."),
     ] = None
     assign_to: Annotated[_Label | None, Field(description="The person that new reviews are assigned to.")] = None
-    sample: Annotated[float, Field(ge=0, le=100, description="Percentage of passed answers to review.")] = 0.0
+    audit_percent: Annotated[float, Field(ge=0, le=100, description="Percentage of passed answers to review.")] = 0.0
+    keep_days: Annotated[
+        int | None, Field(ge=1, le=3650, description="Days to keep reviews; unset or longer, the gateway's.")
+    ] = None
+    # The former name, in policies that are stored already: they keep their digest.
+    sample: SkipJsonSchema[Annotated[float, Field(ge=0, le=100)]] = 0.0
+
+    @property
+    def audited(self) -> float:
+        """The percentage of passed answers to review, under either name."""
+        return self.audit_percent or self.sample
 
 
 class Policy(_Part):
@@ -209,18 +223,8 @@ def parse_policy(text: str | bytes) -> Policy:
         raise PolicyError(f"the policy is not YAML: {' '.join(str(error).split())}") from error
     except (LookupError, AttributeError) as error:  # PyYAML's error for `!!bool perhaps`.
         raise PolicyError("the policy is not YAML: a value does not fit its !!tag; leave the tag out") from error
-    policy = policy_from({} if values is None else values)
-    refuse_url(policy)
-    return policy
-
-
-def refuse_url(policy: Policy) -> None:
-    """Raise PolicyError if the policy says where decisions are posted, which is an admin's to say."""
-    if policy.reviews.webhook is not None and "://" in policy.reviews.webhook:
-        raise PolicyError(
-            "policy: reviews.webhook takes a name and no URL; let an admin add it with"
-            " `postil webhooks add NAME URL --domain DOMAIN`, and write the name"
-        )
+    refuse_old_forms(values)
+    return policy_from({} if values is None else values)
 
 
 def policy_from(values: object) -> Policy:
@@ -231,15 +235,6 @@ def policy_from(values: object) -> Policy:
         return Policy.model_validate(values)
     except ValidationError as error:
         raise PolicyError(f"policy: {_first(error)}") from error
-
-
-def stored_policy(values: Mapping[str, Any], digest: str) -> Policy:
-    """A policy as the registry stores it. Raises PolicyError if it is not the one that the digest was made of."""
-    if digest_of(values) != digest:
-        raise PolicyError(
-            "policy: what the database holds is not what was published; compare it with a backup, and publish again"
-        )
-    return policy_from(values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from postil.registry.db.database import Database
 from postil.registry.db.tables import Channel, Key, Pin, Release, SigningKey
 from postil.registry.policy.digest import digest_of
 from postil.registry.releases.channels import STABLE
+from postil.registry.releases.published import PUBLISHED
 from postil.registry.releases.replay import Replay
 
 # So many events are in memory at a time.
@@ -103,7 +104,7 @@ def _of_releases(session: Session, replay: Replay) -> Iterator[str]:
 
 def _of_release(which: str, row: Release, published: Mapping[str, Any]) -> Iterator[str]:
     """Compare a release with its publish; an event from before these were recorded says nothing of them."""
-    for what in ("artifact", "policy_digest", "calibration", "components_digest"):
+    for what in PUBLISHED:
         if what in published and getattr(row, what) != published[what]:
             yield f"the {what.replace('_', ' ')} of {which} is not the one that was published"
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from postil.gateway.inference.policy_trial import ASKED_BY
 from tests.fakes.http import Receive, Scope, Send, read_body, respond, serving
+from tests.fakes.vllm_fields import refusal_of
 from tests.fakes.vllm_grammars import refused_constraint
 
 Json = dict[str, Any]
@@ -32,6 +33,9 @@ class Reply:
     tokens: list[str] | None = None
     # More of a whole answer's message: reasoning, tool calls.
     beside: Json = field(default_factory=dict)
+    # What of the request's stops ended a whole answer; and the engine's status, where it fails.
+    stop_reason: str | int | None = None
+    status: int = 200
 
     def pieces(self) -> list[str]:
         """The tokens of the text; words and single signs unless given."""
@@ -99,7 +103,8 @@ class FakeVLLM:
         elif path == "/v1/unload_lora_adapter":
             await self._unload(json.loads(await read_body(receive)), send)
         elif path == "/tokenize" and self.template is not None:
-            tokens = self.template(json.loads(await read_body(receive)))
+            body = json.loads(await read_body(receive))
+            tokens = list(range(len(body["prompt"]) // 4)) if "prompt" in body else self.template(body)
             await respond(send, 200, json.dumps({"tokens": tokens, "count": len(tokens)}).encode())
         elif not path.endswith("/completions"):
             await respond(send, 404, _error("Not Found"))
@@ -145,14 +150,12 @@ class FakeVLLM:
         if body["model"] != "base" and body["model"] not in self.adapters:
             await respond(send, 404, _error(f"The model `{body['model']}` does not exist."))
             return
-        if not isinstance(body.get("messages", body.get("prompt")), list | str):
-            await respond(send, 400, _error("messages: Input should be a valid list"))
-            return
-        if (refusal := refused_constraint(body) or self.refuses(body)) is not None:
-            await respond(send, 400, _error(refusal))
-            return
-        if (number := body.get("n")) is not None and (not isinstance(number, int) or not 0 < number <= 128):
-            await respond(send, 400, _error("n: Input should be a valid integer"))
+        refusal = refused_constraint(body) or self.refuses(body)
+        status, message = (
+            (400, refusal) if refusal else refusal_of(body, chat=path.endswith("chat/completions")) or (0, "")
+        )
+        if status:
+            await respond(send, status, _error(message))
             return
         trial = body.get("user") == ASKED_BY
         (self.trials if trial else self.requests).append(body)
@@ -168,6 +171,9 @@ class FakeVLLM:
             await respond(send, 200, self.odd)
             return
         reply = _going_on(body, self.reply(body))
+        if reply.status != 200:
+            await respond(send, reply.status, _error("an overflow"))
+            return
         chat = path.endswith("chat/completions")
         if body.get("stream"):
             if self.raw is not None:
@@ -248,7 +254,8 @@ def _choice(index: int, body: Json, reply: Reply, chat: bool) -> Json:
         wanted = body.get("logprobs") is not None
         logprobs = {"tokens": tokens, "token_logprobs": [reply.logprob] * len(tokens)} if wanted else None
         said = {"text": reply.text}
-    return {"index": index, **said, "logprobs": logprobs, "finish_reason": reply.finish_reason}
+    ends = {"finish_reason": reply.finish_reason, "stop_reason": reply.stop_reason}
+    return {"index": index, **said, "logprobs": logprobs, **ends}
 
 
 def _error(message: str) -> bytes:

@@ -174,6 +174,19 @@ def test_a_setting_by_the_name_of_an_earlier_version_is_not_passed_over(
         read_settings()
 
 
+@pytest.mark.parametrize(
+    ("demo", "host", "local"), [(True, "127.0.0.1", True), (True, "0.0.0.0", False), (False, "::1", False)]
+)
+def test_a_demo_on_loopback_answers_this_machine_only(demo: bool, host: str, local: bool) -> None:
+    assert Settings(demo=demo, host=host).http_limits.local_only is local
+
+
+def test_what_is_no_network_is_no_trusted_proxy() -> None:
+    assert Settings(trusted_proxies=("10.0.0.5", "10.1.0.0/16", "::1")).http_limits.trusted[1] == "10.1.0.0/16"
+    with pytest.raises(SettingsError, match="an address or a network"):
+        read_settings(trusted_proxies=("proxy.example",))
+
+
 def test_a_secret_may_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "secret"
     monkeypatch.setenv("POSTIL_ENGINE_API_KEY_FILE", str(file))

@@ -22,7 +22,7 @@ from postil.gateway.inference.cost import CostLimits, check_cost
 from postil.gateway.inference.deadline import timed
 from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.pipeline import JSON, PipelineResponse, complete
-from postil.gateway.inference.request import CompletionRequest, parse
+from postil.gateway.inference.request import CompletionRequest, parse, refuse_prompt_logprobs
 from postil.gateway.tenancy.denied_attempts import DeniedSink
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.rate_limiter import RequestLimits
@@ -34,7 +34,8 @@ log = logging.getLogger(__name__)
 class CompletionParts:
     """The parts of a gateway or worker that the two completion endpoints need.
 
-    ``body_limit`` is the maximum body size in bytes, ``cost`` what one request may cost.
+    ``body_limit`` is the maximum body size in bytes, ``cost`` what one request may cost. ``prompt_logprobs`` says
+    whether the engine may be asked for the probabilities of a prompt's tokens.
     """
 
     context: InferenceContext
@@ -44,6 +45,7 @@ class CompletionParts:
     traffic: Traffic
     body_limit: int
     cost: CostLimits
+    prompt_logprobs: bool
 
 
 class CompletionsShortcut:
@@ -89,6 +91,8 @@ async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Re
         try:
             ask = timed(parse(kind, await _body(receive, parts.body_limit)), scope["headers"])
             ask = check_cost(ask, parts.cost.for_tenant(caller.limits))
+            if not parts.prompt_logprobs:
+                refuse_prompt_logprobs(ask)
             await _until_gone(_answer(parts, caller, ask, wire), receive)
         finally:
             parts.limits.left(caller.limits)

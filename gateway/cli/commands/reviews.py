@@ -1,4 +1,4 @@
-"""``postil reviews list | show | assign | approve | edit | reject`` and ``postil data export``."""
+"""``postil reviews list | show | assign | approve | edit | reject | purge`` and ``postil data export``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def make_cli() -> typer.Typer:
     """Return the `reviews` command group."""
     cli = typer.Typer(help="Answers that wait for a person.", no_args_is_help=True)
     cli.command("list")(list_reviews)
-    for command in (show, assign, approve, edit, reject):
+    for command in (show, assign, approve, edit, reject, purge):
         cli.command()(command)
     return cli
 
@@ -55,7 +55,10 @@ def list_reviews(
     all_: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the reviews, newest first. JSON: `{"data": [...], "next": ...}`."""
+    """List the reviews, newest first, without their texts: `show` shows one, and that is recorded.
+
+    JSON: `{"data": [...], "next": ...}`.
+    """
     wanted = {
         "status": None if status == "all" else status,
         "domain": domain,
@@ -74,14 +77,12 @@ def list_reviews(
             short_time(row["created"]),
             row["release"],
             row["assigned_to"],
-            _cut(row["asked"]),
-            _cut(row["answer"]),
             _cut(row["reason"]),
         )
         for row in found.data
     ]
     print_table(
-        ["id", "status", "since (UTC)", "release", "for", "asked", "answer", "reason"],
+        ["id", "status", "since (UTC)", "release", "for", "reason"],
         rows,
         empty="no review is open" if status == "open" else "there are no such reviews",
     )
@@ -111,6 +112,9 @@ def show(which: Which, as_json: AsJson = False) -> None:
         "final",
         "note",
         "webhook",
+        "drawn_by",
+        "keep_until",
+        "shortened",
     )
     print_table(["", ""], [(name.replace("_", " "), review[name]) for name in shown if review[name]], empty="")
 
@@ -141,6 +145,24 @@ def edit(
 def reject(which: Which, note: Note = "", as_json: AsJson = False) -> None:
     """Reject the model's answer without giving another one."""
     _say(_act(which, "reject", {"note": note}), "is rejected", as_json)
+
+
+def purge(
+    tenant: Annotated[str | None, typer.Option(help="Only reviews of this tenant.")] = None,
+    domain: Annotated[str | None, typer.Option(help="Only reviews of this domain.")] = None,
+    before: Annotated[str | None, typer.Option(help="Only reviews opened before this time (UTC).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be deleted.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete reviews, decided or not, with all that was asked and answered in them. The log keeps their number."""
+    body = {"tenant": tenant, "domain": domain, "before": before, "dry_run": dry_run}
+    with connected() as client:
+        done = call(client, "POST", "/api/v1/reviews/purge", json=body)
+    if as_json:
+        print_json(done)
+        return
+    what = "would be deleted" if dry_run else "are deleted"
+    console().print(f"{done['open']} open and {done['decided']} decided reviews {what}")
 
 
 def export(

@@ -1,5 +1,5 @@
 """The entry point that vLLM calls in each of its processes. Everywhere, adapters are verified where they are loaded
-(``verified_loads``). On CPUs, and only there, it changes two things more.
+(``verified_loads``) and kept from the head (``heads``). On CPUs, and only there, it changes two things more.
 
 postil's LoRA products take the place of vLLM's own, and processes that wait for each other nap where they would spin
 (``waiting``). It stands aside, with a line for each, on a vLLM that it does not know and where something else has
@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from postil.gateway.engine.vllm_plugin.after_import import after_import
+from postil.gateway.engine.vllm_plugin.heads import HEAD, leave_alone
 from postil.gateway.engine.vllm_plugin.idle_sleep import nap
 from postil.gateway.engine.vllm_plugin.verified_loads import MANAGER, verify_loads
 
@@ -35,6 +36,7 @@ def register() -> None:
     products = partial(install, off=os.environ.get(OFF, ""))
     _change("vLLM's own LoRA operations stay in place", products)
     _change("vLLM's processes spin while they wait for each other", calm)
+    _change("the probabilities of a prompt's tokens are not safe to ask for", spare_heads)
 
 
 def _change(otherwise: str, change: Callable[[Any, str], str | None]) -> None:
@@ -77,6 +79,12 @@ def calm(platform: Any, version: str) -> str | None:
     if unknown := _unknown(version):
         return unknown
     nap(import_module(QUEUE))
+    return None
+
+
+def spare_heads(platform: Any, version: str) -> str | None:
+    """Make adapters add nothing to logits, in whatever version of vLLM. Returns None."""
+    after_import(HEAD, leave_alone)
     return None
 
 

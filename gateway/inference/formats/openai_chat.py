@@ -16,6 +16,9 @@ BESIDE = ("reasoning", "reasoning_content", "refusal")
 _TEXTS = (*BESIDE, "content")
 
 
+_INSTRUCTIONS = ("system", "developer")
+
+
 class _Token(msgspec.Struct):
     token: str
     logprob: float
@@ -54,10 +57,13 @@ class OpenAIChat:
         self.opening: Mapping[str, Any] | None = {"role": "assistant", "content": ""}
 
     def put_system_prompt(self, request: dict[str, Any], prompt: str) -> None:
-        """Before all messages."""
-        messages = request.get("messages")
-        if isinstance(messages, list):  # Anything else is for the engine to refuse.
-            request["messages"] = [{"role": "system", "content": prompt}, *messages]
+        """Before all messages, in one with the client's own instructions: templates take one, at the start."""
+        messages = request["messages"]
+        own = 0
+        while own < len(messages) and messages[own]["role"] in _INSTRUCTIONS:
+            own += 1
+        told = "\n\n".join([prompt, *(_text(message["content"]) for message in messages[:own])]) if own else prompt
+        request["messages"] = [{"role": "system", "content": told}, *messages[own:]]
 
     def request_tokens(self, request: dict[str, Any]) -> None:
         """By a flag."""
@@ -141,3 +147,10 @@ class OpenAIChat:
     def part(self, said: Mapping[str, Any]) -> Part:
         """A piece of a message."""
         return {"delta": dict(said)}
+
+
+def _text(content: Any) -> str:
+    """The text of a message, whose parts are texts."""
+    if isinstance(content, list):
+        return "\n".join(part["text"] for part in content if part["type"] == "text")
+    return content or ""

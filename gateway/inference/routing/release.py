@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Protocol
 from postil.plugins import FallbackRule, InputCheck, ReleaseRef, Validator
 from postil.plugins.manager import PluginManager
 from postil.registry.policy.components import Recorded, check_pinned, mismatches
-from postil.registry.policy.policy import CheckUse, FallbackUse, Policy, ValidatorUse, build, stored_policy
+from postil.registry.policy.policy import CheckUse, FallbackUse, Policy, ValidatorUse, build
+from postil.registry.policy.stored import stored_policy
 
 
 def engine_name(artifact: str) -> str:

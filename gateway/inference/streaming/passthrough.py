@@ -8,17 +8,29 @@ from postil.gateway.errors import EngineUnavailableError, GatewayError
 from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.streaming import sse
 
+_BROKE_OFF = "the engine broke off in the middle of the answer; ask again"
+# How the event of an error begins. No text of an answer has these bytes in it: JSON escapes its quotes.
+_ERROR = b'data: {"error"'
 
-async def renamed(chunks: AsyncIterator[bytes], engine_name: str, public_name: str) -> AsyncIterator[bytes]:
+
+async def whole_events(chunks: AsyncIterator[bytes], engine_name: str, public_name: str) -> AsyncIterator[bytes]:
     """Pass whole events on, one write per read, with the engine's name for the release replaced.
 
-    The engine's name is made from a digest, so that its bytes mean nothing else wherever they occur.
+    The engine's name is made from a digest, so that its bytes mean nothing else wherever they occur. An error in the
+    middle of a stream is the engine's, in words about its insides: it ends the stream. Raises EngineUnavailableError.
     """
     inside, outside = engine_name.encode(), public_name.encode()
     cutter = sse.EventCutter()
     async for chunk in chunks:
-        if events := cutter.cut(chunk):
-            yield events.replace(inside, outside)
+        if not (events := cutter.cut(chunk)):
+            continue
+        if inside != outside:
+            events = events.replace(inside, outside)
+        if (broken := events.find(_ERROR)) >= 0:
+            if broken:
+                yield events[:broken]
+            raise EngineUnavailableError(_BROKE_OFF)
+        yield events
     if cutter.rest:
         yield cutter.rest.replace(inside, outside)
 
@@ -35,7 +47,7 @@ async def ended_cleanly(chunks: AsyncIterator[bytes], record: RequestRecord | No
     except GatewayError as error:
         problem = error
     if problem is None and not sse.ends_done(last):
-        problem = EngineUnavailableError("the engine broke off in the middle of the answer; ask again")
+        problem = EngineUnavailableError(_BROKE_OFF)
     if record is not None:
         record.engine_error = problem is not None
         record.finish()

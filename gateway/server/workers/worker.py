@@ -123,7 +123,7 @@ class Worker:
     def parts(self) -> CompletionParts:
         """Return the parts that the two completion endpoints need."""
         settings = self.settings
-        limits = (settings.body_limit_mib << 20, CostLimits.of(settings))
+        limits = (settings.body_limit_mib << 20, CostLimits.of(settings), settings.prompt_logprobs)
         return CompletionParts(self._context, self, RemoteDenied(self._link), self._limits, self.traffic, *limits)
 
     def identify(self, authorization: str | None) -> Caller:

@@ -62,6 +62,9 @@ COMMANDS: dict[str, list[str]] = {
     "data export": ["--adapter", NAME],
     "yank": [RELEASE, "--reason", "harmful"],
     "unyank": [RELEASE],
+    "domains quota": ["legal"],
+    "tenants forget": ["firm"],
+    "reviews purge": ["--before", "2026-01-01"],
     "evidence": [RELEASE],
     "domains freeze": ["legal", "--reason", "an incident"],
     "domains unfreeze": ["legal"],
@@ -175,7 +178,8 @@ async def test_no_command_gives_the_terminal_orders_of_others(
     assert silent <= {
         "export", "promote", "rollback", "canary", "shadow", "pin", "webhooks remove", "webhooks test", "yank",
         "unyank", "evidence", "domains freeze", "domains unfreeze", "domains sources", "tenants refuse",
-        "tenants admit", "tenants rights", "audit head", "unpin", "tenants remove", "releases retire",
+        "tenants admit", "tenants rights", "audit head", "unpin", "domains quota",
+        "tenants forget", "reviews purge", "tenants remove", "releases retire",
         "releases restore", "adapters retire", "adapters restore", "audit verify", "reviews assign", "reviews approve",
         "reviews reject", "gc", "domains set-default", "tenants limit", "domains require-signature", "agreement",
     }  # fmt: skip

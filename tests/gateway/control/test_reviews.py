@@ -252,10 +252,12 @@ def webhook_of(house: House, review: str) -> str:
 
 
 async def test_a_sample_of_what_passed_is_looked_at_afterwards(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:
-    policy = "validators: [{name: labels, config: {labels: [symptoms]}}]\nreviews: {sample: 100, assign_to: ann}"
+    policy = "validators: [{name: labels, config: {labels: [symptoms]}}]\nreviews: {audit_percent: 100, assign_to: ann}"
     async with running_house(tmp_path, *engine_at) as house:
         await house.publish("healthcare/triage", policy)
         assert "x-postil-review" not in (await house.ask(await house.tenant("clinic", "healthcare"))).headers
     async with running_house(tmp_path, *engine_at) as house:
         (review,) = (await house.admin("GET", "/api/v1/reviews", params={"status": "open"})).json()["data"]
-    assert (review["reason"], review["assigned_to"], review["holding"]) == ("sample", "ann", None)
+        review = (await house.admin("GET", f"/api/v1/reviews/{review['id']}")).json()
+    assert (review["reason"], review["assigned_to"], review["holding"]) == ("audit", "ann", None)
+    assert (review["drawn_by"], review["probability"]) == ("audit", 1.0)

@@ -29,7 +29,7 @@ def nested(depth: int, unit: str = "[") -> bytes:
     """A body of a depth: the object itself is one."""
     opening, closing = ("[", "]") if unit == "[" else ('{"a":', "}")
     inner = opening * (depth - 1) + "1" + closing * (depth - 1)
-    return f'{{"x":{inner}}}'.encode()
+    return f'{{"messages":[{{"role":"user","content":"a"}}],"metadata":{inner}}}'.encode()
 
 
 @pytest.mark.parametrize("unit", ["[", "{"])
@@ -68,7 +68,8 @@ def test_the_longest_chat_is_taken() -> None:
 
 
 def test_a_prompt_of_token_ids_may_be_long() -> None:
-    assert len(read(json.dumps({"prompt": list(range(100_000))}).encode())["prompt"]) == 100_000
+    raw = json.dumps({"prompt": list(range(100_000))}).encode()
+    assert len(parse(Kind.TEXT, raw).body["prompt"]) == 100_000
 
 
 def test_a_body_of_nothing_but_brackets_is_not_even_read() -> None:

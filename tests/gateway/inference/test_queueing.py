@@ -125,7 +125,7 @@ async def test_eight_answers_a_request_do_not_crowd_out_a_tenant_that_asks_for_o
         ("chat/completions", {"n": True}, "n", "n has to be a whole number"),
         ("completions", {"prompt": ["x"] * 2048}, "prompt", "ask for 2048 answers, and a request may ask for 8 in all"),
         ("completions", {"prompt": [[1], [2], [3]], "n": 3}, "prompt", "ask for 9 answers"),
-        ("completions", {"prompt": "x", "prompt_embeds": ["e"] * 8}, "prompt", "ask for 9 answers"),
+        ("completions", {"prompt": "x", "prompt_embeds": ["e"] * 8}, "prompt_embeds", "is not taken here"),
         ("completions", {"prompt": "x", "best_of": 20}, "best_of", "best_of is 20"),
     ],
 )
@@ -145,7 +145,7 @@ async def test_how_many_answers_a_request_may_ask_for_is_a_setting_and_a_prompt_
 ) -> None:
     async with house_of(tmp_path, engine_at, max_sequences=20) as (house, clinic, _):
         assert (await say(house, clinic, n=20)).status_code == 200
-        tokens = {"prompt": [*range(100)], "n": 20}
+        tokens = {"model": "base", "prompt": [*range(100)], "n": 20}
         assert (await house.client.post("/v1/completions", headers=bearer(clinic), json=tokens)).status_code == 200
         assert (await say(house, clinic, n=21)).status_code == 400
 

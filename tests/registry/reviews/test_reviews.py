@@ -68,10 +68,10 @@ def test_among_other_domains_a_review_is_none(triage: Registry) -> None:
 
 def test_a_tenant_finds_its_own_review_by_the_whole_id_alone(triage: Registry) -> None:
     review = opened(triage)
-    assert reviews.of_tenant(triage.database, review.id, "clinic").id == review.id
+    assert reviews.of_tenant(triage.database, review.id, "clinic", "").id == review.id
     for wanted, tenant in ((review.id, "bank"), (review.id[:12], "clinic"), ("nothing", "clinic")):
         with pytest.raises(NotFoundError, match="there is no review"):
-            reviews.of_tenant(triage.database, wanted, tenant)
+            reviews.of_tenant(triage.database, wanted, tenant, "")
 
 
 def test_an_id_may_be_cut_short_while_it_is_the_only_one(triage: Registry) -> None:

@@ -79,8 +79,7 @@ async def test_asking_for_several_answers_is_asking_for_sampling(house: House, c
 
 
 async def test_a_judged_answer_streams_as_valid_events_to_the_end(house: House, clinic: str) -> None:
-    body = {"messages": [], "stream": True, "stream_options": {"include_usage": True}}
-    response = await house.client.post("/v1/chat/completions", headers=bearer(clinic), json=body)
+    response = await house.ask(clinic, stream=True, stream_options={"include_usage": True})
     events = [line.removeprefix("data: ") for line in response.text.strip().split("\n\n")]
     assert events[-1] == "[DONE]"
     chunks = [json.loads(event) for event in events[:-1]]
@@ -174,9 +173,9 @@ async def test_a_body_that_cannot_be_understood_is_told_so(house: House, clinic:
 async def test_what_the_engine_refuses_is_passed_on_under_the_public_name(house: House) -> None:
     await house.publish("legal/notes", FREE_TEXT)
     key = await house.tenant("firm", "legal")
-    response = await house.client.post("/v1/chat/completions", headers=bearer(key), json={"messages": 3})
+    response = await house.ask(key, n=2, temperature=0)
     assert response.status_code == 400
-    assert "valid list" in response.json()["error"]["message"]
+    assert "n must be 1 when using greedy sampling" in response.json()["error"]["message"]
 
 
 async def test_a_body_over_the_limit_is_refused(house: House, clinic: str) -> None:

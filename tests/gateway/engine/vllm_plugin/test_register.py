@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import ClassVar
+from types import ModuleType
+from typing import Any, ClassVar
 
 import pytest
 
-from postil.gateway.engine.vllm_plugin.register import REPLACED, REPLACEMENT, calm, install
+from postil.gateway.engine.vllm_plugin.heads import leave_alone
+from postil.gateway.engine.vllm_plugin.register import REPLACED, REPLACEMENT, calm, install, spare_heads
 
 
 class Platform:
@@ -86,3 +88,26 @@ assert found.load().__name__ == "register"
 assert not {"torch", "vllm"} & sys.modules.keys()
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_adapters_add_nothing_to_logits_once_vllm_has_imported_its_heads(
+    platform: type[Platform], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Head:
+        def set_mapping(self, operations: object) -> None:
+            raise AssertionError("vLLM's own")
+
+    module = ModuleType("a_head")
+    module.LogitsProcessorWithLoRA = Head  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "a_head", module)
+    monkeypatch.setattr("postil.gateway.engine.vllm_plugin.register.HEAD", "a_head")
+    for _ in range(2):  # vLLM may call it more than once.
+        assert spare_heads(platform, "0.33.0") is None
+    head: Any = Head()
+    head.set_mapping("operations")
+    assert head.punica_wrapper.add_lora_logits("logits", "hidden", 1, 2, 1.0) == "logits"
+
+
+def test_a_head_that_is_not_known_is_said_and_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    leave_alone(ModuleType("a_head"))
+    assert "not safe to ask for" in caplog.text

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postil.gateway.errors import EngineUnavailableError
-from postil.gateway.inference.streaming.passthrough import ended_cleanly, renamed
+from postil.gateway.inference.streaming.passthrough import ended_cleanly, whole_events
 from tests.gateway.conftest import FREE_TEXT, House
 
 INSIDE, OUTSIDE = "postil-0123456789abcdef", "legal/notes"
@@ -33,7 +33,7 @@ async def collected(chunks: AsyncIterator[bytes]) -> list[bytes]:
 def test_the_name_is_replaced_and_nothing_else_however_it_is_cut(texts: list[str], cuts: list[int]) -> None:
     events = [json.dumps({"model": INSIDE, "text": text}, ensure_ascii=False) for text in texts]
     data = "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"]).encode()
-    out = asyncio.run(collected(renamed(chunks_of(data, cuts), INSIDE, OUTSIDE)))
+    out = asyncio.run(collected(whole_events(chunks_of(data, cuts), INSIDE, OUTSIDE)))
     assert b"".join(out) == data.replace(INSIDE.encode(), OUTSIDE.encode())
     assert all(chunk.endswith(b"\n\n") for chunk in out)
 

@@ -1,0 +1,1 @@
+"""Which fields a request may have: one table, and the check that it drives."""
