@@ -81,8 +81,7 @@ class Registry:
         all): a policy may name no others. Without a ``policy``, the one that is live stays in force.
         The same files with the same policy and the same versions of its plugins are the same release; it is there
         again if its files had been collected.
-        A ``model.sig`` among them is kept with the release. Raises PreflightError, SignatureError,
-        QuotaError or PolicyError, and then nothing has changed.
+        A ``model.sig`` among them is kept. Raises PreflightError, SignatureError, QuotaError or PolicyError.
         """
         kept_lines(note, "note")
         with self.database.read() as session:
