@@ -21,7 +21,6 @@ OTHERS: Mapping[str, str] = {
     "POSTIL_PLUGIN_WRITABLE": "Folders that confined plugins may write, with `:` between them.",
     "POSTIL_DATABASE_URL_FILE": "A file that holds what `POSTIL_DATABASE_URL` would; no plugin can read it.",
     "POSTIL_ENGINE_API_KEY_FILE": "A file that holds what `POSTIL_ENGINE_API_KEY` would; no plugin can read it.",
-    "POSTIL_WEBHOOK_SECRET_FILE": "A file that holds what `POSTIL_WEBHOOK_SECRET` would; no plugin can read it.",
 }
 _LEAD = (
     "Each setting is an environment variable, or a key of `postil.toml` in the working directory: the variable's name"

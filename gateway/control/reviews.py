@@ -127,7 +127,7 @@ class Reviews:
     async def stop(self) -> None:
         """Wait until the pending samples are stored."""
         await asyncio.gather(*self._sampling, return_exceptions=True)
-        await self._webhooks.close()
+        self._webhooks.close()
 
     def _say_full(self, error: QuotaError) -> None:
         now = self._clock()

@@ -23,6 +23,7 @@ from postil.gateway.control.reviews import Reviews
 from postil.gateway.control.supervised import BackgroundTasks
 from postil.gateway.control.traffic import Traffic
 from postil.gateway.control.upkeep import Upkeep
+from postil.gateway.control.webhooks import Webhooks
 from postil.gateway.control.workers import Workers
 from postil.gateway.engine.scheduler.scheduler import Scheduler
 from postil.gateway.inference.context import InferenceContext
@@ -70,6 +71,7 @@ class Runtime:
     releases: ReleaseService
     publishing: PublishService
     reviews: Reviews
+    webhooks: Webhooks
     readings: ReadingLog
     upkeep: Upkeep
     monitor: Monitor

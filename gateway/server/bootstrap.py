@@ -109,9 +109,10 @@ def build(
     evidence = EvidenceLedger(registry.database)
     monitor = Monitor(causes.put_nowait, compare, keep=evidence.add)
     evidence.on_users = monitor.used_by
+    webhooks = Webhooks()
     reviews = Reviews(
         registry.database,
-        Webhooks(settings.webhook_key),
+        webhooks,
         settings.review_bounds,
         waits_per_tenant=settings.review_waits_per_tenant,
     )
@@ -173,6 +174,7 @@ def build(
         releases=releases,
         publishing=publishing,
         reviews=reviews,
+        webhooks=webhooks,
         readings=ReadingLog(registry),
         upkeep=_upkeep(settings, registry, sync, locks, pools),
         monitor=monitor,

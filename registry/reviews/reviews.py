@@ -26,7 +26,7 @@ from postil.registry.names import AdapterName
 from postil.registry.policy.policy import Output, policy_from
 from postil.registry.reviews.asked import cut
 from postil.registry.reviews.bounds import OPEN, ReviewBounds, check_room, keep_until
-from postil.registry.text import kept
+from postil.registry.text import kept, kept_line, kept_lines
 
 APPROVED, EDITED, REJECTED = "approved", "edited", "rejected"
 STATUSES = (OPEN, APPROVED, EDITED, REJECTED)
@@ -147,7 +147,7 @@ def assign(database: Database, wanted: str, person: str, *, actor: str) -> Revie
     with database.write() as session:
         store.lock_for_writing(session)
         review = _undecided(session, wanted)
-        review.assigned_to = kept(person, "name of a person")
+        review.assigned_to = kept_line(person, "name of a person")
         session.add(review)
         _record(session, review, "review-assign", actor, person)
         return review
@@ -176,7 +176,7 @@ def _decide(database: Database, wanted: str, status: str, text: str | None, *, a
         store.lock_for_writing(session)
         review = _undecided(session, wanted)
         review.status, review.decided_by, review.decided_at = status, actor, utcnow()
-        review.note = kept(note, "note")
+        review.note = kept_lines(note, "note")
         if status == APPROVED:
             review.final = review.answer
         elif text is not None:
@@ -247,4 +247,5 @@ def _record(session: Session, review: Review, action: str, actor: str, reason: s
         reason=reason,
         after=review.number,
         details={"review": review.id},
+        remark=True,
     )

@@ -25,6 +25,7 @@ from postil.gateway.api.admin.schemas.adapters import adapter_view
 from postil.gateway.api.admin.signing import signing_routes
 from postil.gateway.api.admin.status import StatusParts, status_route
 from postil.gateway.api.admin.tenants import tenant_routes
+from postil.gateway.api.admin.webhooks import webhook_routes
 from postil.gateway.api.admin.yank import yank_routes
 from postil.gateway.api.documented_errors import document_problems
 from postil.gateway.control.retire import RetireService
@@ -50,6 +51,7 @@ def admin_router(runtime: Runtime) -> Router:
                 *evidence_routes(registry),
                 *yank_routes(releases, view),
                 *admin_review_routes(registry, runtime.reviews, denied, runtime.readings, reports),
+                *webhook_routes(registry, runtime.webhooks),
                 *history_routes(registry, denied, reports),
                 *compare_routes(registry, runtime.plugins, denied, reports),
                 *policy_routes(runtime.plugins),

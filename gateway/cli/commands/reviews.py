@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from postil.gateway.cli.output import (
     Limit,
     console,
     print_json,
+    print_json_text,
     print_list_as_json,
     print_rest,
     print_table,
@@ -174,13 +174,13 @@ def export(
     params = {} if since is None else {"since": since}
     with connected() as client:
         rows = call(client, "GET", f"/api/v1/adapters/{parse_adapter(adapter)}/examples", params=params)["data"]
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     if out is None:
-        sys.stdout.write(text)
+        for row in rows:
+            print_json_text(json.dumps(row))
         return
     try:
         with private_files():
-            out.write_text(text)
+            out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     except OSError as error:
         raise CommandError(f"{out} cannot be written: {error.strerror or error}") from error
     console().print(f"{len(rows)} examples in {out}")

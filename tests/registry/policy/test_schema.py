@@ -148,7 +148,7 @@ GOOD: Sequence[Any] = [
         {"name": "fixed_answer", "config": {"content": ""}, "when": ["did_not_run", "engine_error"]},
     ]},
     {"validators": [{"name": "confidence", "deadline_ms": 50, "on_fail": "fallback", "replacement": ""}]},
-    {"reviews": {"webhook": "https://host/path", "assign_to": "ann", "audit_percent": 2.5}, "input": []},
+    {"reviews": {"webhook": "decisions", "assign_to": "ann", "audit_percent": 2.5}, "input": []},
     {"sampling": {"max_tokens": 32, "stop": ["\n"], "logit_bias": {"1": -1}}},
 ]  # fmt: skip
 WRONG: Sequence[Any] = [
@@ -187,6 +187,9 @@ WRONG: Sequence[Any] = [
     {"input": [{"name": "labels", "config": {"labels": ["a"]}}]},
     {"reviews": {"audit_percent": 101}},
     {"reviews": {"webhook": "ftp://host"}},
+    {"reviews": {"webhook": "https://host/path"}},
+    {"reviews": {"webhook": "Decisions"}},
+    {"reviews": {"webhook": ""}},
     {"fallback": [{"name": "labels"}]},
     {"fallback": [{"name": "fixed_answer"}]},
     {"fallback": [{"name": "fixed_answer", "config": {}}], "output": LABELLED},

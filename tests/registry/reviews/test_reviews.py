@@ -14,7 +14,7 @@ from postil.registry.db.tables import Review, utcnow
 from postil.registry.errors import ConflictError, NotFoundError, TextError
 from postil.registry.names import AdapterName
 from postil.registry.policy.policy import Output, parse_policy
-from postil.registry.releases import history
+from postil.registry.releases import audit, history
 from postil.registry.releases.service import Registry
 from postil.registry.reviews import reviews
 from postil.registry.reviews.export_examples import examples
@@ -150,7 +150,7 @@ def test_decisions_and_assignments_are_events_that_quote_nothing(triage: Registr
         ("review-edited", "bob", "it hurts"),
     ]
     assert all(event.details == {"review": review.id} for event in events)
-    assert history.verify(triage.database).first_break is None
+    assert audit.verify(triage.database).first_break is None
 
 
 @pytest.mark.parametrize(
