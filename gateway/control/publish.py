@@ -143,17 +143,18 @@ class PublishService:
             self._disk.check()
             found = policy_in(folder) if policy is None else None
             if (new := policy or found) is not None:
-                await self._try(new)
+                await self._try(new, name.domain, actor)
             given = partial(registry.publish, folder, name, new, note=note, actor=actor)
             make = partial(given, source=origin, scope=scope)
             release, created = await _finished(self._made(make, name, actor))
             return Published(release, created, found is not None, policy_warnings(policy_from(release.policy)))
 
-    async def _try(self, policy: Policy) -> None:
+    async def _try(self, policy: Policy, domain: str, actor: str) -> None:
         """Have a new policy's constraint compiled once, where it can be killed. Raises PolicyError."""
         registry = self._registry.get()
         check_publishable(policy, registry.window)
-        await self._trial.compile(policy.output.constraint() if policy.output else None, registry.base.path)
+        constraint = policy.output.constraint() if policy.output else None
+        await self._trial.compile(constraint, registry.base.path, domain, actor)
 
     async def _fetched(self, source: Source, folder: Path, domain: str, actor: str) -> str:
         """Fetch the files without holding a lock, so that changes to releases go on meanwhile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,3 +69,17 @@ async def test_a_tokenizer_that_the_real_compiler_does_not_know_lets_it_in(
 ) -> None:
     await GrammarTrial().compile(TAG, base)
     assert "could not be tried" in caplog.text
+
+
+@needs_compiler
+async def test_constraints_of_one_domain_hold_up_no_other_domains(base: Path) -> None:
+    hang = "import sys, threading; 'hang' in sys.stdin.read() and threading.Event().wait()"
+    grammars = trial(hang)
+    slow = {"structural_tag": "hang"}
+    holding = [asyncio.create_task(grammars.compile(slow, base, "malice", f"publisher-{each}")) for each in range(4)]
+    await asyncio.sleep(0)
+    await grammars.compile(TAG, base, "legal", "ann")
+    assert not any(each.done() for each in holding)
+    for each in holding:
+        each.cancel()
+    await asyncio.gather(*holding, return_exceptions=True)
