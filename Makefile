@@ -3,7 +3,7 @@ ENGINE ?= cpu
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-PINS := $(wildcard deploy/requirements/*.txt)
+PINS := $(wildcard deploy/requirements/*.txt) deploy/requirements/hashes.lock
 READY := $(VENV)/.ready-$(ENGINE)
 READY_DEV := $(VENV)/.ready-$(ENGINE)-dev
 TYPES := build/types/postil
@@ -11,7 +11,7 @@ FAST := $(BIN)/pytest -n 2 --dist worksteal -m "not engine and not tune"
 COVERED := tests/plugins tests/registry
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-fast coverage check audit docs bench chaos fields clean
+.PHONY: help setup serve train test test-fast coverage check audit docs bench simulate chaos fields clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ docs: $(READY)  ## Generate deploy/docs/reference from the code (a test holds it
 
 bench: $(READY_DEV)  ## Measure, and print what was measured
 	$(BIN)/python -m tests.benchmarks
+
+simulate: $(READY_DEV)  ## Simulate automatic rollback: false alarms beside a hostile tenant, and how soon a bad release is found
+	$(BIN)/python -m tests.benchmarks.tenant_simulation
 
 chaos: $(READY_DEV)  ## Break every part under load, and print what was lost (nothing) and what was wrong (nothing)
 	$(BIN)/python -m tests.chaos

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Install postil into $VENV: setup.sh ENGINE [LAYER...], where ENGINE is cpu or gpu and a layer is tune or dev.
-# Everything is pinned by name and version and installed without dependencies (see requirements/pin.py for why).
+# Everything is pinned by name and version, and by hash where requirements/hashes.lock has one, and installed without
+# dependencies (see requirements/pin.py for why).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -69,13 +70,21 @@ install_torch() {
     refuse "pip finds no $torch, here or at PyTorch's own index; check the network, or set TORCH_INDEX"
 }
 
+# Pins with a hash are taken only as the file that they stand for, wherever it comes from.
 install_layer() {
-  local name=$1 list
+  local name=$1 folder
   shift
-  list=$(mktemp)
-  pins "$@" >"$list"
-  install "$name" "$(wc -l <"$list")" --no-deps -r "$list" || refuse "pip could not install the pinned packages ($name); see above"
-  rm -f "$list"
+  folder=$(mktemp -d)
+  touch "$folder/hashed" "$folder/open"
+  awk -v folder="$folder" 'NR == FNR { known[$1] = $0; next } { if ($1 in known) print known[$1] > (folder "/hashed"); else print > (folder "/open") }' \
+    $PINS/hashes.lock <(pins "$@")
+  install_list "$name" "$folder/hashed" --require-hashes && install_list "$name, without a hash" "$folder/open" ||
+    refuse "pip could not install the pinned packages ($name); see above"
+  rm -rf "$folder"
+}
+
+install_list() {
+  [ ! -s "$2" ] || install "$1" "$(wc -l <"$2")" --no-deps "${@:3}" -r "$2"
 }
 
 check_platform

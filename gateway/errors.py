@@ -14,6 +14,7 @@ GatewayError
 ├── TooLargeError          413  the body is over the limit
 ├── RequestsLimitedError   429  the tenant has used up its requests, or has too many at a time
 ├── TokensLimitedError     429  the tenant has used up its tokens
+├── UploadsLimitedError    429  the publisher has as many uploads on their way as it may
 ├── QueueFullError         429  as many requests wait for the engine as may
 ├── DeadlinePassedError    504  the request waited until its time was over, and was not sent to the engine
 ├── SourceUnavailableError 502  the hub that a release was to come from does not answer
@@ -22,6 +23,7 @@ GatewayError
 ├── UnvalidatedError       502  the answer failed validation and the policy has no fallback for it
 ├── ConnectionsLimitedError 429  as many requests of one key run as may
 ├── TooManyConnectionsError 503  as many connections are open as may be
+├── InsufficientStorageError 507  the disk has no room for it
 ├── BusyError              503  as much slow work of this kind is under way as may
 ├── RegistryUnavailableError 503  the registry, or the disk under it, takes nothing now; what is live is served on
 ├── EngineRefusedError     any  what the engine said of the request, passed on
@@ -234,6 +236,17 @@ class RegistryUnavailableError(GatewayError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_after=5)
+
+
+class InsufficientStorageError(GatewayError):
+    status = 507
+    type = "insufficient_storage"
+
+
+class UploadsLimitedError(GatewayError):
+    status = 429
+    type = "uploads"
+    code = "too_many_uploads"
 
 
 class EngineRefusedError(Exception):

@@ -77,8 +77,12 @@ class ThreadPools:
     # Exports, comparisons, reports and the verification of the log.
     reports: Threads = field(default_factory=lambda: Threads("exports and reports", 4))
 
+    # Verifying the files of adapters that are to be loaded.
+    loads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "loads"))
+
     def close(self) -> None:
         """Begin nothing more."""
+        self.loads.shutdown(wait=False, cancel_futures=True)
         for threads in (self.downloads, self.publishing, self.catalog, self.reports):
             threads.close()
 

@@ -38,15 +38,15 @@ _PASSED = frozenset(
 )
 _PASSED_PREFIXES = ("OMP_", "MKL_", "OPENBLAS_", "POSTIL_PLUGIN_")
 # Enough that a busy plugin leaves the cores to the gateway; the least would starve a quick one beside a busy engine.
-_NICER = 10
+NICER = 10
 _PR_SET_PDEATHSIG = 1
-_SANDBOX = "POSTIL_SANDBOX"
+_SANDBOX = "_POSTIL_SANDBOX"
 _LOG_BYTES, _LOG_KEPT = 1 << 20, 64 << 10
 _LOG_SECONDS = 0.2
 
 
 def start(
-    module: str, arguments: Sequence[str], channel: int, output: int, sandbox: Sandbox | None = None
+    module: str, arguments: Sequence[str], channel: int, output: int, sandbox: Sandbox | None = None, nicer: int = NICER
 ) -> subprocess.Popen[bytes]:
     """Start ``python -m module arguments`` with the descriptor ``channel``. What it prints goes to ``output``.
     It confines itself to its ``sandbox`` when it calls ``confine``.
@@ -66,7 +66,7 @@ def start(
     )
     try:
         own = os.getpriority(os.PRIO_PROCESS, 0)
-        os.setpriority(os.PRIO_PROCESS, process.pid, min(own + _NICER, 19))
+        os.setpriority(os.PRIO_PROCESS, process.pid, min(own + nicer, 19))
     except OSError:  # It may have ended already.
         pass
     return process

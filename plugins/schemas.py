@@ -29,10 +29,8 @@ class EndlessError(ValueError):
     """A schema refers to itself for the same value."""
 
 
-def subschemas(schema: Any) -> Iterator[tuple[str, Any]]:
+def subschemas(schema: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """The schemas that stand directly in one, each with its keyword."""
-    if not isinstance(schema, Mapping):
-        return
     for keyword, value in schema.items():
         if keyword in _ONE and isinstance(value, Mapping | bool):
             yield keyword, value

@@ -148,7 +148,8 @@ class AskAgain:
     """Ask once more: the same release, or another (``healthcare/triage@2``, ``previous``, ``base``).
 
     ``sampling`` is put over the policy's own, ``instruction`` is added as a last message of the system. The new answer
-    is judged too, by the policy of the release that gave it (by this one's, if that is ``base``).
+    is judged too, by the policy of the release that gave it (by this one's, if that is ``base``). A release of another
+    domain is asked only for callers who may ask that domain, and only if its input checks let the request through.
     """
 
     release: str | None = None

@@ -7,6 +7,8 @@ RegistryError
 ├── KeyRefusedError       a key that cannot be: its owner, domains or time
 ├── PagingError           a cursor that is none of ours, or a page of a size that cannot be
 ├── LimitError            a limit of a tenant that cannot be
+├── WebhookError          a webhook that cannot be: its URL, domains or time
+├── QuotaError            as much is kept as may be
 ├── RightError            a right of a tenant that there is not, or that is both given and taken
 ├── NotFoundError         no such adapter, release, tenant or key
 ├── ConflictError         somebody else was faster, or there is nothing to do it to
@@ -49,8 +51,16 @@ class LimitError(RegistryError):
     """A limit that is no whole number from 1 on."""
 
 
+class WebhookError(RegistryError):
+    """A webhook with a URL, domains or a time that it cannot have."""
+
+
 class RightError(RegistryError):
     """A right that no tenant can have, or that is both added and removed."""
+
+
+class QuotaError(RegistryError):
+    """A tenant or a domain that keeps as much as it may."""
 
 
 class PagingError(RegistryError):

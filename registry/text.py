@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from postil.registry.errors import TextError
 
 MAX_CHARACTERS = 4000
+# C0 and C1 controls: on a terminal they are orders, not text.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
+_CONTROLS_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def needed(text: str, what: str) -> str:
@@ -20,4 +25,26 @@ def kept(text: str, what: str) -> str:
         raise TextError(f"the {what} has {len(text)} characters; write {MAX_CHARACTERS} at most")
     if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
         raise TextError(f"the {what} holds a character that is no text (NUL, or half of a pair); leave it out")
+    return text
+
+
+def kept_line(text: str, what: str) -> str:
+    """As ``kept``, for reasons and names: no control characters, newline and tab included."""
+    return _without(_CONTROLS, kept(text, what), what)
+
+
+def kept_lines(text: str, what: str) -> str:
+    """As ``kept``, for notes and remarks: no control characters but newline and tab."""
+    return _without(_CONTROLS_IN_LINES, kept(text, what), what)
+
+
+def cleaned(text: str) -> str:
+    """``text`` as a reason that ``kept_line`` takes: for what a program said, which nobody can write again."""
+    whole = text[:MAX_CHARACTERS].encode(errors="replace").decode()
+    return _CONTROLS.sub(" ", whole)
+
+
+def _without(controls: re.Pattern[str], text: str, what: str) -> str:
+    if found := controls.search(text):
+        raise TextError(f"the {what} holds a control character ({found.group()!r}); leave it out")
     return text

@@ -18,6 +18,9 @@ OTHERS: Mapping[str, str] = {
     "POSTIL_CLIENT_CERTIFICATE": "The certificate with its key (PEM) that commands show where a gateway asks for one.",
     "POSTIL_DISABLE_LORA_KERNELS": "Any value keeps vLLM's own LoRA products on CPUs; the child vLLM reads it.",
     "POSTIL_PLUGIN_*": "Passed on to the processes of installed plugins: the place for their secrets.",
+    "POSTIL_PLUGIN_WRITABLE": "Folders that confined plugins may write, with `:` between them.",
+    "POSTIL_DATABASE_URL_FILE": "A file that holds what `POSTIL_DATABASE_URL` would; no plugin can read it.",
+    "POSTIL_ENGINE_API_KEY_FILE": "A file that holds what `POSTIL_ENGINE_API_KEY` would; no plugin can read it.",
 }
 _LEAD = (
     "Each setting is an environment variable, or a key of `postil.toml` in the working directory: the variable's name"

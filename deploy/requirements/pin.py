@@ -1,7 +1,7 @@
 """Write the pins of this folder from what is installed: ``.venv/bin/python deploy/requirements/pin.py``.
 
-Each file lists what its layer adds to the layers before it: core, then cpu, tune, dev. Names and versions only;
-everything is installed with --no-deps, so what is left out here is left out.
+Each file lists what its layer adds to the layers before it: core, then cpu, tune, dev. Names and versions only
+(hashes.py adds the hashes); everything is installed with --no-deps, so what is left out here is left out.
 """
 
 from __future__ import annotations

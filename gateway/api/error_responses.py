@@ -40,6 +40,8 @@ _REGISTRY: tuple[tuple[type[Exception], type[GatewayError]], ...] = (
     (registry_errors.WeightError, BadRequestError),
     (registry_errors.PagingError, BadRequestError),
     (registry_errors.LimitError, BadRequestError),
+    (registry_errors.WebhookError, BadRequestError),
+    (registry_errors.QuotaError, StateConflictError),
     (registry_errors.RightError, BadRequestError),
     (registry_errors.BaseModelError, EngineUnavailableError),
     (registry_errors.HubError, SourceUnavailableError),

@@ -28,44 +28,44 @@ class KeyConnections:
         self._directory = directory
         self._most = most
         self._running: dict[int, int] = {}
-        self._bounds: dict[int, int | None] = {}
-        self._bounds_of: Directory | None = None
+        # By a header as it was sent: which key it names, and how many requests of that may run (None: any number).
+        self._known: dict[int, tuple[int, int | None]] = {}
+        self._known_of: Directory | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle an ASGI call."""
-        key = _key(scope) if scope["type"] == ScopeType.HTTP else None
-        bound = None if key is None else self._bound(key)
-        if key is None or bound is None:
+        sent = _authorization(scope) if scope["type"] == ScopeType.HTTP else None
+        key, bound = (0, None) if sent is None else self._bound(sent)
+        if bound is None:
             await self._app(scope, receive, send)
             return
-        mark = hash(key)
-        running = self._running.get(mark, 0)
+        running = self._running.get(key, 0)
         if running >= bound:
             await tell(_too_many(bound), scope["path"], send)
             return
-        self._running[mark] = running + 1
+        self._running[key] = running + 1
         try:
             await self._app(scope, receive, send)
         finally:
-            self._leave(mark)
+            self._leave(key)
 
-    def _leave(self, mark: int) -> None:
-        if self._running[mark] == 1:
-            del self._running[mark]
+    def _leave(self, key: int) -> None:
+        if self._running[key] == 1:
+            del self._running[key]
         else:
-            self._running[mark] -= 1
+            self._running[key] -= 1
 
-    def _bound(self, key: str) -> int | None:
-        """How many requests of a key may run; None: any number. Looked up again after each change of keys or limits."""
+    def _bound(self, sent: bytes) -> tuple[int, int | None]:
+        """Which key a header names, and its bound. Looked up again after each change of keys or limits."""
         directory = self._directory()
-        if directory is not self._bounds_of or len(self._bounds) >= _MOST_KNOWN:
-            self._bounds, self._bounds_of = {}, directory
-        mark = hash(key)
-        try:
-            return self._bounds[mark]
-        except KeyError:
-            bound = self._bounds[mark] = self._looked_up(directory, key)
-            return bound
+        if directory is not self._known_of or len(self._known) >= _MOST_KNOWN:
+            self._known, self._known_of = {}, directory
+        found = self._known.get(hash(sent))
+        if found is None:
+            # However it is written, it counts as the key that the directory reads.
+            key = sent.decode("latin-1").partition(" ")[2].strip()
+            found = self._known[hash(sent)] = (hash(key), self._looked_up(directory, key))
+        return found
 
     def _looked_up(self, directory: Directory, key: str) -> int | None:
         try:
@@ -78,11 +78,10 @@ class KeyConnections:
         return self._most if own is None else own
 
 
-def _key(scope: Scope) -> str | None:
-    """The key of a request, as the directory reads it: written in another way, it counts as the same one."""
+def _authorization(scope: Scope) -> bytes | None:
     for name, value in scope["headers"]:
         if name == b"authorization":
-            return value.decode("latin-1").partition(" ")[2].strip() or None
+            return value
     return None
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.commands import (
     adapters,
+    audit,
     channels,
     diff,
     domains,
@@ -28,8 +27,10 @@ from postil.gateway.cli.commands import (
     tenants,
     train,
     usage,
+    webhooks,
     yank,
 )
+from postil.gateway.cli.output import print_error
 from postil.gateway.errors import SettingsError
 from postil.plugins.errors import PluginError
 from postil.registry.errors import RegistryError
@@ -69,8 +70,9 @@ def make_cli() -> typer.Typer:
     cli.add_typer(policy.make_cli(), name="policy")
     cli.add_typer(reviews.make_cli(), name="reviews")
     cli.add_typer(reviews.make_data_cli(), name="data")
+    cli.add_typer(webhooks.make_cli(), name="webhooks")
     cli.command()(history.log)
-    cli.add_typer(history.make_audit_cli(), name="audit")
+    cli.add_typer(audit.make_cli(), name="audit")
     cli.command()(status.status)
     cli.add_typer(plugins.make_cli(), name="plugins")
     return cli
@@ -81,5 +83,5 @@ def run() -> None:
     try:
         make_cli()()
     except (CommandError, RegistryError, SettingsError, PluginError) as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"[bold red]error:[/] {escape(str(error))}")
+        print_error(error)
         sys.exit(1)

@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 import uvloop
-from rich.console import Console
 
 from postil.gateway.api.health import readiness
 from postil.gateway.cli.startup_display import ServeProgress
@@ -26,6 +25,7 @@ from postil.gateway.server.sockets import listen, raise_file_limit, reserve
 from postil.gateway.server.workers.pool import behind_workers
 from postil.gateway.settings import Settings
 from postil.gateway.telemetry.logging import log_to
+from postil.gateway.telemetry.terminal import Terminal
 from postil.plugins.manager import PluginManager
 from postil.registry.fsutil import private_umask
 
@@ -54,7 +54,7 @@ def take_port(settings: Settings) -> socket.socket:
 
 
 async def _serve(settings: Settings, listener: socket.socket, beside: Sequence[socket.socket] = ()) -> int:
-    console = Console(stderr=True, highlight=False)
+    console = Terminal(stderr=True)
     log_to(console)
     warn_of_plain_text(settings)
     address = listener.getsockname()

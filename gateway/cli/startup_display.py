@@ -7,8 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from postil.gateway.settings import Settings
 from postil.gateway.tenancy.directory import DEMO_TENANTS
@@ -64,7 +64,7 @@ class ServeProgress:
             self._finish()
             self._introduce()
         elif step == "down":
-            self._console.print(f"[yellow]vLLM is down:[/] {escape(text)}")
+            self._console.print(Text("vLLM is down:", style="yellow"), text)
         elif step == "failed":
             self._fail(text)
 
@@ -79,7 +79,7 @@ class ServeProgress:
         if self._task is not None:
             self._progress.remove_task(self._task)
             self._task = None
-            self._console.print(f"[green]done[/] {self._step} ({time.monotonic() - self._began:.1f} s)")
+            self._console.print(Text("done", style="green"), f"{self._step} ({time.monotonic() - self._began:.1f} s)")
 
     def _fail(self, text: str) -> None:
         self.failed = True
@@ -87,7 +87,7 @@ class ServeProgress:
             self._progress.remove_task(self._task)
             self._task = None
         log = self._settings.home / "logs" / "engine.log"
-        self._console.print(f"[bold red]error:[/] {escape(text)}")
+        self._console.print(Text("error:", style="bold red"), text)
         if log.exists():
             self._console.print(f"vLLM's own log is {log}")
         self.on_failure()
@@ -98,7 +98,7 @@ class ServeProgress:
             return
         self._introduced = True
         print_line = self._console.print
-        print_line(f"\n[bold]postil is ready at {self._url}[/]   (Ctrl-C ends it)")
+        print_line(Text(f"\npostil is ready at {self._url}", style="bold"), "  (Ctrl-C ends it)")
         print_line(f"admin key: {self._settings.admin_key_file}")
         if self._settings.demo and self._settings.on_loopback:
             self._introduce_demo()
@@ -116,6 +116,5 @@ class ServeProgress:
                 f"curl {self._trust}{self._url}/v1/chat/completions -H 'Authorization: Bearer {key}' "
                 "-H 'Content-Type: application/json' \\\n"
                 f'  -d \'{{"messages":[{{"role":"user","content":"{question}"}}]}}\'',
-                markup=False,
                 soft_wrap=True,
             )

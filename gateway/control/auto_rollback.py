@@ -13,6 +13,7 @@ from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.plugins import ReleaseRef
 from postil.registry.errors import RegistryError, UnavailableError
 from postil.registry.releases.channels import CANARY, Precondition
+from postil.registry.text import cleaned
 
 log = logging.getLogger(__name__)
 ACTOR = "postil"
@@ -94,7 +95,7 @@ class AutoRollback:
             log.error("%s stays live, because automatic rollback is turned off: %s", release, found.reason)
             return
         before = await self._releases.rollback_target(entry.name, None)
-        reason = f"{release} cannot be loaded: {found.reason}"
+        reason = cleaned(f"{release} cannot be loaded: {found.reason}")
         log.error("rolling back to %s automatically: %s", before, reason)
         only = Precondition(number=release.number)
         await self._releases.rollback(before, reason=reason, actor=ACTOR, only=only)

@@ -7,6 +7,8 @@ import logging
 from contextlib import aclosing
 from dataclasses import replace
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from postil.gateway.control.catalog_sync import AdapterSnapshot, CatalogSync
 from postil.gateway.control.engine_handle import EngineHandle
 from postil.gateway.control.locks import AdapterLocks
@@ -19,7 +21,7 @@ from postil.gateway.inference.routing.catalog import AdapterEntry
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.registry.db.change_feed import ChangeFeed
-from postil.registry.errors import NameInvalidError, NotFoundError
+from postil.registry.errors import NameInvalidError, NotFoundError, RegistryError
 from postil.registry.names import AdapterName, parse_adapter
 
 log = logging.getLogger(__name__)
@@ -104,8 +106,15 @@ class AdapterFeed:
             async for subjects in changes:
                 for subject in sorted(subjects):
                     await self._follow(subject)
-                self._reviews.heard()
+                await self._wake()
                 news.set()
+
+    async def _wake(self) -> None:
+        """Wake requests whose reviews were decided elsewhere; if the database fails, they look when their time ends."""
+        try:
+            await self._reviews.look()
+        except (SQLAlchemyError, RegistryError, EngineUnavailableError) as error:
+            log.warning("requests that wait for reviews could not be woken: %s", type(error).__name__)
 
     async def _follow(self, subject: str) -> None:
         """Apply one subject's changes; on failure put it on the list for a retry."""

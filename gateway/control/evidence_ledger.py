@@ -40,7 +40,9 @@ class EvidenceLedger:
         self._troubled = False
 
     def add(self, ref: ReleaseRef, seen: Seen) -> None:
-        """Note one request to a release."""
+        """Note one request of a tenant to a release; the admin is none."""
+        if not seen.tenant:
+            return
         sums = self._sums.get((ref, seen.tenant))
         if sums is None:
             sums = self._sums[ref, seen.tenant] = [0, 0, 0, 0]

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from postil.gateway.control.catalog_sync import CatalogSync
+from postil.gateway.control.disk import FreeSpace
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.engine.grammar_trial import GrammarTrial
+from postil.gateway.errors import UploadsLimitedError
 from postil.gateway.threads import ThreadPools
 from postil.registry.artifacts.archives.pack import unpack
 from postil.registry.artifacts.contents import policy_in
@@ -70,17 +74,22 @@ def from_hub(ref: HubRef, may_use_token: Callable[[], bool]) -> Source:
 
 
 class PublishService:
-    """Publishes adapters. ``limit`` is in bytes; ``hub_seconds`` is the time limit of a download."""
+    """Publishes adapters. ``limit`` is in bytes; ``hub_seconds`` is the time limit of a download.
+
+    ``at_a_time`` is how many publishes of one actor may be on their way; each takes disk space before it is checked.
+    """
 
     def __init__(
         self,
         registry: RegistryHandle,
         sync: CatalogSync,
         locks: AdapterLocks,
+        disk: FreeSpace,
         pools: ThreadPools,
         *,
         limit: int,
         hub_seconds: float,
+        at_a_time: int,
     ) -> None:
         self._registry = registry
         self._sync = sync
@@ -88,7 +97,29 @@ class PublishService:
         self._pools = pools
         self._limit = limit
         self._hub_seconds = hub_seconds
+        self._disk = disk
+        self._at_a_time = at_a_time
+        self._busy: Counter[str] = Counter()
         self._trial = GrammarTrial()
+
+    @contextmanager
+    def admitted(self, actor: str, added_bytes: int | None) -> Iterator[None]:
+        """Let one publish of an actor in, before its body is read; ``added_bytes`` is its size, if it is known.
+
+        Raises UploadsLimitedError or InsufficientStorageError.
+        """
+        if self._busy[actor] >= self._at_a_time:
+            raise UploadsLimitedError(
+                f"{self._at_a_time} publishes of {actor} are on their way; wait for one of them to end", retry_after=5
+            )
+        self._disk.check(self._limit if added_bytes is None else min(added_bytes, self._limit))
+        self._busy[actor] += 1
+        try:
+            yield
+        finally:
+            self._busy[actor] -= 1
+            if not self._busy[actor]:
+                del self._busy[actor]
 
     async def publish(
         self,
@@ -109,6 +140,7 @@ class PublishService:
         registry = self._registry.get()
         with registry.artifacts.incoming() as folder:
             origin = await self._fetched(source, folder, name.domain, actor)
+            self._disk.check()
             found = policy_in(folder) if policy is None else None
             if (new := policy or found) is not None:
                 await self._try(new)

@@ -15,7 +15,7 @@ from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.engine.adapter_cache import LoadError
 from postil.gateway.errors import EngineUnavailableError, NotFoundError, RefusedError
-from postil.gateway.inference.policy_trial import refusal
+from postil.gateway.inference.policy_trial import refusal, too_long
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
@@ -233,10 +233,13 @@ class ReleaseService:
     async def _ask_once(self, ref: ReleaseRef) -> None:
         """Ask a loaded release under its policy. Raises RefusedError with the engine's reason."""
         client, _ = self._engine.ready()
-        if (reason := await refusal(client, await self._loaded_release(ref))) is not None:
+        release = await self._loaded_release(ref)
+        if (reason := await refusal(client, release)) is not None:
             raise RefusedError(
                 f"{ref} was left as it is, because the engine refuses what its policy asks; correct it: {reason}"
             )
+        if (reason := await too_long(client, release)) is not None:
+            raise RefusedError(f"{ref} was left as it is, because {reason}: no such answer could be whole; raise it")
 
     async def _loaded_release(self, ref: ReleaseRef) -> LoadedRelease:
         """Return a release that is ready to load; usually the catalog has it already."""

@@ -16,11 +16,14 @@ from postil.gateway.control.evidence_ledger import EvidenceLedger
 from postil.gateway.control.key_feed import KeyFeed
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.publish import PublishService
+from postil.gateway.control.reading_log import ReadingLog
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.releases import ReleaseService
 from postil.gateway.control.reviews import Reviews
 from postil.gateway.control.supervised import BackgroundTasks
 from postil.gateway.control.traffic import Traffic
+from postil.gateway.control.upkeep import Upkeep
+from postil.gateway.control.webhooks import Webhooks
 from postil.gateway.control.workers import Workers
 from postil.gateway.engine.scheduler.scheduler import Scheduler
 from postil.gateway.inference.context import InferenceContext
@@ -68,6 +71,9 @@ class Runtime:
     releases: ReleaseService
     publishing: PublishService
     reviews: Reviews
+    webhooks: Webhooks
+    readings: ReadingLog
+    upkeep: Upkeep
     monitor: Monitor
     rollback_causes: asyncio.Queue[RollbackCause]
     auto_rollback: AutoRollback

@@ -1,54 +1,101 @@
-"""Posts JSON to a URL from a policy: signed, with a time limit, without following redirects."""
+"""Posts JSON to webhooks: signed, to an address that was checked, with a time limit, without following redirects."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import socket
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from postil.gateway.control.addresses import AddressRefusedError, vetted
 from postil.plugins.signing import posted
+from postil.registry.accounts.webhooks import Endpoint
 
 if TYPE_CHECKING:
-    import aiohttp
+    from aiohttp.abc import AbstractResolver
 
 log = logging.getLogger(__name__)
 _SECONDS = 10.0
+_LOOKUPS = 8
+# Of an answer only the status is read; so much of the rest may wait in memory until the line is cut.
+_UNREAD_BYTES = 4 << 10
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryResult:
+    """Whether a message was accepted (status 200 to 299); the status if there was an answer, else the problem."""
+
+    accepted: bool
+    status: int | None = None
+    problem: str | None = None
 
 
 class Webhooks:
-    """Posts JSON; with a ``secret``, the body's HMAC-SHA256 is sent as ``x-postil-signature: sha256=<hex>``."""
+    """Posts to endpoints. Each post resolves the host once and connects to an address that it found then."""
 
-    def __init__(self, secret: str | None) -> None:
-        self._secret = secret.encode() if secret else None
-        self._session: aiohttp.ClientSession | None = None
+    def __init__(self) -> None:
+        # Of their own: a name server that does not answer keeps no other work waiting.
+        self._lookups = ThreadPoolExecutor(_LOOKUPS, "webhooks")
 
-    async def post(self, url: str, content: dict[str, Any]) -> bool:
-        """Post JSON; return whether it was accepted (status 200 to 299)."""
+    async def post(self, endpoint: Endpoint, message: str, content: dict[str, Any]) -> DeliveryResult:
+        """Post JSON under the id of a message; logs what goes wrong."""
         import aiohttp  # Imported on first use, because few gateways have a webhook.
 
         body = msgspec.json.encode(content)
-        headers = posted(body, self._secret)
+        headers = posted(body, endpoint.secrets, message=message, timestamp=int(time.time()))
         try:
-            async with self._open().post(url, data=body, headers=headers, allow_redirects=False) as response:
-                if response.status < 300:
-                    return True
-                log.warning("a webhook answered %d", response.status)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("a webhook was not reached: %s", type(error).__name__)
-        return False
+            async with asyncio.timeout(_SECONDS):
+                status = await self._status(endpoint, body, headers)
+            result = DeliveryResult(status < 300, status)
+        except AddressRefusedError as error:
+            result = DeliveryResult(False, problem=f"{error}; add the webhook again with --allow-private to allow it")
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            result = DeliveryResult(False, problem=f"it was not reached ({type(error).__name__})")
+        if not result.accepted:
+            log.warning("webhook %s: %s", endpoint.name, result.problem or f"it answered {result.status}")
+        return result
 
-    async def close(self) -> None:
-        """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+    def close(self) -> None:
+        """Stop the threads that look up names."""
+        self._lookups.shutdown(wait=False, cancel_futures=True)
 
-    def _open(self) -> aiohttp.ClientSession:
+    async def _status(self, endpoint: Endpoint, body: bytes, headers: Mapping[str, str]) -> int:
         import aiohttp
+        from yarl import URL
 
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                timeout=aiohttp.ClientTimeout(total=_SECONDS), cookie_jar=aiohttp.DummyCookieJar()
-            )
-        return self._session
+        url = URL(endpoint.url)
+        # Looked up here and not by the connector, which asks no resolver about an address that is written out.
+        found = await vetted(self._lookups, url.host or "", url.port or 0, allow_private=endpoint.allow_private)
+        connector = aiohttp.TCPConnector(resolver=_resolver(found), use_dns_cache=False, force_close=True)
+        async with aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), read_bufsize=_UNREAD_BYTES
+        ) as session:
+            response = await session.post(url, data=body, headers=headers, allow_redirects=False)
+            response.close()  # Whatever else it says, the line is cut.
+            return response.status
+
+
+def _resolver(found: list[tuple[int, str]]) -> AbstractResolver:
+    """Return a resolver that knows the addresses already."""
+    from aiohttp.abc import AbstractResolver, ResolveResult
+
+    class Resolved(AbstractResolver):
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        ) -> list[ResolveResult]:
+            flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+            return [
+                ResolveResult(hostname=host, host=address, port=port, family=kind, proto=0, flags=flags)
+                for kind, address in found
+            ]
+
+        async def close(self) -> None:
+            """Do nothing: nothing is held."""
+
+    return Resolved()

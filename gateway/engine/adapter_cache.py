@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
 from functools import partial
 from typing import Any, TypeVar
 
@@ -43,6 +44,7 @@ class AdapterCache:
         capacity: int,
         busy: Callable[[str], bool],
         clear: Callable[[str, str], None] = lambda *_: None,
+        threads: Executor | None = None,
     ) -> None:
         self.capacity = capacity
         self.pinned: frozenset[str] = frozenset()
@@ -50,6 +52,7 @@ class AdapterCache:
         self._artifacts = artifacts
         self._busy = busy
         self._clear = clear
+        self._threads = threads
         # The one that was not used for longest comes first.
         self._loaded: OrderedDict[str, None] = OrderedDict()
         self._loading: dict[str, asyncio.Task[None]] = {}
@@ -133,7 +136,8 @@ class AdapterCache:
 
     async def _load(self, name: str, artifact: str) -> None:
         try:
-            folder = await asyncio.to_thread(self._artifacts.verified_path, artifact)
+            loop = asyncio.get_running_loop()
+            folder = await loop.run_in_executor(self._threads, self._artifacts.verified_path, artifact)
             if name in self._unloading:
                 await asyncio.wait({self._unloading[name]})
             await self._client.load_adapter(name, str(folder.resolve()))

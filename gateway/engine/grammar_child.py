@@ -1,7 +1,7 @@
 """Compiles one constraint as vLLM would, in a process of its own that can be killed. Imports torch; nobody imports it.
 
-The folder of the base model is the argument, the constraint (a value of ``structured_outputs``) is read as JSON from
-the input. What the compiler refuses is printed; the status says the rest.
+The arguments are the folder of the base model and the process that this one ends with; the constraint (a value of
+``structured_outputs``) is read as JSON from the input. What the compiler refuses is printed; the status says the rest.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import resource
 import sys
 from pathlib import Path
 
+from postil.plugins.child_process import end_with
+
 REFUSED, NOT_TRIED = 3, 4
 # Once everything is imported, compiling may take so much more.
 _CPU_SECONDS = 10
@@ -19,6 +21,7 @@ _BYTES = 2 << 30
 
 def main() -> int:
     """Compile it; returns the status."""
+    end_with(int(sys.argv[2]))
     constraint = json.load(sys.stdin)
     try:
         import xgrammar

@@ -22,13 +22,14 @@ log = logging.getLogger(__name__)
 _CHILD = "postil.gateway.engine.grammar_child"
 _REFUSED, _NOT_TRIED = 3, 4
 # Of the whole process, most of which goes into its imports.
-_SECONDS = 120.0
+_SECONDS = 300.0
 
 
 class GrammarTrial:
     """Compiles constraints in a process that is killed when it takes too long or too much memory.
 
-    Without vLLM's compiler on this machine nothing is tried: then only the bounds of ``check_publishable`` hold.
+    Without vLLM's compiler or the base's tokenizer on this machine nothing is tried: then only the bounds of
+    ``check_publishable`` hold.
     ``command`` starts the process.
     """
 
@@ -42,7 +43,7 @@ class GrammarTrial:
 
         Raises PolicyError if it is refused or takes too long.
         """
-        if constraint is None or "structural_tag" not in constraint or find_spec("xgrammar") is None:
+        if constraint is None or "structural_tag" not in constraint or not _can_try(base):
             return
         async with self._one_at_a_time:
             status, said = await self._run(json.dumps(constraint), base)
@@ -57,6 +58,7 @@ class GrammarTrial:
         process = await asyncio.create_subprocess_exec(
             *self._command,
             str(base),
+            str(os.getpid()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
@@ -74,6 +76,10 @@ class GrammarTrial:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
+
+
+def _can_try(base: Path) -> bool:
+    return (base / "tokenizer.json").is_file() and find_spec("xgrammar") is not None
 
 
 def _plain(said: str) -> str:

@@ -22,17 +22,9 @@ from postil.registry.errors import GrammarError
 from postil.registry.policy.grammars.choices import check_choices
 from postil.registry.policy.grammars.schemas import Schema, check_time, checked_parts
 
-# One meaning under two names: vLLM's own object, and the fields of its predecessors.
-_OLD = {
-    "guided_json": "json",
-    "guided_choice": "choice",
-    "guided_regex": "regex",
-    "guided_grammar": "grammar",
-    "guided_whitespace_pattern": "whitespace_pattern",
-}
 # In a language of their own, whose compile time nobody can tell beforehand.
 _BY_RIGHT = ("regex", "grammar", "structural_tag", "whitespace_pattern")
-_FIELDS = ("structured_outputs", "response_format", "tools", *_OLD)
+_FIELDS = ("structured_outputs", "response_format", "tools")
 Body = Mapping[str, Any]
 
 
@@ -118,9 +110,6 @@ def _constraints(body: Body) -> Iterator[tuple[str, str, Any]]:
     for kind in ("json", "choice", *_BY_RIGHT):
         if own is not None and own.get(kind) is not None:
             yield "structured_outputs", kind, own[kind]
-    for name, kind in _OLD.items():
-        if body.get(name) is not None:
-            yield name, kind, body[name]
     yield from _response_format(body.get("response_format"))
     yield from _tools(body)
 

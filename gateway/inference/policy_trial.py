@@ -8,10 +8,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from postil.gateway.engine.client import EngineClient
+from postil.gateway.engine.decode import UnreadableAnswerError, decode
 from postil.gateway.errors import EngineRefusedError
 from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.request import CompletionRequest, build_engine_request
+from postil.gateway.inference.routing.catalog import BASE
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.plugins import ReleaseRef
 
@@ -19,11 +23,22 @@ log = logging.getLogger(__name__)
 # Who asks, where an engine keeps count: no tenant has such a name.
 ASKED_BY = "postil-trial"
 _SECONDS = 60.0
+# Where a client waits for it.
+_SHORT_SECONDS = 10.0
 # So long what was found of a release stands: a flood of refused requests asks once.
 _KEPT_SECONDS = 60.0
 _MOST_KEPT = 1024
 # A trial need not be a whole answer.
 _FEW_TOKENS = 16
+# Of the labels, those that are most likely to have the most tokens.
+_LONGEST = 5
+
+
+class _Tokenized(msgspec.Struct):
+    count: int
+
+
+_tokenized = msgspec.json.Decoder(_Tokenized)
 
 
 class PolicyTrials:
@@ -43,23 +58,44 @@ class PolicyTrials:
             if known is None or known[0] <= self._clock():
                 if len(self._found) >= _MOST_KEPT:
                     self._found.clear()
-                known = self._found[release.ref] = (self._clock() + _KEPT_SECONDS, await refusal(client, release))
+                reason = await refusal(client, release, seconds=_SHORT_SECONDS)
+                known = self._found[release.ref] = (self._clock() + _KEPT_SECONDS, reason)
         return known[1] is not None
 
 
-async def refusal(client: EngineClient, release: LoadedRelease) -> str | None:
+async def refusal(client: EngineClient, release: LoadedRelease, *, seconds: float = _SECONDS) -> str | None:
     """Why the engine refuses a short request under a release's policy; None where it answers, or says nothing in time.
 
     The release has to be loaded. Raises EngineUnavailableError.
     """
     try:
-        async with asyncio.timeout(_SECONDS):
+        async with asyncio.timeout(seconds):
             await client.post(Kind.CHAT.value, trial_request(release))
     except EngineRefusedError as error:
         lost = error.status == 404 and release.engine_name.encode() in error.body
         return None if lost else error.message
     except TimeoutError:
         log.warning("the engine did not answer a trial of %s in time", release.ref)
+    return None
+
+
+async def too_long(client: EngineClient, release: LoadedRelease) -> str | None:
+    """Say which label of a release has more tokens than its policy gives an answer; None where all have room.
+
+    None as well where the engine does not tell tokens. Raises EngineUnavailableError.
+    """
+    most = release.policy.sampling.get("max_tokens")
+    choices = (release.constraint or {}).get("choice")
+    if not isinstance(most, int) or not choices:
+        return None
+    for answer in sorted(choices, key=len, reverse=True)[:_LONGEST]:
+        payload = {"model": BASE, "prompt": answer, "add_special_tokens": False}
+        try:
+            count = decode(await client.post("/tokenize", payload), _tokenized).count
+        except (EngineRefusedError, UnreadableAnswerError):
+            return None
+        if count > most:
+            return f"{answer} has {count} tokens, and sampling.max_tokens is {most}"
     return None
 
 

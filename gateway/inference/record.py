@@ -75,8 +75,8 @@ class RequestRecord:
 
     @property
     def tenant(self) -> str:
-        """The tenant that asks."""
-        return self.caller.name
+        """The tenant that asks; empty for the admin, who is none."""
+        return "" if self.caller.admin else self.caller.name
 
     @property
     def reason(self) -> str:

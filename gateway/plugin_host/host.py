@@ -40,6 +40,8 @@ from postil.plugins.types import Completion
 
 # No domain can be called so.
 _CHECKS = "_checks"
+# They are waited for by answers, and are few: they give way a little, and are not starved beside a busy engine.
+_CHECKS_NICER = 2
 # What no process is sent; the contexts of models that a machine can serve are smaller.
 MOST_CHARACTERS = 1 << 20
 # For built-in gates and listeners, which wait for files and networks.
@@ -81,7 +83,7 @@ class PluginHost:
         self._threads = ThreadPoolExecutor(_THREADS, "listeners")
         self._checks = CheckProcesses(
             self._starter,
-            partial(spawn, _CHECKS, logs, self._bounds.check_bytes, self._bounds.sandbox),
+            partial(spawn, _CHECKS, logs, self._bounds.check_bytes, self._bounds.sandbox, nicer=_CHECKS_NICER),
             self._bounds.check_processes,
         )
         self._specs: WeakKeyDictionary[Component, ComponentSpec] = WeakKeyDictionary()

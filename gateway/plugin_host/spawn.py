@@ -24,7 +24,9 @@ class Spawned(NamedTuple):
     ended: int
 
 
-def spawn(domain: str, logs: Path, memory: int, sandbox: Sandbox | None = None) -> Spawned:
+def spawn(
+    domain: str, logs: Path, memory: int, sandbox: Sandbox | None = None, *, nicer: int = child_process.NICER
+) -> Spawned:
     """Start a process that may take so many bytes. What its plugins print goes to a log of the domain's.
 
     Raises OSError.
@@ -37,7 +39,7 @@ def spawn(domain: str, logs: Path, memory: int, sandbox: Sandbox | None = None) 
         with open(_log(domain, logs), "ab") as log:
             arguments = [domain, str(theirs.fileno()), str(os.getpid()), str(memory)]
             confined = sandbox.within(_file_name(domain)) if sandbox else None
-            process = child_process.start(_WORKER, arguments, theirs.fileno(), log.fileno(), confined)
+            process = child_process.start(_WORKER, arguments, theirs.fileno(), log.fileno(), confined, nicer)
         unless_all_is_well.callback(child_process.kill, process)
         spawned = Spawned(process, ours, os.pidfd_open(process.pid))
         unless_all_is_well.pop_all()

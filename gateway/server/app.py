@@ -74,7 +74,9 @@ def _tenant_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     """Return a tenant's routes other than completions."""
     return [
         *model_routes(runtime.catalog, runtime.callers, runtime.denied_attempts),
-        *review_routes(runtime.reviews, runtime.callers, runtime.denied_attempts),
+        *review_routes(
+            runtime.reviews, runtime.callers, runtime.denied_attempts, LocalLimits(runtime.limits), runtime.readings
+        ),
         *usage_routes(
             runtime.registry, runtime.callers, runtime.ledger, runtime.denied_attempts, runtime.pools.reports
         ),

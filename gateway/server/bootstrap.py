@@ -14,17 +14,21 @@ from postil.gateway.control.analysis.monitor import Monitor
 from postil.gateway.control.auto_rollback import AutoRollback, RollbackCause
 from postil.gateway.control.catalog_sync import CatalogSync
 from postil.gateway.control.change_feed import AdapterFeed, RemoteChanges
+from postil.gateway.control.disk import FreeSpace
 from postil.gateway.control.engine_handle import EngineHandle
 from postil.gateway.control.evidence_ledger import EvidenceLedger
+from postil.gateway.control.garbage import collect_garbage
 from postil.gateway.control.key_feed import KeyFeed
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.publish import PublishService
+from postil.gateway.control.reading_log import ReadingLog
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.releases import ReleaseService
 from postil.gateway.control.reviews import Reviews
 from postil.gateway.control.runtime import Runtime
 from postil.gateway.control.supervised import BackgroundTasks
 from postil.gateway.control.traffic import Traffic
+from postil.gateway.control.upkeep import ACTOR, Upkeep, chores
 from postil.gateway.control.webhooks import Webhooks
 from postil.gateway.control.workers import Workers
 from postil.gateway.engine.client import EngineClient
@@ -105,7 +109,13 @@ def build(
     evidence = EvidenceLedger(registry.database)
     monitor = Monitor(causes.put_nowait, compare, keep=evidence.add)
     evidence.on_users = monitor.used_by
-    reviews = Reviews(registry.database, Webhooks(settings.webhook_key))
+    webhooks = Webhooks()
+    reviews = Reviews(
+        registry.database,
+        webhooks,
+        settings.review_bounds,
+        waits_per_tenant=settings.review_waits_per_tenant,
+    )
     plain = InferenceContext(
         catalog,
         extensions,
@@ -124,7 +134,14 @@ def build(
     locks, sync = AdapterLocks(), CatalogSync(registry, plugins, catalog, pools.catalog)
     releases = ReleaseService(registry, engine, catalog, sync, callers, extensions, locks, plugins)
     publishing = PublishService(
-        registry, sync, locks, pools, limit=settings.upload_limit_mib << 20, hub_seconds=settings.hub_timeout_seconds
+        registry,
+        sync,
+        locks,
+        FreeSpace(settings.artifact_folder, settings.min_free_mib << 20),
+        pools,
+        limit=settings.upload_limit_mib << 20,
+        hub_seconds=settings.hub_timeout_seconds,
+        at_a_time=settings.uploads_per_publisher,
     )
     remote = RemoteChanges(sync, catalog, engine, locks)
     signatures = SignatureGate(registry.database)
@@ -157,6 +174,9 @@ def build(
         releases=releases,
         publishing=publishing,
         reviews=reviews,
+        webhooks=webhooks,
+        readings=ReadingLog(registry),
+        upkeep=_upkeep(settings, registry, sync, locks, pools),
         monitor=monitor,
         rollback_causes=causes,
         auto_rollback=AutoRollback(causes, releases, catalog, enabled=settings.auto_rollback),
@@ -170,6 +190,15 @@ def build(
         run_folder=folder,
         lock_file=lock_file,
     )
+
+
+def _upkeep(
+    settings: Settings, registry: RegistryHandle, sync: CatalogSync, locks: AdapterLocks, pools: ThreadPools
+) -> Upkeep:
+    collect = partial(
+        collect_garbage, registry, sync, locks, pools.reports, keep=settings.gc_keep, actor=ACTOR, dry_run=False
+    )
+    return Upkeep(registry, chores(registry, settings.review_keep_days, settings.gc_interval_hours, collect))
 
 
 def _callers(settings: Settings, registry: RegistryHandle) -> Callers:
@@ -217,7 +246,9 @@ def open_registry(settings: Settings, plugins: PluginManager, base: BaseModel) -
     database.migrate()
     artifacts = LocalStore.open(settings.artifact_folder, shared=settings.shared_with_group)
     artifacts.clear_incoming()
-    registry = Registry(database, artifacts, base, plugins, settings.max_lora_rank, settings.window)
+    registry = Registry(
+        database, artifacts, base, plugins, settings.max_lora_rank, settings.window, settings.domain_quotas
+    )
     if settings.demo:
         demo.seed(registry)
     return registry

@@ -40,7 +40,8 @@ class HealthPort:
         self._open = 0
         self._thread = threading.Thread(target=self._run, name="health", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ended: asyncio.Event | None = None
+        self._ended = asyncio.Event()
+        self._up = threading.Event()
 
     async def run(self) -> None:
         """Answer until it is cancelled; runs in the event loop whose beat is watched."""
@@ -53,15 +54,18 @@ class HealthPort:
             self._stop()
 
     def _stop(self) -> None:
-        if self._loop is not None and self._ended is not None:
+        """End the thread, which closes its socket itself: it waits for connections there."""
+        self._up.wait(_HEAD_SECONDS)
+        if self._loop is not None:
             self._loop.call_soon_threadsafe(self._ended.set)
-        self._listener.close()
+        self._thread.join(_HEAD_SECONDS)
 
     def _run(self) -> None:
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
-        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._up.set()
         server = await asyncio.start_server(self._connected, sock=self._listener, limit=_HEAD_BYTES)
         async with server:
             await self._ended.wait()

@@ -82,6 +82,7 @@ class Lifecycle:
             ("reconciler", reconciler.run),
             ("shadows", runtime.shadows.run),
             ("reviews", runtime.reviews.run),
+            ("upkeep", runtime.upkeep.run),
             ("usage", runtime.ledger.run),
             ("evidence", runtime.evidence.run),
             (_ENGINE, supervisor.run),
@@ -114,6 +115,7 @@ class Lifecycle:
             capacity=command.held(runtime.settings),
             busy=runtime.scheduler.is_in_flight,
             clear=runtime.signature_gate.check,
+            threads=runtime.pools.loads,
         )
 
     async def _fill_catalog(self, registry: Registry, base: BaseModel) -> None:

@@ -8,7 +8,7 @@ import sys
 
 _PR_SET_DUMPABLE = 4
 # What holds a secret, and is in the settings by the time the gateway starts.
-_SECRETS = ("POSTIL_DATABASE_URL", "POSTIL_ENGINE_API_KEY", "POSTIL_WEBHOOK_SECRET", "POSTIL_ADMIN_KEY", "POSTIL_KEY")
+_SECRETS = ("POSTIL_DATABASE_URL", "POSTIL_ENGINE_API_KEY", "POSTIL_ADMIN_KEY", "POSTIL_KEY")
 
 
 def keep_to_itself() -> None:

@@ -86,8 +86,9 @@ class Server(ListeningServer):
 def configured(settings: Settings, traffic: Traffic, app: ASGIApp) -> Served:
     """Return uvicorn's configuration with the connection limits, TLS and draining. Raises SettingsError."""
     files = TlsFiles.of(settings)
+    app = set_apart(app, settings.admin_port)
     config = uvicorn.Config(
-        closing(traffic, strict(set_apart(app, settings.admin_port))),
+        closing(traffic, app if files is None else strict(app)),
         http=bounded(settings.http_limits),
         log_config=None,
         access_log=False,

@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from postil.gateway.errors import SettingsError
 from postil.gateway.settings.engine import EngineSettings
+from postil.gateway.settings.keeping import KeepingSettings
 from postil.gateway.settings.processes import ProcessSettings
 from postil.gateway.settings.releases import ReleaseSettings
 from postil.gateway.settings.server import ServerSettings
@@ -23,9 +24,9 @@ from postil.gateway.settings.tls import TlsSettings
 from postil.gateway.settings.traffic import TrafficSettings
 
 # What a message must not quote: a secret, or what may hold one.
-_SECRETS = frozenset({"database_url", "engine_api_key", "engine_args", "engine_url", "webhook_secret"})
+_SECRETS = frozenset({"database_url", "engine_api_key", "engine_args", "engine_url"})
 # What may stand in a file that ``POSTIL_<NAME>_FILE`` names, as containers are given secrets.
-FROM_FILES = frozenset({"database_url", "engine_api_key", "webhook_secret"})
+FROM_FILES = frozenset({"database_url", "engine_api_key"})
 
 # Names of an earlier version: left in the environment, they would be passed over in silence.
 _RENAMED = {
@@ -37,8 +38,16 @@ _RENAMED = {
     "PLAIN_LORA": "DISABLE_LORA_KERNELS",
 }
 
+_WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a setting that was
+_WEBHOOKS_NOW = (
+    f"POSTIL_{_WEBHOOK_SECRET.upper()} is no setting any more, as each webhook has a secret of its own; leave it out,"
+    " and add webhooks with `postil webhooks add NAME URL --domain DOMAIN`"
+)
 
-class Settings(ReleaseSettings, ProcessSettings, TrafficSettings, EngineSettings, TlsSettings, ServerSettings):
+
+class Settings(
+    ReleaseSettings, KeepingSettings, ProcessSettings, TrafficSettings, EngineSettings, TlsSettings, ServerSettings
+):
     """All settings of a gateway, frozen."""
 
     model_config = SettingsConfigDict(
@@ -68,11 +77,16 @@ def read_settings(**given: Any) -> Settings:
     for old, new in _RENAMED.items():
         if f"POSTIL_{old}" in os.environ:
             raise SettingsError(f"POSTIL_{old} is now called POSTIL_{new}; rename it")
+    for name in (f"POSTIL_{_WEBHOOK_SECRET.upper()}", f"POSTIL_{_WEBHOOK_SECRET.upper()}_FILE"):
+        if name in os.environ:
+            raise SettingsError(_WEBHOOKS_NOW)
     given |= {name: value for name, value in _from_files().items() if given.get(name) is None}
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
+        if first["loc"] == (_WEBHOOK_SECRET,):
+            raise SettingsError(_WEBHOOKS_NOW) from error
         raise SettingsError(_sentence(first["loc"], first["input"], first["msg"], first["type"])) from error
 
 

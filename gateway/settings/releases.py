@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from postil.gateway.settings.values import PluginUse
@@ -23,11 +23,6 @@ class ReleaseSettings(BaseSettings):
     )
     gates: tuple[PluginUse, ...] = Field(default=(), description="The gate plugins that a promotion has to pass.")
     listeners: tuple[PluginUse, ...] = Field(default=(), description="The listener plugins that hear of every event.")
-    webhook_secret: SecretStr | None = Field(
-        default=None,
-        description="Signs the webhooks of reviews (`x-postil-signature`)."
-        " `POSTIL_WEBHOOK_SECRET_FILE` names a file with it.",
-    )
     auto_rollback: bool = Field(
         default=True, description="Roll a release back that is worse than its predecessor; `false` only logs it."
     )
@@ -37,8 +32,3 @@ class ReleaseSettings(BaseSettings):
     hub_timeout_seconds: float = Field(
         default=600.0, gt=0, description="How long a download from a model hub may take."
     )
-
-    @property
-    def webhook_key(self) -> str | None:
-        """What signs the posts to webhooks."""
-        return self.webhook_secret.get_secret_value() if self.webhook_secret else None

@@ -6,6 +6,7 @@ import hmac
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from postil.gateway.errors import (
     AuthenticationError,
@@ -53,6 +54,10 @@ class Caller:
     root: bool = False
     limits: Quota | None = None
     rights: frozenset[Right] = DEFAULT_RIGHTS
+    # The tenant's own for ever, which another of the same name does not share; empty for the demo's and for admins.
+    uid: str = ""
+    # The day on which the tenant was added.
+    since: date | None = None
 
     def may_ask(self, domain: str) -> bool:
         """Whether this caller may ask the adapters of a domain."""
@@ -193,6 +198,8 @@ def _caller(key: Key, tenants: Mapping[str, Tenant], quotas: Mapping[str, Quota 
             owner=key.owner,
             limits=quotas[tenant.name],
             rights=rights_of(tenant),
+            uid=tenant.uid,
+            since=tenant.created_at.date(),
         )
     # Admins ask under the name of the key file's, which no tenant can have: what is kept by name is nobody else's.
     return Caller(

@@ -1,13 +1,15 @@
 """``webhook``: everything that is done, posted as JSON to an address.
 
-The body's HMAC-SHA256 goes along as ``x-postil-signature: sha256=<hex>`` where a secret is configured. What is not
-taken is tried again for a while and then dropped, with a line in the gateway's log.
+Its headers are those of Standard Webhooks; it is signed where a secret is configured. What is not taken is tried again
+for a while and then dropped, with a line in the gateway's log.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
+import time
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -55,11 +57,12 @@ class Webhook(Listener):
         secret = os.environ.get(config.secret_env) if config.secret_env else None
         if config.secret_env and not secret:
             raise ConfigError(f"webhook: the environment has no {config.secret_env}; set it, or leave secret_env out")
-        self._secret = secret.encode() if secret else None
+        self._secrets = (secret,) if secret else ()
 
     async def handle(self, notification: Notification) -> None:
         """Post until it is taken. Raises what went wrong last."""
         body = as_json(notification).encode()
+        message = f"event_{hashlib.sha256(body).hexdigest()[:32]}"
         timeout = httpx.Timeout(self.config.timeout_seconds)
         async with httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False) as client:
             attempt = 0
@@ -67,7 +70,8 @@ class Webhook(Listener):
                 attempt += 1
                 try:
                     async with asyncio.timeout(self.config.timeout_seconds):
-                        response = await client.post(self.config.url, content=body, headers=posted(body, self._secret))
+                        headers = posted(body, self._secrets, message=message, timestamp=int(time.time()))
+                        response = await client.post(self.config.url, content=body, headers=headers)
                     response.raise_for_status()
                     return
                 except (httpx.HTTPError, TimeoutError) as error:

@@ -24,7 +24,7 @@ from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
 from postil.registry.db.tables import Key, Tenant, utcnow
 from postil.registry.errors import ConflictError, KeyRefusedError, NotFoundError
 from postil.registry.names import parse_domain
-from postil.registry.text import kept
+from postil.registry.text import kept_lines
 
 _MARK = "postil"
 OLD_MARK = "psk-"
@@ -100,7 +100,10 @@ def issue(session: Session, wanted: KeyRequest, *, actor: str) -> tuple[Key, str
     _check(session, wanted)
     key, text = make(wanted)
     session.add(key)
-    store.record(session, actor=actor, action="key-add", subject=key.owner, reason=key.note, details=_told(key))
+    details = _told(key)
+    store.record(
+        session, actor=actor, action="key-add", subject=key.owner, reason=key.note, details=details, remark=True
+    )
     return key, text
 
 
@@ -116,7 +119,7 @@ def make(wanted: KeyRequest) -> tuple[Key, str]:
         prefix=f"{_MARK}_{identity}",
         salt=salt.hex(),
         hash=salted(salt, secret).hex(),
-        note=kept(wanted.note, "note"),
+        note=kept_lines(wanted.note, "note"),
         created_at=now,
         expires_at=None if wanted.lifetime is None else now + wanted.lifetime,
     )

@@ -36,11 +36,27 @@ def digest(event: Event) -> str:
     return hashlib.sha256(json.dumps(row).encode()).hexdigest()
 
 
+class Chain:
+    """Follows the chain event by event: ``first_break`` is the sequence number at which it no longer holds, or None."""
+
+    def __init__(self) -> None:
+        self.events = 0
+        self.first_break: int | None = None
+        self._previous = GENESIS
+
+    def follow(self, event: Event) -> None:
+        """Take the next event; beyond a break, events are counted only."""
+        self.events += 1
+        if self.first_break is not None:
+            return
+        if event.sequence != self.events or event.previous != self._previous or digest(event) != event.hash:
+            self.first_break = self.events
+        self._previous = event.hash
+
+
 def first_break(events: Iterable[Event]) -> int | None:
     """The sequence number at which the chain (given in order) no longer holds, or None."""
-    previous, expected = GENESIS, 1
+    chain = Chain()
     for event in events:
-        if event.sequence != expected or event.previous != previous or digest(event) != event.hash:
-            return expected
-        previous, expected = event.hash, expected + 1
-    return None
+        chain.follow(event)
+    return chain.first_break

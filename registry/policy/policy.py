@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +10,14 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from postil.plugins.contract import Component, FallbackRule, InputCheck, Validator
 from postil.plugins.errors import PluginError
 from postil.plugins.manager import PluginManager
 from postil.registry.errors import PolicyError
+from postil.registry.policy.digest import canonical, digest_of
+from postil.registry.policy.old_forms import refuse_old_forms
 
 MAX_POLICY_BYTES = 256 * 1024
 # Enough for the line breaks and indents that an adapter may have learned.
@@ -44,6 +46,7 @@ NOT_SAMPLING = frozenset(
 # Conditions of a fallback rule, in addition to the checks that a policy names.
 DID_NOT_RUN, ENGINE_ERROR = "did_not_run", "engine_error"
 REASONS = frozenset({DID_NOT_RUN, ENGINE_ERROR})
+WEBHOOK_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 
 class _PlainLoader(yaml.SafeLoader):
@@ -140,14 +143,27 @@ class FallbackUse(Use):
 
 
 class ReviewRules(_Part):
-    """Review settings: the ``webhook`` to notify, a default assignee, and the ``sample`` of passed answers (%)."""
+    """Review settings: the ``webhook`` to notify, a default assignee, which passed answers are audited, and how long
+    reviews are kept.
+    """
 
     webhook: Annotated[
-        Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)] | None,
-        Field(description="The URL that decisions are posted to."),
+        # A URL is what releases from before webhooks had names say; a policy with one is not published again.
+        Annotated[str, Field(pattern=rf"{WEBHOOK_NAME}|^https?://\S+$", max_length=2000)] | None,
+        Field(description="The name of the webhook that decisions are posted to; see `postil webhooks list`."),
     ] = None
     assign_to: Annotated[_Label | None, Field(description="The person that new reviews are assigned to.")] = None
-    sample: Annotated[float, Field(ge=0, le=100, description="Percentage of passed answers to review.")] = 0.0
+    audit_percent: Annotated[float, Field(ge=0, le=100, description="Percentage of passed answers to review.")] = 0.0
+    keep_days: Annotated[
+        int | None, Field(ge=1, le=3650, description="Days to keep reviews; unset or longer, the gateway's.")
+    ] = None
+    # The former name, in policies that are stored already: they keep their digest.
+    sample: SkipJsonSchema[Annotated[float, Field(ge=0, le=100)]] = 0.0
+
+    @property
+    def audited(self) -> float:
+        """The percentage of passed answers to review, under either name."""
+        return self.audit_percent or self.sample
 
 
 class Policy(_Part):
@@ -190,15 +206,15 @@ class Policy(_Part):
 
     def canonical(self) -> str:
         """The canonical JSON text of this policy: sorted keys, defaults left out."""
-        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, allow_nan=False)
+        return canonical(self.model_dump(mode="json", exclude_defaults=True))
 
     def digest(self) -> str:
         """``sha256:`` of the canonical text; equal policies have equal digests."""
-        return "sha256:" + hashlib.sha256(self.canonical().encode()).hexdigest()
+        return digest_of(self.model_dump(mode="json", exclude_defaults=True))
 
 
 def parse_policy(text: str | bytes) -> Policy:
-    """Parse a policy from YAML (or JSON, which is YAML). Raises PolicyError with one sentence."""
+    """Parse a policy to publish from YAML (or JSON, which is YAML). Raises PolicyError with one sentence."""
     if len(text) > MAX_POLICY_BYTES:
         raise PolicyError(f"the policy is larger than {MAX_POLICY_BYTES // 1024} KiB; shorten it")
     try:
@@ -207,6 +223,7 @@ def parse_policy(text: str | bytes) -> Policy:
         raise PolicyError(f"the policy is not YAML: {' '.join(str(error).split())}") from error
     except (LookupError, AttributeError) as error:  # PyYAML's error for `!!bool perhaps`.
         raise PolicyError("the policy is not YAML: a value does not fit its !!tag; leave the tag out") from error
+    refuse_old_forms(values)
     return policy_from({} if values is None else values)
 
 

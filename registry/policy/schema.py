@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from postil.plugins.contract import Component
 from postil.plugins.manager import PluginManager
-from postil.registry.policy.policy import NOT_SAMPLING, REASONS, Policy
+from postil.registry.policy.policy import NOT_SAMPLING, REASONS, WEBHOOK_NAME, Policy
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 IDENTITY = "urn:postil:policy"
@@ -48,6 +48,7 @@ def policy_schema(plugins: PluginManager) -> Schema:
     parts = schema["$defs"]
     _refine_policy(schema["properties"])
     _refine_output(parts["Output"])
+    _refine_reviews(parts["ReviewRules"])
     checks = {check.name for kind in ("input check", "validator") for check in found[kind]}
     parts["FallbackUse"]["properties"]["when"]["anyOf"][0]["items"] = {"enum": sorted(checks | REASONS)}
     for use, kind in _USES.items():
@@ -62,6 +63,11 @@ def _refine_policy(properties: Schema) -> None:
         properties[name]["description"] = text
     for name in ("sampling", "defaults"):
         properties[name]["propertyNames"] = {"not": {"enum": sorted(NOT_SAMPLING)}}
+
+
+def _refine_reviews(reviews: Schema) -> None:
+    """Leave out the URL, which only releases from before webhooks had names say."""
+    reviews["properties"]["webhook"]["anyOf"][0] = {"type": "string", "pattern": WEBHOOK_NAME}
 
 
 def _refine_output(output: Schema) -> None:

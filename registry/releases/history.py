@@ -1,15 +1,14 @@
-"""Reads the log: which release was live when, and whether the hash chain holds."""
+"""Reads the log: what was done, and which release was live when."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, func, or_
 from sqlmodel import Session, col, select
 
-from postil.registry.db import audit_chain as audit
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
@@ -30,16 +29,6 @@ OF_DOMAINS = frozenset({REQUIRE, FREEZE, UNFREEZE, SOURCES})
 
 _EVENTS = [(col(Event.sequence), int)]
 _LIVE = Order("live", [(col(Event.subject), str)])
-# So many events of the chain are in memory at a time.
-_CHUNK = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class AuditReport:
-    """How many events there are, and the sequence number at which the chain no longer holds, or None."""
-
-    events: int
-    first_break: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,38 +86,6 @@ def _about(domains: Collection[str]) -> ColumnElement[bool]:
     subject = col(Event.subject)
     adapters = (func.substr(subject, 1, len(domain) + 1) == f"{domain}/" for domain in domains)
     return or_(col(Event.action).in_(OF_DOMAINS) & subject.in_(domains), *adapters)
-
-
-def verify(database: Database) -> AuditReport:
-    """Verify the chain. Rows removed at its very end are not noticed: no later row contradicts that.
-
-    It is read in chunks, each a transaction of its own: rows are never changed, so that they fit together.
-    """
-    count = 0
-
-    def counted() -> Iterator[Event]:
-        nonlocal count
-        for chunk in _chunks(database):
-            yield from chunk
-            count += len(chunk)
-
-    rows = counted()
-    first_break = audit.first_break(rows)
-    for _ in rows:  # Beyond a break the events are counted all the same.
-        pass
-    return AuditReport(count, first_break)
-
-
-def _chunks(database: Database) -> Iterator[Sequence[Event]]:
-    query = select(Event).order_by(col(Event.sequence)).limit(_CHUNK)
-    asked = query
-    while True:
-        with database.read() as session:
-            chunk = session.exec(asked).all()
-        if not chunk:
-            return
-        yield chunk
-        asked = query.where(col(Event.sequence) > chunk[-1].sequence)
 
 
 def live_at(

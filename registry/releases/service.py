@@ -21,8 +21,9 @@ from postil.registry.db.tables import Channel, Domain, Event, Release
 from postil.registry.errors import ConflictError
 from postil.registry.names import AdapterName
 from postil.registry.policy.components import components_of, digest, record
-from postil.registry.policy.policy import Policy, build, policy_from
+from postil.registry.policy.policy import Policy, build
 from postil.registry.policy.publishable import check_publishable
+from postil.registry.policy.stored import stored_policy
 from postil.registry.preflight.preflight import preflight
 from postil.registry.releases.channels import (
     ANY,
@@ -37,10 +38,13 @@ from postil.registry.releases.channels import (
 )
 from postil.registry.releases.freeze import check_not_frozen
 from postil.registry.releases.history import MOVES, RESTORE, collected, live_history, retired, rollback_number
+from postil.registry.releases.policy_webhook import check_webhook
+from postil.registry.releases.published import PUBLISHED
+from postil.registry.releases.quotas import NO_QUOTAS, DomainQuotas, check_room
 from postil.registry.releases.state import NEWEST_EVENTS, AdapterState, adapter_states
 from postil.registry.releases.walls import check_walls
 from postil.registry.signing.requirements import store_signature, take_signature, verify_required
-from postil.registry.text import kept
+from postil.registry.text import kept_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class Registry:
     plugins: PluginManager
     max_rank: int
     window: int | None = None
+    # What a domain may keep that has no figures of its own.
+    quotas: DomainQuotas = NO_QUOTAS
 
     def publish(
         self,
@@ -75,16 +81,16 @@ class Registry:
         all): a policy may name no others. Without a ``policy``, the one that is live stays in force.
         The same files with the same policy and the same versions of its plugins are the same release; it is there
         again if its files had been collected.
-        A ``model.sig`` among them is kept with the release. Raises PreflightError, SignatureError or
-        PolicyError, and then nothing has changed.
+        A ``model.sig`` among them is kept. Raises PreflightError, SignatureError, QuotaError or PolicyError.
         """
-        kept(note, "note")
+        kept_lines(note, "note")
         with self.database.read() as session:
             check_not_frozen(session, name.domain)
         signature = take_signature(folder)
         preflight(folder, self.base, self.max_rank)
         keep_the_adapter(folder)
         policy = policy or self._policy_in_force(name)
+        check_webhook(self.database, name.domain, policy)
         check_publishable(policy, self.window)
         calibration = calibration_in(folder)
         built = build(policy, self.plugins, calibration)
@@ -108,8 +114,11 @@ class Registry:
             actor=actor,
         )
         with self.artifacts.naming():
-            vetted = verify_required(self.database, name.domain, folder_digest(folder), signature)
-            candidate.artifact = self.artifacts.put(folder)
+            candidate.artifact = folder_digest(folder)
+            vetted = verify_required(self.database, name.domain, candidate.artifact, signature)
+            size = sum(file.stat().st_size for file in folder.iterdir())
+            check_room(self.database, self.artifacts, candidate, size, self.quotas)
+            self.artifacts.put(folder)
             with self.database.write() as session:
                 release, new = _publish(session, candidate, name)
                 store_signature(session, release, vetted, actor=actor)
@@ -202,7 +211,10 @@ class Registry:
         with self.database.read() as session:
             known, stable = store.releases(session, name), store.channel(session, name)
         live = [release for release in known if stable and release.number == stable.number]
-        return policy_from((live or known)[-1].policy) if known else Policy()
+        if not known:
+            return Policy()
+        source = (live or known)[-1]
+        return stored_policy(source.policy, source.policy_digest)
 
     def _move(
         self,
@@ -265,6 +277,8 @@ def _publish(session: Session, candidate: Release, name: AdapterName) -> tuple[R
         subject=str(name),
         reason=candidate.note,
         after=candidate.number,
+        details={what: getattr(candidate, what) for what in PUBLISHED},
+        remark=True,
     )
     return candidate, True
 
@@ -281,5 +295,6 @@ def _restored(session: Session, candidate: Release, number: int, name: AdapterNa
         reason=candidate.note,
         after=number,
         details={"artifact": candidate.artifact},
+        remark=True,
     )
     return True

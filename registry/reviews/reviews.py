@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from postil.plugins import ReleaseRef
@@ -23,11 +24,18 @@ from postil.registry.db.tables import Release, Review, utcnow
 from postil.registry.errors import ConflictError, NotFoundError, TextError
 from postil.registry.names import AdapterName
 from postil.registry.policy.policy import Output, policy_from
-from postil.registry.text import kept
+from postil.registry.reviews.asked import cut
+from postil.registry.reviews.bounds import OPEN, ReviewBounds, check_room, keep_until
+from postil.registry.text import kept, kept_line, kept_lines
 
-OPEN, APPROVED, EDITED, REJECTED = "open", "approved", "edited", "rejected"
+APPROVED, EDITED, REJECTED = "approved", "edited", "rejected"
 STATUSES = (OPEN, APPROVED, EDITED, REJECTED)
+# Why an answer is reviewed: it passed and was drawn for an audit, the model was unsure, or another check asked for it.
+AUDIT, LOW_CONFIDENCE, CHECK = "audit", "low_confidence", "check"
+_BOUNDS = ReviewBounds()
 _SHORTEST = 4
+# What was asked, answered and remarked: read one by one, and recorded.
+_TEXTS = ("request", "answer", "verdicts", "holding", "final", "note", "decisions")
 _NEWEST_FIRST = Order("reviews", [(col(Review.created_at), datetime), (col(Review.id), str)], downwards=True)
 
 
@@ -47,26 +55,38 @@ class ReviewRequest:
     holding: str | None
     assign_to: str | None = None
     webhook: str | None = None
+    # The tenant's id, which another of the same name does not share.
+    tenant_uid: str = ""
+    drawn_by: str = CHECK
+    # How probable it was that this answer would be reviewed.
+    probability: float = 1.0
+    keep_days: int | None = None
 
 
-def open_review(database: Database, opening: ReviewRequest) -> Review:
-    """Store a review."""
-    ref = opening.release
+def open_review(database: Database, opening: ReviewRequest, bounds: ReviewBounds = _BOUNDS) -> Review:
+    """Store a review, with what a reviewer needs of a large request. Raises QuotaError if too many are open."""
+    ref, now = opening.release, utcnow()
     review = Review(
         id=uuid.uuid4().hex,
         domain=ref.domain,
         adapter=ref.adapter,
         number=ref.number,
         tenant=opening.tenant,
-        request=dict(opening.request),
+        request=cut(opening.request, bounds.request_bytes),
         answer=opening.answer.replace("\0", ""),  # PostgreSQL cannot store these characters in a text.
         reason=opening.reason.replace("\0", ""),
         verdicts=[dict(verdict) for verdict in opening.verdicts],
         holding=opening.holding,
         assigned_to=opening.assign_to,
         webhook=opening.webhook,
+        created_at=now,
+        tenant_uid=opening.tenant_uid,
+        drawn_by=opening.drawn_by,
+        probability=opening.probability,
     )
     with database.write() as session:
+        check_room(session, ref.domain, (opening.tenant, opening.tenant_uid), bounds)
+        review.keep_until = keep_until(session, ref.domain, now, opening.keep_days, bounds)
         session.add(review)
     return review
 
@@ -77,11 +97,14 @@ def get(database: Database, wanted: str, domains: Collection[str] | None = None)
         return _found(session, wanted, domains)
 
 
-def of_tenant(database: Database, wanted: str, tenant: str) -> Review:
-    """Return a tenant's review by full id. Raises NotFoundError, with the same text for every other id."""
+def of_tenant(database: Database, wanted: str, tenant: str, uid: str) -> Review:
+    """Return a review by full id, if this tenant's answer is in it: an earlier one of the same name had another id.
+
+    Raises NotFoundError, with the same text for every other id.
+    """
     with database.read() as session:
         review = session.get(Review, wanted)
-    if review is None or review.tenant != tenant:
+    if review is None or (review.tenant, review.tenant_uid) != (tenant, uid):
         raise NotFoundError(f"there is no review {wanted[:40]!r}")
     return review
 
@@ -96,10 +119,10 @@ def reviews(
     after: str | None = None,
     limit: int = DEFAULT_LIMIT,
 ) -> Page[Review]:
-    """List the reviews that match, newest first. Raises TextError or PagingError."""
+    """List the reviews that match, newest first, without their texts. Raises TextError or PagingError."""
     if status is not None and status not in STATUSES:
         raise TextError(f"there is no status {status[:20]!r}; there are {', '.join(STATUSES)}")
-    query = select(Review)
+    query = select(Review).options(*(defer(getattr(Review, name)) for name in _TEXTS))
     for column, value in ((Review.status, status), (Review.domain, domain), (Review.assigned_to, assigned_to)):
         if value is not None:
             query = query.where(col(column) == value)
@@ -109,6 +132,14 @@ def reviews(
         return page(session, query, _NEWEST_FIRST, after, limit)
 
 
+def no_longer_open(database: Database, wanted: Collection[str]) -> Sequence[str]:
+    """Return the ids among these that need no decision any more: decided, or deleted."""
+    query = select(Review.id).where(col(Review.id).in_(wanted), Review.status == OPEN)
+    with database.read() as session:
+        waiting = set(session.exec(query).all())
+    return [review for review in wanted if review not in waiting]
+
+
 def assign(database: Database, wanted: str, person: str, *, actor: str) -> Review:
     """Assign an open review to a person. Raises NotFoundError, or ConflictError if it is decided."""
     if not person.strip():
@@ -116,7 +147,7 @@ def assign(database: Database, wanted: str, person: str, *, actor: str) -> Revie
     with database.write() as session:
         store.lock_for_writing(session)
         review = _undecided(session, wanted)
-        review.assigned_to = kept(person, "name of a person")
+        review.assigned_to = kept_line(person, "name of a person")
         session.add(review)
         _record(session, review, "review-assign", actor, person)
         return review
@@ -145,7 +176,7 @@ def _decide(database: Database, wanted: str, status: str, text: str | None, *, a
         store.lock_for_writing(session)
         review = _undecided(session, wanted)
         review.status, review.decided_by, review.decided_at = status, actor, utcnow()
-        review.note = kept(note, "note")
+        review.note = kept_lines(note, "note")
         if status == APPROVED:
             review.final = review.answer
         elif text is not None:
@@ -216,4 +247,5 @@ def _record(session: Session, review: Review, action: str, actor: str, reason: s
         reason=reason,
         after=review.number,
         details={"review": review.id},
+        remark=True,
     )

@@ -12,12 +12,15 @@ import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from postil.registry.artifacts.contents import KEPT
 from postil.registry.artifacts.local_store import listing_digest
 from postil.registry.defaults import SIGNATURE
 from postil.registry.errors import SignatureError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 MAX_SIGNATURE_BYTES = 64 << 10
 _MAX_KEY_CHARACTERS = 4096
@@ -57,7 +60,7 @@ def sign(folder: Path, private_key: Path) -> bytes:
     """The signature of the adapter in ``folder``, over the files that a release keeps. Raises SignatureError."""
     if not folder.is_dir():
         raise SignatureError(f"{folder} is not a folder, and only a folder can be signed; unpack it first")
-    _check_private_key(private_key)
+    read_private_key(private_key)
     from model_signing import hashing, signing
 
     class Kept(hashing.Config):
@@ -81,7 +84,8 @@ def _kept(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.name in KEPT)
 
 
-def _check_private_key(path: Path) -> None:
+def read_private_key(path: Path) -> EllipticCurvePrivateKey:
+    """Read a private key on one of NIST's curves from a PEM file. Raises SignatureError."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -99,6 +103,7 @@ def _check_private_key(path: Path) -> None:
         ) from error
     if not isinstance(key, EllipticCurvePrivateKey) or key.curve.name not in _CURVES:
         raise SignatureError(f"{path} is on none of the curves P-256, P-384 and P-521; use a key that is ({_MAKE})")
+    return key
 
 
 def signed_artifact(bundle: str, key: PublicKey) -> str | None:

@@ -25,7 +25,7 @@ from postil.registry.defaults import SIGNATURE
 from postil.registry.errors import ConflictError, SignatureError, UnavailableError
 from postil.registry.names import parse_domain
 from postil.registry.signing.bundles import MAX_SIGNATURE_BYTES, PublicKey, read_public_key, signed_artifact
-from postil.registry.text import kept
+from postil.registry.text import kept_line
 
 REQUIRE, SIGN = "signature-require", "sign"
 MAX_KEYS = 8
@@ -60,7 +60,7 @@ def require(database: Database, domain: str, pems: Sequence[str], *, reason: str
     Raises SignatureError, or ConflictError where the keys are these already.
     """
     parse_domain(domain)
-    kept(reason, "reason")
+    kept_line(reason, "reason")
     if len(pems) > MAX_KEYS:
         raise SignatureError(f"{len(pems)} keys are too many; a domain accepts {MAX_KEYS} at most")
     wanted = {key.fingerprint: key for key in map(read_public_key, pems)}

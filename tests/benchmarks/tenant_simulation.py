@@ -142,7 +142,7 @@ def uneven_worlds() -> list[World]:
 def hostile_worlds() -> list[World]:
     """A release that is as good as its predecessor, or barely tolerable, beside one tenant who tries."""
     return [
-        World(even(honest), OLD_RATE, rate, attack, horizon=500)
+        World(even(honest), OLD_RATE, rate, attack, horizon=200)
         for honest in (1, 4)
         for rate in (OLD_RATE, EDGE)
         for attack in ATTACKS

@@ -33,6 +33,9 @@ class Reply:
     tokens: list[str] | None = None
     # More of a whole answer's message: reasoning, tool calls.
     beside: Json = field(default_factory=dict)
+    # What of the request's stops ended a whole answer; and the engine's status, where it fails.
+    stop_reason: str | int | None = None
+    status: int = 200
 
     def pieces(self) -> list[str]:
         """The tokens of the text; words and single signs unless given."""
@@ -100,7 +103,8 @@ class FakeVLLM:
         elif path == "/v1/unload_lora_adapter":
             await self._unload(json.loads(await read_body(receive)), send)
         elif path == "/tokenize" and self.template is not None:
-            tokens = self.template(json.loads(await read_body(receive)))
+            body = json.loads(await read_body(receive))
+            tokens = list(range(len(body["prompt"]) // 4)) if "prompt" in body else self.template(body)
             await respond(send, 200, json.dumps({"tokens": tokens, "count": len(tokens)}).encode())
         elif not path.endswith("/completions"):
             await respond(send, 404, _error("Not Found"))
@@ -167,6 +171,9 @@ class FakeVLLM:
             await respond(send, 200, self.odd)
             return
         reply = _going_on(body, self.reply(body))
+        if reply.status != 200:
+            await respond(send, reply.status, _error("an overflow"))
+            return
         chat = path.endswith("chat/completions")
         if body.get("stream"):
             if self.raw is not None:
@@ -247,7 +254,8 @@ def _choice(index: int, body: Json, reply: Reply, chat: bool) -> Json:
         wanted = body.get("logprobs") is not None
         logprobs = {"tokens": tokens, "token_logprobs": [reply.logprob] * len(tokens)} if wanted else None
         said = {"text": reply.text}
-    return {"index": index, **said, "logprobs": logprobs, "finish_reason": reply.finish_reason}
+    ends = {"finish_reason": reply.finish_reason, "stop_reason": reply.stop_reason}
+    return {"index": index, **said, "logprobs": logprobs, **ends}
 
 
 def _error(message: str) -> bytes:

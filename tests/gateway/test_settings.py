@@ -125,12 +125,10 @@ def test_the_engines_key_is_shown_nowhere_and_goes_to_no_child(monkeypatch: pyte
 
 
 def test_the_settings_as_text_hold_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POSTIL_WEBHOOK_SECRET", "s3cret")
     monkeypatch.setenv("POSTIL_DATABASE_URL", "postgresql+psycopg://postil:s3cret@db:5432/postil")
     monkeypatch.setenv("POSTIL_ENGINE_API_KEY", "s3cret")
     monkeypatch.setenv("POSTIL_ENGINE_ARGS", "--hf-token s3cret")
     settings = read_settings()
-    assert settings.webhook_key == "s3cret"
     assert settings.database == "postgresql+psycopg://postil:s3cret@db:5432/postil"
     assert "s3cret" not in f"{settings!r} {settings} {Start(settings, ('', 1), '', '')}"
 
@@ -147,8 +145,18 @@ def test_a_database_that_cannot_be_is_refused_and_its_password_not_repeated(
     assert "s3" not in f"{told.value} {told.value.__cause__}"
 
 
-def test_an_empty_webhook_secret_signs_nothing() -> None:
-    assert Settings(webhook_secret=SecretStr("")).webhook_key is None
+def test_the_one_secret_of_all_webhooks_is_refused_with_the_new_way(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sentence = "^POSTIL_WEBHOOK_SECRET is no setting any more.*`postil webhooks add NAME URL --domain DOMAIN`$"
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "postil.toml").write_text('webhook_secret = "s3cret"')
+    with pytest.raises(SettingsError, match=sentence):
+        read_settings()
+    (tmp_path / "postil.toml").unlink()
+    monkeypatch.setenv("POSTIL_WEBHOOK_SECRET", "s3cret")
+    with pytest.raises(SettingsError, match=sentence):
+        read_settings()
 
 
 def test_an_engine_of_ones_own_gets_no_key() -> None:
@@ -166,10 +174,23 @@ def test_a_setting_by_the_name_of_an_earlier_version_is_not_passed_over(
         read_settings()
 
 
+@pytest.mark.parametrize(
+    ("demo", "host", "local"), [(True, "127.0.0.1", True), (True, "0.0.0.0", False), (False, "::1", False)]
+)
+def test_a_demo_on_loopback_answers_this_machine_only(demo: bool, host: str, local: bool) -> None:
+    assert Settings(demo=demo, host=host).http_limits.local_only is local
+
+
+def test_what_is_no_network_is_no_trusted_proxy() -> None:
+    assert Settings(trusted_proxies=("10.0.0.5", "10.1.0.0/16", "::1")).http_limits.trusted[1] == "10.1.0.0/16"
+    with pytest.raises(SettingsError, match="an address or a network"):
+        read_settings(trusted_proxies=("proxy.example",))
+
+
 def test_a_secret_may_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "secret"
-    monkeypatch.setenv("POSTIL_WEBHOOK_SECRET_FILE", str(file))
-    with pytest.raises(SettingsError, match=r"POSTIL_WEBHOOK_SECRET_FILE='.*' cannot be read \(No such file"):
+    monkeypatch.setenv("POSTIL_ENGINE_API_KEY_FILE", str(file))
+    with pytest.raises(SettingsError, match=r"POSTIL_ENGINE_API_KEY_FILE='.*' cannot be read \(No such file"):
         read_settings()
     file.write_bytes(b"\xff")
     with pytest.raises(SettingsError, match="it is no text"):
@@ -178,7 +199,9 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(SettingsError, match="is empty; put the secret into it"):
         read_settings()
     file.write_text("hush\n")
-    assert read_settings().webhook_key == "hush"
-    monkeypatch.setenv("POSTIL_WEBHOOK_SECRET", "other")
-    with pytest.raises(SettingsError, match="POSTIL_WEBHOOK_SECRET and POSTIL_WEBHOOK_SECRET_FILE are both set"):
+    found = read_settings().engine_api_key
+    assert found is not None
+    assert found.get_secret_value() == "hush"
+    monkeypatch.setenv("POSTIL_ENGINE_API_KEY", "other")
+    with pytest.raises(SettingsError, match="POSTIL_ENGINE_API_KEY and POSTIL_ENGINE_API_KEY_FILE are both set"):
         read_settings()

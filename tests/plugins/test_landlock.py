@@ -34,7 +34,7 @@ for act, subject in json.loads(sys.argv[1]):
     except OSError as error:
         found[subject] = errno.errorcode[error.errno]
 found["temporary"] = os.environ["TMPDIR"]
-found["sandbox"] = os.environ.get("POSTIL_SANDBOX")
+found["sandbox"] = os.environ.get("_POSTIL_SANDBOX")
 print(json.dumps(found))
 """
 
@@ -55,7 +55,7 @@ def home(tmp_path: Path) -> Path:
 def tried(home: Path, *acts: tuple[str, object], **variables: str) -> Mapping[str, Any]:
     """What a confined process found when it tried this."""
     sandbox = Sandbox((str(home),), str(home / "tmp"), (str(home / "plugins"),)).within("legal")
-    given = environment(os.environ) | {"POSTIL_SANDBOX": msgspec.json.encode(sandbox).decode()} | variables
+    given = environment(os.environ) | {"_POSTIL_SANDBOX": msgspec.json.encode(sandbox).decode()} | variables
     command = [sys.executable, "-c", TRY, json.dumps([(act, str(subject)) for act, subject in acts])]
     said = subprocess.run(command, env=given, capture_output=True, check=True, text=True)
     found: Mapping[str, Any] = json.loads(said.stdout)
@@ -110,7 +110,7 @@ def test_a_machine_without_landlock_is_told_so_and_plugins_run(
     monkeypatch.setattr(sys, "platform", "darwin")
     sandbox = Sandbox((str(home),), str(home / "tmp"))
     monkeypatch.setenv("TMPDIR", "/tmp")
-    monkeypatch.setenv("POSTIL_SANDBOX", msgspec.json.encode(sandbox).decode())
+    monkeypatch.setenv("_POSTIL_SANDBOX", msgspec.json.encode(sandbox).decode())
     assert version() == 0
     confine()
     assert "no Landlock" in capsys.readouterr().err
@@ -138,12 +138,17 @@ class Kernel:
         return 0
 
 
-@pytest.mark.parametrize("makes_rules", [False, True])
-def test_a_kernel_that_refuses_is_told(home: Path, monkeypatch: pytest.MonkeyPatch, makes_rules: bool) -> None:
+@pytest.mark.parametrize(
+    ("found", "makes_rules", "restricts"), [(0, False, 0), (1, False, -1), (5, True, -1), (5, True, 0), (7, True, 0)]
+)
+def test_a_kernel_that_refuses_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch, found: int, makes_rules: bool, restricts: int
+) -> None:
     monkeypatch.setenv("TMPDIR", "/tmp")
-    kernel = Kernel(*((5, os.open(os.devnull, os.O_RDONLY), -1) if makes_rules else (1, -1)))
+    monkeypatch.setattr(sys, "platform", "linux")
+    kernel = Kernel(found, os.open(os.devnull, os.O_RDONLY) if makes_rules else -1, restricts)
     monkeypatch.setattr(landlock, "_libc", lambda: kernel)
-    assert not enter(Sandbox((str(home),), str(home / "tmp")))
+    assert enter(Sandbox((str(home),), str(home / "tmp"))) == (makes_rules and restricts == 0)
     assert bool(kernel.rules) == makes_rules
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from postil.plugins import Completion, Span
-from postil.plugins.texts import asked, asked_last, inner, merged, tool_texts
+from postil.plugins.texts import asked, asked_last, ends, inner, merged, tool_texts
 
 
 @pytest.mark.parametrize(
@@ -86,3 +86,9 @@ def test_the_texts_of_a_tool_call_are_read_behind_their_escapes() -> None:
 def test_arguments_that_are_no_json_are_read_as_they_stand(arguments: str | None) -> None:
     found = list(tool_texts(Completion("", tool_calls=[{"function": {"arguments": arguments}}, {}])))
     assert found[:2] == ["", arguments or ""]
+
+
+def test_the_end_of_what_was_said_is_taken_over_all_texts() -> None:
+    assert ends(["abc", "de", "fgh"], 4) == ["e", "fgh"]
+    assert ends(["abc", "de", "fgh"], 3) == ["fgh"]
+    assert ends(["abc"], 10) == ["abc"]

@@ -16,6 +16,7 @@ from postil.gateway.api.admin.schemas.signing import Domain, show_domain
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.releases import freeze, sources
+from postil.registry.releases.quotas import DomainQuotas
 from postil.registry.signing.requirements import requirement
 
 
@@ -26,13 +27,13 @@ class SourcesBody(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
 
 
-def domain_routes(registry: RegistryHandle) -> list[Any]:
+def domain_routes(registry: RegistryHandle, defaults: DomainQuotas) -> list[Any]:
     """Return the routes that freeze and unfreeze a domain, and set its sources."""
 
     async def changed(act: Callable[..., object], request: AnyRequest, name: str, *given: Any, reason: str) -> Domain:
         work = partial(act, registry.database(), name, *given, reason=reason, actor=actor(request))
         await asyncio.to_thread(work)
-        return show_domain(await asyncio.to_thread(requirement, registry.database(), name))
+        return show_domain(await asyncio.to_thread(requirement, registry.database(), name), defaults)
 
     @post("/domains/{domain:str}/freeze", status_code=200, may=Permission.ADMINISTER)
     async def freeze_domain(request: AnyRequest, domain: FromPath[str], data: JSONBody[NeededReasonBody]) -> Domain:

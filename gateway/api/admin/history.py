@@ -11,15 +11,23 @@ from litestar.params import FromQuery
 from postil.gateway.api.admin.auth import check_domain
 from postil.gateway.api.admin.params import After, AnyRequest, Limit, NewestFirst, caller_of
 from postil.gateway.api.admin.schemas.denied import DeniedAttemptPage, show_denied
-from postil.gateway.api.admin.schemas.events import AuditReport, EventPage, LivePage, LiveRelease, show_events
+from postil.gateway.api.admin.schemas.events import (
+    AuditHead,
+    AuditReport,
+    EventPage,
+    LivePage,
+    LiveRelease,
+    show_events,
+)
 from postil.gateway.control.registry_handle import RegistryHandle
+from postil.gateway.errors import BadRequestError
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
 from postil.gateway.threads import Threads
 from postil.registry.accounts import denied_attempts as stored
 from postil.registry.db.paging import DEFAULT_LIMIT
 from postil.registry.names import parse_adapter
-from postil.registry.releases import history
+from postil.registry.releases import audit, history
 
 
 def history_routes(registry: RegistryHandle, denied: DeniedAttempts, reports: Threads) -> list[Any]:
@@ -54,9 +62,22 @@ def history_routes(registry: RegistryHandle, denied: DeniedAttempts, reports: Th
         return DeniedAttemptPage(data=list(map(show_denied, page.items)), next=page.next)
 
     @get("/audit", may=Permission.AUDIT)
-    async def audit() -> AuditReport:
-        report = await reports.run("", "admins", history.verify, registry.database())
-        return AuditReport(events=report.events, first_break=report.first_break)
+    async def verified(sequence: FromQuery[int | None] = None, head: FromQuery[str | None] = None) -> AuditReport:
+        if (sequence is None) != (head is None):
+            raise BadRequestError("a head is a sequence and a hash; send both, or neither")
+        kept = None if sequence is None or head is None else audit.Head(sequence, head)
+        report = await reports.run("", "admins", audit.verify, registry.database(), kept)
+        return AuditReport(
+            events=report.events,
+            first_break=report.first_break,
+            differences=report.differences,
+            has_head=report.has_head,
+        )
+
+    @get("/audit/head", may=Permission.AUDIT)
+    async def head() -> AuditHead:
+        found = await asyncio.to_thread(audit.head, registry.database())
+        return AuditHead(sequence=found.sequence, hash=found.hash)
 
     @get("/live", may=Permission.SEE)
     async def live(
@@ -68,7 +89,7 @@ def history_routes(registry: RegistryHandle, denied: DeniedAttempts, reports: Th
         )
         return LivePage(data=list(map(_live, page.items)), next=page.next)
 
-    return [events, denied_attempts, audit, live]
+    return [events, denied_attempts, verified, head, live]
 
 
 def _live(found: history.LiveRelease) -> LiveRelease:

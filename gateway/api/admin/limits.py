@@ -88,7 +88,8 @@ def usage_routes(
         by: FromQuery[str] = "adapter",
     ) -> TenantUsage:
         caller = identify_request(callers, denied, request)
-        report = _report(registry, by, caller.name, adapter, since, until)
+        # What a tenant of this name used before this one was added is another's.
+        report = _report(registry, by, caller.name, adapter, since, until, not_before=caller.since)
         await ledger.flush()
         data = await reports.run("_tenants", caller.name, whole, report)
         # Copies of requests to a shadow do not count as the tenant's usage.
@@ -105,12 +106,15 @@ def _report(
     adapter: str | None,
     since: str | None,
     until: str | None,
+    not_before: date | None = None,
 ) -> Callable[..., Page[dict[str, Any]]]:
     """Return the requested usage report, page by page. Raises BadRequestError or NameInvalidError."""
     if by not in usage.GROUPS:
         raise BadRequestError(f"by cannot be {by[:20]!r}; it is one of {', '.join(usage.GROUPS)}")
     asked = None if adapter is None else _adapter(adapter)
     first, last = (None if text is None else _day(text) for text in (since, until))
+    if not_before is not None and (first is None or first < not_before):
+        first = not_before
     return partial(usage.report, registry.database(), by, tenant=tenant, adapter=asked, since=first, until=last)
 
 

@@ -46,21 +46,29 @@ def publish_routes(
         "/adapters/{domain:str}/{adapter:str}/releases",
         request_max_body_size=(limit_mib + 1) << 20,
         may=Permission.PUBLISH,
-        responses=problems(502),
+        responses=problems(429, 502, 507),
     )
     async def publish(request: AnyRequest, domain: FromPath[str], adapter: FromPath[str]) -> PublishedRelease:
         name = adapter_name(domain, adapter)
         caller = caller_of(request)
         may_use_token = partial(_may_use_token, registry, caller, name.domain)
-        take, policy, note = await _asked(request, limit_mib, may_use_token)
-        work = publishing.publish(take, name, policy, note=note, actor=actor(request), scope=caller.scope)
-        made = await _while_wanted(request, work)
+        with publishing.admitted(actor(request), _stated_bytes(request)):
+            take, policy, note = await _asked(request, limit_mib, may_use_token)
+            work = publishing.publish(take, name, policy, note=note, actor=actor(request), scope=caller.scope)
+            made = await _while_wanted(request, work)
         policy_from = "policy.yaml" if made.policy_found else "request" if policy else "in force"
         return show_published(
             made.release, plugins, created=made.created, policy_from=policy_from, warnings=made.warnings
         )
 
     return [publish]
+
+
+def _stated_bytes(request: AnyRequest) -> int | None:
+    """The size of an upload as its head says; None for a source on a hub, or where nothing is said."""
+    stated = request.headers.get("content-length", "")
+    is_form = request.content_type[0] != "application/json"
+    return int(stated) if is_form and stated.isascii() and stated.isdigit() else None
 
 
 def _may_use_token(registry: RegistryHandle, caller: Caller, domain: str, ref: HubRef) -> bool:

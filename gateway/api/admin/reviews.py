@@ -16,24 +16,28 @@ from postil.gateway.api.admin.params import After, AnyRequest, Limit, actor, ada
 from postil.gateway.api.admin.schemas.reviews import (
     Example,
     ExamplePage,
+    PurgedReviews,
     Review,
     ReviewPage,
     TenantReview,
     show_review,
+    show_summary,
 )
 from postil.gateway.api.denied import identify_request
 from postil.gateway.control.outbox import told_of
+from postil.gateway.control.reading_log import ReadingLog
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.reviews import Reviews
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
+from postil.gateway.tenancy.rate_limiter import RequestLimits
 from postil.gateway.threads import Threads
 from postil.registry.db import tables
 from postil.registry.db.paging import DEFAULT_LIMIT
 from postil.registry.releases import history
 from postil.registry.reviews import export_examples as examples
-from postil.registry.reviews import reviews
+from postil.registry.reviews import retention, reviews
 
 _LONGEST_WAIT = 60.0
 Act = Callable[..., tables.Review]
@@ -52,29 +56,45 @@ class DecideBody(msgspec.Struct, forbid_unknown_fields=True):
     answer: str | None = None
 
 
-def review_routes(reviewing: Reviews, callers: Callers, denied: DeniedAttempts) -> list[Any]:
-    """Return the route with which a tenant reads its review."""
+class PurgeBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Which reviews to delete: of a tenant, of a domain, opened before a time; ``dry_run`` only counts them."""
+
+    tenant: str | None = None
+    domain: str | None = None
+    before: str | None = None
+    dry_run: bool = False
+
+
+def review_routes(
+    reviewing: Reviews, callers: Callers, denied: DeniedAttempts, limits: RequestLimits, readings: ReadingLog
+) -> list[Any]:
+    """Return the route with which a tenant reads its review; it counts as a request of the tenant's."""
 
     @get("/v1/reviews/{review_id:str}")
     async def mine(
         request: Request[Any, Any, Any], review_id: FromPath[str], wait: FromQuery[float] = 0.0
     ) -> TenantReview:
         caller = identify_request(callers, denied, request)
+        # Waiting has a bound of its own and holds none of what the tenant may have at a time.
+        await limits.admit(caller.limits)
+        limits.left(caller.limits)
         seconds = min(max(wait, 0.0), _LONGEST_WAIT) if wait == wait else 0.0
-        tenant = None if caller.admin else caller.name
+        tenant = None if caller.admin else (caller.name, caller.uid)
+        if caller.admin:
+            await readings.note_review(caller.owner, review_id[:32])
         return TenantReview(**told_of(await reviewing.get(review_id, seconds, tenant=tenant)))
 
     return [mine]
 
 
 def admin_review_routes(
-    registry: RegistryHandle, reviewing: Reviews, denied: DeniedAttempts, reports: Threads
+    registry: RegistryHandle, reviewing: Reviews, denied: DeniedAttempts, readings: ReadingLog, reports: Threads
 ) -> list[Any]:
-    """Return the routes with which reviewers list, assign and decide reviews."""
-    return [*_reading(registry, denied, reports), *_deciding(registry, reviewing)]
+    """Return the routes with which reviewers list, assign and decide reviews, and admins delete them."""
+    return [*_reading(registry, denied, readings, reports), *_deciding(registry, reviewing), *_deleting(registry)]
 
 
-def _reading(registry: RegistryHandle, denied: DeniedAttempts, reports: Threads) -> list[Any]:
+def _reading(registry: RegistryHandle, denied: DeniedAttempts, readings: ReadingLog, reports: Threads) -> list[Any]:
     @get("/reviews", may=Permission.REVIEW)
     async def listed(
         request: AnyRequest,
@@ -96,11 +116,13 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts, reports: Threads)
             after=after,
             limit=limit,
         )
-        return ReviewPage(data=list(map(show_review, page.items)), next=page.next)
+        return ReviewPage(data=list(map(show_summary, page.items)), next=page.next)
 
     @get("/reviews/{review_id:str}", may=Permission.REVIEW)
     async def shown(request: AnyRequest, review_id: FromPath[str]) -> Review:
-        return show_review(await _theirs(registry, request, review_id))
+        review = await _theirs(registry, request, review_id)
+        await readings.note_review(actor(request), review.id)
+        return show_review(review)
 
     @get("/adapters/{domain:str}/{adapter:str}/examples", may=Permission.REVIEW)
     async def labelled(
@@ -108,6 +130,7 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts, reports: Threads)
     ) -> ExamplePage:
         instant = None if since is None else history.parse_instant(since)
         name = adapter_name(domain, adapter)
+        await readings.note_export(actor(request), str(name))
         found = await reports.run(domain, actor(request), examples.examples, registry.get(), name, instant)
         return ExamplePage(data=[Example(**row) for row in found])
 
@@ -119,12 +142,30 @@ async def _theirs(registry: RegistryHandle, request: AnyRequest, review_id: str)
     return await asyncio.to_thread(reviews.get, registry.database(), review_id, caller_of(request).scope)
 
 
+def _deleting(registry: RegistryHandle) -> list[Any]:
+    @post("/reviews/purge", status_code=200, may=Permission.ADMINISTER)
+    async def purge(request: AnyRequest, data: JSONBody[PurgeBody]) -> PurgedReviews:
+        before = None if data.before is None else history.parse_instant(data.before)
+        counts = await asyncio.to_thread(
+            retention.purge,
+            registry.database(),
+            tenant=data.tenant,
+            domain=data.domain,
+            before=before,
+            actor=actor(request),
+            dry_run=data.dry_run,
+        )
+        return PurgedReviews(open=counts["open"], decided=counts["decided"], dry_run=data.dry_run)
+
+    return [purge]
+
+
 def _deciding(registry: RegistryHandle, reviewing: Reviews) -> list[Any]:
     async def done(request: AnyRequest, review_id: str, act: Act, *arguments: str, **named: str) -> Review:
         found = await _theirs(registry, request, review_id)
         decide = partial(act, registry.database(), found.id, *arguments, actor=actor(request), **named)
         review = await asyncio.to_thread(decide)
-        reviewing.heard()
+        reviewing.heard(review.id)
         return show_review(review)
 
     @post("/reviews/{review_id:str}/assign", status_code=200, may=Permission.REVIEW)

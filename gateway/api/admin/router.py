@@ -18,12 +18,14 @@ from postil.gateway.api.admin.limits import limit_routes
 from postil.gateway.api.admin.plugins import plugin_route
 from postil.gateway.api.admin.policy import policy_routes
 from postil.gateway.api.admin.publish import publish_routes
+from postil.gateway.api.admin.quotas import quota_routes
 from postil.gateway.api.admin.retire import retire_routes
 from postil.gateway.api.admin.reviews import admin_review_routes
 from postil.gateway.api.admin.schemas.adapters import adapter_view
 from postil.gateway.api.admin.signing import signing_routes
 from postil.gateway.api.admin.status import StatusParts, status_route
 from postil.gateway.api.admin.tenants import tenant_routes
+from postil.gateway.api.admin.webhooks import webhook_routes
 from postil.gateway.api.admin.yank import yank_routes
 from postil.gateway.api.documented_errors import document_problems
 from postil.gateway.control.retire import RetireService
@@ -48,7 +50,8 @@ def admin_router(runtime: Runtime) -> Router:
                 *retire_routes(RetireService(registry, releases), view),
                 *evidence_routes(registry),
                 *yank_routes(releases, view),
-                *admin_review_routes(registry, runtime.reviews, denied, reports),
+                *admin_review_routes(registry, runtime.reviews, denied, runtime.readings, reports),
+                *webhook_routes(registry, runtime.webhooks),
                 *history_routes(registry, denied, reports),
                 *compare_routes(registry, runtime.plugins, denied, reports),
                 *policy_routes(runtime.plugins),
@@ -56,8 +59,9 @@ def admin_router(runtime: Runtime) -> Router:
                 *tenant_routes(registry, callers, releases, runtime.settings.tenant_concurrent_requests),
                 *key_routes(registry, callers),
                 *limit_routes(registry, callers, runtime.ledger, reports),
-                *domain_routes(registry),
-                *signing_routes(registry, runtime.signature_gate),
+                *domain_routes(registry, runtime.settings.domain_quotas),
+                *signing_routes(registry, runtime.signature_gate, runtime.settings.domain_quotas),
+                *quota_routes(registry, runtime.settings.domain_quotas),
                 status_route(_status_parts(runtime)),
                 plugin_route(runtime.plugins),
             ]

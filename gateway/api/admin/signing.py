@@ -14,6 +14,7 @@ from postil.gateway.api.admin.schemas.signing import Domain, DomainPage, show_do
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.db.paging import DEFAULT_LIMIT, Order, page_of
+from postil.registry.releases.quotas import DomainQuotas
 from postil.registry.signing.requirements import Requirement, SignatureGate, require, requirements
 
 _BY_NAME = Order("domains", [("domain", str)])
@@ -26,18 +27,19 @@ class KeysBody(msgspec.Struct, forbid_unknown_fields=True):
     reason: str = ""
 
 
-def signing_routes(registry: RegistryHandle, signatures: SignatureGate) -> list[Any]:
+def signing_routes(registry: RegistryHandle, signatures: SignatureGate, defaults: DomainQuotas) -> list[Any]:
     """Return the routes that read and set what signatures domains require."""
 
     @get("/domains", may=Permission.SEE_KEYS)
     async def domains(after: After = None, limit: Limit = DEFAULT_LIMIT) -> DomainPage:
         found = await asyncio.to_thread(requirements, registry.database())
         page = page_of(found, _BY_NAME, after, limit, lambda one: [one.domain])
-        return DomainPage(data=list(map(show_domain, page.items)), next=page.next)
+        return DomainPage(data=[show_domain(one, defaults) for one in page.items], next=page.next)
 
     @put("/domains/{domain:str}/signing-keys", may=Permission.ADMINISTER)
     async def signing_keys(request: AnyRequest, domain: FromPath[str], data: JSONBody[KeysBody]) -> Domain:
-        return show_domain(await asyncio.to_thread(_change, registry, signatures, domain, data, actor(request)))
+        made = await asyncio.to_thread(_change, registry, signatures, domain, data, actor(request))
+        return show_domain(made, defaults)
 
     return [domains, signing_keys]
 

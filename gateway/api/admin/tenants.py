@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ from litestar.params import FromPath, JSONBody
 
 from postil.gateway.api.admin.params import After, AnyRequest, Limit, NeededReasonBody, ReasonBody, actor, seconds
 from postil.gateway.api.admin.schemas.accounts import (
+    ForgottenTenant,
     NewTenant,
     Rights,
     TenantPage,
@@ -27,6 +29,7 @@ from postil.gateway.control.releases import ReleaseService
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts import rights, tenants
+from postil.registry.accounts.forget import forget_tenant
 from postil.registry.accounts.rights import DEFAULT_RIGHTS
 from postil.registry.db import tables
 from postil.registry.db.paging import DEFAULT_LIMIT
@@ -47,6 +50,12 @@ class RightsBody(msgspec.Struct, forbid_unknown_fields=True):
 
     add: list[str] = []
     remove: list[str] = []
+
+
+class ForgetBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Whether its usage is deleted too, which is sums of requests and tokens."""
+
+    usage: bool = False
 
 
 def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseService, concurrent: int) -> list[Any]:
@@ -77,7 +86,18 @@ def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseS
     async def remove(request: AnyRequest, name: FromPath[str]) -> None:
         await releases.remove_tenant(name, actor=actor(request))
 
-    return [list_tenants, add, remove, *_rights_routes(registry, callers), *_switch_routes(registry, callers)]
+    @post("/tenants/{name:str}/forget", status_code=200, may=Permission.ADMINISTER)
+    async def forget(request: AnyRequest, name: FromPath[str], data: JSONBody[ForgetBody]) -> ForgottenTenant:
+        counts = await asyncio.to_thread(
+            forget_tenant, registry.database(), name, usage=data.usage, actor=actor(request)
+        )
+        return ForgottenTenant(**counts)
+
+    return [
+        *(list_tenants, add, remove, forget),
+        *_rights_routes(registry, callers),
+        *_switch_routes(registry, callers),
+    ]
 
 
 def _rights_routes(registry: RegistryHandle, callers: Callers) -> list[Any]:

@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 class CompletionParts:
     """The parts of a gateway or worker that the two completion endpoints need.
 
-    ``body_limit`` is the maximum body size in bytes, ``cost`` what one request may cost. ``prompt_logprobs`` says if
-    the engine may be asked for the probabilities of a prompt's tokens.
+    ``body_limit`` is the maximum body size in bytes, ``cost`` what one request may cost. ``prompt_logprobs`` says
+    whether the engine may be asked for the probabilities of a prompt's tokens.
     """
 
     context: InferenceContext

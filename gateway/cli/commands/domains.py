@@ -32,6 +32,7 @@ def make_cli() -> typer.Typer:
     cli.command("list")(list_domains)
     cli.command("require-signature")(require_signature)
     cli.command("set-default")(set_default)
+    cli.command("quota")(quota)
     for command in (sources, freeze, unfreeze):
         cli.command()(command)
     return cli
@@ -52,13 +53,14 @@ def list_domains(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJso
             one["domain"],
             ", ".join(key["fingerprint"][:16] for key in one["keys"]) or "none needed",
             ", ".join(one["unsigned"]),
+            _in_short(one["quotas"]),
             ", ".join(one["sources"]),
             f"frozen by {one['frozen']['actor']}: {one['frozen']['reason']}" if one["frozen"] else "",
         )
         for one in found.data
     ]
     print_table(
-        ["domain", "signing keys", "unsigned", "sources", "state"],
+        ["domain", "signing keys", "unsigned", "quotas", "sources", "state"],
         rows,
         empty="there are no domains yet; publish an adapter",
     )
@@ -107,6 +109,44 @@ def set_default(
         print_json(state)
     else:
         console().print(f"{name} answers for {domain} from now on")
+
+
+def quota(
+    domain: Annotated[str, typer.Argument(help="The domain.")],
+    releases: Annotated[int | None, typer.Option(help="Maximum number of releases.")] = None,
+    artifact_mib: Annotated[int | None, typer.Option(help="Maximum size of all adapters, in MiB.")] = None,
+    review_days: Annotated[int | None, typer.Option(help="Days to keep reviews at most.")] = None,
+    open_reviews: Annotated[int | None, typer.Option(help="Maximum number of open reviews.")] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="Take the gateway's figures for those not given.")] = False,
+    reason: Reason = "",
+    as_json: AsJson = False,
+) -> None:
+    """Set how much a domain may keep, or show it. Figures that you leave out stay as they are."""
+    wanted = {
+        "releases": releases,
+        "artifact_mib": artifact_mib,
+        "review_days": review_days,
+        "open_reviews": open_reviews,
+    }
+    given = {key: value for key, value in wanted.items() if value is not None}
+    route = f"/api/v1/domains/{domain}/quotas"
+    with connected() as client:
+        found = call(client, "GET", route)
+        if given or clear:
+            own = {} if clear else {key: found[key] for key in found["own"]}
+            found = call(client, "PUT", route, json={**own, **given, "reason": reason})
+    if as_json:
+        print_json(found)
+    else:
+        console().print(f"{domain}: {_in_short(found)}")
+
+
+def _in_short(quotas: dict[str, Any]) -> str:
+    """Return quotas as one line."""
+    return (
+        f"{quotas['releases']} releases, {quotas['artifact_mib']} MiB, {quotas['open_reviews']} open reviews kept"
+        f" {quotas['review_days']} days"
+    )
 
 
 def _read(path: Path) -> str:

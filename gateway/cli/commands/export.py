@@ -10,11 +10,10 @@ from typing import Annotated, Any, BinaryIO, cast
 
 import httpx
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from postil.gateway.cli.api_client import CommandError, connected, streamed
-from postil.gateway.cli.output import AsJson, console, print_json
+from postil.gateway.cli.output import AsJson, complaints, console, print_json
 from postil.plugins import ReleaseRef
 from postil.registry.artifacts.archives.pack import unpack
 from postil.registry.artifacts.hub.ref import SCHEME, HubRef, parse_hub_ref
@@ -71,7 +70,7 @@ def _download(client: httpx.Client, ref: ReleaseRef, folder: Path, *, quiet: boo
 
 
 def _bar(quiet: bool) -> Progress:
-    screen = Console(stderr=True)
+    screen = complaints()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     return Progress(*columns, console=screen, transient=True, disable=quiet or not screen.is_terminal)
 
@@ -99,7 +98,7 @@ def _pushed(folder: Path, place: HubRef, ref: ReleaseRef, public: bool, quiet: b
 
     from postil.registry.artifacts.hub.push import push
 
-    if quiet or not Console(stderr=True).is_terminal:
+    if quiet or not complaints().is_terminal:
         disable_progress_bars()
     made = push(folder, place, message=f"{ref}, exported by postil", private=not public)
     return {"target": str(made.ref), "commit": made.ref.revision, "url": made.url, "written": True}

@@ -10,11 +10,10 @@ from typing import Annotated, Any, BinaryIO, cast
 
 import httpx
 import typer
-from rich.console import Console
 from rich.progress import wrap_file
 
 from postil.gateway.cli.api_client import CommandError, call, connected
-from postil.gateway.cli.output import AsJson, console, print_json
+from postil.gateway.cli.output import AsJson, complaints, console, print_json
 from postil.registry.artifacts.archives.pack import is_archive, pack
 from postil.registry.artifacts.hub.ref import SCHEME, parse_hub_ref
 from postil.registry.names import parse_adapter
@@ -85,7 +84,7 @@ def _signature(path: str, key: Path) -> bytes:
 def _send(
     client: httpx.Client, route: str, path: str, fields: Mapping[str, str], signature: bytes | None, *, quiet: bool
 ) -> Any:
-    screen = Console(stderr=True)
+    screen = complaints()
     hidden = quiet or not screen.is_terminal
     if path.startswith(SCHEME):
         source = parse_hub_ref(path)

@@ -1,10 +1,9 @@
-"""``postil reviews list | show | assign | approve | edit | reject`` and ``postil data export``."""
+"""``postil reviews list | show | assign | approve | edit | reject | purge`` and ``postil data export``."""
 
 from __future__ import annotations
 
 import getpass
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +17,7 @@ from postil.gateway.cli.output import (
     Limit,
     console,
     print_json,
+    print_json_text,
     print_list_as_json,
     print_rest,
     print_table,
@@ -34,7 +34,7 @@ def make_cli() -> typer.Typer:
     """Return the `reviews` command group."""
     cli = typer.Typer(help="Answers that wait for a person.", no_args_is_help=True)
     cli.command("list")(list_reviews)
-    for command in (show, assign, approve, edit, reject):
+    for command in (show, assign, approve, edit, reject, purge):
         cli.command()(command)
     return cli
 
@@ -55,7 +55,10 @@ def list_reviews(
     all_: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the reviews, newest first. JSON: `{"data": [...], "next": ...}`."""
+    """List the reviews, newest first, without their texts: `show` shows one, and that is recorded.
+
+    JSON: `{"data": [...], "next": ...}`.
+    """
     wanted = {
         "status": None if status == "all" else status,
         "domain": domain,
@@ -74,14 +77,12 @@ def list_reviews(
             short_time(row["created"]),
             row["release"],
             row["assigned_to"],
-            _cut(row["asked"]),
-            _cut(row["answer"]),
             _cut(row["reason"]),
         )
         for row in found.data
     ]
     print_table(
-        ["id", "status", "since (UTC)", "release", "for", "asked", "answer", "reason"],
+        ["id", "status", "since (UTC)", "release", "for", "reason"],
         rows,
         empty="no review is open" if status == "open" else "there are no such reviews",
     )
@@ -111,6 +112,9 @@ def show(which: Which, as_json: AsJson = False) -> None:
         "final",
         "note",
         "webhook",
+        "drawn_by",
+        "keep_until",
+        "shortened",
     )
     print_table(["", ""], [(name.replace("_", " "), review[name]) for name in shown if review[name]], empty="")
 
@@ -143,6 +147,24 @@ def reject(which: Which, note: Note = "", as_json: AsJson = False) -> None:
     _say(_act(which, "reject", {"note": note}), "is rejected", as_json)
 
 
+def purge(
+    tenant: Annotated[str | None, typer.Option(help="Only reviews of this tenant.")] = None,
+    domain: Annotated[str | None, typer.Option(help="Only reviews of this domain.")] = None,
+    before: Annotated[str | None, typer.Option(help="Only reviews opened before this time (UTC).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count what would be deleted.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete reviews, decided or not, with all that was asked and answered in them. The log keeps their number."""
+    body = {"tenant": tenant, "domain": domain, "before": before, "dry_run": dry_run}
+    with connected() as client:
+        done = call(client, "POST", "/api/v1/reviews/purge", json=body)
+    if as_json:
+        print_json(done)
+        return
+    what = "would be deleted" if dry_run else "are deleted"
+    console().print(f"{done['open']} open and {done['decided']} decided reviews {what}")
+
+
 def export(
     adapter: Annotated[str, typer.Option(help="The adapter: domain/adapter.")],
     since: Annotated[str | None, typer.Option(help="Only decisions since this time (UTC), such as 2026-11-01.")] = None,
@@ -152,13 +174,13 @@ def export(
     params = {} if since is None else {"since": since}
     with connected() as client:
         rows = call(client, "GET", f"/api/v1/adapters/{parse_adapter(adapter)}/examples", params=params)["data"]
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     if out is None:
-        sys.stdout.write(text)
+        for row in rows:
+            print_json_text(json.dumps(row))
         return
     try:
         with private_files():
-            out.write_text(text)
+            out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     except OSError as error:
         raise CommandError(f"{out} cannot be written: {error.strerror or error}") from error
     console().print(f"{len(rows)} examples in {out}")

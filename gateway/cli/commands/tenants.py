@@ -1,4 +1,4 @@
-"""``postil tenants list | add | remove | limit | rights``."""
+"""``postil tenants list | add | remove | forget | limit | rights``."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def make_cli() -> typer.Typer:
     cli.command("list")(list_tenants)
     cli.command("add")(add)
     cli.command("remove")(remove)
+    cli.command("forget")(forget)
     cli.command("limit")(limit_tenant)
     cli.command("rights")(rights)
     cli.command()(refuse)
@@ -88,6 +89,22 @@ def add(
         print_json(tenant)
     else:
         console().print(f"added {tenant['name']}; its key, shown only once:\n{tenant['key']}")
+
+
+def forget(
+    name: Annotated[str, typer.Argument(help="The removed tenant's name.")],
+    usage: Annotated[bool, typer.Option("--usage", help="Delete its usage too: sums of requests and tokens.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete all that is kept of a removed tenant: reviews, keys, evidence. The log of events keeps its name."""
+    with connected() as client:
+        done = call(client, "POST", f"/api/v1/tenants/{name}/forget", json={"usage": usage})
+    if as_json:
+        print_json(done)
+    else:
+        console().print(
+            f"forgot {name}: " + ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in done.items())
+        )
 
 
 def remove(name: Annotated[str, typer.Argument(help="The tenant's name.")], as_json: AsJson = False) -> None:

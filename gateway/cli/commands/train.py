@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
 from rich.table import Table
 
+from postil.gateway.cli.output import complaints, print_error, print_json_text
 from postil.gateway.settings import read_settings
+from postil.gateway.telemetry.terminal import Terminal
 from postil.registry.errors import RegistryError
 from postil.registry.fsutil import private_files
 from postil.registry.training.options import Device
@@ -57,11 +58,10 @@ def train(
     values = {key: value for key, value in locals().items() if key != "json"}
     report = _run(values | {"targets": tuple(targets.split(","))} | _base(base, base_id))
     if json:
-        typer.echo(report.model_dump_json(indent=2))
+        print_json_text(report.model_dump_json(indent=2))
     else:
         _show(report)
-        console = Console()
-        console.print(f"{out}: {report.bytes:,} bytes, {report.seconds:.0f} s", soft_wrap=True, highlight=False)
+        Terminal().print(f"{out}: {report.bytes:,} bytes, {report.seconds:.0f} s", soft_wrap=True)
 
 
 def evaluate(
@@ -79,13 +79,13 @@ def evaluate(
     from postil.registry.training.progress import Count
 
     try:
-        with Count(Console(stderr=True)) as count, private_files():
+        with Count(complaints()) as count, private_files():
             found = measure(adapter, data, _prepared(base), reject=reject, device=device, onlooker=count)
     except RegistryError as error:
-        typer.echo(f"error: {error}", err=True)
+        print_error(error)
         raise typer.Exit(1) from None
     if json:
-        typer.echo(found.model_dump_json(indent=2))
+        print_json_text(found.model_dump_json(indent=2))
     else:
         _show(found)
 
@@ -111,19 +111,19 @@ def _run(values: dict[str, object]) -> TrainReport:
 
     try:
         options = TrainOptions.model_validate(values)
-        with Bar(Console(stderr=True)) as bar, private_files():
+        with Bar(complaints()) as bar, private_files():
             return run(options, bar)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]).replace("_", "-")
-        typer.echo(f"error: --{name}: {first['msg']}; see postil train --help", err=True)
+        print_error(f"--{name}: {first['msg']}; see postil train --help")
     except RegistryError as error:
-        typer.echo(f"error: {error}", err=True)
+        print_error(error)
     raise typer.Exit(1)
 
 
 def _show(report: Evaluation) -> None:
-    console = Console()
+    console = Terminal()
     table = Table("label", "examples", "base", "adapter", "mostly taken for")
     for label, adapter in report.adapter_metrics.labels.items():
         base = report.base_metrics.labels[label]
@@ -132,7 +132,7 @@ def _show(report: Evaluation) -> None:
         table.add_row(label, *figures, ", ".join(wrong[:2]))
     table.add_row("all", *_totals(report.base_metrics, report.adapter_metrics), "", style="bold")
     console.print(table)
-    console.print(_calibration(report.calibration), soft_wrap=True, highlight=False)
+    console.print(_calibration(report.calibration), soft_wrap=True)
     advice = report.confidence
     console.print(
         f"A confidence minimum of {advice.minimum:.2f} would hold back {advice.right_below} right and"

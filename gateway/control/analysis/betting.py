@@ -40,7 +40,7 @@ from typing import NamedTuple
 PRIOR_FAILED, PRIOR_PASSED = 0.5, 20.0
 ODDS = 2.0
 # What the strategies that do not learn expect: the new side at these odds, in multiples of those that are tolerated.
-# Chosen by simulation (deploy/decisions/0022).
+# Chosen by simulation (deploy/decisions/0023).
 EXPECTED_ODDS = (4.0, 16.0, 100.0)
 # A bet risks at most this share of the evidence on one outcome, so that no outcome reduces the evidence to zero.
 RISK = 0.9

@@ -89,7 +89,7 @@ class ByTenant:
     """The evidence on several signals, by tenant. The first signal of a request is seen in every request.
 
     ``old`` and ``new`` take a tenant and what its request showed of each signal: True, False, or None where nothing can
-    be told yet.
+    be told yet. The admin has an empty name: it is trusted, so its requests count, and do not make two of one tenant.
     """
 
     def __init__(self, tolerances: Sequence[Tolerance]) -> None:
@@ -106,8 +106,8 @@ class ByTenant:
 
     @property
     def alone(self) -> bool:
-        """Whether all requests, and all that are known from elsewhere, are one tenant's."""
-        return len(self._users) == 1
+        """Whether all requests, and all that are known from elsewhere, are one tenant's (or the admin's)."""
+        return len(self._users) <= 1
 
     def known(self, tenants: Iterable[str]) -> None:
         """Note tenants that use the adapter, although their requests are not compared."""
@@ -152,14 +152,14 @@ class ByTenant:
 
     def tenants_asked(self) -> int:
         """Return how many tenants have asked the new release."""
-        return sum(tally.asked_new for tally in self.tenants.values())
+        return sum(tally.asked_new for tenant, tally in self.tenants.items() if tenant)
 
     def tenants_failed(self, signal: int) -> int:
         """Return how many tenants have seen a signal on the new release."""
-        return sum(tally.failed_new >> signal & 1 for tally in self.tenants.values())
+        return sum(tally.failed_new >> signal & 1 for tenant, tally in self.tenants.items() if tenant)
 
     def _use(self, tenant: str) -> None:
-        if len(self._users) < 2:
+        if tenant and len(self._users) < 2:
             self._users.add(tenant)
 
     def _tally(self, tenant: str) -> Tally:

@@ -38,7 +38,7 @@ class Watched(Protocol):
 
     @property
     def tenant(self) -> str:
-        """The tenant that asks."""
+        """The tenant that asks; empty for the admin."""
 
     @property
     def reason(self) -> str:

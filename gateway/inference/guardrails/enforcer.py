@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from postil.gateway.errors import BadRequestError, EngineRefusedError, EngineUnavailableError, UnvalidatedError
@@ -26,11 +26,13 @@ from postil.gateway.plugin_host.ports import DidNotRunError, Isolation
 from postil.plugins import AskAgain, Completion, Fail, Fallback, Hold, Outcome, RequestContext, Verdict
 from postil.plugins.types import Substitute
 from postil.registry.policy.policy import DID_NOT_RUN, ENGINE_ERROR, FallbackUse
-from postil.registry.reviews.reviews import ReviewRequest
+from postil.registry.reviews.reviews import AUDIT, CHECK, LOW_CONFIDENCE, ReviewRequest
 
 log = logging.getLogger(__name__)
 # So often a request may be asked again in all, whatever its policy says.
 _AGAIN = 3
+# The built-in validator of how sure the model was.
+_CONFIDENCE = "confidence"
 Choice = dict[str, Any]
 SendToEngine = Callable[[LoadedRelease | None, Mapping[str, Any]], Awaitable[bytes]]
 
@@ -159,9 +161,10 @@ class Enforcer:
 
     def _sample(self, text: str, verdicts: Sequence[Verdict]) -> None:
         """Now and then a person looks at what passed."""
-        if random.random() * 100 < self._release.policy.reviews.sample:
-            opening = self._opening(text, "sample", verdicts, None)
-            self._review_sink.sample(opening, self._release.policy.reviews)
+        rules = self._release.policy.reviews
+        if random.random() * 100 < rules.audited:
+            opening = self._opening(text, AUDIT, verdicts, None)
+            self._review_sink.sample(replace(opening, drawn_by=AUDIT, probability=rules.audited / 100), rules)
 
     async def _opened(self, verdict: Verdict, text: str) -> str | None:
         """The id of a review that a verdict asked for. The answer has passed: one that is missed stands in the log."""
@@ -266,9 +269,10 @@ class Enforcer:
 
     def _opening(self, text: str, reason: str, verdicts: Sequence[Verdict], holding: str | None) -> ReviewRequest:
         told = [{key: value for key, value in asdict(verdict).items() if key != "spans"} for verdict in verdicts]
-        return ReviewRequest(
-            self._release.ref, self._record.caller.name, self._record.request.body, text, reason, told, holding
-        )
+        drawn_by = LOW_CONFIDENCE if any(verdict.validator == _CONFIDENCE for verdict in verdicts) else CHECK
+        caller, asked = self._record.caller, self._record.request.body
+        opening = ReviewRequest(self._release.ref, caller.name, asked, text, reason, told, holding)
+        return replace(opening, tenant_uid=caller.uid, drawn_by=drawn_by)
 
 
 def has_guardrails(release: LoadedRelease) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from postil.gateway.inference.routing.catalog import COLLECTED, AdapterEntry, TrafficShare
 from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
+from postil.plugins import ReleaseRef
 from postil.plugins.manager import PluginManager
 from postil.registry.base_model.model import BaseModel
 from postil.registry.errors import PolicyError
@@ -42,6 +43,7 @@ def make_entry(
                 _warn(loaded[release.number], changed[release.number])
             except PolicyError as error:
                 broken[release.number] = str(error)
+                _tell_broken(state.name.release(release.number), str(error), before)
     shares = {which: _share(state, which) for which in (CANARY, SHADOW)}
     return AdapterEntry(
         state.name,
@@ -57,6 +59,12 @@ def make_entry(
         state.retired,
         state.yanked,
     )
+
+
+def _tell_broken(ref: ReleaseRef, reason: str, before: AdapterEntry | None) -> None:
+    """Log a release that cannot be served, once."""
+    if before is None or before.broken.get(ref.number) != reason:
+        log.error("%s is not served: %s", ref, reason)
 
 
 def _warn(release: LoadedRelease, found: Sequence[Mismatch] | None) -> None:

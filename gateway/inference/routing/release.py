@@ -9,7 +9,8 @@ from typing import Any, NamedTuple, Protocol
 from postil.plugins import FallbackRule, InputCheck, ReleaseRef, Validator
 from postil.plugins.manager import PluginManager
 from postil.registry.policy.components import Recorded, check_pinned, mismatches
-from postil.registry.policy.policy import CheckUse, FallbackUse, Policy, ValidatorUse, build, policy_from
+from postil.registry.policy.policy import CheckUse, FallbackUse, Policy, ValidatorUse, build
+from postil.registry.policy.stored import stored_policy
 
 
 def engine_name(artifact: str) -> str:
@@ -25,6 +26,7 @@ class ReleaseSpec(NamedTuple):
     number: int
     artifact: str
     policy: dict[str, Any]
+    policy_digest: str
     calibration: Mapping[str, float]
     components: Recorded = None
 
@@ -61,6 +63,7 @@ class StoredRelease(Protocol):
     number: int
     artifact: str
     policy: dict[str, Any]
+    policy_digest: str
     calibration: dict[str, float]
     components: list[dict[str, str]] | None
 
@@ -73,14 +76,18 @@ def release_spec(release: StoredRelease) -> ReleaseSpec:
         release.number,
         release.artifact,
         release.policy,
+        release.policy_digest,
         release.calibration,
         release.components,
     )
 
 
 def load_release(spec: ReleaseSpec, plugins: PluginManager) -> LoadedRelease:
-    """Instantiate the plugins of a release's policy. Raises PolicyError, also where it is pinned to others."""
-    policy = policy_from(spec.policy)
+    """Instantiate the plugins of a release's policy.
+
+    Raises PolicyError, also where it is pinned to other plugins or is not the policy that was published.
+    """
+    policy = stored_policy(spec.policy, spec.policy_digest)
     check_pinned(policy, mismatches(spec.components, plugins))
     built = build(policy, plugins, spec.calibration)
     return LoadedRelease(

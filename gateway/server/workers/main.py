@@ -12,7 +12,6 @@ from typing import Any
 import uvloop
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
-from rich.console import Console
 
 from postil.gateway.api.key_connections import KeyConnections
 from postil.gateway.api.openai.completions import CompletionsShortcut
@@ -25,12 +24,13 @@ from postil.gateway.server.workers.proxy import Forward
 from postil.gateway.server.workers.updates import END, SERVE, Start
 from postil.gateway.server.workers.worker import Worker, end
 from postil.gateway.telemetry.logging import log_to
+from postil.gateway.telemetry.terminal import Terminal
 
 
 def main(descriptor: int) -> int:
     """Serve until the primary says stop or disconnects; return the exit status."""
     os.set_inheritable(descriptor, False)
-    log_to(Console(stderr=True, highlight=False))
+    log_to(Terminal(stderr=True))
     keep_to_itself()
     return uvloop.run(_work(socket.socket(fileno=descriptor)))
 

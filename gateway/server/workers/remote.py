@@ -209,4 +209,5 @@ def agreed(link: PrimaryClient, loop: asyncio.AbstractEventLoop) -> Callable[[Ag
 
 
 def _by(opening: ReviewRequest, rules: ReviewRules) -> bytes:
-    return msgspec.json.encode(replace(opening, assign_to=rules.assign_to, webhook=rules.webhook))
+    ruled = replace(opening, assign_to=rules.assign_to, webhook=rules.webhook, keep_days=rules.keep_days)
+    return msgspec.json.encode(ruled)

@@ -283,4 +283,4 @@ def _ref(word: said.RequestStarted) -> ReleaseRef:
 def _opening(sent: bytes) -> tuple[ReviewRequest, ReviewRules]:
     """Return the review to open, with the review rules of its policy."""
     opening = said.openings.decode(sent)
-    return opening, ReviewRules(webhook=opening.webhook, assign_to=opening.assign_to)
+    return opening, ReviewRules(webhook=opening.webhook, assign_to=opening.assign_to, keep_days=opening.keep_days)

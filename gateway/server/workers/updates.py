@@ -20,7 +20,7 @@ START, SERVE, ADAPTERS, CALLERS, ENGINE, DRAINING, END, LOOK = (
     "look",
 )
 # A worker reads untrusted requests, so it does not get the secrets that it does not need.
-_SECRETS = ("database_url", "webhook_secret", "engine_args")
+_SECRETS = ("database_url", "engine_args")
 _OF_PLUGINS = "POSTIL_PLUGIN_"
 
 

@@ -53,13 +53,14 @@ def seen(tenant: str = "clinic", *, invalid: bool = False) -> Seen:
 
 async def test_requests_are_added_up_by_tenant_and_signal(store: Store) -> None:
     ledger = EvidenceLedger(store.database)
-    for one in (seen(), seen(invalid=True), seen("bank")):
+    for one in (seen(), seen(invalid=True), seen("bank"), seen("")):
         ledger.add(REF, one)
     assert await ledger.flush()
     assert await ledger.flush()
     assert store.sums()["clinic", "validator_failure"] == (2, 1)
     assert store.sums()["clinic", "engine_error"] == (2, 0)
     assert store.sums()["bank", "fallback"] == (1, 0)
+    assert {tenant for tenant, _ in store.sums()} == {"clinic", "bank"}
 
 
 async def test_what_comes_while_the_database_is_away_is_kept_and_counts_once(

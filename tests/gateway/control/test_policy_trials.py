@@ -79,6 +79,16 @@ async def test_a_promoted_release_was_asked_under_its_policy(house: House) -> No
     assert (trial["user"], trial["max_tokens"]) == (ASKED_BY, 16)
 
 
+async def test_a_label_that_no_answer_has_room_for_is_not_promoted(house: House) -> None:
+    house.engine.template = lambda body: []
+    label = "a label of many words that takes a good many tokens"
+    number = await house.publish(NAME, f"sampling: {{max_tokens: 8}}\noutput: {{labels: [{label}]}}", live=False)
+    refused = await house.admin("POST", f"/api/v1/adapters/{NAME}/promote", json={"release": number})
+    assert refused.status_code == 422
+    assert "has 16 tokens, and sampling.max_tokens is 8" in refused.json()["detail"]
+    assert await house.publish(NAME, f"sampling: {{max_tokens: 16}}\noutput: {{labels: [{label}]}}") == 2
+
+
 async def test_what_the_engine_refuses_of_a_policy_is_an_engine_error_and_not_the_clients(house: House) -> None:
     await house.publish(NAME, ODD)
     await house.publish("legal/clause", ODD + FALLBACK)

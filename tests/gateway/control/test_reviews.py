@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import hmac
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -66,7 +68,7 @@ class Plugin(SimpleNamespace):
 async def unsure(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> AsyncIterator[House]:
     """A gateway whose model is never sure."""
     engine_at[0].reply = lambda body: Reply(logprob=-1.0)
-    async with running_house(tmp_path, *engine_at, plugins=[Plugin()], webhook_secret="s3cret") as house:
+    async with running_house(tmp_path, *engine_at, plugins=[Plugin()]) as house:
         yield house
 
 
@@ -182,12 +184,23 @@ async def test_a_review_that_cannot_be_kept_is_not_promised(unsure: House) -> No
     assert "x-postil-review" not in response.headers
 
 
+TOLD = HELD + "reviews: {webhook: decisions}\n"
+
+
+async def webhook(house: House, url: str) -> str:
+    """Add the webhook that the policy names; returns its secret."""
+    body = {"name": "decisions", "url": url, "domains": ["healthcare"], "allow_private": True}
+    made = await house.admin("POST", "/api/v1/webhooks", json=body)
+    assert made.status_code == 201, made.text
+    return str(made.json()["secret"])
+
+
 class Receiver:
     """A webhook that refuses the first ``refusals`` posts."""
 
     def __init__(self, refusals: int = 0) -> None:
         self.refusals = refusals
-        self.took: list[tuple[dict[str, Any], str, bytes]] = []
+        self.took: list[tuple[dict[str, Any], dict[str, str], bytes]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
@@ -197,26 +210,33 @@ class Receiver:
             await respond(send, 503, b"")
             return
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        self.took.append((json.loads(body), headers.get(SIGNATURE, ""), body))
+        self.took.append((json.loads(body), headers, body))
         await respond(send, 200, b"")
 
 
 async def test_a_webhook_is_told_of_the_decision_and_can_check_who_says_so(unsure: House) -> None:
     receiver = Receiver()
     async with serving(receiver) as url:
-        _, review = await held(unsure, HELD + f"reviews: {{webhook: '{url}/decided'}}\n")
+        secret = await webhook(unsure, f"{url}/decided")
+        _, review = await held(unsure, TOLD)
         assert receiver.took == []
         await decide(unsure, review, "edit", answer="symptoms")
         await until(lambda: bool(receiver.took))
-    told, signature, body = receiver.took[0]
+    told, headers, body = receiver.took[0]
     assert (told["id"], told["status"], told["answer"]) == (review, "edited", '{"category": "symptoms"}')
-    assert signature == "sha256=" + hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
+    assert headers["webhook-id"] == f"review_{review}"
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
+    assert "x-postil-signature" not in headers
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    assert headers[SIGNATURE] == "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()
 
 
 async def test_a_webhook_that_is_down_is_told_later(unsure: House) -> None:
     receiver = Receiver(refusals=1)
     async with serving(receiver) as url:
-        _, review = await held(unsure, HELD + f"reviews: {{webhook: '{url}/decided'}}\n")
+        await webhook(unsure, f"{url}/decided")
+        _, review = await held(unsure, TOLD)
         await decide(unsure, review, "approve")
         await until(lambda: receiver.refusals == 0)
         with unsure.runtime.registry.database().engine.begin() as connection:
@@ -232,10 +252,12 @@ def webhook_of(house: House, review: str) -> str:
 
 
 async def test_a_sample_of_what_passed_is_looked_at_afterwards(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:
-    policy = "validators: [{name: labels, config: {labels: [symptoms]}}]\nreviews: {sample: 100, assign_to: ann}"
+    policy = "validators: [{name: labels, config: {labels: [symptoms]}}]\nreviews: {audit_percent: 100, assign_to: ann}"
     async with running_house(tmp_path, *engine_at) as house:
         await house.publish("healthcare/triage", policy)
         assert "x-postil-review" not in (await house.ask(await house.tenant("clinic", "healthcare"))).headers
     async with running_house(tmp_path, *engine_at) as house:
         (review,) = (await house.admin("GET", "/api/v1/reviews", params={"status": "open"})).json()["data"]
-    assert (review["reason"], review["assigned_to"], review["holding"]) == ("sample", "ann", None)
+        review = (await house.admin("GET", f"/api/v1/reviews/{review['id']}")).json()
+    assert (review["reason"], review["assigned_to"], review["holding"]) == ("audit", "ann", None)
+    assert (review["drawn_by"], review["probability"]) == ("audit", 1.0)

@@ -13,6 +13,7 @@ from postil.gateway.control.reviews import Reviews
 from postil.gateway.control.webhooks import Webhooks
 from postil.gateway.errors import EngineUnavailableError
 from postil.plugins import ReleaseRef
+from postil.registry.accounts.webhooks import add_webhook
 from postil.registry.db.database import Database
 from postil.registry.reviews import reviews as kept
 from postil.registry.reviews.reviews import ReviewRequest
@@ -34,12 +35,13 @@ class Receiver:
         self.open = asyncio.Event()
         self.open.set()
         self.posted: list[str] = []
+        self.status = 200
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
         self.posted.append(json.loads(await read_body(receive))["id"])
         await self.open.wait()
-        await respond(send, 200, b"")
+        await respond(send, self.status, b"")
 
 
 @contextmanager
@@ -55,7 +57,7 @@ def outbox(gateway: Reviews) -> Iterator[asyncio.Task[None]]:
 @asynccontextmanager
 async def gateways(database: Database) -> AsyncIterator[tuple[Reviews, Reviews]]:
     """The reviews of two gateways over one database."""
-    one, two = (Reviews(lambda: database, Webhooks(None)) for _ in range(2))
+    one, two = (Reviews(lambda: database, Webhooks()) for _ in range(2))
     try:
         yield one, two
     finally:
@@ -69,6 +71,11 @@ def decided(database: Database, webhook: str) -> str:
     return kept.reject(database, kept.open_review(database, opening).id, actor="ann").id
 
 
+def webhook(database: Database, name: str, url: str) -> str:
+    """Add a webhook for the domain; returns its name."""
+    return add_webhook(database, name, url, ["healthcare"], allow_private=True, actor="ann").name
+
+
 def told(database: Database) -> set[str]:
     """Those of which the webhook was told."""
     return {review.id for review in kept.reviews(database).items if review.told is not None}
@@ -77,7 +84,8 @@ def told(database: Database) -> set[str]:
 async def test_two_gateways_post_each_decision_once(database: Database) -> None:
     receiver = Receiver()
     async with serving(receiver) as url, gateways(database) as (one, two):
-        wanted = {decided(database, url) for _ in range(20)}
+        name = webhook(database, "decisions", url)
+        wanted = {decided(database, name) for _ in range(20)}
         with outbox(one), outbox(two):
             await until(lambda: told(database) == wanted)
         assert sorted(receiver.posted) == sorted(wanted)
@@ -87,12 +95,13 @@ async def test_what_a_gateway_claimed_before_it_died_is_posted_after_the_claim_e
     receiver = Receiver()
     receiver.open.clear()
     async with serving(receiver) as url, gateways(database) as (one, two):
-        first = decided(database, url)
+        name = webhook(database, "decisions", url)
+        first = decided(database, name)
         with outbox(one) as dies:
             await until(lambda: receiver.posted == [first])
             dies.cancel()
         receiver.open.set()
-        second = decided(database, url)
+        second = decided(database, name)
         with outbox(two):
             await until(lambda: told(database) == {second})
             assert receiver.posted == [first, second], "the claim of the one that died stands"
@@ -107,29 +116,86 @@ async def test_a_webhook_that_does_not_answer_holds_up_no_other(database: Databa
     slow, quick = Receiver(), Receiver()
     slow.open.clear()
     async with serving(slow) as slow_url, serving(quick) as url, gateways(database) as (one, _):
-        stuck = [decided(database, slow_url) for _ in range(3)]
-        wanted = {decided(database, url) for _ in range(5)}
+        slow_name, quick_name = webhook(database, "slow", slow_url), webhook(database, "quick", url)
+        stuck = [decided(database, slow_name) for _ in range(3)]
+        wanted = {decided(database, quick_name) for _ in range(5)}
         with outbox(one):
             await until(lambda: told(database) == wanted)
-            assert slow.posted == stuck[:1], "one at a time for each address"
+            assert slow.posted == stuck[:1], "one at a time for each endpoint"
             slow.open.set()
             await until(lambda: told(database) == wanted | set(stuck))
         assert slow.posted == stuck
         assert sorted(quick.posted) == sorted(wanted)
 
 
-async def test_four_webhooks_are_posted_to_at_a_time_and_no_more(database: Database) -> None:
+async def test_sixteen_endpoints_are_posted_to_at_a_time_and_no_more(database: Database) -> None:
     receiver = Receiver()
     receiver.open.clear()
     async with serving(receiver) as url, gateways(database) as (one, _):
-        decisions = [decided(database, f"{url}/{number}") for number in range(6)]
+        decisions = [decided(database, webhook(database, f"w{number}", f"{url}/{number}")) for number in range(20)]
         with outbox(one):
-            await until(lambda: len(receiver.posted) == 4)
+            await until(lambda: len(receiver.posted) == 16)
             one.heard()
             claimed = [row for row in kept.reviews(database).items if row.delivery_claimed_by is not None]
-            assert {row.id for row in claimed} == set(receiver.posted) == set(decisions[:4])
+            assert {row.id for row in claimed} == set(receiver.posted) == set(decisions[:16])
             receiver.open.set()
             await until(lambda: told(database) == set(decisions))
+
+
+async def test_endpoints_that_fail_take_few_of_the_posts_and_are_left_alone_for_a_while(database: Database) -> None:
+    receiver, quick = Receiver(), Receiver()
+    receiver.status = 500
+    async with serving(receiver) as url, serving(quick) as quick_url, gateways(database) as (one, _):
+        failing = {decided(database, webhook(database, f"w{number}", f"{url}/{number}")) for number in range(10)}
+        with outbox(one):
+            await until(lambda: noted_tries(database) == 10)
+            assert set(receiver.posted) == failing
+            receiver.open.clear()
+            with database.engine.begin() as connection:
+                connection.exec_driver_sql("UPDATE review SET next_try = decided_at")
+            await until(lambda: len(receiver.posted) == 14)
+            name = webhook(database, "quick", quick_url)
+            wanted = {decided(database, name) for _ in range(20)}
+            one.heard()
+            await until(lambda: told(database) == wanted)
+            assert len(receiver.posted) == 14, "four of those that failed, and no more"
+            receiver.open.set()
+
+
+def noted_tries(database: Database) -> int:
+    """How many tries were noted."""
+    return sum(review.tries for review in kept.reviews(database).items)
+
+
+async def test_a_review_of_a_policy_with_a_url_goes_to_the_domains_webhook_with_it_or_nowhere(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver = Receiver()
+    async with serving(receiver) as url, gateways(database) as (one, _):
+        review = decided(database, url)
+        add_webhook(database, "elsewhere", url, ["legal"], allow_private=True, actor="ann")
+        with outbox(one):
+            await until(lambda: "is not delivered: healthcare has no webhook with the URL" in caplog.text)
+            assert "postil webhooks add NAME URL --domain healthcare" in caplog.text
+            await until(lambda: noted_tries(database) == 1)
+            assert (receiver.posted, told(database)) == ([], set())
+            webhook(database, "decisions", url)
+            with database.engine.begin() as connection:
+                connection.exec_driver_sql("UPDATE review SET next_try = decided_at")
+            await until(lambda: told(database) == {review})
+        assert receiver.posted == [review]
+
+
+async def test_a_webhook_of_another_domain_is_told_nothing(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver = Receiver()
+    async with serving(receiver) as url, gateways(database) as (one, _):
+        add_webhook(database, "legal-only", url, ["legal"], allow_private=True, actor="ann")
+        decided(database, "legal-only")
+        with outbox(one):
+            await until(lambda: "is not delivered: healthcare has no webhook legal-only" in caplog.text)
+        assert receiver.posted == []
 
 
 async def test_a_database_that_goes_between_a_post_and_its_note_ends_no_delivery(
@@ -143,16 +209,17 @@ async def test_a_database_that_goes_between_a_post_and_its_note_ends_no_delivery
             raise EngineUnavailableError("the gateway is still starting")
         return database
 
-    gateway = Reviews(found, Webhooks(None))
+    gateway = Reviews(found, Webhooks())
     async with serving(receiver) as url:
-        first = decided(database, url)
+        name = webhook(database, "decisions", url)
+        first = decided(database, name)
         with outbox(gateway):
             await until(lambda: receiver.posted == [first])
             here[0] = False
             receiver.open.set()
             await until(lambda: "could not be noted: EngineUnavailableError" in caplog.text)
             here[0] = True
-            second = decided(database, url)
+            second = decided(database, name)
             gateway.heard()
             await until(lambda: told(database) == {second})
         await gateway.stop()

@@ -41,7 +41,7 @@ class Inspection:
             events = await _whole(client, "/api/v1/events")
             adapters = {row["adapter"]: await _adapter(client, row) for row in await _whole(client, "/api/v1/adapters")}
             audit = (await client.get("/api/v1/audit")).json()
-        assert audit == {"events": len(events), "first_break": None}
+        assert audit == {"events": len(events), "first_break": None, "differences": [], "has_head": None}
         assert events[: len(self.events)] == self.events, "the log of before the kill is another one now"
         self._check_acts(events[len(self.events) :])
         tells = told(events)

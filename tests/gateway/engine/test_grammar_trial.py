@@ -16,6 +16,13 @@ TAG: dict[str, Any] = {"structural_tag": "{}"}
 needs_compiler = pytest.mark.skipif(find_spec("xgrammar") is None, reason="vLLM's compiler is not installed")
 
 
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    """A folder that looks like a base's."""
+    (tmp_path / "tokenizer.json").write_text("{}")
+    return tmp_path
+
+
 def trial(code: str, seconds: float = 60.0) -> GrammarTrial:
     return GrammarTrial([sys.executable, "-c", code], seconds)
 
@@ -32,31 +39,32 @@ def trial(code: str, seconds: float = 60.0) -> GrammarTrial:
         ("import os, resource\nresource.setrlimit(resource.RLIMIT_CPU, (1, 1))\nwhile True: pass", "for too long"),
     ],
 )
-async def test_a_constraint_that_cannot_be_compiled_is_refused(tmp_path: Path, code: str, says: str) -> None:
+async def test_a_constraint_that_cannot_be_compiled_is_refused(base: Path, code: str, says: str) -> None:
     with pytest.raises(PolicyError, match=says):
-        await trial(code).compile(TAG, tmp_path)
+        await trial(code).compile(TAG, base)
 
 
 @needs_compiler
-async def test_a_compiler_that_hangs_is_killed(tmp_path: Path) -> None:
+async def test_a_compiler_that_hangs_is_killed(base: Path) -> None:
     with pytest.raises(PolicyError, match="for too long"):
-        await trial("import threading; threading.Event().wait()", seconds=0.5).compile(TAG, tmp_path)
+        await trial("import threading; threading.Event().wait()", seconds=0.5).compile(TAG, base)
 
 
 @needs_compiler
-async def test_what_could_not_be_tried_is_let_in(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    await trial("import sys; print('ImportError'); sys.exit(4)").compile(TAG, tmp_path)
+async def test_what_could_not_be_tried_is_let_in(base: Path, caplog: pytest.LogCaptureFixture) -> None:
+    await trial("import sys; print('ImportError'); sys.exit(4)").compile(TAG, base)
     assert "could not be tried: ImportError" in caplog.text
 
 
-async def test_choices_and_free_answers_start_no_process(tmp_path: Path) -> None:
-    await trial("raise SystemExit(3)").compile({"choice": ["a"]}, tmp_path)
-    await trial("raise SystemExit(3)").compile(None, tmp_path)
+async def test_choices_free_answers_and_bases_without_a_tokenizer_start_no_process(base: Path) -> None:
+    await trial("raise SystemExit(3)").compile({"choice": ["a"]}, base)
+    await trial("raise SystemExit(3)").compile(None, base)
+    await trial("raise SystemExit(3)").compile(TAG, base / "none")
 
 
 @needs_compiler
-async def test_the_real_compiler_has_no_tokenizer_in_an_empty_folder(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+async def test_a_tokenizer_that_the_real_compiler_does_not_know_lets_it_in(
+    base: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await GrammarTrial().compile(TAG, tmp_path)
+    await GrammarTrial().compile(TAG, base)
     assert "could not be tried" in caplog.text

@@ -24,7 +24,7 @@ fallback: [{name: fixed_answer, config: {content: Not checked., }, when: [emerge
 """
 PRIVATE = f"validators: [{{name: pii, config: {{regions: {REGIONS}}}, on_fail: redact, deadline_ms: 500}}]"
 FALLBACK = "fallback: [{name: fixed_answer, config: {content: Does not fit.}}]"
-TOWER = f"output: {{json_schema: %s}}\nvalidators: [{{name: json_schema}}]\n{FALLBACK}"
+TOWER = f"validators: [{{name: json_schema, config: {{json_schema: %s}}}}]\n{FALLBACK}"
 At = tuple[FakeVLLM, str]
 
 

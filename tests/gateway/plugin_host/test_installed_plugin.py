@@ -47,9 +47,13 @@ def on_path(target: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-async def firm(tmp_path: Path, engine_at: tuple[FakeVLLM, str], on_path: None) -> AsyncIterator[House]:
-    """A gateway with the package beside it."""
-    listeners: Any = [{"name": "legal-changes", "config": {"file": str(tmp_path / "changes.md")}}]
+async def firm(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str], on_path: None, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[House]:
+    """A gateway with the package beside it, which may write where its listener is told to."""
+    (tmp_path / "notes").mkdir()
+    monkeypatch.setenv("POSTIL_PLUGIN_WRITABLE", str(tmp_path / "notes"))
+    listeners: Any = [{"name": "legal-changes", "config": {"file": str(tmp_path / "notes" / "changes.md")}}]
     async with running_house(tmp_path, *engine_at, installed=True, listeners=listeners) as house:
         house.engine.reply = lambda body: Reply(SAID)
         yield house
@@ -99,7 +103,7 @@ async def test_its_input_check_keeps_a_paper_from_the_model(firm: House) -> None
 async def test_its_listener_hears_of_what_was_made_live(firm: House, tmp_path: Path) -> None:
     await firm.publish("legal/clause", POLICY % "fallback")
     await firm.publish("finance/intent", "system_prompt: Sort.")
-    changes = tmp_path / "changes.md"
+    changes = tmp_path / "notes" / "changes.md"
     await until(changes.exists)
     assert [line.split(" ")[3] for line in changes.read_text().splitlines()] == ["legal/clause@1"]
 

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -82,12 +82,13 @@ async def test_who_says_nothing_there_takes_nobody_s_place(tmp_path: Path) -> No
     async with answering() as url:
         port = int(url.rsplit(":", 1)[1])
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(80)]
-        async with httpx.AsyncClient(base_url=url, timeout=10) as client, asyncio.timeout(20):
+        async with httpx.AsyncClient(base_url=url, timeout=10) as client, asyncio.timeout(60):
             while (await _status(client)) != 200:
                 pass
             # The first ones were closed after their time, the rest at once.
             for reader, writer in silent:
-                assert await reader.read() == b""
+                with suppress(ConnectionError):
+                    assert await reader.read() == b""
                 writer.close()
 
 

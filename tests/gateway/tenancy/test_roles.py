@@ -79,6 +79,10 @@ ROUTES = {
     ("GET", "/api/v1/usage"): Permission.SEE_USAGE,
     ("GET", "/api/v1/domains"): Permission.SEE_KEYS,
     ("PUT", "/api/v1/domains/{domain:str}/signing-keys"): Permission.ADMINISTER,
+    ("GET", "/api/v1/domains/{domain:str}/quotas"): Permission.SEE_KEYS,
+    ("PUT", "/api/v1/domains/{domain:str}/quotas"): Permission.ADMINISTER,
+    ("POST", "/api/v1/tenants/{name:str}/forget"): Permission.ADMINISTER,
+    ("POST", "/api/v1/reviews/purge"): Permission.ADMINISTER,
     ("GET", "/api/v1/status"): Permission.SEE,
 }
 HEALTH, LEGAL = "/api/v1/adapters/healthcare/triage", "/api/v1/adapters/legal/clause"

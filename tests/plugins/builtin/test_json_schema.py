@@ -239,3 +239,7 @@ def test_thousands_of_items_are_compared_in_no_time() -> None:
 def test_a_schema_that_is_too_large_is_refused() -> None:
     with pytest.raises(ConfigError, match="more than 262144 characters"):
         judge("1", {"description": "a" * 262_144})
+
+
+def test_a_value_that_fits_one_of_some_passes() -> None:
+    assert judge("1", {"anyOf": [{"type": "string"}, True]}).ok

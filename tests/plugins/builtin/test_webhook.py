@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
 import socket
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -60,7 +62,10 @@ async def test_the_body_is_signed_with_the_secret(receiver: Receiver, monkeypatc
     assert "s3cret" not in repr(listener.config)
     await listener.handle(notification())
     ((_, headers, body),) = receiver.got
-    assert headers[SIGNATURE] == "sha256=" + hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    expected = base64.b64encode(hmac.digest(b"s3cret", signed, hashlib.sha256)).decode()
+    assert headers[SIGNATURE] == f"v1,{expected}"
+    assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
@@ -68,7 +73,7 @@ async def test_what_may_pass_is_tried_again(receiver: Receiver, status: int) -> 
     receiver.statuses = [status, status, 200]
     await webhook(receiver.url).handle(notification())
     assert len(receiver.got) == 3
-    assert len({body for _, _, body in receiver.got}) == 1
+    assert len({(headers["webhook-id"], body) for _, headers, body in receiver.got}) == 1
 
 
 async def test_it_gives_up_after_its_attempts_and_says_so(receiver: Receiver) -> None:

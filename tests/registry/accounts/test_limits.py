@@ -9,7 +9,7 @@ from postil.registry.accounts.tenants import add_tenant
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Tenant
 from postil.registry.errors import LimitError, NotFoundError
-from postil.registry.releases import history
+from postil.registry.releases import audit, history
 
 
 def test_a_new_tenant_has_no_limits(database: Database) -> None:
@@ -29,7 +29,7 @@ def test_limits_are_kept_and_each_change_is_in_the_log(database: Database) -> No
         ("ann", "clinic", first.named()), ("bob", "clinic", {"concurrent": 2}),
     ]  # fmt: skip
     assert changes[1].details["before"] == first.named()
-    assert history.verify(database).first_break is None
+    assert audit.verify(database).first_break is None
 
 
 @pytest.mark.parametrize("value", [0, -1, 2**53])

@@ -8,7 +8,7 @@ from postil.registry.accounts.tenants import add_tenant, remove_tenant
 from postil.registry.db import queries as store
 from postil.registry.errors import ConflictError, NotFoundError
 from postil.registry.names import AdapterName
-from postil.registry.releases import channels, history
+from postil.registry.releases import audit, channels, history
 from postil.registry.releases.service import Registry
 from tests.registry.conftest import Publish
 from tests.registry.releases.test_channels import TRIAGE, last, refusal, said
@@ -99,7 +99,7 @@ def test_a_tenant_that_is_removed_takes_its_pins_along(three: Registry) -> None:
         ("healthcare/triage", 2, "bob", "the tenant was removed"),
         ("healthcare/notes", 1, "bob", "the tenant was removed"),
     }
-    assert history.verify(three.database).first_break is None
+    assert audit.verify(three.database).first_break is None
 
 
 def test_a_tenant_that_is_not_there_takes_no_pins_along(three: Registry) -> None:

@@ -9,7 +9,7 @@ from postil.registry.accounts.tenants import add_tenant
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Tenant
 from postil.registry.errors import NotFoundError, RightError
-from postil.registry.releases import history
+from postil.registry.releases import audit, history
 
 
 def test_a_new_tenant_may_ask_the_base_and_no_more(database: Database) -> None:
@@ -34,7 +34,7 @@ def test_rights_are_given_and_taken_and_each_change_is_in_the_log(database: Data
     (change,) = [event for event in history.log(database) if event.action == "tenant-rights"]
     assert (change.actor, change.subject) == ("ann", "clinic")
     assert change.details == {"before": ["base"], "after": ["grammars"]}
-    assert history.verify(database).first_break is None
+    assert audit.verify(database).first_break is None
 
 
 def test_a_right_that_there_is_not_or_that_is_both_given_and_taken_is_refused(database: Database) -> None:

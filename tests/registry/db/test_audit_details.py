@@ -16,7 +16,7 @@ from postil.registry.db.audit_chain import GENESIS, first_break, seal
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Event
 from postil.registry.names import AdapterName
-from postil.registry.releases import channels, history
+from postil.registry.releases import audit, channels, history
 from postil.registry.releases.channels import CANARY
 from postil.registry.releases.service import Registry
 from tests.registry.conftest import Publish
@@ -84,7 +84,7 @@ def tried(registry: Registry, publish: Publish) -> Database:
 
 
 def test_a_log_with_details_holds(tried: Database) -> None:
-    assert history.verify(tried) == history.AuditReport(6, None)
+    assert audit.verify(tried) == audit.Report(6, None, [])
     assert history.log(tried)[3].details == {"weight": 10 / 3}
     assert history.log(tried)[5].details["finding"]["note"] == "Ünïcode 😀"
 
@@ -101,4 +101,4 @@ def test_a_detail_that_was_edited_in_the_database_is_found(tried: Database, sequ
             else text("UPDATE event SET details = :details WHERE sequence = :sequence"),
             {"details": details, "sequence": sequence},
         )
-    assert history.verify(tried).first_break == sequence
+    assert audit.verify(tried).first_break == sequence

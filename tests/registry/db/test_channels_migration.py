@@ -18,7 +18,7 @@ from postil.registry.db.audit_chain import GENESIS
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Event
 from postil.registry.names import AdapterName
-from postil.registry.releases import channels, history
+from postil.registry.releases import audit, channels, history
 from postil.registry.releases import shadow_agreement as agreements
 from postil.registry.releases.channels import CANARY, SHADOW
 from postil.registry.releases.shadow_agreement import Compared
@@ -105,19 +105,19 @@ def test_what_was_there_before_is_there_after(old: Database) -> None:
 
 def test_events_that_were_sealed_before_there_were_details_still_verify(old: Database) -> None:
     old.migrate()
-    assert history.verify(old) == history.AuditReport(4, None)
+    assert audit.verify(old) == audit.Report(4, None, [])
     assert {type(event.details) for event in history.log(old)} == {dict}
 
 
 def test_the_chain_goes_on_over_the_migration(old: Database) -> None:
     old.migrate()
     channels.point(old, TRIAGE.release(1), CANARY, 10, reason="", actor="ann")
-    assert history.verify(old) == history.AuditReport(5, None)
+    assert audit.verify(old) == audit.Report(5, None, [])
     with old.write() as session:
         first = session.get(Event, 1)
         assert first is not None
         first.reason = "another"
-    assert history.verify(old).first_break == 1
+    assert audit.verify(old).first_break == 1
 
 
 def test_up_down_and_up_again_loses_nothing(old: Database) -> None:
@@ -126,7 +126,7 @@ def test_up_down_and_up_again_loses_nothing(old: Database) -> None:
     old.downgrade("0001")
     assert contents(old) == before
     old.migrate()
-    assert history.verify(old).first_break is None
+    assert audit.verify(old).first_break is None
 
 
 def test_what_is_done_on_the_way_is_kept_on_the_way_back(old: Database) -> None:
@@ -136,7 +136,7 @@ def test_what_is_done_on_the_way_is_kept_on_the_way_back(old: Database) -> None:
     old.downgrade("0001")
     assert [row["actor"] for row in contents(old)["event"]] == ["ann"] * 4 + ["bob"]
     old.migrate()
-    assert history.verify(old) == history.AuditReport(5, None)
+    assert audit.verify(old) == audit.Report(5, None, [])
 
 
 @pytest.mark.parametrize("act", ["canary", "pin", "ended"])
@@ -156,5 +156,5 @@ def test_events_that_0001_could_not_verify_are_not_cut_short(old: Database, act:
         "the log has events of canaries, shadows, pins or keys, which version 0001 cannot verify; go back by a backup"
     )
     assert contents(old) == before
-    assert history.verify(old).first_break is None
+    assert audit.verify(old).first_break is None
     channels.pin(old, "other", TRIAGE.release(1), reason="still at work", actor="ann")

@@ -68,12 +68,12 @@ def test_a_database_in_use_goes_down_and_up_again(database: Database, publish: P
     publish()
     with database.write() as session:
         session.add(models.Tenant(name="clinic", domains=["healthcare"]))
-    database.downgrade("base")
-    assert tables(database) == []
+    database.downgrade("0002")  # Version 0001 cannot verify events with details, as every publish has.
+    assert "key" not in tables(database)
     database.migrate()
     assert tables(database) == TABLES
     with database.read() as session:
-        assert store.events(session) == []
+        assert first_break(store.events(session)) is None
 
 
 def test_every_step_up_can_be_taken_down_again(empty: Database) -> None:

@@ -44,7 +44,7 @@ def unquoted(values: Any) -> Any:
     """The same without the one thing that a gateway takes and the schema marks: "0.5" or true for a number."""
     text = json.dumps(values)
     for marked, right in (('"0.5"', "0.5"), ("true", "1"), ('"7"', "7")):
-        for key in ("minimum", "deadline_ms", "sample"):
+        for key in ("minimum", "deadline_ms", "audit_percent"):
             text = text.replace(f'"{key}": {marked}', f'"{key}": {right}')
     return json.loads(text)
 
@@ -148,7 +148,7 @@ GOOD: Sequence[Any] = [
         {"name": "fixed_answer", "config": {"content": ""}, "when": ["did_not_run", "engine_error"]},
     ]},
     {"validators": [{"name": "confidence", "deadline_ms": 50, "on_fail": "fallback", "replacement": ""}]},
-    {"reviews": {"webhook": "https://host/path", "assign_to": "ann", "sample": 2.5}, "input": []},
+    {"reviews": {"webhook": "decisions", "assign_to": "ann", "audit_percent": 2.5}, "input": []},
     {"sampling": {"max_tokens": 32, "stop": ["\n"], "logit_bias": {"1": -1}}},
 ]  # fmt: skip
 WRONG: Sequence[Any] = [
@@ -185,8 +185,11 @@ WRONG: Sequence[Any] = [
     {"validators": [{"name": "confidence", "deadline_ms": 0}]},
     {"validators": [{"name": "confidence", "on_fail": "explode"}]},
     {"input": [{"name": "labels", "config": {"labels": ["a"]}}]},
-    {"reviews": {"sample": 101}},
+    {"reviews": {"audit_percent": 101}},
     {"reviews": {"webhook": "ftp://host"}},
+    {"reviews": {"webhook": "https://host/path"}},
+    {"reviews": {"webhook": "Decisions"}},
+    {"reviews": {"webhook": ""}},
     {"fallback": [{"name": "labels"}]},
     {"fallback": [{"name": "fixed_answer"}]},
     {"fallback": [{"name": "fixed_answer", "config": {}}], "output": LABELLED},

@@ -8,7 +8,7 @@ import pytest
 
 from postil.registry.errors import ConflictError
 from postil.registry.names import AdapterName
-from postil.registry.releases import channels, history
+from postil.registry.releases import audit, channels
 from postil.registry.releases.channels import ANY, CANARY, SHADOW, Precondition
 from postil.registry.releases.service import Registry
 from tests.registry.conftest import Publish
@@ -106,7 +106,7 @@ def test_of_two_at_once_one_wins_and_the_other_is_told(three: Registry) -> None:
         "look at it and decide again"
     ]
     assert [event.action for event in three.state(TRIAGE).events].count(CANARY) == 1
-    assert history.verify(three.database).first_break is None
+    assert audit.verify(three.database).first_break is None
 
 
 @pytest.mark.parametrize("action", ["promote", "rollback"])

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from postil.registry.db import audit_chain as audit
+from postil.registry.db import audit_chain
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Event, utcnow
 from postil.registry.errors import TextError
 from postil.registry.names import AdapterName
-from postil.registry.releases import history
+from postil.registry.releases import audit, history
 
 TRIAGE = AdapterName("healthcare", "triage")
 
@@ -54,13 +54,13 @@ def test_a_release_is_gone_from_its_collection_until_its_restoration(database: D
 def chained(database: Database, count: int) -> None:
     """A log of so many events."""
     with database.write() as session:
-        previous = audit.GENESIS
+        previous = audit_chain.GENESIS
         for sequence in range(1, count + 1):
             row = Event(
                 sequence=sequence, at=utcnow(), actor="ann", action="publish", subject="a/b", reason="",
                 previous=previous, hash="",
             )  # fmt: skip
-            previous = audit.seal(row).hash
+            previous = audit_chain.seal(row).hash
             session.add(row)
 
 
@@ -84,5 +84,5 @@ def test_a_log_of_several_chunks_is_verified_as_if_it_were_read_whole(
     with database.write() as session:
         session.connection().exec_driver_sql(tampering)
     rows = history.log(database)
-    assert (len(rows), audit.first_break(rows)) == report
-    assert history.verify(database) == history.AuditReport(*report)
+    assert (len(rows), audit_chain.first_break(rows)) == report
+    assert audit.verify(database) == audit.Report(*report, [])

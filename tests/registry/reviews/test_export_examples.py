@@ -11,7 +11,8 @@ from postil.plugins import ReleaseRef
 from postil.registry.names import AdapterName
 from postil.registry.releases.service import Registry
 from postil.registry.reviews import reviews
-from postil.registry.reviews.export_examples import examples, last_message
+from postil.registry.reviews.asked import last_message
+from postil.registry.reviews.export_examples import examples
 from tests.registry.conftest import Publish
 
 PICTURE = {"type": "image_url", "image_url": {"url": "data:,"}}

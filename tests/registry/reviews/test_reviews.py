@@ -14,7 +14,7 @@ from postil.registry.db.tables import Review, utcnow
 from postil.registry.errors import ConflictError, NotFoundError, TextError
 from postil.registry.names import AdapterName
 from postil.registry.policy.policy import Output, parse_policy
-from postil.registry.releases import history
+from postil.registry.releases import audit, history
 from postil.registry.releases.service import Registry
 from postil.registry.reviews import reviews
 from postil.registry.reviews.export_examples import examples
@@ -68,10 +68,10 @@ def test_among_other_domains_a_review_is_none(triage: Registry) -> None:
 
 def test_a_tenant_finds_its_own_review_by_the_whole_id_alone(triage: Registry) -> None:
     review = opened(triage)
-    assert reviews.of_tenant(triage.database, review.id, "clinic").id == review.id
+    assert reviews.of_tenant(triage.database, review.id, "clinic", "").id == review.id
     for wanted, tenant in ((review.id, "bank"), (review.id[:12], "clinic"), ("nothing", "clinic")):
         with pytest.raises(NotFoundError, match="there is no review"):
-            reviews.of_tenant(triage.database, wanted, tenant)
+            reviews.of_tenant(triage.database, wanted, tenant, "")
 
 
 def test_an_id_may_be_cut_short_while_it_is_the_only_one(triage: Registry) -> None:
@@ -150,7 +150,7 @@ def test_decisions_and_assignments_are_events_that_quote_nothing(triage: Registr
         ("review-edited", "bob", "it hurts"),
     ]
     assert all(event.details == {"review": review.id} for event in events)
-    assert history.verify(triage.database).first_break is None
+    assert audit.verify(triage.database).first_break is None
 
 
 @pytest.mark.parametrize(

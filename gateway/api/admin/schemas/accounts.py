@@ -102,6 +102,17 @@ class TenantPage(msgspec.Struct, kw_only=True):
     next: str | None
 
 
+class ForgottenTenant(msgspec.Struct, kw_only=True):
+    """How many rows of a removed tenant were deleted."""
+
+    reviews: int
+    keys: int
+    pins: int
+    evidence: int
+    denied_attempts: int
+    usage: int
+
+
 class NewTenant(Tenant, kw_only=True):
     """A new tenant with the text of its first key, which is shown only once."""
 

@@ -47,11 +47,24 @@ class EventPage(msgspec.Struct, kw_only=True):
     next: str | None
 
 
+class AuditHead(msgspec.Struct, kw_only=True):
+    """The end of the log: its last event's sequence number and hash; keep it where the database's writers cannot."""
+
+    sequence: int
+    hash: str
+
+
 class AuditReport(msgspec.Struct, kw_only=True):
-    """The number of events, and the first sequence number at which the hash chain is broken, or null."""
+    """The number of events, and the first sequence number at which the hash chain is broken, or null.
+
+    ``differences`` names what the tables hold and the log does not say, or the other way round (the first 1,000).
+    ``has_head`` says whether the log has the head that was asked for; null if none was.
+    """
 
     events: int
     first_break: int | None
+    differences: list[str]
+    has_head: bool | None
 
 
 class LiveRelease(msgspec.Struct, kw_only=True):

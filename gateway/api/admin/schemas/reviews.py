@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from postil.gateway.api.admin.schemas.times import stamp, stamp_or_none
 from postil.registry.db import tables
-from postil.registry.reviews.export_examples import last_message
+from postil.registry.reviews.asked import CUT, is_whole, last_message
 
 
 class Review(msgspec.Struct, kw_only=True):
     """A review for reviewers: the request, the model's answer, and the decision.
 
     ``holding`` is the text that the client got in place of the answer; null if it got the answer. ``final`` is the
-    answer after the decision.
+    answer after the decision. ``shortened`` says how large the request was, if only a part of it is stored.
     """
 
     id: str
@@ -35,13 +36,42 @@ class Review(msgspec.Struct, kw_only=True):
     verdicts: list[dict[str, Any]]
     request: dict[str, Any]
     webhook: str | None
+    drawn_by: str | None
+    probability: float | None
+    keep_until: str | None
+    shortened: str | None
+
+
+class ReviewSummary(msgspec.Struct, kw_only=True):
+    """A review in a list: nothing of what was asked, answered or remarked. To read one is recorded."""
+
+    id: str
+    release: str
+    tenant: str
+    status: str
+    reason: str
+    drawn_by: str | None
+    assigned_to: str | None
+    decided_by: str | None
+    decided: str | None
+    created: str
+    keep_until: str | None
+    webhook: str | None
 
 
 class ReviewPage(msgspec.Struct, kw_only=True):
     """Reviews, newest first."""
 
-    data: list[Review]
+    data: list[ReviewSummary]
     next: str | None
+
+
+class PurgedReviews(msgspec.Struct, kw_only=True):
+    """How many reviews were deleted, or would be: still open, and decided."""
+
+    open: int
+    decided: int
+    dry_run: bool
 
 
 class TenantReview(msgspec.Struct, kw_only=True):
@@ -95,7 +125,37 @@ def show_review(row: tables.Review) -> Review:
         verdicts=row.verdicts,
         request=row.request,
         webhook=_webhook(row),
+        drawn_by=row.drawn_by,
+        probability=row.probability,
+        keep_until=stamp_or_none(row.keep_until),
+        shortened=_shortened(row.request),
     )
+
+
+def show_summary(row: tables.Review) -> ReviewSummary:
+    """Convert a review for a list, whose rows have no texts."""
+    return ReviewSummary(
+        id=row.id,
+        release=f"{row.domain}/{row.adapter}@{row.number}",
+        tenant=row.tenant,
+        status=row.status,
+        reason=row.reason,
+        drawn_by=row.drawn_by,
+        assigned_to=row.assigned_to,
+        decided_by=row.decided_by,
+        decided=stamp_or_none(row.decided_at),
+        created=stamp(row.created_at),
+        keep_until=stamp_or_none(row.keep_until),
+        webhook=_webhook(row),
+    )
+
+
+def _shortened(request: Mapping[str, Any]) -> str | None:
+    """Return what a reviewer is told of a request that is not stored whole."""
+    if CUT not in request:
+        return None
+    what = "earlier messages or fields are" if is_whole(request) else "the end of the last message is"
+    return f"{what} not stored: the request had {request[CUT]['bytes']} bytes"
 
 
 def _webhook(row: tables.Review) -> str | None:

@@ -39,7 +39,8 @@ async def test_a_reviewer_sees_and_decides_those_of_its_domains_in_its_own_name(
     house, found = waiting
     ann = await staff(house, Role.REVIEWER, "healthcare")
     (row,) = (await ann.ask("GET", "/api/v1/reviews")).json()["data"]
-    assert (row["id"], row["asked"]) == (found["healthcare"], "a question of healthcare")
+    assert (row["id"], row["status"]) == (found["healthcare"], "open")
+    assert (await ann.ask("GET", f"/api/v1/reviews/{row['id']}")).json()["asked"] == "a question of healthcare"
     assert (await ann.ask("GET", "/api/v1/reviews", params={"domain": "healthcare"})).json()["data"] == [row]
     decided = await ann.ask("POST", f"/api/v1/reviews/{found['healthcare'][:8]}/edit", json={"answer": "billing"})
     assert (decided.json()["decided_by"], decided.json()["final"]) == ("ann", '{"category": "billing"}')

@@ -136,7 +136,7 @@ async def test_caches_are_shared_within_a_tenant_and_a_release_only(house: House
     ("extra", "param"),
     [
         ({"response_format": {"type": "json_schema", "json_schema": {}}}, "response_format"),
-        ({"structured_outputs": {"regex": "x"}}, "structured_outputs"),
+        ({"structured_outputs": {"json": {"type": "object"}}}, "structured_outputs"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
     ],
 )

@@ -150,3 +150,14 @@ def test_a_long_time_without_the_new_release_teaches_the_old_rate() -> None:
     for _ in range(100 * BLOCK + 80):
         test.old("clinic", (False,))
     assert bad(test, "clinic", times=3).log_e(0) < THRESHOLD <= bad(test, "clinic", times=2).log_e(0)
+
+
+def test_the_admin_who_tries_a_release_does_not_make_two_tenants_of_one() -> None:
+    test = ByTenant([Tolerance()])
+    test.known([""])
+    bad(test, "", times=2)
+    bad(test, "clinic")
+    assert test.alone
+    assert test.log_e(0) >= THRESHOLD
+    assert (test.tenants_asked(), test.tenants_failed(0)) == (1, 1)
+    assert bad(ByTenant([Tolerance()]), "").log_e(0) >= THRESHOLD

@@ -228,10 +228,10 @@ async def test_a_release_goes_in_and_out_through_a_worker(pooled: House) -> None
 async def test_a_worker_is_given_none_of_the_primarys_secrets(
     tmp_path: Path, engine_at: tuple[FakeVLLM, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("POSTIL_WEBHOOK_SECRET", "not for strangers")
+    monkeypatch.setenv("POSTIL_ENGINE_ARGS", "not for strangers")
     monkeypatch.setenv("POSTIL_PLUGIN_TOKEN", "for plugins")
-    async with running_pool(tmp_path, *engine_at, webhook_secret="not for strangers") as pooled:
-        assert without_secrets(pooled.runtime.settings).webhook_secret is None
+    async with running_pool(tmp_path, *engine_at, engine_args="not for strangers") as pooled:
+        assert without_secrets(pooled.runtime.settings).engine_args == ""
         for worker in workers():
             known = {name: text for name, text in worker.environ().items() if name.startswith("POSTIL_")}
             assert known == {"POSTIL_PLUGIN_TOKEN": "for plugins"}

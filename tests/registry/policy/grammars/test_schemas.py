@@ -62,6 +62,7 @@ FAST: dict[str, Schema] = {
     },
     "a reference into a list": {"anyOf": [STRING, record(a={"$ref": "#/anyOf/0"})]},
     "anything": {},
+    "any names": {"type": "object", "propertyNames": True},
     "true": record(a=True),  # type: ignore[arg-type]
     "a reference to true": {"$defs": {"any": True}, "properties": {"a": {"$ref": "#/$defs/any"}}},
     "items as a list": {"type": "array", "items": [STRING, {"type": "integer"}]},

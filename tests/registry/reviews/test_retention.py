@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from postil.plugins import ReleaseRef
+from postil.registry.db.database import Database
+from postil.registry.db.tables import Domain, Review, utcnow
+from postil.registry.errors import QuotaError, TextError
+from postil.registry.releases import history
+from postil.registry.reviews import retention, reviews
+from postil.registry.reviews.bounds import ReviewBounds
+from postil.registry.reviews.readings import EXPORT, READ, record_export, record_reading
+from postil.registry.reviews.reviews import ReviewRequest
+
+
+def opened(
+    database: Database, tenant: str = "clinic", *, domain: str = "healthcare", days: int | None = None, **bounds: int
+) -> Review:
+    """An open review."""
+    request = ReviewRequest(
+        ReleaseRef(domain, "triage", 1), tenant, {}, "x", "why", [], None, tenant_uid=f"id of {tenant}", keep_days=days
+    )
+    return reviews.open_review(database, request, ReviewBounds(**bounds))
+
+
+def left(database: Database) -> set[str]:
+    """The ids of all reviews."""
+    return {review.id for review in reviews.reviews(database).items}
+
+
+def actions(database: Database) -> list[tuple[str, dict[str, object]]]:
+    """What was recorded."""
+    return [(event.action, event.details) for event in history.events(database).items]
+
+
+def test_a_tenant_has_as_many_open_reviews_as_it_may(database: Database) -> None:
+    first = opened(database, per_tenant=1)
+    with pytest.raises(QuotaError, match="tenant clinic has 1 open reviews, as many as it may"):
+        opened(database, domain="legal", per_tenant=1)
+    opened(database, "other", per_tenant=1)
+    reviews.reject(database, first.id, actor="ann")
+    opened(database, per_tenant=1)
+
+
+def test_a_full_domain_takes_reviews_of_those_who_have_less_than_their_share(database: Database) -> None:
+    opened(database, "small", per_domain=4)
+    for _ in range(3):
+        opened(database, per_domain=4)
+    with pytest.raises(QuotaError, match="domain healthcare has 4 open reviews"):
+        opened(database, per_domain=4)
+    opened(database, "small", per_domain=4)
+    with pytest.raises(QuotaError, match="domain healthcare has 4 open reviews"):
+        opened(database, "small", per_domain=4)
+    opened(database, domain="legal", per_domain=4)
+
+
+def test_a_domain_may_have_figures_of_its_own(database: Database) -> None:
+    with database.write() as session:
+        session.add(Domain(name="healthcare", default_adapter="triage", quotas={"open_reviews": 1, "review_days": 5}))
+    review = opened(database, days=20)
+    assert review.keep_until == review.created_at + timedelta(days=5)
+    with pytest.raises(QuotaError):
+        opened(database)
+
+
+def test_the_policys_days_hold_where_they_are_the_fewest(database: Database) -> None:
+    for days, kept in ((None, 90), (7, 7), (700, 90)):
+        review = opened(database, days=days)
+        assert review.keep_until == review.created_at + timedelta(days=kept)
+
+
+def test_reviews_are_purged_by_tenant_domain_and_time_and_counted(database: Database) -> None:
+    old, decided, legal, others = opened(database), opened(database), opened(database, domain="legal"), "other"
+    kept = opened(database, others)
+    reviews.approve(database, decided.id, actor="ann")
+    with database.write() as session:
+        session.get_one(Review, old.id).created_at = datetime(2020, 1, 1, tzinfo=UTC)
+    with pytest.raises(TextError, match="say which reviews"):
+        retention.purge(database, actor="ann")
+    cases: list[tuple[dict[str, object], dict[str, int], set[str]]] = [
+        ({"before": datetime(2021, 1, 1, tzinfo=UTC)}, {"open": 1, "decided": 0}, {decided.id, legal.id, kept.id}),
+        ({"tenant": "clinic", "domain": "healthcare"}, {"open": 0, "decided": 1}, {legal.id, kept.id}),
+        ({"domain": "legal"}, {"open": 1, "decided": 0}, {kept.id}),
+    ]
+    for which, counts, rest in cases:
+        before = left(database)
+        assert retention.purge(database, actor="ann", dry_run=True, **which) == counts  # type: ignore[arg-type]
+        assert left(database) == before
+        assert retention.purge(database, actor="ann", **which) == counts  # type: ignore[arg-type]
+        assert left(database) == rest
+    purges = [details for action, details in actions(database) if action == retention.PURGE]
+    assert purges[0] == {"before": "2021-01-01T00:00:00+00:00", "open": 1, "decided": 0}
+    assert purges[1] == {"tenant": "clinic", "domain": "healthcare", "open": 0, "decided": 1}
+
+
+def test_reviews_expire_and_those_from_before_there_was_a_time_too(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_BATCH", 2)
+    over = [opened(database, days=1) for _ in range(3)]
+    earlier, kept = opened(database), opened(database, days=9)
+    now = utcnow() + timedelta(days=2)
+    with database.write() as session:
+        session.get_one(Review, earlier.id).keep_until = None
+    reviews.reject(database, over[0].id, actor="ann")
+    assert retention.expire(database, now, 5) == 3
+    assert left(database) == {earlier.id, kept.id}
+    assert retention.expire(database, now, 1) == 1
+    assert retention.expire(database, now, 1) == 0
+    assert left(database) == {kept.id}
+    told = [details for action, details in actions(database) if action == retention.EXPIRE]
+    assert told == [{"open": 2, "decided": 1}, {"open": 1, "decided": 0}]
+
+
+def test_a_reading_is_an_event_that_holds_ids_alone(database: Database) -> None:
+    record_reading(database, actor="ann", review="f" * 32)
+    record_export(database, actor="ann", adapter="healthcare/triage")
+    assert actions(database) == [(READ, {"review": "f" * 32}), (EXPORT, {"adapter": "healthcare/triage"})]
+
+
+def test_those_that_are_decided_or_gone_need_no_decision_any_more(database: Database) -> None:
+    waiting, decided = opened(database), opened(database)
+    reviews.reject(database, decided.id, actor="ann")
+    assert reviews.no_longer_open(database, [waiting.id, decided.id, "gone"]) == [decided.id, "gone"]
