@@ -109,7 +109,8 @@ def alembic_config(connection: Any) -> Config:
 
 def _options(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
-        return {"max_overflow": _CONNECTIONS}
+        in_memory = url.database in (None, "", ":memory:")  # One connection, which no pool shares out.
+        return {} if in_memory else {"max_overflow": _CONNECTIONS}
     patience = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_SECONDS}
     return {"pool_pre_ping": True, "connect_args": patience, "max_overflow": _CONNECTIONS}
 

@@ -68,7 +68,6 @@ ROUTES = {
     ("DELETE", "/api/v1/webhooks/{name:str}"): Permission.ADMINISTER,
     ("POST", "/api/v1/webhooks/{name:str}/rotate"): Permission.ADMINISTER,
     ("POST", "/api/v1/webhooks/{name:str}/test"): Permission.ADMINISTER,
-    ("GET", "/api/v1/denied-attempts"): Permission.AUDIT,
     ("GET", "/api/v1/live"): Permission.SEE,
     ("GET", "/api/v1/diff"): Permission.SEE,
     ("GET", "/api/v1/policy-schema"): Permission.LOOK,

@@ -43,7 +43,7 @@ def test_what_is_kept_of_a_removed_tenant_goes_and_nothing_of_another(database: 
         forget_tenant(database, "clinic", actor="ann")
     assert set(left(database).values()) == {2}
     remove_tenant(database, "clinic", actor="ann")
-    fill_again = {"reviews": 1, "keys": 1, "pins": 0, "evidence": 1, "denied_attempts": 1, "usage": 0}
+    fill_again = {"reviews": 1, "keys": 1, "pins": 0, "evidence": 0, "denied_attempts": 1, "usage": 0}
     assert forget_tenant(database, "clinic", actor="ann") == fill_again
     assert {name for name, count in left(database).items() if count != 1} == {"Usage"}
     assert forget_tenant(database, "clinic", usage=True, actor="ann")["usage"] == 1

@@ -155,8 +155,9 @@ def test_what_was_live_is_of_every_adapter_and_of_some_domains_where_asked(datab
     at = utcnow() - timedelta(hours=1)
     log(database, [
         ("a/b", "promote", 1, at), ("a/c", "promote", 4, at), ("ab/c", "promote", 7, at), ("a/b", "publish", 9, at),
-        ("a/c", "rollback", 3, at), ("a/b", "promote", None, at),
+        ("a/c", "rollback", 3, at), ("a/d", "promote", 2, at), ("a/d", "rollback", None, at),
     ])  # fmt: skip
+    # The live release of a/d was yanked, and there was none to go back to.
     assert live(database, utcnow()) == {"a/b": 1, "a/c": 3, "ab/c": 7}
     assert live(database, utcnow(), domains=["a"]) == {"a/b": 1, "a/c": 3}
     assert live(database, utcnow(), domains=[]) == {}
@@ -184,6 +185,7 @@ def test_what_was_live_is_what_the_moves_that_had_happened_left(
     left: dict[str, int] = {}
     for place, (subject, action, after, _) in enumerate(rows):
         happened = min([now, *(at for *_, at in rows[place:])])
-        if happened <= now + timedelta(hours=hour) and action in history.MOVES and after is not None:
-            left[subject] = after
+        if happened <= now + timedelta(hours=hour) and action in history.MOVES:
+            left.pop(subject, None)
+            left |= {} if after is None else {subject: after}
     assert live(database, now + timedelta(hours=hour)) == left
