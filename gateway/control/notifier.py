@@ -12,6 +12,7 @@ from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.plugins import Notification
 from postil.registry.db import leader
+from postil.registry.db.audit_chain import details_of
 from postil.registry.db.tables import Event, utcnow
 
 log = logging.getLogger(__name__)
@@ -95,5 +96,5 @@ class Notifier:
 
 def _notification(event: Event) -> Notification:
     return Notification(
-        event.action, event.subject, event.actor, event.reason, event.at, event.before, event.after, event.details
+        event.action, event.subject, event.actor, event.reason, event.at, event.before, event.after, details_of(event)
     )

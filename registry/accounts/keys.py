@@ -19,6 +19,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from postil.registry.db import queries as store
+from postil.registry.db.audit_chain import details_of
 from postil.registry.db.database import Database
 from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
 from postil.registry.db.tables import Key, Tenant, utcnow
@@ -250,8 +251,9 @@ def _in_force(session: Session, wanted: str) -> Key:
 
 def _check_not_replaced(session: Session, key: Key) -> None:
     for event in store.events(session, key.owner, [_ROTATE]):
-        if event.details["replaces"] == key.id:
-            raise ConflictError(f"key {key.id} was replaced by {event.details['key']} already; rotate that one")
+        details = details_of(event)
+        if details.get("replaces") == key.id:
+            raise ConflictError(f"key {key.id} was replaced by {details.get('key')} already; rotate that one")
 
 
 def _minute(at: datetime) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC
+from typing import Any
 
 from postil.registry.db.tables import Event
 
@@ -34,6 +35,11 @@ def digest(event: Event) -> str:
     if event.details != {}:  # Rows from before there were any stay as they were sealed.
         row.append(json.dumps(event.details, sort_keys=True))
     return hashlib.sha256(json.dumps(row).encode()).hexdigest()
+
+
+def details_of(event: Event) -> Mapping[str, Any]:
+    """The details of an event: none if the database holds other JSON in their place, which breaks the chain."""
+    return event.details if isinstance(event.details, Mapping) else {}
 
 
 class Chain:

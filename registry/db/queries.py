@@ -229,9 +229,14 @@ def events_after(session: Session, sequence: int, limit: int | None = None) -> S
     return session.exec(query.limit(limit)).all()
 
 
-def event_rows(session: Session, sequence: int, limit: int) -> Sequence[Event]:
-    """As ``events_after``, as plain rows: ten times as fast as objects, for who reads the whole log."""
-    query = select(*Event.__table__.columns).where(col(Event.sequence) > sequence).order_by(col(Event.sequence))  # type: ignore[attr-defined]
+def event_rows(session: Session, sequence: int | None, limit: int) -> Sequence[Event]:
+    """As ``events_after``, as plain rows: ten times as fast as objects, for who reads the whole log.
+
+    None begins with the first row, whatever number it was given.
+    """
+    query = select(*Event.__table__.columns).order_by(col(Event.sequence))  # type: ignore[attr-defined]
+    if sequence is not None:
+        query = query.where(col(Event.sequence) > sequence)
     return cast("Sequence[Event]", session.execute(query.limit(limit)).all())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from postil.registry.db.audit_chain import details_of
 from postil.registry.db.tables import Event
 from postil.registry.releases.channels import CANARY, SHADOW, STABLE
 from postil.registry.releases.domains import SET_DEFAULT
@@ -15,6 +16,8 @@ from postil.registry.signing.requirements import REQUIRE
 
 class Replay:
     """The state that events lead to. Adapters are ``domain/adapter``.
+
+    Somebody may have written anything into the details: a detail of the wrong kind names nothing, and moves nothing.
 
     ``releases`` are the details of each publish by adapter and number, ``keys`` those of each key by its id.
     """
@@ -64,22 +67,24 @@ class Replay:
             act(event)
 
     def _published(self, event: Event) -> None:
-        self.releases[event.subject, event.after or 0] = event.details
+        self.releases[event.subject, event.after or 0] = details_of(event)
         domain, _, adapter = event.subject.partition("/")
         self.defaults.setdefault(domain, adapter)
 
     def _pointed(self, event: Event) -> None:
         which = event.action if event.action in (CANARY, SHADOW) else STABLE
-        self.channels[event.subject, which] = (event.after or 0, event.details.get("weight"))
+        self.channels[event.subject, which] = (event.after or 0, _weight(event))
 
     def _ended(self, event: Event) -> None:
         self.channels[event.subject, event.action.removesuffix("-end")] = (0, None)
 
     def _pinned(self, event: Event) -> None:
-        self.pins[event.details["tenant"], event.subject] = event.after or 0
+        tenant = _text(event, "tenant")
+        if tenant:
+            self.pins[tenant, event.subject] = event.after or 0
 
     def _unpinned(self, event: Event) -> None:
-        self.pins.pop((event.details["tenant"], event.subject), None)
+        self.pins.pop((_text(event, "tenant"), event.subject), None)
 
     def _defaulted(self, event: Event) -> None:
         domain, _, adapter = event.subject.partition("/")
@@ -90,10 +95,25 @@ class Replay:
         self.refused.discard(event.subject)
 
     def _keyed(self, event: Event) -> None:
-        self.keys[event.details["key"]] = {**event.details, "owner": event.subject}
+        key = _text(event, "key")
+        if key:
+            self.keys[key] = {**details_of(event), "owner": event.subject}
 
     def _revoked(self, event: Event) -> None:
-        self.revoked.add(event.details["key"])
+        self.revoked.add(_text(event, "key"))
 
     def _required(self, event: Event) -> None:
-        self.signing_keys[event.subject] = sorted(event.details["keys"])
+        keys = details_of(event).get("keys")
+        listed = keys if isinstance(keys, list) else []
+        self.signing_keys[event.subject] = sorted(key for key in listed if isinstance(key, str))
+
+
+def _text(event: Event, name: str) -> str:
+    """A detail that names something; empty, which names nothing, if it is no text."""
+    value = details_of(event).get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _weight(event: Event) -> float | None:
+    value = details_of(event).get("weight")
+    return value if isinstance(value, int | float) and 0 <= value <= 100 else None

@@ -58,7 +58,7 @@ def test_events_hold_no_secret_and_no_path(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "problem"),
+    ("address", "problem"),
     [
         ("http://hooks.example.com/", "has to be https://, as answers are sent there"),
         ("https://user:pass@hooks.example.com/", "holds a name, a password or a fragment"),
@@ -74,9 +74,9 @@ def test_events_hold_no_secret_and_no_path(database: Database) -> None:
         ("https://hooks.example.com:99999/", "cannot be read"),
     ],
 )
-def test_a_url_that_nothing_may_be_posted_to_is_refused(database: Database, url: str, problem: str) -> None:
+def test_a_url_that_nothing_may_be_posted_to_is_refused(database: Database, address: str, problem: str) -> None:
     with pytest.raises(WebhookError, match=problem):
-        add_webhook(database, "decisions", url, ["legal"], actor="ann")
+        add_webhook(database, "decisions", address, ["legal"], actor="ann")
 
 
 def test_what_else_cannot_be_is_refused(database: Database) -> None:

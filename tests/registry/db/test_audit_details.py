@@ -91,7 +91,16 @@ def test_a_log_with_details_holds(tried: Database) -> None:
 
 @pytest.mark.parametrize(
     ("sequence", "details"),
-    [(4, '{"weight": 3}'), (5, '{"tenant": "hospital"}'), (6, "{}"), (1, '{"weight": 3}'), (3, "null")],
+    [
+        (4, '{"weight": 3}'),
+        (5, '{"tenant": "hospital"}'),
+        (6, "{}"),
+        (1, '{"weight": 3}'),
+        *((sequence, odd) for sequence in (1, 3, 4, 5) for odd in ("null", "[]", '"tenant"', "0", "true")),
+        (4, '{"weight": []}'),
+        (4, '{"weight": 1' + "0" * 400 + "}"),
+        (5, '{"tenant": {}}'),
+    ],
 )
 def test_a_detail_that_was_edited_in_the_database_is_found(tried: Database, sequence: int, details: str) -> None:
     with tried.engine.begin() as connection:

@@ -18,9 +18,11 @@ from postil.registry.db.audit_chain import GENESIS
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Event
 from postil.registry.names import AdapterName
+from postil.registry.policy.digest import digest_of
 from postil.registry.releases import audit, channels, history
 from postil.registry.releases import shadow_agreement as agreements
 from postil.registry.releases.channels import CANARY, SHADOW
+from postil.registry.releases.domains import SET_DEFAULT
 from postil.registry.releases.shadow_agreement import Compared
 
 TRIAGE = AdapterName("healthcare", "triage")
@@ -48,7 +50,8 @@ def old(empty_url: str) -> Iterator[Database]:
 def _old_rows() -> Rows:
     release = {
         "domain": "healthcare", "adapter": "triage", "base_id": "tiny/base", "base_revision": "sha256:b", "policy": {},
-        "policy_digest": "sha256:p", "validators": {"labels": "1"}, "note": "größer", "actor": "ann", "created_at": _AT,
+        "policy_digest": digest_of({}), "validators": {"labels": "1"}, "note": "größer", "actor": "ann",
+        "created_at": _AT,
     }  # fmt: skip
     at = {"domain": "healthcare", "adapter": "triage"}
     return {
@@ -65,12 +68,19 @@ def _old_rows() -> Rows:
 
 def _old_log() -> list[dict[str, Any]]:
     """Events as version 0001 sealed them."""
-    acts = [("publish", None, 1), ("promote", None, 1), ("publish", None, 2), ("promote", 1, 2)]
+    triage = "healthcare/triage"
+    acts = [
+        ("tenant-add", "clinic", None, None),
+        ("publish", triage, None, 1),
+        ("promote", triage, None, 1),
+        ("publish", triage, None, 2),
+        ("promote", triage, 1, 2),
+    ]
     rows: list[dict[str, Any]] = []
-    for sequence, (action, before, after) in enumerate(acts, 1):
+    for sequence, (action, subject, before, after) in enumerate(acts, 1):
         row = {
             "sequence": sequence, "at": _AT + timedelta(seconds=sequence), "actor": "ann", "action": action,
-            "subject": "healthcare/triage", "reason": "größer", "before": before, "after": after,
+            "subject": subject, "reason": "größer", "before": before, "after": after,
             "previous": rows[-1]["hash"] if rows else GENESIS,
         }  # fmt: skip
         text = json.dumps([value.isoformat() if isinstance(value, datetime) else value for value in row.values()])
@@ -105,14 +115,14 @@ def test_what_was_there_before_is_there_after(old: Database) -> None:
 
 def test_events_that_were_sealed_before_there_were_details_still_verify(old: Database) -> None:
     old.migrate()
-    assert audit.verify(old) == audit.Report(4, None, [])
+    assert audit.verify(old) == audit.Report(5, None, [])
     assert {type(event.details) for event in history.log(old)} == {dict}
 
 
 def test_the_chain_goes_on_over_the_migration(old: Database) -> None:
     old.migrate()
     channels.point(old, TRIAGE.release(1), CANARY, 10, reason="", actor="ann")
-    assert audit.verify(old) == audit.Report(5, None, [])
+    assert audit.verify(old) == audit.Report(6, None, [])
     with old.write() as session:
         first = session.get(Event, 1)
         assert first is not None
@@ -132,11 +142,11 @@ def test_up_down_and_up_again_loses_nothing(old: Database) -> None:
 def test_what_is_done_on_the_way_is_kept_on_the_way_back(old: Database) -> None:
     old.migrate()
     with old.write() as session:
-        store.record(session, actor="bob", action="promote", subject=str(TRIAGE), reason="", before=2, after=1)
+        store.record(session, actor="bob", action=SET_DEFAULT, subject=str(TRIAGE), reason="")
     old.downgrade("0001")
-    assert [row["actor"] for row in contents(old)["event"]] == ["ann"] * 4 + ["bob"]
+    assert [row["actor"] for row in contents(old)["event"]] == ["ann"] * 5 + ["bob"]
     old.migrate()
-    assert audit.verify(old) == audit.Report(5, None, [])
+    assert audit.verify(old) == audit.Report(6, None, [])
 
 
 @pytest.mark.parametrize("act", ["canary", "pin", "ended"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import JSON, bindparam, text
 
 from postil.registry.accounts import keys, tenants
 from postil.registry.accounts.keys import KeyRequest, Role
@@ -143,6 +145,45 @@ def test_a_change_of_the_tables_behind_the_log_is_named(used: Database, changes:
     assert report.first_break is None
     for difference in itertools.chain(*changes.values()):
         assert any(difference in one for one in report.differences), (difference, report.differences)
+
+
+ODD = [
+    *("null", "[]", "[1]", '"tenant"', "0", "1.5", "true", "{}"),
+    '{"tenant": [], "key": {}, "keys": [1, null, "a", []], "weight": "x", "artifact": [], "role": 1}',
+    '{"tenant": null, "key": 1, "keys": {"a": 1}, "weight": {}, "policy_digest": {}, "owner": []}',
+    '{"tenant": "", "key": "", "keys": null, "weight": 1' + "0" * 400 + "}",
+    '{"key": "0123456789ab", "tenant": "clinic", "keys": "abc", "weight": -1, "domains": 1}',
+]
+
+
+def test_details_of_any_kind_break_the_chain_and_not_its_verification(used: Database) -> None:
+    for odd in ODD:
+        with used.engine.begin() as connection:
+            changed = text("UPDATE event SET details = :odd").bindparams(bindparam("odd", json.loads(odd), JSON))
+            connection.execute(changed)
+        report = audit.verify(used)
+        assert report.first_break == 1, odd
+        differences = set(report.differences)
+        if '"tenant": "clinic"' not in odd:
+            assert "clinic is pinned to healthcare/triage@2, and the log says no release" in differences
+        assert "the signing keys of healthcare are not those that the log says" in differences
+        assert any("of bob exists, and no event says so" in one for one in differences)
+
+
+def test_an_event_before_the_first_one_is_found(used: Database) -> None:
+    kept = audit.head(used)
+    run(used, f"UPDATE event SET sequence = -5 WHERE sequence = {kept.sequence}")
+    report = audit.verify(used, kept)
+    assert (report.events, report.first_break, report.has_head) == (kept.sequence, 1, False)
+
+
+def test_a_policy_with_numbers_that_json_does_not_have_is_named(registry: Registry, publish: Publish) -> None:
+    if registry.database.engine.dialect.name == "postgresql":
+        pytest.skip("PostgreSQL refuses such JSON")
+    publish()
+    run(registry.database, """UPDATE release SET policy = '{"temperature": NaN}'""")
+    differences = audit.verify(registry.database).differences
+    assert differences == ["the policy of healthcare/triage@1 is not the one that its digest was made of"]
 
 
 def test_a_key_from_before_the_log_had_their_ids_is_no_difference(used: Database) -> None:

@@ -52,12 +52,12 @@ def test_a_release_is_gone_from_its_collection_until_its_restoration(database: D
 
 
 def chained(database: Database, count: int) -> None:
-    """A log of so many events."""
+    """A log of so many events, of a kind that leaves nothing in the tables."""
     with database.write() as session:
         previous = audit_chain.GENESIS
         for sequence in range(1, count + 1):
             row = Event(
-                sequence=sequence, at=utcnow(), actor="ann", action="publish", subject="a/b", reason="",
+                sequence=sequence, at=utcnow(), actor="ann", action="collect", subject="a/b", reason="",
                 previous=previous, hash="",
             )  # fmt: skip
             previous = audit_chain.seal(row).hash

@@ -11,6 +11,7 @@ from postil.gateway.api.admin.schemas.times import stamp
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.db import tables
+from postil.registry.db.audit_chain import details_of
 from postil.registry.releases.history import OF_DOMAINS
 
 _TENANT = "tenant"
@@ -102,7 +103,8 @@ def _show(row: tables.Event, caller: Caller) -> Event:
     Only keys that may see tenants see who a pin is for, and why.
     """
     remark = row.action.startswith("review-") and not caller.may(Permission.REVIEW, _domain(row))
-    whose = _TENANT in row.details and not caller.may(Permission.SEE_KEYS)
+    details = details_of(row)
+    whose = _TENANT in details and not caller.may(Permission.SEE_KEYS)
     return Event(
         sequence=row.sequence,
         at=stamp(row.at),
@@ -112,7 +114,7 @@ def _show(row: tables.Event, caller: Caller) -> Event:
         reason="" if remark or whose else row.reason,
         from_=row.before,
         to=row.after,
-        details={name: _detail(value) for name, value in row.details.items() if not (whose and name == _TENANT)},
+        details={name: _detail(value) for name, value in details.items() if not (whose and name == _TENANT)},
     )
 
 
