@@ -65,7 +65,7 @@ def test_yanking_the_live_release_rolls_back_in_the_same_transaction(three: Regi
 
 def test_no_rollback_restores_a_yanked_release(three: Registry) -> None:
     state = yanked(three, 2)
-    assert (state.live, state.previous) == (3, 1)
+    assert (state.live, state.previous, state.yanked) == (3, 1, frozenset({2}))
     assert three.rollback_target(TRIAGE) == TRIAGE.release(1)
 
 
