@@ -80,7 +80,7 @@ class GrammarTrial:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             env=environment(os.environ) | {"HF_HUB_OFFLINE": "1"},
-            process_group=0,
+            start_new_session=True,  # uvloop knows no process groups.
         )
         try:
             async with asyncio.timeout(self._seconds):

@@ -140,6 +140,7 @@ async def registered(counts: list[int], rounds: int, settle: float) -> dict[str,
                 "POSTIL_BASE_MODEL": str(write_base(folder / "base")),
                 "POSTIL_ENGINE_URL": engine_url,
                 "POSTIL_PORT": url.rpartition(":")[2],
+                "POSTIL_TENANT_CONCURRENT_REQUESTS": "1000",
             }
             command = [str(Path(sys.executable).parent / "postil"), "serve"]
             raw: dict[str, Any] = {}

@@ -126,6 +126,7 @@ def test_a_rollback_under_load_drops_nothing_and_mixes_nothing(
         assert made["number"] == number
     served.postil_json("promote", f"{adapter}@1")
     key = served.postil_json("tenants", "add", "rollout-client", "--domain", "rollout")["key"]
+    served.postil("tenants", "limit", "rollout-client", "--concurrent", "1000")
     load = Load(served.url, key, adapter)
     clients = [threading.Thread(target=load.run) for _ in range(CLIENTS)]
     clients.append(threading.Thread(target=load.probe))

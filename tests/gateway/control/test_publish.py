@@ -160,8 +160,8 @@ async def test_what_cannot_be_published_is_refused_and_leaves_nothing(
 @pytest.mark.parametrize(
     ("source", "status", "says"),
     [
-        ("hf://acme/unknown", 422, "there is no hf://acme/unknown"),
-        (f"{SOURCE}@nowhere", 422, "has no revision nowhere"),
+        ("hf://acme/unknown", 422, "it is not there, or not for this gateway"),
+        (f"{SOURCE}@nowhere", 422, "it is not there, or not for this gateway"),
         ("hf://acme/pickled", 422, "adapter_model.bin, a pickle"),
         ("hf://acme/other", 422, "r is 99"),
     ],

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from postil.gateway.engine.grammar_trial import GrammarTrial
 from postil.registry.errors import PolicyError
@@ -83,3 +84,8 @@ async def test_constraints_of_one_domain_hold_up_no_other_domains(base: Path) ->
     for each in holding:
         each.cancel()
     await asyncio.gather(*holding, return_exceptions=True)
+
+
+@needs_compiler
+def test_it_runs_on_the_event_loop_of_a_gateway(base: Path) -> None:
+    uvloop.run(trial("").compile(TAG, base))
