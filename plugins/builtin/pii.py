@@ -62,6 +62,8 @@ _PHONE_GAP = re.compile(rf"\)?{_BETWEEN}?\(?")
 _LONGEST_PHONE, _FEWEST_IN_A_PHONE = 24, 7
 # As many groups as anybody writes: +33 (0) 1 23 45 67 89.
 _MOST_GROUPS = 7
+# By country code: where the groups of a number may have any length, many more of them have to be tried.
+_REGION_COSTS = {1: 20, 43: 300, 49: 300}
 # What a number is part of, or an amount of, if it stands beside it.
 _NO_PHONE_BEFORE = re.compile(r"[\w+$€£#.,/\-]")
 _NO_PHONE_AFTER = re.compile(r"[\w%€$£/\-]")
@@ -243,7 +245,7 @@ class _Phones:
 
 def _phone_cost(regions: Sequence[str]) -> float:
     """Microseconds for each digit, where every one begins what may be a number."""
-    return sum(20 if phonenumbers.country_code_for_region(region) == 1 else 100 for region in regions)
+    return sum(_REGION_COSTS.get(phonenumbers.country_code_for_region(region), 180) for region in regions)
 
 
 def _opened(text: str, start: int, end: int) -> int:

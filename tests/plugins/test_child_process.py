@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -30,8 +31,15 @@ def test_a_process_that_has_ended_already_is_ended_and_its_status_told(monkeypat
     monkeypatch.setattr(os, "setpriority", gone)
     with open(os.devnull, "r+b") as nothing:
         process = start("platform", [], nothing.fileno(), nothing.fileno())
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     assert kill(process) == 0
+
+
+@pytest.mark.skipif("COVERAGE_PROCESS_CONFIG" not in os.environ, reason="nothing is measured")
+def test_where_coverage_is_measured_processes_that_are_started_are_measured_too() -> None:
+    """Or else lines that run in those alone are missed: ``coverage`` has to be installed in this very environment."""
+    said = subprocess.run([sys.executable, "-c", "import sys; print('coverage' in sys.modules)"], capture_output=True)
+    assert said.stdout == b"True\n", "no a1_coverage.pth here; run `python -m pip install --force-reinstall coverage`"
 
 
 def test_what_was_printed_last_is_kept(tmp_path: Path) -> None:

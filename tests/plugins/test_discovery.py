@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def postil_validators():
     {hook}
     return [Quiet]
 """
-BOUNDS = Bounds(import_seconds=6.0, set_up_seconds=6.0, memory_bytes=1 << 30)
+# A busy machine takes long to start a process: only what never ends is waited for no longer than for a moment.
+BOUNDS = Bounds(import_seconds=60.0, set_up_seconds=60.0, memory_bytes=1 << 30)
 HANG = "time.sleep(3600)"
 SPIN = "while True: pass"
 GARBAGE = """
@@ -57,8 +59,6 @@ WORST = [
     pytest.param("raise SystemExit(2)", "SystemExit(2)", id="raises SystemExit"),
     pytest.param("raise KeyboardInterrupt", "KeyboardInterrupt()", id="raises KeyboardInterrupt"),
     pytest.param("x = bytearray(2 << 30)", "MemoryError()", id="eats memory"),
-    pytest.param(HANG, "it was not imported within 6 s", id="hangs"),
-    pytest.param(SPIN, "it was not imported within 6 s", id="computes for ever"),
     pytest.param(GARBAGE, "it answered what makes no sense", id="writes where it must not"),
     pytest.param(
         "os.closerange(3, 99); time.sleep(60)", "it closed what was not its own", id="closes what is not its own"
@@ -71,15 +71,15 @@ def source(*, hook: str = "", set_up: str = "", name: str = "quiet") -> str:
     return TOP.replace("{hook}", hook).replace("{set_up}", set_up).replace('"quiet"', repr(name))
 
 
-def managed(folder: Path, **other: Any) -> PluginManager:
+def managed(folder: Path, bounds: Bounds = BOUNDS, **other: Any) -> PluginManager:
     """The plugins of a folder."""
-    return PluginManager(entry_points=False, folder=folder, bounds=BOUNDS, **other)
+    return PluginManager(entry_points=False, folder=folder, bounds=bounds, **other)
 
 
-def refused(folder: Path) -> str:
+def refused(folder: Path, bounds: Bounds = BOUNDS) -> str:
     """The sentence with which the plugins of a folder are refused."""
     with pytest.raises(PluginLoadError) as caught:
-        managed(folder)
+        managed(folder, bounds)
     return str(caught.value)
 
 
@@ -94,7 +94,6 @@ def test_what_a_plugin_does_when_it_is_imported_is_told_in_a_sentence(tmp_path: 
     [
         ("os._exit(3)", "the plugin poor.py cannot be loaded (its process ended with status 3); mend or remove it"),
         ("sys.exit(4)", "the plugin poor.py cannot be loaded (SystemExit(4)); mend or remove it"),
-        (HANG, "the plugin poor.py cannot be loaded (it was not imported within 6 s); mend or remove it"),
         (
             "1 / 0",
             "a hook of postil_plugins_dir.poor raised ZeroDivisionError('division by zero'); mend or uninstall it",
@@ -113,7 +112,6 @@ def test_what_a_plugin_does_when_its_hook_is_asked_is_told_in_a_sentence(
     [
         ("os._exit(3)", "it cannot be set up with this configuration (its process ended with status 3)"),
         ("sys.exit(4)", "it cannot be set up with this configuration (SystemExit(4))"),
-        (HANG, "it was not set up within 6 s; mend or uninstall the plugin"),
         ("self.scope = 3", "its scope is 3; use FINAL, TOKEN or window(n)"),
         ("x = bytearray(2 << 30)", "it cannot be set up with this configuration (MemoryError())"),
     ],
@@ -125,6 +123,29 @@ def test_what_a_component_does_when_it_is_set_up_is_told_in_a_sentence(tmp_path:
         plugins.make(plugins.validator("quiet"), {"does": "worst"})
     assert str(caught.value) == f"quiet: {why}"
     assert plugins.make(plugins.validator("quiet"), {"does": "nothing", "word": "two"}).scope.window == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("import time\n" + HANG, id="hangs"),
+        pytest.param(SPIN, id="computes for ever"),
+        pytest.param(source(hook=HANG), id="hangs when its hook is asked"),
+    ],
+)
+def test_a_plugin_that_is_never_imported_is_told_in_a_sentence(tmp_path: Path, text: str) -> None:
+    (tmp_path / "poor.py").write_text(text)
+    sentence = "the plugin poor.py cannot be loaded (it was not imported within 2 s); mend or remove it"
+    assert refused(tmp_path, replace(BOUNDS, import_seconds=2.0)) == sentence
+
+
+def test_a_component_that_is_never_set_up_is_told_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "poor.py").write_text(source(set_up=f"exec({HANG!r}) if config.does == 'worst' else None"))
+    hurried = managed(tmp_path, replace(BOUNDS, set_up_seconds=2.0))
+    with pytest.raises(ConfigError, match=r"^quiet: it was not set up within 2 s; mend or uninstall the plugin$"):
+        hurried.make(hurried.validator("quiet"), {"does": "worst"})
+    patient = managed(tmp_path, found=hurried.found)
+    assert patient.make(patient.validator("quiet"), {"word": "two"}).scope.window == 3
 
 
 def test_what_a_plugin_prints_is_kept_and_taken_for_nothing_else(tmp_path: Path) -> None:
@@ -171,8 +192,7 @@ def test_plugins_are_imported_side_by_side(tmp_path: Path) -> None:
         come = f"open({str(met / str(number))!r}, 'w').close()"
         wait = f"{come}\n    while len(os.listdir({str(met)!r})) < 3: time.sleep(0.01)"
         (tmp_path / f"plugin{number}.py").write_text(source(name=f"quiet-{number}", hook=wait))
-    plugins = PluginManager(entry_points=False, folder=tmp_path)
-    assert plugins.validator("quiet-2").name == "quiet-2"
+    assert managed(tmp_path).validator("quiet-2").name == "quiet-2"
 
 
 def test_nothing_of_a_plugin_is_imported_here(tmp_path: Path) -> None:
@@ -210,7 +230,7 @@ def test_a_component_is_set_up_again_for_another_configuration_only(tmp_path: Pa
 def test_a_process_that_is_of_no_more_use_ends_and_the_next_is_started(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     (tmp_path / "quiet.py").write_text(source(set_up=f"open({str(pid)!r}, 'w').write(str(os.getpid()))"))
-    plugins = PluginManager(entry_points=False, folder=tmp_path, bounds=Bounds(kept_seconds=0.05))
+    plugins = managed(tmp_path, replace(BOUNDS, kept_seconds=0.05))
     plugins.make(plugins.validator("quiet"), {"word": "a"})
     first = pid.read_text()
     wait_for(lambda: not Path(f"/proc/{first}").exists())
@@ -220,7 +240,7 @@ def test_a_process_that_is_of_no_more_use_ends_and_the_next_is_started(tmp_path:
 
 def test_a_question_that_comes_as_its_process_is_to_end_is_answered(tmp_path: Path) -> None:
     (tmp_path / "quiet.py").write_text(source())
-    plugins = PluginManager(entry_points=False, folder=tmp_path, bounds=Bounds(kept_seconds=0.0))
+    plugins = managed(tmp_path, replace(BOUNDS, kept_seconds=0.0))
     for word in ("a", "ab", "abc"):
         made = plugins.make(plugins.validator("quiet"), {"word": word})
         assert made.scope.window == len(word)
@@ -231,7 +251,7 @@ def test_a_process_that_ended_by_itself_is_started_again(tmp_path: Path) -> None
     (tmp_path / "quiet.py").write_text(
         source(set_up=f"open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid())); " + ends)
     )
-    plugins = managed(tmp_path)
+    plugins = managed(tmp_path, replace(BOUNDS, kept_seconds=60.0))
     plugins.make(plugins.validator("quiet"), {"word": "a"})
     pid = int((tmp_path / "pid").read_text())
     wait_for(lambda: "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2])
@@ -239,8 +259,8 @@ def test_a_process_that_ended_by_itself_is_started_again(tmp_path: Path) -> None
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until something holds; fail after ten seconds."""
-    end = time.monotonic() + 10
+    """Wait until something holds; fail after a minute."""
+    end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end
         os.sched_yield()
