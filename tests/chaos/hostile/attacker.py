@@ -46,7 +46,7 @@ class Attacker:
         """A tenant's request; ``body`` is JSON, or bytes as they are."""
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {self.tenant_key}", "Content-Type": "application/json"}
-        return await self.request("POST", path, headers, data=data)
+        return await self.request("POST", path, headers, data=io.BytesIO(data))
 
     async def get(self, path: str) -> int:
         """A tenant's request without a body."""
@@ -59,7 +59,7 @@ class Attacker:
     async def publish(self, policy: str, files: Mapping[str, bytes], *, note: str = "", **fields: str) -> int:
         """Publish these files with this policy in the publisher's own domain."""
         form = aiohttp.FormData({"policy": policy, "note": note, **fields})
-        form.add_field("artifact", packed(files), filename="adapter.tar")
+        form.add_field("artifact", io.BytesIO(packed(files)), filename="adapter.tar")
         return await self.upload(form)
 
     async def upload(self, form: aiohttp.FormData) -> int:

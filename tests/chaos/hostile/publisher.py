@@ -70,13 +70,13 @@ async def _zip_bomb(attacker: Attacker) -> int:
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(_WEIGHTS, b"\0" * (64 << 20))
     form = aiohttp.FormData({"policy": "{}"})
-    form.add_field("artifact", out.getvalue(), filename="adapter.zip")
+    form.add_field("artifact", io.BytesIO(out.getvalue()), filename="adapter.zip")
     return await attacker.upload(form)
 
 
 async def _garbage(attacker: Attacker) -> int:
     form = aiohttp.FormData({"policy": "{}"})
-    form.add_field("artifact", b"\x00\xff" * (8 << 20), filename="adapter.tar")
+    form.add_field("artifact", io.BytesIO(b"\x00\xff" * (8 << 20)), filename="adapter.tar")
     return await attacker.upload(form)
 
 
