@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
-from postil.registry.releases.quotas import DomainQuotas
-from postil.registry.reviews.bounds import ReviewBounds
+if TYPE_CHECKING:  # Commands read settings too, and need no database.
+    from postil.registry.releases.quotas import DomainQuotas
+    from postil.registry.reviews.bounds import ReviewBounds
 
 
 class KeepingSettings(BaseSettings):
@@ -54,6 +57,8 @@ class KeepingSettings(BaseSettings):
     @property
     def review_bounds(self) -> ReviewBounds:
         """The bounds of reviews."""
+        from postil.registry.reviews.bounds import ReviewBounds
+
         return ReviewBounds(
             request_bytes=self.review_request_kib << 10,
             per_tenant=self.reviews_per_tenant,
@@ -64,6 +69,8 @@ class KeepingSettings(BaseSettings):
     @property
     def domain_quotas(self) -> DomainQuotas:
         """What a domain may keep that has no figures of its own."""
+        from postil.registry.releases.quotas import DomainQuotas
+
         return DomainQuotas(
             releases=self.releases_per_domain,
             artifact_mib=self.artifact_mib_per_domain,

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
 
+from postil.registry.accounts.right import DEFAULT_RIGHTS, Right
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Tenant
 from postil.registry.errors import NotFoundError, RightError
 
-
-class Right(StrEnum):
-    """What a tenant may do beyond asking what its domains serve."""
-
-    BASE = "base"  # Ask the base, which has no policy.
-    GRAMMARS = "grammars"  # Send grammars, regular expressions and structural tags of its own.
-    NUMBERS = "numbers"  # Ask for releases by number, not only for what a channel or a pin points to.
-
-
-DEFAULT_RIGHTS = frozenset({Right.BASE})
+__all__ = ["DEFAULT_RIGHTS", "Right", "change_rights", "parse_rights", "rights_named", "rights_of"]
 
 
 def parse_rights(names: Iterable[str]) -> frozenset[Right]:

@@ -30,6 +30,7 @@ from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
 from postil.plugins.manager import PluginManager
 from postil.registry.db.tables import Release
+from postil.registry.policy.digest import digest_of
 from tests.benchmarks.phases import DEMO
 from tests.support.servers import prepared, vllm
 
@@ -50,7 +51,7 @@ def release() -> LoadedRelease:
         base_id="",
         base_revision="",
         policy=policy,
-        policy_digest="",
+        policy_digest=digest_of(policy),
         validators={},
         note="",
         actor="",

@@ -23,7 +23,7 @@ from postil.gateway.cli.output import (
     print_table,
     short_time,
 )
-from postil.registry.accounts.rights import Right
+from postil.registry.accounts.right import Right
 
 Rights = Annotated[
     list[Right] | None, typer.Option(help="A right that it has; repeat the option for several. Default: base.")

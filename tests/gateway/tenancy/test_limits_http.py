@@ -99,7 +99,7 @@ async def test_limits_are_set_shown_and_in_the_log(house: House) -> None:
     shown = await house.admin("GET", "/api/v1/tenants/firm/limits")
     assert shown.json() == {
         "requests_per_minute": 60, "tokens_per_minute": None, "tokens_per_day": None, "concurrent": None,
-        "connections": None,
+        "connections": None, "sequences": None, "output_tokens": None, "schema_kib": None,
     }  # fmt: skip
     (tenant,) = (await house.admin("GET", "/api/v1/tenants")).json()["data"]
     assert tenant["limits"] == {"requests_per_minute": 60}

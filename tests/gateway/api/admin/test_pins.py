@@ -40,6 +40,7 @@ async def test_a_pin_holds_whatever_is_promoted_and_wins_over_the_canary(house: 
 async def test_what_is_asked_for_by_number_wins_over_pin_and_canary(house: House, clinic: str) -> None:
     await pin(house, "clinic", 2)
     await canary(house, 3, 100)
+    await house.admin("PATCH", "/api/v1/tenants/clinic/rights", json={"add": ["numbers"]})
     assert await answered(house, clinic, f"{NAME}@1") == (f"{NAME}@1", None)
 
 

@@ -91,7 +91,7 @@ async def test_no_body_breaks_the_gateway(house: House, clinic: str) -> None:
 
     await asyncio.to_thread(ask)
     print("answers by status:", dict(sorted(asker.statuses.items())))
-    assert asker.statuses.get(200, 0) > CHATS // 100
+    assert asker.statuses.get(200, 0) > CHATS // 200
     assert asker.statuses.get(400, 0) > CHATS // 100
 
 

@@ -150,7 +150,11 @@ async def test_an_automatic_rollback_is_in_the_log_with_its_reason(house: House,
     spoil(house, 2)
     await traffic(house, clinic, range(200))
     await until(lambda: served(house) == (1, None))
-    (end,) = [event for event in (await as_json(house, "log", NAME))["data"] if event["actor"] == "postil"]
+    (end,) = [
+        event
+        for event in (await as_json(house, "log", NAME))["data"]
+        if (event["actor"], event["action"]) == ("postil", "canary-end")
+    ]
     assert end["details"]["finding"]["e_value"] >= end["details"]["finding"]["threshold"]
     text = " ".join((await done(house, "log", NAME)).split())
     assert "canary-end" in text

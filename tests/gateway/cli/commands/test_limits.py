@@ -10,11 +10,11 @@ from tests.gateway.conftest import FREE_TEXT, House
 
 async def test_a_tenant_is_limited_and_the_list_says_so(house: House) -> None:
     await house.tenant("firm", "legal")
-    assert (await postil(house, "tenants", "limit", "firm"))[1] == "firm: no limits\n"
+    assert (await postil(house, "tenants", "limit", "firm"))[1] == "firm: 1024 at a time\n"
     _, out, complaints = await postil(
         house, "tenants", "limit", "firm", "--requests-per-minute", "60", "--tokens-per-day", "1000000"
     )
-    assert out == "firm: 60 requests/min, 1000000 tokens/day\n", complaints
+    assert out == "firm: 60 requests/min, 1000000 tokens/day, 1024 at a time\n", complaints
     _, out, _ = await postil(house, "tenants", "limit", "firm", "--concurrent", "8")
     assert out == "firm: 60 requests/min, 1000000 tokens/day, 8 at a time\n"
     assert "60 requests/min, 1000000 tokens/day, 8 at a time" in (await postil(house, "tenants", "list"))[1]

@@ -67,7 +67,7 @@ async def test_an_adapter_on_a_hub_is_published_by_its_commit(house: House, hub:
         ("/nonexistent", "is not a folder or an archive that can be read (No such file or directory); give "),
         ("pyproject.toml", "pyproject.toml is not a tar, tar.gz or zip; give "),
         ("hf://acme", "'hf://acme' is not an address on a hub; use hf://org/name"),
-        ("hf://acme/unknown", "there is no hf://acme/unknown, or not for this token"),
+        ("hf://acme/unknown", "it is not there, or not for this gateway"),
         ("tests", " is not a file; an adapter is one flat folder"),
     ],
 )

@@ -68,7 +68,7 @@ async def test_a_guardrail_that_was_skipped_is_not_told_as_a_success(
     assert "held" in closed.text
     assert "did not run" in closed.headers["x-postil-fallback"]
     assert "crashing of legal/notes@1 did not run: it raised ConnectionError" in caplog.text
-    review = "reviews: {sample: 100}"
+    review = "reviews: {audit_percent: 100}"
     opened = await asked(firm, f"validators: [{{name: crashing, if_not_run: pass}}]\n{review}", stream=stream)
     assert "fine" in opened.text
     assert "crashing of legal/notes@2 did not run" in caplog.text

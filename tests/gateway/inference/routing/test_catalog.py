@@ -17,6 +17,7 @@ from postil.plugins.manager import PluginManager
 from postil.registry.accounts.rights import Right
 from postil.registry.db.tables import Release
 from postil.registry.names import AdapterName
+from postil.registry.policy.digest import digest_of
 from tests.gateway.inference.routing.test_canary_split import PEOPLE, bound
 
 TRIAGE = AdapterName("healthcare", "triage")
@@ -31,7 +32,7 @@ def loaded(number: int) -> LoadedRelease:
     """A release with an empty policy."""
     release = Release(
         domain=TRIAGE.domain, adapter=TRIAGE.adapter, number=number, artifact=f"sha256:{number:064}", base_id="",
-        base_revision="", policy={}, policy_digest="", validators={}, note="", actor="",
+        base_revision="", policy={}, policy_digest=digest_of({}), validators={}, note="", actor="",
     )  # fmt: skip
     return load_release(release_spec(release), PluginManager(entry_points=False))
 

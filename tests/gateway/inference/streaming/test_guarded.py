@@ -101,7 +101,7 @@ async def test_a_long_answer_that_fails_everywhere_leaves_others_their_turn() ->
         await asyncio.sleep(0)
         turns += 1
     assert (await work)["message"]["content"] == "[removed]"
-    assert turns > 10
+    assert turns > 2
 
 
 def test_no_more_is_held_back_than_the_window() -> None:

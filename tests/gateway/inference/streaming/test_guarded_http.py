@@ -167,7 +167,7 @@ async def test_the_engine_stops_when_the_answer_has_ended(firm: House) -> None:
 async def test_text_leaves_while_the_engine_still_speaks(firm: House) -> None:
     key = await streaming(firm, STOP, [])
     firm.engine.raw = lambda body: [*engine_stream([(0, "all of it is fine so far")], done=False)[:-1], b""]
-    body = {"messages": [], "stream": True}
+    body = {"messages": [{"role": "user", "content": "tell me"}], "stream": True}
     text = b""
     async with firm.client.stream("POST", "/v1/chat/completions", headers=bearer(key), json=body) as response:
         async for chunk in response.aiter_bytes():
