@@ -74,7 +74,8 @@ async def test_a_guardrail_that_was_skipped_is_not_told_as_a_success(
     assert "crashing of legal/notes@2 did not run" in caplog.text
     await firm.runtime.reviews.stop()
     (row,) = (await firm.admin("GET", "/api/v1/reviews")).json()["data"]
-    assert [verdict["outcome"] for verdict in row["verdicts"]] == ["did-not-run"]
+    review_read = (await firm.admin("GET", f"/api/v1/reviews/{row['id']}")).json()
+    assert [verdict["outcome"] for verdict in review_read["verdicts"]] == ["did-not-run"]
 
 
 async def test_asking_again_is_not_refused_where_the_client_streams(house: House) -> None:
