@@ -46,7 +46,8 @@ def test_a_key_names_its_tenant_and_itself() -> None:
         owner="clinic",
         key=key.id,
         role=Role.TENANT,
-        uid=CLINIC.uid, since=CLINIC.created_at.date(),
+        uid=CLINIC.uid,
+        since=CLINIC.created_at.date(),
     )
 
 
