@@ -100,9 +100,11 @@ class Attacker:
         """Any request, and the status of its answer; 0 where none came. One that is limited comes again for a while."""
         # A form can be sent once.
         until = 0.0 if isinstance(given.get("data"), aiohttp.FormData) else time.monotonic() + _AGAIN_SECONDS
-        while (status := await self._once(method, path, headers, **given)) == _LIMITED and time.monotonic() < until:
+        while True:
+            status = await self._once(method, path, headers, **given)
+            if status != _LIMITED or time.monotonic() >= until:
+                return status
             await asyncio.sleep(0.3)
-        return status
 
     def note(self, attack: str, status: int) -> None:
         """Count an answer."""
