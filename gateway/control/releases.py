@@ -72,9 +72,10 @@ class ReleaseService:
         if self._gates.guards:
             await self._gates.let_through(*await asyncio.to_thread(self._candidates, ref))
         await self._load(ref)
-        await self._ask_once(ref)
+        with suppress(EngineUnavailableError):  # Loaded, and lost since: the next engine loads what is live.
+            await self._ask_once(ref)
         act = partial(self._registry.get().promote, ref, reason=reason, actor=actor, only=only, dry_run=dry_run)
-        return await self._move(ref, act)
+        return await self._move_loaded(ref, act)
 
     async def rollback_target(self, name: AdapterName, to: int | None) -> ReleaseRef:
         """Return the release to go back to: number ``to``, else the previous live release."""
@@ -193,6 +194,9 @@ class ReleaseService:
 
     async def _move(self, ref: ReleaseRef, act: Callable[[], Any]) -> AdapterState:
         await self._load(ref)
+        return await self._move_loaded(ref, act)
+
+    async def _move_loaded(self, ref: ReleaseRef, act: Callable[[], Any]) -> AdapterState:
         name = AdapterName(ref.domain, ref.adapter)
         async with self._locks.of(name):
             # Usually loaded already, unless it was evicted while this waited for the lock. If the engine was lost
