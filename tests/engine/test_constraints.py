@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,19 @@ async def test_the_compiler_is_tried_with_the_bases_own_tokenizer(served: Served
         await GrammarTrial().compile(Output(json_schema=pattern).constraint(), base(served))
     with pytest.raises(PolicyError, match="for too long"):
         await GrammarTrial().compile(Output(json_schema=LONG).constraint(), base(served))
+
+
+def test_a_grammar_that_is_long_compiled_holds_up_no_label(served: Served) -> None:
+    """It is compiled for the admin, who may send what nobody can tell the time of: some seconds of a core."""
+    strings = {f"f{i}": {**STRING, "maxLength": 301 + i} for i in range(16)}
+    long = Output(json_schema={"type": "object", "properties": strings}).constraint()
+    admin = (served.home / "admin.key").read_text().strip()
+    with ThreadPoolExecutor() as aside:
+        compiling = aside.submit(served.ask, admin, "hello", model="base", max_tokens=1, structured_outputs=long)
+        labels = 0
+        while not compiling.done():
+            assert served.ask("demo-clinic", "my head hurts").status_code == 200
+            labels += not compiling.done()
+        assert compiling.result().status_code == 200
+    # One alone would be the answer that waited for it.
+    assert labels >= 3

@@ -19,6 +19,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from postil.gateway.engine.vllm_plugin.after_import import after_import
+from postil.gateway.engine.vllm_plugin.grammar_threads import MODULE as GRAMMARS
+from postil.gateway.engine.vllm_plugin.grammar_threads import widen
 from postil.gateway.engine.vllm_plugin.heads import HEAD, leave_alone
 from postil.gateway.engine.vllm_plugin.idle_sleep import nap
 from postil.gateway.engine.vllm_plugin.verified_loads import MANAGER, verify_loads
@@ -37,6 +39,7 @@ def register() -> None:
     _change("vLLM's own LoRA operations stay in place", products)
     _change("vLLM's processes spin while they wait for each other", calm)
     _change("the probabilities of a prompt's tokens are not safe to ask for", spare_heads)
+    _change("one client's schema may hold up the label answers of others", compile_aside)
 
 
 def _change(otherwise: str, change: Callable[[Any, str], str | None]) -> None:
@@ -85,6 +88,12 @@ def calm(platform: Any, version: str) -> str | None:
 def spare_heads(platform: Any, version: str) -> str | None:
     """Make adapters add nothing to logits, in whatever version of vLLM. Returns None."""
     after_import(HEAD, leave_alone)
+    return None
+
+
+def compile_aside(platform: Any, version: str) -> str | None:
+    """Have grammars compiled in threads of low priority, and in enough of them. Returns None."""
+    after_import(GRAMMARS, widen)
     return None
 
 
