@@ -107,8 +107,9 @@ def test_reviews_expire_and_those_from_before_there_was_a_time_too(
     reviews.reject(database, over[0].id, actor="ann")
     assert retention.expire(database, now, 5) == 3
     assert left(database) == {earlier.id, kept.id}
-    assert retention.expire(database, now, 1) == 1
-    assert retention.expire(database, now, 1) == 0
+    assert retention.expire(database, now + timedelta(days=4), 5) == 0
+    assert retention.expire(database, now + timedelta(days=5), 5) == 1
+    assert retention.expire(database, now + timedelta(days=5), 5) == 0
     assert left(database) == {kept.id}
     told = [details for action, details in actions(database) if action == retention.EXPIRE]
     assert told == [{"open": 2, "decided": 1}, {"open": 1, "decided": 0}]
