@@ -61,7 +61,8 @@ def purge(
 def expire(database: Database, now: datetime, keep_days: int) -> int:
     """Delete the reviews whose time is over, decided or not; returns how many.
 
-    Those from before there was such a time are kept ``keep_days`` from now: an upgrade alone deletes nothing.
+    Those from before there was such a time are kept ``keep_days`` from now: an upgrade alone deletes nothing. What
+    was deleted before, while somebody read the database, leaves its files now.
     """
     _give_times(database, now, ReviewBounds(keep_days=keep_days))
     over = col(Review.keep_until) <= now
@@ -80,7 +81,7 @@ def expire(database: Database, now: datetime, keep_days: int) -> int:
         with database.write() as session:
             store.lock_for_writing(session)
             _record(session, EXPIRE, "postil", total)
-        database.scrub()
+    database.scrub()
     return sum(total.values())
 
 
