@@ -16,6 +16,7 @@ from postil.gateway.api.health import Readiness
 from postil.gateway.errors import SettingsError
 from postil.gateway.server.health_port import HealthPort
 from postil.gateway.server.sockets import listen
+from tests.support.plain_http import plain_client
 
 
 @asynccontextmanager
@@ -35,7 +36,7 @@ async def answering(
 
 async def test_it_says_what_the_gateway_says() -> None:
     state = [(200, Readiness(status="ready")), (503, Readiness(status="draining", failing=["usage"]))]
-    async with answering(lambda: state[0]) as url, httpx.AsyncClient(base_url=url) as client:
+    async with answering(lambda: state[0]) as url, plain_client(url) as client:
         live, ready = await client.get("/health/live"), await client.get("/health/ready?x")
         assert (live.status_code, live.json()) == (200, {"status": "live"})
         assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
@@ -57,7 +58,7 @@ async def test_it_answers_within_a_second_while_the_event_loop_of_requests_is_he
             answers.append((time.monotonic() - began, status))
 
     async with answering() as url:
-        async with httpx.AsyncClient(base_url=url) as client:
+        async with plain_client(url) as client:
             assert (await client.get("/health/live")).status_code == 200
         asker = threading.Thread(target=ask, args=(url,))
         asker.start()
@@ -82,7 +83,7 @@ async def test_who_says_nothing_there_takes_nobody_s_place(tmp_path: Path) -> No
     async with answering() as url:
         port = int(url.rsplit(":", 1)[1])
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(80)]
-        async with httpx.AsyncClient(base_url=url, timeout=10) as client, asyncio.timeout(60):
+        async with plain_client(url, timeout=10) as client, asyncio.timeout(60):
             while (await _status(client)) != 200:
                 pass
             # The first ones were closed after their time, the rest at once.
