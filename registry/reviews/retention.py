@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, true
+from sqlalchemy import ColumnElement, delete, func, true, update
 from sqlmodel import Session, col, select
 
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Review
 from postil.registry.errors import TextError
-from postil.registry.reviews.bounds import OPEN
+from postil.registry.reviews.bounds import OPEN, ReviewBounds, keep_until
 
 PURGE, EXPIRE = "review-purge", "review-expire"
 # The subject of events about reviews that are of no one adapter.
@@ -61,10 +61,11 @@ def purge(
 def expire(database: Database, now: datetime, keep_days: int) -> int:
     """Delete the reviews whose time is over, decided or not; returns how many.
 
-    Those from before there was such a time are kept ``keep_days``.
+    Those from before there was such a time are kept ``keep_days`` from now: an upgrade alone deletes nothing. What
+    was deleted before, while somebody read the database, leaves its files now.
     """
-    until, created = col(Review.keep_until), col(Review.created_at)
-    over = (until <= now) | (until.is_(None) & (created <= now - timedelta(days=keep_days)))
+    _give_times(database, now, ReviewBounds(keep_days=keep_days))
+    over = col(Review.keep_until) <= now
     total = {"open": 0, "decided": 0}
     while True:
         with database.read() as session:
@@ -80,8 +81,22 @@ def expire(database: Database, now: datetime, keep_days: int) -> int:
         with database.write() as session:
             store.lock_for_writing(session)
             _record(session, EXPIRE, "postil", total)
-        database.scrub()
+    database.scrub()
     return sum(total.values())
+
+
+def _give_times(database: Database, now: datetime, bounds: ReviewBounds) -> None:
+    timeless = select(Review.id, Review.domain).where(col(Review.keep_until).is_(None)).limit(_BATCH)
+    while True:
+        with database.read() as session:
+            found = session.exec(timeless).all()
+        if not found:
+            return
+        with database.write() as session:
+            for domain in {domain for _, domain in found}:
+                until = keep_until(session, domain, now, None, bounds)
+                its_own = col(Review.id).in_([name for name, of in found if of == domain])
+                session.execute(update(Review).where(its_own).values(keep_until=until))
 
 
 def _counts(session: Session, which: ColumnElement[bool]) -> dict[str, int]:
