@@ -84,7 +84,7 @@ async def test_the_compiler_is_tried_with_the_bases_own_tokenizer(served: Served
 
 def test_a_grammar_that_is_long_compiled_holds_up_no_label(served: Served) -> None:
     """It is compiled for the admin, who may send what nobody can tell the time of: some seconds of a core."""
-    strings = {f"f{i}": {**STRING, "maxLength": 301 + i} for i in range(16)}
+    strings: dict[str, Any] = {f"f{i}": {**STRING, "maxLength": 301 + i} for i in range(16)}
     long = Output(json_schema={"type": "object", "properties": strings}).constraint()
     admin = (served.home / "admin.key").read_text().strip()
     with ThreadPoolExecutor() as aside:

@@ -13,6 +13,6 @@ SECONDS = 60
 
 
 async def test_one_tenant_and_one_publisher_harm_nobody(served: Served) -> None:
-    row = await hostile(served.url, (served.home / "admin.key").read_text().strip(), SECONDS, timed=False)
+    row = await hostile(served.url, (served.home / "admin.key").read_text().strip(), SECONDS, short=True)
     print(row.notes)
     assert row.good, row
