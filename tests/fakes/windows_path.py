@@ -84,7 +84,7 @@ class NoPluginHost:
         """Never asked."""
         raise AssertionError
 
-    async def in_thread(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    async def in_thread(self, domain: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Never asked."""
         raise AssertionError
 

@@ -29,7 +29,7 @@ class Elsewhere:
         """See ``Isolation``."""
         return ("checked", *arguments)
 
-    async def in_thread(self, function: Any, arguments: tuple[Any, ...]) -> Any:
+    async def in_thread(self, domain: str, function: Any, arguments: tuple[Any, ...]) -> Any:
         """See ``Isolation``."""
         return await asyncio.to_thread(function, *arguments)
 
