@@ -26,7 +26,6 @@ from postil.gateway.plugin_host.checks import CheckProcesses, Work
 from postil.gateway.plugin_host.domain_process import DomainProcess
 from postil.gateway.plugin_host.ports import DidNotRunError, UsesComponents
 from postil.gateway.plugin_host.protocol import ComponentSpec
-from postil.gateway.plugin_host.sandbox import sandbox_of
 from postil.gateway.plugin_host.spawn import spawn
 from postil.gateway.settings import Settings
 from postil.plugins import builtin
@@ -62,14 +61,14 @@ class ProcessBounds:
     sandbox: Sandbox | None = None
 
 
-def process_bounds(settings: Settings, shared_by: int = 1) -> ProcessBounds:
+def process_bounds(settings: Settings, sandbox: Sandbox | None, shared_by: int = 1) -> ProcessBounds:
     """The bounds that settings name; processes for checks are ``shared_by`` so many, who have two each at least."""
     return ProcessBounds(
         settings.plugin_memory_mib << 20,
         settings.check_processes if shared_by == 1 else max(2, settings.check_processes // shared_by),
         settings.check_memory_mib << 20,
         settings.check_seconds,
-        sandbox_of(settings),
+        sandbox,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from postil.gateway.engine.grammar_trial import GrammarTrial
 from postil.registry.errors import PolicyError
 
 TAG: dict[str, Any] = {"structural_tag": "{}"}
-needs_compiler = pytest.mark.skipif(find_spec("xgrammar") is None, reason="vLLM's compiler is not installed")
 
 
 @pytest.fixture
@@ -29,7 +27,6 @@ def trial(code: str, seconds: float = 60.0) -> GrammarTrial:
     return GrammarTrial([sys.executable, "-c", code], seconds)
 
 
-@needs_compiler
 @pytest.mark.parametrize(
     ("code", "says"),
     [
@@ -46,13 +43,11 @@ async def test_a_constraint_that_cannot_be_compiled_is_refused(base: Path, code:
         await trial(code).compile(TAG, base)
 
 
-@needs_compiler
 async def test_a_compiler_that_hangs_is_killed(base: Path) -> None:
     with pytest.raises(PolicyError, match="for too long"):
         await trial("import threading; threading.Event().wait()", seconds=0.5).compile(TAG, base)
 
 
-@needs_compiler
 async def test_what_could_not_be_tried_is_let_in(base: Path, caplog: pytest.LogCaptureFixture) -> None:
     await trial("import sys; print('ImportError'); sys.exit(4)").compile(TAG, base)
     assert "could not be tried: ImportError" in caplog.text
@@ -64,7 +59,6 @@ async def test_choices_free_answers_and_bases_without_a_tokenizer_start_no_proce
     await trial("raise SystemExit(3)").compile(TAG, base / "none")
 
 
-@needs_compiler
 async def test_a_tokenizer_that_the_real_compiler_does_not_know_lets_it_in(
     base: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -72,7 +66,6 @@ async def test_a_tokenizer_that_the_real_compiler_does_not_know_lets_it_in(
     assert "could not be tried" in caplog.text
 
 
-@needs_compiler
 async def test_constraints_of_one_domain_hold_up_no_other_domains(base: Path) -> None:
     hang = "import sys, threading; 'hang' in sys.stdin.read() and threading.Event().wait()"
     grammars = trial(hang)
@@ -86,6 +79,5 @@ async def test_constraints_of_one_domain_hold_up_no_other_domains(base: Path) ->
     await asyncio.gather(*holding, return_exceptions=True)
 
 
-@needs_compiler
 def test_it_runs_on_the_event_loop_of_a_gateway(base: Path) -> None:
     uvloop.run(trial("").compile(TAG, base))
