@@ -30,6 +30,7 @@ from postil.plugins.manager import PluginManager
 from postil.registry.fsutil import private_umask
 
 log = logging.getLogger(__name__)
+_HEALTH = "health port"
 
 
 def run(settings: Settings) -> int:
@@ -94,9 +95,9 @@ async def _health(runtime: Runtime) -> AsyncIterator[None]:
         yield
         return
     state = partial(readiness, runtime.engine, runtime.traffic, runtime.tasks)
-    task = asyncio.create_task(HealthPort(listen(settings.host, settings.health_port), state).run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
+    with listen(settings.host, settings.health_port) as listener:
+        runtime.tasks.start(_HEALTH, HealthPort(listener, state).run)
+        try:
+            yield
+        finally:
+            await runtime.tasks.stop(_HEALTH)

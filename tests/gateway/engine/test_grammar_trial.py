@@ -6,7 +6,6 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,6 @@ from postil.registry.errors import PolicyError
 from tests.gateway.conftest import until
 
 TAG: dict[str, Any] = {"structural_tag": "{}"}
-needs_compiler = pytest.mark.skipif(
-    find_spec("xgrammar") is None, reason="xgrammar, vLLM's compiler, is not installed; `make setup` installs it"
-)
 
 
 @pytest.fixture
@@ -120,7 +116,6 @@ async def test_choices_free_answers_and_bases_without_a_tokenizer_start_no_proce
     await trial("raise SystemExit(3)").compile(TAG, base / "none")
 
 
-@needs_compiler
 async def test_a_tokenizer_that_the_real_compiler_does_not_know_lets_it_in(
     base: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
