@@ -16,6 +16,7 @@ from typing import Any
 
 from litestar.types import ASGIApp
 
+from postil.gateway.control.inside_keys import InsideKeys
 from postil.gateway.control.workers import Workers, WorkerStartError
 from postil.gateway.inference.routing.catalog_holder import CatalogChange, CatalogHolder
 from postil.gateway.server.sockets import listen_inside
@@ -66,6 +67,7 @@ class WorkerPool(Workers):
         address: tuple[str, int],
         front: Path,
         plugins: Sequence[Found],
+        keys: InsideKeys,
     ) -> None:
         self._settings = settings
         self._parts = parts
@@ -74,6 +76,7 @@ class WorkerPool(Workers):
         self._address = address
         self._front = front
         self._plugins = plugins
+        self._keys = keys
         self._numbers = 0
         self._sessions: dict[WorkerSession, Process] = {}
         # The releases of each adapter that all workers know.
@@ -209,7 +212,7 @@ class WorkerPool(Workers):
         After that, check it at intervals.
         """
         settings = without_secrets(self._settings)
-        start = Start(settings, self._address, self._engine_address, str(self._front), self._plugins)
+        start = Start(settings, self._address, self._engine_address, str(self._front), self._keys, self._plugins)
         catalog = self._catalog.current
         entries = [snapshot(entry) for entry in catalog.entries.values()]
         # In this same loop turn it starts to get all updates, so that none is missed.
@@ -256,6 +259,6 @@ async def _started(channel: int) -> Process:
     )
 
 
-def behind_workers(pool: Workers, app: ASGIApp, run_folder: Path) -> tuple[ASGIApp, socket.socket]:
+def behind_workers(pool: Workers, app: ASGIApp, run_folder: Path, key: str) -> tuple[ASGIApp, socket.socket]:
     """Return the primary's application for its workers, and the socket where it is served."""
-    return believing(in_force(pool, app)), listen_inside(run_folder / FRONT)
+    return believing(in_force(pool, app), key), listen_inside(run_folder / FRONT)

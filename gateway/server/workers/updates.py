@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from postil.gateway.control.inside_keys import InsideKeys
 from postil.gateway.settings import Settings
 from postil.gateway.settings.read import FROM_FILES
 from postil.plugins.manager import Found
@@ -27,14 +28,15 @@ _OF_PLUGINS = "POSTIL_PLUGIN_"
 class Start(NamedTuple):
     """What a worker needs first.
 
-    ``address`` is where it listens, ``front`` the socket at which the primary answers forwarded requests, and
-    ``plugins`` the installed plugins that the primary found.
+    ``address`` is where it listens, ``front`` the socket at which the primary answers forwarded requests, ``keys``
+    what it shows there and at the engine, and ``plugins`` the installed plugins that the primary found.
     """
 
     settings: Settings
     address: tuple[str, int]
     engine: str
     front: str
+    keys: InsideKeys
     plugins: Sequence[Found] = ()
 
 
