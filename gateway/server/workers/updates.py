@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from postil.gateway.control.inside_keys import InsideKeys
 from postil.gateway.settings import Settings
 from postil.plugins.landlock import Sandbox
 from postil.plugins.manager import Found
@@ -27,15 +28,16 @@ _OF_PLUGINS = "POSTIL_PLUGIN_"
 class Start(NamedTuple):
     """What a worker needs first.
 
-    ``address`` is where it listens, ``front`` the socket at which the primary answers forwarded requests, ``sandbox``
-    that of its plugins, which names secrets' files that a worker knows nothing of, and ``plugins`` the installed
-    plugins that the primary found.
+    ``address`` is where it listens, ``front`` the socket at which the primary answers forwarded requests, ``keys``
+    what it shows there and at the engine, ``sandbox`` that of its plugins, which names secrets' files that a worker
+    knows nothing of, and ``plugins`` the installed plugins that the primary found.
     """
 
     settings: Settings
     address: tuple[str, int]
     engine: str
     front: str
+    keys: InsideKeys
     sandbox: Sandbox | None
     plugins: Sequence[Found] = ()
 
