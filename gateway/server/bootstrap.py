@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -140,7 +141,7 @@ def build(
         registry,
         sync,
         locks,
-        FreeSpace(settings.artifact_folder, settings.min_free_mib << 20),
+        FreeSpace(settings.artifact_folder, settings.min_free_mib << 20, Path(tempfile.gettempdir())),
         pools,
         limit=settings.upload_limit_mib << 20,
         hub_seconds=settings.hub_timeout_seconds,
