@@ -14,7 +14,7 @@ from postil.registry.policy.policy import Policy, ValidatorUse
 from tests.fakes.windows_path import NoPluginHost
 
 
-class Passing(Validator):
+class Admitting(Validator):
     """Lets all pass."""
 
     name = "passing"
@@ -29,7 +29,7 @@ def validators(seconds: float) -> WindowValidators:
     """A validator in force for one answer, by a clock in which each question takes so long."""
     ref = ReleaseRef("legal", "notes", 1)
     use = ValidatorUse(name="passing", on_fail="redact")
-    release = LoadedRelease(ref, "sha256:0", "postil-0", Policy(), (), [(use, Passing(None))], (), None, False)
+    release = LoadedRelease(ref, "sha256:0", "postil-0", Policy(), (), [(use, Admitting(None))], (), None, False)
     context, clock = RequestContext(ref, "firm", {}), itertools.count(0.0, seconds)
     return WindowValidators(NoPluginHost(), release, context, lambda: next(clock))
 
