@@ -1,7 +1,7 @@
 """What a client's request has vLLM compile: schemas of answers and tools, choices, grammars. Bounded before it is sent.
 
 vLLM compiles in few threads, without a limit, and nothing cancels it: one schema of 3 KB could hold everybody up for
-minutes. What is let in compiles within a second or two; how many different ones a tenant may have compiled is limited.
+minutes. What is let in compiles within a second or two; for how long a tenant may have grammars compiled is limited.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -20,12 +20,19 @@ from postil.gateway.tenancy.rate_limiter import RequestLimits
 from postil.registry.accounts.rights import Right
 from postil.registry.errors import GrammarError
 from postil.registry.policy.grammars.choices import check_choices
-from postil.registry.policy.grammars.schemas import Schema, check_time, checked_parts
+from postil.registry.policy.grammars.schemas import MOST_MILLISECONDS, Schema, check_time, checked_parts
 
 # In a language of their own, whose compile time nobody can tell beforehand.
 _BY_RIGHT = ("regex", "grammar", "structural_tag", "whitespace_pattern")
 _FIELDS = ("structured_outputs", "response_format", "tools")
 Body = Mapping[str, Any]
+
+
+class Compiled(NamedTuple):
+    """What a request has compiled: its digest, and how long that takes, as estimated."""
+
+    digest: str
+    milliseconds: float
 
 
 class GrammarGate:
@@ -41,12 +48,12 @@ class GrammarGate:
         """
         if ask.schema_bytes is None:
             return
-        if (digest := check_grammars(ask.body, caller, ask.schema_bytes)) is not None:
-            await self._limits.compile(caller.name, digest)
+        if (found := check_grammars(ask.body, caller, ask.schema_bytes)) is not None:
+            await self._limits.compile(caller.name, found.digest, found.milliseconds)
 
 
-def check_grammars(body: Body, caller: Caller, schema_bytes: int) -> str | None:
-    """Refuse what would take vLLM too long to compile; return the digest of what it has to compile, None for nothing.
+def check_grammars(body: Body, caller: Caller, schema_bytes: int) -> Compiled | None:
+    """Refuse what would take vLLM too long to compile; return what it has to compile, None for nothing.
 
     Raises BadRequestError, or ForbiddenError where the caller lacks the right to grammars of its own.
     """
@@ -60,19 +67,26 @@ def check_grammars(body: Body, caller: Caller, schema_bytes: int) -> str | None:
             f"schemas and tools have {len(whole)} bytes, and a request may have {schema_bytes}; send less",
             param=name,
         )
+    if not (constraints := list(_constraints(body))):
+        return None
     parts: list[Schema] = []
-    constraints = list(_constraints(body))
     for name, kind, value in constraints:
-        if kind in _BY_RIGHT and not caller.has(Right.GRAMMARS):
-            raise ForbiddenError(
-                f"this key may not send `{kind}`; send a JSON schema or choices, or ask for the right to grammars",
-                param=name,
-            )
+        _check_right(caller, name, kind)
         with _named(name):
             parts += _checked(kind, value)
-    with _named(constraints[-1][0] if constraints else None):
-        check_time(parts)  # Of all together: the tools of a request become one grammar.
-    return hashlib.sha256(whole).hexdigest() if constraints else None
+    with _named(constraints[-1][0]):
+        milliseconds = check_time(parts).compile  # Of all together: the tools of a request become one grammar.
+    # Nobody can tell the time of others: they count as the longest that is let in.
+    milliseconds += MOST_MILLISECONDS * sum(kind in _BY_RIGHT for _, kind, _ in constraints)
+    return Compiled(hashlib.sha256(whole).hexdigest(), milliseconds)
+
+
+def _check_right(caller: Caller, name: str, kind: str) -> None:
+    if kind in _BY_RIGHT and not caller.has(Right.GRAMMARS):
+        raise ForbiddenError(
+            f"this key may not send `{kind}`; send a JSON schema or choices, or ask for the right to grammars",
+            param=name,
+        )
 
 
 @contextmanager
@@ -89,6 +103,7 @@ def _checked(kind: str, value: Any) -> Sequence[Schema]:
         return checked_parts(_decoded(value))
     if kind == "choice":
         check_choices(value)
+        return ({"enum": value},)
     return ()
 
 
@@ -132,5 +147,7 @@ def _tools(body: Body) -> Iterator[tuple[str, str, Any]]:
         return
     for tool in tools:
         function = tool.get("function") if isinstance(tool, dict) else None
-        if isinstance(function, dict) and function.get("parameters") is not None:
-            yield "tools", "json", function["parameters"]
+        function = function if isinstance(function, dict) else {}
+        # Also one without parameters: its name is spelt out, and its arguments are an object.
+        yield "tools", "json", {"const": function.get("name")}
+        yield "tools", "json", {} if (parameters := function.get("parameters")) is None else parameters
