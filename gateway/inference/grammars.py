@@ -118,36 +118,31 @@ def _decoded(schema: Any) -> Any:
 
 
 def _constraints(body: Body) -> Iterator[tuple[str, str, Any]]:
-    """(field, kind, value) of everything that constrains an answer; a kind is one of vLLM's ``structured_outputs``."""
-    own = body.get("structured_outputs")
-    if own is not None and not isinstance(own, dict):
-        raise BadRequestError("structured_outputs has to be an object", param="structured_outputs")
+    """(field, kind, value) of everything that constrains an answer; a kind is one of vLLM's ``structured_outputs``.
+
+    The body's fields have their types (``fields.check``).
+    """
+    own = body.get("structured_outputs", {})
     for kind in ("json", "choice", *_BY_RIGHT):
-        if own is not None and own.get(kind) is not None:
+        if own.get(kind) is not None:
             yield "structured_outputs", kind, own[kind]
-    yield from _response_format(body.get("response_format"))
-    yield from _tools(body)
+    if (form := body.get("response_format")) is not None:
+        yield from _response_format(form)
+    # The schemas of tools constrain their calls, unless no tool may be called.
+    if body.get("tool_choice") != "none":
+        yield from _tools(body.get("tools", ()))
 
 
-def _response_format(form: Any) -> Iterator[tuple[str, str, Any]]:
-    if not isinstance(form, dict):
-        return
-    if form.get("type") == "json_schema":
-        inner = form.get("json_schema")
-        schema = inner.get("schema") if isinstance(inner, dict) else None
+def _response_format(form: Body) -> Iterator[tuple[str, str, Any]]:
+    if form["type"] == "json_schema":
+        schema = form.get("json_schema", {}).get("schema")
         yield "response_format", "json", {} if schema is None else schema
-    elif form.get("type") not in ("text", "json_object"):
+    elif form["type"] == "structural_tag":
         yield "response_format", "structural_tag", form
 
 
-def _tools(body: Body) -> Iterator[tuple[str, str, Any]]:
-    """The schemas of tools constrain their calls, unless no tool may be called."""
-    tools = body.get("tools")
-    if not isinstance(tools, list) or body.get("tool_choice") == "none":
-        return
-    for tool in tools:
-        function = tool.get("function") if isinstance(tool, dict) else None
-        function = function if isinstance(function, dict) else {}
+def _tools(tools: Sequence[Body]) -> Iterator[tuple[str, str, Any]]:
+    for function in (tool["function"] for tool in tools):
         # Also one without parameters: its name is spelt out, and its arguments are an object.
-        yield "tools", "json", {"const": function.get("name")}
-        yield "tools", "json", {} if (parameters := function.get("parameters")) is None else parameters
+        yield "tools", "json", {"const": function["name"]}
+        yield "tools", "json", function.get("parameters", {})
