@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from postil.gateway.settings import Settings
-from postil.gateway.settings.read import FROM_FILES
+from postil.gateway.settings.secret_names import SECRETS, file_variable
 from postil.plugins.landlock import Sandbox
 
 
@@ -14,7 +14,7 @@ def sandbox_of(settings: Settings) -> Sandbox | None:
     """The sandbox that settings ask for."""
     if not settings.plugin_sandbox:
         return None
-    secrets = [os.environ.get(f"POSTIL_{name.upper()}_FILE") for name in FROM_FILES]
+    secrets = [os.environ.get(file_variable(name)) for name in SECRETS]
     hub = Path(os.environ.get("HF_HOME") or os.path.expanduser("~/.cache/huggingface"))
     denied = [settings.home, settings.artifact_folder, Path("postil.toml"), hub / "token", hub / "stored_tokens"]
     return Sandbox(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from postil.gateway.errors import SettingsError
 from postil.gateway.settings import Settings
+from postil.gateway.settings.secret_names import SECRET_WORDS
 
 _SERVER = "vllm.entrypoints.openai.api_server"
 # What the engine may see of the gateway's environment; above all, none of its secrets.
@@ -17,7 +18,6 @@ _PASSED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_
 _PASSED_TO_PYTHON = ("PYTHONPATH",)
 _PASSED_OF_OURS = ("POSTIL_DISABLE_LORA_KERNELS",)
 _PASSED_PREFIXES = ("VLLM_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "KMP_", "TORCH", "TRITON_")
-_SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
 # Keeps out of the engine's socket whoever has not the key (what runs inside vLLM is named here and not imported).
 _GUARD = "postil.gateway.engine.vllm_plugin.only_the_gateway.OnlyTheGateway"
 _GUARDS_KEY = "VLLM_API_KEY"
@@ -76,7 +76,7 @@ def environment(given: Mapping[str, str], settings: Settings, *, cpu: bool) -> d
         name: value
         for name, value in given.items()
         if (name in _PASSED + _PASSED_TO_PYTHON + _PASSED_OF_OURS or name.startswith(_PASSED_PREFIXES))
-        and not any(word in name for word in _SECRETS)
+        and not any(word in name for word in SECRET_WORDS)
     }
     ours = {
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
