@@ -71,7 +71,7 @@ class ServerSettings(BaseSettings):
     stall_timeout_seconds: float = Field(
         default=30.0,
         gt=0,
-        description="How long a body may take for each 120 KiB or its end. A client that takes not one byte of an answer"
+        description="How long a body may take for each 120 KiB or its end. A client that takes nothing of an answer"
         " for so long, looked at as often, is cut; one that takes a little now and then is not.",
     )
 
