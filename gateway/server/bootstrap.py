@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -47,6 +48,7 @@ from postil.gateway.inference.routing.catalog_holder import CatalogChange, Catal
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
 from postil.gateway.plugin_host.host import PluginHost, process_bounds
+from postil.gateway.plugin_host.sandbox import sandbox_of
 from postil.gateway.server import demo
 from postil.gateway.server.data_dir import hold, run_folder
 from postil.gateway.server.file_modes import secure
@@ -100,7 +102,7 @@ def build(
         registry,
     )
     scheduler = scheduler or make_scheduler(settings)
-    plugin_host = PluginHost(plugins, settings.home / "logs", process_bounds(settings))
+    plugin_host = PluginHost(plugins, settings.home / "logs", process_bounds(settings, sandbox_of(settings)))
     extensions = Extensions.make(settings, plugins, plugin_host)
     callers = _callers(settings, registry)
     counts = WindowCounts()
@@ -139,7 +141,7 @@ def build(
         registry,
         sync,
         locks,
-        FreeSpace(settings.artifact_folder, settings.min_free_mib << 20),
+        FreeSpace(settings.artifact_folder, settings.min_free_mib << 20, Path(tempfile.gettempdir())),
         pools,
         limit=settings.upload_limit_mib << 20,
         hub_seconds=settings.hub_timeout_seconds,

@@ -133,7 +133,8 @@ def test_the_settings_as_text_hold_no_secret(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("POSTIL_ENGINE_ARGS", "--hf-token s3cret")
     settings = read_settings()
     assert settings.database == "postgresql+psycopg://postil:s3cret@db:5432/postil"
-    assert "s3cret" not in f"{settings!r} {settings} {Start(settings, ('', 1), '', '', InsideKeys.of(settings))}"
+    start = Start(settings, ("", 1), "", "", InsideKeys.of(settings), None)
+    assert "s3cret" not in f"{settings!r} {settings} {start}"
 
 
 @pytest.mark.parametrize(

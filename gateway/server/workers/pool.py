@@ -19,6 +19,7 @@ from litestar.types import ASGIApp
 from postil.gateway.control.inside_keys import InsideKeys
 from postil.gateway.control.workers import Workers, WorkerStartError
 from postil.gateway.inference.routing.catalog_holder import CatalogChange, CatalogHolder
+from postil.gateway.plugin_host.sandbox import sandbox_of
 from postil.gateway.server.sockets import listen_inside
 from postil.gateway.server.workers.messages import Update, packet
 from postil.gateway.server.workers.proxy import believing, in_force
@@ -212,7 +213,9 @@ class WorkerPool(Workers):
         After that, check it at intervals.
         """
         settings = without_secrets(self._settings)
-        start = Start(settings, self._address, self._engine_address, str(self._front), self._keys, self._plugins)
+        sandbox = sandbox_of(self._settings)
+        at = self._address, self._engine_address, str(self._front)
+        start = Start(settings, *at, self._keys, sandbox, self._plugins)
         catalog = self._catalog.current
         entries = [snapshot(entry) for entry in catalog.entries.values()]
         # In this same loop turn it starts to get all updates, so that none is missed.

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from postil.gateway.control.inside_keys import InsideKeys
 from postil.gateway.settings import Settings
-from postil.gateway.settings.secret_names import MAY_HOLD_SECRETS, PREFIX, SECRETS, file_variable
+from postil.gateway.settings.secret_names import MAY_HOLD_SECRETS, PREFIX, SECRETS
+from postil.plugins.landlock import Sandbox
 from postil.plugins.manager import Found
 
 START, SERVE, ADAPTERS, CALLERS, ENGINE, DRAINING, END, LOOK = (
@@ -29,7 +30,8 @@ class Start(NamedTuple):
     """What a worker needs first.
 
     ``address`` is where it listens, ``front`` the socket at which the primary answers forwarded requests, ``keys``
-    what it shows there and at the engine, and ``plugins`` the installed plugins that the primary found.
+    what it shows there and at the engine, ``sandbox`` that of its plugins, which names secrets' files that a worker
+    knows nothing of, and ``plugins`` the installed plugins that the primary found.
     """
 
     settings: Settings
@@ -37,6 +39,7 @@ class Start(NamedTuple):
     engine: str
     front: str
     keys: InsideKeys
+    sandbox: Sandbox | None
     plugins: Sequence[Found] = ()
 
 
@@ -47,13 +50,5 @@ def without_secrets(settings: Settings) -> Settings:
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for a worker: of postil's variables, only those for plugins.
-
-    And the names of files with secrets: no plugin may read those.
-    """
-    files = {file_variable(name) for name in SECRETS}
-    return {
-        name: text
-        for name, text in given.items()
-        if name.startswith(_OF_PLUGINS) or not name.startswith(PREFIX) or name in files
-    }
+    """Return the environment for a worker: of postil's variables, only those for plugins."""
+    return {name: text for name, text in given.items() if name.startswith(_OF_PLUGINS) or not name.startswith(PREFIX)}
