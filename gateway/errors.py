@@ -14,7 +14,7 @@ GatewayError
 ├── TooLargeError          413  the body is over the limit
 ├── RequestsLimitedError   429  the tenant has used up its requests, or has too many at a time
 ├── TokensLimitedError     429  the tenant has used up its tokens
-├── UploadsLimitedError    429  the publisher has as many uploads on their way as it may
+├── UploadsLimitedError    429  as many publishes of this actor are running as may
 ├── QueueFullError         429  as many requests wait for the engine as may
 ├── DeadlinePassedError    504  the request waited until its time was over, and was not sent to the engine
 ├── SourceUnavailableError 502  the hub that a release was to come from does not answer
