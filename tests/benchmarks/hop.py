@@ -84,13 +84,15 @@ async def gateway(
             for name, policy in POLICIES.items():
                 adapter = await asyncio.to_thread(write_adapter, folder / name)
                 await publish(url, key, f"bench/{name}", adapter, policy)
-                await _done(admin, f"/api/v1/adapters/bench/{name}/promote", {"release": 1})
-            tenant = await _done(admin, "/api/v1/tenants", {"name": "bench", "domains": ["bench"]})
+                await _done(admin, "POST", f"/api/v1/adapters/bench/{name}/promote", {"release": 1})
+            tenant = await _done(admin, "POST", "/api/v1/tenants", {"name": "bench", "domains": ["bench"]})
+            # A new tenant has four requests at a time; as many are refused by no limit here.
+            await _done(admin, "PUT", "/api/v1/tenants/bench/limits", {"concurrent": 4 * (CONNECTIONS + STREAMS)})
         yield url, tenant["key"], pid
 
 
-async def _done(admin: aiohttp.ClientSession, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    async with admin.post(path, json=body) as response:
+async def _done(admin: aiohttp.ClientSession, method: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    async with admin.request(method, path, json=body) as response:
         response.raise_for_status()
         made: dict[str, Any] = await response.json()
         return made

@@ -41,7 +41,8 @@ PHASES = (
     "connection",
 )
 DEMO = ROOT / "deploy" / "demo" / "healthcare" / "triage"
-FREE = f"system_prompt: Answer shortly.\ndefaults: {{temperature: 0}}\nsampling: {{max_tokens: {TOKENS}}}\n"
+SAMPLING = f"{{max_tokens: {TOKENS}, ignore_eos: true}}"
+FREE = f"system_prompt: Answer shortly.\ndefaults: {{temperature: 0}}\nsampling: {SAMPLING}\n"
 _SUMS = re.compile(r"^vllm:request_(queue|prefill|decode)_time_seconds_(sum|count)(?:\{[^}]*\})? (\S+)$", re.MULTILINE)
 _PATIENCE_SECONDS = 60.0
 Raw = dict[str, dict[str, list[float]]]
@@ -67,7 +68,7 @@ def label_answers(adapter: Path) -> Asked:
 def free_answers(adapter: Path) -> Asked:
     """Free text of a fixed length, streamed, that nobody judges."""
     texts = [f"Question {number}: what is a lattice?" for number in range(40)]
-    return Asked(adapter, FREE, texts, {"stream": True, "ignore_eos": True})
+    return Asked(adapter, FREE, texts, {"stream": True})
 
 
 class Watching:

@@ -50,10 +50,13 @@ async def nginx(engine: str, folder: Path) -> AsyncIterator[Target | None]:
         yield None
         return
     port = free_port()
-    config = folder / "nginx.conf"
-    config.write_text(_NGINX.format(folder=folder, engine=urlsplit(engine).netloc, port=port))
+    # Its own: as root it gives the folders of its temporary files to another user.
+    own = folder / "nginx"
+    own.mkdir()
+    config = own / "nginx.conf"
+    config.write_text(_NGINX.format(folder=own, engine=urlsplit(engine).netloc, port=port))
     url = f"http://127.0.0.1:{port}"
-    async with running(["taskset", "-c", GATEWAY_CORE, found, "-c", str(config), "-p", str(folder)], f"{url}/") as pid:
+    async with running(["taskset", "-c", GATEWAY_CORE, found, "-c", str(config), "-p", str(own)], f"{url}/") as pid:
         yield Target(url, "none", "base", pid)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import subprocess
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -28,19 +27,26 @@ def free_port() -> int:
 
 @asynccontextmanager
 async def running(command: list[str], url: str, within: float = 60, /, **environment: str) -> AsyncIterator[int]:
-    """A server as a process, answering at ``url`` with 200 ``within`` seconds; gives its process id."""
-    quiet = subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(
-        *command, env={**os.environ, "POSTIL_SHUTDOWN_DELAY_SECONDS": "0", **environment}, stdout=quiet, stderr=quiet
-    )
-    try:
-        async with asyncio.timeout(within), aiohttp.ClientSession() as session:
-            while not await _answers(session, url):  # noqa: ASYNC110 - nobody over there can set an event
-                await asyncio.sleep(0.1)
-        yield process.pid
-    finally:
-        process.terminate()
-        await process.wait()
+    """A server as a process, answering at ``url`` with 200 ``within`` seconds; gives its process id.
+
+    Raises RuntimeError: it ended before, with what it said.
+    """
+    with tempfile.TemporaryFile() as said:
+        process = await asyncio.create_subprocess_exec(
+            *command, env={**os.environ, "POSTIL_SHUTDOWN_DELAY_SECONDS": "0", **environment}, stdout=said, stderr=said
+        )
+        try:
+            async with asyncio.timeout(within), aiohttp.ClientSession() as session:
+                while not await _answers(session, url):
+                    if process.returncode is not None:
+                        said.seek(0)
+                        raise RuntimeError(f"{command} ended: {said.read().decode(errors='replace')[-2000:]}")
+                    await asyncio.sleep(0.1)
+            yield process.pid
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
 
 
 async def _answers(session: aiohttp.ClientSession, url: str) -> bool:

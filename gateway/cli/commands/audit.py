@@ -17,10 +17,13 @@ from postil.gateway.cli.output import (
     console,
     print_json,
     print_json_text,
-    print_list_as_json,
-    print_rest,
-    print_table,
     short_time,
+    show_list,
+)
+
+_COMPARED = (
+    "the releases, channels, pins, tenants, keys and webhooks, and the domains' defaults, freezes, sources, quotas and"
+    " signing keys"
 )
 
 
@@ -40,8 +43,9 @@ def verify(
     key: Annotated[Path | None, typer.Option(help="The public key (PEM) that the head must be signed with.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify the log: no event was edited, deleted or moved, and the registry holds what the events say.
+    """Verify the log: no event was edited, deleted or moved, and the releases, accounts and domains are as they say.
 
+    Of a webhook's URL the log has the host; reviews, usage and the limits and rights of tenants are not compared.
     Events that are missing at the end are noticed by `--head` alone. Exits with 1 if anything is wrong.
     """
     if key is not None and head is None:
@@ -55,8 +59,8 @@ def verify(
     if not as_json:
         kept = f"; event {params['sequence']} is the one that was kept" if params else ""
         console().print(
-            f"{report['events']} events, every one follows from the one before it, and the registry is as they"
-            f" say{kept}"
+            f"{report['events']} events, every one follows from the one before it, and they agree with"
+            f" {_COMPARED}{kept}"
         )
 
 
@@ -83,9 +87,6 @@ def denied(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJson = Fa
     """
     with connected() as client:
         found = call_list(client, "/api/v1/denied-attempts", {}, 0 if all_ else limit)
-    if as_json:
-        print_list_as_json(found)
-        return
     rows = [
         (
             short_time(row["first_at"]),
@@ -100,8 +101,7 @@ def denied(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJson = Fa
         for row in found.data
     ]
     columns = ["first (UTC)", "last (UTC)", "actor", "key", "address", "route", "status", "times"]
-    print_table(columns, rows, empty="no attempt was denied")
-    print_rest(found)
+    show_list(found, columns, rows, empty="no attempt was denied", as_json=as_json)
 
 
 def _complain(report: dict[str, Any], asked: dict[str, Any]) -> None:

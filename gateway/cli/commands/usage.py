@@ -13,11 +13,8 @@ from postil.gateway.cli.output import (
     All,
     AsJson,
     Limit,
-    console,
-    print_json,
-    print_list_as_json,
-    print_rest,
-    print_table,
+    say,
+    show_list,
 )
 
 _SHORT = {
@@ -25,7 +22,7 @@ _SHORT = {
     "tokens_per_minute": "tokens/min",
     "tokens_per_day": "tokens/day",
     "concurrent": "at a time",
-    "connections": "connections/key",
+    "connections": "connections",
     "sequences": "sequences/request",
     "output_tokens": "tokens/answer",
     "schema_kib": "KiB of schema",
@@ -60,15 +57,13 @@ def usage(
     with connected() as client:
         params = {name: value for name, value in asked.items() if value is not None}
         found = call_list(client, "/api/v1/usage", params, 0 if all_ else limit)
-    if as_json:
-        print_list_as_json(found)
-        return
-    print_table(
+    show_list(
+        found,
         [by.value, "requests", "uncounted", "prompt", "completion", "retry", "retry tokens", "shadow", "shadow tokens"],
         [_row(by.value, entry) for entry in found.data],
         empty="nothing was used in that time",
+        as_json=as_json,
     )
-    print_rest(found)
 
 
 def _row(by: str, entry: dict[str, Any]) -> list[object]:
@@ -89,7 +84,9 @@ def limit(
         int | None, typer.Option(help="Maximum tokens per day, prompts and answers together.")
     ] = None,
     concurrent: Annotated[int | None, typer.Option(help="Maximum concurrent requests on each gateway.")] = None,
-    connections: Annotated[int | None, typer.Option(help="Maximum running requests of one key, of any kind.")] = None,
+    connections: Annotated[
+        int | None, typer.Option(help="Maximum running requests of all its keys, per process.")
+    ] = None,
     sequences: Annotated[int | None, typer.Option(help="Maximum prompts times choices of one request.")] = None,
     output_tokens: Annotated[int | None, typer.Option(help="Maximum tokens of one answer.")] = None,
     schema_kib: Annotated[int | None, typer.Option(help="Maximum KiB of JSON schemas and tools in a request.")] = None,
@@ -112,10 +109,7 @@ def limit(
         limits = call(client, "GET", f"/api/v1/tenants/{name}/limits")
         if given or clear:
             limits = call(client, "PUT", f"/api/v1/tenants/{name}/limits", json={**({} if clear else limits), **given})
-    if as_json:
-        print_json(limits)
-    else:
-        console().print(f"{name}: {in_short(limits) or 'no limits'}")
+    say(limits, f"{name}: {in_short(limits) or 'no limits'}", as_json)
 
 
 def in_short(limits: dict[str, int | None]) -> str:

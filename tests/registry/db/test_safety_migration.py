@@ -141,16 +141,13 @@ def test_what_is_taken_back_is_not_served_again_by_a_step_down(
     database.migrate()
 
 
-def test_an_upgrade_deletes_no_old_review_and_keeps_them_as_long_as_new_ones(
-    old: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(retention, "_BATCH", 2)
+def test_an_upgrade_deletes_no_old_review_and_keeps_them_as_long_as_new_ones(old: Database) -> None:
     old.migrate()
     with old.write() as session:
         session.add(Domain(name="healthcare", default_adapter="triage", quotas={"review_days": 30}))
         session.get_one(Review, "of nobody").domain = "legal"
     upgraded = _ADDED + timedelta(days=1000)
-    assert retention.expire(old, upgraded, 90) == 0
+    assert retention.expire(old, upgraded, 90, batch=2) == 0
     assert retention.expire(old, upgraded + timedelta(days=30) - _INSTANT, 90) == 0
     assert retention.expire(old, upgraded + timedelta(days=30), 90) == 4
     assert retention.expire(old, upgraded + timedelta(days=90) - _INSTANT, 90) == 0
