@@ -18,11 +18,12 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
+from postil.registry.accounts.existing import existing_tenant
 from postil.registry.db import queries as store
 from postil.registry.db.audit_chain import details_of
 from postil.registry.db.database import Database
 from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
-from postil.registry.db.tables import Key, Tenant, utcnow
+from postil.registry.db.tables import Key, utcnow
 from postil.registry.errors import ConflictError, KeyRefusedError, NotFoundError
 from postil.registry.names import parse_domain
 from postil.registry.text import kept_lines
@@ -220,8 +221,7 @@ def _check(session: Session, wanted: KeyRequest) -> None:
     if wanted.role not in OF_DOMAINS and wanted.domains:
         raise KeyRefusedError(f"a key of the role {wanted.role} is not bound to domains; leave them out")
     if wanted.role is Role.TENANT:
-        if session.get(Tenant, wanted.owner) is None:
-            raise NotFoundError(f"there is no tenant {wanted.owner[:64]!r}; see `postil tenants list`")
+        existing_tenant(session, wanted.owner)
     elif not _OWNER.fullmatch(wanted.owner) or wanted.owner.lower() in TAKEN:
         raise KeyRefusedError(
             f"{wanted.owner[:64]!r} cannot own a key; name a person or a machine, in letters, digits and . _ @ + -,"

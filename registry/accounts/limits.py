@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from postil.registry.accounts.existing import existing_tenant
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Tenant
-from postil.registry.errors import LimitError, NotFoundError
+from postil.registry.errors import LimitError
 
 # The largest integer that every JSON parser reads exactly.
 _LARGEST = 2**53 - 1
@@ -50,23 +51,17 @@ def of_tenant(tenant: Tenant) -> TenantLimits:
 def limits_of(database: Database, name: str) -> TenantLimits:
     """Return a tenant's limits. Raises NotFoundError."""
     with database.read() as session:
-        return of_tenant(_found(session.get(Tenant, name), name))
+        return of_tenant(existing_tenant(session, name))
 
 
 def set_limits(database: Database, name: str, limits: TenantLimits, *, actor: str) -> Mapping[str, int]:
     """Replace a tenant's limits and return the new ones. Raises NotFoundError."""
     with database.write() as session:
         store.lock_for_writing(session)
-        tenant = _found(session.get(Tenant, name), name)
+        tenant = existing_tenant(session, name)
         before, tenant.limits = tenant.limits, limits.named()
         if before != tenant.limits:
             session.add(tenant)
             details = {"before": before, "after": tenant.limits}
             store.record(session, actor=actor, action="tenant-limits", subject=name, reason="", details=details)
     return limits.named()
-
-
-def _found(tenant: Tenant | None, name: str) -> Tenant:
-    if tenant is None:
-        raise NotFoundError(f"there is no tenant {name}; see `postil tenants list`")
-    return tenant

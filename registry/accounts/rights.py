@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from postil.registry.accounts.existing import existing_tenant
 from postil.registry.accounts.right import DEFAULT_RIGHTS, Right
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Tenant
-from postil.registry.errors import NotFoundError, RightError
+from postil.registry.errors import RightError
 
 __all__ = ["DEFAULT_RIGHTS", "Right", "change_rights", "parse_rights", "rights_named", "rights_of"]
 
@@ -29,7 +30,7 @@ def rights_of(tenant: Tenant) -> frozenset[Right]:
 def rights_named(database: Database, name: str) -> frozenset[Right]:
     """Return a tenant's rights. Raises NotFoundError."""
     with database.read() as session:
-        return rights_of(_found(session.get(Tenant, name), name))
+        return rights_of(existing_tenant(session, name))
 
 
 def change_rights(
@@ -41,7 +42,7 @@ def change_rights(
         raise RightError(f"{', '.join(sorted(given & taken))} cannot be both added and removed; choose one")
     with database.write() as session:
         store.lock_for_writing(session)
-        tenant = _found(session.get(Tenant, name), name)
+        tenant = existing_tenant(session, name)
         before = sorted(rights_of(tenant))
         after = sorted(rights_of(tenant) - taken | given)
         if after != before:
@@ -50,9 +51,3 @@ def change_rights(
             details = {"before": before, "after": after}
             store.record(session, actor=actor, action="tenant-rights", subject=name, reason="", details=details)
     return frozenset(after)
-
-
-def _found(tenant: Tenant | None, name: str) -> Tenant:
-    if tenant is None:
-        raise NotFoundError(f"there is no tenant {name}; see `postil tenants list`")
-    return tenant

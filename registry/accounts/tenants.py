@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from sqlmodel import Session, col, select
+from sqlmodel import col, select
 
+from postil.registry.accounts.existing import existing_tenant
 from postil.registry.accounts.keys import TAKEN, KeyRequest, Role, issue, revoke_all
 from postil.registry.accounts.limits import TenantLimits
 from postil.registry.accounts.rights import DEFAULT_RIGHTS, parse_rights
@@ -16,7 +17,7 @@ from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
 from postil.registry.db.tables import Key, Tenant, utcnow
-from postil.registry.errors import ConflictError, KeyRefusedError, NotFoundError
+from postil.registry.errors import ConflictError, KeyRefusedError
 from postil.registry.names import parse_domain
 from postil.registry.releases.channels import unpin_everywhere
 from postil.registry.releases.evidence import forget_tenant
@@ -67,11 +68,12 @@ def remove_tenant(database: Database, name: str, *, actor: str) -> None:
     """Remove a tenant; its keys are refused from the next request on. Raises NotFoundError."""
     with database.write() as session:
         store.lock_for_writing(session)
-        tenant = _existing(session, name)
+        tenant = existing_tenant(session, name)
         revoke_all(session, name, reason="the tenant was removed", actor=actor)
         unpin_everywhere(session, name, actor=actor)
-        forget_tenant(session, name)
         session.delete(tenant)
+        session.flush()  # From here on nothing more of it is stored (``queries.hold_tenants``).
+        forget_tenant(session, name)
         store.record(session, actor=actor, action="tenant-remove", subject=name, reason="")
 
 
@@ -80,7 +82,7 @@ def refuse_tenant(database: Database, name: str, *, reason: str, actor: str) -> 
     needed(reason, "reason")
     with database.write() as session:
         store.lock_for_writing(session)
-        tenant = _existing(session, name)
+        tenant = existing_tenant(session, name)
         if tenant.refused_at is not None:
             raise ConflictError(f"{name} is refused already; see `postil tenants list`")
         tenant.refused_at, tenant.refused_reason = utcnow(), reason
@@ -93,20 +95,13 @@ def admit_tenant(database: Database, name: str, *, reason: str, actor: str) -> T
     """Admit a refused tenant again. Raises NotFoundError, or ConflictError if it is not refused."""
     with database.write() as session:
         store.lock_for_writing(session)
-        tenant = _existing(session, name)
+        tenant = existing_tenant(session, name)
         if tenant.refused_at is None:
             raise ConflictError(f"{name} is not refused; see `postil tenants list`")
         tenant.refused_at, tenant.refused_reason = None, ""
         session.add(tenant)
         store.record(session, actor=actor, action=ADMIT, subject=name, reason=reason)
         return tenant
-
-
-def _existing(session: Session, name: str) -> Tenant:
-    tenant = session.get(Tenant, name)
-    if tenant is None:
-        raise NotFoundError(f"there is no tenant {name}; see `postil tenants list`")
-    return tenant
 
 
 class TenantKeys(NamedTuple):

@@ -8,20 +8,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from sqlmodel import Session, col, select
 
 from postil.registry.db import queries as store
 from postil.registry.db.audit_chain import GENESIS, Chain
 from postil.registry.db.database import Database
+from postil.registry.db.safety_tables import Webhook
 from postil.registry.db.tables import Channel, Key, Pin, Release, SigningKey
 from postil.registry.policy.digest import digest_of
 from postil.registry.releases.channels import STABLE
 from postil.registry.releases.published import PUBLISHED
 from postil.registry.releases.replay import Replay
 
-# So many events are in memory at a time.
-_CHUNK = 2000
+# So many events are in memory at a time, where nothing else is said.
+CHUNK = 2000
 # So many differences are named.
 _MOST = 1000
 _NOT_IN_THE_LOG = "and no event says so"
@@ -54,23 +56,23 @@ def head(database: Database) -> Head:
     return Head(*last) if last else Head(0, GENESIS)
 
 
-def verify(database: Database, kept: Head | None = None) -> Report:
+def verify(database: Database, kept: Head | None = None, *, chunk: int = CHUNK) -> Report:
     """Verify the log and the tables, and that the log has a head that was kept.
 
-    The log is read in chunks, each a transaction of its own: rows are never changed, so that they fit together. The
-    last one is read with the tables, so that a change meanwhile makes no difference.
+    The log is read in transactions of ``chunk`` events: rows are never changed, so that these fit together. The last
+    ones are read with the tables, so that a change meanwhile makes no difference.
     """
     chain, replay, read = Chain(), Replay(), None
     has_head = None if kept is None else kept == Head(0, GENESIS)
     while True:
         with database.read() as session:
-            chunk = store.event_rows(session, read, _CHUNK)
-            for event in chunk:
+            events = store.event_rows(session, read, chunk)
+            for event in events:
                 chain.follow(event)
                 replay.apply(event)
                 read = event.sequence
                 has_head = has_head or (None if kept is None else kept == Head(read, event.hash))
-            if len(chunk) < _CHUNK:
+            if len(events) < chunk:
                 differences = list(islice(_differences(session, replay), _MOST))
                 return Report(chain.events, chain.first_break, differences, has_head)
 
@@ -83,6 +85,7 @@ def _differences(session: Session, replay: Replay) -> Iterator[str]:
     yield from _of_tenants(session, replay)
     yield from _of_keys(session, replay)
     yield from _of_signing_keys(session, replay)
+    yield from _of_webhooks(session, replay)
 
 
 def _of_releases(session: Session, replay: Replay) -> Iterator[str]:
@@ -150,6 +153,10 @@ def _of_defaults(session: Session, replay: Replay) -> Iterator[str]:
     for row in store.domains(session):
         if (row.frozen_at is not None) != (row.name in replay.frozen):
             yield f"domain {row.name} is {_yes(row.frozen_at)}frozen, and the log says the opposite"
+        if row.sources != replay.sources.get(row.name, []):
+            yield f"the sources of {row.name} are not those that the log says"
+        if row.quotas != replay.quotas.get(row.name, {}):
+            yield f"the quotas of {row.name} are not those that the log says"
 
 
 def _of_tenants(session: Session, replay: Replay) -> Iterator[str]:
@@ -192,6 +199,22 @@ def _of_signing_keys(session: Session, replay: Replay) -> Iterator[str]:
     for domain in sorted(known.keys() | replay.signing_keys.keys()):
         if sorted(known[domain]) != replay.signing_keys.get(domain, []):
             yield f"the signing keys of {domain} are not those that the log says"
+
+
+def _of_webhooks(session: Session, replay: Replay) -> Iterator[str]:
+    """Of a webhook's URL the log has the host alone."""
+    missing = dict(replay.webhooks)
+    for row in session.exec(select(Webhook).order_by(col(Webhook.name))):
+        added = missing.pop(row.name, None)
+        if added is None:
+            yield f"webhook {row.name} exists, {_NOT_IN_THE_LOG}"
+            continue
+        here = {"host": urlsplit(row.url).hostname, "domains": row.domains, "allow_private": row.allow_private}
+        for what, value in here.items():
+            if added.get(what) != value:
+                yield f"the {what.replace('_', ' ')} of webhook {row.name} is not the one that it was added with"
+    for name in missing:
+        yield f"webhook {name} was added, and does not exist"
 
 
 def _yes(at: datetime | None) -> str:

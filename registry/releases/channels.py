@@ -151,10 +151,12 @@ def unpin(database: Database, tenant: str, name: AdapterName, *, reason: str, ac
         _unpin(session, found, reason=reason, actor=actor)
 
 
-def unpin_everywhere(session: Session, tenant: str, *, actor: str) -> None:
-    """Remove all pins of a tenant that is removed."""
-    for found in store.pins(session, tenant=tenant):
+def unpin_everywhere(session: Session, tenant: str, *, actor: str) -> int:
+    """Remove all pins of a tenant that is removed; returns how many there were."""
+    pins = store.pins(session, tenant=tenant)
+    for found in pins:
         _unpin(session, found, reason="the tenant was removed", actor=actor)
+    return len(pins)
 
 
 def channel(session: Session, name: AdapterName, which: str) -> Channel:

@@ -1,7 +1,8 @@
 """Garbage collection: deletes the files of releases that nobody can ask for, and files that no release names.
 
 A release is retained while a channel or a pin names it, if it was ever live, and while it is among the newest of its
-adapter. A retired release cannot be rolled back to, so that it was live once does not retain it.
+adapter. A retired release cannot be rolled back to, so that it was live once does not retain it. A yanked release keeps
+its files and its evidence for those who look into it, until it is unyanked.
 
 A publish adds its files before it names them, and several gateways may share a store: ``ArtifactStore.collecting``
 keeps the two apart.
@@ -78,7 +79,8 @@ def retained(rows: AdapterRows, keep: int) -> set[int]:
     moves = [move for move in rows.moves if move.action in MOVES]
     pointed = {channel.number for channel in rows.channels} | {pin.number for pin in rows.pins}
     lived = {number for move in moves for number in (move.before, move.after) if number is not None}
-    return {*newest, *pointed, *(lived - retired_by(rows.moves).releases)}
+    yanked = {release.number for release in rows.releases if release.yanked_at is not None}
+    return {*newest, *pointed, *yanked, *(lived - retired_by(rows.moves).releases)}
 
 
 def _garbage(session: Session, sizes: Mapping[str, int], keep: int) -> Iterator[Garbage]:

@@ -24,8 +24,9 @@ MOVES = ("promote", "rollback")
 COLLECT, RESTORE = "collect", "restore"
 # A release (with its number), or an adapter whole (without one), was taken out of service; it is in service again.
 RETIRE, UNRETIRE = "retire", "unretire"
+SET_QUOTAS = "domain-quotas"
 # Events whose subject is a domain.
-OF_DOMAINS = frozenset({REQUIRE, FREEZE, UNFREEZE, SOURCES})
+OF_DOMAINS = frozenset({REQUIRE, FREEZE, UNFREEZE, SOURCES, SET_QUOTAS})
 
 _EVENTS = [(col(Event.sequence), int)]
 _LIVE = Order("live", [(col(Event.subject), str)])

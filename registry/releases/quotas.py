@@ -11,11 +11,11 @@ from postil.registry.artifacts.store import ArtifactStore
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Domain, Release
-from postil.registry.errors import LimitError, NotFoundError, QuotaError
-from postil.registry.releases.history import collected_by
+from postil.registry.errors import LimitError, QuotaError
+from postil.registry.releases.freeze import existing_domain
+from postil.registry.releases.history import SET_QUOTAS, collected_by
 from postil.registry.releases.state import adapter_rows
 
-SET_QUOTAS = "domain-quotas"
 _LARGEST = 2**31 - 1
 
 
@@ -57,14 +57,14 @@ def of_domain(domain: Domain | None) -> DomainQuotas:
 def quotas_of(database: Database, name: str) -> DomainQuotas:
     """Return a domain's own figures. Raises NotFoundError."""
     with database.read() as session:
-        return of_domain(_found(session, name))
+        return of_domain(existing_domain(session, name))
 
 
 def set_quotas(database: Database, name: str, quotas: DomainQuotas, *, reason: str, actor: str) -> None:
     """Replace a domain's figures. Raises NotFoundError."""
     with database.write() as session:
         store.lock_for_writing(session)
-        domain = _found(session, name)
+        domain = existing_domain(session, name)
         before, domain.quotas = domain.quotas, quotas.named()
         if before != domain.quotas:
             session.add(domain)
@@ -98,13 +98,6 @@ def check_room(
                 f" {quotas.artifact_mib}; delete what nobody uses with `postil gc`, or have an admin raise that with"
                 f" `postil domains quota {domain} --artifact-mib {2 * quotas.artifact_mib}`"
             )
-
-
-def _found(session: Session, name: str) -> Domain:
-    domain = session.get(Domain, name)
-    if domain is None:
-        raise NotFoundError(f"there is no domain {name}; see `postil domains list`")
-    return domain
 
 
 def _kept(session: Session, domain: str) -> tuple[int, set[str]]:

@@ -10,8 +10,13 @@ from postil.registry.db.tables import Event
 from postil.registry.releases.channels import CANARY, SHADOW, STABLE
 from postil.registry.releases.domains import SET_DEFAULT
 from postil.registry.releases.freeze import FREEZE, UNFREEZE
+from postil.registry.releases.history import SET_QUOTAS
+from postil.registry.releases.sources import SOURCES
 from postil.registry.releases.yank import UNYANK, YANK
 from postil.registry.signing.requirements import REQUIRE
+
+# The role of the keys that belong to a tenant.
+_TENANT = "tenant"
 
 
 class Replay:
@@ -35,7 +40,11 @@ class Replay:
         self.frozen: set[str] = set()
         self.refused: set[str] = set()
         self.signing_keys: dict[str, list[str]] = {}
-        self._acts: Mapping[str, Callable[[Event], None]] = {
+        # The details of each webhook by its name, and the sources and quotas of each domain.
+        self.webhooks: dict[str, Mapping[str, Any]] = {}
+        self.sources: dict[str, object] = {}
+        self.quotas: dict[str, object] = {}
+        self._acts: Mapping[str, Callable[[Event], object]] = {
             "publish": self._published,
             "promote": self._pointed,
             "rollback": self._pointed,
@@ -48,6 +57,7 @@ class Replay:
             SET_DEFAULT: self._defaulted,
             "tenant-add": lambda event: self.tenants.add(event.subject),
             "tenant-remove": self._removed,
+            "tenant-forget": self._forgotten,
             "tenant-refuse": lambda event: self.refused.add(event.subject),
             "tenant-admit": lambda event: self.refused.discard(event.subject),
             YANK: lambda event: self.yanked.add((event.subject, event.before or 0)),
@@ -58,6 +68,10 @@ class Replay:
             "key-rotate": self._keyed,
             "key-revoke": self._revoked,
             REQUIRE: self._required,
+            "webhook-add": self._webhook_added,
+            "webhook-remove": lambda event: self.webhooks.pop(event.subject, None),
+            SOURCES: lambda event: self.sources.update({event.subject: details_of(event).get("sources")}),
+            SET_QUOTAS: lambda event: self.quotas.update({event.subject: details_of(event).get("after")}),
         }
 
     def apply(self, event: Event) -> None:
@@ -93,6 +107,15 @@ class Replay:
     def _removed(self, event: Event) -> None:
         self.tenants.discard(event.subject)
         self.refused.discard(event.subject)
+
+    def _forgotten(self, event: Event) -> None:
+        """The keys of a tenant were deleted; those of people with its name stay."""
+        for key, added in list(self.keys.items()):
+            if added["owner"] == event.subject and added.get("role") == _TENANT:
+                del self.keys[key]
+
+    def _webhook_added(self, event: Event) -> None:
+        self.webhooks[event.subject] = details_of(event)
 
     def _keyed(self, event: Event) -> None:
         key = _text(event, "key")

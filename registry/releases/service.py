@@ -207,13 +207,19 @@ class Registry:
             return store.newest(session)
 
     def _policy_in_force(self, name: AdapterName) -> Policy:
-        """The policy of the live release, else of the newest, else an empty one."""
+        """The policy of the live release, else of the newest that is not yanked, else, of a new adapter, an empty one.
+
+        Raises ConflictError if all are yanked.
+        """
         with self.database.read() as session:
             known, stable = store.releases(session, name), store.channel(session, name)
-        live = [release for release in known if stable and release.number == stable.number]
         if not known:
             return Policy()
-        source = (live or known)[-1]
+        good = [release for release in known if release.yanked_at is None]
+        if not good:
+            raise ConflictError(f"all releases of {name} were yanked, and their policies with them; name a policy")
+        live = [release for release in good if stable and release.number == stable.number]
+        source = (live or good)[-1]
         return stored_policy(source.policy, source.policy_digest)
 
     def _move(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
-from postil.registry.reviews.retention import REVIEWS
+from postil.registry.db.review_deletion import REVIEWS
 
 READ, EXPORT = "review-read", "review-export"
 

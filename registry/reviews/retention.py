@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, func, true
-from sqlmodel import Session, col, select
+from sqlalchemy import ColumnElement, true, update
+from sqlmodel import col, select
 
-from postil.registry.db import queries as store
 from postil.registry.db.database import Database
+from postil.registry.db.review_deletion import BATCH, EXPIRE, PURGE, count_reviews, delete_reviews
 from postil.registry.db.tables import Review
 from postil.registry.errors import TextError
-from postil.registry.reviews.bounds import OPEN
-
-PURGE, EXPIRE = "review-purge", "review-expire"
-# The subject of events about reviews that are of no one adapter.
-REVIEWS = "reviews"
-# Rows of one transaction, so that the deletion of many does not hold up other writers for long.
-_BATCH = 500
+from postil.registry.reviews.bounds import ReviewBounds, keep_until
 
 
 def purge(
@@ -30,6 +22,7 @@ def purge(
     before: datetime | None = None,
     actor: str,
     dry_run: bool = False,
+    batch: int = BATCH,
 ) -> dict[str, int]:
     """Delete the reviews of a tenant, of a domain, or opened before a time; returns how many were open and decided.
 
@@ -46,50 +39,35 @@ def purge(
         which &= col(Review.created_at) < before
     if dry_run:
         with database.read() as session:
-            return _counts(session, which)
+            return count_reviews(session, which)
     named = {"tenant": tenant, "domain": domain, "before": before.isoformat() if before else None}
     details = {name: value for name, value in named.items() if value is not None}
-    with database.write() as session:
-        store.lock_for_writing(session)
-        counts = _counts(session, which)
-        session.execute(delete(Review).where(which))
-        _record(session, PURGE, actor, {**details, **counts})
-    database.scrub()
-    return counts
+    return delete_reviews(database, which, action=PURGE, actor=actor, details=details, batch=batch)
 
 
-def expire(database: Database, now: datetime, keep_days: int) -> int:
+def expire(database: Database, now: datetime, keep_days: int, *, batch: int = BATCH) -> int:
     """Delete the reviews whose time is over, decided or not; returns how many.
 
-    Those from before there was such a time are kept ``keep_days``.
+    Those from before there was such a time are kept ``keep_days`` from now: an upgrade alone deletes nothing. What
+    was deleted before, while somebody read the database, leaves its files now.
     """
-    until, created = col(Review.keep_until), col(Review.created_at)
-    over = (until <= now) | (until.is_(None) & (created <= now - timedelta(days=keep_days)))
-    total = {"open": 0, "decided": 0}
+    _give_times(database, now, ReviewBounds(keep_days=keep_days), batch)
+    over = col(Review.keep_until) <= now
+    deleted = sum(delete_reviews(database, over, action=EXPIRE, actor="postil", batch=batch).values())
+    if not deleted:
+        database.scrub()
+    return deleted
+
+
+def _give_times(database: Database, now: datetime, bounds: ReviewBounds, batch: int) -> None:
+    timeless = select(Review.id, Review.domain).where(col(Review.keep_until).is_(None)).limit(batch)
     while True:
         with database.read() as session:
-            found = session.exec(select(Review.id).where(over).order_by(col(Review.id)).limit(_BATCH)).all()
+            found = session.exec(timeless).all()
         if not found:
-            break
+            return
         with database.write() as session:
-            which = col(Review.id).in_(found)
-            counts = _counts(session, which)
-            session.execute(delete(Review).where(which))
-        total = {name: total[name] + counts[name] for name in total}
-    if any(total.values()):
-        with database.write() as session:
-            store.lock_for_writing(session)
-            _record(session, EXPIRE, "postil", total)
-        database.scrub()
-    return sum(total.values())
-
-
-def _counts(session: Session, which: ColumnElement[bool]) -> dict[str, int]:
-    query = select(Review.status, func.count()).where(which).group_by(col(Review.status))
-    counts = dict(session.exec(query).all())
-    waiting = counts.pop(OPEN, 0)
-    return {"open": waiting, "decided": sum(counts.values())}
-
-
-def _record(session: Session, action: str, actor: str, details: Mapping[str, Any]) -> None:
-    store.record(session, actor=actor, action=action, subject=REVIEWS, reason="", details=details)
+            for domain in {domain for _, domain in found}:
+                until = keep_until(session, domain, now, None, bounds)
+                its_own = col(Review.id).in_([name for name, of in found if of == domain])
+                session.execute(update(Review).where(its_own).values(keep_until=until))

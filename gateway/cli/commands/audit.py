@@ -23,6 +23,11 @@ from postil.gateway.cli.output import (
     short_time,
 )
 
+_COMPARED = (
+    "the releases, channels, pins, tenants, keys and webhooks, and the domains' defaults, freezes, sources, quotas and"
+    " signing keys"
+)
+
 
 def make_cli() -> typer.Typer:
     """Return the `audit` command group."""
@@ -40,8 +45,9 @@ def verify(
     key: Annotated[Path | None, typer.Option(help="The public key (PEM) that the head must be signed with.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Verify the log: no event was edited, deleted or moved, and the registry holds what the events say.
+    """Verify the log: no event was edited, deleted or moved, and the releases, accounts and domains are as they say.
 
+    Of a webhook's URL the log has the host; reviews, usage and the limits and rights of tenants are not compared.
     Events that are missing at the end are noticed by `--head` alone. Exits with 1 if anything is wrong.
     """
     if key is not None and head is None:
@@ -55,8 +61,8 @@ def verify(
     if not as_json:
         kept = f"; event {params['sequence']} is the one that was kept" if params else ""
         console().print(
-            f"{report['events']} events, every one follows from the one before it, and the registry is as they"
-            f" say{kept}"
+            f"{report['events']} events, every one follows from the one before it, and they agree with"
+            f" {_COMPARED}{kept}"
         )
 
 

@@ -65,9 +65,9 @@ async def gateways(database: Database) -> AsyncIterator[tuple[Reviews, Reviews]]
         await two.stop()
 
 
-def decided(database: Database, webhook: str) -> str:
+def decided(database: Database, webhook: str, domain: str = "healthcare") -> str:
     """The id of a review that somebody has decided."""
-    opening = ReviewRequest(ReleaseRef("healthcare", "triage", 1), "clinic", {}, "x", "why", [], None, webhook=webhook)
+    opening = ReviewRequest(ReleaseRef(domain, "triage", 1), "clinic", {}, "x", "why", [], None, webhook=webhook)
     return kept.reject(database, kept.open_review(database, opening).id, actor="ann").id
 
 
@@ -196,6 +196,40 @@ async def test_a_webhook_of_another_domain_is_told_nothing(
         with outbox(one):
             await until(lambda: "is not delivered: healthcare has no webhook legal-only" in caplog.text)
         assert receiver.posted == []
+
+
+async def test_a_domain_without_a_webhook_holds_up_no_decision_of_the_domain_that_has_it(database: Database) -> None:
+    receiver = Receiver()
+    async with serving(receiver) as url, gateways(database) as (one, _):
+        name = webhook(database, "decisions", url)
+        for _ in range(10):
+            decided(database, name, "legal")
+        wanted = {decided(database, name) for _ in range(3)}
+        with outbox(one):
+            # Where nothing is posted there is nothing to leave alone: the rest of them are looked at right away too.
+            await until(lambda: noted_tries(database) == 13)
+        assert (set(receiver.posted), told(database)) == (wanted, wanted)
+
+
+async def test_an_endpoint_that_accepts_is_not_left_alone_because_that_could_not_be_noted(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver = Receiver()
+
+    def found() -> Database:
+        # The database goes while a post is under way, each time.
+        if len(receiver.posted) > len(caplog.messages):
+            raise EngineUnavailableError("the gateway is still starting")
+        return database
+
+    gateway = Reviews(found, Webhooks())
+    async with serving(receiver) as url:
+        name = webhook(database, "decisions", url)
+        for _ in range(8):
+            decided(database, name)
+        with outbox(gateway):
+            await until(lambda: caplog.text.count("could not be noted") == 8)
+        await gateway.stop()
 
 
 async def test_a_database_that_goes_between_a_post_and_its_note_ends_no_delivery(

@@ -39,9 +39,9 @@ def test_what_cannot_be_a_limit_is_refused(value: int) -> None:
 
 
 def test_a_tenant_that_is_not_there_has_none(database: Database) -> None:
-    with pytest.raises(NotFoundError, match="no tenant nobody"):
+    with pytest.raises(NotFoundError, match="no tenant 'nobody'"):
         limits_of(database, "nobody")
-    with pytest.raises(NotFoundError, match="no tenant nobody"):
+    with pytest.raises(NotFoundError, match="no tenant 'nobody'"):
         set_limits(database, "nobody", TenantLimits(), actor="ann")
 
 

@@ -46,9 +46,9 @@ def test_a_right_that_there_is_not_or_that_is_both_given_and_taken_is_refused(da
 
 
 def test_a_tenant_that_is_not_there_has_no_rights(database: Database) -> None:
-    with pytest.raises(NotFoundError, match="no tenant nobody"):
+    with pytest.raises(NotFoundError, match="no tenant 'nobody'"):
         rights_named(database, "nobody")
-    with pytest.raises(NotFoundError, match="no tenant nobody"):
+    with pytest.raises(NotFoundError, match="no tenant 'nobody'"):
         change_rights(database, "nobody", actor="ann")
 
 

@@ -115,7 +115,7 @@ def test_a_tenant_that_is_not_there_cannot_be_removed(database: Database) -> Non
     add_tenant(database, "clinic", ["healthcare"], actor="ann")
     with pytest.raises(NotFoundError) as caught:
         remove_tenant(database, "bank", actor="ann")
-    assert str(caught.value) == "there is no tenant bank; see `postil tenants list`"
+    assert str(caught.value) == "there is no tenant 'bank'; see `postil tenants list`"
     assert [event.action for event in events(database)] == ["tenant-add", "key-add"]
 
 
@@ -136,7 +136,7 @@ def test_a_tenant_that_is_refused_keeps_its_keys_and_is_admitted_again(database:
 
 
 def test_refusing_needs_a_tenant_and_a_reason(database: Database) -> None:
-    with pytest.raises(NotFoundError, match="no tenant nobody"):
+    with pytest.raises(NotFoundError, match="no tenant 'nobody'"):
         refuse_tenant(database, "nobody", reason="x", actor="ann")
     with pytest.raises(TextError, match="the reason is missing"):
         refuse_tenant(database, "nobody", reason="", actor="ann")

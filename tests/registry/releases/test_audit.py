@@ -11,7 +11,9 @@ import pytest
 from sqlalchemy import JSON, bindparam, text
 
 from postil.registry.accounts import keys, tenants
+from postil.registry.accounts.forget import forget_tenant
 from postil.registry.accounts.keys import KeyRequest, Role
+from postil.registry.accounts.webhooks import add_webhook, remove_webhook, rotate_secret
 from postil.registry.db.audit_chain import GENESIS
 from postil.registry.db.database import Database
 from postil.registry.errors import PolicyError
@@ -21,8 +23,10 @@ from postil.registry.releases import audit, channels
 from postil.registry.releases.audit import Head
 from postil.registry.releases.domains import set_default
 from postil.registry.releases.freeze import freeze, unfreeze
+from postil.registry.releases.quotas import DomainQuotas, set_quotas
 from postil.registry.releases.retire import retire_adapter
 from postil.registry.releases.service import Registry
+from postil.registry.releases.sources import set_sources
 from postil.registry.releases.yank import unyank, yank
 from postil.registry.signing.requirements import require
 from tests.fakes.signing import key_pair
@@ -45,11 +49,14 @@ def used(registry: Registry, publish: Publish, tmp_path: Path) -> Database:
     channels.point(database, TRIAGE.release(3), "canary", 5, reason="", actor="ann")
     channels.point(database, TRIAGE.release(2), "shadow", 50, reason="", actor="ann")
     channels.clear(database, TRIAGE, "shadow", reason="", actor="ann")
-    for name in ("clinic", "firm", "gone"):
+    for name in ("clinic", "firm", "gone", "forgotten"):
         tenants.add_tenant(database, name, ["healthcare"], actor="ann")
         channels.pin(database, name, TRIAGE.release(2), reason="", actor="ann")
     channels.unpin(database, "firm", TRIAGE, reason="", actor="ann")
     tenants.remove_tenant(database, "gone", actor="ann")
+    keys.add_key(database, KeyRequest("forgotten", Role.VIEWER), actor="ann")
+    tenants.remove_tenant(database, "forgotten", actor="ann")
+    forget_tenant(database, "forgotten", actor="ann")
     key, _ = keys.add_key(database, KeyRequest("bob", Role.VIEWER), actor="ann")
     _, new, _ = keys.rotate_key(database, key.id, timedelta(hours=1), actor="ann")
     keys.revoke_key(database, new.id, actor="ann")
@@ -65,6 +72,12 @@ def used(registry: Registry, publish: Publish, tmp_path: Path) -> Database:
     unfreeze(database, "healthcare", reason="", actor="ann")
     freeze(database, "healthcare", reason="an incident", actor="ann")
     retire_adapter(database, NOTES, reason="", actor="ann")
+    for name in ("told", "removed"):
+        add_webhook(database, name, "https://example.com/path", ["healthcare"], actor="ann")
+    rotate_secret(database, "told", timedelta(hours=1), actor="ann")
+    remove_webhook(database, "removed", actor="ann")
+    set_sources(database, "healthcare", ["hf://org/name"], reason="", actor="ann")
+    set_quotas(database, "healthcare", DomainQuotas(releases=9), reason="", actor="ann")
     return database
 
 
@@ -85,6 +98,15 @@ CHANGED = {
     "UPDATE domain SET frozen_at = NULL": ["domain healthcare is not frozen, and the log says the opposite"],
     "UPDATE tenant SET refused_at = created_at WHERE name = 'clinic'": [
         "tenant clinic is refused, and the log says the opposite"
+    ],
+    "UPDATE domain SET sources = '[\"hf://evil/*\"]'": ["the sources of healthcare are not those that the log says"],
+    "UPDATE domain SET quotas = '{}'": ["the quotas of healthcare are not those that the log says"],
+    "UPDATE webhook SET url = 'https://evil.example/path'": [
+        "the host of webhook told is not the one that it was added with"
+    ],
+    "UPDATE webhook SET allow_private = true, domains = '[\"legal\"]'": [
+        "the domains of webhook told is not the one that it was added with",
+        "the allow private of webhook told is not the one that it was added with",
     ],
     "UPDATE channel SET number = 2 WHERE name = 'stable'": [
         "stable of healthcare/triage points to release 2, and the log says release 1"
@@ -123,6 +145,10 @@ CHANGED = {
     ],
 }
 GONE = {
+    "UPDATE webhook SET name = 'evil'": [
+        "webhook evil exists, and no event says so",
+        "webhook told was added, and does not exist",
+    ],
     "DELETE FROM channel WHERE name = 'stable'": [
         "stable of healthcare/triage points to no release, and the log says release 1"
     ],
@@ -227,11 +253,10 @@ def test_an_empty_log_has_a_head_too(database: Database) -> None:
     assert audit.verify(database, Head(1, GENESIS)).has_head is False
 
 
-def test_a_long_log_is_read_in_chunks(used: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_log_is_read_in_chunks(used: Database) -> None:
     whole = audit.verify(used, audit.head(used))
     for chunk in (1, 2, 7):
-        monkeypatch.setattr(audit, "_CHUNK", chunk)
-        assert audit.verify(used, audit.head(used)) == whole
+        assert audit.verify(used, audit.head(used), chunk=chunk) == whole
 
 
 def test_a_policy_that_was_written_over_is_not_published_again(registry: Registry, publish: Publish) -> None:

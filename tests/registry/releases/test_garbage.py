@@ -27,7 +27,9 @@ from postil.registry.releases import channels
 from postil.registry.releases import garbage as collect
 from postil.registry.releases.channels import CANARY, SHADOW
 from postil.registry.releases.garbage import Garbage
+from postil.registry.releases.retire import retire_release
 from postil.registry.releases.service import Registry
+from postil.registry.releases.yank import unyank, yank
 from tests.fakes.adapters import write_adapter
 from tests.registry.conftest import Publish
 from tests.registry.releases.test_service import files, rows
@@ -117,10 +119,27 @@ def _pointed(which: str) -> Callable[[Registry], None]:
     return act
 
 
+def _yanked(registry: Registry) -> None:
+    yank(registry.database, TRIAGE.release(1), reason="harmful", actor="ann")
+
+
+def _yanked_and_retired(registry: Registry) -> None:
+    _yanked(registry)
+    retire_release(registry.database, TRIAGE.release(1), reason="", actor="ann")
+
+
+@pytest.mark.usefixtures("three")
+def test_a_yank_that_was_taken_back_keeps_nothing(registry: Registry) -> None:
+    _yanked(registry)
+    unyank(registry.database, TRIAGE.release(1), reason="", actor="ann")
+    assert [garbage.releases for garbage in gc(registry)] == [(TRIAGE.release(1),), (TRIAGE.release(2),)]
+
+
 @pytest.mark.usefixtures("three")
 @pytest.mark.parametrize(
-    "act", [_live, _was_live, _rolled_back_from, _pinned, _pointed(CANARY), _pointed(SHADOW)],
-    ids=["live", "was live", "rolled back from", "pinned", "canary", "shadow"],
+    "act",
+    [_live, _was_live, _rolled_back_from, _yanked, _yanked_and_retired, _pinned, _pointed(CANARY), _pointed(SHADOW)],
+    ids=["live", "was live", "rolled back from", "yanked", "yanked and retired", "pinned", "canary", "shadow"],
 )  # fmt: skip
 def test_what_somebody_may_still_ask_for_stays(registry: Registry, act: Callable[[Registry], None]) -> None:
     act(registry)

@@ -88,3 +88,11 @@ def test_figures_of_a_later_version_are_ignored() -> None:
     domain = Domain(name="x", default_adapter="y", quotas={"releases": 3, "pages": 7})
     assert of_domain(domain) == DomainQuotas(releases=3)
     assert of_domain(None) == NO_QUOTAS
+
+
+def test_who_works_on_the_domain_sees_in_the_log_that_its_quotas_changed(registry: Registry) -> None:
+    published(registry)
+    set_quotas(registry.database, "healthcare", DomainQuotas(releases=3), reason="grown", actor="ann")
+    found = history.events(registry.database, domains=["healthcare"], newest_first=True).items
+    assert (found[0].action, found[0].subject) == ("domain-quotas", "healthcare")
+    assert "domain-quotas" not in {event.action for event in history.events(registry.database, domains=["legal"]).items}

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from postil.registry.db.audit_chain import first_break
-from postil.registry.db.tables import utcnow
+from postil.registry.db.tables import Release, utcnow
 from postil.registry.errors import ConflictError, NotFoundError, TextError
 from postil.registry.names import AdapterName
+from postil.registry.policy.policy import Policy, policy_from
 from postil.registry.releases import channels, history
 from postil.registry.releases.channels import CANARY, SHADOW, Precondition
 from postil.registry.releases.retire import retire_release
 from postil.registry.releases.service import Registry
 from postil.registry.releases.state import AdapterState
 from postil.registry.releases.yank import unyank, yank
+from tests.fakes.adapters import write_adapter
 from tests.registry.conftest import Publish
 
 TRIAGE = AdapterName("healthcare", "triage")
@@ -97,7 +100,7 @@ def test_yanking_the_only_live_release_leaves_none_and_the_past_is_told_right(
     assert (state.live, state.previous) == (None, None)
     assert [one.number for one in history.live_at(registry.database, lived).items] == [1]
     assert history.live_at(registry.database, utcnow()).items == []
-    number = publish(seed=3)
+    number = publish(seed=3, policy=Policy())
     registry.promote(TRIAGE.release(number), reason="", actor="ann")
     assert registry.state(TRIAGE).live == number
 
@@ -143,3 +146,21 @@ def test_a_yank_that_is_taken_back_leaves_the_live_release_alone(three: Registry
     three.promote(TRIAGE.release(3), reason="", actor="bob")
     with pytest.raises(ConflictError, match="is not yanked"):
         unyank(three.database, TRIAGE.release(3), reason="", actor="bob")
+
+
+def publish_with(registry: Registry, folder: Path, policy: Policy | None, *, seed: int) -> Release:
+    """Publish other weights for each seed."""
+    return registry.publish(write_adapter(folder, seed=seed), TRIAGE, policy, note="", actor="ann")[0]
+
+
+def test_a_publish_without_a_policy_takes_none_of_a_yanked_release(registry: Registry, tmp_path: Path) -> None:
+    good, harmful = policy_from({"system_prompt": "Sort."}), policy_from({"system_prompt": "Lie."})
+    publish_with(registry, tmp_path / "1", good, seed=1)
+    publish_with(registry, tmp_path / "2", harmful, seed=2)
+    yank(registry.database, TRIAGE.release(2), reason="harmful", actor="ann")
+    assert policy_from(publish_with(registry, tmp_path / "3", None, seed=3).policy) == good
+    for number in (1, 3):
+        yank(registry.database, TRIAGE.release(number), reason="harmful", actor="ann")
+    with pytest.raises(ConflictError, match="all releases of healthcare/triage were yanked, and their policies with"):
+        publish_with(registry, tmp_path / "4", None, seed=4)
+    assert publish_with(registry, tmp_path / "named", good, seed=4).number == 4

@@ -89,7 +89,7 @@ def show_events(rows: Iterable[tables.Event], caller: Caller) -> list[Event]:
 
 
 def _domain(row: tables.Event) -> str:
-    """Return the domain of an event, or None for events that only unrestricted keys may see.
+    """Return the domain of an event; empty, which is no domain, for events that only unrestricted keys may see.
 
     A tenant and a domain can share a name, so an event without an adapter belongs to a domain only if its kind says so.
     """

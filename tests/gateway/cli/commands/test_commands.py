@@ -93,7 +93,7 @@ async def test_an_empty_registry_says_how_to_begin(house: House) -> None:
         (("rollback", "healthcare/none"), "there is no adapter healthcare/none"),
         (("publish", "/nonexistent", "--adapter", "a/b"), "is not a folder"),
         (("publish", ".", "--adapter", "a/b", "--policy", "/nonexistent.yaml"), "cannot be read"),
-        (("tenants", "remove", "nobody"), "there is no tenant nobody"),
+        (("tenants", "remove", "nobody"), "there is no tenant 'nobody'"),
         (("promte", "a/b@1"), "promote"),
         (("publish", "."), "--adapter"),
         (("rollback", "a/b", "--to", "two"), "integer"),

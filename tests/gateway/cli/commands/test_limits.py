@@ -32,7 +32,7 @@ async def test_what_cannot_be_a_limit_is_told_what_would_be(house: House) -> Non
     assert status == 1
     assert complaints == "error: concurrent cannot be 0; give a whole number from 1 on, or leave it out\n"
     status, _, complaints = await postil(house, "tenants", "limit", "nobody", "--concurrent", "1")
-    assert (status, complaints) == (1, "error: there is no tenant nobody; see `postil tenants list`\n")
+    assert (status, complaints) == (1, "error: there is no tenant 'nobody'; see `postil tenants list`\n")
 
 
 async def test_usage_is_a_table_or_json(house: House) -> None:
