@@ -30,6 +30,7 @@ from postil.gateway.inference.label_prefill import label_prefix_of
 from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
 from postil.plugins.manager import PluginManager
+from postil.registry.artifacts.local_store import folder_digest
 from postil.registry.db.tables import Release
 from postil.registry.policy.digest import digest_of
 from tests.benchmarks.phases import DEMO
@@ -48,7 +49,7 @@ def release() -> LoadedRelease:
         domain="healthcare",
         adapter="triage",
         number=2,
-        artifact="sha256:" + 64 * "0",
+        artifact=folder_digest(DEMO / "2"),
         base_id="",
         base_revision="",
         policy=policy,
