@@ -39,9 +39,9 @@ class GrammarGate:
 
         Raises BadRequestError, ForbiddenError or RequestsLimitedError.
         """
-        if ask.schema_bytes is None:
+        if ask.limits is None:
             return
-        if (digest := check_grammars(ask.body, caller, ask.schema_bytes)) is not None:
+        if (digest := check_grammars(ask.body, caller, ask.limits.schema_bytes)) is not None:
             await self._limits.compile(caller.name, digest)
 
 
