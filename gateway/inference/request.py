@@ -230,15 +230,15 @@ def _bound_output(payload: dict[str, Any], ask: CompletionRequest, fixed: Contai
 
 def _refuse_other_outputs(body: Mapping[str, Any], release: LoadedRelease) -> None:
     """``json_object`` and ``text`` hold for any constrained answer; whatever asks for another form is refused."""
-    asked = ["structured_outputs"] if body.get("structured_outputs") is not None else []
+    fields = ["structured_outputs"] if body.get("structured_outputs") is not None else []
     form = body.get("response_format")
     if form is not None and form.get("type") not in ("text", "json_object"):
-        asked.append("response_format")
+        fields.append("response_format")
     if body.get("tools") and body.get("tool_choice") != "none":
-        asked.append("tools")
-    if asked:
+        fields.append("tools")
+    if fields:
         raise BadRequestError(
-            f"{release.ref} restricts its output by policy; leave out `{asked[0]}`, or ask `base`", param=asked[0]
+            f"{release.ref} restricts its output by policy; leave out `{fields[0]}`, or ask `base`", param=fields[0]
         )
 
 

@@ -88,7 +88,7 @@ def _handler(parts: CompletionParts, kind: Kind) -> ASGIApp:
 async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Receive, wire: Wire) -> None:
     try:
         caller = identify(parts.callers, parts.denied, authorization(scope), scope, f"POST {kind.value}")
-        wire.told = await parts.limits.admit(caller.limits)
+        wire.headers = await parts.limits.admit(caller.limits)
         try:
             limits, raw = parts.cost.of(caller.limits), await _body(receive, parts.body_limit)
             ask = parse(kind, raw, limits, deadline_of(scope["headers"]))
@@ -156,7 +156,7 @@ class Wire:
         self._send = send
         self._begun = False
         # Headers of any response, filled in while the request runs.
-        self.told: Mapping[str, str] = {}
+        self.headers: Mapping[str, str] = {}
 
     async def answer(self, answer: PipelineResponse) -> None:
         """Send an answer, whole or streamed."""
@@ -183,6 +183,6 @@ class Wire:
 
     async def _begin(self, status: int, headers: Mapping[str, str]) -> None:
         self._begun = True
-        headers = {**headers, **self.told} if self.told else headers
+        headers = {**headers, **self.headers} if self.headers else headers
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": raw})

@@ -50,13 +50,13 @@ class LoadedRelease:
     guarded: bool
     spec: ReleaseSpec | None = field(default=None, compare=False, repr=False)
     # The domain whose policy falls back on this release of another one.
-    borrower: str | None = field(default=None, compare=False)
+    fallback_for: str | None = field(default=None, compare=False)
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """The domains that must be allowed to have the weights loaded: its own, and that which borrows it."""
+        """The domains that must be allowed to have the weights loaded: its own, and the one that falls back on it."""
         own = self.ref.domain
-        return (own,) if self.borrower in (None, own) else (own, self.borrower)
+        return (own,) if self.fallback_for in (None, own) else (own, self.fallback_for)
 
 
 class StoredRelease(Protocol):
