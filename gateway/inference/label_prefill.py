@@ -158,9 +158,9 @@ def label_prefix_of(release: LoadedRelease) -> LabelPrefix | None:
 
 async def _agrees(client: EngineClient, opening: LabelPrefix) -> bool:
     """Whether a begun answer is to the model what it would have generated itself, token by token."""
-    asked = await _tokens(client, None)
+    prompt = await _tokens(client, None)
     begun = await _tokens(client, opening.text)
-    if begun[: len(asked)] != asked or len(begun) == len(asked):
+    if begun[: len(prompt)] != prompt or len(begun) == len(prompt):
         return False
     for rest in opening.rests:
         whole = await _tokens(client, opening.text + rest)
