@@ -188,9 +188,9 @@ def label_prefix_of(release: LoadedRelease) -> LabelPrefix | None:
 
 async def _steps(client: EngineClient, opening: LabelPrefix) -> int | None:
     """After how many tokens all answers differ; None where a begun one is not what the model would have generated."""
-    asked = await _tokens(client, None)
+    prompt = await _tokens(client, None)
     begun = await _tokens(client, opening.text)
-    if begun[: len(asked)] != asked or len(begun) == len(asked):
+    if begun[: len(prompt)] != prompt or len(begun) == len(prompt):
         return None
     rests = []
     for rest in opening.rests:

@@ -106,7 +106,7 @@ def build(
     extensions = Extensions.make(settings, plugins, plugin_host)
     callers = _callers(settings, registry)
     counts = WindowCounts()
-    limits = RateLimiter(counts, grammars=settings.tenant_grammars_per_minute)
+    limits = RateLimiter(counts, grammar_seconds=settings.tenant_grammar_seconds_per_minute)
     ledger = UsageLedger(registry.database, counts, callers.limited)
     causes: asyncio.Queue[RollbackCause] = asyncio.Queue()
     compare = partial(Comparison, alpha=settings.auto_rollback_alpha)

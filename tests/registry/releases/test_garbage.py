@@ -33,6 +33,7 @@ from postil.registry.releases.yank import unyank, yank
 from tests.fakes.adapters import write_adapter
 from tests.registry.conftest import Publish
 from tests.registry.releases.test_service import files, rows
+from tests.support.databases import write_sqlite
 
 TRIAGE, NOTES = AdapterName("healthcare", "triage"), AdapterName("healthcare", "notes")
 PROMPT = policy_from({"system_prompt": "Sort."})
@@ -401,14 +402,13 @@ def wanted(registry: Registry, keep: int) -> set[tuple[AdapterName, int]]:
 @given(acts=st.lists(ACTS, min_size=8, max_size=25), keep=st.integers(0, 3))
 @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_was_done_what_is_in_reach_has_its_files(
-    acts: list[tuple[str, str, int]], keep: int, base: BaseModel, plugins: PluginManager, sqlite_template: Path,
+    acts: list[tuple[str, str, int]], keep: int, base: BaseModel, plugins: PluginManager,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:  # fmt: skip
     folder = tmp_path_factory.mktemp("collect")
     for seed in range(6):
         write_adapter(folder / str(seed), seed=seed)
-    shutil.copy(sqlite_template, folder / "registry.db")
-    database = Database(f"sqlite:///{folder / 'registry.db'}")
+    database = Database(f"sqlite:///{write_sqlite(folder / 'registry.db')}")
     registry = Registry(database, LocalStore.open(folder / "artifacts"), base, plugins, max_rank=8)
     for action, adapter, number in [*FIRST, *acts]:
         try:
