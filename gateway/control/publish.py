@@ -75,7 +75,7 @@ def from_hub(ref: HubRef, may_use_token: Callable[[], bool]) -> Source:
 class PublishService:
     """Publishes adapters. ``limit`` is in bytes; ``hub_seconds`` is the time limit of a download.
 
-    ``at_a_time`` is how many publishes of one actor may be on their way; each takes disk space before it is checked.
+    ``at_a_time`` is how many publishes of one actor may run at a time; each takes disk space before it is checked.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class PublishService:
         """
         if self._busy[actor] >= self._at_a_time:
             raise UploadsLimitedError(
-                f"{self._at_a_time} publishes of {actor} are on their way; wait for one of them to end", retry_after=5
+                f"{self._at_a_time} publishes of {actor} are running; wait for one of them to end", retry_after=5
             )
         spooled = self._limit if upload_bytes is None else min(upload_bytes, self._limit)
         with self._disk.reserved(stored=self._limit, spooled=spooled):

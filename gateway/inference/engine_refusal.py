@@ -19,6 +19,8 @@ _SIGNS = re.compile(r"\\[nrt]|\\u[0-9a-fA-F]{4}|[\W_]+")
 _NOT_ASCII = re.compile(r"[^A-Za-z0-9]+")
 # A shorter one says nothing that is worth hiding.
 _LEAST = 8
+# A longer message is no sentence for a client, and it would take long to look through.
+_MOST_CHARACTERS = 1000
 _GENERAL = "the engine refuses this request; see its fields in the reference, or ask without those that are not needed"
 _decoder = msgspec.json.Decoder(dict[str, Any])
 
@@ -39,7 +41,7 @@ def _quotes(body: bytes, prompt: str) -> bool:
         message = " ".join(str(value) for value in _decoder.decode(body)["error"].values())
     except (msgspec.DecodeError, AttributeError, KeyError):
         return True  # Whatever it is, it is not a sentence for a client.
-    if _QUOTES_INPUT.search(message):
+    if len(message) > _MOST_CHARACTERS or _QUOTES_INPUT.search(message):
         return True
     said, kept = _SIGNS.sub("", message), _SIGNS.sub("", prompt)
     return _has_part(said, kept) or _has_part(_NOT_ASCII.sub("", said), _NOT_ASCII.sub("", kept))
@@ -49,4 +51,5 @@ def _has_part(said: str, kept: str) -> bool:
     length = min(_QUOTED, len(kept))
     if length < _LEAST:
         return False
-    return any(kept[start : start + length] in said for start in range(len(kept) - length + 1))
+    parts = {said[start : start + length] for start in range(len(said) - length + 1)}
+    return any(kept[start : start + length] in parts for start in range(len(kept) - length + 1))

@@ -146,7 +146,7 @@ def make_tenancy(base: Base) -> Tenancy:
     callers, counts = _callers(settings, base.registry), WindowCounts()
     return Tenancy(
         callers,
-        RateLimiter(counts, grammars=settings.tenant_grammars_per_minute),
+        RateLimiter(counts, grammar_seconds=settings.tenant_grammar_seconds_per_minute),
         UsageLedger(database, counts, callers.limited),
         DeniedAttempts(database, keep=settings.denied_attempts_kept),
     )

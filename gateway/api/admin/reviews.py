@@ -168,7 +168,7 @@ def _deciding(registry: RegistryHandle, reviewing: Reviews) -> list[Any]:
         found = await _theirs(registry, request, review_id)
         decide = partial(act, registry.database(), found.id, *arguments, actor=actor(request), **named)
         review = await asyncio.to_thread(decide)
-        reviewing.heard(review.id)
+        reviewing.notify_decided(review.id)
         return show_review(review)
 
     @post("/reviews/{review_id:str}/assign", status_code=200, may=Permission.REVIEW)

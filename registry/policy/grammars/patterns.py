@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from postil.registry.errors import GrammarError
-from postil.registry.policy.grammars.estimate import Estimate
+from postil.registry.policy.grammars.estimate import Estimate, written
 
 # xgrammar takes blanks and any number of digits, leading zeros among them.
 _BOUNDED = re.compile(r"\{\s*([0-9]+)\s*(?:,\s*([0-9]*)\s*)?\}")
@@ -69,13 +69,13 @@ class _Scan:
         repeated = self._open[0].repeated * max(1, self._groups)
         weight = (_WIDE if self._wide else _NARROW) * (_NESTED if self._nested else 1)
         star, stars = (_WIDE_STAR, _WIDE_STARS) if self._wide else (_STAR, _STARS)
-        atoms = len(self._pattern) * _CHARACTER + self._narrow * _CLASS + self._wide * _WIDE_CLASS
+        atoms = written(self._pattern) * _CHARACTER + self._narrow * _CLASS + self._wide * _WIDE_CLASS
         return repeated * weight + atoms + self._stars * star + self._stars**2 * stars
 
     def _front(self) -> float:
         repeated = self._open[0].repeated
         each = _FRONT_WIDE if self._wide else _FRONT_REPEATED
-        atoms = len(self._pattern) * _FRONT_CHARACTER + (self._narrow + self._wide) * _FRONT_CLASS
+        atoms = written(self._pattern) * _FRONT_CHARACTER + (self._narrow + self._wide) * _FRONT_CLASS
         return atoms + repeated * each + repeated**2 * _FRONT_SQUARE
 
     def _step(self, at: int) -> int:

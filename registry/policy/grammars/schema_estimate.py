@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from postil.registry.errors import GrammarError
-from postil.registry.policy.grammars.estimate import Estimate, total
+from postil.registry.policy.grammars.estimate import Estimate, total, written
 from postil.registry.policy.grammars.patterns import pattern_estimate
 
 Schema = Mapping[str, Any]
@@ -100,12 +100,12 @@ def _texts(part: Schema) -> Iterator[Any]:
 
 
 def _size(value: Any) -> int:
-    """The characters of a value, and some for each value within it; no depth is too much."""
+    """The bytes of a value, and some for each value within it; no depth is too much."""
     size = 0
     rest = [value]
     while rest:
         each = rest.pop()
-        size += len(each) if isinstance(each, str) else 4
+        size += written(each) if isinstance(each, str) else 4
         if isinstance(each, dict):
             rest += [*each, *each.values()]
         elif isinstance(each, list):

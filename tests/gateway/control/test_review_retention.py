@@ -332,7 +332,7 @@ async def test_a_decision_wakes_those_who_wait_for_it_and_nobody_else(
         # As another gateway decides: only the database and its feed tell.
         with house.runtime.registry.database().engine.begin() as connection:
             connection.exec_driver_sql("UPDATE review SET status = 'rejected' WHERE id = ?", (other,))
-        await house.runtime.reviews.look()
+        await house.runtime.reviews.sync_decided()
         assert (await waiting[other]).json()["status"] == "rejected"
         assert asked[other] == 3
 

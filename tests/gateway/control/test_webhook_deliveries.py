@@ -107,7 +107,7 @@ async def test_what_a_gateway_claimed_before_it_died_is_posted_after_the_claim_e
             assert receiver.posted == [first, second], "the claim of the one that died stands"
             with database.engine.begin() as connection:
                 connection.exec_driver_sql("UPDATE review SET delivery_claimed_until = created_at")
-            two.heard()
+            two.notify_decided()
             await until(lambda: told(database) == {first, second})
         assert receiver.posted == [first, second, first]
 
@@ -135,7 +135,7 @@ async def test_sixteen_endpoints_are_posted_to_at_a_time_and_no_more(database: D
         decisions = [decided(database, webhook(database, f"w{number}", f"{url}/{number}")) for number in range(20)]
         with outbox(one):
             await until(lambda: len(receiver.posted) == 16)
-            one.heard()
+            one.notify_decided()
             claimed = [row for row in kept.reviews(database).items if row.delivery_claimed_by is not None]
             assert {row.id for row in claimed} == set(receiver.posted) == set(decisions[:16])
             receiver.open.set()
@@ -156,7 +156,7 @@ async def test_endpoints_that_fail_take_few_of_the_posts_and_are_left_alone_for_
             await until(lambda: len(receiver.posted) == 14)
             name = webhook(database, "quick", quick_url)
             wanted = {decided(database, name) for _ in range(20)}
-            one.heard()
+            one.notify_decided()
             await until(lambda: told(database) == wanted)
             assert len(receiver.posted) == 14, "four of those that failed, and no more"
             receiver.open.set()
@@ -254,6 +254,6 @@ async def test_a_database_that_goes_between_a_post_and_its_note_ends_no_delivery
             await until(lambda: "could not be noted: EngineUnavailableError" in caplog.text)
             here[0] = True
             second = decided(database, name)
-            gateway.heard()
+            gateway.notify_decided()
             await until(lambda: told(database) == {second})
         await gateway.stop()

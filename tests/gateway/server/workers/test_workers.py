@@ -72,11 +72,11 @@ async def test_limits_are_those_of_all_workers_together(pooled: House) -> None:
 
 
 async def test_new_grammars_are_counted_for_all_workers_together(tmp_path: Path, engine_at: Any) -> None:
-    async with running_pool(tmp_path, *engine_at, tenant_grammars_per_minute=2) as pooled:
+    async with running_pool(tmp_path, *engine_at, tenant_grammar_seconds_per_minute=4) as pooled:
         key = await pooled.tenant("clinic", "healthcare")
         async with everybody(pooled) as clients:
             for client, title, status in [(0, "a", 200), (1, "b", 200), (1, "a", 200), (0, "c", 429)]:
-                schema = {"type": "object", "title": title}
+                schema = {"type": "object", "properties": {title: {"type": "string", "maxLength": 1000}}}
                 outputs = {"structured_outputs": {"json": schema}}
                 answer = await ask(clients[client % WORKERS], key, model="base", **outputs)
                 assert answer.status_code == status, answer.text

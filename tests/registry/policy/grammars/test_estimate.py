@@ -52,6 +52,7 @@ LET_IN: dict[str, Schema] = {
     "arrays": record(100, lambda i: {"type": "array", "items": STRING, "maxItems": 100 + i}),
     "formats": record(100, lambda i: {**STRING, "format": ["email", "ipv6", "uri", "duration", "date-time"][i % 5]}),
     "an enum of numbers": {"enum": list(range(5000))},
+    "emoji": {"enum": ["\U0001f600" * 32 + str(index) for index in range(200)]},
     "a long text": text("a" * 20_000),
     "wide signs": text("." * 100),
     "classes": text("[a-z0-9]" * 200),
