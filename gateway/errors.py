@@ -1,38 +1,4 @@
-"""Every error that a caller can meet, with its HTTP status.
-
-GatewayError
-├── BadRequestError        400  the body cannot be understood, or asks for what the release forbids
-│   └── ContextLengthError 400  the prompt cannot fit the engine's context
-├── AuthenticationError    401  no key, or one that nobody has
-├── ForbiddenError         403  what is asked is not for this caller
-│   ├── KeyForbiddenError  403  the key is good for other things than this
-│   ├── DemoOnlyError      403  the demo, whose keys are well known, is asked from elsewhere
-│   └── TenantRefusedError 403  an admin has every request of the tenant refused, in an incident
-├── UnknownModelError      404  no such model, adapter or release, or none of it is live
-├── RefusedError           422  a publish, promote or rollback that cannot be done
-├── StateConflictError     409  the registry is not in the state that the act supposes
-├── TooLargeError          413  the body is over the limit
-├── RequestsLimitedError   429  the tenant has used up its requests, or has too many at a time
-├── TokensLimitedError     429  the tenant has used up its tokens
-├── UploadsLimitedError    429  as many publishes of this actor are running as may
-├── QueueFullError         429  as many requests wait for the engine as may
-├── DeadlinePassedError    504  the request waited until its time was over, and was not sent to the engine
-├── SourceUnavailableError 502  the hub that a release was to come from does not answer
-├── CrossSiteError         403  a browser asks for a page of another site
-├── NotJsonError           415  the admin API takes JSON
-├── UnvalidatedError       502  the answer failed validation and the policy has no fallback for it
-├── ConnectionsLimitedError 429  as many requests of one key run as may
-├── TooManyConnectionsError 503  as many connections are open as may be
-├── InsufficientStorageError 507  the disk has no room for it
-├── BusyError              503  as much slow work of this kind is under way as may
-├── RegistryUnavailableError 503  the registry, or the disk under it, takes nothing now; what is live is served on
-├── EngineRefusedError     any  what the engine said of the request, passed on
-└── EngineUnavailableError 503  the engine, or the gateway itself, is not ready; nothing was answered
-    ├── EngineKeyRefusedError  503  the engine does not take the key that the gateway sends it
-    └── PolicyRefusedError     502  the engine refuses what a release's policy asks, whatever the client sent
-
-SettingsError                   a setting that cannot be: the gateway does not start
-"""
+"""Every error that a caller can meet, with its HTTP status; ``deploy/docs/reference/errors.md`` has their tree."""
 
 from __future__ import annotations
 
@@ -46,7 +12,10 @@ class SettingsError(Exception):
 
 
 class GatewayError(Exception):
-    """Base of what a caller is told. The text may be shown to anybody: no path, no secret, no other tenant."""
+    """Any of these, or a fault of the gateway's own.
+
+    The text may be shown to anybody: no path, no secret, no other tenant.
+    """
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "internal_error"
@@ -64,16 +33,9 @@ class GatewayError(Exception):
         return {"error": {"message": str(self), "type": self.type, "param": self.param, "code": self.code}}
 
 
-class BadRequestError(GatewayError):
-    status = 400
-    type = "invalid_request_error"
-
-
-class ContextLengthError(BadRequestError):
-    code = "context_length_exceeded"
-
-
 class AuthenticationError(GatewayError):
+    """No key, or one that nobody has."""
+
     status = 401
     type = "authentication_error"
     code = "invalid_api_key"
@@ -83,13 +45,59 @@ class AuthenticationError(GatewayError):
     key: str | None = None
 
 
+class BadRequestError(GatewayError):
+    """The body cannot be understood, or asks for what the release forbids."""
+
+    status = 400
+    type = "invalid_request_error"
+
+
+class ContextLengthError(BadRequestError):
+    """The prompt cannot fit the engine's context."""
+
+    code = "context_length_exceeded"
+
+
+class ConnectionsLimitedError(GatewayError):
+    """As many requests of one key or tenant run as may."""
+
+    status = 429
+    type = "requests"
+    code = "too_many_requests_of_key"
+
+
+class CrossSiteError(GatewayError):
+    """A browser asks for a page of another site."""
+
+    status = 403
+    type = "cross_site"
+
+
+class DeadlinePassedError(GatewayError):
+    """The request waited until its time was over, and was not sent to the engine."""
+
+    status = 504
+    type = "timeout_error"
+    code = "deadline_passed"
+
+
 class ForbiddenError(GatewayError):
+    """What is asked is not for this caller."""
+
     status = 403
     type = "permission_error"
     code = "model_forbidden"
 
 
+class DemoOnlyError(ForbiddenError):
+    """The demo, whose keys are well known, is asked from elsewhere."""
+
+    code = "demo_local_only"
+
+
 class KeyForbiddenError(ForbiddenError):
+    """The key is good for other things than this."""
+
     code = "key_forbidden"
 
     # Whose key it was: for the record of denied attempts, not for the client.
@@ -97,105 +105,84 @@ class KeyForbiddenError(ForbiddenError):
     key: str | None = None
 
 
-class DemoOnlyError(ForbiddenError):
-    code = "demo_local_only"
-
-
 class TenantRefusedError(ForbiddenError):
+    """An admin has every request of the tenant refused, in an incident."""
+
     code = "tenant_refused"
 
     def __init__(self) -> None:
         super().__init__("requests of this tenant are refused for now; ask whoever runs the gateway")
 
 
-class UnknownModelError(GatewayError):
-    status = 404
-    type = "invalid_request_error"
-    code = "model_not_found"
+class InsufficientStorageError(GatewayError):
+    """The disk has no room for it."""
+
+    status = 507
+    type = "insufficient_storage"
 
 
 class NotFoundError(GatewayError):
+    """There is no such thing, or this caller may not know of it."""
+
     status = 404
     type = "not_found"
 
 
-class RefusedError(GatewayError):
-    status = 422
-    type = "refused"
+class NotJsonError(GatewayError):
+    """The admin API takes JSON."""
 
-
-class StateConflictError(GatewayError):
-    status = 409
-    type = "conflict"
-
-
-class TooLargeError(GatewayError):
-    status = 413
-    type = "invalid_request_error"
-    code = "body_too_large"
-
-
-class RequestsLimitedError(GatewayError):
-    status = 429
-    type = "requests"
-    code = "rate_limit_exceeded"
-
-
-class TokensLimitedError(GatewayError):
-    status = 429
-    type = "tokens"
-    code = "rate_limit_exceeded"
-
-
-class ConnectionsLimitedError(GatewayError):
-    status = 429
-    type = "requests"
-    code = "too_many_connections"
+    status = 415
+    type = "unsupported_media_type"
 
 
 class QueueFullError(GatewayError):
+    """As many requests wait for the engine as may."""
+
     status = 429
     type = "rate_limit_error"
     code = "queue_full"
 
 
-class DeadlinePassedError(GatewayError):
-    status = 504
-    type = "timeout_error"
-    code = "deadline_passed"
+class RefusedError(GatewayError):
+    """A publish, promote or rollback that cannot be done."""
+
+    status = 422
+    type = "refused"
 
 
-class CrossSiteError(GatewayError):
-    status = 403
-    type = "cross_site"
+class RequestsLimitedError(GatewayError):
+    """The tenant has used up its requests, or has too many at a time."""
+
+    status = 429
+    type = "requests"
+    code = "rate_limit_exceeded"
 
 
-class NotJsonError(GatewayError):
-    status = 415
-    type = "unsupported_media_type"
+class ServiceUnavailableError(GatewayError):
+    """It cannot be answered now; it can be sent again."""
 
-
-class SourceUnavailableError(GatewayError):
-    status = 502
-    type = "source_unavailable"
-
-
-class UnvalidatedError(GatewayError):
-    status = 502
-    type = "validation_error"
-    code = "answer_not_validated"
-
-
-class EngineUnavailableError(GatewayError):
     status = 503
     type = "service_unavailable"
-    code = "engine_unavailable"
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retry_after=5)
 
 
+class BusyError(ServiceUnavailableError):
+    """As much slow work of this kind is under way as may."""
+
+    code = "busy"
+
+
+class EngineUnavailableError(ServiceUnavailableError):
+    """The engine, or the gateway itself, is not ready; nothing was answered."""
+
+    code = "engine_unavailable"
+
+
 class EngineKeyRefusedError(EngineUnavailableError):
+    """The engine does not take the key that the gateway sends it."""
+
     code = "engine_key_refused"
 
     def __init__(self) -> None:
@@ -203,6 +190,8 @@ class EngineKeyRefusedError(EngineUnavailableError):
 
 
 class PolicyRefusedError(EngineUnavailableError):
+    """The engine refuses what a release's policy asks, whatever the client sent."""
+
     status = 502
     code = "policy_refused"
 
@@ -211,39 +200,67 @@ class PolicyRefusedError(EngineUnavailableError):
         self.retry_after = None
 
 
-class TooManyConnectionsError(GatewayError):
-    status = 503
-    type = "service_unavailable"
-    code = "too_many_connections"
+class RegistryUnavailableError(ServiceUnavailableError):
+    """The registry, or the disk under it, takes nothing now; what is live is served on."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, retry_after=5)
-
-
-class BusyError(GatewayError):
-    status = 503
-    type = "service_unavailable"
-    code = "busy"
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, retry_after=5)
-
-
-class RegistryUnavailableError(GatewayError):
-    status = 503
-    type = "service_unavailable"
     code = "registry_unavailable"
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, retry_after=5)
+
+class TooManyConnectionsError(ServiceUnavailableError):
+    """As many connections are open as may be."""
+
+    code = "too_many_connections"
 
 
-class InsufficientStorageError(GatewayError):
-    status = 507
-    type = "insufficient_storage"
+class SourceUnavailableError(GatewayError):
+    """The hub that a release was to come from does not answer."""
+
+    status = 502
+    type = "source_unavailable"
+
+
+class StateConflictError(GatewayError):
+    """The registry is not in the state that the act supposes."""
+
+    status = 409
+    type = "conflict"
+
+
+class TokensLimitedError(GatewayError):
+    """The tenant has used up its tokens."""
+
+    status = 429
+    type = "tokens"
+    code = "rate_limit_exceeded"
+
+
+class TooLargeError(GatewayError):
+    """The body is over the limit."""
+
+    status = 413
+    type = "invalid_request_error"
+    code = "body_too_large"
+
+
+class UnknownModelError(GatewayError):
+    """No such model, adapter or release, or none of it is live."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "model_not_found"
+
+
+class UnvalidatedError(GatewayError):
+    """The answer failed validation and the policy has no fallback for it."""
+
+    status = 502
+    type = "validation_error"
+    code = "answer_not_validated"
 
 
 class UploadsLimitedError(GatewayError):
+    """The publisher has as many uploads on their way as it may."""
+
     status = 429
     type = "uploads"
     code = "too_many_uploads"

@@ -11,11 +11,13 @@ import ctypes
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+
+from postil.plugins.allowed_paths import AllowedPaths
 
 # Numbers of system calls, the same on every machine; and of what a rule may allow.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
@@ -24,12 +26,10 @@ _PR_SET_NO_NEW_PRIVS = 38
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | 1 << 14 | 1 << 15
 _READING = _EXECUTE | _READ_FILE | _READ_DIR
+_ALL = (1 << 64) - 1
 # Which rights each version of Landlock knows, as the highest bit.
 _HIGHEST = {1: 12, 2: 13, 3: 14, 4: 14}
 _NEWEST_HIGHEST, _SIGNALS_SINCE, _SCOPE_SIGNALS = 15, 6, 2
-_PROCESSES = Path("/proc")
-# The folders that a plugin may write beside its own: devices, caches of models, and what an admin names.
-_WRITABLE = "POSTIL_PLUGIN_WRITABLE"
 
 
 class Sandbox(msgspec.Struct, frozen=True):
@@ -67,46 +67,23 @@ def enter(sandbox: Sandbox) -> bool:
     if ruleset < 0:
         return False
     try:
-        for path in _readable(list(map(Path, sandbox.denied)), sandbox.readable):
-            _allow(libc, ruleset, path, _READING & handled)
-        for path in _writable(sandbox):
-            _allow(libc, ruleset, path, handled)
+        for path, rights in _rules(sandbox):
+            _allow(libc, ruleset, path, rights & handled)
         libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         return int(libc.syscall(_RESTRICT_SELF, ruleset, 0)) == 0
     finally:
         os.close(ruleset)
 
 
-def _readable(denied: list[Path], besides: Iterable[str]) -> Iterator[Path]:
-    """All that is denied nothing of, as few paths as can be, and where modules are found."""
-    everywhere = {path.resolve() for path in denied} | {path.absolute() for path in denied} | {_PROCESSES / "kcore"}
-    yield from _beside(Path("/"), everywhere)
-    yield from (Path(entry) for entry in (*sys.path, *besides) if entry)
-
-
-def _beside(folder: Path, denied: set[Path]) -> Iterator[Path]:
-    """A folder, if nothing in it is denied; else what stands in it beside that."""
-    if folder in denied or _is_another_process(folder):
-        return
-    if folder != _PROCESSES and not any(path.is_relative_to(folder) for path in denied):
-        yield folder
-        return
-    with suppress(OSError):
-        for path in folder.iterdir():
-            if not path.is_symlink():  # What it leads to is allowed where that stands.
-                yield from _beside(path, denied)
-
-
-def _is_another_process(folder: Path) -> bool:
-    """Whether it shows another process: its environment, its memory, its open files."""
-    return folder.parent == _PROCESSES and folder.name.isdecimal() and folder.name != str(os.getpid())
-
-
-def _writable(sandbox: Sandbox) -> Iterable[Path]:
-    home = Path(os.environ.get("HOME", "/nonexistent"))
-    caches = (os.environ.get("XDG_CACHE_HOME") or home / ".cache", os.environ.get("HF_HOME") or home / ".cache")
-    named = [path for path in os.environ.get(_WRITABLE, "").split(os.pathsep) if path]
-    return map(Path, (sandbox.temporary, "/dev", *caches, *named))
+def _rules(sandbox: Sandbox) -> Iterator[tuple[Path, int]]:
+    paths = AllowedPaths(sandbox.denied, os.environ)
+    for rights, allowed in (
+        (_READING, paths.readable(sandbox.readable)),
+        (_READ_DIR, paths.listed(sandbox.readable)),
+        (_ALL, paths.writable(sandbox.temporary)),
+        (_OF_FILES | _READ_DIR, paths.devices()),
+    ):
+        yield from ((path, rights) for path in allowed)
 
 
 def _allow(libc: ctypes.CDLL, ruleset: int, path: Path, rights: int) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.docs.cli_page import commands, options
+from deploy.docs.errors_page import errors
 from deploy.docs.generate import REFERENCE, pages
 from deploy.docs.hooks_page import hooks
 from deploy.docs.http_page import application
@@ -19,7 +20,7 @@ from deploy.docs.settings_page import OTHERS, variable
 from postil.gateway.settings import Settings
 from tests.support.paths import ROOT
 
-NAMES = ("settings.md", "cli.md", "http-api.md", "hooks.md", "policy.md", "names.md", "request_fields.md")
+NAMES = ("errors.md", "settings.md", "cli.md", "http-api.md", "hooks.md", "policy.md", "names.md", "request_fields.md")
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)]*))?\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")
@@ -102,6 +103,19 @@ def test_every_command_and_option_stands_in_the_reference() -> None:
         section = rest.partition("\n## ")[0]
         assert section, name
         assert [one.name for one in options(command) if f"`{one.opts[0]}`" not in section and "--" in one.opts[0]] == []
+
+
+def test_every_error_stands_in_the_reference_with_when_it_is_given() -> None:
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "gateway").rglob("*.py"))
+    parents = dict(re.findall(r"^class (\w+)\((\w+)\):", sources, re.MULTILINE))
+    known = {"GatewayError"}
+    while more := {name for name, parent in parents.items() if parent in known} - known:
+        known |= more
+    page = generated()["errors.md"]
+    assert {error.__name__ for error in errors()} == known
+    assert [error.__name__ for error in errors() if not error.__doc__ or f"| `{error.__name__}` |" not in page] == []
+    top = re.findall(r"^[├└]── (\w+)", page, re.MULTILINE)
+    assert top == sorted(name for name, parent in parents.items() if parent == "GatewayError")
 
 
 def test_every_hook_stands_in_the_reference_and_in_the_guide() -> None:

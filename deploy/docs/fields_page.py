@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from deploy.docs.markdown import page, table
+from postil.gateway.inference import body_limits
 from postil.gateway.inference.fields.field import Field, Guard, Use
 from postil.gateway.inference.fields.messages import MEDIA, ROLES
 from postil.gateway.inference.fields.table import FIELDS, RENAMED
@@ -25,6 +26,12 @@ only of fields that were looked at.
 - `structured_outputs` with `regex`, `grammar` or `structural_tag`, and a `response_format` of `structural_tag`, need
   the tenant's right `grammars`.
 """
+_BOUNDS = f"""\
+Before it is decoded, a body is counted: at most {body_limits.MOST_VALUES} values (token ids among them),
+{body_limits.MOST_KEYS} keys, {body_limits.MOST_STRINGS} strings, {body_limits.MOST_PARTS} objects and lists,
+{body_limits.MOST_EXPONENTS} numbers with an exponent, {body_limits.MOST_DIGITS} digits of a number, and
+{body_limits.MOST_OUTSIDE_MIB} MiB outside of its strings. More is refused with 400.
+"""
 _MESSAGES = """\
 Of a message these are read, and all else in it is left out: `role` ({roles}), `content`, `name`, `tool_call_id`,
 `tool_calls`, and `reasoning` (or `reasoning_content`) of the assistant's. Another role is refused. Content is a
@@ -40,6 +47,7 @@ def fields_page() -> str:
     shared = FIELDS[Kind.CHAT].keys() & FIELDS[Kind.TEXT].keys()
     same = {name for name in shared if FIELDS[Kind.CHAT][name] is FIELDS[Kind.TEXT][name]}
     parts = [
+        _BOUNDS,
         "## Both endpoints",
         _rows({name: FIELDS[Kind.CHAT][name] for name in sorted(same)}),
     ]

@@ -30,6 +30,7 @@ from postil.plugins.manager import PluginManager
 from postil.registry.fsutil import private_umask
 
 log = logging.getLogger(__name__)
+_HEALTH = "health port"
 
 
 def run(settings: Settings) -> int:
@@ -64,7 +65,7 @@ async def _serve(settings: Settings, listener: socket.socket, beside: Sequence[s
     runtime = build(settings, plugins, address=address[:2] if workers else None)
     app = create_app(runtime, progress.tell)
     if workers:
-        app, listener = behind_workers(runtime.workers, app, runtime.run_folder)
+        app, listener = behind_workers(runtime.workers, app, runtime.run_folder, runtime.keys.front)
     server = Server(configured(settings, runtime.traffic, app), runtime.engine.client.cut, runtime.workers)
     progress.on_failure = lambda: setattr(server, "should_exit", True)
     async with _health(runtime):
@@ -94,9 +95,9 @@ async def _health(runtime: Runtime) -> AsyncIterator[None]:
         yield
         return
     state = partial(readiness, runtime.engine, runtime.traffic, runtime.tasks)
-    task = asyncio.create_task(HealthPort(listen(settings.host, settings.health_port), state).run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
+    with listen(settings.host, settings.health_port) as listener:
+        runtime.tasks.start(_HEALTH, HealthPort(listener, state).run)
+        try:
+            yield
+        finally:
+            await runtime.tasks.stop(_HEALTH)

@@ -32,7 +32,7 @@ class TaskState:
 class BackgroundTasks:
     """Runs tasks until they are stopped; an unexpected error restarts a task.
 
-    A task that returns is done and is not restarted.
+    A task that returns is done and is not restarted. What is read of them, another thread may read (the health port's).
     """
 
     def __init__(
@@ -63,17 +63,17 @@ class BackgroundTasks:
     @property
     def restarts(self) -> dict[str, int]:
         """The number of restarts of each task."""
-        return {name: state.restarts for name, state in self._states.items()}
+        return {name: state.restarts for name, state in tuple(self._states.items())}
 
     @property
     def failing(self) -> list[str]:
         """Names of the tasks that failed recently, sorted."""
-        return sorted(name for name in self._states if self._failures(name))
+        return sorted(name for name in tuple(self._states) if self._failures(name))
 
     @property
     def broken(self) -> list[str]:
         """Names of the tasks that keep failing, so that their work is not done."""
-        return sorted(name for name in self._states if self._failures(name) >= _BROKEN_AFTER)
+        return sorted(name for name in tuple(self._states) if self._failures(name) >= _BROKEN_AFTER)
 
     def _failures(self, name: str) -> int:
         state = self._states[name]

@@ -1,4 +1,7 @@
-"""Bounds the depth and length of a JSON body: cheap for ordinary ones, exact for others."""
+"""Bounds what a JSON body has in it: cheap for ordinary ones, exact for others.
+
+Texts are read fast, however long; what is outside of them can take a thousand times as long, and is counted first.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,61 @@ DEEPEST = 64
 MOST_MESSAGES = 2048
 MOST_PARTS = 32768
 MOST_BRACKETS = 8 * MOST_PARTS
+# Token ids are values too: as many as a large context has, or several prompts of an ordinary one.
+MOST_VALUES = 1 << 18
+MOST_STRINGS = 1 << 17
+MOST_KEYS = 1 << 16
+# Numbers with an exponent can take a thousand times as long to read as others, and so do long ones.
+MOST_EXPONENTS = 256
+MOST_DIGITS = 64
+MOST_OUTSIDE_MIB = 4
 _LISTS = ("messages", "prompt", "tools", "stop")
+# What a body of this size, or with so few brackets and commas, texts included, has in it is read at once.
+_FEW_BYTES, _FEW = 1 << 16, 256
+_DIGITS_TO_ZEROS = bytes.maketrans(b"123456789", b"000000000")
+_TOO_LONG = b"0" * (MOST_DIGITS + 1)
 
 
 def brackets(raw: bytes) -> int:
-    """How many brackets open, those in texts too. Raises BadRequestError where reading them would take too long."""
+    """How many brackets open at most. Raises BadRequestError where decoding the body would take too long."""
     opened = raw.count(b"{") + raw.count(b"[")
     if opened > MOST_BRACKETS:
-        raise BadRequestError(f"the body has more than {MOST_BRACKETS} brackets; send fewer")
+        raise _too_many(MOST_BRACKETS, "brackets")
+    if len(raw) <= _FEW_BYTES and opened + raw.count(b",") <= _FEW:
+        return opened
+    return _check_structure(outside_strings(raw))
+
+
+def outside_strings(raw: bytes) -> bytes:
+    """JSON without its strings, up to where it is JSON. Raises BadRequestError where there are too many."""
+    if b"\\" in raw:
+        raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if raw.count(b'"') > 2 * MOST_STRINGS:
+        raise _too_many(MOST_STRINGS, "strings")
+    return b"".join(raw.split(b'"')[::2])
+
+
+def _check_structure(outside: bytes) -> int:
+    if len(outside) > MOST_OUTSIDE_MIB << 20:
+        raise BadRequestError(f"the body has more than {MOST_OUTSIDE_MIB} MiB outside of its strings; send less")
+    opened = outside.count(b"{") + outside.count(b"[")
+    if opened > MOST_PARTS:
+        raise _too_many(MOST_PARTS, "objects and lists")
+    if opened + outside.count(b",") > MOST_VALUES:
+        raise _too_many(MOST_VALUES, "values")
+    if outside.count(b":") > MOST_KEYS:
+        raise _too_many(MOST_KEYS, "keys")
+    # ``true`` and ``false`` have one such letter each.
+    exponents = outside.count(b"e") + outside.count(b"E") - outside.count(b"ue") - outside.count(b"se")
+    if exponents > MOST_EXPONENTS:
+        raise _too_many(MOST_EXPONENTS, "numbers with an exponent")
+    if _TOO_LONG in outside.translate(_DIGITS_TO_ZEROS):
+        raise BadRequestError(f"the body has a number of more than {MOST_DIGITS} digits; round it")
     return opened
+
+
+def _too_many(most: int, things: str) -> BadRequestError:
+    return BadRequestError(f"the body has more than {most} {things}; send fewer")
 
 
 def check(body: Mapping[str, Any], opened: int) -> None:
@@ -43,7 +92,6 @@ def _token_ids(value: list[Any]) -> bool:
 def _walk(body: Mapping[str, Any]) -> None:
     """Level by level, so that no depth is too much for this itself."""
     level: list[Any] = [body]
-    seen = 0
     for _ in range(DEEPEST):
         level = [
             child
@@ -51,9 +99,6 @@ def _walk(body: Mapping[str, Any]) -> None:
             for child in (part.values() if type(part) is dict else part)
             if type(child) is dict or type(child) is list
         ]
-        seen += len(level)
-        if seen > MOST_PARTS:
-            raise BadRequestError(f"the body has more than {MOST_PARTS} objects and lists; send fewer")
         if not level:
             return
     raise BadRequestError(f"the body exceeds {DEEPEST} levels of JSON nesting; send less nesting")

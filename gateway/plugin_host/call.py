@@ -61,7 +61,7 @@ def call(
     if _is_awaited(function):
         return Pending(partial(in_time, partial(function, *arguments), seconds))
     if threaded:
-        return Pending(partial(in_time, partial(isolation.in_thread, function, arguments), seconds))
+        return Pending(partial(in_time, partial(isolation.in_thread, domain, function, arguments), seconds))
     if component.blocking or takes_longer(component.cost, arguments[-1] if arguments else None, at_once_seconds):
         return Pending(partial(isolation.check, domain, component, method, arguments, seconds))
     try:

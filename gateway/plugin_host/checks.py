@@ -41,7 +41,9 @@ class CheckProcesses:
         self._starter = starter
         self._spawn = spawn
         self._slots = FairSlots(processes)
-        self._idle: list[PluginProcess] = []
+        # Since when each has had nothing to do, by the loop's clock; the one that has longest is first.
+        self._idle: dict[PluginProcess, float] = {}
+        self._surplus: asyncio.TimerHandle | None = None
         self._running: set[PluginProcess] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopped = False
@@ -69,6 +71,8 @@ class CheckProcesses:
     async def stop(self) -> None:
         """End every process; calls in progress count as not run."""
         self._stopped = True
+        if self._surplus is not None:
+            self._surplus.cancel()
         processes = list(self._running)
         for process in processes:
             process.kill()
@@ -80,8 +84,7 @@ class CheckProcesses:
     def ended(self, process: PluginProcess) -> None:
         """Forget a process that has ended."""
         self._running.discard(process)
-        if process in self._idle:
-            self._idle.remove(process)
+        self._idle.pop(process, None)
 
     def stuck(self, process: PluginProcess, *, deaf: bool) -> None:
         """Kill what does not come back; it is killed at its deadline already."""
@@ -108,8 +111,9 @@ class CheckProcesses:
         if self._stopped:
             raise DidNotRunError("was not begun: the gateway is stopping")
         if self._idle:
-            process = next((one for one in reversed(self._idle) if needed in one.ready), self._idle[-1])
-            self._idle.remove(process)
+            latest = list(reversed(self._idle))
+            process = next((one for one in latest if needed in one.ready), latest[0])
+            del self._idle[process]
             return process
         process = PluginProcess(self, _LABEL)
         self._running.add(process)
@@ -123,14 +127,25 @@ class CheckProcesses:
     def _put_back(self, process: PluginProcess) -> None:
         if process.late:  # It is still at it, and would be for nobody.
             process.kill()
-        elif not process.gone.done():
-            self._idle.append(process)
-            asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._end_surplus)
+        elif not self._stopped and not process.gone.done():
+            self._idle[process] = asyncio.get_running_loop().time()
+            self._look_later()
+
+    def _look_later(self) -> None:
+        """See to it that what will have had nothing to do for too long is ended then."""
+        if self._surplus is None and len(self._idle) > 1:
+            due = next(iter(self._idle.values())) + _IDLE_SECONDS
+            self._surplus = asyncio.get_running_loop().call_at(due, self._end_surplus)
 
     def _end_surplus(self) -> None:
-        """End all that had nothing to do but one."""
-        while len(self._idle) > 1:
-            self._idle.pop(0).kill()
+        """End all that have had nothing to do for so long, but one; one that was used meanwhile stays."""
+        self._surplus = None
+        latest = asyncio.get_running_loop().time() - _IDLE_SECONDS
+        for process in [process for process, since in self._idle.items() if since <= latest]:
+            if len(self._idle) > 1:
+                del self._idle[process]
+                process.kill()
+        self._look_later()
 
 
 def _over(call: PendingCall) -> None:

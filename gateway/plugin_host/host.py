@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from postil.gateway.fair_slots import FairSlots, NoSlotError
 from postil.gateway.plugin_host.call import in_time
 from postil.gateway.plugin_host.checks import CheckProcesses, Work
 from postil.gateway.plugin_host.domain_process import DomainProcess
 from postil.gateway.plugin_host.ports import DidNotRunError, UsesComponents
 from postil.gateway.plugin_host.protocol import ComponentSpec
-from postil.gateway.plugin_host.sandbox import sandbox_of
 from postil.gateway.plugin_host.spawn import spawn
 from postil.gateway.settings import Settings
 from postil.plugins import builtin
@@ -44,8 +44,10 @@ _CHECKS = "_checks"
 _CHECKS_NICER = 2
 # What no process is sent; the contexts of models that a machine can serve are smaller.
 MOST_CHARACTERS = 1 << 20
-# For built-in gates and listeners, which wait for files and networks.
-_THREADS = 8
+# For gates, listeners and checks that are given in code, which wait for files and networks.
+_THREADS = 16
+# So long a call waits for one of them, if its own deadline is not before.
+_TURN_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,14 @@ class ProcessBounds:
     sandbox: Sandbox | None = None
 
 
-def process_bounds(settings: Settings, shared_by: int = 1) -> ProcessBounds:
+def process_bounds(settings: Settings, sandbox: Sandbox | None, shared_by: int = 1) -> ProcessBounds:
     """The bounds that settings name; processes for checks are ``shared_by`` so many, who have two each at least."""
     return ProcessBounds(
         settings.plugin_memory_mib << 20,
         settings.check_processes if shared_by == 1 else max(2, settings.check_processes // shared_by),
         settings.check_memory_mib << 20,
         settings.check_seconds,
-        sandbox_of(settings),
+        sandbox,
     )
 
 
@@ -81,6 +83,7 @@ class PluginHost:
         # One thread that lasts as long as this does: the processes end with the thread that started them.
         self._starter = ThreadPoolExecutor(1, "plugin-processes")
         self._threads = ThreadPoolExecutor(_THREADS, "listeners")
+        self._slots = FairSlots(_THREADS)
         self._checks = CheckProcesses(
             self._starter,
             partial(spawn, _CHECKS, logs, self._bounds.check_bytes, self._bounds.sandbox, nicer=_CHECKS_NICER),
@@ -111,7 +114,7 @@ class PluginHost:
         if is_larger(arguments[-1], MOST_CHARACTERS):
             raise DidNotRunError(f"was given more than {MOST_CHARACTERS} characters")
         if not component.__module__.startswith(builtin.__name__):  # In code: only this process can have it.
-            return await in_time(partial(self.in_thread, getattr(component, method), arguments), seconds)
+            return await in_time(partial(self.in_thread, domain, getattr(component, method), arguments), seconds)
         needed = self._spec_of(component)
         packed = _packed(_needed_of(component, arguments))
         if component.foreign:
@@ -119,9 +122,20 @@ class PluginHost:
         tenant = getattr(arguments[0], "tenant", "")
         return await self._checks.call(Work(domain, tenant, needed, method, packed, seconds))
 
-    async def in_thread(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        """Call a function in one of a few threads; see ``ports.Isolation``."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(function, *arguments))
+    async def in_thread(self, domain: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """Call a function in one of a few threads; see ``ports.Isolation``.
+
+        A thread cannot be ended: a call that takes longer than its caller waits keeps its slot until it returns.
+        """
+        tenant = getattr(arguments[0], "tenant", "") if arguments else ""
+        try:
+            await self._slots.take(domain, tenant, _TURN_SECONDS)
+        except NoSlotError as error:
+            raise DidNotRunError(str(error)) from None
+        loop = asyncio.get_running_loop()
+        work = self._threads.submit(partial(function, *arguments))
+        work.add_done_callback(lambda _: _in_loop(loop, partial(self._slots.give, domain, tenant)))
+        return await asyncio.wrap_future(work)
 
     def make_ready(self, releases: Iterable[UsesComponents]) -> None:
         """Set up the installed plugins of these releases before the first request needs them."""
@@ -177,6 +191,11 @@ class PluginHost:
         if not issubclass(component, InstalledComponent):
             raise DidNotRunError("is not installed, but came with postil")
         return _spec(component, config)
+
+
+def _in_loop(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:
+    with suppress(RuntimeError):  # A thread may end after the loop.
+        loop.call_soon_threadsafe(function)
 
 
 def _spec(component: type[InstalledComponent], config: Mapping[str, Any]) -> ComponentSpec:

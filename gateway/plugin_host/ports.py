@@ -33,8 +33,11 @@ class Isolation(Protocol):
     ) -> Any:
         """The result of a method of a built-in that may take long, outside the gateway too. Raises DidNotRunError."""
 
-    async def in_thread(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
-        """The result of a function of ours that may wait for something: one of a few threads for such."""
+    async def in_thread(self, domain: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """The result of a function of ours that may wait for something, in one of a few threads that domains share.
+
+        Raises DidNotRunError: it got no thread.
+        """
 
 
 class UsesComponents(Protocol):

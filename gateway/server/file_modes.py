@@ -9,13 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-from sqlalchemy import make_url
 
 from postil.gateway.errors import SettingsError
 from postil.gateway.settings import Settings
+from postil.gateway.settings.files import database_files, trusted_paths
 
 log = logging.getLogger(__name__)
 # What a gateway makes in its home. Nothing else there is touched: the folder may be somebody's for other things too.
@@ -26,13 +25,15 @@ _OURS = ("lock", "admin.key", "logs", "artifacts", "base", "tmp")
 def secure(settings: Settings) -> None:
     """Create the home, and take from others the right to read what an earlier version left to them.
 
-    Raises SettingsError where others may write the home or the artifacts, or exchange one of them.
+    Raises SettingsError where others may write the home, the artifacts or a file that settings name, or exchange one.
     """
     shared = settings.shared_with_group
     for folder, name in ((settings.home, "POSTIL_HOME"), (settings.artifact_folder, "POSTIL_ARTIFACTS")):
-        _refuse_writable(folder, name, shared=shared)
+        _refuse_writable([folder], name, shared=shared)
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o770 if shared else 0o700, exist_ok=True)
+    for name, path in trusted_paths(settings, os.environ):
+        _refuse_writable(_all_in(path), name, shared=shared, ours=False)
     repaired = [path for path in _kept(settings) if _repair(path, 0o007 if shared else 0o077)]
     if repaired:
         count, home = len(repaired), settings.home
@@ -43,30 +44,46 @@ def secure(settings: Settings) -> None:
 
 def refuse_writable_plugins(folder: Path, *, shared: bool) -> None:
     """Raise SettingsError where others may write the folder of plugins or a file in it: their code would run here."""
-    _refuse_writable(folder, _PLUGINS, shared=shared)
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
-        if path.suffix == ".py" or path.is_dir() or path.is_symlink():
-            _refuse_writable(path, _PLUGINS, shared=shared)
+    _refuse_writable(_all_in(folder), _PLUGINS, shared=shared)
 
 
-def _refuse_writable(folder: Path, name: str, *, shared: bool) -> None:
-    """Look at a folder, where it leads, and every folder above: who may write one of these may exchange what is in it.
+def _all_in(path: Path) -> Iterator[Path]:
+    """Yield a file, or a folder with all that is in it and in what links in it lead to: libraries and data too."""
+    yield path
+    seen = {_resolved(path)}
+    for folder, folders, files in os.walk(path, followlinks=True):
+        yield from (Path(folder, name) for name in (*folders, *files))
+        # A link to a folder above leads round in a circle.
+        new = {name: resolved for name in folders if (resolved := _resolved(Path(folder, name))) not in seen}
+        seen |= set(new.values())
+        folders[:] = new
 
-    In a folder with the sticky bit, such as /tmp, only a file's owner may.
+
+def _resolved(path: Path) -> Path:
+    """Where links lead; unlike ``Path.resolve``, of those that lead in a circle too."""
+    return Path(os.path.realpath(path))
+
+
+def _refuse_writable(paths: Iterable[Path], name: str, *, shared: bool, ours: bool = True) -> None:
+    """Look at paths, where they lead, and every folder above: who may write one of these may exchange what is in it.
+
+    In a folder with the sticky bit, such as /tmp, only a file's owner may. What is not ``ours`` may be another user's:
+    who names it trusts its owner.
     """
-    places = {folder.absolute(), folder.resolve()}
+    places = {place for path in paths for place in (path.absolute(), _resolved(path))}
     for path in sorted({above for place in places for above in (place, *place.parents)}):
         try:
             found = path.stat()
-        except FileNotFoundError:
+        except OSError:  # It is not there, or in a folder that this user cannot look into.
             continue
         own = path in places
-        if found.st_uid not in (os.geteuid(), 0) and not shared:
+        if ours and found.st_uid not in (os.geteuid(), 0) and not shared:
             raise SettingsError(
                 f"{path} belongs to another user (uid {found.st_uid}), who could change what is served;"
-                f" run `chown {os.geteuid()} {path}`, or set {name} to a folder of your own"
+                f" run `chown {os.geteuid()} {path}`, or set {name} to one of your own"
             )
-        if (who := _writers(found, own=own, shared=shared)) and (own or not found.st_mode & stat.S_ISVTX):
+        who = _writers(found, own=own and ours, shared=shared)
+        if who and (own or not found.st_mode & stat.S_ISVTX):
             raise SettingsError(
                 f"others may write {path}, and so could change what is served; run `chmod {who}-w {path}`"
                 + ("" if who == "o" else ", or set POSTIL_SHARED_WITH_GROUP=true where its group may")
@@ -87,9 +104,7 @@ def _kept(settings: Settings) -> Iterator[Path]:
         yield root
         for folder, folders, files in os.walk(root):
             yield from (Path(folder, name) for name in (*folders, *files))
-    url = make_url(settings.database)
-    if url.get_backend_name() == "sqlite" and url.database:
-        yield from (Path(url.database + end) for end in ("", "-wal", "-shm"))
+    yield from database_files(settings)
 
 
 def _repair(path: Path, others: int) -> bool:

@@ -7,8 +7,10 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 
@@ -18,7 +20,44 @@ log = logging.getLogger(__name__)
 _BEAT_SECONDS = 0.25
 # Without a beat for so long, requests are held up; for so long, something must restart the process.
 _READY_SECONDS, _LIVE_SECONDS = 5.0, 30.0
-_HEAD_SECONDS, _HEAD_BYTES, _MOST_OPEN = 2.0, 8 << 10, 64
+_HEAD_SECONDS, _HEAD_BYTES = 2.0, 8 << 10
+# More than asyncio accepts in one go, so that what a probe has sent is read before it can be the oldest.
+_MOST_OPEN = 256
+
+
+class HealthPortError(Exception):
+    """Nobody answers at the health port."""
+
+
+class _Thread(threading.Thread):
+    """Runs ``serve`` in an event loop of its own until ``stop``."""
+
+    def __init__(self, serve: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+        super().__init__(name="health", daemon=True)
+        self._serve = serve
+        self._ended = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._up = threading.Event()
+
+    def run(self) -> None:
+        """Serve."""
+        try:
+            asyncio.run(self._main())
+        finally:
+            self._up.set()
+
+    def stop(self) -> None:
+        """End the thread, which closes its socket itself: it waits for connections there."""
+        self._up.wait(_HEAD_SECONDS)
+        if self._loop is not None and self.is_alive():
+            with suppress(RuntimeError):  # It has ended in this moment.
+                self._loop.call_soon_threadsafe(self._ended.set)
+        self.join(_HEAD_SECONDS)
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._up.set()
+        await self._serve(self._ended)
 
 
 class HealthPort:
@@ -37,50 +76,44 @@ class HealthPort:
         self._readiness = readiness
         self._clock = clock
         self._beat = clock()
-        self._open = 0
-        self._thread = threading.Thread(target=self._run, name="health", daemon=True)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._ended = asyncio.Event()
-        self._up = threading.Event()
+        self._open: dict[asyncio.StreamWriter, None] = {}
 
     async def run(self) -> None:
-        """Answer until it is cancelled; runs in the event loop whose beat is watched."""
-        self._thread.start()
+        """Answer until it is cancelled; runs in the event loop whose beat is watched, and can be run again.
+
+        Raises HealthPortError when the thread has ended by itself.
+        """
+        thread = _Thread(self._serve)
+        thread.start()
         try:
-            while True:
+            while thread.is_alive():
                 self._beat = self._clock()
                 await asyncio.sleep(_BEAT_SECONDS)
+            raise HealthPortError("the thread of the health port has ended; it is started again")
         finally:
-            self._stop()
+            thread.stop()
 
-    def _stop(self) -> None:
-        """End the thread, which closes its socket itself: it waits for connections there."""
-        self._up.wait(_HEAD_SECONDS)
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._ended.set)
-        self._thread.join(_HEAD_SECONDS)
-
-    def _run(self) -> None:
-        asyncio.run(self._serve())
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._up.set()
-        server = await asyncio.start_server(self._connected, sock=self._listener, limit=_HEAD_BYTES)
+    async def _serve(self, ended: asyncio.Event) -> None:
+        # A copy, as the server closes what it is given, and the port is to be answered again if this fails.
+        server = await asyncio.start_server(self._connected, sock=self._listener.dup(), limit=_HEAD_BYTES)
         async with server:
-            await self._ended.wait()
+            await ended.wait()
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
+        """Answer one connection; where there are too many the oldest gives way, as a probe speaks at once."""
+        if len(self._open) >= _MOST_OPEN:
+            oldest = next(iter(self._open))
+            del self._open[oldest]
+            oldest.transport.abort()
+        self._open[writer] = None
         try:
-            if self._open <= _MOST_OPEN:
-                async with asyncio.timeout(_HEAD_SECONDS):
-                    writer.write(self.answer(await reader.readuntil(b"\r\n\r\n")))
-                    await writer.drain()
+            async with asyncio.timeout(_HEAD_SECONDS):
+                writer.write(self.answer(await reader.readuntil(b"\r\n\r\n")))
+                await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # Whoever asks in another way, or not at all, gets no answer.
         finally:
-            self._open -= 1
+            self._open.pop(writer, None)
             writer.close()
 
     def answer(self, head: bytes) -> bytes:

@@ -8,6 +8,7 @@ could be read in two ways (``http_framing``).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from enum import Enum
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -73,9 +74,17 @@ class Door(HttpToolsProtocol):
         self._refusal = (400, "this cannot be understood as HTTP/1.1; send a well-formed request")
         self._timer: asyncio.TimerHandle | None = None
         self._reader: ReaderWatch
+        self.when_open: Callable[[], None] | None = None
+
+    def open(self) -> None:
+        """Call ``when_open`` once: by who counted the connection until now, before it is counted here or is no more."""
+        when_open, self.when_open = self.when_open, None
+        if when_open is not None:
+            when_open()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Accept a connection, unless there are too many, and start the timer for its first head."""
+        self.open()
         super().connection_made(transport)
         self._reader = ReaderWatch(transport, self.loop, self.limits.stall_seconds, self._hang_up)
         self._standing = self.counts.enter(self, self.client[0] if self.client else None)

@@ -8,11 +8,12 @@ import socket
 import sys
 from dataclasses import replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import uvicorn
 
-from postil.gateway.server.http_protocol import bounded
+from postil.gateway.server.handshake import TlsListener
+from postil.gateway.server.http_protocol import Door, bounded
 from postil.gateway.server.tls import ReloadingContext
 from postil.gateway.settings import Settings
 
@@ -46,7 +47,7 @@ class ListeningServer(uvicorn.Server):
             self._watching.cancel()
         await super().shutdown(sockets)
 
-    async def _listen(self, sock: socket.socket) -> asyncio.Server:
+    async def _listen(self, sock: socket.socket) -> Any:
         kind: Any = self.config.http_protocol_class
         if self._is_admin(sock):
             kind = bounded(replace(self._limits, connections=_ADMIN_CONNECTIONS, per_address=_ADMIN_CONNECTIONS))
@@ -54,14 +55,12 @@ class ListeningServer(uvicorn.Server):
         loop, tls = asyncio.get_running_loop(), None if sock.family == socket.AF_UNIX else self._tls
         if tls is None:
             return await loop.create_server(make, sock=sock, backlog=self.config.backlog)
-        return await loop.create_server(
-            make, sock=sock, backlog=self.config.backlog, ssl=tls, ssl_handshake_timeout=self._limits.head_seconds
-        )
+        listener = TlsListener(sock, make, lambda: tls.current)
+        listener.start()
+        return listener
 
-    def _protocol(self, kind: Any) -> asyncio.Protocol:
-        return cast(
-            asyncio.Protocol, kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
-        )
+    def _protocol(self, kind: type[Door]) -> Door:
+        return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     def _is_admin(self, sock: socket.socket) -> bool:
         return sock.family != socket.AF_UNIX and sock.getsockname()[1] == self._admin_port

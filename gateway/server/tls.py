@@ -9,15 +9,12 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from weakref import WeakSet
 
 from postil.gateway.errors import SettingsError
 from postil.gateway.settings import Settings
 
 log = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0
-# Connections that have not shown yet that they speak TLS; each is closed after the time for a head.
-_MOST_HANDSHAKES = 512
 # A group may read it, as where a secret is mounted for one; others may not, and only its owner may write it.
 _FORBIDDEN = stat.S_IWGRP | stat.S_IRWXO
 
@@ -41,7 +38,6 @@ class TlsFiles:
         """Return a context with what the files hold now. Raises SettingsError."""
         self._check_key()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.sslobject_class = _Handshake
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION | ssl.OP_CIPHER_SERVER_PREFERENCE
         context.set_alpn_protocols(["http/1.1"])
@@ -85,58 +81,25 @@ class TlsFiles:
         context.verify_mode = ssl.CERT_REQUIRED
 
 
-class _Handshake(ssl.SSLObject):
-    """One connection's TLS, which is counted as pending until its handshake is done."""
+class ReloadingContext:
+    """What the files held when they were read last: ``current`` is for new connections."""
 
-    counted_in: WeakSet[Any] | None = None
-
-    def do_handshake(self) -> None:
-        """Go on with the handshake; returns once it is done, and raises SSLWantReadError while it is not."""
-        try:
-            super().do_handshake()
-        except ssl.SSLWantReadError:
-            raise
-        except ssl.SSLError:
-            self._done()
-            raise
-        self._done()
-
-    def _done(self) -> None:
-        if self.counted_in is not None:
-            self.counted_in.discard(self)
-
-
-class ReloadingContext(ssl.SSLContext):
-    """The context of a listening socket: each new connection gets what the files held when they were read last."""
-
-    files: TlsFiles
-    current: ssl.SSLContext
-    pending: WeakSet[Any]
-    seen: tuple[Any, ...]
+    def __init__(self, files: TlsFiles, current: ssl.SSLContext, seen: tuple[Any, ...]) -> None:
+        self._files = files
+        self._seen = seen
+        self.current = current
 
     @classmethod
     def of(cls, files: TlsFiles) -> ReloadingContext:
         """Read the files. Raises SettingsError."""
-        context = cls(ssl.PROTOCOL_TLS_SERVER)
-        context.files, context.pending = files, WeakSet()
-        context.seen, context.current = files.state(), files.load()
-        return context
-
-    def wrap_bio(self, *arguments: Any, **named: Any) -> ssl.SSLObject:
-        """Begin a connection's TLS with the current certificate. Raises SSLError where too many are at it."""
-        if len(self.pending) >= _MOST_HANDSHAKES:
-            raise ssl.SSLError("too many connections are in the TLS handshake")
-        made = self.current.wrap_bio(*arguments, **named)
-        if isinstance(made, _Handshake):
-            made.counted_in = self.pending
-            self.pending.add(made)
-        return made
+        seen = files.state()
+        return cls(files, files.load(), seen)
 
     def reload(self) -> None:
         """Read the files again; where they cannot be used, the last good ones stay in force."""
-        self.seen = self.files.state()
+        self._seen = self._files.state()
         try:
-            self.current = self.files.load()
+            self.current = self._files.load()
         except SettingsError as error:
             log.error("the TLS files have changed and are not taken, the last good ones stay in force: %s", error)
         else:
@@ -146,7 +109,7 @@ class ReloadingContext(ssl.SSLContext):
         """Read the files again each time they change."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            if self.files.state() != self.seen:
+            if self._files.state() != self._seen:
                 self.reload()
 
 

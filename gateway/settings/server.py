@@ -65,7 +65,8 @@ class ServerSettings(BaseSettings):
     tenant_connections: int = Field(
         default=64,
         ge=1,
-        description="Requests of one key that run or wait at a time, of each process; one more is answered 429.",
+        description="Requests of one key that run or wait at a time, of each process; one more is answered 429."
+        " A tenant's own limit `connections` is for all of its keys together, of each process too.",
     )
     head_timeout_seconds: float = Field(default=10.0, gt=0, description="How long a request's head may take to arrive.")
     stall_timeout_seconds: float = Field(

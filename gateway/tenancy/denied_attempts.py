@@ -19,8 +19,8 @@ from postil.registry.db.database import Database
 from postil.registry.db.tables import utcnow
 
 log = logging.getLogger(__name__)
-# So many kinds are told apart in one minute: of known keys, and of strangers on each API. A flood from anywhere hides
-# nobody who has a key. What comes beyond is counted as one kind.
+# So many kinds are told apart in one minute: of each owner of a key, and of strangers on each API. A flood hides no
+# owner's attempts but its own. What comes beyond is counted as one kind.
 KINDS = 64
 SEVERAL = "several"
 _PAUSE_SECONDS = 60.0
@@ -62,7 +62,7 @@ class DeniedAttempts:
         self._database = database
         self._keep = keep
         self._pause_seconds = pause_seconds
-        self._tallies: dict[str, dict[DeniedAttempt, _Tally]] = {}
+        self._tallies: dict[tuple[str, str], dict[DeniedAttempt, _Tally]] = {}
         self._news = asyncio.Event()
 
     def note(self, attempt: DeniedAttempt) -> None:
@@ -96,8 +96,7 @@ class DeniedAttempts:
                 self._add(attempt, tally)
 
     def _add(self, attempt: DeniedAttempt, more: _Tally) -> None:
-        group = _group(attempt)
-        tallies = self._tallies.setdefault(group, {})
+        tallies = self._tallies.setdefault(_group(attempt), {})
         if attempt not in tallies and len(tallies) >= KINDS:
             attempt = _others(attempt)
         tally = tallies.setdefault(attempt, _Tally(more.first_at, more.last_at))
@@ -119,18 +118,19 @@ def origin_of(host: str) -> str:
     return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))
 
 
-def _group(attempt: DeniedAttempt) -> str:
-    if attempt.owner != NOBODY:
-        return "known"
-    return "api" if "/api/" in attempt.route else "v1"
+def _group(attempt: DeniedAttempt) -> tuple[str, str]:
+    """Return what attempts are told apart within: the owner; of strangers, the API."""
+    return attempt.owner, "" if attempt.owner != NOBODY else _api(attempt)
 
 
 def _others(attempt: DeniedAttempt) -> DeniedAttempt:
     """Return the kind that counts what is too much to be told apart."""
-    api = "/api/v1" if "/api/" in attempt.route else "/v1"
-    if attempt.owner == NOBODY:
-        return DeniedAttempt(NOBODY, None, SEVERAL, f"{SEVERAL} of {api}", 401)
-    return DeniedAttempt(SEVERAL, SEVERAL, SEVERAL, SEVERAL, 403)
+    key = None if attempt.owner == NOBODY else SEVERAL
+    return DeniedAttempt(attempt.owner, key, SEVERAL, f"{SEVERAL} of {_api(attempt)}", attempt.status)
+
+
+def _api(attempt: DeniedAttempt) -> str:
+    return "/api/v1" if "/api/" in attempt.route else "/v1"
 
 
 def _row(attempt: DeniedAttempt, tally: _Tally) -> stored.DeniedAttempts:

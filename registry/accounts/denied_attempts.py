@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete
+from sqlalchemy import delete, func
 from sqlmodel import Session, col, select
 
 from postil.registry.db.database import Database
@@ -37,7 +37,8 @@ class DeniedAttempts:
 def record(database: Database, denied: Sequence[DeniedAttempts], *, keep: int) -> None:
     """Add attempts (at least one kind) to the table, which keeps ``keep`` rows: half strangers', half known keys'.
 
-    The oldest rows are dropped. Strangers, who can be any number, never displace the rows of known keys.
+    The oldest rows are dropped, of known keys those of the owners who have most. So neither strangers, who can be any
+    number, nor one owner displace the rows of another.
     """
     with database.write() as session:
         open_rows = _open_rows(session, denied)
@@ -49,8 +50,8 @@ def record(database: Database, denied: Sequence[DeniedAttempts], *, keep: int) -
             row.last_at = max(row.last_at, each.last_at)
             row.count += each.count
         session.flush()
-        for group in (col(DeniedAttempt.actor) == NOBODY, col(DeniedAttempt.actor) != NOBODY):
-            _drop_oldest(session, group, keep // 2)
+        _drop_oldest(session, NOBODY, keep // 2)
+        _drop_most(session, keep // 2)
 
 
 def list_attempts(database: Database, *, after: str | None = None, limit: int = DEFAULT_LIMIT) -> Page[DeniedAttempt]:
@@ -92,8 +93,26 @@ def _row(each: DeniedAttempts) -> DeniedAttempt:
     )
 
 
-def _drop_oldest(session: Session, group: ColumnElement[bool], keep: int) -> None:
-    newest = select(col(DeniedAttempt.id)).where(group).order_by(col(DeniedAttempt.id).desc())
+def _drop_most(session: Session, keep: int) -> None:
+    """Drop rows of the owners who have most, until ``keep`` rows of known keys are left."""
+    # Of owners who have as many, whoever was noted longest ago comes first, and gets the smaller share.
+    counted = (
+        select(DeniedAttempt.actor, func.count().label("rows"))
+        .where(col(DeniedAttempt.actor) != NOBODY)
+        .group_by(col(DeniedAttempt.actor))
+        .order_by("rows", func.max(DeniedAttempt.id))
+    )
+    left, owners = keep, list(session.exec(counted))
+    for number, (actor, count) in enumerate(owners):
+        share = left // (len(owners) - number)
+        if count > share:
+            _drop_oldest(session, actor, share)
+        left -= min(count, share)
+
+
+def _drop_oldest(session: Session, actor: str, keep: int) -> None:
+    theirs = col(DeniedAttempt.actor) == actor
+    newest = select(col(DeniedAttempt.id)).where(theirs).order_by(col(DeniedAttempt.id).desc())
     first_gone = session.exec(newest.offset(keep).limit(1)).one_or_none()
     if first_gone is not None:
-        session.execute(delete(DeniedAttempt).where(group, col(DeniedAttempt.id) <= first_gone))
+        session.execute(delete(DeniedAttempt).where(theirs, col(DeniedAttempt.id) <= first_gone))

@@ -71,8 +71,9 @@ def remove_tenant(database: Database, name: str, *, actor: str) -> None:
         tenant = existing_tenant(session, name)
         revoke_all(session, name, reason="the tenant was removed", actor=actor)
         unpin_everywhere(session, name, actor=actor)
-        forget_tenant(session, name)
         session.delete(tenant)
+        session.flush()  # From here on nothing more of it is stored (``queries.hold_tenants``).
+        forget_tenant(session, name)
         store.record(session, actor=actor, action="tenant-remove", subject=name, reason="")
 
 

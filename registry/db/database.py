@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,12 +17,15 @@ from sqlmodel import Session, create_engine
 
 from postil.registry.db.outage import LOST, is_outage, is_write_in_snapshot, unavailable
 
+log = logging.getLogger(__name__)
 # To connect, and to be heard at all: a machine that vanished closes no connection.
 _CONNECT_SECONDS = "5"
 # For more threads than a gateway has, so that none waits for another's connection; closed again after use.
 _CONNECTIONS = 59
 # What is deleted is overwritten: reviews hold people's texts.
-_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000", "secure_delete=ON")
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON")
+# How long a writer waits for another, and how long writers are held up for readers of what was deleted.
+_BUSY_MS, _SCRUB_MS = 10_000, 1_000
 # The option of a connection whose transactions only read.
 _READS = "postil_reads"
 
@@ -71,11 +75,23 @@ class Database:
         with self.engine.begin() as connection:
             alembic.command.downgrade(alembic_config(connection), revision)
 
-    def scrub(self) -> None:
-        """Take what was deleted out of SQLite's write-ahead log too; what a reader still needs stays there."""
-        if self.engine.dialect.name == "sqlite":
-            with self.engine.connect() as connection:
-                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    def scrub(self) -> bool:
+        """Take what was deleted out of SQLite's write-ahead log too; returns whether that worked.
+
+        What somebody still reads stays there, and the log says so: the next call takes it out.
+        """
+        if self.engine.dialect.name != "sqlite":
+            return True
+        with self.engine.connect() as connection:
+            cursor = connection.connection.cursor()
+            cursor.execute(f"PRAGMA busy_timeout={_SCRUB_MS}")  # Meanwhile nobody can write.
+            try:
+                busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        if busy:
+            log.warning("what was deleted is still in SQLite's log, as somebody reads the database; it is tried again")
+        return not busy
 
     def close(self) -> None:
         """Give all connections back."""
@@ -132,7 +148,7 @@ def _as_wal(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def connect(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in _PRAGMAS:
+        for pragma in (*_PRAGMAS, f"busy_timeout={_BUSY_MS}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -146,6 +146,12 @@ def tenants(session: Session) -> Sequence[Tenant]:
     return session.exec(select(Tenant).order_by(col(Tenant.name))).all()
 
 
+def hold_tenants(session: Session, names: Collection[str]) -> dict[str, str]:
+    """The ids, by name, of those of ``names`` that are there; none of them is removed before this transaction ends."""
+    query = select(Tenant.name, Tenant.uid).where(col(Tenant.name).in_(names)).order_by(col(Tenant.name))
+    return dict(session.exec(query.with_for_update(read=True, key_share=True)).all())
+
+
 def keys(session: Session, owner: str | None = None, role: str | None = None) -> Sequence[Key]:
     """All keys, or those of one owner or role, the oldest first; those that are no longer in force too."""
     query = select(Key).order_by(col(Key.created_at), col(Key.id))

@@ -16,6 +16,7 @@ from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 from postil.plugins import ReleaseRef
+from postil.registry.db import queries as store
 from postil.registry.db.batches import add_counts, is_new
 from postil.registry.db.database import Database
 from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
@@ -69,12 +70,18 @@ class SignalSum:
 
 
 def add(database: Database, batch: Batch) -> None:
-    """Add a batch unless it was added before: after a lost connection a writer sends its batch again."""
+    """Add a batch unless it was added before: after a lost connection a writer sends its batch again.
+
+    What it has of tenants that were removed meanwhile is dropped, as what was stored of them is.
+    """
     with database.write() as session:
         if not is_new(session, batch.writer, batch.number):
             return
         now = {"updated_at": utcnow()}
+        there = store.hold_tenants(session, {subject.tenant for subject in batch.shown})
         for subject, shown in sorted(batch.shown.items()):  # The same order everywhere prevents deadlocks.
+            if subject.tenant not in there:
+                continue
             add_counts(session, Evidence, subject._asdict(), shown._asdict(), now)
         if batch.number % _TIDY_EVERY == 1:
             session.execute(delete(Evidence).where(col(Evidence.updated_at) < utcnow() - KEPT))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, true
-from sqlmodel import col
+from sqlalchemy import ColumnElement, true, update
+from sqlmodel import col, select
 
 from postil.registry.db.database import Database
 from postil.registry.db.review_deletion import BATCH, EXPIRE, PURGE, count_reviews, delete_reviews
 from postil.registry.db.tables import Review
 from postil.registry.errors import TextError
+from postil.registry.reviews.bounds import ReviewBounds, keep_until
 
 
 def purge(
@@ -47,8 +48,26 @@ def purge(
 def expire(database: Database, now: datetime, keep_days: int, *, batch: int = BATCH) -> int:
     """Delete the reviews whose time is over, decided or not; returns how many.
 
-    Those from before there was such a time are kept ``keep_days``.
+    Those from before there was such a time are kept ``keep_days`` from now: an upgrade alone deletes nothing. What
+    was deleted before, while somebody read the database, leaves its files now.
     """
-    until, created = col(Review.keep_until), col(Review.created_at)
-    over = (until <= now) | (until.is_(None) & (created <= now - timedelta(days=keep_days)))
-    return sum(delete_reviews(database, over, action=EXPIRE, actor="postil", batch=batch).values())
+    _give_times(database, now, ReviewBounds(keep_days=keep_days), batch)
+    over = col(Review.keep_until) <= now
+    deleted = sum(delete_reviews(database, over, action=EXPIRE, actor="postil", batch=batch).values())
+    if not deleted:
+        database.scrub()
+    return deleted
+
+
+def _give_times(database: Database, now: datetime, bounds: ReviewBounds, batch: int) -> None:
+    timeless = select(Review.id, Review.domain).where(col(Review.keep_until).is_(None)).limit(batch)
+    while True:
+        with database.read() as session:
+            found = session.exec(timeless).all()
+        if not found:
+            return
+        with database.write() as session:
+            for domain in {domain for _, domain in found}:
+                until = keep_until(session, domain, now, None, bounds)
+                its_own = col(Review.id).in_([name for name, of in found if of == domain])
+                session.execute(update(Review).where(its_own).values(keep_until=until))

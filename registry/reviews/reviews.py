@@ -64,7 +64,10 @@ class ReviewRequest:
 
 
 def open_review(database: Database, opening: ReviewRequest, bounds: ReviewBounds = _BOUNDS) -> Review:
-    """Store a review, with what a reviewer needs of a large request. Raises QuotaError if too many are open."""
+    """Store a review, with what a reviewer needs of a large request.
+
+    Raises QuotaError if too many are open, or NotFoundError if the tenant was removed while it was answered.
+    """
     ref, now = opening.release, utcnow()
     review = Review(
         id=uuid.uuid4().hex,
@@ -85,10 +88,16 @@ def open_review(database: Database, opening: ReviewRequest, bounds: ReviewBounds
         probability=opening.probability,
     )
     with database.write() as session:
+        _hold_tenant(session, opening)
         check_room(session, ref.domain, (opening.tenant, opening.tenant_uid), bounds)
         review.keep_until = keep_until(session, ref.domain, now, opening.keep_days, bounds)
         session.add(review)
     return review
+
+
+def _hold_tenant(session: Session, opening: ReviewRequest) -> None:
+    if opening.tenant_uid and store.hold_tenants(session, [opening.tenant]).get(opening.tenant) != opening.tenant_uid:
+        raise NotFoundError(f"tenant {opening.tenant} was removed while it was answered; this is not stored")
 
 
 def get(database: Database, wanted: str, domains: Collection[str] | None = None) -> Review:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,7 +85,7 @@ class NoPluginHost:
         """Never asked."""
         raise AssertionError
 
-    async def in_thread(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    async def in_thread(self, domain: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Never asked."""
         raise AssertionError
 
@@ -100,6 +101,7 @@ class Way:
         shadow: bool = False,
         policy: Policy | None = None,
         reviews: Any = None,
+        clock: Callable[[], float] = time.monotonic,
         **body: Any,
     ) -> None:
         release = LoadedRelease(
@@ -124,7 +126,12 @@ class Way:
             route, Caller("firm", frozenset({"legal"})), ask, [Observer(self.ended.append)]
         )
         self.answering = Enforcer(
-            self.record, self._never, plugin_host=NoPluginHost(), catalog=CatalogHolder(), reviews=reviews
+            self.record,
+            self._never,
+            plugin_host=NoPluginHost(),
+            catalog=CatalogHolder(),
+            reviews=reviews,
+            clock=clock,
         )
 
     async def stream(self, reads: Iterable[bytes]) -> list[bytes]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from postil.gateway.control.inside_keys import InsideKeys
 from postil.gateway.engine.process.launch_args import environment as of_engine
 from postil.gateway.errors import SettingsError
 from postil.gateway.server.bootstrap import build
@@ -130,7 +131,8 @@ def test_the_settings_as_text_hold_no_secret(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("POSTIL_ENGINE_ARGS", "--hf-token s3cret")
     settings = read_settings()
     assert settings.database == "postgresql+psycopg://postil:s3cret@db:5432/postil"
-    assert "s3cret" not in f"{settings!r} {settings} {Start(settings, ('', 1), '', '')}"
+    start = Start(settings, ("", 1), "", "", InsideKeys.of(settings), None)
+    assert "s3cret" not in f"{settings!r} {settings} {start}"
 
 
 @pytest.mark.parametrize(

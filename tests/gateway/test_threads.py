@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from postil.gateway.errors import BusyError
+from postil.gateway.plugin_host.call import in_time
+from postil.gateway.plugin_host.host import PluginHost
+from postil.gateway.plugin_host.ports import DidNotRunError
 from postil.gateway.threads import SHORT_WORK, Threads
+from postil.plugins.manager import PluginManager
 from tests.gateway.conftest import House, bearer
 
 
@@ -53,6 +60,24 @@ async def test_who_leaves_keeps_the_place_until_the_thread_has_ended(stuck: thre
     threads.close()
 
 
+async def test_calls_of_one_domain_that_block_past_their_deadline_stop_no_other_domains(
+    tmp_path: Path, stuck: threading.Event
+) -> None:
+    host = PluginHost(PluginManager(()), tmp_path)
+
+    def call(domain: str, function: Callable[[], object], seconds: float) -> Coroutine[Any, Any, object]:
+        return in_time(partial(host.in_thread, domain, function, ()), seconds)
+
+    late = [asyncio.create_task(call("legal", stuck.wait, 0.05)) for _ in range(20)]
+    assert {str(error) for error in await asyncio.gather(*late, return_exceptions=True)} == {"took longer than 50 ms"}
+    assert await call("healthcare", int, 20) == 0
+    with pytest.raises(DidNotRunError):
+        await call("legal", int, 0.05)
+    stuck.set()
+    assert await call("legal", int, 20) == 0, "a slot is given back when its thread has ended"
+    await host.stop()
+
+
 async def test_a_key_is_revoked_while_every_other_thread_is_stuck(house: House, stuck: threading.Event) -> None:
     await house.publish("healthcare/triage")
     key = await house.tenant("clinic", "healthcare")
@@ -64,7 +89,10 @@ async def test_a_key_is_revoked_while_every_other_thread_is_stuck(house: House, 
         for threads in (pools.downloads, pools.publishing, pools.catalog, pools.reports)
         for number in range(16)
     ]
-    held += [asyncio.create_task(house.runtime.plugin_host.in_thread(stuck.wait, ())) for _ in range(16)]
+    held += [
+        asyncio.create_task(house.runtime.plugin_host.in_thread(f"domain{number}", stuck.wait, ()))
+        for number in range(16)
+    ]
     await asyncio.sleep(0)
     assert (await house.client.get("/health/live")).status_code == 200
     began = time.monotonic()

@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,8 @@ import pytest
 from postil.plugins import landlock
 from postil.plugins.child_process import confine, environment, start
 from postil.plugins.landlock import Sandbox, enter, version
+from tests.support.landlock import needs_landlock
 
-needs_landlock = pytest.mark.skipif(version() == 0, reason="this kernel has no Landlock")
 # What is tried, and the name of the error that came of it.
 TRY = """
 import errno, json, os, sys
@@ -26,6 +28,8 @@ confine()
 def read(path): open(path, "rb").read(1)
 def write(path): open(path, "wb").write(b"x")
 def signal(process): os.kill(int(process), 0)
+def listed(path): os.listdir(path)
+def imported(name): __import__(name)
 found = {}
 for act, subject in json.loads(sys.argv[1]):
     try:
@@ -52,9 +56,12 @@ def home(tmp_path: Path) -> Path:
     return made
 
 
-def tried(home: Path, *acts: tuple[str, object], **variables: str) -> Mapping[str, Any]:
+def tried(
+    home: Path, *acts: tuple[str, object], denied: Sequence[Path] = (), readable: Path | None = None, **variables: str
+) -> Mapping[str, Any]:
     """What a confined process found when it tried this."""
-    sandbox = Sandbox((str(home),), str(home / "tmp"), (str(home / "plugins"),)).within("legal")
+    forbidden = tuple(str(path) for path in (home, *denied))
+    sandbox = Sandbox(forbidden, str(home / "tmp"), (str(readable or home / "plugins"),)).within("legal")
     given = environment(os.environ) | {"_POSTIL_SANDBOX": msgspec.json.encode(sandbox).decode()} | variables
     command = [sys.executable, "-c", TRY, json.dumps([(act, str(subject)) for act, subject in acts])]
     said = subprocess.run(command, env=given, capture_output=True, check=True, text=True)
@@ -102,6 +109,67 @@ def test_a_plugin_reads_neither_environment_nor_memory_of_the_gateway_and_sends_
     assert found[f"/proc/{other}/mem"] in ("EACCES", "EPERM")
     if version() >= 6:
         assert found[str(other)] == "EPERM"
+
+
+@needs_landlock
+def test_a_plugins_folder_or_a_path_of_modules_above_the_home_opens_nothing_in_it(home: Path) -> None:
+    above, key = home.parent, home / "admin.key"
+    (above / "beside_it.py").write_text("")
+    (above / "package").mkdir()
+    (above / "package" / "__init__.py").write_text("")
+    acts = [("read", key), ("read", above / "data")]
+    path = os.pathsep.join([str(above), *environment(os.environ)["PYTHONPATH"].split(os.pathsep)])
+    imports = [("imported", "beside_it"), ("imported", "package")]
+    by_setting = tried(home, *acts, readable=above)
+    by_path = tried(home, *acts, *imports, PYTHONPATH=path)
+    for found in (by_setting, by_path):
+        assert (found[str(key)], found[str(above / "data")]) == ("EACCES", "done")
+    assert (by_path["beside_it"], by_path["package"]) == ("done", "done")
+    assert tried(home, *acts, readable=Path("/"))[str(key)] == "EACCES"
+
+
+@needs_landlock
+def test_a_folder_that_may_be_written_opens_nothing_that_is_denied_in_it(home: Path, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    token, model = cache / "huggingface" / "token", cache / "huggingface" / "hub" / "model"
+    token.parent.mkdir(parents=True)
+    token.write_text("hf_secret")
+    acts = [("read", token), ("write", token), ("write", model), ("read", home / "admin.key")]
+    found = tried(home, *acts, denied=[token], XDG_CACHE_HOME=str(cache), POSTIL_PLUGIN_WRITABLE=str(tmp_path))
+    assert [found[str(path)] for path in (token, model, home / "admin.key")] == ["EACCES", "done", "EACCES"]
+    assert token.read_text() == "hf_secret"
+    found = tried(home, *acts, denied=[token], HF_HOME=str(token.parent))
+    assert [found[str(path)] for path in (token, model)] == ["EACCES", "done"]
+
+
+@needs_landlock
+def test_a_plugin_reads_and_writes_no_memory_that_processes_share_and_no_terminal(home: Path) -> None:
+    with tempfile.NamedTemporaryFile(dir="/dev/shm") as shared:
+        new = f"{shared.name}-new"
+        acts = [("read", shared.name), ("write", shared.name), ("write", new), ("listed", "/dev/shm")]
+        found = tried(home, *acts, ("read", "/dev/tty"), ("read", "/dev/urandom"), ("write", "/dev/null"))
+        assert [found[name] for name in (shared.name, new, "/dev/shm", "/dev/tty")] == ["EACCES"] * 4
+        assert (found["/dev/urandom"], found["/dev/null"]) == ("done", "done")
+        opened = tried(home, ("read", shared.name), POSTIL_PLUGIN_WRITABLE="/dev/shm")
+        assert opened[shared.name] == "done"
+
+
+TORCH = """
+from postil.plugins.child_process import confine
+confine()
+import torch
+torch.set_num_threads(2)
+print(float((torch.ones(256, 256) @ torch.ones(256, 256)).mean()))
+"""
+
+
+@needs_landlock
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed; `make setup` installs it")
+def test_a_plugin_that_uses_torch_needs_no_shared_memory(home: Path) -> None:
+    sandbox = Sandbox((str(home),), str(home / "tmp")).within("legal")
+    given = environment(os.environ) | {"_POSTIL_SANDBOX": msgspec.json.encode(sandbox).decode()}
+    said = subprocess.run([sys.executable, "-c", TORCH], env=given, capture_output=True, text=True)
+    assert (said.stdout, said.returncode) == ("256.0\n", 0), said.stderr
 
 
 def test_a_machine_without_landlock_is_told_so_and_plugins_run(

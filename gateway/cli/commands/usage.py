@@ -22,7 +22,7 @@ _SHORT = {
     "tokens_per_minute": "tokens/min",
     "tokens_per_day": "tokens/day",
     "concurrent": "at a time",
-    "connections": "connections/key",
+    "connections": "connections",
     "sequences": "sequences/request",
     "output_tokens": "tokens/answer",
     "schema_kib": "KiB of schema",
@@ -84,7 +84,9 @@ def limit(
         int | None, typer.Option(help="Maximum tokens per day, prompts and answers together.")
     ] = None,
     concurrent: Annotated[int | None, typer.Option(help="Maximum concurrent requests on each gateway.")] = None,
-    connections: Annotated[int | None, typer.Option(help="Maximum running requests of one key, of any kind.")] = None,
+    connections: Annotated[
+        int | None, typer.Option(help="Maximum running requests of all its keys, per process.")
+    ] = None,
     sequences: Annotated[int | None, typer.Option(help="Maximum prompts times choices of one request.")] = None,
     output_tokens: Annotated[int | None, typer.Option(help="Maximum tokens of one answer.")] = None,
     schema_kib: Annotated[int | None, typer.Option(help="Maximum KiB of JSON schemas and tools in a request.")] = None,

@@ -17,6 +17,9 @@ _PASSED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_
 _PASSED_OF_OURS = ("POSTIL_DISABLE_LORA_KERNELS",)
 _PASSED_PREFIXES = ("VLLM_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "KMP_", "TORCH", "TRITON_")
 _SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+# Keeps out of the engine's socket whoever has not the key (what runs inside vLLM is named here and not imported).
+_GUARD = "postil.gateway.engine.vllm_plugin.only_the_gateway.OnlyTheGateway"
+_GUARDS_KEY = "VLLM_API_KEY"
 
 
 def on_cpu() -> bool:
@@ -54,6 +57,11 @@ def command(settings: Settings, model: Path, socket: Path, *, cpu: bool) -> list
         flags.append("--enforce-eager")
     pairs = [part for pair in arguments.items() for part in pair]
     return [sys.executable, "-m", _SERVER, *pairs, *flags, *shlex.split(settings.engine_args)]
+
+
+def guarded(line: list[str], environment: Mapping[str, str], key: str) -> tuple[list[str], dict[str, str]]:
+    """The same command line and environment, for an engine that answers nobody without this key."""
+    return [*line, "--middleware", _GUARD], {**environment, _GUARDS_KEY: key}
 
 
 def held(settings: Settings) -> int:

@@ -66,6 +66,17 @@ def many(each: FieldType, most: int, least: int = 0) -> FieldType:
     )
 
 
+def many_whole(least: int, most: int, longest: int, shortest: int = 0) -> FieldType:
+    """A list of whole numbers, which may be long: each is looked at by what is written in C."""
+
+    def fits(value: Any) -> bool:
+        if type(value) is not list or not shortest <= len(value) <= longest:
+            return False
+        return not value or (set(map(type, value)) == {int} and least <= min(value) and max(value) <= most)
+
+    return FieldType(many(whole(least, most), longest, shortest).words, fits)
+
+
 def either(*types: FieldType) -> FieldType:
     """A value of one of several types."""
     return FieldType(" or ".join(each.words for each in types), lambda value: any(each.fits(value) for each in types))

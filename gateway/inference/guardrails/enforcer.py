@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -51,8 +52,10 @@ class Enforcer:
         plugin_host: Isolation,
         catalog: CatalogHolder,
         reviews: ReviewSink,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._plugin_host = plugin_host
+        self._clock = clock
         self._catalog = catalog
         self._review_sink = reviews
         self._record = record
@@ -95,7 +98,7 @@ class Enforcer:
 
     def window_validators(self, release: LoadedRelease | None = None) -> WindowValidators:
         """The validators with a window, for one choice."""
-        return WindowValidators(self._plugin_host, release or self._release, self._context)
+        return WindowValidators(self._plugin_host, release or self._release, self._context, self._clock)
 
     async def client_notes(self, choice: HeldChoice) -> dict[str, str]:
         """What the last event of a streamed choice tells the client, under the names of the headers."""

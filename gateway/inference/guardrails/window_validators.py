@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from postil.gateway.inference.guardrails.evaluate import evaluate_output
@@ -23,10 +23,16 @@ _MOST_SECONDS = 20.0
 class WindowValidators:
     """``rules`` are those that act on a part of an answer; ``rest`` is the release with those that judge it whole.
 
-    ``notices`` and ``reviews`` are what verdicts that passed have asked for so far.
+    ``notices`` and ``reviews`` are what verdicts that passed have asked for so far. ``clock`` gives seconds.
     """
 
-    def __init__(self, isolation: Isolation, release: LoadedRelease, context: RequestContext) -> None:
+    def __init__(
+        self,
+        isolation: Isolation,
+        release: LoadedRelease,
+        context: RequestContext,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         parts = [pair for pair in release.validators if pair[0].on_fail != "fallback"]
         others = [pair for pair in release.validators if pair[0].on_fail == "fallback"]
         self.rules = [Rule(at, use, validator.scope.window or 1) for at, (use, validator) in enumerate(parts)]
@@ -35,6 +41,7 @@ class WindowValidators:
         self.reviews: dict[tuple[str, str], Verdict] = {}
         self._isolation = isolation
         self._context = context
+        self._clock = clock
         self._all = replace(release, validators=parts) if others else release
         self._one: dict[int, LoadedRelease] = {}
         self._turn = 0.0
@@ -48,9 +55,9 @@ class WindowValidators:
         release = self._all if rule is None else self._alone(rule)
         if self._left < 0:
             return [_out_of_time(use, validator) for use, validator in release.validators]
-        began = time.monotonic()
+        began = self._clock()
         evaluation = await evaluate_output(self._isolation, release, self._context, part)
-        took = time.monotonic() - began
+        took = self._clock() - began
         self._turn += took
         self._left -= took
         for verdict in evaluation.verdicts:

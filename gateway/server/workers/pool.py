@@ -16,8 +16,10 @@ from typing import Any
 
 from litestar.types import ASGIApp
 
+from postil.gateway.control.inside_keys import InsideKeys
 from postil.gateway.control.workers import Workers, WorkerStartError
 from postil.gateway.inference.routing.catalog_holder import CatalogChange, CatalogHolder
+from postil.gateway.plugin_host.sandbox import sandbox_of
 from postil.gateway.server.sockets import listen_inside
 from postil.gateway.server.workers.messages import Update, packet
 from postil.gateway.server.workers.proxy import believing, in_force
@@ -66,6 +68,7 @@ class WorkerPool(Workers):
         address: tuple[str, int],
         front: Path,
         plugins: Sequence[Found],
+        keys: InsideKeys,
     ) -> None:
         self._settings = settings
         self._parts = parts
@@ -74,6 +77,7 @@ class WorkerPool(Workers):
         self._address = address
         self._front = front
         self._plugins = plugins
+        self._keys = keys
         self._numbers = 0
         self._sessions: dict[WorkerSession, Process] = {}
         # The releases of each adapter that all workers know.
@@ -209,7 +213,9 @@ class WorkerPool(Workers):
         After that, check it at intervals.
         """
         settings = without_secrets(self._settings)
-        start = Start(settings, self._address, self._engine_address, str(self._front), self._plugins)
+        sandbox = sandbox_of(self._settings)
+        at = self._address, self._engine_address, str(self._front)
+        start = Start(settings, *at, self._keys, sandbox, self._plugins)
         catalog = self._catalog.current
         entries = [snapshot(entry) for entry in catalog.entries.values()]
         # In this same loop turn it starts to get all updates, so that none is missed.
@@ -256,6 +262,6 @@ async def _started(channel: int) -> Process:
     )
 
 
-def behind_workers(pool: Workers, app: ASGIApp, run_folder: Path) -> tuple[ASGIApp, socket.socket]:
+def behind_workers(pool: Workers, app: ASGIApp, run_folder: Path, key: str) -> tuple[ASGIApp, socket.socket]:
     """Return the primary's application for its workers, and the socket where it is served."""
-    return believing(in_force(pool, app)), listen_inside(run_folder / FRONT)
+    return believing(in_force(pool, app), key), listen_inside(run_folder / FRONT)

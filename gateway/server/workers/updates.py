@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from postil.gateway.control.inside_keys import InsideKeys
 from postil.gateway.settings import Settings
-from postil.gateway.settings.read import FROM_FILES
+from postil.plugins.landlock import Sandbox
 from postil.plugins.manager import Found
 
 START, SERVE, ADAPTERS, CALLERS, ENGINE, DRAINING, END, LOOK = (
@@ -27,14 +28,17 @@ _OF_PLUGINS = "POSTIL_PLUGIN_"
 class Start(NamedTuple):
     """What a worker needs first.
 
-    ``address`` is where it listens, ``front`` the socket at which the primary answers forwarded requests, and
-    ``plugins`` the installed plugins that the primary found.
+    ``address`` is where it listens, ``front`` the socket at which the primary answers forwarded requests, ``keys``
+    what it shows there and at the engine, ``sandbox`` that of its plugins, which names secrets' files that a worker
+    knows nothing of, and ``plugins`` the installed plugins that the primary found.
     """
 
     settings: Settings
     address: tuple[str, int]
     engine: str
     front: str
+    keys: InsideKeys
+    sandbox: Sandbox | None
     plugins: Sequence[Found] = ()
 
 
@@ -45,13 +49,7 @@ def without_secrets(settings: Settings) -> Settings:
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment for a worker: of postil's variables, only those for plugins.
-
-    And the names of files with secrets: no plugin may read those.
-    """
-    files = {f"POSTIL_{name.upper()}_FILE" for name in FROM_FILES}
+    """Return the environment for a worker: of postil's variables, only those for plugins."""
     return {
-        name: text
-        for name, text in given.items()
-        if name.startswith(_OF_PLUGINS) or not name.startswith("POSTIL_") or name in files
+        name: text for name, text in given.items() if name.startswith(_OF_PLUGINS) or not name.startswith("POSTIL_")
     }

@@ -27,7 +27,6 @@ from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
 from postil.gateway.plugin_host.host import PluginHost, process_bounds
-from postil.gateway.plugin_host.sandbox import sandbox_of
 from postil.gateway.server.workers.client import PrimaryClient
 from postil.gateway.server.workers.messages import Ack, EngineUnhealthy, RequestFinished, RequestStarted, Update
 from postil.gateway.server.workers.remote import (
@@ -88,17 +87,19 @@ class Worker:
         self.client = EngineClient(
             start.engine,
             timeout_seconds=self.settings.engine_timeout_seconds,
-            api_key=self.settings.engine_key,
+            api_key=start.keys.engine,
             ca_file=self.settings.ca_file,
         )
         self.client.activity = RemoteActivity(link)
         self.client.on_unhealthy = lambda: link.send(EngineUnhealthy())
         logs = self.settings.home / "logs"
         self._plugins = PluginManager(
-            folder=self.settings.plugins_dir, logs=logs, sandbox=sandbox_of(self.settings), found=start.plugins
+            folder=self.settings.plugins_dir, logs=logs, sandbox=start.sandbox, found=start.plugins
         )
         self._link = link
-        self._plugin_host = PluginHost(self._plugins, logs, process_bounds(self.settings, self.settings.workers))
+        self._plugin_host = PluginHost(
+            self._plugins, logs, process_bounds(self.settings, start.sandbox, self.settings.workers)
+        )
         self._catalog = CatalogHolder()
         self.directory: Directory
         self._label_prefixes = LabelPrefixes()

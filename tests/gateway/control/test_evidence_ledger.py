@@ -14,6 +14,7 @@ from postil.gateway.control.evidence_ledger import EvidenceLedger
 from postil.plugins import ReleaseRef
 from postil.registry.db.database import Database
 from postil.registry.db.safety_tables import Evidence
+from postil.registry.db.tables import Tenant
 from tests.gateway.conftest import until
 
 REF = ReleaseRef("healthcare", "triage", 1)
@@ -25,6 +26,8 @@ class Store:
     def __init__(self, url: str) -> None:
         self.whole = Database(url)
         self.whole.migrate()
+        with self.whole.write() as session:
+            session.add_all(Tenant(name=name, domains=["healthcare"]) for name in ("clinic", "bank"))
         self.away = False
 
     def database(self) -> Database:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 
 import pytest
 
@@ -94,4 +95,24 @@ async def test_one_that_waits_for_its_next_start_is_not_taken_for_well() -> None
     await until(lambda: tasks.failing == ["keys"])
     now[0] = 100.0
     assert (work.runs, tasks.failing) == (1, ["keys"])
+    await tasks.stop()
+
+
+async def test_another_thread_reads_them_while_tasks_are_started() -> None:
+    tasks, stop, found = BackgroundTasks(SOON), threading.Event(), list[object]()
+
+    def read() -> None:
+        try:
+            while not stop.is_set():
+                found[:] = tasks.failing, tasks.broken, tasks.restarts
+        except RuntimeError as error:
+            found.append(error)
+
+    reader = asyncio.create_task(asyncio.to_thread(read))
+    await until(lambda: bool(found))
+    for number in range(3000):
+        tasks.start(str(number), Work(0))
+    stop.set()
+    await reader
+    assert not isinstance(found[-1], Exception)
     await tasks.stop()

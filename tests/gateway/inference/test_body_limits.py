@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -75,6 +76,61 @@ def test_a_prompt_of_token_ids_may_be_long() -> None:
 def test_a_body_of_nothing_but_brackets_is_not_even_read() -> None:
     with pytest.raises(BadRequestError, match="brackets"):
         read(b'{"messages":[' + b"[]," * 2_000_000 + b"[]]}")
+
+
+def with_metadata(inner: str, number: int) -> bytes:
+    """A body whose metadata is so many times the same."""
+    return f'{{"messages":[{{"role":"user","content":"a"}}],"metadata":[{",".join([inner] * number)}]}}'.encode()
+
+
+# Each took 0.1 to 7 seconds of the event loop before it was decoded as far as it now is counted.
+@pytest.mark.parametrize(
+    ("inner", "number", "refusal"),
+    [
+        ("1", 500_000, "more than 262144 values"),
+        ('"a"', 140_000, "more than 131072 strings"),
+        ('{"a":1,"b":2,"c":3}', 22_000, "more than 65536 keys"),
+        ("[]", 40_000, "more than 32768 objects and lists"),
+        ("1.7976931348623157e308", 300, "more than 256 numbers with an exponent"),
+        ("1.7976931348623157E308", 300, "more than 256 numbers with an exponent"),
+        ("9" * 4300, 20, "more than 64 digits"),
+        ("0." + "1" * 65, 1000, "more than 64 digits"),
+        ("9" * 64, 100_000, "more than 4 MiB outside of its strings"),
+        ("1" + " " * 100, 60_000, "more than 4 MiB outside of its strings"),
+    ],
+)
+def test_what_takes_long_to_decode_is_refused_before(inner: str, number: int, refusal: str) -> None:
+    with pytest.raises(BadRequestError, match=refusal):
+        # Not JSON at its end, which only decoding finds.
+        read(with_metadata(inner, number) + b"x")
+
+
+@pytest.mark.parametrize(
+    ("inner", "number"),
+    [
+        ("1", 262_000),
+        ('"a, {b}: 1e9 [9]"', 131_060),
+        ('{"a":1,"b":2}', 32_760),
+        ("true,false,null,1.5", 1000),
+        ("1e-05", 256),
+        ("9" * 19, 100_000),
+    ],
+)
+def test_as_much_as_may_be_is_taken(inner: str, number: int) -> None:
+    raw = with_metadata(inner, number)
+    assert read(raw) == json.loads(raw)
+
+
+def test_nothing_in_a_text_counts() -> None:
+    text = '\\"{[,:1e9\\\\' * 20_000 + "9" * 5000
+    raw = json.dumps({"messages": [{"role": "user", "content": text}]}).encode()
+    assert read(raw)["messages"][0]["content"] == text
+
+
+@given(st.recursive(st.text('\\\\"a,é'), lambda inner: st.lists(inner) | st.dictionaries(st.text('\\\\",:'), inner)))
+def test_outside_of_strings_is_what_json_says(value: Any) -> None:
+    raw = json.dumps(value, ensure_ascii=False).encode()
+    assert shape.outside_strings(raw) == re.sub(rb'"(?:[^"\\]|\\.)*"', b"", raw)
 
 
 @given(JSON)

@@ -125,6 +125,37 @@ async def test_a_client_that_leaves_frees_no_place_before_the_work_has_ended(hos
     assert await judged(host, pii, "nothing", seconds=0.01) == "waited for its turn longer than 10 ms"
 
 
+async def test_a_process_ends_once_it_has_had_nothing_to_do_for_a_minute_and_none_that_was_used_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = PluginHost(PluginManager(entry_points=False), tmp_path, ProcessBounds(check_processes=4))
+    loop, ahead = asyncio.get_running_loop(), 0.0
+    usual = loop.time
+    monkeypatch.setattr(loop, "time", lambda: usual() + ahead)
+    pii: Pii = Pii.from_mapping({})
+
+    async def used(domains: int) -> list[int]:
+        """The processes once this many domains had a check at the same time; what is due by then is done."""
+        checks = [judged(host, pii, "nothing", domain=f"domain-{number}") for number in range(domains)]
+        assert await asyncio.gather(*checks) == [Verdict.passed()] * domains
+        return sorted(host.check_pids)
+
+    try:
+        three = await used(3)
+        ahead += 50
+        assert await used(3) == three
+        ahead += 50
+        assert await used(2) == three
+        ahead += 50
+        await until(lambda: len(host.check_pids) == 2)
+        assert set(await used(2)) < set(three)
+        ahead += 1000
+        await until(lambda: len(host.check_pids) == 1)
+        assert await used(1) == host.check_pids
+    finally:
+        await host.stop()
+
+
 async def test_a_check_in_code_is_called_in_a_thread(host: PluginHost) -> None:
     class Own(Validator):
         name = "own"

@@ -213,6 +213,77 @@ def test_a_link_to_a_plugin_that_others_may_write_is_refused(private: Path) -> N
         refuse_writable_plugins(folder, shared=False)
 
 
+@pytest.mark.parametrize("name", ["one.so", "one.pyc", "data.json", "package/inner.py", "linked/inner.py"])
+def test_whatever_a_plugin_may_load_is_refused_where_others_may_write_it(private: Path, name: str) -> None:
+    folder = private / "plugins"
+    (folder / "package").mkdir(parents=True)
+    (private / "elsewhere").mkdir()
+    (folder / "linked").symlink_to(private / "elsewhere")
+    (folder / "package" / "round").symlink_to(folder)
+    (folder / "lost").symlink_to("lost")
+    file = folder / name
+    file.write_text("")
+    for path in (folder, folder / "package", private / "elsewhere"):
+        path.chmod(0o755)
+    file.chmod(0o644)
+    refuse_writable_plugins(folder, shared=False)
+    file.chmod(0o646)
+    with pytest.raises(SettingsError, match=rf"others may write .*{file.name}"):
+        refuse_writable_plugins(folder, shared=False)
+
+
+NAMED = {
+    "POSTIL_TLS_CERTIFICATE": "tls_certificate",
+    "POSTIL_TLS_CLIENT_CA": "tls_client_ca",
+    "POSTIL_CA_FILE": "ca_file",
+    "POSTIL_ENGINE_API_KEY_FILE": None,
+    "POSTIL_DATABASE_URL": "database_url",
+    "PGPASSFILE": None,
+    "POSTIL_BASE_MODEL": "base_model",
+    "postil.toml": None,
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_settings_name_is_refused_where_others_may_write_it(
+    private: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(private)
+    folder = private / "named"
+    folder.mkdir(mode=0o700)
+    file = folder / "file" if name != "postil.toml" else private / "postil.toml"
+    file.write_text("")
+    file.chmod(0o600)
+    given: dict[str, object] = {"home": private / "home", "tls_key": file, "tls_certificate": file}
+    if name == "POSTIL_DATABASE_URL":
+        given |= {"database_url": f"sqlite:///{file}"}
+    elif name == "PGPASSFILE":
+        given |= {"database_url": f"postgresql+psycopg://one:two@host/three?passfile={file}"}
+    elif name == "POSTIL_BASE_MODEL":
+        given |= {"base_model": str(folder)}
+    elif (setting := NAMED[name]) is not None:
+        given |= {setting: file}
+    else:
+        monkeypatch.setenv(name, str(file))
+    secure(Settings.model_validate(given))
+    writable = folder if name == "POSTIL_DATABASE_URL" else file
+    writable.chmod(0o777)
+    with pytest.raises(SettingsError, match=f"others may write {writable}, .*chmod o-w"):
+        secure(Settings.model_validate(given))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_a_certificate_of_another_user_is_trusted_as_who_names_it_does(private: Path) -> None:
+    file = private / "certificate.pem"
+    file.touch()
+    file.chmod(0o664)
+    os.chown(file, 12345, 0)
+    secure(settings_of(private / "home", ca_file=file))
+    os.chown(file, 12345, 12345)
+    with pytest.raises(SettingsError, match="chmod g-w"):
+        secure(settings_of(private / "home", ca_file=file))
+
+
 def test_a_gateway_does_not_start_with_plugins_that_others_may_write(private: Path) -> None:
     folder = private / "plugins"
     folder.mkdir()

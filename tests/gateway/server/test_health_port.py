@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 
 import httpx
 import pytest
 
 from postil.gateway.api.health import Readiness
+from postil.gateway.control.supervised import BackgroundTasks
 from postil.gateway.errors import SettingsError
 from postil.gateway.server.health_port import HealthPort
 from postil.gateway.server.sockets import listen
+from postil.registry.backoff import Backoff
+from tests.gateway.conftest import until
 
 
 @asynccontextmanager
@@ -23,14 +26,13 @@ async def answering(
     readiness: Callable[[], tuple[int, Readiness]] = lambda: (200, Readiness(status="ready")),
 ) -> AsyncIterator[str]:
     """A health port of this event loop; its URL."""
-    listener = listen("127.0.0.1", 0)
-    port = listener.getsockname()[1]
-    task = asyncio.create_task(HealthPort(listener, readiness).run())
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
+    with listen("127.0.0.1", 0) as listener:
+        task = asyncio.create_task(HealthPort(listener, readiness).run())
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
 
 
 async def test_it_says_what_the_gateway_says() -> None:
@@ -78,25 +80,58 @@ def test_a_loop_that_stands_still_is_not_ready_and_then_not_live(silent: float, 
     listener.close()
 
 
-async def test_who_says_nothing_there_takes_nobody_s_place(tmp_path: Path) -> None:
-    async with answering() as url:
+async def test_who_says_nothing_there_takes_nobody_s_place() -> None:
+    async with answering() as url, httpx.AsyncClient(base_url=url, timeout=10) as client:
         port = int(url.rsplit(":", 1)[1])
-        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(80)]
-        async with httpx.AsyncClient(base_url=url, timeout=10) as client, asyncio.timeout(60):
-            while (await _status(client)) != 200:
-                pass
-            # The first ones were closed after their time, the rest at once.
-            for reader, writer in silent:
-                with suppress(ConnectionError):
-                    assert await reader.read() == b""
-                writer.close()
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(300)]
+        assert (await client.get("/health/live")).status_code == 200
+        for reader, writer in silent:
+            with suppress(ConnectionError):
+                assert await reader.read() == b""
+            writer.close()
 
 
-async def _status(client: httpx.AsyncClient) -> int | None:
-    try:
-        return (await client.get("/health/live")).status_code
-    except httpx.TransportError:
-        return None
+async def test_every_probe_is_answered_while_silent_connections_come_without_end() -> None:
+    stop = threading.Event()
+
+    def attack(port: int) -> None:
+        while not stop.is_set():
+            silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(100)]
+            for each in silent:
+                each.close()
+
+    async with answering() as url:
+        attacker = asyncio.create_task(asyncio.to_thread(attack, int(url.rsplit(":", 1)[1])))
+        try:
+            for _ in range(30):
+                async with httpx.AsyncClient(base_url=url, timeout=10) as client:
+                    assert (await client.get("/health/live")).status_code == 200
+        finally:
+            stop.set()
+            await attacker
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_thread_that_ended_is_told_and_started_again() -> None:
+    deadly = [True]
+
+    def readiness() -> tuple[int, Readiness]:
+        if deadly.pop():
+            raise SystemExit
+        deadly.append(False)
+        return 200, Readiness(status="ready")
+
+    with listen("127.0.0.1", 0) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        tasks = BackgroundTasks(Backoff(0.01, 0.01))
+        tasks.start("health port", HealthPort(listener, readiness).run)
+        async with httpx.AsyncClient(base_url=url, timeout=10) as client:
+            with pytest.raises(httpx.TransportError):
+                await client.get("/health/ready")
+            deadly.append(False)
+            await until(lambda: tasks.failing == ["health port"])
+            assert (await client.get("/health/ready")).status_code == 200
+        await tasks.stop()
 
 
 def test_a_port_that_is_taken_is_said_at_start() -> None:

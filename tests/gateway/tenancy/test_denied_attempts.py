@@ -189,8 +189,23 @@ async def test_a_flood_of_strangers_hides_nobody_who_has_a_key(database: Databas
         refusals.note(DeniedAttempt("clinic", "3f2a", "10.0.0.1", f"GET /api/{number}", 403))
     async with running(refusals):
         await until(lambda: len(times(database)) == 2 * (KINDS + 1))
-    assert len([row for row in rows(database) if row.actor == "clinic"]) == KINDS
+    assert len([row for row in rows(database) if row.actor == "clinic"]) == KINDS + 1
     assert sum(times(database)) == 2000
+
+
+async def test_a_flood_of_one_owners_hides_no_other_owners_attempts(database: Database) -> None:
+    refusals = DeniedAttempts(lambda: database, pause_seconds=3600)
+    for number in range(1000):
+        refusals.note(DeniedAttempt("eve", "3f2a", f"10.0.0.{number % 256}", f"GET /api/{number}", 403))
+    ann = DeniedAttempt("ann", "77b1", "10.1.0.1", "POST /v1/chat/completions", 401)
+    refusals.note(ann)
+    async with running(refusals):
+        await until(lambda: len(times(database)) == KINDS + 2)
+    (row,) = [row for row in rows(database) if row.actor == "ann"]
+    assert (row.details["key"], row.address, row.route, row.status) == (ann.key, ann.origin, ann.route, ann.status)
+    (beyond,) = [row for row in rows(database) if row.address == "several"]
+    assert (beyond.actor, beyond.details["key"], beyond.status, beyond.count) == ("eve", "several", 403, 1000 - KINDS)
+    assert beyond.route == "several of /api/v1"
 
 
 async def test_while_the_database_is_away_they_are_counted_on(database: Database) -> None:

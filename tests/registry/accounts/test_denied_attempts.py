@@ -52,6 +52,21 @@ def test_a_flood_of_strangers_drops_the_oldest_strangers_and_no_known_key(databa
     assert [address for _, address, _ in kept[:-1]] == [f"10.0.0.{n}" for n in (19, 18, 17, 16, 15)]
 
 
+def test_a_flood_of_one_owners_drops_its_own_oldest_rows_and_no_other_owners(database: Database) -> None:
+    denied.record(database, [attempts("ann"), attempts("bob"), attempts("bob", "10.0.0.2")], keep=12)
+    for minute in range(20):
+        denied.record(database, [attempts("eve", f"10.1.0.{minute}", minute=minute)], keep=12)
+    assert rows(database) == [
+        ("eve", "10.1.0.19", 1), ("eve", "10.1.0.18", 1), ("eve", "10.1.0.17", 1),
+        ("bob", "10.0.0.2", 1), ("bob", "10.0.0.1", 1), ("ann", "10.0.0.1", 1),
+    ]  # fmt: skip
+
+
+def test_of_more_owners_than_rows_the_newest_are_kept(database: Database) -> None:
+    denied.record(database, [attempts(f"owner-{number}") for number in range(9)], keep=6)
+    assert [actor for actor, _, _ in rows(database)] == ["owner-8", "owner-7", "owner-6"]
+
+
 def test_the_list_is_read_in_pages(database: Database) -> None:
     denied.record(database, [attempts(address=f"10.0.0.{n}") for n in range(5)], keep=100)
     first = denied.list_attempts(database, limit=2)

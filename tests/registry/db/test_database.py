@@ -10,10 +10,12 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from postil.registry.db import database as database_module
 from postil.registry.db.database import Database
 from postil.registry.db.queries import domains, lock_for_writing, record, release
 from postil.registry.db.tables import Domain, Event, Release, utcnow
 from postil.registry.names import AdapterName
+from postil.registry.reviews import retention
 
 
 def names(database: Database) -> list[str]:
@@ -176,8 +178,32 @@ def test_what_is_deleted_stands_in_no_file_of_sqlite_any_more(tmp_path: Path) ->
         session.add(Domain(name="legal", default_adapter="a-patients-words"))
     with database.write() as session:
         session.delete(session.get_one(Domain, "legal"))
-    database.scrub()
+    assert database.scrub()
     assert not any(b"a-patients-words" in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_what_somebody_reads_while_it_is_deleted_is_said_to_stay_and_leaves_with_the_next_deletion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(database_module, "_SCRUB_MS", 10)
+    database = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    database.migrate()
+    with database.write() as session:
+        session.add(Domain(name="legal", default_adapter="a-patients-words"))
+    with database.read() as reading:
+        assert reading.get(Domain, "legal") is not None
+        with database.write() as session:
+            session.delete(session.get_one(Domain, "legal"))
+        assert not database.scrub()
+    assert caplog.messages == [
+        "what was deleted is still in SQLite's log, as somebody reads the database; it is tried again"
+    ]
+    assert any(b"a-patients-words" in path.read_bytes() for path in tmp_path.iterdir())
+    assert retention.expire(database, utcnow(), 90) == 0
+    assert not any(b"a-patients-words" in path.read_bytes() for path in tmp_path.iterdir())
+    with database.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 10_000
+    database.close()
 
 
 def test_a_database_in_memory_makes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,5 +216,5 @@ def test_a_database_in_memory_makes_no_file(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_only_sqlite_has_a_log_to_scrub(database: Database) -> None:
-    database.scrub()
+    assert database.scrub()
     assert names(database) == []

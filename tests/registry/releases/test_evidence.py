@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlmodel import col, select, update
 
 from postil.plugins import ReleaseRef
-from postil.registry.accounts.tenants import add_tenant, remove_tenant
+from postil.registry.accounts.forget import forget_tenant
+from postil.registry.accounts.tenants import remove_tenant
 from postil.registry.db.database import Database
 from postil.registry.db.safety_tables import Evidence
-from postil.registry.db.tables import utcnow
+from postil.registry.db.tables import Tenant, utcnow
 from postil.registry.errors import NotFoundError
 from postil.registry.releases import evidence
 from postil.registry.releases.evidence import ENGINE_ERROR, KEPT, VALIDATOR_FAILURE, Batch, Shown, Subject
@@ -22,6 +24,14 @@ from tests.registry.conftest import Publish
 from tests.registry.releases.test_concurrency import MANY, at_once
 
 REF = ReleaseRef("healthcare", "triage", 1)
+
+
+@pytest.fixture(autouse=True)
+def tenants(database: Database) -> None:
+    """The tenants whose requests are weighed."""
+    names = ("clinic", "bank", "tenant-0", "tenant-1", "tenant-2", "ada", "bob", "cy", "old", "new")
+    with database.write() as session:
+        session.add_all(Tenant(name=name, domains=["healthcare"]) for name in names)
 
 
 def subject(tenant: str = "clinic", signal: str = VALIDATOR_FAILURE, number: int = 1) -> Subject:
@@ -94,10 +104,32 @@ def test_who_uses_an_adapter_is_known_of_late(database: Database) -> None:
 
 
 def test_the_evidence_of_a_removed_tenant_is_gone(database: Database) -> None:
-    add_tenant(database, "clinic", ["healthcare"], actor="ann")
     evidence.add(database, Batch("one", 1, {subject(): Shown(10, 2), subject("bank"): Shown(5, 0)}))
     remove_tenant(database, "clinic", actor="ann")
     assert rows(database) == Counter([("bank", VALIDATOR_FAILURE, 5, 0)])
+
+
+def test_the_evidence_of_a_removed_tenant_does_not_come_back_with_a_batch_that_was_on_its_way(
+    database: Database,
+) -> None:
+    on_its_way = Batch("one", 1, {subject(): Shown(10, 2), subject("bank"): Shown(5, 0)})
+    remove_tenant(database, "clinic", actor="ann")
+    evidence.add(database, on_its_way)
+    assert rows(database) == Counter([("bank", VALIDATOR_FAILURE, 5, 0)])
+    forget_tenant(database, "clinic", actor="ann")
+    evidence.add(database, replace(on_its_way, number=2))
+    assert rows(database) == Counter([("bank", VALIDATOR_FAILURE, 10, 0)])
+
+
+def test_a_tenant_that_is_removed_while_a_batch_is_stored_leaves_none_of_it(database: Database) -> None:
+    def act(number: int) -> None:
+        if number == 0:
+            remove_tenant(database, "clinic", actor="ann")
+        else:
+            evidence.add(database, Batch(f"writer-{number}", 1, {subject(): Shown(2, 1)}))
+
+    at_once(act)
+    assert rows(database) == Counter()
 
 
 def test_the_evidence_of_a_collected_release_is_gone(registry: Registry, publish: Publish) -> None:

@@ -9,10 +9,12 @@ from sqlalchemy import delete as deletion
 from sqlmodel import Session, col
 
 from postil.plugins import ReleaseRef
+from postil.registry.accounts.forget import forget_tenant
+from postil.registry.accounts.tenants import add_tenant, remove_tenant
 from postil.registry.db.database import Database
 from postil.registry.db.review_deletion import EXPIRE, PURGE, delete_reviews
-from postil.registry.db.tables import Domain, Review, utcnow
-from postil.registry.errors import QuotaError, TextError
+from postil.registry.db.tables import Domain, Review, Tenant, utcnow
+from postil.registry.errors import NotFoundError, QuotaError, TextError
 from postil.registry.releases import history
 from postil.registry.reviews import retention, reviews
 from postil.registry.reviews.bounds import ReviewBounds
@@ -23,7 +25,9 @@ from postil.registry.reviews.reviews import ReviewRequest
 def opened(
     database: Database, tenant: str = "clinic", *, domain: str = "healthcare", days: int | None = None, **bounds: int
 ) -> Review:
-    """An open review."""
+    """An open review of a tenant, which is added if it is not there."""
+    with database.write() as session:
+        session.merge(Tenant(name=tenant, domains=["healthcare"], uid=f"id of {tenant}"))
     request = ReviewRequest(
         ReleaseRef(domain, "triage", 1), tenant, {}, "x", "why", [], None, tenant_uid=f"id of {tenant}", keep_days=days
     )
@@ -76,6 +80,23 @@ def test_the_policys_days_hold_where_they_are_the_fewest(database: Database) -> 
         assert review.keep_until == review.created_at + timedelta(days=kept)
 
 
+def test_an_answer_on_its_way_is_not_stored_once_its_tenant_is_removed_or_another_has_the_name(
+    database: Database,
+) -> None:
+    opened(database)
+    request = ReviewRequest(
+        ReleaseRef("healthcare", "triage", 1), "clinic", {}, "x", "why", [], None, tenant_uid="id of clinic"
+    )
+    remove_tenant(database, "clinic", actor="ann")
+    forget_tenant(database, "clinic", actor="ann")
+    with pytest.raises(NotFoundError, match="tenant clinic was removed while it was answered"):
+        reviews.open_review(database, request)
+    add_tenant(database, "clinic", ["healthcare"], actor="ann")
+    with pytest.raises(NotFoundError, match="tenant clinic was removed while it was answered"):
+        reviews.open_review(database, request)
+    assert left(database) == set()
+
+
 def test_reviews_are_purged_by_tenant_domain_and_time_and_counted(database: Database) -> None:
     old, decided, legal, others = opened(database), opened(database), opened(database, domain="legal"), "other"
     kept = opened(database, others)
@@ -109,8 +130,9 @@ def test_reviews_expire_and_those_from_before_there_was_a_time_too(database: Dat
     reviews.reject(database, over[0].id, actor="ann")
     assert retention.expire(database, now, 5) == 3
     assert left(database) == {earlier.id, kept.id}
-    assert retention.expire(database, now, 1) == 1
-    assert retention.expire(database, now, 1) == 0
+    assert retention.expire(database, now + timedelta(days=4), 5) == 0
+    assert retention.expire(database, now + timedelta(days=5), 5) == 1
+    assert retention.expire(database, now + timedelta(days=5), 5) == 0
     assert left(database) == {kept.id}
     told = [details for action, details in actions(database) if action == EXPIRE]
     assert told == [{"open": 2, "decided": 1}, {"open": 1, "decided": 0}]

@@ -14,8 +14,22 @@ branch_labels = None
 depends_on = None
 
 _TIME = sa.DateTime(timezone=True)
-_TENANT = sa.table("tenant", sa.column("name", sa.String), sa.column("uid", sa.String))
-_REVIEW = sa.table("review", sa.column("tenant", sa.String), sa.column("tenant_uid", sa.String))
+_TENANT = sa.table(
+    "tenant",
+    sa.column("name", sa.String),
+    sa.column("created_at", _TIME),
+    sa.column("uid", sa.String),
+    sa.column("rights", sa.JSON),
+    sa.column("refused_at", _TIME),
+)
+_REVIEW = sa.table(
+    "review",
+    sa.column("tenant", sa.String),
+    sa.column("created_at", _TIME),
+    sa.column("tenant_uid", sa.String),
+)
+_RELEASE = sa.table("release", sa.column("yanked_at", _TIME))
+_DOMAIN = sa.table("domain", sa.column("frozen_at", _TIME))
 
 
 def upgrade() -> None:
@@ -29,6 +43,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Version 0010 knows no one who is refused and nothing that is taken back: it would serve them all again."""
+    _refuse_if_something_is_taken_back()
     for table in ("webhook", "deniedattempt", "evidence"):
         op.drop_table(table)
     op.drop_index("ix_review_keep_until", "review")
@@ -105,12 +121,33 @@ def _create_tables() -> None:
 
 
 def _name_tenants() -> None:
-    """Give each tenant an id, and its reviews the same: up to here a name meant one tenant."""
+    """Give each tenant an id, and its reviews the same; a review from before the tenant is of one that was removed."""
     connection = op.get_bind()
-    for (name,) in connection.execute(sa.select(_TENANT.c.name)).fetchall():
+    for name, since in connection.execute(sa.select(_TENANT.c.name, _TENANT.c.created_at)).fetchall():
         uid = secrets.token_hex(16)
         connection.execute(_TENANT.update().where(_TENANT.c.name == name).values(uid=uid))
-        connection.execute(_REVIEW.update().where(_REVIEW.c.tenant == name).values(tenant_uid=uid))
+        its_own = (_REVIEW.c.tenant == name) & (_REVIEW.c.created_at >= since)
+        connection.execute(_REVIEW.update().where(its_own).values(tenant_uid=uid))
+
+
+def _refuse_if_something_is_taken_back() -> None:
+    rights = op.get_bind().scalars(sa.select(_TENANT.c.rights)).all()
+    found = {
+        "yanked releases": _count(_RELEASE.c.yanked_at),
+        "frozen domains": _count(_DOMAIN.c.frozen_at),
+        "refused tenants": _count(_TENANT.c.refused_at),
+        "tenants without the right to the base": sum("base" not in each for each in rights),
+    }
+    there = ", ".join(f"{what}: {number}" for what, number in found.items() if number)
+    if there:
+        raise RuntimeError(
+            f"version 0010 would serve again what is taken back ({there}); use `postil unyank`, `postil domains"
+            " unfreeze`, `postil tenants admit` or `postil tenants rights` first, or go back by a backup"
+        )
+
+
+def _count(column: sa.ColumnClause[Any]) -> int:
+    return op.get_bind().scalar(sa.select(sa.func.count(column))) or 0
 
 
 def _text(name: str, length: int | None = None) -> sa.Column[Any]:

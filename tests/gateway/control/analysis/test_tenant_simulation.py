@@ -1,4 +1,7 @@
-"""50 runs of the simulation of tenants; ``python -m tests.benchmarks.tenant_simulation`` makes 1,000."""
+"""20 runs of the simulation of tenants; ``python -m tests.benchmarks.tenant_simulation`` makes 1,000.
+
+The seeds are fixed, so that the figures are the same each time.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,9 @@ from statistics import fmean
 
 import pytest
 
-from tests.benchmarks.canary_runs import bounds
 from tests.benchmarks.tenant_simulation import ATTACKS, EDGE, OLD_RATE, World, delays, even, simulate
 
-RUNS = range(50)
+RUNS = range(20)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -18,8 +20,8 @@ def test_a_hostile_tenant_raises_no_more_false_alarms_than_stated_and_raised_the
     attack: str, honest: int
 ) -> None:
     alarms = [simulate(World(even(honest), OLD_RATE, EDGE, attack, horizon=150), seed) for seed in RUNS]
-    assert sum(before > 0 for before, _ in alarms) >= 40
-    assert bounds(sum(now > 0 for _, now in alarms), len(RUNS))[0] <= 0.0025
+    assert sum(before > 0 for before, _ in alarms) >= 16
+    assert [now for _, now in alarms if now] == []
 
 
 @pytest.mark.parametrize(("tenants", "times"), [(1, 1.0), (2, 2.3), (5, 1.5), (20, 1.5)])

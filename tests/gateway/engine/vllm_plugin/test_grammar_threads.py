@@ -7,14 +7,13 @@ import os
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from importlib.util import find_spec
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from postil.gateway.engine.vllm_plugin.grammar_threads import MODULE, THREADS, widen
+from tests.support.vllm_source import tree_of
 
 
 def module_of(executor: bool = True) -> tuple[ModuleType, type[Any]]:
@@ -80,10 +79,7 @@ def test_a_vllm_that_has_become_another_starts_and_says_so(caplog: pytest.LogCap
 
 
 def test_the_vllm_that_is_installed_has_what_is_changed() -> None:
-    found = find_spec("vllm")
-    if found is None or found.origin is None:
-        pytest.skip("vLLM is not installed")
-    tree = ast.parse((Path(found.origin).parent / "v1" / "structured_output" / "__init__.py").read_text())
+    tree = tree_of("v1", "structured_output", "__init__.py")
     (manager,) = (each for each in tree.body if getattr(each, "name", "") == "StructuredOutputManager")
     assert "self.executor = ThreadPoolExecutor(" in ast.unparse(manager)
     assert "self.executor.submit(self._create_grammar, request)" in ast.unparse(manager)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ast
-from importlib.util import find_spec
-from pathlib import Path
 from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from postil.gateway.engine.vllm_plugin.internals import OF_ITS_CLASS, OF_ITS_OBJECTS, missing, sentence
+from tests.support.vllm_source import tree_of
 
 
 def method(*parameters: str) -> FunctionType:
@@ -57,11 +56,7 @@ def test_the_log_says_what_is_gone_and_which_vllm_has_it() -> None:
 
 
 def test_the_vllm_that_is_installed_has_all_of_it() -> None:
-    found = find_spec("vllm")
-    if found is None or found.origin is None:
-        pytest.skip("vLLM is not installed")
-    folder = Path(found.origin).parent / "lora" / "punica_wrapper"
-    text = [ast.parse((folder / name).read_bytes()) for name in ("punica_base.py", "punica_cpu.py")]
+    text = [tree_of("lora", "punica_wrapper", name) for name in ("punica_base.py", "punica_cpu.py")]
     nodes = [node for tree in text for node in ast.walk(tree)]
     methods = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
     for name, takes in OF_ITS_CLASS.items():

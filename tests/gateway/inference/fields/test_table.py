@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 from openai.types import completion_create_params as text_params
@@ -13,6 +11,7 @@ from openai.types.chat import completion_create_params as chat_params
 from postil.gateway.inference.fields.field import Guard, Origin, Use
 from postil.gateway.inference.fields.table import FIELDS, RENAMED
 from postil.gateway.inference.formats import Kind
+from tests.support.vllm_source import tree_of
 
 MODELS = {
     Kind.CHAT: ("chat_completion", "ChatCompletionRequest"),
@@ -34,17 +33,10 @@ BREAKS_A_LABEL = ("stop", "stop_token_ids", "logit_bias", "bad_words", "include_
 
 
 def of_vllm(kind: Kind) -> set[str]:
-    """The fields of vLLM's model, from its source: to import it takes ten seconds."""
-    spec = find_spec("vllm")
-    if spec is None or not spec.submodule_search_locations:
-        pytest.skip("vLLM is not installed")
+    """The fields of vLLM's model, from its source."""
     room, model = MODELS[kind]
-    path = Path(spec.submodule_search_locations[0], "entrypoints", "openai", room, "protocol.py")
-    (made,) = [
-        node
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef) and node.name == model
-    ]
+    source = tree_of("entrypoints", "openai", room, "protocol.py")
+    (made,) = [node for node in source.body if isinstance(node, ast.ClassDef) and node.name == model]
     names = {
         node.target.id for node in made.body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     }

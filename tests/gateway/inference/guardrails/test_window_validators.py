@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import itertools
 
 import pytest
 
-from postil.gateway.inference.guardrails import window_validators
 from postil.gateway.inference.guardrails.window_validators import WindowValidators
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.plugins import Completion, Outcome, ReleaseRef, RequestContext, Validator, Verdict, window
@@ -15,29 +14,30 @@ from postil.registry.policy.policy import Policy, ValidatorUse
 from tests.fakes.windows_path import NoPluginHost
 
 
-class Slow(Validator):
-    """Takes the loop's time for each part."""
+class Admitting(Validator):
+    """Lets all pass."""
 
-    name = "slow"
+    name = "passing"
     scope = window(4)
 
     def judge(self, context: RequestContext, completion: Completion) -> Verdict:
-        """Spend five milliseconds."""
-        until = time.monotonic() + 0.005
-        while time.monotonic() < until:
-            pass
+        """Let it pass."""
         return Verdict.passed()
 
 
-def validators() -> WindowValidators:
-    """The slow one, in force for one answer."""
+def validators(seconds: float) -> WindowValidators:
+    """A validator in force for one answer, by a clock in which each question takes so long."""
     ref = ReleaseRef("legal", "notes", 1)
-    use = ValidatorUse(name="slow", on_fail="redact")
-    release = LoadedRelease(ref, "sha256:0", "postil-0", Policy(), (), [(use, Slow(None))], (), None, False)
-    return WindowValidators(NoPluginHost(), release, RequestContext(ref, "firm", {}))
+    use = ValidatorUse(name="passing", on_fail="redact")
+    release = LoadedRelease(ref, "sha256:0", "postil-0", Policy(), (), [(use, Admitting(None))], (), None, False)
+    context, clock = RequestContext(ref, "firm", {}), itertools.count(0.0, seconds)
+    return WindowValidators(NoPluginHost(), release, context, lambda: next(clock))
 
 
-async def test_others_get_their_turn_between_the_questions_about_one_answer() -> None:
+@pytest.mark.parametrize(("milliseconds", "expected"), [(5.0, 11), (3.0, 5), (1.5, 3), (0.1, 0)])
+async def test_others_get_their_turn_after_every_four_milliseconds_of_questions(
+    milliseconds: float, expected: int
+) -> None:
     turns = 0
 
     async def other() -> None:
@@ -46,17 +46,17 @@ async def test_others_get_their_turn_between_the_questions_about_one_answer() ->
             turns += 1
             await asyncio.sleep(0)
 
-    beside, asked = asyncio.create_task(other()), validators()
-    for _ in range(6):
+    beside, asked = asyncio.create_task(other()), validators(milliseconds / 1000)
+    for _ in range(12):
         assert await asked.ask(Completion("abcd"), None) == []
     beside.cancel()
-    assert turns >= 5
+    assert turns == expected
 
 
-async def test_an_answer_that_takes_too_long_to_judge_did_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(window_validators, "_MOST_SECONDS", 0.004)
-    asked = validators()
+async def test_an_answer_that_takes_too_long_to_judge_did_not_pass() -> None:
+    asked = validators(10.5)
+    assert await asked.ask(Completion("abcd"), None) == []
     assert await asked.ask(Completion("abcd"), None) == []
     (verdict,) = await asked.ask(Completion("abcd"), None)
-    assert (verdict.outcome, verdict.validator) == (Outcome.DID_NOT_RUN, "slow")
-    assert "longer than" in verdict.reason
+    assert (verdict.outcome, verdict.validator) == (Outcome.DID_NOT_RUN, "passing")
+    assert "longer than 20 s" in verdict.reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from typing import Any
 
@@ -96,12 +97,16 @@ def test_a_whole_answer_becomes_what_its_stream_becomes() -> None:
 
 async def test_a_long_answer_that_fails_everywhere_leaves_others_their_turn() -> None:
     choice = {"index": 0, "message": {"role": "assistant", "content": "bad" * 300}, "finish_reason": "stop"}
-    work, turns = asyncio.ensure_future(one_rule("redact").settle(choice)), 0
+    # By the clock, each question about a part takes 1/1024 s: after five, others get their turn.
+    reads = itertools.count()
+    way = one_rule("redact", clock=lambda: next(reads) / 1024)
+    work, turns = asyncio.ensure_future(way.settle(choice)), 0
     while not work.done():
         await asyncio.sleep(0)
         turns += 1
     assert (await work)["message"]["content"] == "[removed]"
-    assert turns > 2
+    questions = next(reads) // 2
+    assert turns == 1 + (questions - 1) // 5
 
 
 def test_no_more_is_held_back_than_the_window() -> None:
