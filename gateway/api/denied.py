@@ -45,6 +45,14 @@ def owner_of(error: GatewayError) -> tuple[str | None, str | None]:
     return None, None
 
 
+def authorization(scope: Mapping[str, Any]) -> str | None:
+    """Return the Authorization header of a request, as it was sent."""
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return str(value, "latin-1")
+    return None
+
+
 def origin(scope: Mapping[str, Any]) -> str:
     """Return where a request came from."""
     client = scope.get("client")

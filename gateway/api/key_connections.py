@@ -8,6 +8,7 @@ from typing import NamedTuple
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from postil.gateway.api.denied import authorization
 from postil.gateway.api.error_responses import tell
 from postil.gateway.errors import ConnectionsLimitedError, GatewayError
 from postil.gateway.tenancy.directory import Directory
@@ -45,7 +46,7 @@ class KeyConnections:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle an ASGI call."""
-        sent = _authorization(scope) if scope["type"] == ScopeType.HTTP else None
+        sent = authorization(scope) if scope["type"] == ScopeType.HTTP else None
         bound = None if sent is None else self._bound(sent)
         if bound is None:
             await self._app(scope, receive, send)
@@ -66,14 +67,14 @@ class KeyConnections:
         else:
             self._running[counted] -= 1
 
-    def _bound(self, sent: bytes) -> _Bound | None:
+    def _bound(self, sent: str) -> _Bound | None:
         """The bound of the key that a header names. Looked up again after each change of keys or limits."""
         directory = self._directory()
         if directory is not self._known_of or len(self._known) >= _MOST_KNOWN:
             self._known, self._known_of = {}, directory
         if hash(sent) not in self._known:
             # However it is written, it counts as the key that the directory reads.
-            key = sent.decode("latin-1").partition(" ")[2].strip()
+            key = sent.partition(" ")[2].strip()
             self._known[hash(sent)] = self._looked_up(directory, key)
         return self._known[hash(sent)]
 
@@ -88,13 +89,6 @@ class KeyConnections:
         if own is None:
             return _Bound(hash(key), self._most, "with this key")
         return _Bound(hash((caller.name,)), own, "of this tenant")
-
-
-def _authorization(scope: Scope) -> bytes | None:
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            return value
-    return None
 
 
 def _too_many(bound: _Bound) -> ConnectionsLimitedError:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from postil.gateway.errors import BadRequestError, ContextLengthError
+from postil.gateway.inference.cost_limits import CostLimits
 from postil.gateway.inference.formats import FORMATS, Kind
 from postil.gateway.inference.request import CompletionRequest
-from postil.gateway.settings import Settings
-from postil.gateway.tenancy.quota import Quota
 
 # Both ask for several answers to one prompt; an engine that knows both generates as many as the larger one says.
 _CHOICES = ("n", "best_of")
@@ -27,48 +25,12 @@ class Cost(NamedTuple):
     characters: int
 
 
-@dataclass(frozen=True, slots=True)
-class CostLimits:
-    """What one request may cost. ``window`` is the engine's context in tokens, None where it is not known.
-
-    ``slots`` is how many sequences the engine runs at a time: a tenant's own limit allows no more.
-    """
-
-    sequences: int
-    output_tokens: int
-    schema_bytes: int
-    window: int | None
-    slots: int
-
-    @classmethod
-    def of(cls, settings: Settings) -> CostLimits:
-        """The limits of a tenant that has none of its own."""
-        return cls(
-            settings.max_sequences,
-            settings.tenant_output_tokens,
-            settings.tenant_schema_kib << 10,
-            settings.window,
-            settings.max_concurrent_requests,
-        )
-
-    def for_tenant(self, quota: Quota | None) -> CostLimits:
-        """The limits of one tenant."""
-        if quota is None or quota.sequences is quota.output_tokens is quota.schema_kib is None:
-            return self
-        return replace(
-            self,
-            sequences=min(quota.sequences, self.slots) if quota.sequences else self.sequences,
-            output_tokens=quota.output_tokens or self.output_tokens,
-            schema_bytes=quota.schema_kib << 10 if quota.schema_kib else self.schema_bytes,
-        )
-
-
 def sequences(kind: Kind, body: Mapping[str, Any]) -> int:
     """How many sequences the engine generates at a time for a request: its prompts, each as often as it has choices."""
     prompts = max(1, FORMATS[kind].count_prompts(body))
     if body.get("n") is None and body.get("best_of") is None:
         return prompts
-    return prompts * max(1, *(_number(body.get(name)) for name in _CHOICES))
+    return prompts * max(1, *(body.get(name) or 1 for name in _CHOICES))
 
 
 def cost(kind: Kind, body: Mapping[str, Any]) -> Cost:
@@ -76,31 +38,24 @@ def cost(kind: Kind, body: Mapping[str, Any]) -> Cost:
     return Cost(sequences(kind, body), characters(body))
 
 
-def check_cost(ask: CompletionRequest, limits: CostLimits) -> CompletionRequest:
-    """Refuse a request that costs too much, before anything reads its texts; return it with its other bounds.
+def check_cost(ask: CompletionRequest, limits: CostLimits) -> None:
+    """Refuse a request that costs too much, before anything reads its texts.
 
     Raises BadRequestError, or ContextLengthError if its prompts cannot fit the engine's window.
     """
     check_sequences(ask, limits.sequences)
     _check_characters(ask, limits)
-    return replace(ask, output_tokens=limits.output_tokens, schema_bytes=limits.schema_bytes, window=limits.window)
 
 
 def check_sequences(ask: CompletionRequest, most: int) -> None:
-    """Refuse a request for more than ``most`` sequences. Raises BadRequestError.
-
-    What an engine might take for a number of choices, and is none here, is refused too: it would not be counted.
-    """
+    """Refuse a request for more than ``most`` sequences. Raises BadRequestError."""
     body = ask.body
     if body.get("n") is None and body.get("best_of") is None and FORMATS[ask.kind].count_prompts(body) <= 1:
         return
     for name in _CHOICES:
-        value = body.get(name)
-        if value is not None and type(value) is not int:
-            raise BadRequestError(f"{name} has to be a whole number", param=name)
-        if value is not None and value > most:
+        if (value := body.get(name) or 1) > most:
             raise BadRequestError(f"{name} is {value}, and a request may ask for {most} answers in all", param=name)
-    if (wanted := sequences(ask.kind, ask.body)) > most:
+    if (wanted := sequences(ask.kind, body)) > most:
         raise BadRequestError(
             f"prompt and n ask for {wanted} answers, and a request may ask for {most} in all; send fewer prompts",
             param="prompt",
@@ -143,14 +98,10 @@ def characters(body: Mapping[str, Any]) -> int:
 
 def choices_per_prompt(ask: CompletionRequest) -> int | None:
     """How many choices each prompt gets, where there are several choices in all; else None."""
-    number = max(1, _number(ask.body.get("n")))
+    number = max(1, ask.body.get("n") or 1)
     return number if number > 1 or is_batch(ask) else None
 
 
 def is_batch(ask: CompletionRequest) -> bool:
     """Whether a request has a list of prompts, even of one."""
     return FORMATS[ask.kind].is_batch(ask.body)
-
-
-def _number(value: Any) -> int:
-    return value if isinstance(value, int) else 1

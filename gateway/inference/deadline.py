@@ -5,20 +5,18 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 
 from postil.gateway.errors import BadRequestError
-from postil.gateway.inference.request import CompletionRequest
 
 _HEADER = b"x-request-timeout"
 
 
-def timed(ask: CompletionRequest, headers: Iterable[tuple[bytes, bytes]]) -> CompletionRequest:
-    """The request with the deadline that its client set by ``x-request-timeout: SECONDS``. Raises BadRequestError."""
+def deadline_of(headers: Iterable[tuple[bytes, bytes]]) -> float | None:
+    """When a client's ``x-request-timeout: SECONDS`` is over, by ``time.monotonic``. Raises BadRequestError."""
     for name, value in headers:
         if name == _HEADER:
-            return replace(ask, deadline=time.monotonic() + _seconds(value))
-    return ask
+            return time.monotonic() + _seconds(value)
+    return None
 
 
 def _seconds(value: bytes) -> float:

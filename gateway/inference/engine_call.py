@@ -72,9 +72,9 @@ class EngineCall:
             chunks = await engine.enter_async_context(
                 metered.stream(self._ask.kind.value, request, choices_per_prompt(self._ask), release_once)
             )
-            kept = engine.pop_all()
-        open_streams.push_async_exit(kept)
-        return chunks, kept.aclose
+            connection = engine.pop_all()
+        open_streams.push_async_exit(connection)
+        return chunks, connection.aclose
 
     def _metered(self, release: LoadedRelease | None, kind: str) -> MeteredEngine:
         return self._meter.on(self.client, self._caller, release.ref if release else None, kind)

@@ -25,7 +25,7 @@ _GENERAL = "the engine refuses this request; see its fields in the reference, or
 _decoder = msgspec.json.Decoder(dict[str, Any])
 
 
-def as_told(error: EngineRefusedError, release: LoadedRelease) -> EngineRefusedError:
+def client_error(error: EngineRefusedError, release: LoadedRelease) -> EngineRefusedError:
     """The error under the release's public name; where it may quote the policy's prompt, a general sentence instead."""
     prompt = release.policy.system_prompt
     if prompt and _quotes(error.body, prompt):
@@ -43,13 +43,13 @@ def _quotes(body: bytes, prompt: str) -> bool:
         return True  # Whatever it is, it is not a sentence for a client.
     if len(message) > _MOST_CHARACTERS or _QUOTES_INPUT.search(message):
         return True
-    said, kept = _SIGNS.sub("", message), _SIGNS.sub("", prompt)
-    return _has_part(said, kept) or _has_part(_NOT_ASCII.sub("", said), _NOT_ASCII.sub("", kept))
+    reply, hidden = _SIGNS.sub("", message), _SIGNS.sub("", prompt)
+    return _has_part(reply, hidden) or _has_part(_NOT_ASCII.sub("", reply), _NOT_ASCII.sub("", hidden))
 
 
-def _has_part(said: str, kept: str) -> bool:
-    length = min(_QUOTED, len(kept))
+def _has_part(reply: str, hidden: str) -> bool:
+    length = min(_QUOTED, len(hidden))
     if length < _LEAST:
         return False
-    parts = {said[start : start + length] for start in range(len(said) - length + 1)}
-    return any(kept[start : start + length] in parts for start in range(len(kept) - length + 1))
+    parts = {reply[start : start + length] for start in range(len(reply) - length + 1)}
+    return any(hidden[start : start + length] in parts for start in range(len(hidden) - length + 1))

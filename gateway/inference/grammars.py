@@ -46,9 +46,9 @@ class GrammarGate:
 
         Raises BadRequestError, ForbiddenError or RequestsLimitedError.
         """
-        if ask.schema_bytes is None:
+        if ask.limits is None:
             return
-        if (found := check_grammars(ask.body, caller, ask.schema_bytes)) is not None:
+        if (found := check_grammars(ask.body, caller, ask.limits.schema_bytes)) is not None:
             await self._limits.compile(caller.name, found.digest, found.milliseconds)
 
 

@@ -23,8 +23,9 @@ from postil.gateway.inference import request as payload
 from postil.gateway.inference import responses as answers
 from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.engine_call import EngineCall
-from postil.gateway.inference.engine_refusal import as_told
+from postil.gateway.inference.engine_refusal import client_error
 from postil.gateway.inference.guardrails.enforcer import Enforcer, SendToEngine, falls_back_on_errors, has_guardrails
+from postil.gateway.inference.label_answer import answer_of
 from postil.gateway.inference.record import RequestOutcome, RequestRecord
 from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import AUTO, BASE, NUMBER, PIN, Route
@@ -39,7 +40,7 @@ JSON = "application/json"
 EVENTS = "text/event-stream"
 _RELEASE = "x-postil-release"
 # Where an answer does not come from what is live, the client is told why not.
-_TOLD = (CANARY, PIN)
+_REPORTED_CHANNELS = (CANARY, PIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +111,16 @@ async def _routed(context: InferenceContext, record: RequestRecord, open_streams
     """Answer by the release that the route names, or by the one that answers in its place."""
     access = _access(context, record.caller, record.request, record)
     try:
-        return await _asked(context, access, record, open_streams)
+        return await _answer_loaded(context, access, record, open_streams)
     except NotLoadedError:
         if record.route.otherwise is None:
             raise
         # A canary that cannot even be loaded: the stable release goes on with the request.
         record.reroute(Route(record.route.otherwise, STABLE))
-        return await _asked(context, access, record, open_streams)
+        return await _answer_loaded(context, access, record, open_streams)
 
 
-async def _asked(
+async def _answer_loaded(
     context: InferenceContext, access: EngineCall, record: RequestRecord, open_streams: AsyncExitStack
 ) -> PipelineResponse:
     release = record.route.release
@@ -127,13 +128,13 @@ async def _asked(
         return await _answer(context, access, record, open_streams)
     except EngineRefusedError as error:
         if error.status != 404 or release.engine_name.encode() not in error.body:
-            raise as_told(error, release) from error
+            raise client_error(error, release) from error
     # The engine has lost it since (it was restarted, or somebody unloaded it): nothing was answered yet.
     access.adapter_lost(release)
     try:
         return await _answer(context, access, record, open_streams)
     except EngineRefusedError as error:
-        raise as_told(error, release) from error
+        raise client_error(error, release) from error
 
 
 async def _answer(
@@ -152,14 +153,11 @@ async def _answer(
         headers = {**_headers(record), **await answering.headers()}
         return PipelineResponse(headers, EVENTS, streamed(answering, record, chunks, cancel))
     opening = context.label_prefixes.of(access.client, release, ask, request)
-    request = request if opening is None else opening.begin(request)
-    answer = answers.read(await access.post(release, request), ask.kind)
+    answer = await answer_of(access, release, request, ask.kind, opening)
     for choice in answer["choices"]:
-        if opening is not None:
-            opening.complete(choice)
         await answering.enforce(choice)
-        asked = ask.body.get("logprobs")  # 0 is a wish, too: for the chosen tokens alone.
-        if release.needs_tokens and (asked is None or asked is False):
+        logprobs = ask.body.get("logprobs")  # 0 is a wish, too: for the chosen tokens alone.
+        if release.needs_tokens and (logprobs is None or logprobs is False):
             answers.drop_tokens(choice)
     return await _written(answering, answer, record)
 
@@ -231,7 +229,7 @@ async def _written(answering: Enforcer, answer: dict[str, Any], record: RequestR
 def _headers(record: RequestRecord) -> dict[str, str]:
     """Which release answers; and where it is not what is live, why not."""
     headers = {_RELEASE: str(record.route.release.ref)}
-    if record.route.reason in _TOLD:
+    if record.route.reason in _REPORTED_CHANNELS:
         headers["x-postil-channel"] = record.route.reason
     return headers
 

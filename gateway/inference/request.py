@@ -11,6 +11,7 @@ import msgspec
 
 from postil.gateway.errors import BadRequestError
 from postil.gateway.inference import body_limits as shape
+from postil.gateway.inference.cost_limits import CostLimits
 from postil.gateway.inference.fields.check import asks_for_prompt_logprobs, check_fields, engine_fields
 from postil.gateway.inference.fields.field import Guard
 from postil.gateway.inference.fields.messages import has_media
@@ -30,8 +31,7 @@ class CompletionRequest:
 
     ``deadline`` is until when its client waits for its turn, by ``time.monotonic``, if it said so. ``release`` answers
     it whatever ``model`` says: only the gateway itself sets that, for copies to a shadow. ``size`` is that of the body
-    in bytes, ``output_tokens`` the most that an answer may have, ``schema_bytes`` the most for schemas and tools,
-    ``window`` the engine's context in tokens.
+    in bytes, ``limits`` what it may cost: the gateway's own requests have none.
     """
 
     kind: Kind
@@ -43,12 +43,10 @@ class CompletionRequest:
     deadline: float | None = None
     release: LoadedRelease | None = None
     size: int = 0
-    output_tokens: int | None = None
-    schema_bytes: int | None = None
-    window: int | None = None
+    limits: CostLimits | None = None
 
 
-def parse(kind: Kind, raw: bytes) -> CompletionRequest:
+def parse(kind: Kind, raw: bytes, limits: CostLimits | None = None, deadline: float | None = None) -> CompletionRequest:
     """Read a request body; every field is held against the table. Raises BadRequestError."""
     opened = shape.brackets(raw)
     try:
@@ -61,7 +59,8 @@ def parse(kind: Kind, raw: bytes) -> CompletionRequest:
     body = check_fields(kind, body)
     include_usage = "stream_options" in body and body["stream_options"].get("include_usage") is True
     stream = body.get("stream") is True
-    return CompletionRequest(kind, body, body.get("model"), stream, include_usage, body.get("user"), size=len(raw))
+    model, user = body.get("model"), body.get("user")
+    return CompletionRequest(kind, body, model, stream, include_usage, user, deadline, size=len(raw), limits=limits)
 
 
 def refuse_prompt_logprobs(ask: CompletionRequest) -> None:
@@ -78,9 +77,7 @@ def guard_of(release: LoadedRelease) -> Guard:
     """How far a release guards its answers: what its policy fixes or checks decides what fields may do."""
     if release.constraint is not None:
         return Guard.CONSTRAINT
-    policy = release.policy
-    guarded = policy.system_prompt or policy.sampling or release.inputs or release.validators
-    return Guard.POLICY if guarded else Guard.OPEN
+    return Guard.POLICY if release.guarded else Guard.OPEN
 
 
 def build_base_request(ask: CompletionRequest, tenant: str) -> dict[str, Any]:
@@ -174,7 +171,7 @@ def _put_streaming(payload: dict[str, Any], ask: CompletionRequest, release: Loa
 
 def _put_sampling(payload: dict[str, Any], release: LoadedRelease) -> None:
     policy = release.policy
-    choices_per_prompt = isinstance(payload.get("n"), int) and payload["n"] > 1
+    choices_per_prompt = payload.get("n", 1) > 1
     for key, value in policy.defaults.items():
         # To ask for several answers is to ask for sampling: a default of greedy decoding does not fit.
         if all(payload.get(alias) is None for alias in _ALIASES.get(key, (key,))) and not (
@@ -215,32 +212,33 @@ def _bound_output(payload: dict[str, Any], ask: CompletionRequest, fixed: Contai
 
     Engines stop at the end of their window, and text completions at 16 tokens. Raises BadRequestError.
     """
-    most, names = ask.output_tokens, _ALIASES["max_tokens"]
-    if most is None or any(name in fixed for name in names):
+    limits, names = ask.limits, _ALIASES["max_tokens"]
+    if limits is None or any(name in fixed for name in names):
         return
+    most = limits.output_tokens
     given = [name for name in names if payload.get(name) is not None]
     for name in given:
         value = payload[name]
-        if not isinstance(value, int | float) or value <= most:
+        if not isinstance(value, int | float) or value <= most:  # A policy's default may be anything.
             continue
         if ask.body.get(name) is not None:
             raise BadRequestError(f"{name} is {value}, and an answer may have {most} tokens; ask for less", param=name)
         payload[name] = most  # The policy's default is for those who may have as much.
-    if not given and ask.kind is Kind.CHAT and ask.window is not None and ask.window > most:
+    if not given and ask.kind is Kind.CHAT and limits.window is not None and limits.window > most:
         payload["max_tokens"] = most
 
 
 def _refuse_other_outputs(body: Mapping[str, Any], release: LoadedRelease) -> None:
     """``json_object`` and ``text`` hold for any constrained answer; whatever asks for another form is refused."""
-    asked = ["structured_outputs"] if body.get("structured_outputs") is not None else []
+    fields = ["structured_outputs"] if body.get("structured_outputs") is not None else []
     form = body.get("response_format")
-    if isinstance(form, dict) and form.get("type") not in ("text", "json_object"):
-        asked.append("response_format")
+    if form is not None and form.get("type") not in ("text", "json_object"):
+        fields.append("response_format")
     if body.get("tools") and body.get("tool_choice") != "none":
-        asked.append("tools")
-    if asked:
+        fields.append("tools")
+    if fields:
         raise BadRequestError(
-            f"{release.ref} restricts its output by policy; leave out `{asked[0]}`, or ask `base`", param=asked[0]
+            f"{release.ref} restricts its output by policy; leave out `{fields[0]}`, or ask `base`", param=fields[0]
         )
 
 

@@ -89,8 +89,8 @@ class Shadows:
         # Its tenant need not have the right to ask for it by its number.
         copy = replace(record.request, model=str(shadow), release=release, stream=False, body=body, deadline=None)
         try:
-            theirs = said(copy.kind, await self._complete(record.caller, copy))
-            verdict = "agreed" if same(said(copy.kind, raw), theirs) else "differed"
+            theirs = texts_of(copy.kind, await self._complete(record.caller, copy))
+            verdict = "agreed" if same(texts_of(copy.kind, raw), theirs) else "differed"
         except (QueueFullError, DeadlinePassedError):  # Nothing of the shadow's: it had no turn.
             verdict = "skipped"
         except (GatewayError, EngineRefusedError):
@@ -105,7 +105,7 @@ def _whole(body: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in body.items() if key not in ("stream", "stream_options")}
 
 
-def said(kind: Kind, raw: bytes) -> list[str]:
+def texts_of(kind: Kind, raw: bytes) -> list[str]:
     """The texts of an answer, by choice, from its JSON or from its server-sent events."""
     texts: dict[int, str] = {}
     for part in _parts(raw):

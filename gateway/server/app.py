@@ -21,7 +21,7 @@ from postil.gateway.api.openai.models import model_routes
 from postil.gateway.api.openapi import document_config
 from postil.gateway.api.security_headers import SecurityHeaders
 from postil.gateway.control.runtime import Runtime, Tell
-from postil.gateway.inference.cost import CostLimits
+from postil.gateway.inference.cost_limits import CostLimits, TenantCostLimits
 from postil.gateway.server.lifecycle import Lifecycle
 from postil.gateway.tenancy.rate_limiter import LocalLimits
 
@@ -36,7 +36,7 @@ def create_app(runtime: Runtime, tell: Tell = lambda step, text: None) -> ASGIAp
 def completion_parts(runtime: Runtime) -> CompletionParts:
     """Return the parts that the two completion endpoints need."""
     settings = runtime.settings
-    limits = (settings.body_limit_mib << 20, CostLimits.of(settings), settings.prompt_logprobs)
+    limits = (settings.body_limit_mib << 20, TenantCostLimits(CostLimits.of(settings)), settings.prompt_logprobs)
     return CompletionParts(
         runtime.context, runtime.callers, runtime.denied_attempts, LocalLimits(runtime.limits), runtime.traffic, *limits
     )

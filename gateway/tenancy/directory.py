@@ -219,8 +219,8 @@ def _refused(key: Key, tenants: Mapping[str, Tenant]) -> bool:
 
 def _held(key: Key, caller: Caller, *, refused: bool) -> _Held:
     until = float("inf") if key.expires_at is None else key.expires_at.timestamp()
-    salt, kept = (bytes.fromhex(key.salt), bytes.fromhex(key.hash)) if key.salt else (b"", b"")
-    return _Held(salt, kept, caller, until, key.revoked_at is not None, refused)
+    salt, digest = (bytes.fromhex(key.salt), bytes.fromhex(key.hash)) if key.salt else (b"", b"")
+    return _Held(salt, digest, caller, until, key.revoked_at is not None, refused)
 
 
 def _forever(caller: Caller) -> _Held:

@@ -28,7 +28,7 @@ from rich.progress import track
 from rich.table import Table
 
 from postil.gateway.inference.formats import Kind
-from postil.gateway.inference.shadow import said
+from postil.gateway.inference.shadow import texts_of
 from postil.gateway.inference.streaming.guarded import streamed
 from postil.gateway.server.app import create_app
 from postil.gateway.server.bootstrap import build
@@ -124,11 +124,11 @@ async def held_back() -> dict[str, int]:
         nonlocal came, most
         for event in engine_stream((0, character) for character in text):
             most = max(most, came - left)
-            came += sum(map(len, said(Kind.CHAT, event)))
+            came += sum(map(len, texts_of(Kind.CHAT, event)))
             yield event
 
     async for write in streamed(way.answering, way.record, reads(), way.cancel):
-        left += sum(map(len, said(Kind.CHAT, write)))
+        left += sum(map(len, texts_of(Kind.CHAT, write)))
     assert came == left == len(text)
     return {"held": most, "window": max(WINDOWS.values())}
 

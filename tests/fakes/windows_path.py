@@ -114,6 +114,7 @@ class Way:
             (),
             None,
             False,
+            True,
         )
         options = body.get("stream_options") or {}
         ask = CompletionRequest(kind, {"stream": True, **body}, MODEL, True, bool(options.get("include_usage")))

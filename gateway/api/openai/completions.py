@@ -13,13 +13,14 @@ from litestar.handlers import asgi
 from litestar.handlers.asgi_handlers import ASGIRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from postil.gateway.api.denied import CallerDirectory, identify
+from postil.gateway.api.denied import CallerDirectory, authorization, identify
 from postil.gateway.api.error_responses import render
 from postil.gateway.control.traffic import Traffic
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
 from postil.gateway.inference.context import InferenceContext
-from postil.gateway.inference.cost import CostLimits, check_cost
-from postil.gateway.inference.deadline import timed
+from postil.gateway.inference.cost import check_cost
+from postil.gateway.inference.cost_limits import TenantCostLimits
+from postil.gateway.inference.deadline import deadline_of
 from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.pipeline import JSON, PipelineResponse, complete
 from postil.gateway.inference.request import CompletionRequest, parse, refuse_prompt_logprobs
@@ -44,7 +45,7 @@ class CompletionParts:
     limits: RequestLimits
     traffic: Traffic
     body_limit: int
-    cost: CostLimits
+    cost: TenantCostLimits
     prompt_logprobs: bool
 
 
@@ -86,11 +87,12 @@ def _handler(parts: CompletionParts, kind: Kind) -> ASGIApp:
 
 async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Receive, wire: Wire) -> None:
     try:
-        caller = identify(parts.callers, parts.denied, _authorization(scope), scope, f"POST {kind.value}")
-        wire.told = await parts.limits.admit(caller.limits)
+        caller = identify(parts.callers, parts.denied, authorization(scope), scope, f"POST {kind.value}")
+        wire.headers = await parts.limits.admit(caller.limits)
         try:
-            ask = timed(parse(kind, await _body(receive, parts.body_limit)), scope["headers"])
-            ask = check_cost(ask, parts.cost.for_tenant(caller.limits))
+            limits, raw = parts.cost.of(caller.limits), await _body(receive, parts.body_limit)
+            ask = parse(kind, raw, limits, deadline_of(scope["headers"]))
+            check_cost(ask, limits)
             if not parts.prompt_logprobs:
                 refuse_prompt_logprobs(ask)
             await _until_gone(_answer(parts, caller, ask, wire), receive)
@@ -147,13 +149,6 @@ async def _body(receive: Receive, limit: int) -> bytes:
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def _authorization(scope: Scope) -> str | None:
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            return value.decode("latin-1")
-    return None
-
-
 class Wire:
     """Sends the response to one client. A response that has started is not started again."""
 
@@ -161,7 +156,7 @@ class Wire:
         self._send = send
         self._begun = False
         # Headers of any response, filled in while the request runs.
-        self.told: Mapping[str, str] = {}
+        self.headers: Mapping[str, str] = {}
 
     async def answer(self, answer: PipelineResponse) -> None:
         """Send an answer, whole or streamed."""
@@ -188,6 +183,6 @@ class Wire:
 
     async def _begin(self, status: int, headers: Mapping[str, str]) -> None:
         self._begun = True
-        headers = {**headers, **self.told} if self.told else headers
+        headers = {**headers, **self.headers} if self.headers else headers
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": raw})

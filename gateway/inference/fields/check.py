@@ -64,7 +64,7 @@ def _read_chat(body: dict[str, Any]) -> None:
 
 
 def engine_fields(
-    kind: Kind, body: Mapping[str, Any], guard: Guard, whose: str, *, lenient: bool = False
+    kind: Kind, body: Mapping[str, Any], guard: Guard, release: str, *, lenient: bool = False
 ) -> dict[str, Any]:
     """What of a checked body the engine is sent by a release that guards its answers so.
 
@@ -74,7 +74,7 @@ def engine_fields(
     passed, refused = _USES[kind][guard]
     sent = {name: value for name, value in body.items() if name in passed}
     if not lenient and not refused.isdisjoint(body):
-        _refuse(kind, body, refused, whose)
+        _refuse(kind, body, refused, release)
     if "stream_options" in sent and not sent.get("stream"):
         del sent["stream_options"]
     if "tools" in sent and not sent["tools"]:
@@ -82,12 +82,12 @@ def engine_fields(
     return sent
 
 
-def _refuse(kind: Kind, body: Mapping[str, Any], refused: frozenset[str], whose: str) -> None:
+def _refuse(kind: Kind, body: Mapping[str, Any], refused: frozenset[str], release: str) -> None:
     """Raises BadRequestError for a refused field that says more than its absence."""
     for name, value in body.items():
         if name in refused and not FIELDS[kind][name].is_neutral(value):
             raise BadRequestError(
-                f"`{name}` could undo what the policy of {whose} fixes; leave it out, or ask `base`", param=name
+                f"`{name}` could undo what the policy of {release} fixes; leave it out, or ask `base`", param=name
             )
 
 

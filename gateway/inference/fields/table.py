@@ -23,9 +23,9 @@ _TOKEN_ID = t.whole(0, t.LARGEST_INT32)
 _OFF = (False,)
 _STOP = t.text(256, 1)
 
-_SAID = t.text(2**24, 1)
+_PROMPT_TEXT = t.text(2**24, 1)
 _IDS = t.many_whole(0, t.LARGEST_INT32, 2**20, 1)
-_PROMPT = t.either(_SAID, t.many(_SAID, 2048, 1), _IDS, t.many(_IDS, 2048, 1))
+_PROMPT = t.either(_PROMPT_TEXT, t.many(_PROMPT_TEXT, 2048, 1), _IDS, t.many(_IDS, 2048, 1))
 _STRUCTURED = t.record(
     {
         "json": t.either(t.OBJECT, t.text(65536, 1)),

@@ -28,7 +28,7 @@ LIST = FieldType("a list", lambda value: type(value) is list)
 def whole(least: int, most: int) -> FieldType:
     """A whole number."""
     return FieldType(
-        f"a whole number from {_said(least)} to {_said(most)}",
+        f"a whole number from {_bound_in_words(least)} to {_bound_in_words(most)}",
         lambda value: type(value) is int and least <= value <= most,
     )
 
@@ -126,7 +126,7 @@ SCALAR = FieldType(
 )
 
 
-def _said(value: int) -> str:
+def _bound_in_words(value: int) -> str:
     """A bound as people write it."""
     powers = {LARGEST_INT32: "2^31 - 1", LARGEST_INT64: "2^63 - 1", SMALLEST_INT64: "-2^63"}
     return powers.get(value, f"{value}")

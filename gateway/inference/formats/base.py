@@ -100,5 +100,5 @@ class WireFormat(Protocol):
     def tool_calls_of(self, piece: ChoiceDelta) -> Sequence[ToolCallDelta]:
         """The pieces of tool calls in it."""
 
-    def part(self, said: Mapping[str, Any]) -> Part:
+    def part(self, fields: Mapping[str, Any]) -> Part:
         """The fields of a part that says this: texts by their names, and tool calls."""

@@ -144,9 +144,9 @@ class OpenAIChat:
         """Those of the message."""
         return () if piece.delta is None else piece.delta.tool_calls or ()
 
-    def part(self, said: Mapping[str, Any]) -> Part:
+    def part(self, fields: Mapping[str, Any]) -> Part:
         """A piece of a message."""
-        return {"delta": dict(said)}
+        return {"delta": dict(fields)}
 
 
 def _text(content: Any) -> str:

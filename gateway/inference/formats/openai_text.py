@@ -97,9 +97,9 @@ class OpenAIText:
         """A text calls none."""
         return ()
 
-    def part(self, said: Mapping[str, Any]) -> Part:
+    def part(self, fields: Mapping[str, Any]) -> Part:
         """A piece of text."""
-        return {"text": said.get("text", "")}
+        return {"text": fields.get("text", "")}
 
 
 def _are_prompts(prompt: Any) -> TypeGuard[list[Any]]:

@@ -32,7 +32,7 @@ _MINTED = re.compile(r"(chatcmpl-tool-|call_)[0-9a-f]+")
 class HeldChoice:
     """One choice on its way out. ``ended`` once its last part has left; ``cut`` if that was not the engine's doing.
 
-    ``said`` is what has left of its main text, and ``acts`` what was done to any of its texts, and why.
+    ``sent`` is what has left of its main text, and ``acts`` what was done to any of its texts, and why.
     """
 
     def __init__(self, index: int, kind: Kind, panel: WindowValidators, tokens: Sequence[Token] = ()) -> None:
@@ -41,7 +41,7 @@ class HeldChoice:
         self.ended = False
         self.cut = False
         self.acts: dict[str, None] = {}
-        self.said = ""
+        self.sent = ""
         self._wire = FORMATS[kind]
         self._main: Hashable = self._wire.main_text
         self._tokens = tokens
@@ -52,14 +52,14 @@ class HeldChoice:
         self._last: ChoiceDelta | None = None
         self._begun = self._wire.opening is None
 
-    def feed(self, said: ChoiceDelta) -> None:
+    def feed(self, delta: ChoiceDelta) -> None:
         """Keep what came. Raises EngineUnavailableError at what no engine should send."""
-        for key, text in self._wire.texts_of(said):
+        for key, text in self._wire.texts_of(delta):
             self._hold(key, text)
-        for call in self._wire.tool_calls_of(said):
+        for call in self._wire.tool_calls_of(delta):
             self._take_call(call)
-        if said.finish_reason is not None:
-            self._last = said
+        if delta.finish_reason is not None:
+            self._last = delta
 
     def finish(self) -> None:
         """No more of this choice will come."""
@@ -166,13 +166,13 @@ class HeldChoice:
 
     def _text(self, key: Hashable, text: str) -> Part:
         if key == self._main:
-            self.said += text
+            self.sent += text
         if isinstance(key, tuple):
             return self._part({"tool_calls": [{"index": key[1], "function": {"arguments": text}}]})
         return self._part({str(key): text})
 
-    def _part(self, said: Mapping[str, Any]) -> Part:
-        return {"index": self.index, **self._wire.part(said), "logprobs": None, "finish_reason": None}
+    def _part(self, fields: Mapping[str, Any]) -> Part:
+        return {"index": self.index, **self._wire.part(fields), "logprobs": None, "finish_reason": None}
 
 
 async def settle(panel: WindowValidators, choice: Choice, kind: Kind) -> HeldChoice:

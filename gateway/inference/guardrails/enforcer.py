@@ -102,8 +102,8 @@ class Enforcer:
 
     async def client_notes(self, choice: HeldChoice) -> dict[str, str]:
         """What the last event of a streamed choice tells the client, under the names of the headers."""
-        self._sample(choice.said, ())
-        reviews = [await self._opened(verdict, choice.said) for verdict in choice.window_validators.reviews.values()]
+        self._sample(choice.sent, ())
+        reviews = [await self._opened(verdict, choice.sent) for verdict in choice.window_validators.reviews.values()]
         told = {
             "fallback": "; ".join(choice.acts),
             "notice": " ".join(self._notices | choice.window_validators.notices),
@@ -160,7 +160,7 @@ class Enforcer:
             self._record.fell_back = True
         self._fallbacks |= choice.acts
         self._notices |= choice.window_validators.notices
-        self._to_review += [(verdict, choice.said) for verdict in choice.window_validators.reviews.values()]
+        self._to_review += [(verdict, choice.sent) for verdict in choice.window_validators.reviews.values()]
 
     def _sample(self, text: str, verdicts: Sequence[Verdict]) -> None:
         """Now and then a person looks at what passed."""
@@ -253,15 +253,15 @@ class Enforcer:
             return failed, completion
         fresh = answer["choices"][0]
         rest = await self._behind_windows(fresh, release or self._release)
-        said = answers.completion(fresh, self._record.request.kind)
-        evaluation = await self._judged(fresh, rest, said)
-        foreign = release is not None and release.borrower is not None
+        retried = answers.completion(fresh, self._record.request.kind)
+        evaluation = await self._judged(fresh, rest, retried)
+        foreign = release is not None and release.fallback_for is not None
         if evaluation.failed:  # What another domain's model said stays there.
-            return (failed, completion) if foreign else (evaluation.failed, said)
+            return (failed, completion) if foreign else (evaluation.failed, retried)
         if foreign:
             answers.drop_tokens(fresh)
         answers.replace_choice(choice, fresh)
-        return (), said
+        return (), retried
 
     async def _takes(self, release: LoadedRelease | None) -> bool:
         """Whether the input checks of a release let the request through; this one's have done so already."""
@@ -273,8 +273,8 @@ class Enforcer:
     def _opening(self, text: str, reason: str, verdicts: Sequence[Verdict], holding: str | None) -> ReviewRequest:
         told = [{key: value for key, value in asdict(verdict).items() if key != "spans"} for verdict in verdicts]
         drawn_by = LOW_CONFIDENCE if any(verdict.validator == _CONFIDENCE for verdict in verdicts) else CHECK
-        caller, asked = self._record.caller, self._record.request.body
-        opening = ReviewRequest(self._release.ref, caller.name, asked, text, reason, told, holding)
+        caller, body = self._record.caller, self._record.request.body
+        opening = ReviewRequest(self._release.ref, caller.name, body, text, reason, told, holding)
         return replace(opening, tenant_uid=caller.uid, drawn_by=drawn_by)
 
 

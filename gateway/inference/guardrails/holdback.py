@@ -238,8 +238,8 @@ class HoldbackBuffer:
     def _send(self, text: str, spelt: str) -> None:
         self._out.append(spelt)
         self._sent += len(text)
-        kept = self._left + text
-        self._left = kept[max(0, len(kept) - self._size + 1) :]
+        seen = self._left + text
+        self._left = seen[max(0, len(seen) - self._size + 1) :]
 
     def _spelling(self, start: int, end: int) -> str:
         """Held characters as the model wrote them."""

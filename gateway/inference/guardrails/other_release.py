@@ -25,4 +25,4 @@ def other_release(catalog: Catalog, first: LoadedRelease, caller: Caller, again:
     found = catalog.named(again.release)
     if found is None or found.ref.domain == first.ref.domain:
         return found
-    return replace(found, borrower=first.ref.domain) if caller.may_ask(found.ref.domain) else None
+    return replace(found, fallback_for=first.ref.domain) if caller.may_ask(found.ref.domain) else None

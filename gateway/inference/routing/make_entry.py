@@ -43,7 +43,7 @@ def make_entry(
                 _warn(loaded[release.number], changed[release.number])
             except PolicyError as error:
                 broken[release.number] = str(error)
-                _tell_broken(state.name.release(release.number), str(error), before)
+                _log_unservable(state.name.release(release.number), str(error), before)
     shares = {which: _share(state, which) for which in (CANARY, SHADOW)}
     return AdapterEntry(
         state.name,
@@ -61,7 +61,7 @@ def make_entry(
     )
 
 
-def _tell_broken(ref: ReleaseRef, reason: str, before: AdapterEntry | None) -> None:
+def _log_unservable(ref: ReleaseRef, reason: str, before: AdapterEntry | None) -> None:
     """Log a release that cannot be served, once."""
     if before is None or before.broken.get(ref.number) != reason:
         log.error("%s is not served: %s", ref, reason)

@@ -33,7 +33,10 @@ class ReleaseSpec(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LoadedRelease:
-    """A release made ready: its plugins are instantiated, its constraint is built."""
+    """A release made ready: its plugins are instantiated, its constraint is built.
+
+    ``guarded``: its policy puts a prompt in front, fixes sampling or checks.
+    """
 
     ref: ReleaseRef
     artifact: str
@@ -44,15 +47,16 @@ class LoadedRelease:
     fallbacks: Sequence[tuple[FallbackUse, FallbackRule]]
     constraint: Mapping[str, Any] | None
     needs_tokens: bool
+    guarded: bool
     spec: ReleaseSpec | None = field(default=None, compare=False, repr=False)
     # The domain whose policy falls back on this release of another one.
-    borrower: str | None = field(default=None, compare=False)
+    fallback_for: str | None = field(default=None, compare=False)
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """The domains that must be allowed to have the weights loaded: its own, and that which borrows it."""
+        """The domains that must be allowed to have the weights loaded: its own, and the one that falls back on it."""
         own = self.ref.domain
-        return (own,) if self.borrower in (None, own) else (own, self.borrower)
+        return (own,) if self.fallback_for in (None, own) else (own, self.fallback_for)
 
 
 class StoredRelease(Protocol):
@@ -100,5 +104,6 @@ def load_release(spec: ReleaseSpec, plugins: PluginManager) -> LoadedRelease:
         built.fallbacks,
         policy.output.constraint() if policy.output else None,
         any(validator.needs_tokens for _, validator in built.validators),
+        bool(policy.system_prompt or policy.sampling or built.inputs or built.validators),
         spec,
     )

@@ -128,20 +128,20 @@ class _Stream:
     def _take(self, event: Event, touched: dict[int, HeldChoice]) -> None:
         if not self._head:
             self._head = _head(event, self._ask, self._model)
-        for said in event.choices:
-            choice = self._choice(said)
+        for delta in event.choices:
+            choice = self._choice(delta)
             if not choice.ended:
-                choice.feed(said)
-                touched[said.index] = choice
+                choice.feed(delta)
+                touched[delta.index] = choice
             if event.usage is not None:
-                self._usage[said.index] = event.usage
+                self._usage[delta.index] = event.usage
         if not event.choices:
             self._total = event.usage
 
-    def _choice(self, said: ChoiceDelta) -> HeldChoice:
-        if said.index not in self._choices:
-            self._choices[said.index] = HeldChoice(said.index, self._ask.kind, self._answering.window_validators())
-        return self._choices[said.index]
+    def _choice(self, delta: ChoiceDelta) -> HeldChoice:
+        if delta.index not in self._choices:
+            self._choices[delta.index] = HeldChoice(delta.index, self._ask.kind, self._answering.window_validators())
+        return self._choices[delta.index]
 
     async def _let_go(self, choices: Sequence[HeldChoice]) -> bytes:
         if len(choices) == 1:
@@ -176,8 +176,8 @@ class _Stream:
         if not self._usage:
             return None
         prompt = max(usage.get("prompt_tokens") or 0 for usage in self._usage.values())
-        said = sum(usage.get("completion_tokens") or 0 for usage in self._usage.values())
-        return {"prompt_tokens": prompt, "completion_tokens": said, "total_tokens": prompt + said}
+        completion = sum(usage.get("completion_tokens") or 0 for usage in self._usage.values())
+        return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
 
 
 def _head(event: Event, ask: CompletionRequest, model: str) -> dict[str, Any]:

@@ -37,12 +37,12 @@ async def whole_events(chunks: AsyncIterator[bytes], engine_name: str, public_na
 
 async def ended_cleanly(chunks: AsyncIterator[bytes], record: RequestRecord | None = None) -> AsyncIterator[bytes]:
     """Pass everything on; where the engine breaks off, end with an error event in place of ``[DONE]``."""
-    last, kept, problem = b"", record.raw if record else None, None
+    last, recorded, problem = b"", record.raw if record else None, None
     try:
         async for chunk in chunks:
             last = (last + chunk)[-32:]
-            if kept is not None:
-                kept.append(chunk)
+            if recorded is not None:
+                recorded.append(chunk)
             yield chunk
     except GatewayError as error:
         problem = error

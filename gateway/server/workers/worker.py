@@ -16,7 +16,7 @@ from postil.gateway.engine.client import EngineClient
 from postil.gateway.engine.supervisor import Phase
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference.context import InferenceContext
-from postil.gateway.inference.cost import CostLimits
+from postil.gateway.inference.cost_limits import CostLimits, TenantCostLimits
 from postil.gateway.inference.grammars import GrammarGate
 from postil.gateway.inference.label_prefill import LabelPrefixes
 from postil.gateway.inference.metering import UsageMeter
@@ -124,7 +124,7 @@ class Worker:
     def parts(self) -> CompletionParts:
         """Return the parts that the two completion endpoints need."""
         settings = self.settings
-        limits = (settings.body_limit_mib << 20, CostLimits.of(settings), settings.prompt_logprobs)
+        limits = (settings.body_limit_mib << 20, TenantCostLimits(CostLimits.of(settings)), settings.prompt_logprobs)
         return CompletionParts(self._context, self, RemoteDenied(self._link), self._limits, self.traffic, *limits)
 
     def identify(self, authorization: str | None) -> Caller:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from postil.gateway.errors import BadRequestError
-from postil.gateway.inference.cost import check_sequences, choices_per_prompt, cost
+from postil.gateway.inference.cost import choices_per_prompt, cost
 from postil.gateway.inference.formats import Kind
-from postil.gateway.inference.request import CompletionRequest
+from postil.gateway.inference.request import CompletionRequest, parse
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import FREE_TEXT, House, bearer, running_house
 
@@ -42,8 +43,9 @@ def test_a_request_costs_its_prompts_times_its_choices(
 
 @pytest.mark.parametrize("value", ["2", 2.0, True, [2]])
 def test_a_number_that_an_engine_might_read_and_nobody_here_counts_is_refused(value: object) -> None:
+    body = {"messages": [{"role": "user", "content": "a"}], "n": value}
     with pytest.raises(BadRequestError, match="n has to be a whole number"):
-        check_sequences(asked(Kind.CHAT, {"n": value}), 8)
+        parse(Kind.CHAT, json.dumps(body).encode())
 
 
 At = tuple[FakeVLLM, str]

@@ -15,7 +15,7 @@ from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import Route
-from postil.gateway.inference.shadow import AgreementCounts, Shadows, said, same
+from postil.gateway.inference.shadow import AgreementCounts, Shadows, same, texts_of
 from postil.gateway.inference.streaming.whole_answer import as_events
 from postil.gateway.tenancy.directory import Caller
 from tests.gateway.inference.routing.test_catalog import RELEASES
@@ -52,7 +52,7 @@ def both(kind: Kind, whole: dict[str, Any]) -> tuple[bytes, bytes]:
 @settings(deadline=None, max_examples=60)
 def test_an_answer_says_the_same_whole_and_streamed(kind: Kind, texts: list[str]) -> None:
     whole, streamed = both(kind, answer(kind, texts))
-    assert said(kind, whole) == said(kind, streamed) == texts
+    assert texts_of(kind, whole) == texts_of(kind, streamed) == texts
 
 
 @given(TEXTS, st.lists(st.integers(1, 6), max_size=4))
@@ -65,7 +65,7 @@ def test_it_does_not_matter_how_a_stream_is_cut(texts: list[str], cuts: list[int
             piece, rest = rest[:cut], rest[cut:]
             events.append({"choices": [{"index": index, "delta": {"content": piece}}]})
     raw = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events) + b"data: [DONE]\n\n"
-    assert said(Kind.CHAT, raw) == texts
+    assert texts_of(Kind.CHAT, raw) == texts
 
 
 def call(name: str, arguments: str, made: str) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def test_the_tools_that_are_called_are_part_of_what_is_said(theirs: list[dict[st
     other = both(Kind.CHAT, answer(Kind.CHAT, [""], theirs))
     for one in ours:
         for two in other:
-            assert same(said(Kind.CHAT, one), said(Kind.CHAT, two)) is agreed
+            assert same(texts_of(Kind.CHAT, one), texts_of(Kind.CHAT, two)) is agreed
 
 
 @given(JSON, st.integers(0, 4))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from postil.gateway.inference.formats import Kind
-from postil.gateway.inference.shadow import said as texts_of
+from postil.gateway.inference.shadow import texts_of
 from postil.plugins import Completion, RequestContext, Validator, Verdict, window
 from postil.registry.policy.policy import Policy, ValidatorUse
 from tests.fakes.sse import DONE, Heard, Said, call, engine_stream, event, heard
