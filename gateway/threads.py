@@ -6,11 +6,11 @@ The loop's own threads (``asyncio.to_thread``) are for short work with the datab
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from postil.gateway.errors import BusyError
 from postil.gateway.fair_slots import FairSlots, NoSlotError
@@ -85,6 +85,19 @@ class ThreadPools:
         self.loads.shutdown(wait=False, cancel_futures=True)
         for threads in (self.downloads, self.publishing, self.catalog, self.reports):
             threads.close()
+
+
+async def finished(work: Coroutine[Any, Any, T], *, on_cancel: Callable[[], None] = lambda: None) -> T:
+    """Run the work to its end even if cancelled: a thread cannot be cancelled, and what it works on must stay."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        on_cancel()
+        await asyncio.wait({task})
+        if not task.cancelled():
+            task.exception()  # Nobody wants it any more.
+        raise
 
 
 def bound_short_work() -> None:

@@ -46,19 +46,29 @@ _LOG_SECONDS = 0.2
 
 
 def start(
-    module: str, arguments: Sequence[str], channel: int, output: int, sandbox: Sandbox | None = None, nicer: int = NICER
+    module: str,
+    arguments: Sequence[str],
+    channel: int | None,
+    output: int,
+    sandbox: Sandbox | None = None,
+    nicer: int = NICER,
+    *,
+    given: int = subprocess.DEVNULL,
+    errors: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start ``python -m module arguments`` with the descriptor ``channel``. What it prints goes to ``output``.
-    It confines itself to its ``sandbox`` when it calls ``confine``.
+
+    It reads what is ``given``; its errors go to ``errors``, if that is not where its output goes. It confines itself to
+    its ``sandbox`` when it calls ``confine``.
 
     The process ends with the thread that calls this (see ``end_with``), so that thread has to last. Raises OSError.
     """
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", module, *arguments],
-        stdin=subprocess.DEVNULL,
+        stdin=given,
         stdout=output,
-        stderr=output,
-        pass_fds=(channel,),
+        stderr=output if errors is None else errors,
+        pass_fds=() if channel is None else (channel,),
         env=environment(os.environ) | ({_SANDBOX: msgspec.json.encode(sandbox).decode()} if sandbox else {}),
         # A group of its own, so that it can be ended with all that it started. Not a session: where the kernel
         # shares the processor out among sessions first, a lower priority would mean nothing.
@@ -110,10 +120,22 @@ def bound_memory(most: int) -> None:
 
     Private memory, and not addresses: libraries reserve many more of those than they ever use.
     """
-    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    bound = most if hard < 0 else min(most, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (bound, bound))
+    _bound(resource.RLIMIT_DATA, most, most)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def bound_time(seconds: int) -> None:
+    """Let this process compute for so long from now on. Then it gets SIGXCPU, and is killed a second later."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    until = int(used.ru_utime + used.ru_stime) + 1 + seconds
+    _bound(resource.RLIMIT_CPU, until, until + 1)
+
+
+def _bound(what: int, soft: int, hard: int) -> None:
+    """Set a limit, or keep one that is stricter: no process may raise its hard limits."""
+    _, known = resource.getrlimit(what)
+    most = hard if known == resource.RLIM_INFINITY else min(hard, known)
+    resource.setrlimit(what, (min(soft, most), most))
 
 
 def keep_log_short(log: int) -> None:

@@ -12,7 +12,7 @@ _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 _CONTROLS_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def needed(text: str, what: str) -> str:
+def required(text: str, what: str) -> str:
     """Return text that is not blank. Raises TextError."""
     if not text.strip():
         raise TextError(f"the {what} is missing; write why, for those who read the log")

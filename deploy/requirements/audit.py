@@ -56,7 +56,7 @@ def _command(files: Sequence[Path]) -> list[str]:
     named = [part for file in files for part in ("--requirement", str(file))]
     # Nothing is resolved or downloaded: the pins are all there is.
     how = ["--disable-pip", "--no-deps", "--timeout", "5", "--progress-spinner", "off", "--format", "json"]
-    return [sys.executable, "-m", "pip_audit", *how, *service, *named]
+    return [sys.executable, "-P", "-m", "pip_audit", *how, *service, *named]
 
 
 def _judged(dependencies: Sequence[dict[str, Any]]) -> int:

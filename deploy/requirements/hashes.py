@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 HERE = Path(__file__).parent
 LOCK = HERE / "hashes.lock"
 LAYERS = ("core", "tune", "dev")
-_PIP = (sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--dry-run")
+_PIP = (sys.executable, "-P", "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--dry-run")
 _HOW = ("--no-deps", "--ignore-installed", "--only-binary", ":all:", "--report", "-")
 _OLDER = ("--platform=manylinux_2_28_x86_64", "--platform=manylinux2014_x86_64", "--python-version=3.11")
 

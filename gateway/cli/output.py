@@ -60,10 +60,23 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, emp
     console().print(table)
 
 
-def print_list_as_json(found: Listed) -> None:
-    """Print ``{"data": [...], "next": ...}``; ``next`` is null, or the API's cursor of the next page."""
-    print_json({"data": found.data, "next": found.next})
+def show_list(
+    found: Listed, columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str, as_json: bool
+) -> None:
+    """Print a list as a table, or as ``{"data": [...], "next": ...}`` with the API's cursor of the next page."""
+    if as_json:
+        print_json({"data": found.data, "next": found.next})
+    else:
+        print_table(columns, rows, empty=empty)
     print_rest(found)
+
+
+def say(answer: Any, sentence: str, as_json: bool) -> None:
+    """Print what a command did: the API's answer as JSON, or a sentence for people."""
+    if as_json:
+        print_json(answer)
+    else:
+        console().print(sentence)
 
 
 def print_rest(found: Listed) -> None:

@@ -65,7 +65,7 @@ async def _serve(settings: Settings, listener: socket.socket, beside: Sequence[s
     runtime = build(settings, plugins, address=address[:2] if workers else None)
     app = create_app(runtime, progress.tell)
     if workers:
-        app, listener = behind_workers(runtime.workers, app, runtime.run_folder)
+        app, listener = behind_workers(runtime.workers, app, runtime.run_folder, runtime.keys.front)
     server = Server(configured(settings, runtime.traffic, app), runtime.engine.client.cut, runtime.workers)
     progress.on_failure = lambda: setattr(server, "should_exit", True)
     async with _health(runtime):

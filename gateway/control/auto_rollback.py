@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 from postil.gateway.control.analysis.monitor import Regression
 from postil.gateway.control.releases import ReleaseService
-from postil.gateway.errors import EngineUnavailableError, GatewayError
+from postil.gateway.errors import BusyError, EngineUnavailableError, GatewayError
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.plugins import ReleaseRef
 from postil.registry.errors import RegistryError, UnavailableError
@@ -53,10 +53,10 @@ class AutoRollback:
             cause = await self._causes.get()
             try:
                 await (self._regressed(cause) if isinstance(cause, Regression) else self._corrupt(cause))
-            except (EngineUnavailableError, UnavailableError) as error:
+            except (EngineUnavailableError, BusyError, UnavailableError) as error:
                 log.warning("cannot roll back yet: %s: %s", _subject(cause), error)
-                # This release may be what breaks the engine, or the database may be unavailable: try until they are
-                # back. Corrupt files are found again at the next load.
+                # This release may be what breaks the engine, the database may be unavailable, or the threads at work:
+                # try until they are back. Corrupt files are found again at the next load.
                 if isinstance(cause, Regression):
                     await asyncio.sleep(_RETRY_SECONDS)
                     self._causes.put_nowait(cause)

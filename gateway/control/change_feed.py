@@ -112,7 +112,7 @@ class AdapterFeed:
     async def _wake(self) -> None:
         """Wake requests whose reviews were decided elsewhere; if the database fails, they look when their time ends."""
         try:
-            await self._reviews.look()
+            await self._reviews.sync_decided()
         except (SQLAlchemyError, RegistryError, EngineUnavailableError) as error:
             log.warning("requests that wait for reviews could not be woken: %s", type(error).__name__)
 

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -35,41 +36,45 @@ _FAILING_POSTS = 4
 _ENDPOINT_BACKOFF = Backoff(1.0, 600.0)
 
 
-class _Endpoints:
-    """How the posts to each endpoint go. An endpoint that fails is left alone for a while, and takes few of the posts.
+# A domain, and what its policy calls the webhook: another domain's may be another, or none.
+_Target = tuple[str, str]
 
-    Endpoints are known by what the reviews say: a webhook's name.
-    """
+
+class _Endpoints:
+    """How the posts to each target go. One that fails is left alone for a while, and takes few of the posts."""
 
     def __init__(self) -> None:
-        self._busy: set[str] = set()
-        self._failures: dict[str, int] = {}
-        self._again_at: dict[str, float] = {}
+        self._busy: set[_Target] = set()
+        self._failures: dict[_Target, int] = {}
+        self._again_at: dict[_Target, float] = {}
 
     def are_full(self) -> bool:
         """Whether no post may begin now."""
         return len(self._busy) >= _POSTS
 
-    def left_out(self) -> frozenset[str]:
-        """Return the endpoints to which no post may begin now."""
+    def left_out(self) -> frozenset[_Target]:
+        """Return the targets to which no post may begin now."""
         now = time.monotonic()
-        waiting = {name for name, at in self._again_at.items() if at > now}
+        waiting = {target for target, at in self._again_at.items() if at > now}
         failing = set(self._failures) if len(self._busy & self._failures.keys()) >= _FAILING_POSTS else set()
         return frozenset(self._busy | waiting | failing)
 
-    def begin(self, name: str) -> None:
-        """A post begins."""
-        self._busy.add(name)
+    def begin(self, target: _Target) -> None:
+        """Take a target's turn."""
+        self._busy.add(target)
 
-    def end(self, name: str, *, well: bool) -> None:
-        """A post has ended."""
-        self._busy.discard(name)
-        if well:
-            self._failures.pop(name, None)
-            self._again_at.pop(name, None)
+    def end(self, target: _Target) -> None:
+        """End a target's turn, whatever came of it."""
+        self._busy.discard(target)
+
+    def posted(self, target: _Target, *, accepted: bool) -> None:
+        """Note how a post went; where nothing was posted, nothing is known of the endpoint."""
+        if accepted:
+            self._failures.pop(target, None)
+            self._again_at.pop(target, None)
             return
-        self._failures[name] = self._failures.get(name, 0) + 1
-        self._again_at[name] = time.monotonic() + _ENDPOINT_BACKOFF.pause(self._failures[name])
+        self._failures[target] = self._failures.get(target, 0) + 1
+        self._again_at[target] = time.monotonic() + _ENDPOINT_BACKOFF.pause(self._failures[target])
 
 
 class Outbox:
@@ -109,32 +114,33 @@ class Outbox:
             if review is None:
                 return
             assert review.webhook is not None, "only those with a webhook are due"
-            endpoints.begin(review.webhook)
+            endpoints.begin((review.domain, review.webhook))
             posts.create_task(self._deliver(review, review.webhook, endpoints))
 
     async def _deliver(self, review: Review, webhook: str, endpoints: _Endpoints) -> None:
-        told = False
         try:
-            told = await self._tell(review, webhook)
+            accepted = await self._post(review, webhook)
+            if accepted is not None:
+                endpoints.posted((review.domain, webhook), accepted=accepted)
+            await self._note(review, delivered=bool(accepted))
         except (SQLAlchemyError, RegistryError, EngineUnavailableError) as error:
             log.warning("the webhook delivery of review %s could not be noted: %s", review.id[:8], type(error).__name__)
         finally:
-            endpoints.end(webhook, well=told)
+            endpoints.end((review.domain, webhook))
             self._due.set()
 
-    async def _tell(self, review: Review, webhook: str) -> bool:
+    async def _note(self, review: Review, *, delivered: bool) -> None:
         assert review.decided_at is not None, "only decided ones are due"
-        told = await self._post(review, webhook)
         again = utcnow() + timedelta(seconds=_BACKOFF.pause(review.tries + 1))
-        given_up = not told and again > review.decided_at + _GIVE_UP
+        given_up = not delivered and again > review.decided_at + _GIVE_UP
         if given_up:
             log.error("the webhook of review %s accepted nothing for a day; giving up", review.id[:8])
         next_try = None if given_up else again
-        await asyncio.to_thread(deliveries.note, self._database(), review, self._holder, told=told, next_try=next_try)
-        return told
+        note = partial(deliveries.note, self._database(), review, self._holder)
+        await asyncio.to_thread(note, told=delivered, next_try=next_try)
 
-    async def _post(self, review: Review, webhook: str) -> bool:
-        """Post to the endpoint that the policy names, if the domain still has it."""
+    async def _post(self, review: Review, webhook: str) -> bool | None:
+        """Post to the endpoint that the policy names; whether it accepted, None if the domain has none."""
         endpoint = await asyncio.to_thread(endpoint_for, self._database(), webhook, review.domain)
         if endpoint is None:
             what = "webhook with the URL that its policy has" if "://" in webhook else f"webhook {webhook}"
@@ -146,14 +152,14 @@ class Outbox:
                 what,
                 review.domain,
             )
-            return False
-        return (await self._webhooks.post(endpoint, f"review_{review.id}", told_of(review))).accepted
+            return None
+        return (await self._webhooks.post(endpoint, f"review_{review.id}", webhook_payload(review))).accepted
 
-    def _claim(self, left_out: frozenset[str]) -> Review | None:
+    def _claim(self, left_out: frozenset[_Target]) -> Review | None:
         return deliveries.claim(self._database(), self._holder, now=utcnow(), lasts=_CLAIM, busy=left_out)
 
 
-def told_of(review: Review) -> dict[str, Any]:
+def webhook_payload(review: Review) -> dict[str, Any]:
     """Return the webhook's payload: the answer that the tenant got, and the decision."""
     return {
         "id": review.id,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TypeVar
 
 from postil.gateway.control.catalog_sync import CatalogSync
 from postil.gateway.control.disk import FreeSpace
@@ -18,7 +17,7 @@ from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.engine.grammar_trial import GrammarTrial
 from postil.gateway.errors import UploadsLimitedError
-from postil.gateway.threads import ThreadPools
+from postil.gateway.threads import ThreadPools, finished
 from postil.registry.artifacts.archives.pack import unpack
 from postil.registry.artifacts.contents import policy_in
 from postil.registry.artifacts.hub.fetch import Patience, fetch
@@ -76,7 +75,7 @@ def from_hub(ref: HubRef, may_use_token: Callable[[], bool]) -> Source:
 class PublishService:
     """Publishes adapters. ``limit`` is in bytes; ``hub_seconds`` is the time limit of a download.
 
-    ``at_a_time`` is how many publishes of one actor may be on their way; each takes disk space before it is checked.
+    ``at_a_time`` is how many publishes of one actor may run at a time; each takes disk space before it is checked.
     """
 
     def __init__(
@@ -103,23 +102,25 @@ class PublishService:
         self._trial = GrammarTrial()
 
     @contextmanager
-    def admitted(self, actor: str, added_bytes: int | None) -> Iterator[None]:
-        """Let one publish of an actor in, before its body is read; ``added_bytes`` is its size, if it is known.
+    def admitted(self, actor: str, upload_bytes: int | None) -> Iterator[None]:
+        """Let one publish of an actor in, before its body is read; ``upload_bytes`` is its size, None if unknown.
 
-        Raises UploadsLimitedError or InsufficientStorageError.
+        Room is kept for the body, and for as much as an archive may unpack to or a hub send. Raises UploadsLimitedError
+        or InsufficientStorageError.
         """
         if self._busy[actor] >= self._at_a_time:
             raise UploadsLimitedError(
-                f"{self._at_a_time} publishes of {actor} are on their way; wait for one of them to end", retry_after=5
+                f"{self._at_a_time} publishes of {actor} are running; wait for one of them to end", retry_after=5
             )
-        self._disk.check(self._limit if added_bytes is None else min(added_bytes, self._limit))
-        self._busy[actor] += 1
-        try:
-            yield
-        finally:
-            self._busy[actor] -= 1
-            if not self._busy[actor]:
-                del self._busy[actor]
+        spooled = self._limit if upload_bytes is None else min(upload_bytes, self._limit)
+        with self._disk.reserved(stored=self._limit, spooled=spooled):
+            self._busy[actor] += 1
+            try:
+                yield
+            finally:
+                self._busy[actor] -= 1
+                if not self._busy[actor]:
+                    del self._busy[actor]
 
     async def publish(
         self,
@@ -146,7 +147,7 @@ class PublishService:
                 await self._try(new, name.domain, actor)
             given = partial(registry.publish, folder, name, new, note=note, actor=actor)
             make = partial(given, source=origin, scope=scope)
-            release, created = await _finished(self._made(make, name, actor))
+            release, created = await finished(self._made(make, name, actor))
             return Published(release, created, found is not None, policy_warnings(policy_from(release.policy)))
 
     async def _try(self, policy: Policy, domain: str, actor: str) -> None:
@@ -162,7 +163,7 @@ class PublishService:
         patience = Patience(self._limit, self._hub_seconds, stop)
         threads = self._pools.downloads if source.remote else self._pools.publishing
         work = threads.run(domain, actor, source.fetch_files, folder, patience)
-        return await _finished(work, on_cancel=stop.set)
+        return await finished(work, on_cancel=stop.set)
 
     async def _made(
         self, make: Callable[[], tuple[Release, bool]], name: AdapterName, actor: str
@@ -172,14 +173,3 @@ class PublishService:
         async with self._locks.of(name):
             await self._sync.sync_adapter(name)
         return made
-
-
-async def _finished(work: Coroutine[Any, Any, T], *, on_cancel: Callable[[], None] = lambda: None) -> T:
-    """Run the work to its end even if cancelled: a thread cannot be cancelled, and its files must stay."""
-    task = asyncio.create_task(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        on_cancel()
-        await asyncio.wait({task})
-        raise

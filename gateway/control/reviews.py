@@ -109,12 +109,12 @@ class Reviews:
                 return review
         return await asyncio.to_thread(find, self._database())
 
-    def heard(self, *decided: str) -> None:
+    def notify_decided(self, *decided: str) -> None:
         """Wake the requests that wait for these reviews, and whoever posts decisions."""
         self._waits.wake(decided)
         self._outbox.wake()
 
-    async def look(self) -> None:
+    async def sync_decided(self) -> None:
         """Wake the requests whose reviews were decided through another gateway."""
         self._outbox.wake()
         if waited_for := self._waits.ids():

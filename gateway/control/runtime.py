@@ -13,6 +13,7 @@ from postil.gateway.control.catalog_sync import CatalogSync
 from postil.gateway.control.change_feed import AdapterFeed, RemoteChanges
 from postil.gateway.control.engine_handle import EngineHandle
 from postil.gateway.control.evidence_ledger import EvidenceLedger
+from postil.gateway.control.inside_keys import InsideKeys
 from postil.gateway.control.key_feed import KeyFeed
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.publish import PublishService
@@ -85,5 +86,6 @@ class Runtime:
     # Process.
     workers: Workers
     engine_address: str
+    keys: InsideKeys
     run_folder: Path
     lock_file: int

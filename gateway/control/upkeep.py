@@ -7,13 +7,15 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from postil.gateway.control.registry_handle import RegistryHandle
-from postil.gateway.errors import EngineUnavailableError
+from postil.gateway.errors import GatewayError
+from postil.gateway.threads import finished
 from postil.registry.db import leader
 from postil.registry.db.tables import utcnow
 from postil.registry.errors import RegistryError
@@ -21,19 +23,19 @@ from postil.registry.reviews.retention import expire
 
 log = logging.getLogger(__name__)
 ACTOR = "postil"
-_LOOK_SECONDS = 60.0
+_POLL_SECONDS = 60.0
 # Longer than a run takes: if a gateway crashes in the middle of one, others wait this long before they take over.
 _LASTS = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """Something to do every so many seconds. ``first`` says that it is done at once where it never was."""
+    """Something to do every so many seconds. ``at_once`` says that it is done at once where it never was."""
 
     name: str
     seconds: float
     act: Callable[[], Awaitable[object]]
-    first: bool = True
+    at_once: bool = True
 
 
 class Upkeep:
@@ -50,37 +52,49 @@ class Upkeep:
     async def run(self) -> None:
         """Do what is due, until cancelled."""
         while True:
-            await self.look()
-            await asyncio.sleep(_LOOK_SECONDS)
+            await self.do_due()
+            await asyncio.sleep(_POLL_SECONDS)
 
-    async def look(self) -> None:
-        """Do once what is due. Without a database it is tried again at the next look."""
+    async def do_due(self) -> None:
+        """Do once what is due. What cannot be done now is tried again the next time, by any gateway."""
         for chore in self._chores:
             try:
-                if await asyncio.to_thread(self._take, chore):
-                    await chore.act()
-                    await asyncio.to_thread(self._done, chore)
-            except (SQLAlchemyError, RegistryError, EngineUnavailableError, OSError) as error:
+                await self._do(chore)
+            except (SQLAlchemyError, RegistryError, GatewayError, OSError) as error:
                 log.warning("%s could not be done (%s); trying again", chore.name, type(error).__name__)
+
+    async def _do(self, chore: Chore) -> None:
+        """Do a chore if it is due. If that fails or is cancelled, the lease is given back for others to try."""
+        try:
+            if await finished(asyncio.to_thread(self._take, chore)):
+                await chore.act()
+                await asyncio.to_thread(self._done, chore)
+        except BaseException:
+            with suppress(SQLAlchemyError, RegistryError, GatewayError, OSError):  # Without a database it expires.
+                await finished(asyncio.to_thread(self._give_back, chore))
+            raise
 
     def _take(self, chore: Chore) -> bool:
         database, now = self._registry.database(), int(self._clock())
         last = leader.position(database, chore.name)
         if last is not None and now - last < chore.seconds:
             return False
-        start = 0 if chore.first else now
+        start = 0 if chore.at_once else now
         held = leader.acquire(database, chore.name, self._holder, now=utcnow(), lasts=_LASTS, position=start)
         if held is None:
             return False
         if now - held >= chore.seconds:
             return True
-        leader.release(database, chore.name, self._holder)
+        self._give_back(chore)
         return False
 
     def _done(self, chore: Chore) -> None:
         database, now = self._registry.database(), int(self._clock())
         leader.renew(database, chore.name, self._holder, now=utcnow(), lasts=_LASTS, position=now)
-        leader.release(database, chore.name, self._holder)
+        self._give_back(chore)
+
+    def _give_back(self, chore: Chore) -> None:
+        leader.release(self._registry.database(), chore.name, self._holder)
 
 
 def chores(
@@ -94,4 +108,4 @@ def chores(
             log.info("%d reviews were deleted: their time is over", deleted)
 
     reviews = Chore("deletion of old reviews", 3600.0, delete_reviews)
-    return (reviews, Chore("garbage collection", gc_hours * 3600, collect, first=False)) if gc_hours else (reviews,)
+    return (reviews, Chore("garbage collection", gc_hours * 3600, collect, at_once=False)) if gc_hours else (reviews,)

@@ -7,21 +7,23 @@ The arguments are the folder of the base model and the process that this one end
 from __future__ import annotations
 
 import json
-import resource
+import os
 import sys
 from pathlib import Path
 
-from postil.plugins.child_process import end_with
+from postil.plugins.child_process import bound_memory, bound_time, end_with
 
 REFUSED, NOT_TRIED = 3, 4
 # Once everything is imported, compiling may take so much more.
 _CPU_SECONDS = 10
 _BYTES = 2 << 30
+_WITHOUT_WORDS: dict[type[Exception], str] = {MemoryError: "it takes more than 2 GiB of memory"}
 
 
 def main() -> int:
     """Compile it; returns the status."""
     end_with(int(sys.argv[2]))
+    os.environ["HF_HUB_OFFLINE"] = "1"
     constraint = json.load(sys.stdin)
     try:
         import xgrammar
@@ -32,22 +34,20 @@ def main() -> int:
     except Exception as error:  # Without a compiler or a tokenizer that it knows, nothing can be said.
         print(type(error).__name__)
         return NOT_TRIED
-    _limit()
+    bound_time(_CPU_SECONDS)
+    bound_memory(_held() + _BYTES)
     try:
         compiler.compile_structural_tag(constraint["structural_tag"])
-    except (RuntimeError, ValueError, MemoryError) as error:
-        print(str(error) or "it takes more than 2 GiB of memory")
+    except Exception as error:  # Whatever it is, it would be raised in vLLM too.
+        print(str(error) or _WITHOUT_WORDS.get(type(error), type(error).__name__))
         return REFUSED
     return 0
 
 
-def _limit() -> None:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    seconds = int(used.ru_utime + used.ru_stime) + 1 + _CPU_SECONDS
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-    (held,) = (int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if "VmData" in line)
-    resource.setrlimit(resource.RLIMIT_DATA, ((held << 10) + _BYTES,) * 2)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def _held() -> int:
+    """How many bytes of memory of its own this process has."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmData")) << 10
 
 
 if __name__ == "__main__":

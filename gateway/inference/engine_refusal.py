@@ -19,6 +19,8 @@ _SIGNS = re.compile(r"\\[nrt]|\\u[0-9a-fA-F]{4}|[\W_]+")
 _NOT_ASCII = re.compile(r"[^A-Za-z0-9]+")
 # A shorter one says nothing that is worth hiding.
 _LEAST = 8
+# A longer message is no sentence for a client, and it would take long to look through.
+_MOST_CHARACTERS = 1000
 _GENERAL = "the engine refuses this request; see its fields in the reference, or ask without those that are not needed"
 _decoder = msgspec.json.Decoder(dict[str, Any])
 
@@ -39,7 +41,7 @@ def _quotes(body: bytes, prompt: str) -> bool:
         message = " ".join(str(value) for value in _decoder.decode(body)["error"].values())
     except (msgspec.DecodeError, AttributeError, KeyError):
         return True  # Whatever it is, it is not a sentence for a client.
-    if _QUOTES_INPUT.search(message):
+    if len(message) > _MOST_CHARACTERS or _QUOTES_INPUT.search(message):
         return True
     reply, hidden = _SIGNS.sub("", message), _SIGNS.sub("", prompt)
     return _has_part(reply, hidden) or _has_part(_NOT_ASCII.sub("", reply), _NOT_ASCII.sub("", hidden))
@@ -49,4 +51,5 @@ def _has_part(reply: str, hidden: str) -> bool:
     length = min(_QUOTED, len(hidden))
     if length < _LEAST:
         return False
-    return any(hidden[start : start + length] in reply for start in range(len(hidden) - length + 1))
+    parts = {reply[start : start + length] for start in range(len(reply) - length + 1)}
+    return any(hidden[start : start + length] in parts for start in range(len(hidden) - length + 1))

@@ -1,7 +1,7 @@
 """What a client's request has vLLM compile: schemas of answers and tools, choices, grammars. Bounded before it is sent.
 
 vLLM compiles in few threads, without a limit, and nothing cancels it: one schema of 3 KB could hold everybody up for
-minutes. What is let in compiles within a second or two; how many different ones a tenant may have compiled is limited.
+minutes. What is let in compiles within a second or two; for how long a tenant may have grammars compiled is limited.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -20,12 +20,19 @@ from postil.gateway.tenancy.rate_limiter import RequestLimits
 from postil.registry.accounts.rights import Right
 from postil.registry.errors import GrammarError
 from postil.registry.policy.grammars.choices import check_choices
-from postil.registry.policy.grammars.schemas import Schema, check_time, checked_parts
+from postil.registry.policy.grammars.schemas import MOST_MILLISECONDS, Schema, check_time, checked_parts
 
 # In a language of their own, whose compile time nobody can tell beforehand.
 _BY_RIGHT = ("regex", "grammar", "structural_tag", "whitespace_pattern")
 _FIELDS = ("structured_outputs", "response_format", "tools")
 Body = Mapping[str, Any]
+
+
+class Compiled(NamedTuple):
+    """What a request has compiled: its digest, and how long that takes, as estimated."""
+
+    digest: str
+    milliseconds: float
 
 
 class GrammarGate:
@@ -41,12 +48,12 @@ class GrammarGate:
         """
         if ask.limits is None:
             return
-        if (digest := check_grammars(ask.body, caller, ask.limits.schema_bytes)) is not None:
-            await self._limits.compile(caller.name, digest)
+        if (found := check_grammars(ask.body, caller, ask.limits.schema_bytes)) is not None:
+            await self._limits.compile(caller.name, found.digest, found.milliseconds)
 
 
-def check_grammars(body: Body, caller: Caller, schema_bytes: int) -> str | None:
-    """Refuse what would take vLLM too long to compile; return the digest of what it has to compile, None for nothing.
+def check_grammars(body: Body, caller: Caller, schema_bytes: int) -> Compiled | None:
+    """Refuse what would take vLLM too long to compile; return what it has to compile, None for nothing.
 
     Raises BadRequestError, or ForbiddenError where the caller lacks the right to grammars of its own.
     """
@@ -60,19 +67,26 @@ def check_grammars(body: Body, caller: Caller, schema_bytes: int) -> str | None:
             f"schemas and tools have {len(whole)} bytes, and a request may have {schema_bytes}; send less",
             param=name,
         )
+    if not (constraints := list(_constraints(body))):
+        return None
     parts: list[Schema] = []
-    constraints = list(_constraints(body))
     for name, kind, value in constraints:
-        if kind in _BY_RIGHT and not caller.has(Right.GRAMMARS):
-            raise ForbiddenError(
-                f"this key may not send `{kind}`; send a JSON schema or choices, or ask for the right to grammars",
-                param=name,
-            )
+        _check_right(caller, name, kind)
         with _named(name):
             parts += _checked(kind, value)
-    with _named(constraints[-1][0] if constraints else None):
-        check_time(parts)  # Of all together: the tools of a request become one grammar.
-    return hashlib.sha256(whole).hexdigest() if constraints else None
+    with _named(constraints[-1][0]):
+        milliseconds = check_time(parts).compile  # Of all together: the tools of a request become one grammar.
+    # Nobody can tell the time of others: they count as the longest that is let in.
+    milliseconds += MOST_MILLISECONDS * sum(kind in _BY_RIGHT for _, kind, _ in constraints)
+    return Compiled(hashlib.sha256(whole).hexdigest(), milliseconds)
+
+
+def _check_right(caller: Caller, name: str, kind: str) -> None:
+    if kind in _BY_RIGHT and not caller.has(Right.GRAMMARS):
+        raise ForbiddenError(
+            f"this key may not send `{kind}`; send a JSON schema or choices, or ask for the right to grammars",
+            param=name,
+        )
 
 
 @contextmanager
@@ -89,6 +103,7 @@ def _checked(kind: str, value: Any) -> Sequence[Schema]:
         return checked_parts(_decoded(value))
     if kind == "choice":
         check_choices(value)
+        return ({"enum": value},)
     return ()
 
 
@@ -103,34 +118,31 @@ def _decoded(schema: Any) -> Any:
 
 
 def _constraints(body: Body) -> Iterator[tuple[str, str, Any]]:
-    """(field, kind, value) of everything that constrains an answer; a kind is one of vLLM's ``structured_outputs``."""
-    own = body.get("structured_outputs")
-    if own is not None and not isinstance(own, dict):
-        raise BadRequestError("structured_outputs has to be an object", param="structured_outputs")
+    """(field, kind, value) of everything that constrains an answer; a kind is one of vLLM's ``structured_outputs``.
+
+    The body's fields have their types (``fields.check``).
+    """
+    own = body.get("structured_outputs", {})
     for kind in ("json", "choice", *_BY_RIGHT):
-        if own is not None and own.get(kind) is not None:
+        if own.get(kind) is not None:
             yield "structured_outputs", kind, own[kind]
-    yield from _response_format(body.get("response_format"))
-    yield from _tools(body)
+    if (form := body.get("response_format")) is not None:
+        yield from _response_format(form)
+    # The schemas of tools constrain their calls, unless no tool may be called.
+    if body.get("tool_choice") != "none":
+        yield from _tools(body.get("tools", ()))
 
 
-def _response_format(form: Any) -> Iterator[tuple[str, str, Any]]:
-    if not isinstance(form, dict):
-        return
-    if form.get("type") == "json_schema":
-        inner = form.get("json_schema")
-        schema = inner.get("schema") if isinstance(inner, dict) else None
+def _response_format(form: Body) -> Iterator[tuple[str, str, Any]]:
+    if form["type"] == "json_schema":
+        schema = form.get("json_schema", {}).get("schema")
         yield "response_format", "json", {} if schema is None else schema
-    elif form.get("type") not in ("text", "json_object"):
+    elif form["type"] == "structural_tag":
         yield "response_format", "structural_tag", form
 
 
-def _tools(body: Body) -> Iterator[tuple[str, str, Any]]:
-    """The schemas of tools constrain their calls, unless no tool may be called."""
-    tools = body.get("tools")
-    if not isinstance(tools, list) or body.get("tool_choice") == "none":
-        return
-    for tool in tools:
-        function = tool.get("function") if isinstance(tool, dict) else None
-        if isinstance(function, dict) and function.get("parameters") is not None:
-            yield "tools", "json", function["parameters"]
+def _tools(tools: Sequence[Body]) -> Iterator[tuple[str, str, Any]]:
+    for function in (tool["function"] for tool in tools):
+        # Also one without parameters: its name is spelt out, and its arguments are an object.
+        yield "tools", "json", {"const": function["name"]}
+        yield "tools", "json", function.get("parameters", {})

@@ -28,6 +28,8 @@ _SHORT_SECONDS = 10.0
 # So long what was found of a release stands: a flood of refused requests asks once.
 _KEPT_SECONDS = 60.0
 _MOST_KEPT = 1024
+# An engine that does not answer one release's trial holds up no other's.
+_AT_A_TIME = 3
 # A trial need not be a whole answer.
 _FEW_TOKENS = 16
 # Of the labels, those that are most likely to have the most tokens.
@@ -42,25 +44,51 @@ _tokenized = msgspec.json.Decoder(_Tokenized)
 
 
 class PolicyTrials:
-    """Tries policies, one at a time, and remembers for a minute what was found; ``clock`` is in seconds."""
+    """Tries policies, a few at a time, and remembers for a minute what was found; ``clock`` is in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._found: dict[ReleaseRef, tuple[float, str | None]] = {}
-        self._one_at_a_time = asyncio.Lock()
+        self._running: dict[ReleaseRef, asyncio.Task[str | None]] = {}
+        self._few_at_a_time = asyncio.Semaphore(_AT_A_TIME)
 
     async def is_refused(self, client: EngineClient, release: LoadedRelease) -> bool:
-        """Whether the engine refuses what the policy makes of any request; as known since a minute at most."""
+        """Whether the engine refuses what the policy makes of any request; as known since a minute at most.
+
+        False where that is not known in time. Raises EngineUnavailableError.
+        """
         if not _makes_something(release):
             return False
-        async with self._one_at_a_time:
-            known = self._found.get(release.ref)
-            if known is None or known[0] <= self._clock():
-                if len(self._found) >= _MOST_KEPT:
-                    self._found.clear()
-                reason = await refusal(client, release, seconds=_SHORT_SECONDS)
-                known = self._found[release.ref] = (self._clock() + _KEPT_SECONDS, reason)
-        return known[1] is not None
+        known = self._found.get(release.ref)
+        if known is not None and known[0] > self._clock():
+            return known[1] is not None
+        try:
+            async with asyncio.timeout(_SHORT_SECONDS):
+                # Whoever hangs up ends no trial that others wait for.
+                return await asyncio.shield(self._trial(client, release)) is not None
+        except TimeoutError:
+            return False
+
+    def _trial(self, client: EngineClient, release: LoadedRelease) -> asyncio.Task[str | None]:
+        """The trial of a release: one for all who wait for it."""
+        running = self._running.get(release.ref)
+        if running is None:
+            running = self._running[release.ref] = asyncio.create_task(self._ask(client, release))
+            running.add_done_callback(lambda done: self._ended(release.ref, done))
+        return running
+
+    async def _ask(self, client: EngineClient, release: LoadedRelease) -> str | None:
+        async with self._few_at_a_time:
+            reason = await refusal(client, release, seconds=_SHORT_SECONDS)
+        if len(self._found) >= _MOST_KEPT:
+            self._found.clear()
+        self._found[release.ref] = (self._clock() + _KEPT_SECONDS, reason)
+        return reason
+
+    def _ended(self, ref: ReleaseRef, done: asyncio.Task[str | None]) -> None:
+        del self._running[ref]
+        if not done.cancelled():
+            done.exception()  # Looked at, though nobody may wait for it any more.
 
 
 async def refusal(client: EngineClient, release: LoadedRelease, *, seconds: float = _SECONDS) -> str | None:

@@ -32,6 +32,6 @@ def _refuse_modules_in(kept: tuple[Path, ...], plugins: Path | None) -> None:
     for name, path in (*named, *(("Python's path", Path(entry)) for entry in sys.path if entry)):
         if path.resolve() in denied:
             raise SettingsError(
-                f"{name} names {path}, which the gateway keeps its data in and plugins must not read; give plugins a"
-                " folder of their own"
+                f"{name} names {path}, where the gateway keeps its data, which no plugin may read; give plugins a"
+                " folder of their own, or set POSTIL_HOME to another"
             )

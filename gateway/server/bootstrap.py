@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,6 +19,7 @@ from postil.gateway.control.disk import FreeSpace
 from postil.gateway.control.engine_handle import EngineHandle
 from postil.gateway.control.evidence_ledger import EvidenceLedger
 from postil.gateway.control.garbage import collect_garbage
+from postil.gateway.control.inside_keys import InsideKeys
 from postil.gateway.control.key_feed import KeyFeed
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.publish import PublishService
@@ -86,6 +88,7 @@ def build(
     lock_file = hold(settings.home)
     folder = run_folder(lock_file)
     engine_address = settings.engine_url or f"unix:{folder / 'engine.sock'}"
+    keys = InsideKeys.of(settings)
     registry = RegistryHandle()
     catalog = catalog or CatalogHolder()
     engine = EngineHandle(
@@ -93,7 +96,7 @@ def build(
         or EngineClient(
             engine_address,
             timeout_seconds=settings.engine_timeout_seconds,
-            api_key=settings.engine_key,
+            api_key=keys.engine,
             ca_file=settings.ca_file,
         ),
         registry,
@@ -103,7 +106,7 @@ def build(
     extensions = Extensions.make(settings, plugins, plugin_host)
     callers = _callers(settings, registry)
     counts = WindowCounts()
-    limits = RateLimiter(counts, grammars=settings.tenant_grammars_per_minute)
+    limits = RateLimiter(counts, grammar_seconds=settings.tenant_grammar_seconds_per_minute)
     ledger = UsageLedger(registry.database, counts, callers.limited)
     causes: asyncio.Queue[RollbackCause] = asyncio.Queue()
     compare = partial(Comparison, alpha=settings.auto_rollback_alpha)
@@ -138,7 +141,7 @@ def build(
         registry,
         sync,
         locks,
-        FreeSpace(settings.artifact_folder, settings.min_free_mib << 20),
+        FreeSpace(settings.artifact_folder, settings.min_free_mib << 20, Path(tempfile.gettempdir())),
         pools,
         limit=settings.upload_limit_mib << 20,
         hub_seconds=settings.hub_timeout_seconds,
@@ -150,7 +153,7 @@ def build(
     workers = Workers()
     if address is not None:
         session = SessionParts(engine, plain.leases, callers, limits, ledger, monitor, reviews, shadows, denied)
-        workers = _workers(settings, session, catalog, engine_address, address, folder, plugins.found)
+        workers = _workers(settings, session, catalog, engine_address, address, folder, plugins.found, keys)
     _subscribe(catalog, engine, monitor, plugin_host, spare=settings.max_loras)
     return Runtime(
         settings=settings,
@@ -188,6 +191,7 @@ def build(
         signature_gate=signatures,
         workers=workers,
         engine_address=engine_address,
+        keys=keys,
         run_folder=folder,
         lock_file=lock_file,
     )
@@ -216,9 +220,10 @@ def _workers(
     address: tuple[str, int],
     folder: Path,
     plugins: Sequence[Found],
+    keys: InsideKeys,
 ) -> WorkerPool:
     """Return the workers that listen at ``address`` and receive every change from the start."""
-    pool = WorkerPool(settings, session, catalog, engine_address, address, folder / FRONT, plugins)
+    pool = WorkerPool(settings, session, catalog, engine_address, address, folder / FRONT, plugins, keys)
     catalog.subscribe(pool.tell_adapters)
     session.callers.on_change = pool.tell_callers
     session.engine.on_change = pool.tell_engine
@@ -255,12 +260,9 @@ def open_registry(settings: Settings, plugins: PluginManager, base: BaseModel) -
     return registry
 
 
-def launcher(settings: Settings, base: BaseModel, socket: Path) -> Callable[[], EngineProcess]:
-    """Return a function that starts vLLM with ``base``, listening on ``socket``; each call starts a new process."""
+def launcher(settings: Settings, base: BaseModel, socket: Path, key: str) -> Callable[[], EngineProcess]:
+    """Return a function that starts vLLM with ``base`` on ``socket``, for who has ``key``; each call starts another."""
     cpu = command.on_cpu()
-    return lambda: EngineProcess(
-        command.command(settings, base.path.resolve(), socket, cpu=cpu),
-        command.environment(os.environ, settings, cpu=cpu),
-        socket,
-        settings.home / "logs" / "engine.log",
-    )
+    line = command.command(settings, base.path.resolve(), socket, cpu=cpu)
+    guarded = command.guarded(line, command.environment(os.environ, settings, cpu=cpu), key)
+    return lambda: EngineProcess(*guarded, socket, settings.home / "logs" / "engine.log")

@@ -101,7 +101,9 @@ class Lifecycle:
         await self._fill_catalog(registry, base)
         await runtime.callers.refresh()
         runtime.registry.opened.set()
-        launch = None if settings.engine_url else launcher(settings, base, runtime.run_folder / "engine.sock")
+        launch = None
+        if settings.engine_url is None and runtime.keys.engine is not None:
+            launch = launcher(settings, base, runtime.run_folder / "engine.sock", runtime.keys.engine)
         reconciler = self._reconciler(cache)
         supervisor = self._supervisor(reconciler, launch)
         runtime.engine.open(reconciler, supervisor)

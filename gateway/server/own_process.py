@@ -6,9 +6,9 @@ import ctypes
 import os
 import sys
 
+from postil.gateway.settings.secret_names import secret_variables
+
 _PR_SET_DUMPABLE = 4
-# What holds a secret, and is in the settings by the time the gateway starts.
-_SECRETS = ("POSTIL_DATABASE_URL", "POSTIL_ENGINE_API_KEY", "POSTIL_ADMIN_KEY", "POSTIL_KEY")
 
 
 def keep_to_itself() -> None:
@@ -22,5 +22,5 @@ def keep_to_itself() -> None:
 
 def forget_secrets() -> None:
     """Take out of the environment what the settings hold: nothing that is started gets it by mistake."""
-    for name in _SECRETS:
+    for name in secret_variables():
         os.environ.pop(name, None)

@@ -93,5 +93,5 @@ class EngineSettings(BaseSettings):
 
     @property
     def engine_key(self) -> str | None:
-        """The key for an engine of your own; the child process needs none, as only the gateway can reach it."""
+        """The key for an engine of your own; the child process gets one by chance (``InsideKeys``)."""
         return self.engine_api_key.get_secret_value() if self.engine_api_key and self.engine_url else None

@@ -9,7 +9,8 @@ from urllib.parse import unquote
 
 from sqlalchemy import make_url
 
-from postil.gateway.settings.read import FROM_FILES, Settings
+from postil.gateway.settings.read import Settings
+from postil.gateway.settings.secret_names import SECRETS, file_variable
 
 # Files that SQLite makes beside a database.
 _BESIDE_SQLITE = ("", "-wal", "-shm", "-journal")
@@ -68,8 +69,8 @@ def trusted_paths(settings: Settings, given: Mapping[str, str]) -> Iterator[tupl
 
 
 def _with_secrets(given: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
-    for name in sorted(FROM_FILES):
-        if path := given.get(variable := f"POSTIL_{name.upper()}_FILE"):
+    for name in sorted(SECRETS):
+        if path := given.get(variable := file_variable(name)):
             yield variable, Path(path)
 
 

@@ -19,14 +19,10 @@ from postil.gateway.settings.engine import EngineSettings
 from postil.gateway.settings.keeping import KeepingSettings
 from postil.gateway.settings.processes import ProcessSettings
 from postil.gateway.settings.releases import ReleaseSettings
+from postil.gateway.settings.secret_names import MAY_HOLD_SECRETS, SECRETS, file_variable, variable
 from postil.gateway.settings.server import ServerSettings
 from postil.gateway.settings.tls import TlsSettings
 from postil.gateway.settings.traffic import TrafficSettings
-
-# What a message must not quote: a secret, or what may hold one.
-_SECRETS = frozenset({"database_url", "engine_api_key", "engine_args", "engine_url"})
-# What may stand in a file that ``POSTIL_<NAME>_FILE`` names, as containers are given secrets.
-FROM_FILES = frozenset({"database_url", "engine_api_key"})
 
 # Names of an earlier version: left in the environment, they would be passed over in silence.
 _RENAMED = {
@@ -93,27 +89,25 @@ def read_settings(**given: Any) -> Settings:
 def _from_files() -> dict[str, str]:
     """The secrets whose variable with ``_FILE`` names a file. Raises SettingsError."""
     found = {}
-    for name in sorted(FROM_FILES):
-        variable = f"POSTIL_{name.upper()}"
-        path = os.environ.get(f"{variable}_FILE")
+    for name in sorted(SECRETS):
+        named, in_file = variable(name), file_variable(name)
+        path = os.environ.get(in_file)
         if path is None:
             continue
-        if variable in os.environ:
-            raise SettingsError(f"{variable} and {variable}_FILE are both set; leave one out")
+        if named in os.environ:
+            raise SettingsError(f"{named} and {in_file} are both set; leave one out")
         try:
             found[name] = Path(path).read_text().strip()
         except (OSError, UnicodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no text"
-            raise SettingsError(
-                f"{variable}_FILE={path!r} cannot be read ({reason}); name a file with the secret"
-            ) from error
+            raise SettingsError(f"{in_file}={path!r} cannot be read ({reason}); name a file with the secret") from error
         if not found[name]:
-            raise SettingsError(f"{variable}_FILE={path!r} is empty; put the secret into it")
+            raise SettingsError(f"{in_file}={path!r} is empty; put the secret into it")
     return found
 
 
 def _sentence(where: tuple[int | str, ...], value: object, says: str, kind: str) -> str:
     name = "_".join(str(part) for part in where)
     # A name that nothing has may be a secret's, misspelt.
-    shown = "" if name in _SECRETS or kind == "extra_forbidden" else f"={value!r}"
+    shown = "" if name in SECRETS | MAY_HOLD_SECRETS or kind == "extra_forbidden" else f"={value!r}"
     return f"POSTIL_{name.upper()}{shown}: {says.removeprefix('Value error, ')}"

@@ -70,7 +70,10 @@ class ServerSettings(BaseSettings):
     )
     head_timeout_seconds: float = Field(default=10.0, gt=0, description="How long a request's head may take to arrive.")
     stall_timeout_seconds: float = Field(
-        default=30.0, gt=0, description="How long a body may take for each 120 KiB, and an answer to be taken."
+        default=30.0,
+        gt=0,
+        description="How long a body may take for each 120 KiB or its end. A client that takes nothing of an answer"
+        " for so long, looked at as often, is cut; one that takes a little now and then is not.",
     )
 
     denied_attempts_kept: int = Field(

@@ -27,10 +27,11 @@ class TrafficSettings(BaseSettings):
         ge=1,
         description="KiB of JSON schemas and tools in one request, unless the tenant has a limit of its own.",
     )
-    tenant_grammars_per_minute: int = Field(
-        default=30,
+    tenant_grammar_seconds_per_minute: int = Field(
+        default=20,
         ge=1,
-        description="Different schemas and grammars that vLLM compiles for one tenant per minute; repeats are free.",
+        description="Seconds, as estimated, that vLLM compiles schemas and grammars of one tenant per minute; a repeat"
+        " counts a twentieth.",
     )
     queue_per_tenant: int = Field(
         default=1024, ge=1, description="How many requests of one tenant may wait; one more is answered 429."

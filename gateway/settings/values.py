@@ -15,7 +15,8 @@ _RESERVE_SECONDS = 2.0
 class HttpLimits:
     """What one connection may do; the sizes of bodies are the routes' own.
 
-    ``stall_seconds`` is how long a body may take to bring ``stall_bytes`` or its end, and an answer to be taken.
+    ``stall_seconds`` is how long a body may take to bring ``stall_bytes`` or its end. An answer may be read
+    slowly for as long as it is read at all: it is cut once nothing was taken from one look to the next, so long apart.
     """
 
     connections: int = 2048

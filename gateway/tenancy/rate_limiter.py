@@ -37,15 +37,15 @@ class RequestLimits(Protocol):
     def left(self, quota: Quota | None) -> None:
         """Note that an admitted request has ended."""
 
-    async def compile(self, tenant: str, grammar: str) -> None:
-        """Count a grammar, by its digest. Raises RequestsLimitedError."""
+    async def compile(self, tenant: str, grammar: str, milliseconds: float) -> None:
+        """Count a grammar, by its digest, that takes so long to compile. Raises RequestsLimitedError."""
 
 
 class RateLimiter:
-    """The limits of all tenants, over one set of counts; ``grammars`` is how many new ones each has a minute."""
+    """The limits of all tenants, over one set of counts; ``grammar_seconds`` of compiling are each one's a minute."""
 
-    def __init__(self, counts: WindowCounts, *, grammars: int = 30) -> None:
-        self.grammars = GrammarBudget(grammars)
+    def __init__(self, counts: WindowCounts, *, grammar_seconds: int = 20) -> None:
+        self.grammars = GrammarBudget(grammar_seconds)
         self._counts = counts
         self._windows = SlidingWindowCounterRateLimiter(counts)
         self._busy: dict[str, int] = {}
@@ -163,6 +163,6 @@ class LocalLimits:
         """Note that an admitted request has ended."""
         self._limiter.left(quota)
 
-    async def compile(self, tenant: str, grammar: str) -> None:
+    async def compile(self, tenant: str, grammar: str, milliseconds: float) -> None:
         """Count a grammar; see ``GrammarBudget.take``."""
-        self._limiter.grammars.take(tenant, grammar)
+        self._limiter.grammars.take(tenant, grammar, milliseconds)

@@ -21,7 +21,7 @@ from postil.registry.errors import ConflictError, KeyRefusedError
 from postil.registry.names import parse_domain
 from postil.registry.releases.channels import unpin_everywhere
 from postil.registry.releases.evidence import forget_tenant
-from postil.registry.text import needed
+from postil.registry.text import required
 
 REFUSE, ADMIT = "tenant-refuse", "tenant-admit"
 _BY_NAME = Order("tenants", [(col(Tenant.name), str)])
@@ -79,7 +79,7 @@ def remove_tenant(database: Database, name: str, *, actor: str) -> None:
 
 def refuse_tenant(database: Database, name: str, *, reason: str, actor: str) -> Tenant:
     """Refuse every request of a tenant; its keys stay. Raises NotFoundError, TextError or ConflictError."""
-    needed(reason, "reason")
+    required(reason, "reason")
     with database.write() as session:
         store.lock_for_writing(session)
         tenant = existing_tenant(session, name)

@@ -70,7 +70,7 @@ def _convert(gguf: Path, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".converting-") as temporary:
         made = Path(temporary) / "model"
         done = subprocess.run(
-            [sys.executable, "-m", "postil.registry.base_model.convert", str(gguf), str(made)],
+            [sys.executable, "-P", "-m", "postil.registry.base_model.convert", str(gguf), str(made)],
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,

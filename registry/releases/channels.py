@@ -103,7 +103,7 @@ def clear(
         end(session, found, name, reason=reason, actor=actor, details=details)
 
 
-def end_canary(session: Session, ref: ReleaseRef, *, actor: str) -> None:
+def end_canary_of(session: Session, ref: ReleaseRef, *, actor: str) -> None:
     """End the canary if it is this release, which is live now."""
     name = AdapterName(ref.domain, ref.adapter)
     for which in (CANARY, SHADOW):

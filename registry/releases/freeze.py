@@ -8,14 +8,14 @@ from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Domain, utcnow
 from postil.registry.errors import ConflictError, NotFoundError
-from postil.registry.text import needed
+from postil.registry.text import required
 
 FREEZE, UNFREEZE = "domain-freeze", "domain-unfreeze"
 
 
 def freeze(database: Database, name: str, *, reason: str, actor: str) -> Domain:
     """Freeze a domain. Raises NotFoundError, TextError without a reason, or ConflictError if it is frozen already."""
-    needed(reason, "reason")
+    required(reason, "reason")
     with database.write() as session:
         store.lock_for_writing(session)
         domain = existing_domain(session, name)

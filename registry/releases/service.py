@@ -23,14 +23,13 @@ from postil.registry.names import AdapterName
 from postil.registry.policy.components import components_of, digest, record
 from postil.registry.policy.policy import Policy, build
 from postil.registry.policy.publishable import check_publishable
-from postil.registry.policy.stored import stored_policy
 from postil.registry.preflight.preflight import preflight
 from postil.registry.releases.channels import (
     ANY,
     STABLE,
     Precondition,
     channel,
-    end_canary,
+    end_canary_of,
     existing,
     existing_release,
     move,
@@ -38,6 +37,7 @@ from postil.registry.releases.channels import (
 )
 from postil.registry.releases.freeze import check_not_frozen
 from postil.registry.releases.history import MOVES, RESTORE, collected, live_history, retired, rollback_number
+from postil.registry.releases.policy_in_force import policy_in_force
 from postil.registry.releases.policy_webhook import check_webhook
 from postil.registry.releases.published import PUBLISHED
 from postil.registry.releases.quotas import NO_QUOTAS, DomainQuotas, check_room
@@ -89,40 +89,10 @@ class Registry:
         signature = take_signature(folder)
         preflight(folder, self.base, self.max_rank)
         keep_the_adapter(folder)
-        policy = policy or self._policy_in_force(name)
-        check_webhook(self.database, name.domain, policy)
-        check_publishable(policy, self.window)
-        calibration = calibration_in(folder)
-        built = build(policy, self.plugins, calibration)
-        check_walls(self.database, name.domain, built.fallbacks, scope)
-        components = components_of(policy, self.plugins)
-        candidate = Release(
-            domain=name.domain,
-            adapter=name.adapter,
-            number=0,
-            artifact="",
-            base_id=self.base.id,
-            base_revision=self.base.revision,
-            policy=policy.model_dump(mode="json", exclude_defaults=True),
-            policy_digest=policy.digest(),
-            validators={validator.name: validator.version for _, validator in built.validators},
-            components=record(components),
-            components_digest=digest(components),
-            calibration=calibration,
-            source=source,
-            note=note,
-            actor=actor,
-        )
-        with self.artifacts.naming():
-            candidate.artifact = folder_digest(folder)
-            vetted = verify_required(self.database, name.domain, candidate.artifact, signature)
-            size = sum(file.stat().st_size for file in folder.iterdir())
-            check_room(self.database, self.artifacts, candidate, size, self.quotas)
-            self.artifacts.put(folder)
-            with self.database.write() as session:
-                release, new = _publish(session, candidate, name)
-                store_signature(session, release, vetted, actor=actor)
-                return release, new
+        policy = policy or policy_in_force(self.database, name)
+        candidate = self._candidate(folder, name, policy, scope)
+        candidate.source, candidate.note, candidate.actor = source, note, actor
+        return self._stored(folder, candidate, name, signature)
 
     def promote(
         self, ref: ReleaseRef, *, reason: str, actor: str, only: Precondition = ANY, dry_run: bool = False
@@ -206,21 +176,45 @@ class Registry:
         with self.database.read() as session:
             return store.newest(session)
 
-    def _policy_in_force(self, name: AdapterName) -> Policy:
-        """The policy of the live release, else of the newest that is not yanked, else, of a new adapter, an empty one.
+    def _candidate(self, folder: Path, name: AdapterName, policy: Policy, scope: Collection[str] | None) -> Release:
+        """Return a release of what is in ``folder``, without number, artifact, note and actor. Raises PolicyError."""
+        check_webhook(self.database, name.domain, policy)
+        check_publishable(policy, self.window)
+        calibration = calibration_in(folder)
+        built = build(policy, self.plugins, calibration)
+        check_walls(self.database, name.domain, built.fallbacks, scope)
+        components = components_of(policy, self.plugins)
+        return Release(
+            domain=name.domain,
+            adapter=name.adapter,
+            number=0,
+            artifact="",
+            base_id=self.base.id,
+            base_revision=self.base.revision,
+            policy=policy.model_dump(mode="json", exclude_defaults=True),
+            policy_digest=policy.digest(),
+            validators={validator.name: validator.version for _, validator in built.validators},
+            components=record(components),
+            components_digest=digest(components),
+            calibration=calibration,
+            note="",
+            actor="",
+        )
 
-        Raises ConflictError if all are yanked.
-        """
-        with self.database.read() as session:
-            known, stable = store.releases(session, name), store.channel(session, name)
-        if not known:
-            return Policy()
-        good = [release for release in known if release.yanked_at is None]
-        if not good:
-            raise ConflictError(f"all releases of {name} were yanked, and their policies with them; name a policy")
-        live = [release for release in good if stable and release.number == stable.number]
-        source = (live or good)[-1]
-        return stored_policy(source.policy, source.policy_digest)
+    def _stored(
+        self, folder: Path, candidate: Release, name: AdapterName, signature: str | None
+    ) -> tuple[Release, bool]:
+        """Store the files and the release that names them, so that no garbage collection comes between."""
+        with self.artifacts.naming():
+            candidate.artifact = folder_digest(folder)
+            vetted = verify_required(self.database, name.domain, candidate.artifact, signature)
+            size = sum(file.stat().st_size for file in folder.iterdir())
+            check_room(self.database, self.artifacts, candidate, size, self.quotas)
+            self.artifacts.put(folder)
+            with self.database.write() as session:
+                release, new = _publish(session, candidate, name)
+                store_signature(session, release, vetted, actor=candidate.actor)
+                return release, new
 
     def _move(
         self,
@@ -248,7 +242,7 @@ class Registry:
             if dry_run:
                 return stable
             before = move(session, stable, ref.number)
-            end_canary(session, ref, actor=actor)
+            end_canary_of(session, ref, actor=actor)
             store.record(
                 session,
                 actor=actor,

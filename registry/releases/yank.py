@@ -25,14 +25,14 @@ from postil.registry.releases.channels import (
     Precondition,
     channel,
     end,
-    end_canary,
+    end_canary_of,
     existing_release,
     move,
     usable_release,
 )
 from postil.registry.releases.freeze import check_not_frozen
 from postil.registry.releases.history import MOVES, collected, live_history, retired, rollback_number
-from postil.registry.text import needed
+from postil.registry.text import required
 
 YANK, UNYANK = "yank", "unyank"
 
@@ -54,7 +54,7 @@ def yank(
     rolled back to, or if ``only`` does not hold of the channel ``which``.
     """
     name = AdapterName(ref.domain, ref.adapter)
-    needed(reason, "reason")
+    required(reason, "reason")
     with database.write() as session:
         store.lock_for_writing(session)
         release = existing_release(session, ref)
@@ -98,7 +98,7 @@ def _go_back(
     target = _target(session, name, stable, to)
     before = move(session, stable, target or 0)
     if target is not None:
-        end_canary(session, name.release(target), actor=actor)
+        end_canary_of(session, name.release(target), actor=actor)
     store.record(
         session,
         actor=actor,

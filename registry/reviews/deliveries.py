@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, or_, tuple_
 from sqlmodel import col, select
 
 from postil.registry.db.database import Database
@@ -17,13 +17,13 @@ from postil.registry.db.tables import Review, utcnow
 
 
 def claim(
-    database: Database, holder: str, *, now: datetime, lasts: timedelta, busy: Collection[str] = ()
+    database: Database, holder: str, *, now: datetime, lasts: timedelta, busy: Collection[tuple[str, str]] = ()
 ) -> Review | None:
     """Claim the oldest due decision for this gateway until the claim expires; None if there is none.
 
-    Webhooks in ``busy``, which have a running post, are skipped.
+    Pairs of a domain and a webhook in ``busy``, which have a running post or wait, are skipped.
     """
-    due = _is_due(now) & col(Review.webhook).not_in(busy)
+    due = _is_due(now) & tuple_(col(Review.domain), col(Review.webhook)).not_in(busy)
     query = select(Review).where(due).order_by(col(Review.next_try), col(Review.id)).limit(1)
     with database.read() as session:
         # Usually nothing is due; this check takes no write lock.

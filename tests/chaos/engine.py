@@ -17,6 +17,7 @@ from typing import Any
 import uvicorn
 
 from tests.fakes.hanging import Hanging
+from tests.fakes.middleware import with_middleware
 from tests.fakes.vllm import FakeVLLM, Reply
 
 PACE_SECONDS = 0.01
@@ -46,5 +47,6 @@ def main(arguments: list[str]) -> None:
         sys.exit("RuntimeError: Error: this start was to fail")
     if slow.exists():
         time.sleep(float(slow.read_text()))
-    engine = Hanging(FakeVLLM(reply=reply, pace_seconds=PACE_SECONDS), folder / "hang")
+    hanging = Hanging(FakeVLLM(reply=reply, pace_seconds=PACE_SECONDS), folder / "hang")
+    engine = with_middleware(hanging, arguments)
     uvicorn.run(engine, uds=given["--uds"], log_level="critical", lifespan="off", ws="none", loop="uvloop")

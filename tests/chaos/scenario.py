@@ -92,8 +92,9 @@ class Gateway:
     async def start(self) -> None:
         """Start it and wait until it is ready."""
         environment = {
-            **os.environ, "PYTHONPATH": str(ROOT), "POSTIL_HOME": str(self.home), "CHAOS_FOLDER": str(self.folder),
-            "POSTIL_PORT": self.url.rpartition(":")[2], "POSTIL_ENGINE_ARGS": f"--chaos {self.folder}", **self.settings,
+            **os.environ, "PYTHONPATH": f"{self.folder}:{ROOT}", "POSTIL_HOME": str(self.home),
+            "CHAOS_FOLDER": str(self.folder), "POSTIL_PORT": self.url.rpartition(":")[2],
+            "POSTIL_ENGINE_ARGS": f"--chaos {self.folder}", **self.settings,
         }  # fmt: skip
         with (self.folder / "said").open("ab") as said:
             self.process = await asyncio.create_subprocess_exec(
@@ -189,7 +190,7 @@ async def gateway(folder: Path, *, key: str | None = None, **settings: str) -> A
 
 
 def _write_stub(module: Path) -> None:
-    """The fake engine under vLLM's name: what `python -m` finds first is what lies in the folder that it runs in."""
+    """The fake engine under vLLM's name: `python -m` finds first what PYTHONPATH names."""
     module.mkdir(parents=True)
     for package in (module, module.parent, module.parents[1]):
         (package / "__init__.py").touch()

@@ -16,17 +16,18 @@ from pathlib import Path
 import uvicorn
 
 from tests.fakes.hanging import Hanging
+from tests.fakes.middleware import with_middleware
 from tests.fakes.vllm import FakeVLLM
 
 
-def main(socket: str, behaviour: str = "") -> None:
+def main(socket: str, behaviour: str = "", *more: str) -> None:
     """Serve until ended."""
     if socket == "--port":
         uvicorn.run(FakeVLLM(), port=int(behaviour), log_level="critical", lifespan="off", ws="none")
         return
     helper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
     Path(f"{socket}.pid").write_text(str(helper.pid))
-    engine = Hanging(FakeVLLM(sick_while=Path(f"{socket}.sick")), Path(f"{socket}.hang"))
+    engine = with_middleware(Hanging(FakeVLLM(sick_while=Path(f"{socket}.sick")), Path(f"{socket}.hang")), more)
     if behaviour == "dies":
         sys.exit("ValueError: Error: this model cannot be loaded")
     server = uvicorn.Server(uvicorn.Config(engine, uds=socket, log_level="critical", lifespan="off", ws="none"))

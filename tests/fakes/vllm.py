@@ -51,9 +51,9 @@ class FakeVLLM:
     ``refuses`` says why it takes no such request; ``refuse_load`` is what it says to loads, to those that ``refused``
     says. ``template`` makes the tokens of a chat; without one it has no ``/tokenize``. ``counts`` is what
     ``/metrics`` says, once each. ``odd`` is the body of every answer to a completion, with a status of 200, whatever
-    was asked. Where the gateway tries a policy by itself, that is in ``trials``, is held back by nobody, and gets a
-    plain answer. With an ``api_key`` it refuses each request under ``guarded`` (vLLM: ``/v1``) that does not bring
-    it. While the file ``sick_while`` exists it behaves as vLLM does that has lost its core.
+    was asked. Where the gateway tries a policy by itself, that is in ``trials``, is held back where ``holds_trial``
+    says so, and gets a plain answer. With an ``api_key`` it refuses each request under ``guarded`` (vLLM: ``/v1``) that
+    does not bring it. While the file ``sick_while`` exists it behaves as vLLM does that has lost its core.
     """
 
     reply: Callable[[Json], Reply] = lambda body: Reply()
@@ -80,6 +80,7 @@ class FakeVLLM:
     forgets: bool = False
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     held: Callable[[Json], bool] = lambda body: True
+    holds_trial: Callable[[Json], bool] = lambda body: False
     load_gate: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -160,6 +161,8 @@ class FakeVLLM:
         trial = body.get("user") == ASKED_BY
         (self.trials if trial else self.requests).append(body)
         if trial:
+            if self.holds_trial(body):
+                await self._held_back(receive)
             await respond(send, 200, json.dumps(_whole(body, Reply(), True)).encode())
             return
         if self.held(body):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import pickle
 import stat
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from postil.gateway.control.inside_keys import InsideKeys
 from postil.gateway.engine.process.launch_args import environment as of_engine
 from postil.gateway.errors import SettingsError
 from postil.gateway.server.bootstrap import build
 from postil.gateway.server.lifecycle import Lifecycle
-from postil.gateway.server.workers.updates import Start
+from postil.gateway.server.workers.updates import Start, without_secrets
 from postil.gateway.server.workers.updates import environment as of_worker
 from postil.gateway.settings import Settings, read_settings
+from postil.gateway.settings.secret_names import MAY_HOLD_SECRETS, SECRETS
 from postil.gateway.tenancy.directory import admin_key
 from postil.plugins.child_process import environment as of_plugins
 from postil.plugins.manager import PluginManager
@@ -130,7 +133,8 @@ def test_the_settings_as_text_hold_no_secret(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("POSTIL_ENGINE_ARGS", "--hf-token s3cret")
     settings = read_settings()
     assert settings.database == "postgresql+psycopg://postil:s3cret@db:5432/postil"
-    assert "s3cret" not in f"{settings!r} {settings} {Start(settings, ('', 1), '', '', None)}"
+    start = Start(settings, ("", 1), "", "", InsideKeys.of(settings), None)
+    assert "s3cret" not in f"{settings!r} {settings} {start}"
 
 
 @pytest.mark.parametrize(
@@ -205,3 +209,13 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("POSTIL_ENGINE_API_KEY", "other")
     with pytest.raises(SettingsError, match="POSTIL_ENGINE_API_KEY and POSTIL_ENGINE_API_KEY_FILE are both set"):
         read_settings()
+
+
+def test_each_setting_that_is_a_secret_stands_in_the_one_list_and_is_kept_back_from_workers() -> None:
+    fields = Settings.model_fields
+    assert {name for name, field in fields.items() if "SecretStr" in str(field.annotation)} == SECRETS
+    assert {name for name, field in fields.items() if not field.repr} <= SECRETS | MAY_HOLD_SECRETS
+    given = Settings(
+        database_url=SecretStr("sqlite:///s3cret"), engine_api_key=SecretStr("s3cret"), engine_args="--hf-token s3cret"
+    )
+    assert b"s3cret" not in pickle.dumps(without_secrets(given))

@@ -11,7 +11,7 @@ import pytest
 from postil.plugins import ConfigError, Listener, Validator, hookimpl, window
 from postil.plugins.errors import PluginLoadError, UnknownPluginError
 from postil.plugins.manager import PluginManager
-from tests.plugins import broken
+from tests.plugins.broken import good
 
 SINGLE = """
 from postil.plugins import Listener, Validator, Verdict, hookimpl
@@ -34,41 +34,41 @@ class Offering:
     @hookimpl
     def postil_validators(self) -> list[type[Validator]]:
         """A validator."""
-        return [broken.Good]
+        return [good.Good]
 
     @hookimpl
-    def postil_input_checks(self) -> list[type[broken.GoodCheck]]:
+    def postil_input_checks(self) -> list[type[good.GoodCheck]]:
         """A check."""
-        return [broken.GoodCheck]
+        return [good.GoodCheck]
 
     @hookimpl
-    def postil_fallback_rules(self) -> list[type[broken.GoodRule]]:
+    def postil_fallback_rules(self) -> list[type[good.GoodRule]]:
         """A rule."""
-        return [broken.GoodRule]
+        return [good.GoodRule]
 
     @hookimpl
-    def postil_routers(self) -> list[type[broken.GoodRouter]]:
+    def postil_routers(self) -> list[type[good.GoodRouter]]:
         """A router."""
-        return [broken.GoodRouter]
+        return [good.GoodRouter]
 
     @hookimpl
-    def postil_gates(self) -> list[type[broken.GoodGate]]:
+    def postil_gates(self) -> list[type[good.GoodGate]]:
         """A gate."""
-        return [broken.GoodGate]
+        return [good.GoodGate]
 
     @hookimpl
-    def postil_listeners(self) -> list[type[broken.GoodListener]]:
+    def postil_listeners(self) -> list[type[good.GoodListener]]:
         """A listener."""
-        return [broken.GoodListener]
+        return [good.GoodListener]
 
 
 def test_each_kind_has_its_names() -> None:
     plugins = PluginManager([Offering()], entry_points=False)
-    assert plugins.validator("good") is broken.Good
-    assert plugins.input_check("good-check") is broken.GoodCheck
-    assert plugins.fallback_rule("good-rule") is broken.GoodRule
-    assert plugins.router("good-router") is broken.GoodRouter
-    assert plugins.gate("good-gate") is broken.GoodGate
+    assert plugins.validator("good") is good.Good
+    assert plugins.input_check("good-check") is good.GoodCheck
+    assert plugins.fallback_rule("good-rule") is good.GoodRule
+    assert plugins.router("good-router") is good.GoodRouter
+    assert plugins.gate("good-gate") is good.GoodGate
     assert plugins.listener("good-listener") is plugins.component("listener", "good-listener")
     with pytest.raises(UnknownPluginError, match="no router is called 'good-gate'; installed: "):
         plugins.router("good-gate")
@@ -78,7 +78,7 @@ def test_what_is_given_in_code_is_trusted_and_a_file_in_a_folder_is_not(tmp_path
     (tmp_path / "quiet.py").write_text(SINGLE)
     (tmp_path / "_draft.py").write_text("1 / 0")
     plugins = PluginManager([Offering()], entry_points=False, folder=tmp_path)
-    assert plugins.is_builtin(broken.Good)
+    assert plugins.is_builtin(good.Good)
     assert not plugins.is_builtin(plugins.validator("quiet"))
 
 
@@ -88,7 +88,7 @@ LEAVING = SINGLE.replace("def judge", "def __init__(self, config):\n        rais
 def test_a_file_in_a_folder_that_ends_the_process_while_it_is_set_up_does_not(tmp_path: Path) -> None:
     (tmp_path / "leaving.py").write_text(LEAVING)
     plugins = PluginManager([Offering()], entry_points=False, folder=tmp_path)
-    assert plugins.make(broken.Good, {"word": "poor"}).config.word == "poor"
+    assert plugins.make(good.Good, {"word": "poor"}).config.word == "poor"
     with pytest.raises(ConfigError, match=r"quiet: it cannot be set up with this configuration \(SystemExit\(3\)\)"):
         plugins.make(plugins.validator("quiet"), {})
 

@@ -21,7 +21,7 @@ from postil.plugins.testing import (
     check_router,
     check_validator,
 )
-from tests.plugins import broken
+from tests.plugins.broken import declared, edges, good, kinds, remembering, verdicts
 
 RELEASE = ReleaseRef("legal", "notes", 2)
 GOOD, POOR = (Candidate(RELEASE, {}, {"accuracy": figure}) for figure in (0.95, 0.5))
@@ -41,33 +41,33 @@ def complaint(component: Any, config: dict[str, Any] | None = None, **other: Any
     return str(caught.value)
 
 
-@pytest.mark.parametrize("component", [broken.Good, broken.GoodAwaited, broken.GoodWhole])
+@pytest.mark.parametrize("component", [good.Good, good.GoodAwaited, good.GoodWhole])
 def test_a_good_validator_is_let_through(component: type[Validator]) -> None:
     check(component, {"word": "bad"}, bad=[{"word": ""}])
 
 
 async def test_it_can_be_called_where_a_loop_runs() -> None:
     await asyncio.sleep(0)
-    check(broken.GoodAwaited)
+    check(good.GoodAwaited)
 
 
 @pytest.mark.parametrize(
     ("component", "says"),
     [
-        (broken.AnswersText, "is not a subclass of postil.plugins.Validator"),
-        (broken.NoName, "NoName has the name ''"),
-        (broken.ShoutedName, "ShoutedName has the name 'Bad Words'; a policy takes lower-case letters"),
-        (broken.NoVersion, "no-version has the version 2"),
-        (broken.Abstract, "abstract lacks judge"),
-        (broken.unfindable(), "hidden cannot be found as tests.plugins.broken.unfindable.<locals>.Hidden"),
-        (broken.NoConfigModel, "no-config-model has <class 'dict'> for its Config"),
-        (broken.Changeable, "changeable has a Config that can be changed"),
-        (broken.NoSchema, "no-schema has a Config without a JSON Schema"),
-        (broken.TakesAll, "takes-all takes a key that it does not know"),
-        (broken.ReadsAnything, "reads-anything takes {'a': 1} for 'word', which by its schema is of the type string"),
-        (broken.KeepsNothing, "keeps-nothing does not keep its configuration; call super().__init__(config)"),
-        (broken.NoScope, "no-scope has the scope Scope(window=0)"),
-        (broken.OtherScope, "other-scope has the scope Scope(window="),
+        (kinds.AnswersText, "is not a subclass of postil.plugins.Validator"),
+        (declared.NoName, "NoName has the name ''"),
+        (declared.ShoutedName, "ShoutedName has the name 'Bad Words'; a policy takes lower-case letters"),
+        (declared.NoVersion, "no-version has the version 2"),
+        (declared.Abstract, "abstract lacks judge"),
+        (declared.unfindable(), "hidden cannot be found as tests.plugins.broken.declared.unfindable.<locals>.Hidden"),
+        (declared.NoConfigModel, "no-config-model has <class 'dict'> for its Config"),
+        (declared.Changeable, "changeable has a Config that can be changed"),
+        (declared.NoSchema, "no-schema has a Config without a JSON Schema"),
+        (declared.TakesAll, "takes-all takes a key that it does not know"),
+        (declared.ReadsAnything, "reads-anything takes {'a': 1} for 'word', which by its schema is of the type string"),
+        (declared.KeepsNothing, "keeps-nothing does not keep its configuration; call super().__init__(config)"),
+        (declared.NoScope, "no-scope has the scope Scope(window=0)"),
+        (declared.OtherScope, "other-scope has the scope Scope(window="),
     ],
 )
 def test_a_class_or_a_configuration_that_is_not_as_it_has_to_be(component: Any, says: str) -> None:
@@ -77,12 +77,12 @@ def test_a_class_or_a_configuration_that_is_not_as_it_has_to_be(component: Any, 
 @pytest.mark.parametrize(
     ("component", "config", "bad", "says"),
     [
-        (broken.Good, {"word": 7}, [], "good does not take {'word': 7}, which it is to be checked with: good: word:"),
-        (broken.NotByItsOwn, {"wort": "bad"}, [], "not-by-its-own cannot be made again from its own configuration"),
-        (broken.MadeDifferently, {"word": "ba"}, [], "made-differently is made with Config(word='badd') from what"),
-        (broken.RaisesWhenMade, {}, [{"word": "("}], "raises error when it is made with {'word': '('}"),
-        (broken.TakesBad, {}, [{"word": "("}], "takes the configuration {'word': '('}, which it has to refuse"),
-        (broken.RefusesAtLength, {}, [{"word": "a" * 10}], "which is not one sentence"),
+        (good.Good, {"word": 7}, [], "good does not take {'word': 7}, which it is to be checked with: good: word:"),
+        (declared.NotByItsOwn, {"wort": "bad"}, [], "not-by-its-own cannot be made again from its own configuration"),
+        (declared.MadeDifferently, {"word": "ba"}, [], "made-differently is made with Config(word='badd') from what"),
+        (declared.RaisesWhenMade, {}, [{"word": "("}], "raises error when it is made with {'word': '('}"),
+        (declared.TakesBad, {}, [{"word": "("}], "takes the configuration {'word': '('}, which it has to refuse"),
+        (declared.RefusesAtLength, {}, [{"word": "a" * 10}], "which is not one sentence"),
     ],
 )
 def test_a_configuration_that_does_not_fit(component: Any, config: Any, bad: Any, says: str) -> None:
@@ -92,18 +92,18 @@ def test_a_configuration_that_does_not_fit(component: Any, config: Any, bad: Any
 @pytest.mark.parametrize(
     ("component", "says"),
     [
-        (broken.SaysTrue, "says-true returns True for 'all is well', which is no Verdict"),
-        (broken.SaysUnrun, "did-not-run'> of 'all is well'; return passed or failed, or raise"),
-        (broken.NoReason, "no-reason fails 'a bad word' for the reason '', which is not one short phrase"),
-        (broken.NumberForReason, "whose reason, notice or review is no text"),
-        (broken.FailsWithNotice, "fails 'a bad word' with a notice or a review"),
-        (broken.SpansBeside, "returns Span(start=2, end=101) for 'a bad word', which does not lie in its 10"),
-        (broken.SpansAsPairs, "returns the spans [(0, 3)] for 'a bad word'; return a list of Span"),
-        (broken.PassesWithSpans, "passes 'all is well' with spans"),
-        (broken.Blind, "blind passes 'a bad word', which is among those that fail"),
-        (broken.Strict, "strict fails 'all is well' ('no answer is good enough'), which is among those that pass"),
-        (broken.Raises, "raises raises IndexError ('string index out of range') in judge of ''"),
-        (broken.Exits, "exits raises SystemExit ('1') in judge of 'all is well', so it did not run"),
+        (verdicts.SaysTrue, "says-true returns True for 'all is well', which is no Verdict"),
+        (verdicts.SaysUnrun, "did-not-run'> of 'all is well'; return passed or failed, or raise"),
+        (verdicts.NoReason, "no-reason fails 'a bad word' for the reason '', which is not one short phrase"),
+        (verdicts.NumberForReason, "whose reason, notice or review is no text"),
+        (verdicts.FailsWithNotice, "fails 'a bad word' with a notice or a review"),
+        (verdicts.SpansBeside, "returns Span(start=2, end=101) for 'a bad word', which does not lie in its 10"),
+        (verdicts.SpansAsPairs, "returns the spans [(0, 3)] for 'a bad word'; return a list of Span"),
+        (verdicts.PassesWithSpans, "passes 'all is well' with spans"),
+        (verdicts.Blind, "blind passes 'a bad word', which is among those that fail"),
+        (verdicts.Strict, "strict fails 'all is well' ('no answer is good enough'), which is among those that pass"),
+        (verdicts.Raises, "raises raises IndexError ('string index out of range') in judge of ''"),
+        (verdicts.Exits, "exits raises SystemExit ('1') in judge of 'all is well', so it did not run"),
     ],
 )
 def test_a_verdict_that_is_none(component: Any, says: str) -> None:
@@ -113,20 +113,20 @@ def test_a_verdict_that_is_none(component: Any, says: str) -> None:
 @pytest.mark.parametrize(
     ("component", "says"),
     [
-        (broken.Edits, "edits changes what it is given: judge was called with "),
-        (broken.Counts, ", asked again, "),
-        (broken.LeavesLying, ", in several threads at once, "),
-        (broken.LeavesLyingAwaited, ", in several threads at once, "),
-        (broken.InSetOrder, ", in a process of its own, "),
-        (broken.ByProcess, ", in a process of its own, "),
-        (broken.EndsElsewhere, "cannot be run in a process of its own ('RuntimeError: not at home')"),
+        (remembering.Edits, "edits changes what it is given: judge was called with "),
+        (remembering.Counts, ", asked again, "),
+        (remembering.LeavesLying, ", in several threads at once, "),
+        (remembering.LeavesLyingAwaited, ", in several threads at once, "),
+        (remembering.InSetOrder, ", in a process of its own, "),
+        (remembering.ByProcess, ", in a process of its own, "),
+        (remembering.EndsElsewhere, "cannot be run in a process of its own ('RuntimeError: not at home')"),
     ],
 )
 def test_a_verdict_that_hangs_on_more_than_the_answer(component: Any, says: str) -> None:
     assert says in complaint(component)
 
 
-@pytest.mark.parametrize("component", [broken.Sleeps, broken.Dawdles])
+@pytest.mark.parametrize("component", [remembering.Sleeps, remembering.Dawdles])
 def test_a_deadline_that_is_not_kept(component: Any) -> None:
     assert "takes longer than 0.1 s for judge of 'all is well'" in complaint(component, seconds=0.1)
 
@@ -134,21 +134,21 @@ def test_a_deadline_that_is_not_kept(component: Any) -> None:
 @pytest.mark.parametrize(
     ("component", "says"),
     [
-        (broken.TooSmall, "but no part of it that its window of 2 characters can hold; declare a larger window"),
-        (broken.AsksForLength, "a part may only fail for what the whole fails for"),
-        (broken.ForgetsTheEdge, "a part may only fail for what the whole fails for"),
-        (broken.ForgetsThatTheEdgeCounts, "but no part of it that its window of 3 characters can hold"),
-        (broken.NoThirteen, "is not the same for every way of cutting the stream"),
+        (edges.TooSmall, "but no part of it that its window of 2 characters can hold; declare a larger window"),
+        (edges.AsksForLength, "a part may only fail for what the whole fails for"),
+        (edges.ForgetsTheEdge, "a part may only fail for what the whole fails for"),
+        (edges.ForgetsThatTheEdgeCounts, "but no part of it that its window of 3 characters can hold"),
+        (edges.NoThirteen, "is not the same for every way of cutting the stream"),
     ],
 )
 def test_a_window_that_promises_what_is_not_so(component: Any, says: str) -> None:
-    embedded = ["embadded"] if component is broken.ForgetsTheEdge else []
+    embedded = ["embadded"] if component is edges.ForgetsTheEdge else []
     assert says in complaint(component, passes=["all is well and nothing is wrong", *embedded])
 
 
 def test_nothing_is_seen_without_an_answer_that_fails() -> None:
     with pytest.raises(ValueError, match="one that fails"):
-        check(broken.Good, fails=[])
+        check(good.Good, fails=[])
 
 
 def test_a_label_is_checked() -> None:
@@ -168,27 +168,27 @@ def test_an_answer_with_tokens_is_checked() -> None:
 
 
 def test_a_check_of_requests_is_checked() -> None:
-    check_input_check(broken.GoodCheck, passes=["hello"], fails=["bad", {"prompt": "a bad one"}])
+    check_input_check(good.GoodCheck, passes=["hello"], fails=["bad", {"prompt": "a bad one"}])
     with pytest.raises(BrokenPromiseError, match=r"returns spans for .*, where there is no text"):
-        check_input_check(broken.ChecksWithSpans, passes=[], fails=["bad"])
+        check_input_check(kinds.ChecksWithSpans, passes=[], fails=["bad"])
     with pytest.raises(BrokenPromiseError, match=r"raises IndexError .* in check of \{'messages': \[\]\}"):
-        check_input_check(broken.ChecksOneShape, passes=["good"], fails=["bad"])
+        check_input_check(kinds.ChecksOneShape, passes=["good"], fails=["bad"])
 
 
 def test_a_fallback_rule_is_checked() -> None:
     check_fallback_rule(FixedAnswer, {"content": "wait"}, answers=[("no", Fallback("wait"))], bad=[{}])
-    check_fallback_rule(broken.GoodRule, answers=[("no", Fallback("NO")), (Completion("something longer"), None)])
+    check_fallback_rule(good.GoodRule, answers=[("no", Fallback("NO")), (Completion("something longer"), None)])
     with pytest.raises(BrokenPromiseError, match=r"good-rule returns .*NO.* for 'no', and not None"):
-        check_fallback_rule(broken.GoodRule, answers=[("no", None)])
+        check_fallback_rule(good.GoodRule, answers=[("no", None)])
 
 
 @pytest.mark.parametrize(
     ("component", "says"),
     [
-        (broken.AnswersText, "return a Fallback, AskAgain, Hold or Fail, or None"),
-        (broken.AnswersNumber, "its parts have to be texts"),
-        (broken.AsksWithASet, "sampling has to be a mapping that can be written as JSON"),
-        (broken.AsksANumber, "release and instruction have to be texts, or None"),
+        (kinds.AnswersText, "return a Fallback, AskAgain, Hold or Fail, or None"),
+        (kinds.AnswersNumber, "its parts have to be texts"),
+        (kinds.AsksWithASet, "sampling has to be a mapping that can be written as JSON"),
+        (kinds.AsksANumber, "release and instruction have to be texts, or None"),
     ],
 )
 def test_a_substitute_that_is_none(component: Any, says: str) -> None:
@@ -197,26 +197,26 @@ def test_a_substitute_that_is_none(component: Any, says: str) -> None:
 
 
 def test_a_router_is_checked() -> None:
-    check_router(broken.GoodRouter, routes=[("my contract", "legal"), ("my head", None)])
-    check_router(broken.GoodRouter, routes=[("my contract", None)], domains=["finance"])
+    check_router(good.GoodRouter, routes=[("my contract", "legal"), ("my head", None)])
+    check_router(good.GoodRouter, routes=[("my contract", None)], domains=["finance"])
     with pytest.raises(BrokenPromiseError, match="good-router sends 'my head' to None, and not to healthcare"):
-        check_router(broken.GoodRouter, routes=[("my head", "healthcare")])
+        check_router(good.GoodRouter, routes=[("my head", "healthcare")])
     with pytest.raises(BrokenPromiseError, match="routes-to-a-number returns 3 for"):
-        check_router(broken.RoutesToANumber, routes=[])
+        check_router(kinds.RoutesToANumber, routes=[])
 
 
 def test_a_gate_is_checked() -> None:
-    check_gate(broken.GoodGate, passes=[(GOOD, None), (GOOD, POOR)], fails=[(POOR, None)])
+    check_gate(good.GoodGate, passes=[(GOOD, None), (GOOD, POOR)], fails=[(POOR, None)])
     with pytest.raises(BrokenPromiseError, match=r"good-gate passes .*, which is among those that fail"):
-        check_gate(broken.GoodGate, passes=[], fails=[(GOOD, None)])
+        check_gate(good.GoodGate, passes=[], fails=[(GOOD, None)])
     with pytest.raises(BrokenPromiseError, match="needs-figures raises KeyError"):
-        check_gate(broken.NeedsFigures, passes=[(GOOD, None)], fails=[(POOR, None)])
+        check_gate(kinds.NeedsFigures, passes=[(GOOD, None)], fails=[(POOR, None)])
 
 
 def test_a_listener_is_checked() -> None:
     told = Notification("review-approve", "healthcare/triage", "anna", "fine", datetime(2026, 1, 2, tzinfo=UTC))
-    check_listener(broken.GoodListener, happenings=[told])
+    check_listener(good.GoodListener, happenings=[told])
     with pytest.raises(BrokenPromiseError, match="replies returns 'thank you' when it hears of publish"):
-        check_listener(broken.Replies)
+        check_listener(kinds.Replies)
     with pytest.raises(BrokenPromiseError, match=r"knows-two raises KeyError .* in handle of Notification"):
-        check_listener(broken.KnowsTwo)
+        check_listener(kinds.KnowsTwo)

@@ -32,7 +32,10 @@ from postil.registry.releases import audit, history
 
 def history_routes(registry: RegistryHandle, denied: DeniedAttempts, reports: Threads) -> list[Any]:
     """Return the routes for the event log, its verification, and the releases live at a given time."""
+    return [_events_route(registry, denied), *_audit_routes(registry, reports), _live_route(registry)]
 
+
+def _events_route(registry: RegistryHandle, denied: DeniedAttempts) -> Any:
     @get("/events", may=Permission.SEE)
     async def events(
         request: AnyRequest,
@@ -56,6 +59,10 @@ def history_routes(registry: RegistryHandle, denied: DeniedAttempts, reports: Th
         )
         return EventPage(data=show_events(page.items, caller), next=page.next)
 
+    return events
+
+
+def _audit_routes(registry: RegistryHandle, reports: Threads) -> list[Any]:
     @get("/denied-attempts", may=Permission.AUDIT)
     async def denied_attempts(after: After = None, limit: Limit = DEFAULT_LIMIT) -> DeniedAttemptPage:
         page = await asyncio.to_thread(stored.list_attempts, registry.database(), after=after, limit=limit)
@@ -79,6 +86,10 @@ def history_routes(registry: RegistryHandle, denied: DeniedAttempts, reports: Th
         found = await asyncio.to_thread(audit.head, registry.database())
         return AuditHead(sequence=found.sequence, hash=found.hash)
 
+    return [denied_attempts, verified, head]
+
+
+def _live_route(registry: RegistryHandle) -> Any:
     @get("/live", may=Permission.SEE)
     async def live(
         request: AnyRequest, at: FromQuery[str], after: After = None, limit: Limit = DEFAULT_LIMIT
@@ -89,7 +100,7 @@ def history_routes(registry: RegistryHandle, denied: DeniedAttempts, reports: Th
         )
         return LivePage(data=list(map(_live, page.items)), next=page.next)
 
-    return [events, denied_attempts, verified, head, live]
+    return live
 
 
 def _live(found: history.LiveRelease) -> LiveRelease:

@@ -52,7 +52,7 @@ def publish_routes(
         name = adapter_name(domain, adapter)
         caller = caller_of(request)
         may_use_token = partial(_may_use_token, registry, caller, name.domain)
-        with publishing.admitted(actor(request), _stated_bytes(request)):
+        with publishing.admitted(actor(request), _upload_bytes(request)):
             take, policy, note = await _asked(request, limit_mib, may_use_token)
             work = publishing.publish(take, name, policy, note=note, actor=actor(request), scope=caller.scope)
             made = await _while_wanted(request, work)
@@ -64,11 +64,12 @@ def publish_routes(
     return [publish]
 
 
-def _stated_bytes(request: AnyRequest) -> int | None:
-    """The size of an upload as its head says; None for a source on a hub, or where nothing is said."""
+def _upload_bytes(request: AnyRequest) -> int | None:
+    """The size of an upload as its head says, None where it says nothing; a source on a hub is no upload."""
+    if request.content_type[0] == "application/json":
+        return 0
     stated = request.headers.get("content-length", "")
-    is_form = request.content_type[0] != "application/json"
-    return int(stated) if is_form and stated.isascii() and stated.isdigit() else None
+    return int(stated) if stated.isascii() and stated.isdigit() else None
 
 
 def _may_use_token(registry: RegistryHandle, caller: Caller, domain: str, ref: HubRef) -> bool:

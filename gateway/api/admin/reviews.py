@@ -24,7 +24,7 @@ from postil.gateway.api.admin.schemas.reviews import (
     show_summary,
 )
 from postil.gateway.api.denied import identify_request
-from postil.gateway.control.outbox import told_of
+from postil.gateway.control.outbox import webhook_payload
 from postil.gateway.control.reading_log import ReadingLog
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.reviews import Reviews
@@ -80,9 +80,12 @@ def review_routes(
         limits.left(caller.limits)
         seconds = min(max(wait, 0.0), _LONGEST_WAIT) if wait == wait else 0.0
         tenant = None if caller.admin else (caller.name, caller.uid)
+        review = await reviewing.get(review_id, seconds, tenant=tenant)
+        # Once more: while it waited the tenant may have been refused, or the key revoked.
+        identify_request(callers, denied, request)
         if caller.admin:
-            await readings.note_review(caller.owner, review_id[:32])
-        return TenantReview(**told_of(await reviewing.get(review_id, seconds, tenant=tenant)))
+            await readings.note_review(caller.owner, review.id)
+        return TenantReview(**webhook_payload(review))
 
     return [mine]
 
@@ -165,7 +168,7 @@ def _deciding(registry: RegistryHandle, reviewing: Reviews) -> list[Any]:
         found = await _theirs(registry, request, review_id)
         decide = partial(act, registry.database(), found.id, *arguments, actor=actor(request), **named)
         review = await asyncio.to_thread(decide)
-        reviewing.heard(review.id)
+        reviewing.notify_decided(review.id)
         return show_review(review)
 
     @post("/reviews/{review_id:str}/assign", status_code=200, may=Permission.REVIEW)

@@ -8,12 +8,11 @@ import msgspec
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
-from postil.gateway.api.admin.params import AnyRequest, ReasonBody, actor, adapter_name, caller_of
+from postil.gateway.api.admin.changes import RELEASE_PATH, release_change
+from postil.gateway.api.admin.params import AnyRequest, actor, adapter_name, caller_of
 from postil.gateway.api.admin.schemas.adapters import Adapter, ViewAdapter
 from postil.gateway.control.releases import ReleaseService
 from postil.gateway.tenancy.permissions import Permission
-
-_PATH = "/adapters/{domain:str}/{adapter:str}/releases/{number:int}"
 
 
 class YankBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -26,7 +25,7 @@ class YankBody(msgspec.Struct, forbid_unknown_fields=True):
 def yank_routes(releases: ReleaseService, view: ViewAdapter) -> list[Any]:
     """Return the routes that yank a release and take a yank back."""
 
-    @post(f"{_PATH}/yank", status_code=200, may=Permission.PUBLISH)
+    @post(f"{RELEASE_PATH}/yank", status_code=200, may=Permission.PUBLISH)
     async def yank_release(
         request: AnyRequest,
         domain: FromPath[str],
@@ -38,16 +37,4 @@ def yank_routes(releases: ReleaseService, view: ViewAdapter) -> list[Any]:
         state = await releases.yank(ref, reason=data.reason, actor=actor(request), to=data.to)
         return view(state, caller_of(request))
 
-    @post(f"{_PATH}/unyank", status_code=200, may=Permission.PUBLISH)
-    async def unyank_release(
-        request: AnyRequest,
-        domain: FromPath[str],
-        adapter: FromPath[str],
-        number: FromPath[int],
-        data: JSONBody[ReasonBody],
-    ) -> Adapter:
-        ref = adapter_name(domain, adapter).release(number)
-        state = await releases.unyank(ref, reason=data.reason, actor=actor(request))
-        return view(state, caller_of(request))
-
-    return [yank_release, unyank_release]
+    return [yank_release, release_change("unyank", "Take a yank back", releases.unyank, view)]

@@ -9,7 +9,7 @@ import typer
 from postil.gateway.cli.api_client import call, call_list, connected
 from postil.gateway.cli.commands.releases import Reason, releases, show_adapters
 from postil.gateway.cli.default_command import ListByDefault
-from postil.gateway.cli.output import DEFAULT_LIMIT, All, AsJson, Limit, console, print_json
+from postil.gateway.cli.output import DEFAULT_LIMIT, All, AsJson, Limit, say
 from postil.registry.names import parse_adapter, parse_release
 
 Adapter = Annotated[str, typer.Argument(help="The adapter: domain/adapter.")]
@@ -69,7 +69,4 @@ def restore_release(release: Release, reason: Reason = "", as_json: AsJson = Fal
 def _post(path: str, reason: str, sentence: str, as_json: bool) -> None:
     with connected() as client:
         state: dict[str, Any] = call(client, "POST", path, json={"reason": reason})
-    if as_json:
-        print_json(state)
-    else:
-        console().print(sentence)
+    say(state, sentence, as_json)

@@ -17,10 +17,8 @@ from postil.gateway.cli.output import (
     console,
     print_json,
     print_json_text,
-    print_list_as_json,
-    print_rest,
-    print_table,
     short_time,
+    show_list,
 )
 
 _COMPARED = (
@@ -89,9 +87,6 @@ def denied(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJson = Fa
     """
     with connected() as client:
         found = call_list(client, "/api/v1/denied-attempts", {}, 0 if all_ else limit)
-    if as_json:
-        print_list_as_json(found)
-        return
     rows = [
         (
             short_time(row["first_at"]),
@@ -106,8 +101,7 @@ def denied(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJson = Fa
         for row in found.data
     ]
     columns = ["first (UTC)", "last (UTC)", "actor", "key", "address", "route", "status", "times"]
-    print_table(columns, rows, empty="no attempt was denied")
-    print_rest(found)
+    show_list(found, columns, rows, empty="no attempt was denied", as_json=as_json)
 
 
 def _complain(report: dict[str, Any], asked: dict[str, Any]) -> None:

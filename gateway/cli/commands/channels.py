@@ -8,7 +8,7 @@ import typer
 
 from postil.gateway.cli.api_client import call, connected
 from postil.gateway.cli.commands.releases import Reason
-from postil.gateway.cli.output import AsJson, console, print_json, print_table
+from postil.gateway.cli.output import AsJson, print_json, print_table, say
 from postil.registry.names import AdapterName, parse_adapter, parse_release
 
 What = Annotated[str, typer.Argument(help="domain/adapter@number; with --end, domain/adapter.")]
@@ -50,7 +50,7 @@ def pin(
         state = call(
             client, "PUT", f"/api/v1/adapters/{ref.name}/pins/{tenant}", json={"release": ref.number, "reason": reason}
         )
-    _say(state, f"{tenant} gets {ref} from now on", as_json)
+    say(state, f"{tenant} gets {ref} from now on", as_json)
 
 
 def unpin(
@@ -63,7 +63,7 @@ def unpin(
     name = parse_adapter(adapter)
     with connected() as client:
         state = call(client, "DELETE", f"/api/v1/adapters/{name}/pins/{tenant}", params={"reason": reason})
-    _say(state, f"{tenant} gets what is live of {name}", as_json)
+    say(state, f"{tenant} gets what is live of {name}", as_json)
 
 
 def agreement(
@@ -113,7 +113,7 @@ def _set(which: str, what: str, weight: float, end: bool, reason: str, as_json: 
         name = parse_adapter(what.partition("@")[0])
         with connected() as client:
             state = call(client, "DELETE", _path(name, which), params={"reason": reason})
-        _say(state, f"{name} has no {which} any more", as_json)
+        say(state, f"{name} has no {which} any more", as_json)
         return
     ref = parse_release(what)
     name = AdapterName(ref.domain, ref.adapter)
@@ -121,15 +121,8 @@ def _set(which: str, what: str, weight: float, end: bool, reason: str, as_json: 
     with connected() as client:
         state = call(client, "PUT", _path(name, which), json=body)
     part = "answers" if which == "canary" else "gets a copy of"
-    _say(state, f"{ref} is the {which}: it {part} {weight:g} % of the requests", as_json)
+    say(state, f"{ref} is the {which}: it {part} {weight:g} % of the requests", as_json)
 
 
 def _path(name: AdapterName, which: str) -> str:
     return f"/api/v1/adapters/{name}/channels/{which}"
-
-
-def _say(state: dict[str, Any], sentence: str, as_json: bool) -> None:
-    if as_json:
-        print_json(state)
-    else:
-        console().print(sentence)

@@ -17,9 +17,8 @@ from postil.gateway.cli.output import (
     Limit,
     console,
     print_json,
-    print_list_as_json,
-    print_rest,
-    print_table,
+    say,
+    show_list,
 )
 from postil.registry.names import parse_adapter
 
@@ -45,9 +44,6 @@ def list_domains(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJso
     """
     with connected() as client:
         found = call_list(client, "/api/v1/domains", {}, 0 if all_ else limit)
-    if as_json:
-        print_list_as_json(found)
-        return
     rows = [
         (
             one["domain"],
@@ -59,12 +55,13 @@ def list_domains(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJso
         )
         for one in found.data
     ]
-    print_table(
+    show_list(
+        found,
         ["domain", "signing keys", "unsigned", "quotas", "sources", "state"],
         rows,
         empty="there are no domains yet; publish an adapter",
+        as_json=as_json,
     )
-    print_rest(found)
 
 
 def require_signature(
@@ -105,10 +102,7 @@ def set_default(
     with connected() as client:
         body = {"adapter": name.adapter, "reason": reason}
         state = call(client, "PUT", f"/api/v1/domains/{domain}/default", json=body)
-    if as_json:
-        print_json(state)
-    else:
-        console().print(f"{name} answers for {domain} from now on")
+    say(state, f"{name} answers for {domain} from now on", as_json)
 
 
 def quota(
@@ -135,10 +129,7 @@ def quota(
         if given or clear:
             own = {} if clear else {key: found[key] for key in found["own"]}
             found = call(client, "PUT", route, json={**own, **given, "reason": reason})
-    if as_json:
-        print_json(found)
-    else:
-        console().print(f"{domain}: {_in_short(found)}")
+    say(found, f"{domain}: {_in_short(found)}", as_json)
 
 
 def _in_short(quotas: dict[str, Any]) -> str:

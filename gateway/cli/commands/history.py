@@ -12,10 +12,8 @@ from postil.gateway.cli.output import (
     All,
     AsJson,
     Limit,
-    print_list_as_json,
-    print_rest,
-    print_table,
     short_time,
+    show_list,
 )
 from postil.registry.names import parse_adapter
 
@@ -33,9 +31,6 @@ def log(
     params = {"newest_first": True} | ({} if adapter is None else {"adapter": str(parse_adapter(adapter))})
     with connected() as client:
         found = call_list(client, "/api/v1/events", params, 0 if all_ else limit)
-    if as_json:
-        print_list_as_json(found)
-        return
     rows = [
         (
             event["sequence"],
@@ -49,5 +44,4 @@ def log(
         for event in found.data
     ]
     columns = ["#", "at (UTC)", "action", "what", "release", "actor", "reason"]
-    print_table(columns, rows, empty="nothing has been done yet")
-    print_rest(found)
+    show_list(found, columns, rows, empty="nothing has been done yet", as_json=as_json)

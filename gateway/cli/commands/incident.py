@@ -9,7 +9,7 @@ import typer
 from postil.gateway.cli.api_client import CommandError, call, connected
 from postil.gateway.cli.commands.releases import Reason
 from postil.gateway.cli.commands.yank import NeededReason
-from postil.gateway.cli.output import AsJson, console, print_json
+from postil.gateway.cli.output import AsJson, say
 
 DomainName = Annotated[str, typer.Argument(help="The domain.")]
 TenantName = Annotated[str, typer.Argument(help="The tenant's name.")]
@@ -26,7 +26,7 @@ def freeze(domain: DomainName, reason: NeededReason, as_json: AsJson = False) ->
 
 def unfreeze(domain: DomainName, reason: Reason = "", as_json: AsJson = False) -> None:
     """End a freeze."""
-    _switch("POST", f"/api/v1/domains/{domain}/unfreeze", {"reason": reason}, f"{domain} is not frozen", as_json)
+    _switch("POST", f"/api/v1/domains/{domain}/unfreeze", {"reason": reason}, f"{domain} is unfrozen", as_json)
 
 
 def sources(
@@ -58,13 +58,10 @@ def refuse(name: TenantName, reason: NeededReason, as_json: AsJson = False) -> N
 
 def admit(name: TenantName, reason: Reason = "", as_json: AsJson = False) -> None:
     """Admit a refused tenant again."""
-    _switch("POST", f"/api/v1/tenants/{name}/admit", {"reason": reason}, f"{name} is admitted", as_json)
+    _switch("POST", f"/api/v1/tenants/{name}/admit", {"reason": reason}, f"{name} is admitted again", as_json)
 
 
 def _switch(method: str, path: str, body: dict[str, Any], sentence: str, as_json: bool) -> None:
     with connected() as client:
         state = call(client, method, path, json=body)
-    if as_json:
-        print_json(state)
-    else:
-        console().print(sentence)
+    say(state, sentence, as_json)

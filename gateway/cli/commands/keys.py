@@ -16,10 +16,9 @@ from postil.gateway.cli.output import (
     Limit,
     console,
     print_json,
-    print_list_as_json,
-    print_rest,
-    print_table,
+    say,
     short_time,
+    show_list,
 )
 
 Which = Annotated[str, typer.Argument(help="The key's id, prefix (postil_<id>) or full text; only the id is sent.")]
@@ -52,9 +51,6 @@ def list_keys(
         found = call_list(
             client, "/api/v1/keys", params, 0 if all_ else limit, lambda key: any_state or key["state"] == "in force"
         )
-    if as_json:
-        print_list_as_json(found)
-        return
     rows = [
         (
             key["id"],
@@ -69,12 +65,13 @@ def list_keys(
         )
         for key in found.data
     ]
-    print_table(
+    show_list(
+        found,
         ["id", "begins", "owner", "role", "domains", "state", "created (UTC)", "expires (UTC)", "note"],
         rows,
         empty="there are no such keys; add one with `postil keys add OWNER`, or a tenant with `postil tenants add`",
+        as_json=as_json,
     )
-    print_rest(found)
 
 
 def add(
@@ -119,10 +116,7 @@ def revoke(
     """Revoke a key at once, on every gateway."""
     with connected() as client:
         key = call(client, "DELETE", f"/api/v1/keys/{_id(which)}", params={"reason": reason})
-    if as_json:
-        print_json(key)
-    else:
-        console().print(f"revoked {key['id']} of {key['owner']}")
+    say(key, f"revoked {key['id']} of {key['owner']}", as_json)
 
 
 def _show_new(key: dict[str, Any], as_json: bool) -> None:

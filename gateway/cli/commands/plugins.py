@@ -16,9 +16,8 @@ from postil.gateway.cli.output import (
     AsJson,
     Limit,
     console,
-    print_list_as_json,
-    print_rest,
     print_table,
+    show_list,
 )
 from postil.gateway.cli.scaffold import Kind, write_plugin
 from postil.gateway.settings import read_settings
@@ -41,9 +40,6 @@ def list_plugins(
         return
     with connected() as client:
         found = call_list(client, "/api/v1/plugins", {}, 0 if all_ else limit)
-    if as_json:
-        print_list_as_json(found)
-        return
     rows = [
         (
             component["kind"],
@@ -57,8 +53,7 @@ def list_plugins(
         for component in found.data
     ]
     columns = ["kind", "name", "version", "plugin", "runs", "sees", "configuration"]
-    print_table(columns, rows, empty="no plugins are installed")
-    print_rest(found)
+    show_list(found, columns, rows, empty="no plugins are installed", as_json=as_json)
 
 
 def check(

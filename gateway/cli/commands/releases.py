@@ -16,10 +16,10 @@ from postil.gateway.cli.output import (
     Limit,
     console,
     print_json,
-    print_list_as_json,
     print_rest,
     print_table,
     short_time,
+    show_list,
 )
 from postil.gateway.cli.plugin_versions import describe_mismatches
 from postil.registry.names import AdapterName, parse_adapter, parse_release
@@ -110,19 +110,12 @@ def _say_live(state: dict[str, Any], as_json: bool) -> None:
 
 
 def _show_live_at(found: Listed, at: str, as_json: bool) -> None:
-    if as_json:
-        print_list_as_json(found)
-        return
     rows = [(row["adapter"], row["release"]) for row in found.data]
-    print_table(["adapter", f"live at {at}"], rows, empty=f"nothing was live at {at}")
-    print_rest(found)
+    show_list(found, ["adapter", f"live at {at}"], rows, empty=f"nothing was live at {at}", as_json=as_json)
 
 
 def show_adapters(found: Listed, as_json: bool) -> None:
     """Print a table of adapters."""
-    if as_json:
-        print_list_as_json(found)
-        return
     rows = [
         (
             state["adapter"],
@@ -136,12 +129,13 @@ def show_adapters(found: Listed, as_json: bool) -> None:
         )
         for state in found.data
     ]
-    print_table(
+    show_list(
+        found,
         ["adapter", "live", "since (UTC)", "canary", "shadow", "releases", "domain's default", "state"],
         rows,
         empty="nothing is published yet; begin with `postil publish PATH --adapter domain/adapter`",
+        as_json=as_json,
     )
-    print_rest(found)
 
 
 def _show_releases(state: dict[str, Any], found: Listed, as_json: bool) -> None:

@@ -18,10 +18,10 @@ from postil.gateway.cli.output import (
     console,
     print_json,
     print_json_text,
-    print_list_as_json,
-    print_rest,
     print_table,
+    say,
     short_time,
+    show_list,
 )
 from postil.registry.fsutil import private_files
 from postil.registry.names import parse_adapter
@@ -67,9 +67,6 @@ def list_reviews(
     params = {name: value for name, value in wanted.items() if value is not None}
     with connected() as client:
         found = call_list(client, "/api/v1/reviews", params, 0 if all_ else limit)
-    if as_json:
-        print_list_as_json(found)
-        return
     rows = [
         (
             row["id"][:8],
@@ -81,12 +78,13 @@ def list_reviews(
         )
         for row in found.data
     ]
-    print_table(
+    show_list(
+        found,
         ["id", "status", "since (UTC)", "release", "for", "reason"],
         rows,
         empty="no review is open" if status == "open" else "there are no such reviews",
+        as_json=as_json,
     )
-    print_rest(found)
 
 
 def show(which: Which, as_json: AsJson = False) -> None:
@@ -158,11 +156,8 @@ def purge(
     body = {"tenant": tenant, "domain": domain, "before": before, "dry_run": dry_run}
     with connected() as client:
         done = call(client, "POST", "/api/v1/reviews/purge", json=body)
-    if as_json:
-        print_json(done)
-        return
     what = "would be deleted" if dry_run else "are deleted"
-    console().print(f"{done['open']} open and {done['decided']} decided reviews {what}")
+    say(done, f"{done['open']} open and {done['decided']} decided reviews {what}", as_json)
 
 
 def export(
@@ -193,10 +188,7 @@ def _act(which: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _say(review: dict[str, Any], what: str, as_json: bool) -> None:
-    if as_json:
-        print_json(review)
-    else:
-        console().print(f"review {review['id'][:8]} {what}")
+    say(review, f"review {review['id'][:8]} {what}", as_json)
 
 
 def _cut(text: str, length: int = 40) -> str:

@@ -16,12 +16,9 @@ from postil.gateway.cli.output import (
     All,
     AsJson,
     Limit,
-    console,
-    print_json,
-    print_list_as_json,
-    print_rest,
-    print_table,
+    say,
     short_time,
+    show_list,
 )
 from postil.registry.accounts.right import Right
 
@@ -48,9 +45,6 @@ def list_tenants(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJso
     """List the tenants; only the start of each key is shown. JSON: `{"data": [...], "next": ...}`."""
     with connected() as client:
         found = call_list(client, "/api/v1/tenants", {}, 0 if all_ else limit)
-    if as_json:
-        print_list_as_json(found)
-        return
     rows = [
         (
             tenant["name"],
@@ -64,12 +58,13 @@ def list_tenants(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJso
         )
         for tenant in found.data
     ]
-    print_table(
+    show_list(
+        found,
         ["tenant", "domains", "default", "keys", "rights", "limits", "created (UTC)", "state"],
         rows,
         empty="there are no tenants yet; add one with `postil tenants add NAME --domain healthcare`",
+        as_json=as_json,
     )
-    print_rest(found)
 
 
 def add(
@@ -85,10 +80,7 @@ def add(
     body |= {} if right is None else {"rights": [each.value for each in right]}
     with connected() as client:
         tenant = call(client, "POST", "/api/v1/tenants", json=body)
-    if as_json:
-        print_json(tenant)
-    else:
-        console().print(f"added {tenant['name']}; its key, shown only once:\n{tenant['key']}")
+    say(tenant, f"added {tenant['name']}; its key, shown only once:\n{tenant['key']}", as_json)
 
 
 def forget(
@@ -99,22 +91,18 @@ def forget(
     """Delete all that is kept of a removed tenant: reviews, keys, evidence. The log of events keeps its name."""
     with connected() as client:
         done = call(client, "POST", f"/api/v1/tenants/{name}/forget", json={"usage": usage})
-    if as_json:
-        print_json(done)
-    else:
-        console().print(
-            f"forgot {name}: " + ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in done.items())
-        )
+    say(
+        done,
+        f"forgot {name}: " + ", ".join(f"{count} {what.replace('_', ' ')}" for what, count in done.items()),
+        as_json,
+    )
 
 
 def remove(name: Annotated[str, typer.Argument(help="The tenant's name.")], as_json: AsJson = False) -> None:
     """Remove a tenant: all its keys are refused at once."""
     with connected() as client:
         call(client, "DELETE", f"/api/v1/tenants/{name}")
-    if as_json:
-        print_json({"removed": name})
-    else:
-        console().print(f"removed {name}")
+    say({"removed": name}, f"removed {name}", as_json)
 
 
 def rights(
@@ -132,7 +120,4 @@ def rights(
     body = {"add": [each.value for each in add or []], "remove": [each.value for each in remove or []]}
     with connected() as client:
         found = call(client, "PATCH", path, json=body) if add or remove else call(client, "GET", path)
-    if as_json:
-        print_json(found)
-    else:
-        console().print(f"{name}: {', '.join(found['rights']) or 'no rights'}")
+    say(found, f"{name}: {', '.join(found['rights']) or 'no rights'}", as_json)

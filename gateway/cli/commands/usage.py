@@ -13,11 +13,8 @@ from postil.gateway.cli.output import (
     All,
     AsJson,
     Limit,
-    console,
-    print_json,
-    print_list_as_json,
-    print_rest,
-    print_table,
+    say,
+    show_list,
 )
 
 _SHORT = {
@@ -60,15 +57,13 @@ def usage(
     with connected() as client:
         params = {name: value for name, value in asked.items() if value is not None}
         found = call_list(client, "/api/v1/usage", params, 0 if all_ else limit)
-    if as_json:
-        print_list_as_json(found)
-        return
-    print_table(
+    show_list(
+        found,
         [by.value, "requests", "uncounted", "prompt", "completion", "retry", "retry tokens", "shadow", "shadow tokens"],
         [_row(by.value, entry) for entry in found.data],
         empty="nothing was used in that time",
+        as_json=as_json,
     )
-    print_rest(found)
 
 
 def _row(by: str, entry: dict[str, Any]) -> list[object]:
@@ -114,10 +109,7 @@ def limit(
         limits = call(client, "GET", f"/api/v1/tenants/{name}/limits")
         if given or clear:
             limits = call(client, "PUT", f"/api/v1/tenants/{name}/limits", json={**({} if clear else limits), **given})
-    if as_json:
-        print_json(limits)
-    else:
-        console().print(f"{name}: {in_short(limits) or 'no limits'}")
+    say(limits, f"{name}: {in_short(limits) or 'no limits'}", as_json)
 
 
 def in_short(limits: dict[str, int | None]) -> str:

@@ -15,10 +15,9 @@ from postil.gateway.cli.output import (
     Limit,
     console,
     print_json,
-    print_list_as_json,
-    print_rest,
-    print_table,
+    say,
     short_time,
+    show_list,
 )
 from postil.registry.names import parse_domain
 
@@ -39,9 +38,6 @@ def list_webhooks(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJs
     """List the webhooks; a publisher sees the names for its domains. JSON: `{"data": [...], "next": ...}`."""
     with connected() as client:
         found = call_list(client, "/api/v1/webhooks", {}, 0 if all_ else limit)
-    if as_json:
-        print_list_as_json(found)
-        return
     rows = [
         (
             row["name"],
@@ -54,8 +50,7 @@ def list_webhooks(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJs
     ]
     columns = ["name", "domains", "URL", "allowed", "old secret until (UTC)"]
     empty = "there are no webhooks; add one with `postil webhooks add NAME URL --domain DOMAIN`"
-    print_table(columns, rows, empty=empty)
-    print_rest(found)
+    show_list(found, columns, rows, empty=empty, as_json=as_json)
 
 
 def add(
@@ -80,10 +75,7 @@ def remove(name: Name, as_json: AsJson = False) -> None:
     """Remove a webhook; decisions that wait for it stay undelivered."""
     with connected() as client:
         call(client, "DELETE", f"/api/v1/webhooks/{parse_domain(name)}")
-    if as_json:
-        print_json({"removed": name})
-    else:
-        console().print(f"removed {name}")
+    say({"removed": name}, f"removed {name}", as_json)
 
 
 def rotate(

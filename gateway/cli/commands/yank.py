@@ -8,7 +8,7 @@ import typer
 
 from postil.gateway.cli.api_client import call, connected
 from postil.gateway.cli.commands.releases import Reason
-from postil.gateway.cli.output import AsJson, console, print_json
+from postil.gateway.cli.output import AsJson, say
 from postil.registry.names import parse_release
 
 Release = Annotated[str, typer.Argument(help="The release: domain/adapter@number.")]
@@ -31,11 +31,8 @@ def yank(
     body = {"reason": reason, "to": to}
     with connected() as client:
         state = call(client, "POST", f"/api/v1/adapters/{ref.name}/releases/{ref.number}/yank", json=body)
-    if as_json:
-        print_json(state)
-        return
     live = f"{ref.name}@{state['live']} is live" if state["live"] else f"{ref.name} has no live release"
-    console().print(f"{ref} is yanked; {live}")
+    say(state, f"{ref} is yanked; {live}", as_json)
 
 
 def unyank(release: Release, reason: Reason = "", as_json: AsJson = False) -> None:
@@ -44,7 +41,4 @@ def unyank(release: Release, reason: Reason = "", as_json: AsJson = False) -> No
     path = f"/api/v1/adapters/{ref.name}/releases/{ref.number}/unyank"
     with connected() as client:
         state = call(client, "POST", path, json={"reason": reason})
-    if as_json:
-        print_json(state)
-    else:
-        console().print(f"{ref} can be promoted again")
+    say(state, f"{ref} can be promoted again", as_json)

@@ -90,9 +90,11 @@ class ByTenant:
 
     ``old`` and ``new`` take a tenant and what its request showed of each signal: True, False, or None where nothing can
     be told yet. The admin has an empty name: it is trusted, so its requests count, and do not make two of one tenant.
+    So many tenants are ``tracked``; those that come later share slots, and are not remembered.
     """
 
-    def __init__(self, tolerances: Sequence[Tolerance]) -> None:
+    def __init__(self, tolerances: Sequence[Tolerance], *, tracked: int = TRACKED) -> None:
+        self._tracked = tracked
         self._signals = len(tolerances)
         self.tenants: dict[str, Tally] = {}
         self._users: set[str] = set()
@@ -166,7 +168,7 @@ class ByTenant:
         found = self.tenants.get(tenant)
         if found is None:
             self._use(tenant)
-            if len(self.tenants) >= TRACKED:
+            if len(self.tenants) >= self._tracked:
                 return Tally(zlib.crc32(tenant.encode()) % SLOTS)
             found = self.tenants[tenant] = Tally(self._new_slot())
         return found

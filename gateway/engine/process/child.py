@@ -40,6 +40,7 @@ class EngineProcess:
         with os.fdopen(os.open(self._log, _APPEND, 0o600), "ab") as log:
             self._guard = await asyncio.create_subprocess_exec(
                 sys.executable,
+                "-P",
                 "-m",
                 "postil.gateway.engine.process.reaper",
                 *self._command,

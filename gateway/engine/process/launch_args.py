@@ -10,13 +10,17 @@ from pathlib import Path
 
 from postil.gateway.errors import SettingsError
 from postil.gateway.settings import Settings
+from postil.gateway.settings.secret_names import SECRET_WORDS
 
 _SERVER = "vllm.entrypoints.openai.api_server"
 # What the engine may see of the gateway's environment; above all, none of its secrets.
 _PASSED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "LD_PRELOAD")
+_PASSED_TO_PYTHON = ("PYTHONPATH",)
 _PASSED_OF_OURS = ("POSTIL_DISABLE_LORA_KERNELS",)
 _PASSED_PREFIXES = ("VLLM_", "CUDA_", "NVIDIA_", "NCCL_", "OMP_", "KMP_", "TORCH", "TRITON_")
-_SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD")
+# Keeps out of the engine's socket whoever has not the key (what runs inside vLLM is named here and not imported).
+_GUARD = "postil.gateway.engine.vllm_plugin.only_the_gateway.OnlyTheGateway"
+_GUARDS_KEY = "VLLM_API_KEY"
 
 
 def on_cpu() -> bool:
@@ -53,7 +57,12 @@ def command(settings: Settings, model: Path, socket: Path, *, cpu: bool) -> list
     if cpu:
         flags.append("--enforce-eager")
     pairs = [part for pair in arguments.items() for part in pair]
-    return [sys.executable, "-m", _SERVER, *pairs, *flags, *shlex.split(settings.engine_args)]
+    return [sys.executable, "-P", "-m", _SERVER, *pairs, *flags, *shlex.split(settings.engine_args)]
+
+
+def guarded(line: list[str], environment: Mapping[str, str], key: str) -> tuple[list[str], dict[str, str]]:
+    """The same command line and environment, for an engine that answers nobody without this key."""
+    return [*line, "--middleware", _GUARD], {**environment, _GUARDS_KEY: key}
 
 
 def held(settings: Settings) -> int:
@@ -66,8 +75,8 @@ def environment(given: Mapping[str, str], settings: Settings, *, cpu: bool) -> d
     kept = {
         name: value
         for name, value in given.items()
-        if (name in _PASSED + _PASSED_OF_OURS or name.startswith(_PASSED_PREFIXES))
-        and not any(word in name for word in _SECRETS)
+        if (name in _PASSED + _PASSED_TO_PYTHON + _PASSED_OF_OURS or name.startswith(_PASSED_PREFIXES))
+        and not any(word in name for word in SECRET_WORDS)
     }
     ours = {
         "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "1",
@@ -79,6 +88,8 @@ def environment(given: Mapping[str, str], settings: Settings, *, cpu: bool) -> d
         "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
         "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",
+        # Nothing that lies in the folder where the gateway was started is taken for a module, by its processes either.
+        "PYTHONSAFEPATH": "1",
     }
     if cpu:
         ours |= {

@@ -41,7 +41,7 @@ async def _work(channel: socket.socket) -> int:
     await asyncio.get_running_loop().create_unix_connection(lambda: link, sock=channel)
     first = await heard.get()
     start: Start = pickle.loads(first.content)  # noqa: S301 - the primary's own
-    worker, forward = Worker(start, link), Forward(start.front)
+    worker, forward = Worker(start, link), Forward(start.front, start.keys.front)
     link.send(Ack(first.number))
     server = Server(configured(worker.settings, worker.traffic, _application(worker, forward)), worker.client.cut)
     listener: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()

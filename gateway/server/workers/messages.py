@@ -152,11 +152,12 @@ class Ack(Message, frozen=True, tag=17):
 
 
 class CompileGrammar(Message, frozen=True, tag=19):
-    """Ask to have a grammar compiled for a tenant, by its digest."""
+    """Ask to have a grammar compiled for a tenant, by its digest, that takes so long."""
 
     id: int
     tenant: str
     grammar: str
+    milliseconds: float
 
 
 WorkerMessage = (

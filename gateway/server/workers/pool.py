@@ -16,6 +16,7 @@ from typing import Any
 
 from litestar.types import ASGIApp
 
+from postil.gateway.control.inside_keys import InsideKeys
 from postil.gateway.control.workers import Workers, WorkerStartError
 from postil.gateway.inference.routing.catalog_holder import CatalogChange, CatalogHolder
 from postil.gateway.plugin_host.sandbox import sandbox_of
@@ -67,6 +68,7 @@ class WorkerPool(Workers):
         address: tuple[str, int],
         front: Path,
         plugins: Sequence[Found],
+        keys: InsideKeys,
     ) -> None:
         self._settings = settings
         self._parts = parts
@@ -75,6 +77,7 @@ class WorkerPool(Workers):
         self._address = address
         self._front = front
         self._plugins = plugins
+        self._keys = keys
         self._numbers = 0
         self._sessions: dict[WorkerSession, Process] = {}
         # The releases of each adapter that all workers know.
@@ -211,7 +214,8 @@ class WorkerPool(Workers):
         """
         settings = without_secrets(self._settings)
         sandbox = sandbox_of(self._settings)
-        start = Start(settings, self._address, self._engine_address, str(self._front), sandbox, self._plugins)
+        at = self._address, self._engine_address, str(self._front)
+        start = Start(settings, *at, self._keys, sandbox, self._plugins)
         catalog = self._catalog.current
         entries = [snapshot(entry) for entry in catalog.entries.values()]
         # In this same loop turn it starts to get all updates, so that none is missed.
@@ -258,6 +262,6 @@ async def _started(channel: int) -> Process:
     )
 
 
-def behind_workers(pool: Workers, app: ASGIApp, run_folder: Path) -> tuple[ASGIApp, socket.socket]:
+def behind_workers(pool: Workers, app: ASGIApp, run_folder: Path, key: str) -> tuple[ASGIApp, socket.socket]:
     """Return the primary's application for its workers, and the socket where it is served."""
-    return believing(in_force(pool, app)), listen_inside(run_folder / FRONT)
+    return believing(in_force(pool, app), key), listen_inside(run_folder / FRONT)

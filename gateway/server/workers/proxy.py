@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
@@ -14,25 +15,29 @@ from yarl import URL
 
 from postil.gateway.api.error_responses import tell
 from postil.gateway.control.workers import Workers
-from postil.gateway.errors import EngineUnavailableError, GatewayError
+from postil.gateway.errors import EngineUnavailableError, GatewayError, KeyForbiddenError
 
 log = logging.getLogger(__name__)
-# The client's address, for the primary, whose direct clients are its workers. Its socket is private, so it can be
-# trusted.
+# The client's address, for the primary, whose direct clients are its workers.
 CLIENT = b"x-postil-client"
+# Shows that a worker asks: whatever runs as the same user, such as a plugin, can connect there.
+FRONT_KEY = b"x-postil-front-key"
 # Headers of one connection, not of the request (RFC 9110, 7.6.1). Chunked bodies are chunked again.
 _OF_A_CONNECTION = frozenset(
-    {b"connection", b"expect", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade", CLIENT}
+    {b"connection", b"expect", b"keep-alive", b"proxy-connection", b"te", b"transfer-encoding", b"upgrade"}
+    | {CLIENT, FRONT_KEY}
 )
+_NOT_A_WORKER = "this socket is for the gateway's own workers; ask at its port"
 _CHANGES_NOTHING = ("GET", "HEAD", "OPTIONS")
 _OF_AN_ANSWER = frozenset({b"connection", b"keep-alive"})
 
 
 class Forward:
-    """An ASGI application that forwards to another one at a unix socket."""
+    """An ASGI application that forwards to another one at a unix socket, whose ``key`` it shows."""
 
-    def __init__(self, socket: str) -> None:
+    def __init__(self, socket: str, key: str) -> None:
         self._socket = socket
+        self._key = key
         self._session: aiohttp.ClientSession | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +73,7 @@ class Forward:
         async with self._open().request(
             scope["method"],  # type: ignore[typeddict-item]  # Nothing but requests comes here.
             URL(f"http://postil{path}{'?' if query else ''}{query}", encoded=True),
-            headers=_headers(scope),
+            headers=_headers(scope, self._key),
             data=_body(receive) if _has_body(scope["headers"]) else None,
             allow_redirects=False,
         ) as answer:
@@ -90,13 +95,19 @@ class Forward:
         return self._session
 
 
-def believing(app: ASGIApp) -> ASGIApp:
-    """Wrap the primary's application: the client's address is the one that the worker reports at the private socket."""
+def believing(app: ASGIApp, key: str) -> ASGIApp:
+    """Wrap the primary's application: at the private socket only workers are answered, and the client is whom they say.
+
+    ``key`` is what they show.
+    """
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == ScopeType.HTTP and not _has_port(scope):
-            host = next((value for name, value in scope["headers"] if name == CLIENT), b"")
-            scope["client"] = (host.decode("latin-1"), 0)
+            given = dict(scope["headers"])
+            if not hmac.compare_digest(given.get(FRONT_KEY, b""), key.encode()):
+                await tell(KeyForbiddenError(_NOT_A_WORKER), scope["path"], send)
+                return
+            scope["client"] = (given.get(CLIENT, b"").decode("latin-1"), 0)
         await app(scope, receive, send)
 
     return answer
@@ -124,11 +135,12 @@ def in_force(pool: Workers, app: ASGIApp) -> ASGIApp:
     return answer
 
 
-def _headers(scope: Scope) -> CIMultiDict[str]:
+def _headers(scope: Scope, key: str) -> CIMultiDict[str]:
     given = (pair for pair in scope["headers"] if pair[0] not in _OF_A_CONNECTION)
     headers = CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in given)
     client = scope.get("client")
     headers[CLIENT.decode()] = client[0] if client else ""
+    headers[FRONT_KEY.decode()] = key
     return headers
 
 

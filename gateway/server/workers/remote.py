@@ -110,10 +110,10 @@ class RemoteLimits:
         self._let_in.setdefault(quota.tenant, []).append(number)
         return reply.headers
 
-    async def compile(self, tenant: str, grammar: str) -> None:
+    async def compile(self, tenant: str, grammar: str, milliseconds: float) -> None:
         """Have a grammar counted; see ``GrammarBudget.take``."""
         number = self._link.number()
-        reply = await self._link.request(number, said.CompileGrammar(number, tenant, grammar))
+        reply = await self._link.request(number, said.CompileGrammar(number, tenant, grammar, milliseconds))
         if isinstance(reply, said.Rejected):
             raise refusal_error(reply)
 

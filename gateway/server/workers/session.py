@@ -197,7 +197,7 @@ class WorkerSession(asyncio.Protocol):
 
     def _compile(self, word: said.CompileGrammar) -> None:
         try:
-            self._parts.limits.grammars.take(word.tenant, word.grammar)
+            self._parts.limits.grammars.take(word.tenant, word.grammar, word.milliseconds)
         except GatewayError as error:
             self._refuse(word.id, error, 0.0)
             return

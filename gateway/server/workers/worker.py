@@ -87,7 +87,7 @@ class Worker:
         self.client = EngineClient(
             start.engine,
             timeout_seconds=self.settings.engine_timeout_seconds,
-            api_key=self.settings.engine_key,
+            api_key=start.keys.engine,
             ca_file=self.settings.ca_file,
         )
         self.client.activity = RemoteActivity(link)

@@ -1,8 +1,7 @@
 """Bounds of JSON schemas that constrain decoding: what vLLM cannot compile, or not within a second or two.
 
-vLLM compiles grammars in a few threads without a limit of time, and everybody's answers wait for them. So the time is
-estimated here, before anything is sent: the figures are milliseconds of xgrammar 0.2.8 on one CPU core (how they were
-measured is in ``deploy/decisions/0022-cost-before-it-is-spent.md``).
+vLLM checks each request's schema while it answers nobody else, and compiles it in a few threads without a limit of
+time. So both are estimated before anything is sent (``deploy/decisions/0022-cost-before-it-is-spent.md``).
 """
 
 from __future__ import annotations
@@ -13,10 +12,13 @@ from typing import Any
 from urllib.parse import unquote
 
 from postil.registry.errors import GrammarError
-from postil.registry.policy.grammars.patterns import check_pattern, pattern_cost
+from postil.registry.policy.grammars.estimate import Estimate
+from postil.registry.policy.grammars.schema_estimate import schema_estimate
 from postil.registry.policy.grammars.support import check_supported
 
 MOST_MILLISECONDS = 2600
+# While the API server checks a schema it answers nobody; it does so for every request.
+MOST_FRONT_MILLISECONDS = 50
 DEEPEST = 32
 MOST_PARTS = 2000
 Schema = Mapping[str, Any]
@@ -30,12 +32,6 @@ _SINGLE = (
 )  # fmt: skip
 # These choose among schemas for the same value: a way round through them alone never comes to an end.
 _SAME_VALUE = ("anyOf", "oneOf", "allOf")
-# Strings with a bound up to here share most of their states; each longer one takes about as long as any other.
-_LONG = 128
-_FIRST_LONG, _NEXT_LONG, _SHORT, _PER_LENGTH = 1250.0, 650.0, 45.0, 10.0
-_PER_MINIMUM, _MOST_MINIMUM = 6.0, 120
-_PART, _NUMBER, _ARRAY, _FORMAT, _URI_TEMPLATE = 1.0, 3.0, 5.0, 15.0, 60.0
-_OPTIONAL, _CHARACTER = 0.0035, 0.05
 
 
 def check_schema(schema: object) -> None:
@@ -52,13 +48,22 @@ def checked_parts(schema: object) -> Sequence[Schema]:
     return parts
 
 
-def check_time(parts: Sequence[Schema]) -> None:
-    """Refuse parts of schemas that vLLM would compile for too long. Raises GrammarError."""
-    if (found := schema_cost(parts)) > MOST_MILLISECONDS:
+def check_time(parts: Sequence[Schema]) -> Estimate:
+    """Refuse parts of schemas that keep vLLM busy for too long; returns for how long. Raises GrammarError."""
+    found = schema_estimate(parts)
+    if found.compile > MOST_MILLISECONDS:
         raise GrammarError(
-            f"the schema would take vLLM about {found / 1000:.1f} seconds to compile, and {MOST_MILLISECONDS / 1000}"
-            " are allowed; use fewer different maxLength, minLength and repetitions in patterns"
+            f"the schema would take vLLM about {found.compile / 1000:.1f} seconds to compile, and"
+            f" {MOST_MILLISECONDS / 1000} are allowed; use fewer different maxLength, minLength and repetitions in"
+            " patterns"
         )
+    if found.front > MOST_FRONT_MILLISECONDS:
+        raise GrammarError(
+            f"the schema would take vLLM about {found.front:.0f} milliseconds to check for each request, and"
+            f" {MOST_FRONT_MILLISECONDS} are allowed; use fewer properties, and fewer numbers with a minimum and a"
+            " maximum"
+        )
+    return found
 
 
 def unbounded(schema: object) -> list[str]:
@@ -149,60 +154,3 @@ def _resolved(schema: object, reference: object) -> object:
         else:
             return None
     return found
-
-
-def schema_cost(parts: Sequence[Schema]) -> float:
-    """Return the milliseconds that a schema with these parts takes to compile, roughly; rather too high than low."""
-    total = 0.0
-    lengths: set[tuple[object, object]] = set()
-    minimums: set[int] = set()
-    patterns: set[str] = set()
-    for part in parts:
-        total += _PART + _part_cost(part)
-        patterns.update(map(check_pattern, _patterns(part)))
-        if "maxLength" in part:
-            lengths.add((part.get("minLength"), part["maxLength"]))
-        if isinstance(minimum := part.get("minLength"), int):
-            minimums.add(minimum)
-    total += _lengths_cost([most for _, most in lengths]) + sum(map(pattern_cost, patterns))
-    return total + _PER_MINIMUM * sum(min(minimum, _MOST_MINIMUM) for minimum in minimums)
-
-
-def _lengths_cost(lengths: Sequence[object]) -> float:
-    short = [length for length in lengths if isinstance(length, int) and length <= _LONG]
-    long = len(lengths) - len(short)
-    total = _SHORT * len(short) + _PER_LENGTH * max(short, default=0)
-    return total if long == 0 else total + _FIRST_LONG + _NEXT_LONG * long
-
-
-def _part_cost(part: Schema) -> float:
-    """What a part adds by itself: its numbers, arrays, formats, texts, and properties that may be left out."""
-    total = _CHARACTER * sum(map(len, _texts(part)))
-    total += _NUMBER * sum(key in part for key in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"))
-    total += _ARRAY * sum(key in part for key in ("minItems", "maxItems", "minProperties", "maxProperties"))
-    if "format" in part:
-        total += _URI_TEMPLATE if part["format"] == "uri-template" else _FORMAT
-    properties, required = part.get("properties"), part.get("required")
-    if isinstance(properties, dict):
-        optional = len(properties) - (len(required) if isinstance(required, list) else 0)
-        total += _OPTIONAL * max(0, optional) ** 2
-    return total
-
-
-def _patterns(part: Schema) -> Iterator[object]:
-    if "pattern" in part:
-        yield part["pattern"]
-    if isinstance(named := part.get("patternProperties"), dict):
-        yield from named
-
-
-def _texts(part: Schema) -> Iterator[str]:
-    """What the grammar spells out: names of properties, and values that are given."""
-    if isinstance(named := part.get("properties"), dict):
-        yield from named
-    values = part.get("enum")
-    for value in [*(values if isinstance(values, list) else ()), part.get("const")]:
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, dict | list):
-            yield str(value)

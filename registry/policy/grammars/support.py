@@ -30,14 +30,31 @@ _RANGES = (("minLength", "maxLength"), ("minItems", "maxItems"), ("minProperties
 _NUMBERS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 # No count beyond it means anything for an answer, and larger ones overflow.
 _LARGEST = 1_000_000
+# Of numbers that bound others: beyond it xgrammar overflows, or spells out hundreds of digits.
+_LARGEST_NUMBER = 10**18
+# The type that each keyword has; what is none of these is held to its bounds below.
+_TYPES: Mapping[str, tuple[type, str]] = {
+    **dict.fromkeys(("anyOf", "oneOf", "allOf", "prefixItems", "enum", "required"), (list, "a list")),
+    **dict.fromkeys(("properties", "patternProperties", "$defs", "definitions"), (dict, "an object")),
+    **dict.fromkeys(("format", "pattern"), (str, "a string")),
+}
 Schema = Mapping[str, Any]
 
 
 def check_supported(part: Schema) -> None:
     """Refuse a part of a schema that cannot be compiled. Raises GrammarError."""
-    fault = _impossible(part) or _unsupported(part)
+    fault = _mistyped(part) or _impossible(part) or _unsupported(part)
     if fault is not None:
         raise GrammarError(f"the schema cannot constrain answers: {fault}")
+
+
+def _mistyped(part: Schema) -> str | None:
+    for name, (kind, called) in _TYPES.items():
+        if name in part and not isinstance(part[name], kind):
+            return f"{name} has to be {called}"
+    if not all(isinstance(name, str) for name in part.get("required", ())):
+        return "required has to be a list of names"
+    return None
 
 
 def _impossible(part: Schema) -> str | None:
@@ -49,17 +66,22 @@ def _impossible(part: Schema) -> str | None:
         if most in part and part.get(least, 0) > part[most]:
             return f"{least} is more than {most}"
     for name in _NUMBERS:
-        if name in part and type(part[name]) not in (int, float):
-            return f"{name} has to be a number"
+        if name in part and not _is_bound(part[name]):
+            return f"{name} has to be a number from -{_LARGEST_NUMBER} to {_LARGEST_NUMBER}"
     lowest = max((part[name] for name in ("minimum", "exclusiveMinimum") if name in part), default=float("-inf"))
     highest = min((part[name] for name in ("maximum", "exclusiveMaximum") if name in part), default=float("inf"))
     return "minimum is more than maximum" if lowest > highest else None
 
 
+def _is_bound(value: object) -> bool:
+    """Whether it can bound numbers. It is no number that is not one, and none that is endless."""
+    return isinstance(value, int | float) and type(value) is not bool and -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER
+
+
 def _unsupported(part: Schema) -> str | None:
     kinds = part.get("type")
     kinds = {kind for kind in (kinds if isinstance(kinds, list) else [kinds]) if isinstance(kind, str)}
-    if len(part.get("allOf") or ()) > 1:
+    if len(part.get("allOf", ())) > 1:
         return "allOf with several schemas is not supported"
     if kinds & {"integer", "number"} and "multipleOf" in part:
         return "multipleOf is not supported"

@@ -39,6 +39,8 @@ def _nested(depth: int) -> dict[str, Any]:
 
 _MUTUAL = {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}
 _EBNF = "root ::= " + " ".join(f'("{letter}"{{0,500}})' for letter in "abcdefghijklmnop")
+_ZEROS = "(.{0000001,0000020})"
+_OPTIONAL = {f"p{number}": {"type": "string"} for number in range(600)}
 _SCHEMAS: Mapping[str, Any] = {
     "schema of 60 long strings": _strings(),
     "schema that refers to itself": {"$ref": "#"},
@@ -47,6 +49,9 @@ _SCHEMAS: Mapping[str, Any] = {
     "schema with 20,000 alternatives": {"enum": [f"value-{number}" for number in range(20_000)]},
     "schema of nested repetitions": _nested(6),
     "schema with a pattern that explodes": {"type": "string", "pattern": "^(a|a|a|a|b){1,1000}(c{1,1000}){1,1000}$"},
+    "schema with a pattern whose counts begin with zeros": {"type": "string", "pattern": "^" + _ZEROS * 8 + "$"},
+    "schema with many wide signs in a row": {"type": "string", "pattern": "." * 4000},
+    "schema of 600 properties that are counted": {"type": "object", "properties": _OPTIONAL, "maxProperties": 500},
     "schema with 5,000 properties": _object({f"p{number}": {"type": "integer"} for number in range(5000)}),
 }
 

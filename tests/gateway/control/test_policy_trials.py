@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from postil.gateway.inference.policy_trial import ASKED_BY
 from tests.fakes.adapters import write_adapter
-from tests.gateway.conftest import FREE_TEXT, House
+from tests.gateway.conftest import FREE_TEXT, House, until
 
 NAME = "healthcare/triage"
 # What no check at publish knows, and the engine does not take.
@@ -100,6 +101,27 @@ async def test_what_the_engine_refuses_of_a_policy_is_an_engine_error_and_not_th
     fallen = await house.ask(firm)
     assert fallen.json()["choices"][0]["message"]["content"] == "later"
     assert len(trials) == 2  # One for each release; what was found stands for a minute.
+
+
+async def test_a_trial_that_the_engine_does_not_answer_holds_up_no_other_release(house: House) -> None:
+    await house.publish(NAME, FREE_TEXT + "\nsystem_prompt: slow")
+    await house.publish("legal/clause", FREE_TEXT + "\nsystem_prompt: fast")
+    key, firm = await house.tenant("clinic", "healthcare"), await house.tenant("firm", "legal")
+    engine = house.engine
+    engine.trials.clear()
+    engine.refuses = lambda body: None if body.get("user") == ASKED_BY else "the prompt is odd"
+    engine.holds_trial = lambda body: "slow" in str(body["messages"])
+    engine.gate.clear()
+    waiting = [asyncio.create_task(house.ask(key)) for _ in range(3)]
+    await until(lambda: len(engine.trials) == 1)
+    async with asyncio.timeout(5):
+        answer = await house.ask(firm)
+    assert (answer.status_code, answer.json()["error"]["message"]) == (400, "the prompt is odd")
+    assert not any(each.done() for each in waiting)
+    waiting[0].cancel()  # Its client has hung up; the others wait on.
+    engine.gate.set()
+    assert [(await each).status_code for each in waiting[1:]] == [400, 400]
+    assert len(engine.trials) == 2  # One for each release.
 
 
 async def test_what_the_engine_refuses_of_a_request_stays_the_clients(house: House) -> None:

@@ -147,14 +147,14 @@ async def test_a_review_whose_time_is_over_is_deleted_decided_or_not(
             names = ", ".join(f"'{review}'" for review in old)
             connection.exec_driver_sql(f"UPDATE review SET keep_until = '2020-01-01 00:00:00' WHERE id IN ({names})")
             connection.exec_driver_sql("UPDATE lease SET position = 0")
-        await house.runtime.upkeep.look()
+        await house.runtime.upkeep.do_due()
         assert [row["id"] for row in await rows(house)] == [kept]
         (event,) = await events(house, "review-expire")
         assert event["details"] == {"open": 1, "decided": 1}
         # An hour has to pass before it looks again.
         with house.runtime.registry.database().engine.begin() as connection:
             connection.exec_driver_sql("UPDATE review SET keep_until = '2020-01-01 00:00:00'")
-        await house.runtime.upkeep.look()
+        await house.runtime.upkeep.do_due()
         assert len(await rows(house)) == 1
     assert WORDS.encode() not in stored(tmp_path)
 
@@ -275,6 +275,35 @@ async def test_a_tenant_holds_no_more_connections_than_it_may_while_it_waits_for
         assert house.runtime.reviews.waiting == 0
 
 
+async def test_who_is_refused_or_loses_its_key_while_it_waits_gets_no_decision(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    async with unsure(tmp_path, engine_at) as house:
+        key, other = await clinic_of(house), await house.tenant("other", "healthcare")
+        review, theirs = await opened(house, key), await opened(house, other)
+        waiting = [asyncio.create_task(wait_for(house, *one)) for one in ((key, review), (other, theirs))]
+        await until(lambda: house.runtime.reviews.waiting == 2)
+        refused = await house.admin("POST", "/api/v1/tenants/clinic/refuse", json={"reason": "an incident"})
+        revoked = await house.admin("DELETE", f"/api/v1/keys/{other.split('_')[1]}")
+        assert (refused.status_code, revoked.status_code) == (200, 200)
+        for decided in (review, theirs):
+            await house.admin("POST", f"/api/v1/reviews/{decided}/edit", json={"answer": "billing"})
+        answers = [await each for each in waiting]
+        assert [answer.status_code for answer in answers] == [403, 401]
+        assert "billing" not in "".join(answer.text for answer in answers)
+
+
+async def test_an_admin_who_reads_as_a_tenant_does_is_in_the_log_with_the_whole_id(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    async with unsure(tmp_path, engine_at) as house:
+        review = await opened(house, await clinic_of(house))
+        for typed in (review[:8], review[:12], review):
+            assert (await house.client.get(f"/v1/reviews/{typed}", headers=bearer(house.admin_key))).status_code == 200
+        assert (await house.client.get("/v1/reviews/none", headers=bearer(house.admin_key))).status_code == 404
+        assert [event["details"] for event in await events(house, "review-read")] == [{"review": review}]
+
+
 async def test_looking_at_reviews_counts_as_requests_of_the_tenants(
     tmp_path: Path, engine_at: tuple[FakeVLLM, str]
 ) -> None:
@@ -303,7 +332,7 @@ async def test_a_decision_wakes_those_who_wait_for_it_and_nobody_else(
         # As another gateway decides: only the database and its feed tell.
         with house.runtime.registry.database().engine.begin() as connection:
             connection.exec_driver_sql("UPDATE review SET status = 'rejected' WHERE id = ?", (other,))
-        await house.runtime.reviews.look()
+        await house.runtime.reviews.sync_decided()
         assert (await waiting[other]).json()["status"] == "rejected"
         assert asked[other] == 3
 

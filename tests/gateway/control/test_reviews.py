@@ -241,7 +241,7 @@ async def test_a_webhook_that_is_down_is_told_later(unsure: House) -> None:
         await until(lambda: receiver.refusals == 0)
         with unsure.runtime.registry.database().engine.begin() as connection:
             connection.exec_driver_sql("UPDATE review SET next_try = decided_at")
-        unsure.runtime.reviews.heard()
+        unsure.runtime.reviews.notify_decided()
         await until(lambda: bool(receiver.took))
         await until(lambda: "told at" in webhook_of(unsure, review))
 

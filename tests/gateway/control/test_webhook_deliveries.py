@@ -65,9 +65,9 @@ async def gateways(database: Database) -> AsyncIterator[tuple[Reviews, Reviews]]
         await two.stop()
 
 
-def decided(database: Database, webhook: str) -> str:
+def decided(database: Database, webhook: str, domain: str = "healthcare") -> str:
     """The id of a review that somebody has decided."""
-    opening = ReviewRequest(ReleaseRef("healthcare", "triage", 1), "clinic", {}, "x", "why", [], None, webhook=webhook)
+    opening = ReviewRequest(ReleaseRef(domain, "triage", 1), "clinic", {}, "x", "why", [], None, webhook=webhook)
     return kept.reject(database, kept.open_review(database, opening).id, actor="ann").id
 
 
@@ -107,7 +107,7 @@ async def test_what_a_gateway_claimed_before_it_died_is_posted_after_the_claim_e
             assert receiver.posted == [first, second], "the claim of the one that died stands"
             with database.engine.begin() as connection:
                 connection.exec_driver_sql("UPDATE review SET delivery_claimed_until = created_at")
-            two.heard()
+            two.notify_decided()
             await until(lambda: told(database) == {first, second})
         assert receiver.posted == [first, second, first]
 
@@ -135,7 +135,7 @@ async def test_sixteen_endpoints_are_posted_to_at_a_time_and_no_more(database: D
         decisions = [decided(database, webhook(database, f"w{number}", f"{url}/{number}")) for number in range(20)]
         with outbox(one):
             await until(lambda: len(receiver.posted) == 16)
-            one.heard()
+            one.notify_decided()
             claimed = [row for row in kept.reviews(database).items if row.delivery_claimed_by is not None]
             assert {row.id for row in claimed} == set(receiver.posted) == set(decisions[:16])
             receiver.open.set()
@@ -156,7 +156,7 @@ async def test_endpoints_that_fail_take_few_of_the_posts_and_are_left_alone_for_
             await until(lambda: len(receiver.posted) == 14)
             name = webhook(database, "quick", quick_url)
             wanted = {decided(database, name) for _ in range(20)}
-            one.heard()
+            one.notify_decided()
             await until(lambda: told(database) == wanted)
             assert len(receiver.posted) == 14, "four of those that failed, and no more"
             receiver.open.set()
@@ -198,6 +198,40 @@ async def test_a_webhook_of_another_domain_is_told_nothing(
         assert receiver.posted == []
 
 
+async def test_a_domain_without_a_webhook_holds_up_no_decision_of_the_domain_that_has_it(database: Database) -> None:
+    receiver = Receiver()
+    async with serving(receiver) as url, gateways(database) as (one, _):
+        name = webhook(database, "decisions", url)
+        for _ in range(10):
+            decided(database, name, "legal")
+        wanted = {decided(database, name) for _ in range(3)}
+        with outbox(one):
+            # Where nothing is posted there is nothing to leave alone: the rest of them are looked at right away too.
+            await until(lambda: noted_tries(database) == 13)
+        assert (set(receiver.posted), told(database)) == (wanted, wanted)
+
+
+async def test_an_endpoint_that_accepts_is_not_left_alone_because_that_could_not_be_noted(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver = Receiver()
+
+    def found() -> Database:
+        # The database goes while a post is under way, each time.
+        if len(receiver.posted) > len(caplog.messages):
+            raise EngineUnavailableError("the gateway is still starting")
+        return database
+
+    gateway = Reviews(found, Webhooks())
+    async with serving(receiver) as url:
+        name = webhook(database, "decisions", url)
+        for _ in range(8):
+            decided(database, name)
+        with outbox(gateway):
+            await until(lambda: caplog.text.count("could not be noted") == 8)
+        await gateway.stop()
+
+
 async def test_a_database_that_goes_between_a_post_and_its_note_ends_no_delivery(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -220,6 +254,6 @@ async def test_a_database_that_goes_between_a_post_and_its_note_ends_no_delivery
             await until(lambda: "could not be noted: EngineUnavailableError" in caplog.text)
             here[0] = True
             second = decided(database, name)
-            gateway.heard()
+            gateway.notify_decided()
             await until(lambda: told(database) == {second})
         await gateway.stop()

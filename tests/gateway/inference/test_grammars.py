@@ -17,6 +17,11 @@ GOOD: Json = {"type": "object", "properties": {"a": STRING}, "required": ["a"]}
 LOOP: Json = {"$ref": "#"}
 
 
+def dear(number: int) -> Json:
+    """A schema within the bound, but not by much; each number is another one."""
+    return {"type": "object", "properties": {f"a{number}": {**STRING, "maxLength": 1000}}}
+
+
 def tools(schema: Json) -> list[Json]:
     return [{"type": "function", "function": {"name": "call", "parameters": schema}}]
 
@@ -111,14 +116,36 @@ async def test_a_tenant_may_be_let_have_larger_schemas(house: House, key: str) -
     assert (await ask(house, key, body)).status_code == 200
 
 
-async def test_a_tenant_gets_some_new_grammars_a_minute_and_repeats_are_free(
+async def test_a_tenant_gets_some_seconds_of_compiling_a_minute_and_repeats_cost_little(
     tmp_path: Path, engine_at: tuple[FakeVLLM, str]
 ) -> None:
-    async with running_house(tmp_path, *engine_at, tenant_grammars_per_minute=2) as house:
+    async with running_house(tmp_path, *engine_at, tenant_grammar_seconds_per_minute=4) as house:
         key, other = await house.tenant("clinic", "healthcare"), await house.tenant("bank", "finance")
-        bodies = [WAYS["response_format"]({**GOOD, "title": str(index)}) for index in range(3)]
+        bodies = [WAYS["response_format"](dear(index)) for index in range(3)]
         statuses = [(await ask(house, key, body)).status_code for body in (*bodies[:2], *bodies)]
         assert statuses == [200, 200, 200, 200, 429]
         refused = await ask(house, key, bodies[2])
         assert 0 < int(refused.headers["retry-after"]) <= 60
         assert (await ask(house, other, bodies[2])).status_code == 200
+        assert (await ask(house, key, WAYS["response_format"](GOOD))).status_code == 200
+
+
+async def test_grammars_whose_time_nobody_can_tell_count_as_the_longest(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    async with running_house(tmp_path, *engine_at, tenant_grammar_seconds_per_minute=6) as house:
+        key = await house.tenant("lab", "healthcare", rights=["base", "grammars"])
+        asked = [await ask(house, key, {"structured_outputs": {"regex": f"a{index}"}}) for index in range(3)]
+        assert [answer.status_code for answer in asked] == [200, 200, 429]
+
+
+async def test_tools_without_parameters_are_counted_too(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:
+    async with running_house(tmp_path, *engine_at, tenant_grammar_seconds_per_minute=1) as house:
+        key = await house.tenant("clinic", "healthcare")
+        statuses: list[int] = []
+        for number in range(8):
+            functions = [{"name": f"call_{number}_{index}"} for index in range(100)]
+            asked = [{"type": "function", "function": function} for function in functions]
+            statuses.append((await ask(house, key, {"tools": asked, "tool_choice": "required"})).status_code)
+        assert statuses[0] == 200
+        assert statuses[-1] == 429

@@ -15,7 +15,7 @@ from postil.plugins import Completion
 from postil.plugins.contract import Component
 from postil.plugins.cost import Cost
 from postil.plugins.installed import SetUp, Source, info_of, stand_in
-from tests.plugins import broken
+from tests.plugins.broken import good
 
 
 class Elsewhere:
@@ -124,7 +124,7 @@ async def test_one_that_raises_did_not_run(method: str, reason: str, threaded: b
 
 
 async def test_an_installed_component_is_called_in_the_process_of_its_domain() -> None:
-    standing: Any = stand_in(info_of("validator", broken.Good), Source("quiet"))
+    standing: Any = stand_in(info_of("validator", good.Good), Source("quiet"))
     component = standing({"word": "no"}, SetUp())
     said: Sequence[Any] = await result_of(call(Elsewhere(), "legal", component, "judge", ("a",), 2.0))
     assert said == ("legal", "validator", "good", {"word": "no"}, "judge", ("a",), 2.0)

@@ -120,7 +120,7 @@ async def test_a_schema_whose_work_doubles_with_each_level_of_an_answer_holds_up
 
 async def test_a_key_is_revoked_while_every_process_of_checks_is_busy(house: House) -> None:
     house.engine.reply = lambda body: Reply("12 34 56 78 " * 400)
-    keys = {}
+    keys: dict[str, str] = {}
     for domain in ("healthcare", "legal"):  # A domain gets two of the four processes, and a tenant one.
         await house.publish(f"{domain}/advice", PRIVATE.replace("500", "9000"))
         keys |= {f"{domain}-{number}": await house.tenant(f"{domain}-{number}", domain) for number in range(2)}

@@ -25,9 +25,10 @@ def test_no_process_of_the_same_user_may_read_the_gateways_memory() -> None:
 
 
 def test_the_environment_holds_no_secret_once_the_gateway_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POSTIL_DATABASE_URL", "sqlite:///secret")
-    monkeypatch.setenv("POSTIL_ADMIN_KEY", "secret")
+    secrets = ("DATABASE_URL", "ADMIN_KEY", "KEY", "ENGINE_API_KEY", "ENGINE_ARGS", "ENGINE_URL")
+    for name in secrets:
+        monkeypatch.setenv(f"POSTIL_{name}", "secret")
     monkeypatch.setenv("POSTIL_PORT", "1")
     forget_secrets()
-    assert not {"POSTIL_DATABASE_URL", "POSTIL_ADMIN_KEY"} & set(os.environ)
+    assert not {f"POSTIL_{name}" for name in secrets} & set(os.environ)
     assert os.environ["POSTIL_PORT"] == "1"

@@ -9,7 +9,7 @@ import pytest
 from postil.plugins import Completion, RequestContext
 from postil.plugins.conformance.calling import Caller
 from postil.plugins.conformance.promises import BrokenPromiseError
-from tests.plugins import broken
+from tests.plugins.broken import remembering
 
 
 def hang() -> None:
@@ -23,14 +23,14 @@ def test_work_that_hangs_is_told_of(context: RequestContext) -> None:
 
 
 def test_what_is_late_once_is_not_late() -> None:
-    late_once = broken.LateOnce.from_mapping({})
+    late_once = remembering.LateOnce.from_mapping({})
     verdict = Caller("it", "judge", 0.1).call(late_once, (None, Completion("all is well")))
     assert (verdict.ok, late_once.asked) == (True, 2)
 
 
 def test_coroutines_that_get_in_each_others_way_are_told_of(context: RequestContext) -> None:
     caller = Caller("it", "judge", 1.0)
-    alone = broken.OneAtATime.from_mapping({})
+    alone = remembering.OneAtATime.from_mapping({})
     assert caller.call(alone, (context, Completion("all is well"))).ok
     with pytest.raises(BrokenPromiseError, match=r"it raises RuntimeError \('busy'\) in judge of"):
         caller.at_once(alone, [(context, Completion(text)) for text in ("one", "two")])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from postil.plugins import Completion, RequestContext, Verdict
 from postil.plugins.conformance.calling import Caller
 from postil.plugins.conformance.windows import _BUDGET, WindowCheck
-from tests.plugins import broken
+from tests.plugins.broken import good
 
 
-class Counting(broken.Good):
+class Counting(good.Good):
     """Counts what it is asked."""
 
     characters = 0

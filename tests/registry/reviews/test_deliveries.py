@@ -44,10 +44,10 @@ def test_what_one_gateway_has_claimed_no_other_posts(database: Database) -> None
 
 def test_what_waits_for_a_webhook_that_is_busy_keeps_nothing_else_waiting(database: Database) -> None:
     slow, other = decided(database, "http://slow/"), decided(database, "http://other/")
-    found = deliveries.claim(database, "one", now=utcnow(), lasts=MINUTE, busy={"http://slow/"})
+    found = deliveries.claim(database, "one", now=utcnow(), lasts=MINUTE, busy={("healthcare", "http://slow/")})
     assert found is not None
     assert found.id == other.id
-    assert deliveries.claim(database, "one", now=utcnow(), lasts=MINUTE, busy={"http://slow/"}) is None
+    assert deliveries.claim(database, "one", now=utcnow(), lasts=MINUTE, busy={("healthcare", "http://slow/")}) is None
     assert claimed(database, "one") == slow.id
 
 

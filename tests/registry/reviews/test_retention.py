@@ -12,7 +12,7 @@ from postil.plugins import ReleaseRef
 from postil.registry.accounts.forget import forget_tenant
 from postil.registry.accounts.tenants import add_tenant, remove_tenant
 from postil.registry.db.database import Database
-from postil.registry.db.review_deletion import delete_reviews
+from postil.registry.db.review_deletion import EXPIRE, PURGE, delete_reviews
 from postil.registry.db.tables import Domain, Review, Tenant, utcnow
 from postil.registry.errors import NotFoundError, QuotaError, TextError
 from postil.registry.releases import history
@@ -116,7 +116,7 @@ def test_reviews_are_purged_by_tenant_domain_and_time_and_counted(database: Data
         assert left(database) == before
         assert retention.purge(database, actor="ann", **which) == counts  # type: ignore[arg-type]
         assert left(database) == rest
-    purges = [details for action, details in actions(database) if action == retention.PURGE]
+    purges = [details for action, details in actions(database) if action == PURGE]
     assert purges[0] == {"before": "2021-01-01T00:00:00+00:00", "open": 1, "decided": 0}
     assert purges[1] == {"tenant": "clinic", "domain": "healthcare", "open": 0, "decided": 1}
 
@@ -134,7 +134,7 @@ def test_reviews_expire_and_those_from_before_there_was_a_time_too(database: Dat
     assert retention.expire(database, now + timedelta(days=5), 5) == 1
     assert retention.expire(database, now + timedelta(days=5), 5) == 0
     assert left(database) == {kept.id}
-    told = [details for action, details in actions(database) if action == retention.EXPIRE]
+    told = [details for action, details in actions(database) if action == EXPIRE]
     assert told == [{"open": 2, "decided": 1}, {"open": 1, "decided": 0}]
 
 
@@ -172,9 +172,9 @@ def test_of_two_gateways_that_expire_at_once_one_has_the_event(database: Databas
     def other_was_faster(session: Session) -> None:
         session.execute(deletion(Review).where(which))
 
-    counts = delete_reviews(database, which, action=retention.EXPIRE, actor="postil", check=other_was_faster)
+    counts = delete_reviews(database, which, action=EXPIRE, actor="postil", check=other_was_faster)
     assert counts == {"open": 0, "decided": 0}
-    assert not [action for action, _ in actions(database) if action == retention.EXPIRE]
+    assert not [action for action, _ in actions(database) if action == EXPIRE]
 
 
 def test_a_reading_is_an_event_that_holds_ids_alone(database: Database) -> None:

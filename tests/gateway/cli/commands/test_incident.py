@@ -16,7 +16,7 @@ async def test_a_domain_is_frozen_shown_and_unfrozen(house: House) -> None:
     assert "a key leaked" in await said(house, "domains", "list")
     status, _, complaints = await postil(house, "rollback", "legal/notes")
     assert (status, "frozen" in complaints) == (1, False)
-    assert await said(house, "domains", "unfreeze", "legal") == "legal is not frozen\n"
+    assert await said(house, "domains", "unfreeze", "legal") == "legal is unfrozen\n"
     assert (await as_json(house, "domains", "freeze", "legal", "--reason", "x"))["frozen"]["reason"] == "x"
 
 
@@ -39,6 +39,6 @@ async def test_a_tenant_is_refused_shown_and_admitted(house: House) -> None:
     assert out == "firm is refused; `postil tenants admit firm` ends that\n"
     assert "refused: it attacks" in await said(house, "tenants", "list")
     assert (await house.ask(key)).status_code == 403
-    assert await said(house, "tenants", "admit", "firm") == "firm is admitted\n"
+    assert await said(house, "tenants", "admit", "firm") == "firm is admitted again\n"
     assert (await house.ask(key)).status_code == 200
     assert (await as_json(house, "tenants", "refuse", "firm", "--reason", "x"))["refused"]["reason"] == "x"

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postil.gateway.control.analysis import by_tenant
 from postil.gateway.control.analysis.betting import Tolerance
-from postil.gateway.control.analysis.by_tenant import BLOCK, SLOTS, TRACKED, ByTenant
+from postil.gateway.control.analysis.by_tenant import BLOCK, SLOTS, ByTenant
 
 THRESHOLD = log(400)
 # Tenant (0 is hostile), to the new release or not, failed or not.
@@ -136,12 +135,11 @@ def test_evidence_is_looked_at_with_every_request_first_and_seldom_later() -> No
     assert len(looks) < 20_000 / BLOCK + 200
 
 
-def test_memory_is_bounded_however_many_tenants_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(by_tenant, "TRACKED", 50)
-    test, rng = ByTenant([Tolerance()]), random.Random(3)
+def test_memory_is_bounded_however_many_tenants_come() -> None:
+    test, rng = ByTenant([Tolerance()], tracked=50), random.Random(3)
     for tenant in range(400):
         (test.new if rng.random() < 0.5 else test.old)(f"tenant-{tenant}", (False,))
-    assert len(test.tenants) == 50 < TRACKED
+    assert len(test.tenants) == 50
     assert sum(test.counts(0)[1::2]) == 400
 
 

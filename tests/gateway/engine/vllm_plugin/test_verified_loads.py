@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import IO
 
 import pytest
 
 from postil.gateway.engine.vllm_plugin import verified_loads
 from postil.gateway.engine.vllm_plugin.verified_loads import (
+    NoRoomError,
     NotAsPublishedError,
     VerifiedCopies,
     verified_copy,
@@ -140,6 +144,94 @@ def test_only_the_adapters_that_were_used_last_keep_their_copies(tmp_path: Path)
                 pass
         with pytest.raises(NotAsPublishedError), copies.folder(requests[0].lora_name, requests[0].lora_path):
             pass
+
+
+def used(copies: VerifiedCopies, request: Request) -> bytes:
+    with copies.folder(request.lora_name, request.lora_path) as folder:
+        return Path(folder, "adapter_model.safetensors").read_bytes()
+
+
+def kept_bytes() -> int:
+    """What this process holds in files that have no name any more."""
+    held = (Path("/proc/self/fd", each) for each in os.listdir("/proc/self/fd"))
+    return sum(each.stat().st_size for each in held if each.exists() and "deleted" in str(each.readlink()))
+
+
+def test_copies_hold_no_more_bytes_than_they_may_and_the_one_in_use_is_there(tmp_path: Path) -> None:
+    before = kept_bytes()
+    with closing(VerifiedCopies(most=100, most_bytes=250_000)) as copies:
+        for number in range(8):
+            weights = bytes([number]) * 100_000
+            assert used(copies, request_for(made(tmp_path / str(number), weights))) == weights
+            assert kept_bytes() - before <= 250_000
+        large = bytes(300_000)
+        assert used(copies, request_for(made(tmp_path / "large", large))) == large
+        assert kept_bytes() - before <= 300_100
+
+
+def full() -> IO[bytes]:
+    """A file on a disk that is full."""
+    return open("/dev/full", "w+b", buffering=0)
+
+
+def test_where_the_disk_is_full_older_copies_make_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with closing(VerifiedCopies(8)) as copies:
+        first, second = (request_for(made(tmp_path / each, each.encode())) for each in ("first", "second"))
+        used(copies, first)
+        before, real = kept_bytes(), tempfile.TemporaryFile
+        monkeypatch.setattr(tempfile, "TemporaryFile", lambda: full() if kept_bytes() >= before else real())
+        assert used(copies, second) == b"second"
+        assert used(copies, first) == b"first"
+
+
+def test_where_no_disk_has_room_the_adapter_is_loaded_by_way_of_memory_and_nothing_is_kept(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch, artifact: Path
+) -> None:
+    before = kept_bytes()
+    real = tempfile.mkdtemp
+
+    def no_room(suffix: str | None, prefix: str, where: str | None) -> str:
+        if where is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(suffix, prefix, where)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(tempfile, "mkdtemp", no_room)
+    assert manager._load_adapter(request_for(artifact))[1] == b"weights"
+    assert kept_bytes() == before
+    (artifact / "adapter_model.safetensors").write_bytes(b"tampered")
+    with pytest.raises(NotAsPublishedError):
+        manager._load_adapter(request_for_name(artifact, b"weights"))
+
+
+def request_for_name(artifact: Path, weights: bytes) -> Request:
+    """A request for what the folder held when its weights were these."""
+    return Request(request_for(made(artifact.with_name("was"), weights)).lora_name, str(artifact))
+
+
+def test_where_nothing_has_room_it_is_said_what_to_do_and_nothing_stays_open(
+    monkeypatch: pytest.MonkeyPatch, manager: Manager, artifact: Path
+) -> None:
+    def none(_: str) -> int:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(os, "memfd_create", none)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(NoRoomError, match="set TMPDIR to a folder with more"):
+        manager._load_adapter(request_for(artifact))
+    assert len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_another_error_of_the_disk_is_not_taken_for_a_full_one(
+    monkeypatch: pytest.MonkeyPatch, manager: Manager, artifact: Path
+) -> None:
+    def broken() -> IO[bytes]:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        manager._load_adapter(request_for(artifact))
 
 
 def test_what_a_refused_folder_opened_is_closed_again(artifact: Path) -> None:

@@ -151,6 +151,7 @@ async def test_an_engine_of_ones_own_is_not_asked_for_what_ends_one_without_our_
         f"1 validation error: input_value={{'role': 'system', 'content': '{SECRET[:20]}...'}}, input_type=dict",
         f"Conversation roles must alternate, got: {SECRET}",
         "got: " + SECRET.replace(". ", ".\\n").replace("'", "\\'"),
+        "too long to look through: " + "x" * 1000,
     ],
 )
 async def test_an_error_of_the_engines_does_not_quote_the_policys_prompt(house: House, message: str) -> None:

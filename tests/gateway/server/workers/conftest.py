@@ -40,7 +40,7 @@ async def running_pool(folder: Path, engine: FakeVLLM, engine_url: str, **settin
     with reserve("127.0.0.1", 0) as reserved:
         host, port = reserved.getsockname()
         runtime = build(Settings(**known), plugins, address=(host, port))
-        app, front = behind_workers(runtime.workers, create_app(runtime), runtime.run_folder)
+        app, front = behind_workers(runtime.workers, create_app(runtime), runtime.run_folder, runtime.keys.front)
         url = f"http://{host}:{port}"
         async with serving(app, lifespan="on", listener=front), httpx.AsyncClient(base_url=url, timeout=30) as client:
             await until(lambda: runtime.engine.phase in (Phase.READY, Phase.FAILED))

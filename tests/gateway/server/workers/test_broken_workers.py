@@ -40,7 +40,8 @@ async def test_a_worker_that_hears_nothing_is_ended_so_that_a_move_is_in_force(p
     deaf.suspend()
     # To the primary itself: the kernel might choose the one that is stopped.
     transport = httpx.AsyncHTTPTransport(uds=str(pooled.runtime.run_folder / "front.sock"))
-    async with httpx.AsyncClient(transport=transport, base_url="http://postil", timeout=30) as primary:
+    known = {"x-postil-front-key": pooled.runtime.keys.front}
+    async with httpx.AsyncClient(transport=transport, base_url="http://postil", timeout=30, headers=known) as primary:
         moved = await primary.post(
             f"/api/v1/adapters/{NAME}/promote", headers=bearer(pooled.admin_key), json={"release": 2}
         )

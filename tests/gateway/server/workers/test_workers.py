@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from postil.gateway.engine.supervisor import Phase
@@ -71,11 +72,11 @@ async def test_limits_are_those_of_all_workers_together(pooled: House) -> None:
 
 
 async def test_new_grammars_are_counted_for_all_workers_together(tmp_path: Path, engine_at: Any) -> None:
-    async with running_pool(tmp_path, *engine_at, tenant_grammars_per_minute=2) as pooled:
+    async with running_pool(tmp_path, *engine_at, tenant_grammar_seconds_per_minute=4) as pooled:
         key = await pooled.tenant("clinic", "healthcare")
         async with everybody(pooled) as clients:
             for client, title, status in [(0, "a", 200), (1, "b", 200), (1, "a", 200), (0, "c", 429)]:
-                schema = {"type": "object", "title": title}
+                schema = {"type": "object", "properties": {title: {"type": "string", "maxLength": 1000}}}
                 outputs = {"structured_outputs": {"json": schema}}
                 answer = await ask(clients[client % WORKERS], key, model="base", **outputs)
                 assert answer.status_code == status, answer.text
@@ -252,7 +253,8 @@ async def test_odd_addresses_are_answered_as_the_primary_answers_them(pooled: Ho
     host, _, port = pooled.url.removeprefix("http://").partition(":")
 
     async def status(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, line: bytes) -> bytes:
-        writer.write(line + b" HTTP/1.1\r\nhost: postil\r\nconnection: close\r\n\r\n")
+        key = pooled.runtime.keys.front.encode()
+        writer.write(line + b" HTTP/1.1\r\nhost: postil\r\nx-postil-front-key: %b\r\nconnection: close\r\n\r\n" % key)
         answer = await reader.read()
         writer.close()
         return answer.partition(b"\r\n")[0]
@@ -261,3 +263,16 @@ async def test_odd_addresses_are_answered_as_the_primary_answers_them(pooled: Ho
         inside = await status(*await asyncio.open_unix_connection(pooled.runtime.run_folder / "front.sock"), line)
         assert await status(*await asyncio.open_connection(host, int(port)), line) == inside
         assert b" 500 " not in inside
+
+
+async def test_a_program_of_the_same_user_is_not_answered_at_the_socket_between_the_processes(pooled: House) -> None:
+    transport = httpx.AsyncHTTPTransport(uds=str(pooled.runtime.run_folder / "front.sock"))
+    async with httpx.AsyncClient(transport=transport, base_url="http://postil", timeout=30) as stranger:
+        shows: list[dict[str, str]] = [{}, {"x-postil-front-key": "guessed"}, {"x-postil-client": "10.0.0.1"}]
+        for shown in shows:
+            given = {**bearer(pooled.admin_key), **shown}
+            for path in ("/api/v1/status", "/v1/models", "/health/live"):
+                assert (await stranger.get(path, headers=given)).status_code == 403
+    # At the port such a header is nobody's key, and harms nobody.
+    odd = await pooled.client.get("/api/v1/status", headers={**bearer(pooled.admin_key), "x-postil-front-key": "x"})
+    assert odd.status_code == 200

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from postil.registry.errors import GrammarError
 from postil.registry.policy.grammars.schemas import check_schema, unbounded
@@ -43,8 +46,31 @@ SLOW: dict[str, Schema] = {
     "patternProperties": {"type": "object", "patternProperties": {"^(.?){100}$": STRING}},
     "arrays with different maxItems": many(600, lambda i: {"type": "array", "items": {}, "maxItems": 100 + i}),
     "uri templates, 2.6 s": many(50, lambda i: {**STRING, "format": "uri-template"}),
+    "texts of emoji": record(a={"enum": ["\U0001f600" * 15_000]}),
     "texts": record(a={"enum": ["x" * 60_000]}),
+    "a pattern whose counts begin with zeros, 18.6 s": record(a={**STRING, "pattern": "^" + ".{001,0020}" * 8 + "$"}),
+    "a pattern of many wide signs, 9 s": record(a={**STRING, "pattern": "." * 2000}),
+    "strings with different minLength, 1.6 s": many(30, lambda i: {**STRING, "minLength": 1 + i}),
+    "names under required that are no properties": {
+        "type": "object",
+        "properties": {f"f{i}": {} for i in range(1000)},
+        "required": [f"no{i}" for i in range(1000)],
+    },
+    "required properties that are counted, 8 s": {
+        **many(600, lambda i: STRING),
+        "required": [f"f{i}" for i in range(600) if i % 30],
+        "minProperties": 590,
+        "additionalProperties": STRING,
+    },
     "objects as values": record(a={"const": {"b": "x" * 60_000}}),
+}
+# With the milliseconds that vLLM's API server took for each request.
+BUSY: dict[str, Schema] = {
+    "320 bounded numbers, 78 ms": many(
+        320, lambda i: {"type": "number", "minimum": i + 0.12345, "maximum": i + 1234.5}
+    ),
+    "pattern, 190 ms": record(a={**STRING, "pattern": "a{1,1400}"}),
+    "the same pattern ten times": many(20, lambda i: {**STRING, "pattern": "a{1,300}"}),
 }
 FAST: dict[str, Schema] = {
     "a record": record(name=STRING, age={"type": "integer", "minimum": 0, "maximum": 150}),
@@ -66,6 +92,10 @@ FAST: dict[str, Schema] = {
     "true": record(a=True),  # type: ignore[arg-type]
     "a reference to true": {"$defs": {"any": True}, "properties": {"a": {"$ref": "#/$defs/any"}}},
     "items as a list": {"type": "array", "items": [STRING, {"type": "integer"}]},
+    "properties that are counted": {**many(20, lambda i: STRING), "required": ["f0"], "minProperties": 3},
+    "100 bounded numbers": many(100, lambda i: {"type": "number", "minimum": i, "maximum": i + 0.5}),
+    "values of all kinds": record(a={"enum": [1, None, True, "a", [1, {"b": 2.5}], {"c": ["d"]}]}),
+    "further properties": {"type": "object", "properties": {"a": STRING}, "additionalProperties": STRING},
     "a property called enum": record(enum=STRING, pattern=STRING, maxLength=STRING, default=STRING),
 }
 IMPOSSIBLE: dict[str, Any] = {
@@ -86,6 +116,17 @@ IMPOSSIBLE: dict[str, Any] = {
     "has to be an object": ["string"],
     "to be an object": {"properties": {"a": "string"}},
     "pattern has to be": {"type": "object", "properties": {"a": {"pattern": 5}}},
+    "anyOf has to be a list": {"anyOf": 5},
+    "oneOf has to be a list": {"oneOf": True},
+    "allOf has to be a list": {"allOf": 5},
+    "enum has to be a list": {"enum": "ab"},
+    "format has to be a string": record(a={**STRING, "format": []}),
+    "properties has to be an object": {"properties": [STRING]},
+    "required has to be a list of names": {"required": [{}]},
+    "maximum has to be a number from": record(a={"type": "number", "maximum": 1e300}),
+    "minimum has to be a number from": record(a={"type": "number", "minimum": float("nan")}),
+    "beside 20 optional properties": {"properties": {f"f{i}": STRING for i in range(21)}, "maxProperties": 9},
+    "that is no repetition": record(a={**STRING, "pattern": "a{,5}"}),
     "maxLength has to be": record(a={**STRING, "maxLength": "5"}),
     "minItems has to be": {"type": "array", "minItems": 10**9},
     "maxLength has to": record(a={**STRING, "maxLength": True}),
@@ -112,6 +153,12 @@ def test_a_schema_that_takes_long_to_compile_is_refused(name: str) -> None:
         check_schema(SLOW[name])
 
 
+@pytest.mark.parametrize("name", BUSY)
+def test_a_schema_that_keeps_the_api_server_busy_at_each_request_is_refused(name: str) -> None:
+    with pytest.raises(GrammarError, match=r"about \d+ milliseconds to check"):
+        check_schema(BUSY[name])
+
+
 @pytest.mark.parametrize("name", FAST)
 def test_a_schema_that_compiles_at_once_is_let_in(name: str) -> None:
     check_schema(FAST[name])
@@ -121,6 +168,34 @@ def test_a_schema_that_compiles_at_once_is_let_in(name: str) -> None:
 def test_a_schema_that_cannot_constrain_an_answer_is_refused_with_the_reason(says: str) -> None:
     with pytest.raises(GrammarError, match=says):
         check_schema(IMPOSSIBLE[says])
+
+
+KEYWORDS = (
+    *("type", "anyOf", "oneOf", "allOf", "prefixItems", "properties", "patternProperties", "$defs", "definitions"),
+    *("required", "format", "pattern", "enum", "const", "$ref", "items", "additionalProperties", "minLength"),
+    *("maxLength", "minimum", "exclusiveMaximum", "minItems", "maxProperties", "propertyNames", "not", "if"),
+    *("unevaluatedProperties", "dependentSchemas", "contains", "multipleOf", "uniqueItems"),
+)
+keywords = st.sampled_from(KEYWORDS)
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["string", "object", "#", "{", "email"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keywords, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(anything)
+def test_any_json_is_let_in_or_refused_with_a_sentence(schema: object) -> None:
+    with suppress(GrammarError):
+        check_schema(schema)
+
+
+def test_values_as_deep_as_json_may_be_are_counted() -> None:
+    value: list[Any] = []
+    for _ in range(5000):
+        value = [value]
+    with pytest.raises(GrammarError, match=r"about [\d.]+ seconds|milliseconds"):
+        check_schema(record(**{f"f{i}": {"const": value} for i in range(4)}))
 
 
 def test_a_length_beside_a_short_one_costs_as_much_as_ever() -> None:
