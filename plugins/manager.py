@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TypeVar
@@ -112,7 +113,7 @@ class PluginManager:
         if issubclass(component, InstalledComponent):
             return component.source.distribution, component.source.distribution_version
         if component.__module__.partition(".")[0] == PROJECT:
-            return PROJECT, metadata.version(PROJECT)
+            return PROJECT, self._own_version
         return "", ""
 
     def list_components(self) -> list[ComponentInfo]:
@@ -123,6 +124,10 @@ class PluginManager:
             for component in offered.values()
         ]
         return sorted(found, key=lambda info: (info.kind, info.name))
+
+    @cached_property
+    def _own_version(self) -> str:
+        return metadata.version(PROJECT)  # Read from a file, which takes milliseconds.
 
     def _pick(self, kind: str, name: str) -> type[Any]:
         offered = self._offered[kind]

@@ -25,6 +25,7 @@ from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.engine_call import EngineCall
 from postil.gateway.inference.engine_refusal import client_error
 from postil.gateway.inference.guardrails.enforcer import Enforcer, SendToEngine, falls_back_on_errors, has_guardrails
+from postil.gateway.inference.label_answer import answer_of
 from postil.gateway.inference.record import RequestOutcome, RequestRecord
 from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import AUTO, BASE, NUMBER, PIN, Route
@@ -152,11 +153,8 @@ async def _answer(
         headers = {**_headers(record), **await answering.headers()}
         return PipelineResponse(headers, EVENTS, streamed(answering, record, chunks, cancel))
     opening = context.label_prefixes.of(access.client, release, ask, request)
-    request = request if opening is None else opening.begin(request)
-    answer = answers.read(await access.post(release, request), ask.kind)
+    answer = await answer_of(access, release, request, ask.kind, opening)
     for choice in answer["choices"]:
-        if opening is not None:
-            opening.complete(choice)
         await answering.enforce(choice)
         logprobs = ask.body.get("logprobs")  # 0 is a wish, too: for the chosen tokens alone.
         if release.needs_tokens and (logprobs is None or logprobs is False):

@@ -1,7 +1,7 @@
 """What a label costs in steps of the engine: ``python -m tests.benchmarks.labels [ROUNDS]``.
 
 The demo's triage adapter on the real vLLM, asked directly in three ways: all of the answer generated under its
-constraint; begun, and ended by a stop string, as the gateway asks; and for the one token that tells labels apart. The
+constraint; begun, and ended by a stop string; and for the one token that tells labels apart, as the gateway asks. The
 requests are those that the product makes. Which is generated in fewer steps is clear; this shows what steps are worth.
 """
 
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,11 @@ from rich.table import Table
 
 from postil.gateway.inference import request as payload
 from postil.gateway.inference.formats import Kind
-from postil.gateway.inference.label_prefill import LabelPrefix, label_prefix_of
+from postil.gateway.inference.label_prefill import label_prefix_of
 from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.release import LoadedRelease, load_release, release_spec
 from postil.plugins.manager import PluginManager
+from postil.registry.artifacts.local_store import folder_digest
 from postil.registry.db.tables import Release
 from postil.registry.policy.digest import digest_of
 from tests.benchmarks.phases import DEMO
@@ -47,7 +49,7 @@ def release() -> LoadedRelease:
         domain="healthcare",
         adapter="triage",
         number=2,
-        artifact="sha256:" + 64 * "0",
+        artifact=folder_digest(DEMO / "2"),
         base_id="",
         base_revision="",
         policy=policy,
@@ -66,14 +68,8 @@ def ways() -> dict[str, Callable[[Request], Request]]:
     return {
         "all generated": lambda request: request,
         "begun, stop string": opening.begin,
-        "one token": lambda request: one_token(opening, request),
+        "one token": replace(opening, steps=1).begin,
     }
-
-
-def one_token(opening: LabelPrefix, request: Request) -> Request:
-    """For the first token after what all answers have in common, with the log-probabilities of the others."""
-    begun = opening.begin(request)
-    return {**begun, "stop": None, "include_stop_str_in_output": False, "max_tokens": 1, "top_logprobs": 20}
 
 
 class Asking:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -173,7 +174,7 @@ class FakeVLLM:
         if self.odd is not None:
             await respond(send, 200, self.odd)
             return
-        reply = _going_on(body, self.reply(body))
+        reply = _cut(body, _going_on(body, self.reply(body)))
         if reply.status != 200:
             await respond(send, reply.status, _error("an overflow"))
             return
@@ -236,6 +237,15 @@ def _going_on(body: Json, reply: Reply) -> Reply:
     """A model that is to go on with an answer says the rest of it."""
     begun = body["messages"][-1]["content"] if body.get("continue_final_message") else ""
     return replace(reply, text=reply.text.removeprefix(begun)) if begun else reply
+
+
+def _cut(body: Json, reply: Reply) -> Reply:
+    """It ends where it may say no more tokens."""
+    pieces, most = reply.pieces(), body.get("max_completion_tokens") or body.get("max_tokens") or math.inf
+    if len(pieces) <= most:
+        return reply
+    kept = pieces[: int(most)]
+    return replace(reply, text="".join(kept), tokens=kept, finish_reason="length")
 
 
 def _whole(body: Json, reply: Reply, chat: bool) -> Json:

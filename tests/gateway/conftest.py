@@ -26,6 +26,8 @@ from postil.registry.artifacts.archives.pack import pack
 from tests.fakes.adapters import write_adapter, write_base
 from tests.fakes.http import serving
 from tests.fakes.vllm import FakeVLLM, running_engine
+from tests.support.databases import prepare_home
+from tests.support.plain_http import plain_client
 
 TRIAGE = """
 system_prompt: Sort the message.
@@ -130,11 +132,12 @@ async def running_house(
         "tenant_concurrent_requests": 1024,
         **settings,
     }
+    prepare_home(known["home"])
     loaded = PluginManager(plugins, entry_points=installed, folder=known.get("plugins_dir"), bounds=bounds)
     runtime = build(Settings(**known), loaded)
     app = create_app(runtime)
     door = bounded(runtime.settings.http_limits)
-    async with serving(app, lifespan="on", http=door) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+    async with serving(app, lifespan="on", http=door) as url, plain_client(url, timeout=30) as client:
         await until(lambda: runtime.engine.phase in (Phase.READY, Phase.FAILED))
         assert runtime.engine.phase is Phase.READY, runtime.registry.problem
         engine.requests.clear()

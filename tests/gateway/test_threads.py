@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -65,8 +64,8 @@ async def test_calls_of_one_domain_that_block_past_their_deadline_stop_no_other_
 ) -> None:
     host = PluginHost(PluginManager(()), tmp_path)
 
-    def call(domain: str, function: Callable[[], object], seconds: float) -> Coroutine[Any, Any, object]:
-        return in_time(partial(host.in_thread, domain, function, ()), seconds)
+    async def call(domain: str, function: Callable[[], object], seconds: float) -> object:
+        return await in_time(partial(host.in_thread, domain, function, ()), seconds)
 
     late = [asyncio.create_task(call("legal", stuck.wait, 0.05)) for _ in range(20)]
     assert {str(error) for error in await asyncio.gather(*late, return_exceptions=True)} == {"took longer than 50 ms"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from postil.registry.preflight.preflight import preflight
 from postil.registry.releases.service import Registry
 from tests.fakes.adapters import BASE_ID, write_adapter, write_base
 from tests.registry.preflight.bad_adapters import good_config, good_tensors, write
+from tests.support.databases import write_sqlite
 
 Publish = Callable[..., int]
 Refusal = Callable[[Path], str]
@@ -104,14 +104,6 @@ def migrate(url: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file that has the tables."""
-    path = tmp_path_factory.mktemp("sqlite") / "template.db"
-    migrate(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture(scope="session")
 def postgres_template(postgres: str) -> str:
     """The name of a PostgreSQL database that has the tables."""
     return str(make_url(migrate(create(postgres))).database)
@@ -135,8 +127,7 @@ def empty_url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> s
 def url(dialect: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a database with the tables, empty."""
     if dialect == "sqlite":
-        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "registry.db")
-        return f"sqlite:///{tmp_path / 'registry.db'}"
+        return f"sqlite:///{write_sqlite(tmp_path / 'registry.db')}"
     return create(request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template"))
 
 

@@ -20,12 +20,12 @@ _LONG = 128
 _FIRST_LONG, _NEXT_LONG, _SHORT, _PER_LENGTH = 1250.0, 650.0, 45.0, 10.0
 _MINIMUM, _PER_MINIMUM, _MOST_MINIMUM = 30.0, 6.0, 120
 _PART, _NUMBER, _ARRAY, _FORMAT, _URI_TEMPLATE, _CHARACTER = 1.0, 3.0, 5.0, 15.0, 60.0, 0.05
-# Each property that may be left out: in any case, and where other properties may follow.
-_OPTIONAL, _OPTIONAL_MORE = 0.0035, 1.5
+# Each property that may be left out; and each sign of names, where others than these may follow.
+_OPTIONAL, _SIGN_OF_NAMES, _FEW_SIGNS = 0.0035, 8.5, 2000
 # Where properties are counted, each place among them has a state for each count.
 _COUNTED, _MOST_OPTIONAL_COUNTED = 1.5, 20
 _FRONT_PART, _FRONT_ARRAY, _FRONT_FORMAT, _FRONT_CHARACTER = 0.02, 0.03, 0.3, 0.001
-_FRONT_NUMBER, _FRONT_DIGIT, _FRONT_COUNTED, _FRONT_OPTIONAL = 0.08, 0.006, 0.0035, 0.02
+_FRONT_NUMBER, _FRONT_DIGIT, _FRONT_FLOAT_DIGIT, _FRONT_COUNTED, _FRONT_OPTIONAL = 0.08, 0.006, 0.02, 0.0035, 0.02
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 _COUNTS = ("minItems", "maxItems", "minProperties", "maxProperties")
 
@@ -58,8 +58,7 @@ def _of_part(part: Schema) -> Iterator[Estimate]:
     yield Estimate(_PART, _FRONT_PART)
     characters = sum(map(_size, _texts(part)))
     yield Estimate(_CHARACTER * characters, _FRONT_CHARACTER * characters)
-    for digits in (len(repr(part[name])) for name in _BOUNDS if name in part):
-        yield Estimate(_NUMBER, _FRONT_NUMBER + _FRONT_DIGIT * digits)
+    yield from (_of_number(part[name]) for name in _BOUNDS if name in part)
     counts = sum(name in part for name in _COUNTS)
     yield Estimate(_ARRAY * counts, _FRONT_ARRAY * counts)
     if "format" in part:
@@ -68,13 +67,20 @@ def _of_part(part: Schema) -> Iterator[Estimate]:
         yield from _of_properties(part)
 
 
+def _of_number(bound: float) -> Estimate:
+    """Of a bound of numbers every digit takes some time, and of one with a point much more."""
+    if isinstance(bound, int):
+        return Estimate(_NUMBER, _FRONT_NUMBER + _FRONT_DIGIT * len(str(bound)))
+    return Estimate(_NUMBER, _FRONT_NUMBER + _FRONT_FLOAT_DIGIT * max(len(str(bound)), len(f"{bound:.0f}")))
+
+
 def _of_properties(part: Schema) -> Iterator[Estimate]:
     """What properties take beside their own schemas. Raises GrammarError where many of them are counted."""
     names = part["properties"]
     optional = len(names.keys() - set(part.get("required", ())))
     yield Estimate(_OPTIONAL * optional**2, _FRONT_OPTIONAL * optional)
     if any(part.get(name, False) is not False for name in ("additionalProperties", "unevaluatedProperties")):
-        yield Estimate(_OPTIONAL_MORE * (optional + 1))
+        yield Estimate(_SIGN_OF_NAMES * _signs(names))
     if "minProperties" in part or "maxProperties" in part:
         if optional > _MOST_OPTIONAL_COUNTED:
             raise GrammarError(
@@ -83,6 +89,12 @@ def _of_properties(part: Schema) -> Iterator[Estimate]:
             )
         states = len(names) * (optional + 1)
         yield Estimate(_COUNTED * states, _FRONT_COUNTED * states)
+
+
+def _signs(names: Mapping[str, Any]) -> int:
+    """The signs that tell names apart: what several begin with counts once, unless there are very many."""
+    signs = sum(map(len, names))
+    return signs if signs > _FEW_SIGNS else len({name[: end + 1] for name in names for end in range(len(name))})
 
 
 def _patterns(part: Schema) -> Iterator[str]:

@@ -12,6 +12,7 @@ import pytest
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.conftest import FREE_TEXT, House, bearer, running_house, until
 from tests.gateway.server.workers.conftest import opened, running_pool
+from tests.support.plain_http import plain_client
 
 At = tuple[FakeVLLM, str]
 HOLDING = """
@@ -28,7 +29,7 @@ def stuck(house: House, key: str, written: str = "Bearer {}") -> asyncio.Task[ht
 
 
 async def _ask(house: House, authorization: str) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=house.url, timeout=60) as client:
+    async with plain_client(house.url, timeout=60) as client:
         headers = {"authorization": authorization}
         return await client.post("/v1/chat/completions", headers=headers, json=ASKED)
 
@@ -65,7 +66,7 @@ async def test_waits_for_a_review_count(tmp_path: Path, engine_at: At) -> None:
         path = f"/v1/reviews/{review}"
         waits = []
         for _ in range(3):
-            client = await clients.enter_async_context(httpx.AsyncClient(base_url=house.url, timeout=90))
+            client = await clients.enter_async_context(plain_client(house.url, timeout=90))
             waits.append(asyncio.create_task(client.get(path, params={"wait": 60}, headers=bearer(key))))
         refused, held = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED, timeout=30)
         assert ([each.result().status_code for each in refused], len(held)) == ([429], 2)

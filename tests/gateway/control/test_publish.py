@@ -190,8 +190,7 @@ async def test_a_slow_hub_is_given_up(tmp_path: Path, engine_at: tuple[FakeVLLM,
 
 
 # Litestar leaves the file of a part that it has not read whole to the interpreter, which closes it at once.
-@pytest.mark.filterwarnings("ignore:Unclosed file:ResourceWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.SpooledTemporaryFile:ResourceWarning")
 async def test_an_upload_that_is_cut_off_leaves_nothing(house: House, adapter: dict[str, bytes]) -> None:
     request = house.client.build_request(
         "POST", ROUTE, headers=bearer(house.admin_key), files={"artifact": ("x", KINDS["tar"](adapter))}

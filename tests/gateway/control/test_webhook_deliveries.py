@@ -24,7 +24,6 @@ from tests.registry.conftest import dialect as dialect
 from tests.registry.conftest import pg_folder as pg_folder
 from tests.registry.conftest import postgres as postgres
 from tests.registry.conftest import postgres_template as postgres_template
-from tests.registry.conftest import sqlite_template as sqlite_template
 from tests.registry.conftest import url as url
 
 

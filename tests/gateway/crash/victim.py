@@ -23,6 +23,7 @@ from tests.fakes.vllm import FakeVLLM
 from tests.gateway.crash.ledger import Act
 from tests.gateway.crash.work import TENANTS, Work
 from tests.support.paths import ROOT
+from tests.support.plain_http import plain_client
 from tests.support.servers import free_port
 
 # In which acts to kill, and when: at any moment, half-way through the upload, or when something of the act is seen on
@@ -133,7 +134,7 @@ class Victim:
     def client(self, key: str, **headers: str) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """A client with a key."""
         headers = {"Authorization": f"Bearer {key}", **headers}
-        return httpx.AsyncClient(base_url=self._url, timeout=30, headers=headers)
+        return plain_client(self._url, timeout=30, headers=headers)
 
     def admin(self, by: str) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """A client with the admin's key, who says that he is ``by``."""

@@ -66,6 +66,65 @@ async def test_an_answer_is_whole_though_the_model_said_only_its_end(house: Hous
     assert second.json()["choices"][0]["message"]["content"] == '{"category": "symptoms"}'
 
 
+async def test_a_label_takes_one_token_where_the_first_tells_it(house: House, clinic: str) -> None:
+    house.engine.template = plain_template
+    answer = await begun(house, clinic)
+    assert house.engine.requests[-1]["max_tokens"] == 1
+    assert answer.json()["usage"]["completion_tokens"] == 1
+    assert answer.json()["choices"][0]["finish_reason"] == "stop"
+
+
+async def test_labels_that_begin_alike_take_as_many_tokens_as_tell_them_apart(house: House) -> None:
+    house.engine.template = plain_template
+    await house.publish("healthcare/alike", TRIAGE.replace("symptoms, ", "sore throat, sore knee, symptoms, "))
+    key = await house.tenant("firm", "healthcare")
+    house.engine.reply = lambda body: Reply('{"category": "sore knee"}')
+    answer = await begun(house, key, model="healthcare/alike", n=2)
+    assert house.engine.requests[-1]["max_tokens"] == 3  # sore, a space, and the word that differs.
+    said = [choice["message"]["content"] for choice in answer.json()["choices"]]
+    assert said == ['{"category": "sore knee"}'] * 2
+
+
+async def test_a_label_that_another_begins_with_is_told_by_its_end(house: House) -> None:
+    house.engine.template = plain_template
+    await house.publish("healthcare/alike", TRIAGE.replace("symptoms, ", "'billing, old', symptoms, "))
+    key = await house.tenant("firm", "healthcare")
+    for label in ("billing", "billing, old"):
+        house.engine.reply = lambda body, label=label: Reply(f'{{"category": "{label}"}}')  # type: ignore[misc]
+        answer = await begun(house, key, model="healthcare/alike")
+        assert answer.json()["choices"][0]["message"]["content"] == f'{{"category": "{label}"}}'
+        assert house.engine.requests[-1]["max_tokens"] == 2
+
+
+async def test_a_label_spelled_in_other_tokens_is_asked_for_to_its_end(house: House) -> None:
+    house.engine.template = plain_template
+    await house.publish("healthcare/alike", TRIAGE.replace("symptoms, ", "sore, sorry, symptoms, "))
+    key = await house.tenant("firm", "healthcare")
+
+    def in_pieces(body: dict[str, Any]) -> Reply:
+        text = '{"category": "sorry"}'.removeprefix(body["messages"][-1]["content"] or "")
+        return Reply(text, tokens=["so", text.removeprefix("so")] if text.startswith("so") else None, logprob=-0.125)
+
+    house.engine.reply = in_pieces
+    answer = (await begun(house, key, model="healthcare/alike")).json()
+    first, second = house.engine.requests[-2:]
+    assert (first["max_tokens"], first["structured_outputs"]["choice"][:2]) == (1, ['sore"}', 'sorry"}'])
+    assert second["messages"][-1]["content"] == BEGINNING + "so"
+    assert second["structured_outputs"] == {"choice": ['re"}', 'rry"}']}
+    assert answer["choices"][0]["message"]["content"] == '{"category": "sorry"}'
+    assert answer["choices"][0]["finish_reason"] == "stop"
+    assert answer["usage"]["completion_tokens"] == 1 + 3  # "so"; "rry", the quote and the brace.
+
+
+@pytest.mark.parametrize("said", ["nonsense", ""], ids=["another", "nothing"])
+async def test_what_is_no_beginning_of_a_label_is_judged_as_it_came(house: House, clinic: str, said: str) -> None:
+    house.engine.template = plain_template
+    house.engine.reply = lambda body: Reply(said)
+    answer = await begun(house, clinic)
+    assert answer.json()["choices"][0]["message"]["content"] == '{"category": "needs_review"}'
+    assert "labels" in answer.headers["x-postil-fallback"]
+
+
 async def test_how_sure_the_model_is_counts_as_before(house: House, clinic: str) -> None:
     house.engine.template = plain_template
     house.engine.reply = lambda body: Reply(logprob=-2.0)

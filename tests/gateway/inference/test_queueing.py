@@ -16,6 +16,7 @@ from postil.gateway.engine.supervisor import Phase
 from postil.plugins import ReleaseRef
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.conftest import FREE_TEXT, House, bearer, running_house, until
+from tests.support.plain_http import plain_client
 
 At = tuple[FakeVLLM, str]
 RETRY = """
@@ -64,7 +65,7 @@ async def test_500_requests_of_one_tenant_hold_up_another_by_no_more_than_one_pl
     async with house_of(tmp_path, engine_at, max_concurrent_requests=8) as (house, clinic, bank):
         house.engine.gate.clear()
         limits = httpx.Limits(max_connections=600)
-        async with httpx.AsyncClient(base_url=house.url, timeout=60, limits=limits) as client:
+        async with plain_client(house.url, timeout=60, limits=limits) as client:
             body = {"messages": [{"role": "user", "content": "flood"}]}
             flood = [
                 asyncio.create_task(client.post("/v1/chat/completions", headers=bearer(clinic), json=body))

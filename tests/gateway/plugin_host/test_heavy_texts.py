@@ -16,6 +16,7 @@ import pytest
 from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.conftest import House, bearer, running_house, until
+from tests.support.plain_http import plain_client
 
 REGIONS = "[US, DE, FR, GB, IN, BR, JP, IT]"
 CHECKED = """
@@ -35,7 +36,7 @@ async def healthy(house: House, seconds: float) -> AsyncIterator[None]:
 
     async def ask() -> float:
         longest = 0.0
-        async with httpx.AsyncClient(base_url=house.url) as client:
+        async with plain_client(house.url) as client:
             while not done.is_set():
                 began = time.monotonic()
                 assert (await client.get("/health/live")).status_code == 200

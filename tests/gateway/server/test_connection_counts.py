@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import httpx
 import pytest
 
 from postil.gateway.server.connection_counts import ConnectionCounts, Standing
@@ -15,6 +14,7 @@ from postil.gateway.settings import HttpLimits
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import FREE_TEXT, House, bearer, running_house, until
 from tests.gateway.server.test_http_protocol import QUICK, App, at, sent, told
+from tests.support.plain_http import plain_client
 
 At = tuple[FakeVLLM, str]
 GET = b"GET %b HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -106,7 +106,7 @@ async def test_health_is_answered_while_one_address_opens_connections_without_en
 async def hold_all(house: House, key: str, number: int, open_connections: AsyncExitStack) -> None:
     """Hold so many connections with requests that wait for the engine."""
     for _ in range(number):
-        client = await open_connections.enter_async_context(httpx.AsyncClient(base_url=house.url, timeout=60))
+        client = await open_connections.enter_async_context(plain_client(house.url, timeout=60))
         body = {"messages": [{"role": "user", "content": "hello"}]}
         task = asyncio.create_task(client.post("/v1/chat/completions", headers=bearer(key), json=body))
         open_connections.push_async_callback(asyncio.wait, {task})
@@ -123,7 +123,7 @@ async def test_a_key_is_revoked_while_its_requests_hold_every_place(tmp_path: Pa
         house.engine.gate.clear()
         held.callback(house.engine.gate.set)
         await hold_all(house, key, 14, held)
-        async with httpx.AsyncClient(base_url=house.url, timeout=10) as client:
+        async with plain_client(house.url, timeout=10) as client:
             assert (await client.get("/health/ready")).status_code == 200
             full = await client.get("/v1/models", headers=bearer(key))
             assert (full.status_code, full.json()["error"]["code"]) == (503, "too_many_connections")

@@ -21,6 +21,7 @@ from postil.gateway.settings import Settings
 from tests.fakes.adapters import write_adapter, write_base
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import TRIAGE, running_house
+from tests.support.plain_http import plain_client
 from tests.support.servers import free_port
 
 POSTIL = Path(sys.executable).with_name("postil")
@@ -60,7 +61,7 @@ async def test_nothing_under_home_can_be_read_by_another_user(private: Path, eng
     }  # fmt: skip
     process = psutil.Popen([str(POSTIL), "serve"], env=environment)
     try:
-        async with asyncio.timeout(60), httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        async with asyncio.timeout(60), plain_client(f"http://127.0.0.1:{port}") as client:
             while not await _ready(client):  # noqa: ASYNC110 - nobody over there can set an event
                 await asyncio.sleep(0.05)
         environment["POSTIL_URL"] = f"http://127.0.0.1:{port}"

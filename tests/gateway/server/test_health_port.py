@@ -19,6 +19,7 @@ from postil.gateway.server.health_port import HealthPort
 from postil.gateway.server.sockets import listen
 from postil.registry.backoff import Backoff
 from tests.gateway.conftest import until
+from tests.support.plain_http import plain_client
 
 
 @asynccontextmanager
@@ -37,7 +38,7 @@ async def answering(
 
 async def test_it_says_what_the_gateway_says() -> None:
     state = [(200, Readiness(status="ready")), (503, Readiness(status="draining", failing=["usage"]))]
-    async with answering(lambda: state[0]) as url, httpx.AsyncClient(base_url=url) as client:
+    async with answering(lambda: state[0]) as url, plain_client(url) as client:
         live, ready = await client.get("/health/live"), await client.get("/health/ready?x")
         assert (live.status_code, live.json()) == (200, {"status": "live"})
         assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
@@ -59,7 +60,7 @@ async def test_it_answers_within_a_second_while_the_event_loop_of_requests_is_he
             answers.append((time.monotonic() - began, status))
 
     async with answering() as url:
-        async with httpx.AsyncClient(base_url=url) as client:
+        async with plain_client(url) as client:
             assert (await client.get("/health/live")).status_code == 200
         asker = threading.Thread(target=ask, args=(url,))
         asker.start()
@@ -81,7 +82,7 @@ def test_a_loop_that_stands_still_is_not_ready_and_then_not_live(silent: float, 
 
 
 async def test_who_says_nothing_there_takes_nobody_s_place() -> None:
-    async with answering() as url, httpx.AsyncClient(base_url=url, timeout=10) as client:
+    async with answering() as url, plain_client(url, timeout=10) as client:
         port = int(url.rsplit(":", 1)[1])
         silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(300)]
         assert (await client.get("/health/live")).status_code == 200
@@ -104,7 +105,7 @@ async def test_every_probe_is_answered_while_silent_connections_come_without_end
         attacker = asyncio.create_task(asyncio.to_thread(attack, int(url.rsplit(":", 1)[1])))
         try:
             for _ in range(30):
-                async with httpx.AsyncClient(base_url=url, timeout=10) as client:
+                async with plain_client(url, timeout=10) as client:
                     assert (await client.get("/health/live")).status_code == 200
         finally:
             stop.set()
@@ -125,7 +126,7 @@ async def test_a_thread_that_ended_is_told_and_started_again() -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         tasks = BackgroundTasks(Backoff(0.01, 0.01))
         tasks.start("health port", HealthPort(listener, readiness).run)
-        async with httpx.AsyncClient(base_url=url, timeout=10) as client:
+        async with plain_client(url, timeout=10) as client:
             with pytest.raises(httpx.TransportError):
                 await client.get("/health/ready")
             deadly.append(False)

@@ -27,6 +27,7 @@ from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import bearer, until
 from tests.gateway.server.test_tls import WithLifespan, listening
 from tests.support.certificates import Authority
+from tests.support.plain_http import plain_client
 from tests.support.servers import free_port
 
 POSTIL = Path(sys.executable).with_name("postil")
@@ -54,7 +55,7 @@ async def test_with_an_admin_port_the_admin_api_is_nowhere_else(tmp_path: Path, 
     server = Server(configured(settings, Traffic(), Paths()), cut)
     task = asyncio.create_task(server._serve([main, admin]))
     await until(lambda: server.started)
-    async with httpx.AsyncClient() as client:
+    async with plain_client() as client:
         here, there = f"http://127.0.0.1:{main.getsockname()[1]}", f"http://127.0.0.1:{port}"
         assert (await client.get(f"{here}{path}")).status_code == 404
         assert (await client.get(f"{there}{path}")).status_code == 200
@@ -67,7 +68,7 @@ async def test_with_an_admin_port_the_admin_api_is_nowhere_else(tmp_path: Path, 
 
 
 async def test_without_an_admin_port_it_is_at_every_port(tmp_path: Path) -> None:
-    async with listening(Settings(home=tmp_path), Paths()) as port, httpx.AsyncClient() as client:
+    async with listening(Settings(home=tmp_path), Paths()) as port, plain_client() as client:
         assert (await client.get(f"http://127.0.0.1:{port}/api/v1/keys")).status_code == 200
     app = Paths()
     assert set_apart(app, None) is app

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import httpx
-
 from postil.gateway.server.app import create_app
 from postil.gateway.server.shutdown import closing
 from tests.fakes.http import serving
 from tests.gateway.conftest import House, bearer
+from tests.support.plain_http import plain_client
 
 
 async def test_one_that_leaves_is_not_ready_and_lives_and_answers(house: House, clinic: str) -> None:
@@ -21,7 +20,7 @@ async def test_one_that_leaves_is_not_ready_and_lives_and_answers(house: House, 
 async def test_each_answer_of_one_that_leaves_closes_its_connection(house: House, clinic: str) -> None:
     async with (
         serving(closing(house.runtime.traffic, create_app(house.runtime))) as url,
-        httpx.AsyncClient(base_url=url, headers=bearer(clinic)) as client,
+        plain_client(url, headers=bearer(clinic)) as client,
     ):
         body = {"messages": [{"role": "user", "content": "x"}]}
         for leaving in (False, True):

@@ -22,6 +22,7 @@ from postil.gateway.tenancy.permissions import PERMISSIONS, Permission
 from postil.registry.accounts.keys import OF_DOMAINS, Role
 from tests.fakes.http import serving
 from tests.gateway.conftest import FREE_TEXT, House, bearer
+from tests.support.plain_http import plain_client
 
 # The document of the API alone is for everybody: it says nothing of what is served here.
 PUBLIC = "/api/v1/docs"
@@ -282,7 +283,7 @@ async def test_a_route_that_declares_nothing_is_shut_even_for_the_admin(house: H
     for _, path, handler in routes(app):
         if path == "/api/v1/status":
             handler.opt.clear()
-    async with serving(app, lifespan="off") as url, httpx.AsyncClient(base_url=url) as client:
+    async with serving(app, lifespan="off") as url, plain_client(url) as client:
         assert (await client.get("/api/v1/status", headers=bearer(house.admin_key))).status_code == 403
         assert (await client.get("/api/v1/adapters", headers=bearer(house.admin_key))).status_code == 200
 

@@ -1,4 +1,4 @@
-"""20 runs of the simulation of tenants; ``python -m tests.benchmarks.tenant_simulation`` makes 1,000.
+"""A few runs of the simulation of tenants; ``python -m tests.benchmarks.tenant_simulation`` makes 1,000.
 
 The seeds are fixed, so that the figures are the same each time.
 """
@@ -12,6 +12,8 @@ import pytest
 from tests.benchmarks.tenant_simulation import ATTACKS, EDGE, OLD_RATE, World, delays, even, simulate
 
 RUNS = range(20)
+# For means, which are held against the bounds of decision 0023.
+MORE_RUNS = range(50)
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
@@ -30,7 +32,7 @@ def test_a_release_that_is_bad_for_all_is_found_nearly_as_soon_as_before(
     tenants: int, times: float, rate: float
 ) -> None:
     world = World(even(tenants), OLD_RATE, rate)
-    alarms = [simulate(world, seed) for seed in RUNS]
+    alarms = [simulate(world, seed) for seed in MORE_RUNS]
     assert all(now for _, now in alarms)
     before, now = delays({world: alarms})[str(tenants), rate]
     assert now <= times * before

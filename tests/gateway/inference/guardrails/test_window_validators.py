@@ -14,10 +14,10 @@ from postil.registry.policy.policy import Policy, ValidatorUse
 from tests.fakes.windows_path import NoPluginHost
 
 
-class Admitting(Validator):
+class Lenient(Validator):
     """Lets all pass."""
 
-    name = "passing"
+    name = "lenient"
     scope = window(4)
 
     def judge(self, context: RequestContext, completion: Completion) -> Verdict:
@@ -28,8 +28,8 @@ class Admitting(Validator):
 def validators(seconds: float) -> WindowValidators:
     """A validator in force for one answer, by a clock in which each question takes so long."""
     ref = ReleaseRef("legal", "notes", 1)
-    use = ValidatorUse(name="passing", on_fail="redact")
-    release = LoadedRelease(ref, "sha256:0", "postil-0", Policy(), (), [(use, Admitting(None))], (), None, False, True)
+    use = ValidatorUse(name="lenient", on_fail="redact")
+    release = LoadedRelease(ref, "sha256:0", "postil-0", Policy(), (), [(use, Lenient(None))], (), None, False, True)
     context, clock = RequestContext(ref, "firm", {}), itertools.count(0.0, seconds)
     return WindowValidators(NoPluginHost(), release, context, lambda: next(clock))
 
@@ -58,5 +58,5 @@ async def test_an_answer_that_takes_too_long_to_judge_did_not_pass() -> None:
     assert await asked.ask(Completion("abcd"), None) == []
     assert await asked.ask(Completion("abcd"), None) == []
     (verdict,) = await asked.ask(Completion("abcd"), None)
-    assert (verdict.outcome, verdict.validator) == (Outcome.DID_NOT_RUN, "passing")
+    assert (verdict.outcome, verdict.validator) == (Outcome.DID_NOT_RUN, "lenient")
     assert "longer than 20 s" in verdict.reason

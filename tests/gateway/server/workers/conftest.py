@@ -23,6 +23,8 @@ from tests.fakes.http import serving
 from tests.fakes.processes import WORKER, runs
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import TRIAGE, House, bearer, until
+from tests.support.databases import prepare_home
+from tests.support.plain_http import plain_client
 
 WORKERS = 2
 NAME = "healthcare/triage"
@@ -36,13 +38,14 @@ async def running_pool(folder: Path, engine: FakeVLLM, engine_url: str, **settin
         "home": folder / "home", "base_model": str(write_base(folder / "base")), "engine_url": engine_url,
         "workers": WORKERS, "port": 0, "drain_timeout_seconds": 5.0, "tenant_concurrent_requests": 1024, **settings,
     }  # fmt: skip
+    prepare_home(known["home"])
     plugins = PluginManager(folder=known.get("plugins_dir"))
     with reserve("127.0.0.1", 0) as reserved:
         host, port = reserved.getsockname()
         runtime = build(Settings(**known), plugins, address=(host, port))
         app, front = behind_workers(runtime.workers, create_app(runtime), runtime.run_folder, runtime.keys.front)
         url = f"http://{host}:{port}"
-        async with serving(app, lifespan="on", listener=front), httpx.AsyncClient(base_url=url, timeout=30) as client:
+        async with serving(app, lifespan="on", listener=front), plain_client(url, timeout=30) as client:
             await until(lambda: runtime.engine.phase in (Phase.READY, Phase.FAILED))
             assert runtime.engine.phase is Phase.READY, runtime.registry.problem
             engine.requests.clear()
@@ -73,7 +76,7 @@ async def everybody(house: House) -> AsyncIterator[list[httpx.AsyncClient]]:
     try:
         while len(clients) < WORKERS:
             assert len(spare) < 200, "connections go to one worker only"
-            client = httpx.AsyncClient(base_url=house.url, timeout=30)
+            client = plain_client(house.url, timeout=30)
             await client.get("/health/live")
             (pid,) = _answering(client)
             if pid in clients:

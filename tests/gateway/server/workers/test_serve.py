@@ -16,6 +16,7 @@ import psutil
 from tests.fakes.adapters import write_base
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import bearer, until
+from tests.support.plain_http import plain_client
 from tests.support.servers import free_port
 
 POSTIL = Path(sys.executable).with_name("postil")
@@ -33,7 +34,7 @@ async def served(folder: Path, engine_url: str, **environment: str) -> AsyncIter
     url = f"http://127.0.0.1:{port}"
     process = psutil.Popen([str(POSTIL), "serve", "--workers", "2"], env=known)
     try:
-        async with asyncio.timeout(60), httpx.AsyncClient(base_url=url) as client:
+        async with asyncio.timeout(60), plain_client(url) as client:
             while not await _ready(client):  # noqa: ASYNC110 - nobody over there can set an event
                 await asyncio.sleep(0.05)
         yield process, url, (folder / "home" / "admin.key").read_text().strip()
@@ -58,7 +59,7 @@ async def test_what_is_on_its_way_is_answered_before_a_gateway_with_workers_ends
         crew = process.children(recursive=True)
         engine.requests.clear()
         engine.gate.clear()
-        async with httpx.AsyncClient(base_url=url, timeout=30) as client, httpx.AsyncClient(base_url=url) as other:
+        async with plain_client(url, timeout=30) as client, plain_client(url) as other:
             asked = asyncio.create_task(client.post("/v1/chat/completions", headers=bearer(key), json=BASE))
             await until(lambda: len(engine.requests) == 1)
             process.terminate()

@@ -39,12 +39,17 @@ LET_IN: dict[str, Schema] = {
     "properties": record(600, lambda i: STRING),
     "optional properties": record(300, lambda i: STRING, required=[]),
     "further properties": record(100, lambda i: STRING, required=[], additionalProperties=STRING),
+    "further properties beside long names": {
+        "type": "object",
+        "properties": {f"f{index}" * 12: STRING for index in range(8)},
+        "additionalProperties": True,
+    },
     "counted properties": record(20, lambda i: STRING, required=[], minProperties=10, additionalProperties=STRING),
     "counted beside required ones": record(
         80, lambda i: STRING, required=[f"f{i}" for i in range(70)], maxProperties=75
     ),
     "bounded integers": record(100, lambda i: {"type": "integer", "minimum": -i, "maximum": i + 123456}),
-    "bounded numbers": record(100, lambda i: {"type": "number", "minimum": i + 0.12345, "maximum": i + 1234.567891}),
+    "bounded numbers": record(60, lambda i: {"type": "number", "minimum": i + 0.12345, "maximum": i + 1234.567891}),
     "large numbers": record(50, lambda i: {"type": "number", "minimum": i - 1e18, "maximum": 1e18 - i}),
     "short lengths": record(10, lambda i: {**STRING, "maxLength": 20 + i}),
     "short lengths from others": record(5, lambda i: {**STRING, "minLength": 1 + i, "maxLength": 20}),

@@ -46,6 +46,16 @@ SLOW: dict[str, Schema] = {
     "patternProperties": {"type": "object", "patternProperties": {"^(.?){100}$": STRING}},
     "arrays with different maxItems": many(600, lambda i: {"type": "array", "items": {}, "maxItems": 100 + i}),
     "uri templates, 2.6 s": many(50, lambda i: {**STRING, "format": "uri-template"}),
+    "further properties beside long names, 6 s": {
+        "type": "object",
+        "properties": {f"f{i}" * 8: STRING for i in range(40)},
+        "additionalProperties": True,
+    },
+    "further properties beside very long names": {
+        "type": "object",
+        "properties": {f"f{i}" * 1000: STRING for i in range(4)},
+        "additionalProperties": True,
+    },
     "texts of emoji": record(a={"enum": ["\U0001f600" * 15_000]}),
     "texts": record(a={"enum": ["x" * 60_000]}),
     "a pattern whose counts begin with zeros, 18.6 s": record(a={**STRING, "pattern": "^" + ".{001,0020}" * 8 + "$"}),
