@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.engine.conftest import Served, start
+from tests.support.past_the_gateway import engine_client
 
 _COUNTER = re.compile(r"^vllm:prefix_cache_(queries|hits)_total\{[^}]*\} (\S+)$", re.MULTILINE)
 _WORDS = 500
@@ -47,10 +48,8 @@ def secret() -> str:
 
 
 def engine_of(served: Served) -> httpx.Client:
-    """A client of the vLLM behind a gateway, past the gateway: its socket is its owner's, who we are here."""
-    lines = [process.cmdline() for process in served.everybody()]
-    socket = next(line[line.index("--uds") + 1] for line in lines if "--uds" in line)
-    return httpx.Client(transport=httpx.HTTPTransport(uds=socket), base_url="http://engine", timeout=300)
+    """A client of the vLLM behind a gateway, past the gateway."""
+    return engine_client(served.everybody())
 
 
 def plainly(engine: httpx.Client) -> Ask:

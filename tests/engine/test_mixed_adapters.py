@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.engine.conftest import Served
+from tests.support.past_the_gateway import engine_client
 
 pytestmark = pytest.mark.engine
 
@@ -22,9 +23,7 @@ TOKENS = 12
 @pytest.fixture
 def engine(served: Served) -> Iterator[httpx.Client]:
     """The engine itself, past the gateway: no policy, no template."""
-    lines = [process.cmdline() for process in served.everybody()]
-    socket = next(line[line.index("--uds") + 1] for line in lines if "--uds" in line)
-    with httpx.Client(transport=httpx.HTTPTransport(uds=socket), base_url="http://engine", timeout=300) as client:
+    with engine_client(served.everybody()) as client:
         yield client
 
 

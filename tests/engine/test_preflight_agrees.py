@@ -20,7 +20,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from postil.registry.base_model.model import BaseModel, read_base
@@ -30,6 +29,7 @@ from postil.registry.preflight.preflight import preflight
 from tests.engine.conftest import Served
 from tests.fakes.adapter_cases import CASES
 from tests.fakes.adapter_draft import Case
+from tests.support.past_the_gateway import engine_client
 from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.engine
@@ -67,10 +67,7 @@ class Engine:
     """vLLM itself, on the socket that only the gateway speaks to."""
 
     def __init__(self, served: Served) -> None:
-        lines = [process.cmdline() for process in served.everybody()]
-        socket = next(line[line.index("--uds") + 1] for line in lines if "--uds" in line)
-        transport = httpx.HTTPTransport(uds=socket)
-        self.client = httpx.Client(transport=transport, base_url="http://engine", timeout=120)
+        self.client = engine_client(served.everybody())
 
     def models(self) -> set[str]:
         """The names of all that it answers as."""

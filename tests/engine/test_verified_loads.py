@@ -12,6 +12,7 @@ import pytest
 from postil.gateway.inference.routing.release import engine_name
 from postil.registry.artifacts.local_store import folder_digest
 from tests.engine.conftest import Served
+from tests.support.past_the_gateway import engine_client
 
 pytestmark = pytest.mark.engine
 WEIGHTS = "adapter_model.safetensors"
@@ -20,9 +21,7 @@ WEIGHTS = "adapter_model.safetensors"
 @pytest.fixture
 def engine(served: Served) -> Iterator[httpx.Client]:
     """The engine itself, past the gateway."""
-    lines = [process.cmdline() for process in served.everybody()]
-    socket = next(line[line.index("--uds") + 1] for line in lines if "--uds" in line)
-    with httpx.Client(transport=httpx.HTTPTransport(uds=socket), base_url="http://engine", timeout=300) as client:
+    with engine_client(served.everybody()) as client:
         yield client
 
 

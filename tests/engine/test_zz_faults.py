@@ -108,7 +108,7 @@ def test_a_killed_vllm_is_a_clean_503_and_comes_back_with_its_adapters(served: S
         response = served.ask(key, "my card was stolen and used")
         assert response.status_code == 200
         assert response.headers["x-postil-release"].startswith(name)
-    assert all(row["loaded"] for row in served.postil_json("status")["adapters"])
+    assert [row for row in served.postil_json("status")["adapters"] if not row["loaded"]] == []
     assert alive([one for one in everybody if one.pid != served.process.pid]) == []
 
 
