@@ -63,17 +63,17 @@ class BackgroundTasks:
     @property
     def restarts(self) -> dict[str, int]:
         """The number of restarts of each task."""
-        return {name: state.restarts for name, state in tuple(self._states.items())}
+        return {name: state.restarts for name, state in self._states.copy().items()}
 
     @property
     def failing(self) -> list[str]:
         """Names of the tasks that failed recently, sorted."""
-        return sorted(name for name in tuple(self._states) if self._failures(name))
+        return sorted(name for name in self._states.copy() if self._failures(name))
 
     @property
     def broken(self) -> list[str]:
         """Names of the tasks that keep failing, so that their work is not done."""
-        return sorted(name for name in tuple(self._states) if self._failures(name) >= _BROKEN_AFTER)
+        return sorted(name for name in self._states.copy() if self._failures(name) >= _BROKEN_AFTER)
 
     def _failures(self, name: str) -> int:
         state = self._states[name]

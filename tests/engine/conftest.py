@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import psutil
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.servers import free_port
 
 POSTIL = Path(sys.executable).parent / "postil"
 START_SECONDS = 420
@@ -88,8 +88,7 @@ class Served:
 
 def start(home: Path) -> Served:
     """Start ``postil serve --demo`` on a free port and wait until it is ready."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     log = home / "serve.log"
     home.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "POSTIL_HOME": str(home), "POSTIL_PORT": str(port)}

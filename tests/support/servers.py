@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import socket
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,19 @@ from postil.gateway.settings import Settings
 from postil.registry.artifacts.archives.pack import pack
 from postil.registry.base_model.prepare import prepare
 
+# Below what Linux, macOS and Windows choose from.
+_NOT_GIVEN = (20_000, 32_000)
+
 
 def free_port() -> int:
-    """A port of loopback that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port of loopback that was free a moment ago, of those that the system gives to nobody by itself.
+
+    Until a slow process listens there, clients and servers of other tests get ports of the system's choice.
+    """
+    while True:
+        port = random.SystemRandom().randrange(*_NOT_GIVEN)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @asynccontextmanager

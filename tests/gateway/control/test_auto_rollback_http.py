@@ -194,12 +194,12 @@ async def test_what_cannot_be_taken_back_while_all_threads_are_busy_is_taken_bac
     await canary(house, 2)
     gate, threads = threading.Event(), house.runtime.pools.catalog
     # More of the domain than may wait: what comes is refused at once.
-    work = [asyncio.create_task(threads.run("healthcare", str(number), gate.wait)) for number in range(260)]
+    work = [asyncio.create_task(threads.run("healthcare", str(number), gate.wait)) for number in range(600)]
     house.runtime.rollback_causes.put_nowait(Regression(CANARY, ref(2), ref(1), FINDING))
     await until(lambda: any("cannot roll back yet" in line for line in caplog.messages))
     gate.set()
     await until(lambda: served(house) == (1, None))
-    await asyncio.gather(*work)
+    await asyncio.gather(*work, return_exceptions=True)
 
 
 async def test_a_bad_canary_under_many_requests_at_once_fails_none_of_them(house: House, clinic: str) -> None:

@@ -70,7 +70,8 @@ async def everybody(house: House) -> AsyncIterator[list[httpx.AsyncClient]]:
 
     The kernel chooses who gets a connection, so new ones are opened until there is one to everybody.
     """
-    await until(lambda: house.runtime.workers.serving == WORKERS)
+    # One that was just killed may count as serving still; its successor is there once it is known to have ended.
+    await until(lambda: house.runtime.workers.serving == WORKERS == len(workers()))
     clients: dict[int, httpx.AsyncClient] = {}
     spare: list[httpx.AsyncClient] = []
     try:
