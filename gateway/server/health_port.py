@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -23,6 +24,7 @@ _READY_SECONDS, _LIVE_SECONDS = 5.0, 30.0
 _HEAD_SECONDS, _HEAD_BYTES = 2.0, 8 << 10
 # More than asyncio accepts in one go, so that what a probe has sent is read before it can be the oldest.
 _MOST_OPEN = 256
+_TURNS_TO_CONNECT = 3
 
 
 class HealthPortError(Exception):
@@ -76,7 +78,7 @@ class HealthPort:
         self._readiness = readiness
         self._clock = clock
         self._beat = clock()
-        self._open: dict[asyncio.StreamWriter, None] = {}
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Answer until it is cancelled; runs in the event loop whose beat is watched, and can be run again.
@@ -98,23 +100,32 @@ class HealthPort:
         server = await asyncio.start_server(self._connected, sock=self._listener.dup(), limit=_HEAD_BYTES)
         async with server:
             await ended.wait()
+        # A socket that was accepted in this moment has a task that makes its transport, and it is that which is closed.
+        for _ in range(_TURNS_TO_CONNECT):
+            await asyncio.sleep(0)
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one connection; where there are too many the oldest gives way, as a probe speaks at once."""
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Have one connection answered; where there are too many the oldest gives way, as a probe speaks at once."""
         if len(self._open) >= _MOST_OPEN:
             oldest = next(iter(self._open))
             del self._open[oldest]
             oldest.transport.abort()
-        self._open[writer] = None
-        try:
+        self._open[writer] = task = asyncio.get_running_loop().create_task(self._answer(reader, writer))
+        # One that the end of the port cancels before it has begun is closed too.
+        task.add_done_callback(partial(self._close, writer))
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            # Whoever asks in another way, or not at all, gets no answer.
             async with asyncio.timeout(_HEAD_SECONDS):
                 writer.write(self.answer(await reader.readuntil(b"\r\n\r\n")))
                 await writer.drain()
-        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # Whoever asks in another way, or not at all, gets no answer.
-        finally:
-            self._open.pop(writer, None)
-            writer.close()
+
+    def _close(self, writer: asyncio.StreamWriter, task: asyncio.Task[None]) -> None:
+        self._open.pop(writer, None)
+        writer.close()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a request at the health port failed", exc_info=error)
 
     def answer(self, head: bytes) -> bytes:
         """Return the whole response to a request with this head."""
