@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -19,6 +20,8 @@ from postil.gateway.inference.formats import FORMATS, Kind
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.plugins import AskAgain
 
+# Of tenants and releases that are asked now.
+_MOST_SALTS = 4096
 _decoder = msgspec.json.Decoder()
 # One meaning under several names: where a policy fixes one, the others must not undo it.
 _ALIASES = {"max_tokens": ("max_tokens", "max_completion_tokens")}
@@ -95,11 +98,11 @@ def build_engine_request(
 
     Raises BadRequestError if the client asks for what the release does not give; where ``lenient``, that is left out.
     """
-    guard = guard_of(release)
-    payload = engine_fields(ask.kind, ask.body, guard, str(release.ref), lenient=lenient)
+    guard, name = guard_of(release), str(release.ref)
+    payload = engine_fields(ask.kind, ask.body, guard, name, lenient=lenient)
     if guard is not Guard.OPEN:
         _refuse_unseen(payload, release)
-    payload["model"], payload["cache_salt"] = release.engine_name, cache_salt(tenant, str(release.ref))
+    payload["model"], payload["cache_salt"] = release.engine_name, cache_salt(tenant, name)
     _put_sampling(payload, release)
     _bound_output(payload, ask, release.policy.sampling)
     if release.policy.system_prompt:
@@ -155,6 +158,7 @@ def _instructed(messages: list[Any], instruction: str) -> list[Any]:
     return [{"role": "system", "content": instruction}, *messages]
 
 
+@lru_cache(_MOST_SALTS)
 def cache_salt(tenant: str, release: str) -> str:
     """Prefix caches are shared only inside one tenant and one release; a client's own salt never counts."""
     return hashlib.sha256(f"{tenant}\0{release}".encode()).hexdigest()

@@ -25,18 +25,14 @@ from postil.gateway.server.slow_reader import ReaderWatch
 from postil.gateway.settings import HttpLimits
 
 _FRAMING = (b"content-length", b"transfer-encoding")
-_REFUSALS = {
-    400: BadRequestError,
-    403: DemoOnlyError,
-    408: BadRequestError,
-    431: BadRequestError,
-    503: TooManyConnectionsError,
-}
+_REFUSALS = dict.fromkeys((400, 408, 431), BadRequestError) | {403: DemoOnlyError, 503: TooManyConnectionsError}
 # What a connection of the reserve may ask for.
 _RESERVED_PATHS = (b"/health/", b"/api/")
 _FULL = "there are too many connections; close some, or try again in a moment"
 # A chunked body may be sent in so many times its own size, beside the size of a head: chunks of one byte are 6.
 _MOST_OVERHEAD = 8
+# A larger head is not kept to be compared with the next.
+_SMALL_BYTES = 2048
 
 
 class Part(Enum):
@@ -72,6 +68,7 @@ class Door(HttpToolsProtocol):
         self._chunk = self._head_bytes = self._body_bytes = self._wire_bytes = self._whole_body = self._no_content = 0
         self._standing = Standing.OPEN
         self._refusal = (400, "this cannot be understood as HTTP/1.1; send a well-formed request")
+        self._sound_head: tuple[bytes, str, bytes, list[tuple[bytes, bytes]]] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._reader: ReaderWatch
         self.when_open: Callable[[], None] | None = None
@@ -173,12 +170,15 @@ class Door(HttpToolsProtocol):
 
     def _head_fault(self) -> tuple[int, str] | None:
         """Return the status and the reason with which a complete head is refused, or None."""
+        version = self.parser.get_http_version()
+        head = self.parser.get_method(), version, self.url, self.headers
+        if head == self._sound_head and self._standing is Standing.OPEN:
+            return None
         if len(self.headers) > self.limits.headers or (
             # A head that arrived in one small chunk needs no counting.
             max(self._chunk, self._head_bytes) > self.limits.head_bytes and self._size() > self.limits.head_bytes
         ):
             return 431, self._too_large()
-        version = self.parser.get_http_version()
         if (fault := framing_fault(version, self.url, self.headers)) is not None:
             return 400, fault
         if self.parser.should_upgrade() and any(name in _FRAMING for name, _ in self.headers):
@@ -188,6 +188,8 @@ class Door(HttpToolsProtocol):
             return 403, fault
         if self._standing is Standing.RESERVED and not self.url.startswith(_RESERVED_PATHS):
             return 503, _FULL
+        # The next request of a connection mostly has the same head.
+        self._sound_head = head if max(self._chunk, self._head_bytes) <= _SMALL_BYTES else None
         return None
 
     def on_body(self, body: bytes) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from hashlib import blake2b
 
 from postil.gateway.errors import (
     AuthenticationError,
@@ -84,6 +86,8 @@ class _Held:
     refused: bool = False
 
 
+# Headers whose key is remembered.
+_MOST_SEEN = 4096
 _NOBODY = _Held(bytes(16), bytes(32), Caller("", frozenset()), 0.0, True)
 
 
@@ -109,6 +113,8 @@ class Directory:
         self._whole = whole
         self._quotas = {tenant.name: quota(tenant.name, of_tenant(tenant)) for tenant in known.values()}
         self._tenants = known.keys() | (DEMO_TENANTS.keys() if demo else set())
+        self._pepper = secrets.token_bytes(32)
+        self._seen: dict[bytes, _Held] = {}
         self._salted: dict[str, _Held] = {}
         self._unsalted: dict[str, _Held] = {}
         for key in keys:
@@ -136,7 +142,35 @@ class Directory:
         """The caller, of any role, behind an Authorization header. Raises AuthenticationError, TenantRefusedError or
         EngineUnavailableError.
         """
-        scheme, _, key = (authorization or "").partition(" ")
+        held = self._found(authorization or "")
+        if held.revoked or self._clock() >= held.until:
+            why = "was revoked" if held.revoked else "has expired"
+            error = AuthenticationError(f"this API key {why}; ask whoever runs the gateway for another")
+            error.owner, error.key = held.caller.owner, held.caller.key
+            raise error
+        if held.refused:
+            raise TenantRefusedError
+        return held.caller
+
+    def _found(self, authorization: str) -> _Held:
+        """The key that a header names.
+
+        A header that named one is known again by a digest under a secret of this directory: no key's text is kept.
+        """
+        seen = blake2b(authorization.encode(), key=self._pepper, digest_size=32).digest()
+        held = self._seen.get(seen)
+        if held is None:
+            held = self._compared(authorization)
+            if len(self._seen) >= _MOST_SEEN:  # One key can be written in many ways.
+                self._seen.clear()
+            self._seen[seen] = held
+        return held
+
+    def _compared(self, authorization: str) -> _Held:
+        """The key that a header names, compared with its stored hash. Raises AuthenticationError or
+        EngineUnavailableError.
+        """
+        scheme, _, key = authorization.partition(" ")
         if scheme.lower() != "bearer" or not (key := key.strip()):
             raise AuthenticationError("no API key was sent; add the header `Authorization: Bearer <key>`")
         split = parts(key)
@@ -149,14 +183,7 @@ class Directory:
             held = self._unsalted.get(unsalted(key), _NOBODY)
             if held is _NOBODY:
                 raise self._unknown()
-        if held.revoked or self._clock() >= held.until:
-            why = "was revoked" if held.revoked else "has expired"
-            error = AuthenticationError(f"this API key {why}; ask whoever runs the gateway for another")
-            error.owner, error.key = held.caller.owner, held.caller.key
-            raise error
-        if held.refused:
-            raise TenantRefusedError
-        return held.caller
+        return held
 
     def knows(self, name: str) -> bool:
         """Whether there is a tenant of that name."""

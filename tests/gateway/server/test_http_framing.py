@@ -122,6 +122,32 @@ async def test_a_second_request_behind_a_refused_head_is_not_answered() -> None:
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
+@pytest.mark.parametrize(
+    ("last", "sentence"),
+    [
+        (GET + b"host: a\r\nhost: a\r\n\r\n", "host is sent twice"),
+        (GET + b"host: a/b\r\n\r\n", "Host is no host"),
+        (GET + b"\r\n", "Host is missing"),
+        (GET.replace(b"/v1", b"http://b/v1") + b"host: a\r\n\r\n", "another host"),
+        (POST + b"content-length: 02\r\n\r\n{}", "no plain number"),
+    ],
+)
+async def test_a_head_is_refused_behind_good_ones_on_its_connection_too(last: bytes, sentence: str) -> None:
+    good = GET + b"host: a\r\n\r\n", POST + b"content-length: 2\r\n\r\n{}"
+    async with at(App(), HttpLimits()) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        answers = []
+        for raw in (good[0], *good, *good[::-1], last):
+            writer.write(raw)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length: ")[2].split()[0])
+            answers.append(told(head + await reader.readexactly(length)))
+        writer.close()
+        await writer.wait_closed()
+    assert [status for status, *_ in answers] == [200] * 5 + [400]
+    assert sentence in str(answers[-1][2])
+
+
 class Headers(App):
     """Keeps the headers that a request has once its body was read."""
 

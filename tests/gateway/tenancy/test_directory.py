@@ -108,6 +108,37 @@ def test_a_key_is_good_until_the_instant_at_which_it_expires() -> None:
     assert refusal(held(key, now=end), text) == "this API key has expired; ask whoever runs the gateway for another"
 
 
+@given(st.data())
+def test_a_key_that_was_known_before_is_known_again_and_nothing_like_it_is(data: st.DataObject) -> None:
+    key, text = make(KeyRequest("clinic"))
+    directory = held(key)
+    at = data.draw(st.integers(0, len(text) - 1))
+    other = data.draw(st.characters(min_codepoint=33, max_codepoint=255).filter(lambda each: each != text[at]))
+    for _ in range(2):
+        assert who(directory, text).key == key.id
+        refusal(directory, text[:at] + other + text[at + 1 :])
+        with pytest.raises(AuthenticationError):
+            directory.known(text)
+
+
+def test_a_key_that_was_known_before_expires_all_the_same() -> None:
+    key, text = make(KeyRequest("clinic", lifetime=timedelta(days=1)))
+    assert key.expires_at is not None
+    now = [key.expires_at.timestamp() - 1]
+    directory = Directory(ROOT, [CLINIC], [key], clock=lambda: now[0])
+    assert who(directory, text) is who(directory, text)
+    now[0] += 1
+    assert "has expired" in refusal(directory, text)
+
+
+def test_however_many_ways_one_key_is_written_in_few_are_remembered() -> None:
+    key, text = make(KeyRequest("clinic"))
+    directory = held(key)
+    for blanks in range(5000):
+        assert directory.known(f"Bearer {' ' * blanks}{text}").key == key.id
+    assert len(directory._seen) <= 4096
+
+
 def test_only_who_has_the_secret_is_told_that_a_key_was_revoked() -> None:
     key, text = make(KeyRequest("clinic"))
     key.revoked_at = utcnow()
