@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -92,7 +93,8 @@ async def test_an_answer_of_nearly_phone_numbers_holds_up_nobody_and_does_not_le
         assert answer.status_code == 200
         assert "12 34" not in answer.text
         told = answer.text if stream else answer.headers["x-postil-fallback"]
-        assert "stop (pii: did not run, took longer than 500 ms)" in told
+        # How fast the machine is decides which bound ends it: one question's, or in a stream that of all questions.
+        assert re.search(r"stop \(pii: did not run, (took longer than 500 ms|the answer took longer than 20 s)", told)
 
 
 async def test_a_schema_whose_alternatives_double_for_one_value_is_refused_at_publish(house: House) -> None:
