@@ -9,7 +9,9 @@ import typer
 from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.commands import (
     adapters,
+    apply,
     audit,
+    backup,
     channels,
     diff,
     domains,
@@ -48,6 +50,7 @@ def make_cli() -> typer.Typer:
     )
     cli.command()(serve.serve)
     cli.command()(publish.publish)
+    cli.command()(apply.apply)
     cli.command()(export.export)
     cli.command()(releases.promote)
     cli.command()(releases.rollback)
@@ -59,6 +62,8 @@ def make_cli() -> typer.Typer:
         cli.command()(command)
     cli.command()(channels.pin)
     cli.command()(channels.unpin)
+    cli.command()(backup.backup)
+    cli.command()(backup.restore)
     cli.command()(diff.diff)
     cli.command()(gc.gc)
     cli.command()(train.train)
