@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -48,6 +50,7 @@ def make_cli() -> typer.Typer:
         pretty_exceptions_enable=False,
         epilog="Settings come from POSTIL_* variables or postil.toml; POSTIL_URL says which gateway to talk to.",
     )
+    cli.callback()(_options)
     cli.command()(serve.serve)
     cli.command()(publish.publish)
     cli.command()(apply.apply)
@@ -81,6 +84,20 @@ def make_cli() -> typer.Typer:
     cli.command()(status.status)
     cli.add_typer(plugins.make_cli(), name="plugins")
     return cli
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"postil {metadata.version('postil')}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options of the program itself."""
 
 
 def run() -> None:
