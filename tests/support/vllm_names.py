@@ -96,9 +96,8 @@ def _missing_flags(folder: Path) -> Iterator[str]:
 
 
 def _missing_texts(folder: Path) -> Iterator[str]:
-    whole = "\n".join(
-        _read(path) for room in ("entrypoints", "plugins", "v1/metrics") for path in _files(folder / room)
-    )
+    rooms = [folder / room for room in ("entrypoints", "plugins", "v1/metrics")]
+    whole = "\n".join(_read(path) for room in rooms for path in sorted(room.rglob("*.py")))
     for text in (*ROUTES, *(kind.value for kind in Kind)):
         if f'"{text}"' not in whole:
             yield f"no server has the route {text}"
@@ -120,10 +119,6 @@ def variables() -> set[str]:
     """The variables of vLLM's that the gateway sets."""
     made = launch_args.guarded([], launch_args.environment({}, Settings(), cpu=True), "key")[1]
     return {name for name in made if name.startswith("VLLM_")}
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.py"))
 
 
 def _read(path: Path) -> str:
