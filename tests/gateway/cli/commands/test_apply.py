@@ -156,7 +156,7 @@ async def test_null_ends_a_canary_and_removes_a_limit(releases: House, folder: P
     [
         (
             "tenants:\n  a:\n    domains: [x]\n    limit: {}\n",
-            "4: `tenants.a.limit` is not known; known here: default_d",
+            "4: `tenants.a.limit` is not known; known here: default",
         ),
         ("tenant: {}\n", "1: `tenant` is not known; known here: channels, domains, tenants, webhooks"),
         (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.vllm import Reply
 from tests.gateway.cli.commands.test_commands import postil
 from tests.gateway.conftest import TRIAGE, House
 
@@ -29,8 +30,8 @@ cases:
 """
 RETRY = """
 output: {labels: [a, b]}
-validators: [{name: confidence, config: {minimum: 0.5}}]
-fallback: [{name: ask_again, config: {release: base}}]
+validators: [{name: labels}]
+fallback: [{name: ask_again, config: {sampling: {temperature: 0.7}}}]
 """
 REDACTED = "validators: [{name: pii, on_fail: redact, replacement: '[gone]'}]"
 CHECKED = (
@@ -84,8 +85,8 @@ cases:
 async def test_a_retry_takes_the_next_answer(tmp_path: Path) -> None:
     cases = """
 cases:
-  - {text: x, label: a, probability: 0.1, expect: {outcome: refused}}
-  - {text: x, label: a, probability: 0.1, retries: ['{"category": "b"}'], expect: {outcome: refused}}
+  - {text: x, label: c, expect: {outcome: refused, validators: {labels: failed}}}
+  - {text: x, label: c, retries: ['{"category": "b"}'], expect: {outcome: fallback, fallback: ask_again, label: b}}
 """
     status, out, complaints = await run(written(tmp_path, cases, RETRY))
     assert status == 0, out + complaints
@@ -140,7 +141,7 @@ async def test_the_same_cases_run_against_a_release(house: House, clinic: str, t
 async def test_a_release_that_falls_back_tells_which_validator_failed(
     house: House, clinic: str, tmp_path: Path
 ) -> None:
-    house.engine.reply.logprob = -3.0
+    house.engine.reply = lambda body: Reply(logprob=-3.0)
     cases = """
 cases:
   - text: my head hurts
