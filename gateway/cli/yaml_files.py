@@ -28,6 +28,18 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+class _Loader(PlainLoader):
+    """As policies are read, with the line of an alias."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        mark = self.peek_event().start_mark
+        try:
+            return super().compose_node(parent, index)
+        except yaml.MarkedYAMLError as error:
+            error.problem_mark = error.problem_mark or mark
+            raise
+
+
 @dataclass(frozen=True, slots=True)
 class YamlFile(Generic[M]):
     """A file that was read: what it says, and at which line each of its keys stands."""
@@ -58,7 +70,7 @@ def _parsed(path: Path) -> tuple[Any, Mapping[Place, int]]:
     if len(text) > _MAX_BYTES:
         raise CommandError(f"{path} has more than {_MAX_BYTES >> 20} MiB; split it")
     try:
-        loader = PlainLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         lines = {} if node is None else dict(_lines(path, node, ()))
         return (None if node is None else loader.construct_document(node)), lines
@@ -95,7 +107,9 @@ def _at(path: Path, lines: Mapping[Place, int], place: Place) -> str:
 
 
 def _sentence(error: ValidationError, path: Path, lines: Mapping[Place, int], model: type[BaseModel]) -> str:
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    # A misspelt key is often missing under its right name, too.
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     place = tuple(part for part in first["loc"] if part != _OF_A_KEY)
     where = _at(path, lines, place)
     if first["type"] == "extra_forbidden":

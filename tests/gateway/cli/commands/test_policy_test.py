@@ -9,6 +9,7 @@ import pytest
 
 from tests.fakes.vllm import Reply
 from tests.gateway.cli.commands.test_commands import postil
+from tests.gateway.cli.in_process import in_process
 from tests.gateway.conftest import TRIAGE, House
 
 CASES = """
@@ -34,9 +35,10 @@ validators: [{name: labels}]
 fallback: [{name: ask_again, config: {sampling: {temperature: 0.7}}}]
 """
 REDACTED = "validators: [{name: pii, on_fail: redact, replacement: '[gone]'}]"
-CHECKED = (
-    "input: [{name: input_length, config: {characters: 10}}]\nvalidators: [{name: length, config: {maximum: 5}}]\n"
-)
+CHECKED = """
+input: [{name: input_length, config: {max_characters: 10}}]
+validators: [{name: length, config: {max_characters: 5}}]
+"""
 
 
 def written(folder: Path, cases: str, policy: str = TRIAGE) -> Path:
@@ -47,12 +49,12 @@ def written(folder: Path, cases: str, policy: str = TRIAGE) -> Path:
 
 
 async def run(file: Path, *more: str, house: House | None = None) -> tuple[int, str, str]:
-    """Run the command."""
-    return await postil(house, "policy", "test", str(file), *more)
+    """Run the command, without a process of its own."""
+    return await in_process(house, "policy", "test", str(file), *more)
 
 
 async def test_cases_run_without_a_gateway_and_without_a_model(tmp_path: Path) -> None:
-    status, out, complaints = await run(written(tmp_path, CASES))
+    status, out, complaints = await postil(None, "policy", "test", str(written(tmp_path, CASES)))
     assert (status, complaints) == (0, "")
     assert out.splitlines()[-1] == "3 passed"
 
