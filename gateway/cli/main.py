@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
 from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.commands import (
     adapters,
+    apply,
     audit,
+    backup,
     channels,
     diff,
     domains,
@@ -46,8 +50,10 @@ def make_cli() -> typer.Typer:
         pretty_exceptions_enable=False,
         epilog="Settings come from POSTIL_* variables or postil.toml; POSTIL_URL says which gateway to talk to.",
     )
+    cli.callback()(_options)
     cli.command()(serve.serve)
     cli.command()(publish.publish)
+    cli.command()(apply.apply)
     cli.command()(export.export)
     cli.command()(releases.promote)
     cli.command()(releases.rollback)
@@ -59,6 +65,8 @@ def make_cli() -> typer.Typer:
         cli.command()(command)
     cli.command()(channels.pin)
     cli.command()(channels.unpin)
+    cli.command()(backup.backup)
+    cli.command()(backup.restore)
     cli.command()(diff.diff)
     cli.command()(gc.gc)
     cli.command()(train.train)
@@ -76,6 +84,20 @@ def make_cli() -> typer.Typer:
     cli.command()(status.status)
     cli.add_typer(plugins.make_cli(), name="plugins")
     return cli
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"postil {metadata.version('postil')}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options of the program itself."""
 
 
 def run() -> None:

@@ -49,10 +49,11 @@ REASONS = frozenset({DID_NOT_RUN, ENGINE_ERROR})
 WEBHOOK_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 
-class _PlainLoader(yaml.SafeLoader):
+class PlainLoader(yaml.SafeLoader):
     """YAML without aliases, because a few lines of them can expand to gigabytes."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose one node. Raises MarkedYAMLError for an alias."""
         if self.check_event(yaml.AliasEvent):
             raise yaml.MarkedYAMLError(problem="aliases (*name) are not allowed; write the value out")
         return super().compose_node(parent, index)
@@ -218,7 +219,7 @@ def parse_policy(text: str | bytes) -> Policy:
     if len(text) > MAX_POLICY_BYTES:
         raise PolicyError(f"the policy is larger than {MAX_POLICY_BYTES // 1024} KiB; shorten it")
     try:
-        values = yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader
+        values = yaml.load(text, PlainLoader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise PolicyError(f"the policy is not YAML: {' '.join(str(error).split())}") from error
     except (LookupError, AttributeError) as error:  # PyYAML's error for `!!bool perhaps`.
