@@ -55,7 +55,7 @@ def parse(kind: Kind, raw: bytes, limits: CostLimits | None = None, deadline: fl
     try:
         body = _decoder.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadRequestError(f"the body is not JSON: {error}") from None
+        raise BadRequestError(f"the body is not JSON: {error}", code="invalid_json") from None
     if not isinstance(body, dict):
         raise BadRequestError("the body has to be a JSON object")
     shape.check(body, opened)

@@ -21,8 +21,9 @@ from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.cost import check_cost
 from postil.gateway.inference.cost_limits import TenantCostLimits
 from postil.gateway.inference.deadline import deadline_of
+from postil.gateway.inference.engine_refusal import told
 from postil.gateway.inference.formats import Kind
-from postil.gateway.inference.pipeline import JSON, PipelineResponse, complete
+from postil.gateway.inference.pipeline import PipelineResponse, complete
 from postil.gateway.inference.request import CompletionRequest, parse, refuse_prompt_logprobs
 from postil.gateway.tenancy.denied_attempts import DeniedSink
 from postil.gateway.tenancy.directory import Caller
@@ -101,7 +102,7 @@ async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Re
     except GatewayError as error:
         await wire.error(error)
     except EngineRefusedError as error:
-        await wire.whole(error.status, {"content-type": JSON}, error.body)
+        await wire.error(told(error, "messages" if kind is Kind.CHAT else "prompt"))
     except Exception:
         log.exception("a request failed")
         await wire.error(GatewayError("the gateway failed on this request; its log says why"))
