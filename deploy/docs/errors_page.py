@@ -48,4 +48,10 @@ def _line(error: type[GatewayError]) -> str:
 
 
 def _row(error: type[GatewayError]) -> tuple[str, ...]:
-    return code(error.__name__), str(error.status), code(error.type), code(error.code or error.type), first_sentence(error)
+    return (
+        code(error.__name__),
+        str(error.status),
+        code(error.type),
+        code(error.code or error.type),
+        first_sentence(error),
+    )

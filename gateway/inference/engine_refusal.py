@@ -126,7 +126,9 @@ _KINDS: Sequence[_Kind] = (
 )
 # What ends a sentence of vLLM's, what advises its operator, and what is no sentence.
 _AFTER = re.compile(r"\s*\((?:parameter|value)=.*\)\s*$", re.DOTALL)
-_OPERATOR = re.compile(r"--[a-z][a-z-]+|VLLM_[A-Z]|https?://|Traceback|File \"|site-packages|<path>|skip_tokenizer_init")
+_OPERATOR = re.compile(
+    r"--[a-z][a-z-]+|VLLM_[A-Z]|https?://|Traceback|File \"|site-packages|<path>|skip_tokenizer_init"
+)
 # pydantic's list: "1 validation error:\n  {'type': 'int_parsing', 'loc': 'body.n', 'msg': 'Input should be ...', ...}".
 _PYDANTIC = re.compile(r"validation errors?\b")
 _LOCATION = re.compile(r"'loc': (?:'(?:body\.)?([^']*)'|\('body', '([^']*)')|^(?:body\.)?([\w.]+)$", re.MULTILINE)

@@ -17,6 +17,7 @@ from postil.gateway.api.documented_errors import document_openai_errors
 from postil.gateway.api.error_responses import exception_handlers
 from postil.gateway.api.health import health_routes
 from postil.gateway.api.key_connections import KeyConnections
+from postil.gateway.api.openai.beside import routes_beside
 from postil.gateway.api.openai.completions import CompletionParts, CompletionsShortcut, completion_routes
 from postil.gateway.api.openai.models import BaseCard, model_routes
 from postil.gateway.api.openapi import document_config
@@ -58,6 +59,7 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
     app = Litestar(
         route_handlers=[
             *completion_routes(parts),
+            *routes_beside(parts, embeds=runtime.settings.engine_url is not None),
             *document_openai_errors(_tenant_routes(runtime)),
             *health_routes(runtime.engine, runtime.traffic, runtime.tasks),
             admin_router(runtime),

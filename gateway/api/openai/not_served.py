@@ -10,20 +10,18 @@ from postil.gateway.errors import GatewayError, NotFoundError, UnsupportedEndpoi
 from postil.gateway.inference.formats import Kind
 
 # First parts of paths below /v1 that OpenAI, Anthropic or vLLM have, and of which not all, or nothing, is served here.
-_UNDER_V1 = frozenset(
-    """
-    answers assistants audio batches chat chatkit classifications classify complete completions containers
-    conversations edits embeddings engines evals files fine-tunes fine_tuning generate images load_lora_adapter messages
-    moderations organization pooling projects realtime rerank responses score search skills threads unload_lora_adapter
-    uploads vector_stores videos
-    """.split()
-)
+_UNDER_V1 = frozenset({
+    "answers", "assistants", "audio", "batches", "chat", "chatkit", "classifications", "classify", "complete",
+    "completions", "containers", "conversations", "edits", "embeddings", "engines", "evals", "files",
+    "fine-tunes", "fine_tuning", "generate", "images", "load_lora_adapter", "messages", "moderations",
+    "organization", "pooling", "projects", "realtime", "rerank", "responses", "score", "search", "skills",
+    "threads", "unload_lora_adapter", "uploads", "vector_stores", "videos",
+})  # fmt: skip
 # The same of vLLM's paths beside /v1; those with which its operator works are not named.
-_AT_ROOT = frozenset(
-    "classify cohere generate generative_scoring inference invocations pooling rerank score tokenizer_info v2".split()
-)
-# What is served beside /v1 and the admin API.
-SERVED_AT_ROOT = ("tokenize", "detokenize", "version", "ping")
+_AT_ROOT = frozenset({
+    "classify", "cohere", "generate", "generative_scoring", "inference", "invocations", "pooling", "rerank",
+    "score", "tokenizer_info", "v2",
+})  # fmt: skip
 _PROBLEMS = ("api", "health", "docs", "console")
 _INSTEAD = {
     "load_lora_adapter": "adapters are published with `postil publish`",
