@@ -10,8 +10,8 @@ from postil.gateway.errors import GatewayError
 _LEAD = (
     "What a client can be answered besides an answer. `type` and `code` are in the error's body: OpenAI's shape under"
     " `/v1`, problem details elsewhere. The classes are in `gateway/errors.py`. What the engine refuses is told in"
-    " one sentence, with OpenAI's code for it (`context_length_exceeded`, `unsupported_parameter`, `invalid_value`), and"
-    " the field in `param` where one is at fault."
+    " one sentence, with OpenAI's code for it (`context_length_exceeded`, `unsupported_parameter`, `invalid_value`),"
+    " and the field in `param` where one is at fault."
 )
 
 

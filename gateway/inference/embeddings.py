@@ -43,7 +43,7 @@ class Embedded(NamedTuple):
 def no_embeddings() -> UnsupportedEndpointError:
     """The error where the engine generates, and embeds nothing."""
     return UnsupportedEndpointError(
-        "this engine serves no embeddings: it generates text; ask /v1/chat/completions, or another server for embeddings"
+        "this engine serves no embeddings: it generates text; ask /v1/chat/completions, or another server for those"
     )
 
 

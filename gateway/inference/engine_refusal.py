@@ -1,8 +1,8 @@
 """What a client is told of an engine's refusal: one sentence, with OpenAI's code for it, and never a policy's prompt.
 
-vLLM refuses in many shapes: ``{"error": {...}}`` with its status as ``code``, ``{"error": "..."}``, ``{"detail": ...}``,
-pydantic's errors as a list over many lines, sentences that end in ``(parameter=..., value=...)`` or advise what only
-its operator can do.
+vLLM refuses in many shapes: ``{"error": {...}}`` with its status as ``code``, ``{"error": "..."}``, a ``detail``, pydantic's
+errors as a list over many lines, sentences that end in ``(parameter=..., value=...)`` or advise what only its
+operator can do.
 """
 
 from __future__ import annotations

@@ -59,11 +59,10 @@ class Tokenizer:
             try:
                 return await self._context.leases.client.post(endpoint.path, {**payload, "model": BASE})
             except EngineRefusedError as error:
-                if error.status == 404:
-                    raise UnsupportedEndpointError(
-                        f"this engine has no {endpoint.path}; ask for a completion"
-                    ) from None
-                raise
+                if error.status != 404:
+                    raise
+                why = f"this engine has no {endpoint.path}; the `usage` of a completion counts tokens"
+                raise UnsupportedEndpointError(why) from None
 
     @asynccontextmanager
     async def _slot(self, caller: Caller) -> AsyncIterator[None]:

@@ -115,19 +115,19 @@ def document_beside() -> dict[str, Any]:
     tokens = {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": 2**31 - 1}}
     model = {"type": ["string", "null"], "maxLength": 512, "description": "A domain, an adapter, a release, or base"}
     texts = {"type": ["string", "array"], "description": "A text, token ids, or a list of either"}
-    counted = {
+    counted: dict[str, Any] = {
         "count": {"type": "integer"},
         "max_model_len": {"type": "integer"},
         "tokens": tokens,
         "token_strs": {"type": ["array", "null"], "items": {"type": "string"}},
     }
-    told_text = {"prompt": {"type": "string"}}
-    embedded = {"object": {"type": "string"}, "data": {"type": "array"}, "usage": {"type": "object"}}
+    told_text: dict[str, Any] = {"prompt": {"type": "string"}}
+    embedded: dict[str, Any] = {"object": {"type": "string"}, "data": {"type": "array"}, "usage": {"type": "object"}}
     prompt = {
         "prompt": {"type": ["string", "null"]},
         "messages": {"type": ["array", "null"], "maxItems": 2048, "items": {"type": "object"}},
     }
-    described = {
+    described: dict[str, tuple[str, dict[str, Any], list[str], dict[str, Any]]] = {
         TOKENIZE.path: ("Show the tokens of a text or chat", {"model": model, **prompt}, [], counted),
         DETOKENIZE.path: ("Show the text of tokens", {"model": model, "tokens": tokens}, ["tokens"], told_text),
     }
