@@ -1,7 +1,7 @@
 """What a client is told of an engine's refusal: one sentence, with OpenAI's code for it, and never a policy's prompt.
 
-vLLM refuses in many shapes: ``{"error": {...}}`` with its status as ``code``, ``{"error": "..."}``, a ``detail``, pydantic's
-errors as a list over many lines, sentences that end in ``(parameter=..., value=...)`` or advise what only its
+vLLM refuses in many shapes: ``{"error": {...}}`` with its status as ``code``, ``{"error": "..."}``, a ``detail``,
+pydantic's errors over many lines, sentences that end in ``(parameter=..., value=...)`` or advise what only its
 operator can do.
 """
 
@@ -150,7 +150,7 @@ def client_error(error: EngineRefusedError, release: LoadedRelease) -> EngineRef
 def told(error: EngineRefusedError, prompt: str = "messages") -> GatewayError:
     """The error that a client gets. ``prompt`` is the field that a prompt came in."""
     if error.status in _NOT_NOW:
-        return EngineUnavailableError("the engine cannot answer this now; try again in a moment")
+        return EngineUnavailableError(f"the engine cannot answer for {error.model} now; try again in a moment")
     if error.status >= 500 and error.status != 501:
         return EngineFailedError(_FAILED)
     said = _said(error.body)

@@ -53,7 +53,8 @@ class FakeVLLM:
     ``refuses`` says why it takes no such request; ``refuse_load`` is what it says to loads, to those that ``refused``
     says. ``template`` makes the tokens of a chat; without one it has no ``/tokenize``. ``counts`` is what
     ``/metrics`` says, once each. ``odd`` is the body of every answer to a completion, with a status of 200, whatever
-    was asked. ``embeds``: it is an engine for embeddings. Where the gateway tries a policy by itself, that is in ``trials``, is held back where ``holds_trial``
+    was asked. ``embeds``: it is an engine for embeddings. Where the gateway tries a policy by itself, that is in
+    ``trials``, is held back where ``holds_trial``
     says so, and gets a plain answer. With an ``api_key`` it refuses each request under ``guarded`` (vLLM: ``/v1``) that
     does not bring it. While the file ``sick_while`` exists it behaves as vLLM does that has lost its core.
     """

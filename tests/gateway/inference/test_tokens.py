@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,26 @@ from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import House, bearer, running_house, until
 
 BOTH = ["/tokenize", "/v1/tokenize"]
+
+WRONG: list[tuple[str, dict[str, Any], str, str]] = [
+    ("/tokenize", {}, "missing_required_parameter", "prompt"),
+    ("/tokenize", {"messages": []}, "invalid_value", "messages"),
+    ("/tokenize", {"prompt": "x", "messages": [{"role": "user", "content": "y"}]}, "missing_required_parameter",
+     "prompt"),
+    ("/tokenize", {"prompt": ["x"]}, "invalid_value", "prompt"),
+    ("/tokenize", {"messages": [{"role": "human", "content": "x"}]}, "invalid_value", "messages"),
+    ("/tokenize", {"messages": [{"role": "user", "content": [
+        {"type": "image_url", "image_url": {"url": "http://a/b"}}]}]}, "invalid_value", "messages"),
+    ("/tokenize", {"messages": [{"role": "user", "content": "x"}], "tools": [{}]}, "invalid_value", "tools"),
+    ("/tokenize", {"prompt": "x", "chat_template": "{{ 1 }}"}, "unsupported_parameter", "chat_template"),
+    ("/tokenize", {"prompt": "x", "add_special_token": True}, "unknown_parameter", "add_special_token"),
+    ("/tokenize", {"prompt": "x", "nonsense": 1}, "unknown_parameter", "nonsense"),
+    ("/tokenize", {"prompt": "x" * (2048 * 16 + 1)}, "context_length_exceeded", "prompt"),
+    ("/detokenize", {"tokens": "1 2"}, "invalid_value", "tokens"),
+    ("/detokenize", {"tokens": [-1]}, "invalid_value", "tokens"),
+    ("/detokenize", {"tokens": [1] * 2049}, "context_length_exceeded", "tokens"),
+    ("/detokenize", {}, "missing_required_parameter", "tokens"),
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -35,16 +56,13 @@ async def post(house: House, key: str, path: str, **body: Any) -> httpx.Response
     return await house.client.post(path, headers=bearer(key), json=body)
 
 
-@pytest.mark.parametrize("path", BOTH)
-@pytest.mark.parametrize("model", ["base", "healthcare", "healthcare/triage@1", None])
-async def test_a_text_is_tokenized_by_the_base_of_every_adapter(
-    house: House, counting: str, path: str, model: str | None
-) -> None:
-    answer = await post(house, counting, path, model=model, prompt="my head hurts a lot", add_special_tokens=False)
-    assert answer.status_code == 200, answer.text
-    assert answer.json() == {"count": 4, "max_model_len": 2048, "tokens": [0, 1, 2, 3], "token_strs": None}
-    (asked,) = house.engine.tokenized
-    assert asked == {"model": "base", "prompt": "my head hurts a lot", "add_special_tokens": False}
+async def test_a_text_is_tokenized_by_the_base_of_every_adapter(house: House, counting: str) -> None:
+    body = {"prompt": "my head hurts a lot", "add_special_tokens": False}
+    for path, model in itertools.product(BOTH, ["base", "healthcare", "healthcare/triage@1", None]):
+        answer = await post(house, counting, path, model=model, **body)
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == {"count": 4, "max_model_len": 2048, "tokens": [0, 1, 2, 3], "token_strs": None}
+        assert house.engine.tokenized.pop() == {"model": "base", **body}
 
 
 async def test_a_chat_is_counted_without_the_policys_prompt(house: House, counting: str) -> None:
@@ -55,42 +73,19 @@ async def test_a_chat_is_counted_without_the_policys_prompt(house: House, counti
     assert "Sort the message" not in str(house.engine.tokenized)
 
 
-@pytest.mark.parametrize("path", ["/detokenize", "/v1/detokenize"])
-async def test_tokens_become_text(house: House, counting: str, path: str) -> None:
-    answer = await post(house, counting, path, model="healthcare", tokens=[1, 2])
-    assert (answer.status_code, answer.json()) == (200, {"prompt": "1 2"})
-    wrong = (await post(house, counting, path, tokens=[2**31 - 1])).json()["error"]
-    assert (wrong["code"], wrong["message"]) == ("invalid_value", "Token id 2147483647 is out of vocabulary")
+async def test_tokens_become_text(house: House, counting: str) -> None:
+    for path in ("/detokenize", "/v1/detokenize"):
+        answer = await post(house, counting, path, model="healthcare", tokens=[1, 2])
+        assert (answer.status_code, answer.json()) == (200, {"prompt": "1 2"})
+        wrong = (await post(house, counting, path, tokens=[2**31 - 1])).json()["error"]
+        assert (wrong["code"], wrong["message"]) == ("invalid_value", "Token id 2147483647 is out of vocabulary")
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "code", "param"),
-    [
-        ("/tokenize", {}, "missing_required_parameter", "prompt"),
-        ("/tokenize", {"prompt": "x", "messages": []}, "invalid_value", "messages"),
-        ("/tokenize", {"prompt": "x", "messages": [{"role": "user", "content": "y"}]}, "missing_required_parameter",
-         "prompt"),
-        ("/tokenize", {"prompt": ["x"]}, "invalid_value", "prompt"),
-        ("/tokenize", {"messages": [{"role": "human", "content": "x"}]}, "invalid_value", "messages"),
-        ("/tokenize", {"messages": [{"role": "user", "content": [
-            {"type": "image_url", "image_url": {"url": "http://a/b"}}]}]}, "invalid_value", "messages"),
-        ("/tokenize", {"messages": [{"role": "user", "content": "x"}], "tools": [{}]}, "invalid_value", "tools"),
-        ("/tokenize", {"prompt": "x", "chat_template": "{{ 1 }}"}, "unsupported_parameter", "chat_template"),
-        ("/tokenize", {"prompt": "x", "add_special_token": True}, "unknown_parameter", "add_special_token"),
-        ("/tokenize", {"prompt": "x", "nonsense": 1}, "unknown_parameter", "nonsense"),
-        ("/tokenize", {"prompt": "x" * (2048 * 16 + 1)}, "context_length_exceeded", "prompt"),
-        ("/detokenize", {"tokens": "1 2"}, "invalid_value", "tokens"),
-        ("/detokenize", {"tokens": [-1]}, "invalid_value", "tokens"),
-        ("/detokenize", {"tokens": [1] * 2049}, "context_length_exceeded", "tokens"),
-        ("/detokenize", {}, "missing_required_parameter", "tokens"),
-    ],
-)  # fmt: skip
-async def test_what_is_wrong_or_too_much_is_refused_before_the_engine_sees_it(
-    house: House, counting: str, path: str, body: dict[str, Any], code: str, param: str
-) -> None:
-    answer = await post(house, counting, path, **body)
-    error = answer.json()["error"]
-    assert (answer.status_code, error["code"], error["param"]) == (400, code, param), error
+async def test_what_is_wrong_or_too_much_is_refused_before_the_engine_sees_it(house: House, counting: str) -> None:
+    for path, body, code, param in WRONG:
+        answer = await post(house, counting, path, **body)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"], error["param"]) == (400, code, param), error
     assert not house.engine.tokenized
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import openai
 import pytest
 
@@ -19,17 +21,16 @@ ELSEWHERE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", ELSEWHERE)
-@pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_an_endpoint_that_is_elsewhere_is_said_to_be_unsupported(house: House, method: str, path: str) -> None:
-    json = {"model": "healthcare"} if method == "POST" else None
-    answer = await house.client.request(method, path, headers=bearer(house.admin_key), json=json)
-    assert answer.status_code == 400
-    error = answer.json()["error"]
-    assert error.keys() == {"message", "type", "param", "code"}
-    assert (error["type"], error["code"]) == ("invalid_request_error", "unsupported_endpoint")
-    assert "not served here" in error["message"]
-    assert "model" not in error["message"].replace("/v1/models", "")
+async def test_an_endpoint_that_is_elsewhere_is_said_to_be_unsupported(house: House) -> None:
+    for method, path in itertools.product(["GET", "POST", "DELETE"], ELSEWHERE):
+        json = {"model": "healthcare"} if method == "POST" else None
+        answer = await house.client.request(method, path, headers=bearer(house.admin_key), json=json)
+        assert answer.status_code == 400, (method, path)
+        error = answer.json()["error"]
+        assert error.keys() == {"message", "type", "param", "code"}
+        assert (error["type"], error["code"]) == ("invalid_request_error", "unsupported_endpoint"), (method, path)
+        assert "not served here" in error["message"]
+        assert "model" not in error["message"].replace("/v1/models", "")
 
 
 async def test_the_sentence_names_what_is_there(house: House) -> None:
@@ -49,19 +50,13 @@ async def test_openais_client_finds_a_bad_request_and_no_missing_model(house: Ho
             await client.moderations.create(input="a cat")
 
 
-@pytest.mark.parametrize("path", ["/v1/nothing", "/v1", "/v1/chat", "/chat/completions", "/nothing", "/"])
-async def test_any_other_path_is_a_404_in_openais_shape(house: House, path: str) -> None:
-    answer = await house.client.post(path, headers=bearer(house.admin_key), json={})
-    if path == "/v1/chat":  # A part of one that there is.
-        assert answer.json()["error"]["code"] == "unsupported_endpoint"
-        return
-    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json")
-    error = answer.json()["error"]
-    assert (error["code"], error["param"]) == ("unknown_url", None)
-    assert "/v1" in error["message"]
-
-
-@pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/v2/adapters", "/health/nothing"])
-async def test_the_admin_api_says_it_in_problem_details(house: House, path: str) -> None:
-    answer = await house.client.get(path, headers=bearer(house.admin_key))
-    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+async def test_any_other_path_is_a_404_in_openais_shape_and_in_the_admin_api_in_its_own(house: House) -> None:
+    for path in ("/v1/nothing", "/v1", "/chat/completions", "/nothing", "/"):
+        answer = await house.client.post(path, headers=bearer(house.admin_key), json={})
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/json"), path
+        error = answer.json()["error"]
+        assert (error["code"], error["param"]) == ("unknown_url", None)
+        assert "/v1" in error["message"]
+    for path in ("/api/v1/nothing", "/api/v2/adapters", "/health/nothing"):
+        answer = await house.client.get(path, headers=bearer(house.admin_key))
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json"), path
