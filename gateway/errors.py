@@ -19,18 +19,23 @@ class GatewayError(Exception):
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "internal_error"
-    code: ClassVar[str | None] = None
+    # For programs; where a class names none, its type.
+    code: str = ""
 
-    def __init__(self, message: str, *, param: str | None = None, retry_after: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, param: str | None = None, retry_after: int | None = None, code: str | None = None
+    ) -> None:
         super().__init__(message)
         self.param = param
         self.retry_after = retry_after
+        if code is not None:
+            self.code = code
         # What goes out beside it.
         self.headers: Mapping[str, str] = {}
 
     def openai(self) -> dict[str, Any]:
         """The error in OpenAI's shape."""
-        return {"error": {"message": str(self), "type": self.type, "param": self.param, "code": self.code}}
+        return {"error": {"message": str(self), "type": self.type, "param": self.param, "code": self.code or self.type}}
 
 
 class AuthenticationError(GatewayError):
@@ -50,6 +55,13 @@ class BadRequestError(GatewayError):
 
     status = 400
     type = "invalid_request_error"
+    code = "invalid_value"
+
+
+class UnsupportedEndpointError(BadRequestError):
+    """An endpoint of OpenAI's or vLLM's that is not served here."""
+
+    code = "unsupported_endpoint"
 
 
 class ContextLengthError(BadRequestError):
@@ -164,8 +176,8 @@ class ServiceUnavailableError(GatewayError):
     status = 503
     type = "service_unavailable"
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, retry_after=5)
+    def __init__(self, message: str, *, retry_after: int = 5) -> None:
+        super().__init__(message, retry_after=retry_after)
 
 
 class BusyError(ServiceUnavailableError):
@@ -267,12 +279,13 @@ class UploadsLimitedError(GatewayError):
 
 
 class EngineRefusedError(Exception):
-    """The engine answered with an error: its status and its body, which has OpenAI's shape already."""
+    """The engine answered with an error: its status and its body, to a question for ``model``, by its public name."""
 
-    def __init__(self, status: int, body: bytes) -> None:
+    def __init__(self, status: int, body: bytes, model: str = "base") -> None:
         super().__init__(f"the engine answered {status}")
         self.status = status
         self.body = body
+        self.model = model
 
     @property
     def message(self) -> str:

@@ -49,17 +49,22 @@ class CompletionRequest:
     limits: CostLimits | None = None
 
 
-def parse(kind: Kind, raw: bytes, limits: CostLimits | None = None, deadline: float | None = None) -> CompletionRequest:
-    """Read a request body; every field is held against the table. Raises BadRequestError."""
+def read_json(raw: bytes) -> dict[str, Any]:
+    """Decode a body, an object within the bounds of bodies. Raises BadRequestError."""
     opened = shape.brackets(raw)
     try:
         body = _decoder.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadRequestError(f"the body is not JSON: {error}") from None
+        raise BadRequestError(f"the body is not JSON: {error}", code="invalid_json") from None
     if not isinstance(body, dict):
         raise BadRequestError("the body has to be a JSON object")
     shape.check(body, opened)
-    body = check_fields(kind, body)
+    return body
+
+
+def parse(kind: Kind, raw: bytes, limits: CostLimits | None = None, deadline: float | None = None) -> CompletionRequest:
+    """Read a request body; every field is held against the table. Raises BadRequestError."""
+    body = check_fields(kind, read_json(raw))
     include_usage = "stream_options" in body and body["stream_options"].get("include_usage") is True
     stream = body.get("stream") is True
     model, user = body.get("model"), body.get("user")

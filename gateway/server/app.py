@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from litestar import Litestar
@@ -17,8 +18,9 @@ from postil.gateway.api.error_responses import exception_handlers
 from postil.gateway.api.health import health_routes
 from postil.gateway.api.key_connections import KeyConnections
 from postil.gateway.api.metrics import metrics_route
+from postil.gateway.api.openai.beside import routes_beside
 from postil.gateway.api.openai.completions import CompletionParts, CompletionsShortcut, completion_routes
-from postil.gateway.api.openai.models import model_routes
+from postil.gateway.api.openai.models import BaseCard, model_routes
 from postil.gateway.api.openapi import document_config
 from postil.gateway.api.security_headers import SecurityHeaders
 from postil.gateway.control.runtime import Runtime, Tell
@@ -60,6 +62,7 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
     app = Litestar(
         route_handlers=[
             *completion_routes(parts),
+            *routes_beside(parts, embeds=runtime.settings.engine_url is not None),
             *document_openai_errors(_tenant_routes(runtime)),
             *health_routes(runtime.engine, runtime.traffic, runtime.tasks),
             metrics_route(runtime.metrics, runtime.callers, runtime.denied_attempts),
@@ -77,7 +80,7 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
 def _tenant_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     """Return a tenant's routes other than completions."""
     return [
-        *model_routes(runtime.catalog, runtime.callers, runtime.denied_attempts),
+        *model_routes(runtime.catalog, runtime.callers, runtime.denied_attempts, _base_card(runtime)),
         *review_routes(
             runtime.reviews, runtime.callers, runtime.denied_attempts, LocalLimits(runtime.limits), runtime.readings
         ),
@@ -85,3 +88,14 @@ def _tenant_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
             runtime.registry, runtime.callers, runtime.ledger, runtime.denied_attempts, runtime.pools.reports
         ),
     ]
+
+
+def _base_card(runtime: Runtime) -> Callable[[], BaseCard]:
+    """Return what says of the base what clients may know of it."""
+    started = int(time.time())
+
+    def card() -> BaseCard:
+        name = runtime.registry.get().base.id if runtime.registry.started else None
+        return BaseCard(name, runtime.settings.window or runtime.engine.client.window, started)
+
+    return card

@@ -21,8 +21,9 @@ from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.cost import check_cost
 from postil.gateway.inference.cost_limits import TenantCostLimits
 from postil.gateway.inference.deadline import deadline_of
+from postil.gateway.inference.engine_refusal import told
 from postil.gateway.inference.formats import Kind
-from postil.gateway.inference.pipeline import JSON, PipelineResponse, complete
+from postil.gateway.inference.pipeline import PipelineResponse, complete
 from postil.gateway.inference.request import CompletionRequest, parse, refuse_prompt_logprobs
 from postil.gateway.tenancy.denied_attempts import DeniedSink
 from postil.gateway.tenancy.directory import Caller
@@ -90,18 +91,18 @@ async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Re
         caller = identify(parts.callers, parts.denied, authorization(scope), scope, f"POST {kind.value}")
         wire.headers = await parts.limits.admit(caller.limits)
         try:
-            limits, raw = parts.cost.of(caller.limits), await _body(receive, parts.body_limit)
+            limits, raw = parts.cost.of(caller.limits), await read_body(receive, parts.body_limit)
             ask = parse(kind, raw, limits, deadline_of(scope["headers"]))
             check_cost(ask, limits)
             if not parts.prompt_logprobs:
                 refuse_prompt_logprobs(ask)
-            await _until_gone(_answer(parts, caller, ask, wire), receive)
+            await until_gone(_answer(parts, caller, ask, wire), receive)
         finally:
             parts.limits.left(caller.limits)
     except GatewayError as error:
         await wire.error(error)
     except EngineRefusedError as error:
-        await wire.whole(error.status, {"content-type": JSON}, error.body)
+        await wire.error(told(error, "messages" if kind is Kind.CHAT else "prompt"))
     except Exception:
         log.exception("a request failed")
         await wire.error(GatewayError("the gateway failed on this request; its log says why"))
@@ -112,7 +113,7 @@ async def _answer(parts: CompletionParts, caller: Caller, ask: CompletionRequest
         await wire.answer(await complete(parts.context, caller, ask, open_streams))
 
 
-async def _until_gone(work: Coroutine[None, None, None], receive: Receive) -> None:
+async def until_gone(work: Coroutine[None, None, None], receive: Receive) -> None:
     """Run the work; if the client disconnects first, cancel it, which also stops the engine."""
     task, left = asyncio.current_task(), False
     assert task is not None, "a coroutine runs in one"
@@ -134,7 +135,8 @@ async def _until_gone(work: Coroutine[None, None, None], receive: Receive) -> No
         watching.cancel()
 
 
-async def _body(receive: Receive, limit: int) -> bytes:
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole body of a request. Raises TooLargeError, or BadRequestError if the client leaves."""
     chunks: list[bytes] = []
     size = 0
     while True:

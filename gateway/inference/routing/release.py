@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 from postil.plugins import FallbackRule, InputCheck, ReleaseRef, Validator
@@ -29,6 +30,8 @@ class ReleaseSpec(NamedTuple):
     policy_digest: str
     calibration: Mapping[str, float]
     components: Recorded = None
+    # In seconds since 1970; 0 where nobody knows.
+    created: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,7 @@ class StoredRelease(Protocol):
     policy_digest: str
     calibration: dict[str, float]
     components: list[dict[str, str]] | None
+    created_at: datetime
 
 
 def release_spec(release: StoredRelease) -> ReleaseSpec:
@@ -83,7 +87,13 @@ def release_spec(release: StoredRelease) -> ReleaseSpec:
         release.policy_digest,
         release.calibration,
         release.components,
+        _seconds(release.created_at),
     )
+
+
+def _seconds(at: datetime) -> int:
+    """SQLite gives times without their zone; all are in UTC."""
+    return int((at.replace(tzinfo=UTC) if at.tzinfo is None else at).timestamp())
 
 
 def load_release(spec: ReleaseSpec, plugins: PluginManager) -> LoadedRelease:
