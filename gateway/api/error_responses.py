@@ -120,7 +120,17 @@ def _http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
         return _gateway_error(request, NotFoundError("there is nothing here; the admin API is at /api/v1"))
     extra = error.extra if isinstance(error.extra, list) else []
     details = "; ".join(f"{item.get('key', '')} {item.get('message', '')}".strip() for item in extra)
-    return _gateway_error(request, BadRequestError(details or error.detail), error.status_code)
+    told = BadRequestError(details or error.detail)
+    told.headers = _allow(error.headers or {})
+    return _gateway_error(request, told, error.status_code)
+
+
+def _allow(headers: Mapping[str, str]) -> dict[str, str]:
+    """The methods that a route takes, of an error that says them; HEAD is taken where GET is."""
+    methods = headers.get("allow", "").replace(" ", "").split(",")
+    if "GET" in methods and "HEAD" not in methods:
+        methods.append("HEAD")
+    return {"allow": ", ".join(sorted(methods))} if methods != [""] else {}
 
 
 def _without_version(path: str) -> bool:
