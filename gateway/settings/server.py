@@ -192,4 +192,4 @@ def _is_origin(text: str) -> bool:
     except ValueError:
         return False
     plain = f"{parts.scheme}://{parts.netloc}" == text == text.lower()
-    return plain and parts.scheme in _USUAL_PORTS and bool(parts.hostname) and "@" not in text and not usual
+    return plain and parts.scheme in _USUAL_PORTS and bool(parts.hostname) and not usual and not set("*@") & set(text)

@@ -19,7 +19,7 @@ from tests.gateway.conftest import FREE_TEXT, TRIAGE, House, bearer, running_hou
 
 At = tuple[FakeVLLM, str]
 COMMENT = ": keep-alive"
-JUDGED = FREE_TEXT + "\nvalidators:\n  - name: blocklist\n    config: {words: [secret]}\n    on_fail: stop\n"
+JUDGED = FREE_TEXT + "\nvalidators:\n  - name: blocklist\n    config: {phrases: [secret]}\n    on_fail: stop\n"
 ASKED = {"messages": [{"role": "user", "content": "x"}], "stream": True}
 
 

@@ -33,9 +33,8 @@ async def ask(
     return await house.client.post(path, headers=headers, content=content)
 
 
-@pytest.mark.parametrize(
-    ("encoding", "body"),
-    [
+async def test_a_compressed_body_is_read(house: House, clinic: str) -> None:
+    for encoding, body in (
         ("gzip", gzip.compress(ASKED)),
         ("x-gzip", gzip.compress(ASKED)),
         ("GZIP", gzip.compress(ASKED[:20]) + gzip.compress(ASKED[20:])),
@@ -43,12 +42,10 @@ async def ask(
         ("deflate", raw_deflate(ASKED)),
         ("identity", ASKED),
         ("", ASKED),
-    ],
-)
-async def test_a_compressed_body_is_read(house: House, clinic: str, encoding: str, body: bytes) -> None:
-    response = await ask(house, clinic, encoding, body)
-    assert response.status_code == 200, response.text
-    assert house.engine.requests[-1]["messages"][-1]["content"] == "my head hurts"
+    ):
+        response = await ask(house, clinic, encoding, body)
+        assert response.status_code == 200, (encoding, response.text)
+        assert house.engine.requests[-1]["messages"][-1]["content"] == "my head hurts"
 
 
 async def test_a_compressed_body_is_read_by_the_admin_api_too(house: House) -> None:
@@ -57,30 +54,20 @@ async def test_a_compressed_body_is_read_by_the_admin_api_too(house: House) -> N
     assert response.status_code == 201, response.text
 
 
-@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip, gzip", "compress", "aes128gcm"])
-async def test_an_encoding_that_is_not_known_is_told_with_those_that_are(
-    house: House, clinic: str, encoding: str
-) -> None:
-    response = await ask(house, clinic, encoding, ASKED)
-    assert response.status_code == 415
-    assert "gzip" in response.json()["error"]["message"]
-    assert response.headers["accept-encoding"] == "gzip, deflate"
+async def test_an_encoding_that_is_not_known_is_told_with_those_that_are(house: House, clinic: str) -> None:
+    for encoding in ("br", "zstd", "gzip, gzip", "compress", "aes128gcm"):
+        response = await ask(house, clinic, encoding, ASKED)
+        assert response.status_code == 415, encoding
+        assert "gzip" in response.json()["error"]["message"]
+        assert response.headers["accept-encoding"] == "gzip, deflate"
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"not gzip",
-        gzip.compress(ASKED)[:-9],
-        gzip.compress(ASKED) + b"more",
-        gzip.compress(ASKED)[:-8] + b"\0" * 8,
-        ASKED,
-    ],
-)
-async def test_a_broken_compressed_body_is_refused(house: House, clinic: str, body: bytes) -> None:
-    response = await ask(house, clinic, "gzip", body)
-    assert response.status_code == 400, response.text
-    assert "Content-Encoding" in response.json()["error"]["message"]
+async def test_a_broken_compressed_body_is_refused(house: House, clinic: str) -> None:
+    whole = gzip.compress(ASKED)
+    for body in (b"not gzip", whole[:-9], whole + b"more", whole[:-8] + b"\0" * 8, ASKED):
+        response = await ask(house, clinic, "gzip", body)
+        assert response.status_code == 400, response.text
+        assert "Content-Encoding" in response.json()["error"]["message"]
 
 
 async def test_what_follows_a_deflated_body_is_no_second_one(house: House, clinic: str) -> None:
