@@ -27,6 +27,8 @@ _encoder = msgspec.json.Encoder()
 _NOT_JSON = msgspec.json.encode(GatewayError("the engine failed on this request").openai())
 # For questions to which an engine that is well knows the answer.
 _QUICK_SECONDS = 5.0
+# A scrape goes on without what a busy engine would say.
+_METRICS_SECONDS = 2.0
 _GONE = (BrokenError, SilentError, TimeoutError, OSError)
 # Nobody listens at its address: one that is only busy would let a connection wait.
 _NOBODY = (ConnectionRefusedError, FileNotFoundError)
@@ -146,6 +148,14 @@ class EngineClient:
             return None
         return b" ".join(_TOKENS.findall(body)) or None if status == 200 else None
 
+    async def metrics(self) -> bytes:
+        """What the engine tells of itself for Prometheus; nothing while it does not answer."""
+        try:
+            status, body = await self._get("/metrics", _METRICS_SECONDS)
+        except _GONE:
+            return b""
+        return body if status == 200 else b""
+
     async def cut(self) -> None:
         """Fail all requests in flight with EngineUnavailableError; none is sent again."""
         self._cuts += 1
@@ -164,8 +174,8 @@ class EngineClient:
             return Health.SILENT, 0
         return Health.HEALTHY if status == 200 else Health.UNHEALTHY, status
 
-    async def _get(self, path: str) -> tuple[int, bytes]:
-        async with asyncio.timeout(_QUICK_SECONDS):
+    async def _get(self, path: str, seconds: float = _QUICK_SECONDS) -> tuple[int, bytes]:
+        async with asyncio.timeout(seconds):
             answer = await self._http.ask(b"GET", path.encode())
             try:
                 return answer.status, await answer.read(_MOST_BYTES_OF_ITSELF)

@@ -17,6 +17,7 @@ from postil.gateway.api.documented_errors import document_openai_errors
 from postil.gateway.api.error_responses import exception_handlers
 from postil.gateway.api.health import health_routes
 from postil.gateway.api.key_connections import KeyConnections
+from postil.gateway.api.metrics import metrics_route
 from postil.gateway.api.openai.completions import CompletionParts, CompletionsShortcut, completion_routes
 from postil.gateway.api.openai.models import model_routes
 from postil.gateway.api.openapi import document_config
@@ -25,15 +26,17 @@ from postil.gateway.api.strict import StrictRequests
 from postil.gateway.control.runtime import Runtime, Tell
 from postil.gateway.inference.cost_limits import CostLimits, TenantCostLimits
 from postil.gateway.server.lifecycle import Lifecycle
+from postil.gateway.server.metrics_port import with_metrics_port
 from postil.gateway.tenancy.rate_limiter import LocalLimits
 
 
 def create_app(runtime: Runtime, tell: Tell = lambda step, text: None) -> ASGIApp:
     """Return the ASGI application of a gateway. ``tell(step, text)`` is called as startup proceeds."""
     parts = completion_parts(runtime)
-    app = CompletionsShortcut(parts, make_litestar(runtime, parts, tell))
-    counted = KeyConnections(app, lambda: runtime.callers.current, runtime.settings.tenant_connections)
-    return letting(counted, runtime.settings.cors_origins)
+    app: ASGIApp = CompletionsShortcut(parts, make_litestar(runtime, parts, tell))
+    app = KeyConnections(app, lambda: runtime.callers.current, runtime.settings.tenant_connections)
+    app = with_metrics_port(app, runtime.settings.metrics_port, runtime.metrics)
+    return letting(app, runtime.settings.cors_origins)
 
 
 def completion_parts(runtime: Runtime) -> CompletionParts:
@@ -61,6 +64,7 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
             *completion_routes(parts),
             *document_openai_errors(_tenant_routes(runtime)),
             *health_routes(runtime.engine, runtime.traffic, runtime.tasks),
+            metrics_route(runtime.metrics, runtime.callers, runtime.denied_attempts),
             admin_router(runtime),
         ],
         lifespan=[lifespan],

@@ -28,7 +28,14 @@ from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
 from postil.gateway.plugin_host.host import PluginHost, process_bounds
 from postil.gateway.server.workers.client import PrimaryClient
-from postil.gateway.server.workers.messages import Ack, EngineUnhealthy, RequestFinished, RequestStarted, Update
+from postil.gateway.server.workers.messages import (
+    Ack,
+    AddMetrics,
+    EngineUnhealthy,
+    RequestFinished,
+    RequestStarted,
+    Update,
+)
 from postil.gateway.server.workers.remote import (
     RemoteActivity,
     RemoteDenied,
@@ -39,12 +46,16 @@ from postil.gateway.server.workers.remote import (
 )
 from postil.gateway.server.workers.snapshots import EntrySnapshot, restored
 from postil.gateway.server.workers.updates import ADAPTERS, CALLERS, DRAINING, ENGINE, Start
+from postil.gateway.telemetry.request_metrics import RequestMetrics
+from postil.gateway.telemetry.sums import Sums
 from postil.gateway.tenancy.directory import Caller, Directory
 from postil.plugins.manager import PluginManager
 from postil.registry.releases.channels import CANARY, STABLE
 
 log = logging.getLogger(__name__)
 _WATCHED = (STABLE, CANARY)
+# How often the primary is told what was counted.
+_TELL_SECONDS = 1.0
 
 
 class RemoteAnalysis:
@@ -119,7 +130,8 @@ class Worker:
             GrammarGate(self._limits),
         )
         self._shadows = Shadows(partial(answered, plain.for_shadows()), agreed(link, asyncio.get_running_loop()))
-        self._context = replace(plain, observers=(RemoteAnalysis(link), self._shadows))
+        self._sums = Sums()
+        self._context = replace(plain, observers=(RemoteAnalysis(link), self._shadows, RequestMetrics(self._sums)))
 
     def parts(self) -> CompletionParts:
         """Return the parts that the two completion endpoints need."""
@@ -147,13 +159,14 @@ class Worker:
 
     def start(self) -> None:
         """Start the background tasks."""
-        self._beside = [asyncio.create_task(self._shadows.run())]
+        self._beside = [asyncio.create_task(self._shadows.run()), asyncio.create_task(self._tell_metrics())]
 
     async def stop(self) -> None:
         """Stop the background tasks."""
         for task in self._beside:
             task.cancel()
         await asyncio.gather(*self._beside, return_exceptions=True)
+        self._tell_sums()
         await self._shadows.stop()
         await self._label_prefixes.stop()
         await self._plugin_host.stop()
@@ -177,6 +190,15 @@ class Worker:
             self._meter.fingerprint.written = None
             # If the engine has failed for good, requests that wait for it fail at once, as in the primary.
             await self.client.cut()
+
+    async def _tell_metrics(self) -> None:
+        while True:
+            await asyncio.sleep(_TELL_SECONDS)
+            self._tell_sums()
+
+    def _tell_sums(self) -> None:
+        if taken := self._sums.take():
+            self._link.send(AddMetrics([*taken.items()]))
 
     def _engine(self) -> EngineClient:
         if self._phase is not Phase.READY:
