@@ -49,6 +49,10 @@ class AuthenticationError(GatewayError):
     owner: str | None = None
     key: str | None = None
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.headers = {"www-authenticate": "Bearer"}
+
 
 class BadRequestError(GatewayError):
     """The body cannot be understood, or asks for what the release forbids."""
@@ -140,8 +144,8 @@ class NotFoundError(GatewayError):
     type = "not_found"
 
 
-class NotJsonError(GatewayError):
-    """The admin API takes JSON."""
+class UnsupportedMediaError(GatewayError):
+    """A body of a kind that the route does not take."""
 
     status = 415
     type = "unsupported_media_type"

@@ -123,7 +123,17 @@ def _http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     extra = error.extra if isinstance(error.extra, list) else []
     details = "; ".join(f"{item.get('key', '')} {item.get('message', '')}".strip() for item in extra)
     code = None if error.status_code == HTTPStatus.BAD_REQUEST else HTTPStatus(error.status_code).name.lower()
-    return _gateway_error(request, BadRequestError(details or error.detail, code=code), error.status_code)
+    told = BadRequestError(details or error.detail, code=code)
+    told.headers = _allow(error.headers or {})
+    return _gateway_error(request, told, error.status_code)
+
+
+def _allow(headers: Mapping[str, str]) -> dict[str, str]:
+    """The methods that a route takes, of an error that says them; HEAD is taken where GET is."""
+    methods = headers.get("allow", "").replace(" ", "").split(",")
+    if "GET" in methods and "HEAD" not in methods:
+        methods.append("HEAD")
+    return {"allow": ", ".join(sorted(methods))} if methods != [""] else {}
 
 
 def _unstorable(request: AnyRequest, error: Exception) -> Response[bytes]:

@@ -20,6 +20,7 @@ from postil.gateway.engine.start_clock import SOON_SECONDS
 from postil.gateway.engine.transport.http1 import HttpClient
 from postil.gateway.engine.transport.response import MOST_BYTES, BrokenError, EngineResponse, SilentError
 from postil.gateway.errors import EngineKeyRefusedError, EngineRefusedError, EngineUnavailableError, GatewayError
+from postil.gateway.telemetry.request_id import current
 
 log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
@@ -234,9 +235,10 @@ class EngineClient:
         A second try takes a new connection: what broke a kept one may have broken all of them.
         """
         where, fresh, cuts = path.encode(), False, self._cuts
+        lines = f"x-request-id: {named}\r\n".encode() if (named := current()) else b""
         for pause in _AGAIN_SECONDS:
             try:
-                return await self._http.ask(b"POST", where, body, fresh=fresh)
+                return await self._http.ask(b"POST", where, body, fresh=fresh, lines=lines)
             except (BrokenError, OSError) as error:
                 begun = isinstance(error, BrokenError) and error.begun
                 if isinstance(error, TimeoutError) or begun or cuts != self._cuts:
@@ -246,7 +248,7 @@ class EngineClient:
             if cuts != self._cuts:
                 raise BrokenError("nobody is to wait for it any longer")
             fresh = True
-        return await self._http.ask(b"POST", where, body, fresh=True)
+        return await self._http.ask(b"POST", where, body, fresh=True, lines=lines)
 
     async def _refuse(self, answer: EngineResponse) -> NoReturn:
         """Raise the error for a bad status; a 500 from an engine that lost its core is not the request's fault."""

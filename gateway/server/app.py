@@ -13,6 +13,7 @@ from litestar.types import ASGIApp
 from postil.gateway.api.admin.limits import usage_routes
 from postil.gateway.api.admin.reviews import review_routes
 from postil.gateway.api.admin.router import admin_router
+from postil.gateway.api.cors import letting
 from postil.gateway.api.documented_errors import document_openai_errors
 from postil.gateway.api.error_responses import exception_handlers
 from postil.gateway.api.health import health_routes
@@ -23,6 +24,7 @@ from postil.gateway.api.openai.completions import CompletionParts, CompletionsSh
 from postil.gateway.api.openai.models import BaseCard, model_routes
 from postil.gateway.api.openapi import document_config
 from postil.gateway.api.security_headers import SecurityHeaders
+from postil.gateway.api.strict import StrictRequests
 from postil.gateway.control.runtime import Runtime, Tell
 from postil.gateway.inference.cost_limits import CostLimits, TenantCostLimits
 from postil.gateway.server.lifecycle import Lifecycle
@@ -35,16 +37,16 @@ def create_app(runtime: Runtime, tell: Tell = lambda step, text: None) -> ASGIAp
     parts = completion_parts(runtime)
     app: ASGIApp = CompletionsShortcut(parts, make_litestar(runtime, parts, tell))
     app = KeyConnections(app, lambda: runtime.callers.current, runtime.settings.tenant_connections)
-    return with_metrics_port(app, runtime.settings.metrics_port, runtime.metrics)
+    app = with_metrics_port(app, runtime.settings.metrics_port, runtime.metrics)
+    return letting(app, runtime.settings.cors_origins)
 
 
 def completion_parts(runtime: Runtime) -> CompletionParts:
     """Return the parts that the two completion endpoints need."""
     settings = runtime.settings
     limits = (settings.body_limit_mib << 20, TenantCostLimits(CostLimits.of(settings)), settings.prompt_logprobs)
-    return CompletionParts(
-        runtime.context, runtime.callers, runtime.denied_attempts, LocalLimits(runtime.limits), runtime.traffic, *limits
-    )
+    who = (runtime.context, runtime.callers, runtime.denied_attempts, LocalLimits(runtime.limits), runtime.traffic)
+    return CompletionParts(*who, *limits, settings.stream_comment_seconds)
 
 
 def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda step, text: None) -> Litestar:
@@ -70,6 +72,7 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
         ],
         lifespan=[lifespan],
         exception_handlers=exception_handlers(),
+        before_request=StrictRequests(),
         openapi_config=document_config(),
         logging_config=None,
     )

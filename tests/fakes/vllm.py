@@ -49,7 +49,8 @@ class FakeVLLM:
     """The state of the engine, and its ASGI application.
 
     ``raw`` writes a stream's body itself, piece by piece; after an empty piece it waits until the client has left.
-    ``gate`` holds answers back until it is set, those to requests that ``held`` says; ``load_gate`` holds loads back.
+    ``gate`` holds answers back until it is set, those to requests that ``held`` says; ``load_gate`` holds loads back,
+    ``stream_gate`` a stream's events behind its head. ``named`` are the ids under which completions were asked for.
     ``refuses`` says why it takes no such request; ``refuse_load`` is what it says to loads, to those that ``refused``
     says. ``template`` makes the tokens of a chat; without one it has no ``/tokenize``. ``counts`` is what
     ``/metrics`` says, once each. ``odd`` is the body of every answer to a completion, with a status of 200, whatever
@@ -89,9 +90,12 @@ class FakeVLLM:
     held: Callable[[Json], bool] = lambda body: True
     holds_trial: Callable[[Json], bool] = lambda body: False
     load_gate: asyncio.Event = field(default_factory=asyncio.Event)
+    stream_gate: asyncio.Event = field(default_factory=asyncio.Event)
+    named: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.gate.set()
+        self.stream_gate.set()
         self.load_gate.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -111,6 +115,7 @@ class FakeVLLM:
         elif path == "/v1/unload_lora_adapter":
             await self._unload(json.loads(await read_body(receive)), send)
         elif path.endswith("/completions"):
+            self.named.append(dict(scope["headers"]).get(b"x-request-id", b"").decode())
             await self._generate(path, json.loads(await read_body(receive)), receive, send)
         else:
             await self._beside(path, json.loads(await read_body(receive) or b"{}"), receive, send)
@@ -240,6 +245,7 @@ class FakeVLLM:
     async def _stream(self, body: Json, reply: Reply, chat: bool, send: Send) -> None:
         headers = [(b"content-type", b"text/event-stream")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self.stream_gate.wait()
         options = body.get("stream_options") or {}
         total = bool(options.get("include_usage"))
         each = total and bool(options.get("continuous_usage_stats"))

@@ -113,6 +113,7 @@ def show(which: Which, as_json: AsJson = False) -> None:
         "drawn_by",
         "keep_until",
         "shortened",
+        "request_id",
     )
     print_table(["", ""], [(name.replace("_", " "), review[name]) for name in shown if review[name]], empty="")
 

@@ -141,7 +141,8 @@ class Worker:
         """Return the parts that the two completion endpoints need."""
         settings = self.settings
         limits = (settings.body_limit_mib << 20, TenantCostLimits(CostLimits.of(settings)), settings.prompt_logprobs)
-        return CompletionParts(self._context, self, RemoteDenied(self._link), self._limits, self.traffic, *limits)
+        who = (self._context, self, RemoteDenied(self._link), self._limits, self.traffic)
+        return CompletionParts(*who, *limits, settings.stream_comment_seconds)
 
     def identify(self, authorization: str | None) -> Caller:
         """Return the caller; see ``Directory.identify``."""

@@ -17,6 +17,7 @@ class Review(msgspec.Struct, kw_only=True):
 
     ``holding`` is the text that the client got in place of the answer; null if it got the answer. ``final`` is the
     answer after the decision. ``shortened`` says how large the request was, if only a part of it is stored.
+    ``request_id`` is the ``X-Request-Id`` of the request; empty if it is not known.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Review(msgspec.Struct, kw_only=True):
     probability: float | None
     keep_until: str | None
     shortened: str | None
+    request_id: str
 
 
 class ReviewSummary(msgspec.Struct, kw_only=True):
@@ -57,6 +59,7 @@ class ReviewSummary(msgspec.Struct, kw_only=True):
     created: str
     keep_until: str | None
     webhook: str | None
+    request_id: str
 
 
 class ReviewPage(msgspec.Struct, kw_only=True):
@@ -129,6 +132,7 @@ def show_review(row: tables.Review) -> Review:
         probability=row.probability,
         keep_until=stamp_or_none(row.keep_until),
         shortened=_shortened(row.request),
+        request_id=row.request_id,
     )
 
 
@@ -147,6 +151,7 @@ def show_summary(row: tables.Review) -> ReviewSummary:
         created=stamp(row.created_at),
         keep_until=stamp_or_none(row.keep_until),
         webhook=_webhook(row),
+        request_id=row.request_id,
     )
 
 
