@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from postil.gateway.cli.api_client import CommandError, call, call_list, connected
+from postil.gateway.cli.api_client import CommandError, call, call_list, connected, user
 from postil.gateway.cli.output import (
     DEFAULT_LIMIT,
     All,
@@ -62,7 +61,7 @@ def list_reviews(
     wanted = {
         "status": None if status == "all" else status,
         "domain": domain,
-        "assigned_to": getpass.getuser() if mine else None,
+        "assigned_to": user() if mine else None,
     }
     params = {name: value for name, value in wanted.items() if value is not None}
     with connected() as client:
