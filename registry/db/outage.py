@@ -18,6 +18,7 @@ LOST = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.Timeout
 _WRITES_IN_SNAPSHOT = ("SQLITE_READONLY", "25006")
 _REASONS = (
     ("is locked", "is locked by somebody else", "end what holds it"),
+    ("unable to open", "cannot be opened", "see that its folder is there and who may write to it"),
     ("is full", "has no room left on its disk", "free some"),
     ("no space left", "has no room left on its disk", "free some"),
     ("disk i/o error", "cannot write to its disk", "see whether that is full or broken"),

@@ -65,14 +65,15 @@ def cut(request: Mapping[str, Any], limit: int) -> dict[str, Any]:
     text = last_message(whole)
     shown = _shortened(text, limit - _AROUND)
     left = limit - _AROUND - _size(shown)
+    lost = False
     if isinstance(whole.get(_MESSAGES), list):
         kept: dict[str, Any] = {_MESSAGES: _nearest(whole[_MESSAGES], shown, left)}
+        lost = len(kept[_MESSAGES]) < len(whole[_MESSAGES])
     else:
         kept = {"prompt": shown}
     for name in whole.keys() - {_MESSAGES, "prompt"}:
         if _size(kept) + _size({name: whole[name]}) <= limit - _AROUND:
             kept[name] = whole[name]
-    lost = len(kept.get(_MESSAGES, ())) != len(whole.get(_MESSAGES) or ())
     return kept | {CUT: {"bytes": size, "text": shown != text, "messages": lost}}
 
 

@@ -19,6 +19,7 @@ from postil.registry.reviews.reviews import APPROVED, EDITED
 
 # Whose messages at the start are instructions; the gateway puts them behind the policy's own.
 _INSTRUCTIONS = ("system", "developer")
+_ROLES = (*_INSTRUCTIONS, "user", "assistant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,9 @@ class LabelledExample:
 def examples(registry: Registry, name: AdapterName, since: datetime | None = None) -> list[LabelledExample]:
     """Return one example per approved or edited conversation; the last decision on a conversation counts.
 
-    Rejected answers have no right answer and are left out, as are conversations that were too long to be stored whole
-    or that do not end with a message of the user. Raises NotFoundError if there is no such adapter.
+    Rejected answers have no right answer and are left out, as are conversations that were too long to be stored whole,
+    that do not end with a message of the user, or in which tools were called. Raises NotFoundError if there is no such
+    adapter.
     """
     prompts = {
         release.number: policy_from(release.policy).system_prompt or "" for release in registry.state(name).releases
@@ -50,8 +52,13 @@ def examples(registry: Registry, name: AdapterName, since: datetime | None = Non
 
 def _usable(request: Mapping[str, Any]) -> Sequence[Turn]:
     turns = conversation(request)
-    usable = turns and turns[-1].role == USER and turns[-1].content and is_complete(request)
+    known = all(turn.role in _ROLES for turn in turns) and not any(map(_calls, request.get("messages") or ()))
+    usable = turns and turns[-1].role == USER and turns[-1].content and known and is_complete(request)
     return turns if usable else ()
+
+
+def _calls(message: object) -> bool:
+    return isinstance(message, dict) and bool(message.get("tool_calls"))
 
 
 def _key(turns: Sequence[Turn]) -> Sequence[tuple[str, str]]:
@@ -62,7 +69,8 @@ def _key(turns: Sequence[Turn]) -> Sequence[tuple[str, str]]:
 def _example(prompt: str, turns: Sequence[Turn], answer: str) -> LabelledExample:
     own = next(place for place, turn in enumerate(turns) if turn.role not in _INSTRUCTIONS)
     instruction = "\n\n".join(filter(None, [prompt, *(turn.content for turn in turns[:own])]))
-    return LabelledExample(instruction, turns[-1].content, answer, tuple(turns[own:-1]))
+    history = tuple(Turn("system" if turn.role in _INSTRUCTIONS else turn.role, turn.content) for turn in turns[own:-1])
+    return LabelledExample(instruction, turns[-1].content, answer, history)
 
 
 def _decided(database: Database, name: AdapterName, since: datetime | None) -> Iterable[Review]:

@@ -98,18 +98,18 @@ def _read(path: Path) -> str:
 
 def _row(path: Path, number: int, line: str) -> tuple[str, Example]:
     """Return the output's field and the example of one line."""
-    values = _object(line)
+    values = _object(line.removeprefix("\ufeff"))  # As where files with such a mark were put together.
     if values is None:
         _refuse(path, number, "this is not a JSON object", f"write one object per line with {_quoted(KEYS)}")
     for key in KEYS:
         if key not in values:
             _refuse(path, number, f"the key {key!r} is missing", f"every line needs {_quoted(KEYS)}")
-        if not isinstance(values[key], str):
+        if not _is_text(values[key]):
             _refuse(path, number, f"{key!r} is not a text", "put it in quotes; the output too is a JSON text")
     if not values["input"].strip():
         _refuse(path, number, "the input is empty", "write the message or delete the line")
     answer = _object(values["output"])
-    if answer is None or len(answer) != 1 or not all(isinstance(v, str) and v for v in answer.values()):
+    if answer is None or len(answer) != 1 or not all(_is_text(v) and v for v in answer.values()):
         _refuse(path, number, "the output is not a JSON object of one field", 'write such as {"category": "billing"}')
     [(field, label)] = answer.items()
     history = _history(path, number, values.get(HISTORY) or [])
@@ -124,7 +124,12 @@ def _history(path: Path, number: int, turns: object) -> tuple[tuple[str, str], .
 
 
 def _is_turn(turn: object) -> bool:
-    return isinstance(turn, dict) and turn.get("role") in ROLES and isinstance(turn.get("content"), str)
+    return isinstance(turn, dict) and turn.get("role") in ROLES and _is_text(turn.get("content"))
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a text without halves of pairs, which no tokenizer takes."""
+    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _object(text: str) -> Mapping[str, Any] | None:
