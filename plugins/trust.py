@@ -33,7 +33,7 @@ def distrust(error: BaseException) -> str | None:
     """Return what is wrong with a server's certificate and the remedy, if that is why a connection failed."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
+        if isinstance(cause, ssl.SSLCertVerificationError) and hasattr(cause, "verify_message"):  # aiohttp's has none.
             said = cause.verify_message
             if cause.verify_code in _OTHER_HOST:
                 return f"{said}; use a name that the certificate is for"

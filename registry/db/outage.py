@@ -76,7 +76,7 @@ def while_opening() -> Iterator[None]:
             raise damaged(error) from error
         if isinstance(error, LOST) and is_outage(error):
             raise unavailable(error, committing=False) from error
-        log.exception("the registry's database could not be opened")
+        log.error("the registry's database could not be opened: %s", " ".join(str(error.orig).split()))
         raise UnavailableError(
             "the registry's database has other tables than postil makes, or takes no option of its URL: name another"
             " with POSTIL_DATABASE_URL, or restore a backup"

@@ -47,7 +47,9 @@ def workplace(out: Path, size: int) -> Iterator[Path]:
             out.parent.mkdir(parents=True, exist_ok=True)
             scratch = tempfile.TemporaryDirectory(prefix=".postil-", dir=out.parent)
         except OSError as error:
-            raise OutFolderError(f"{out} cannot be made ({error.strerror}); name another folder") from error
+            in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+            why = "a file is in the way" if in_the_way else error.strerror
+            raise OutFolderError(f"{out} cannot be made ({why}); name another folder") from error
         with scratch as folder:
             free = shutil.disk_usage(folder).free
             if free < size + _MORE_BYTES:

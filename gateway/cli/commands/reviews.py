@@ -172,8 +172,9 @@ def export(
 ) -> None:
     """Export decided reviews as labelled examples in the format that `postil train` reads."""
     params = {} if since is None else {"since": since}
+    path = f"/api/v1/adapters/{parse_adapter(adapter)}/examples"
     with connected() as client:
-        rows = call(client, "GET", f"/api/v1/adapters/{parse_adapter(adapter)}/examples", params=params)["data"]
+        rows = call(client, "GET", path, params=params)["data"]
     if out is None:
         for row in rows:
             print_json_text(json.dumps(row))

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from postil.registry.db.database import Database
 from tests.gateway.cli.commands.test_commands import POSTIL
 
 FULL = Path("/dev/full")
@@ -31,7 +28,7 @@ def run(folder: Path, *arguments: str, out: Path | None = None, **environment: s
             timeout=60,
             check=False,
         )
-    complaints = done.stderr.decode()
+    complaints = done.stderr.decode(errors="replace")
     assert "Traceback" not in complaints
     return done.returncode, (done.stdout or b"").decode(errors="surrogateescape"), complaints
 
@@ -46,52 +43,26 @@ def test_output_to_a_full_disk_is_one_sentence(tmp_path: Path, arguments: list[s
     assert len(complaints.splitlines()) == 1
 
 
-def _newer(path: Path) -> None:
-    database = Database(f"sqlite:///{path}")
-    database.migrate()
-    with database.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999_of_the_future'")
-    database.close()
-
-
-def _garbage(path: Path) -> None:
-    path.write_bytes(b"this is no database " * 1000)
-
-
-def _another_programs(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE release (x INTEGER)")
-    connection.close()
-
-
-@pytest.mark.parametrize(
-    ("state", "says"),
-    [
-        (_newer, "is of a newer version of postil"),
-        (_garbage, "is damaged, or no database: restore a backup"),
-        (_another_programs, "has other tables than postil makes"),
-        (Path.mkdir, "cannot be opened"),
-    ],
-)
-def test_a_database_that_cannot_be_ends_the_start_in_one_sentence(tmp_path: Path, state: object, says: str) -> None:
-    assert callable(state)
+def test_a_database_that_cannot_be_ends_the_start_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir(0o700)
-    state(tmp_path / "home" / "postil.db")
+    (tmp_path / "home" / "postil.db").write_bytes(b"this is no database " * 1000)
     status, _, complaints = run(tmp_path, "serve", "--port", "0", POSTIL_ENGINE_URL="http://localhost:1")
     assert status == 1
-    assert says in complaints
+    assert "is damaged, or no database: restore a backup" in complaints
     assert "preparing the base model" not in complaints
 
 
-@pytest.mark.parametrize("home", ["file", "file/below", "/proc/none"])
-def test_a_home_that_cannot_be_made_ends_the_start_in_one_sentence(tmp_path: Path, home: str) -> None:
+def test_a_home_that_cannot_be_made_ends_the_start_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    status, _, complaints = run(tmp_path, "serve", "--home", home, POSTIL_ENGINE_URL="http://localhost:1")
+    status, _, complaints = run(tmp_path, "serve", "--home", "file/below", POSTIL_ENGINE_URL="http://localhost:1")
     assert (status, len(complaints.splitlines())) == (1, 1), complaints
     assert complaints.startswith("error: ")
 
 
-POLICY = "output:\n  labels: [Rückfrage, 中文, “quoted”]\n"
+POLICY = """
+output: {labels: [Rückfrage, billing]}
+sampling: {temperature: 0}
+"""
 
 
 def _locales(folder: Path) -> dict[str, str]:
@@ -105,32 +76,12 @@ def _locales(folder: Path) -> dict[str, str]:
     return {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 
 
-def test_a_policy_is_utf_8_in_every_locale(tmp_path: Path) -> None:
+def test_a_policy_is_utf_8_in_every_locale_and_what_that_cannot_show_is_an_escape(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_bytes(b"\xef\xbb\xbf" + POLICY.encode())
-    for environment in (_locales(tmp_path), {"LC_ALL": "C"}):
-        status, out, complaints = run(tmp_path, "policy", "check", "p.yaml", **environment)
-        assert (status, complaints) == (0, "")
-        assert out.startswith("p.yaml is right")
-
-
-def test_what_a_locale_cannot_show_is_shown_as_an_escape(tmp_path: Path) -> None:
-    status, _, complaints = run(tmp_path, "policy", "check", "中文.yaml", **_locales(tmp_path))
+    status, out, complaints = run(tmp_path, "policy", "check", "p.yaml", **_locales(tmp_path))
+    assert (status, complaints) == (0, "")
+    assert out.startswith("p.yaml is right")
+    (tmp_path / "p.yaml").write_text(POLICY + "fallback: [{name: error, when: [中文]}]\n", encoding="utf-8")
+    status, _, complaints = run(tmp_path, "policy", "check", "p.yaml", **_locales(tmp_path))
     assert status == 1
-    assert "the policy" in complaints
-
-
-NOBODY = 54321
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become a user that nobody knows")
-def test_a_user_whom_the_system_does_not_know_runs_commands(tmp_path: Path) -> None:
-    program = f"import os, sys; os.setuid({NOBODY}); os.execv({str(POSTIL)!r}, ['postil', *sys.argv[1:]])"
-    done = subprocess.run(
-        [sys.executable, "-c", program, "status"],
-        cwd="/",
-        env={"PATH": os.environ["PATH"], "POSTIL_KEY": "x", "POSTIL_PORT": "1"},
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert b"no gateway answers at http://127.0.0.1:1" in done.stderr
+    assert "'\\u4e2d\\u6587'" in complaints

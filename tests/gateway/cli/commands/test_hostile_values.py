@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,7 @@ EVALUATE = ["evaluate", "dir", "--data", "data.jsonl", "--base", "base"]
         ([*TRAIN, "--weight-decay", "-1"], "--weight-decay: "),
         ([*TRAIN, "--warmup", "1.5"], "--warmup: "),
         ([*TRAIN, "--reject", "none"], "drop --reject"),
-        ([*TRAIN, "--out", "file/below"], "cannot be made (Not a directory)"),
+        ([*TRAIN, "--out", "file/below"], "cannot be made (a file is in the way)"),
         ([*TRAIN, "--out", "file"], "exists"),
         ([*TRAIN, "--out", "file", "--overwrite"], "was not written by postil train"),
         ([*TRAIN, "--out", "/proc/x"], "cannot be made"),
@@ -96,7 +97,7 @@ EVALUATE = ["evaluate", "dir", "--data", "data.jsonl", "--base", "base"]
         (["evaluate", "file", "--data", "data.jsonl", "--base", "base"], "file cannot be used (Not a directory)"),
         (["policy", "check", "none"], "cannot be read"),
         (["policy", "check", "dir"], "cannot be read"),
-        (["policy", "check", "binary"], "not YAML"),
+        (["policy", "check", "binary"], "the policy is not"),
         (["policy", "check", "file"], "not a mapping"),
         (["plugins", "new", "../up"], "not a package name"),
         (["plugins", "new", "postil-x", "--dir", "file"], "cannot be made"),
@@ -114,7 +115,6 @@ EVALUATE = ["evaluate", "dir", "--data", "data.jsonl", "--base", "base"]
         (["promote", "a/b@" + "9" * 30], "99"),
         (["rollback", "a/b", "--to", "x"], "--to"),
         (["data", "export", "--adapter", "nothing"], "nothing"),
-        (["keys", "add", "ann", "--role", "king"], "--role"),
         (["keys", "add", "ann", "--role", "admin", "--expires", "soon"], "soon"),
         (["log", "--limit", "-1"], "--limit"),
         (["no-such-command"], "No such command"),
@@ -233,9 +233,31 @@ def test_the_version_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_installed_and_answers(folder: Path, monkeypatch: pytest.MonkeyPatch, shell: str) -> None:
-    monkeypatch.setenv("_POSTIL_COMPLETE", f"complete_{shell}")
+    program = Path(sys.argv[0]).name.replace("-", "_").replace(".", "_")  # Typer goes by the name it was called by.
+    monkeypatch.setenv(f"_{program}_COMPLETE".upper(), f"complete_{shell}")
     monkeypatch.setenv("COMP_WORDS", "postil pub")
     monkeypatch.setenv("COMP_CWORD", "1")
     monkeypatch.setenv("_TYPER_COMPLETE_ARGS", "postil pub")
     monkeypatch.setenv("_TYPER_COMPLETE_FISH_ACTION", "get-args")
     assert "publish" in run_command(monkeypatch, "").out
+
+
+@pytest.mark.parametrize("arguments", [["status"], ["reviews", "list", "--mine"]])
+def test_a_user_whom_the_system_does_not_know_runs_commands(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 5)
+    monkeypatch.setenv("POSTIL_KEY", "x")
+    monkeypatch.setenv("POSTIL_PORT", "1")
+    assert "no gateway answers" in one_sentence(run_command(monkeypatch, *arguments))
+
+
+@pytest.mark.parametrize("name", ["jürgen", "李\nx-evil: 1", "\udcff"])
+def test_a_user_may_have_any_name(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("LOGNAME", name)
+    monkeypatch.setenv("POSTIL_KEY", "x")
+    monkeypatch.setenv("POSTIL_PORT", "1")
+    for arguments in (["status"], ["reviews", "list", "--mine"]):
+        assert "no gateway answers" in one_sentence(run_command(monkeypatch, *arguments))
