@@ -112,12 +112,13 @@ class ServerSettings(BaseSettings):
             return url
         try:
             parts = urlsplit(url.get_secret_value())
-            good = parts.scheme == "sqlite" or (parts.scheme.startswith("postgresql") and parts.port != 0)
+            good = parts.scheme in ("sqlite", "postgresql+psycopg") and parts.port != 0
         except ValueError:
             good = False
         if not good:
             raise ValueError(
-                "it has to be sqlite:///file or postgresql+psycopg://user:password@host:port/name, with what is neither"
+                "it has to be sqlite:///file or postgresql+psycopg://user:password@host:port/name (postgres:// is"
+                " another library's), with what is neither"
                 " a letter nor a digit in the password as %XX"
             )
         return url

@@ -25,7 +25,7 @@ from postil.gateway.inference.cost_limits import TenantCostLimits
 from postil.gateway.inference.deadline import deadline_of
 from postil.gateway.inference.engine_refusal import told
 from postil.gateway.inference.formats import Kind
-from postil.gateway.inference.pipeline import EVENTS, JSON, PipelineResponse, complete
+from postil.gateway.inference.pipeline import EVENTS, PipelineResponse, complete
 from postil.gateway.inference.request import CompletionRequest, parse, refuse_prompt_logprobs
 from postil.gateway.tenancy.denied_attempts import DeniedSink
 from postil.gateway.tenancy.directory import Caller

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import shlex
 import sys
 from collections.abc import Mapping
@@ -112,6 +114,8 @@ def environment(given: Mapping[str, str], settings: Settings, *, cpu: bool) -> d
         "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
         "HF_HUB_OFFLINE": "1",
         "PYTHONUNBUFFERED": "1",
+        # vLLM opens an adapter's files in whatever encoding the locale has.
+        "PYTHONUTF8": "1",
         # Nothing that lies in the folder where the gateway was started is taken for a module, by its processes either.
         "PYTHONSAFEPATH": "1",
     }
@@ -122,7 +126,16 @@ def environment(given: Mapping[str, str], settings: Settings, *, cpu: bool) -> d
             # request with log-probabilities took 21 s and a C++ compiler, and takes 1 s and none without.
             "TORCHDYNAMO_DISABLE": "1",
         }
-    return kept | ours
+    return _known_user() | kept | ours
+
+
+def _known_user() -> dict[str, str]:
+    """A name for a user whom the system does not know, as in many containers: torch asks for one."""
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        return {"USER": str(os.getuid())}
+    return {}
 
 
 def _step_bounds(settings: Settings, *, cpu: bool) -> dict[str, str]:
