@@ -29,6 +29,7 @@ class ReleaseSpec(NamedTuple):
     policy_digest: str
     calibration: Mapping[str, float]
     components: Recorded = None
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class StoredRelease(Protocol):
     policy_digest: str
     calibration: dict[str, float]
     components: list[dict[str, str]] | None
+    warnings: list[str]
 
 
 def release_spec(release: StoredRelease) -> ReleaseSpec:
@@ -83,6 +85,7 @@ def release_spec(release: StoredRelease) -> ReleaseSpec:
         release.policy_digest,
         release.calibration,
         release.components,
+        release.warnings,
     )
 
 
