@@ -68,6 +68,8 @@ class Release(SQLModel, table=True):
     calibration: dict[str, float] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     # Where the files came from, if not from an upload: ``hf://org/name@<commit>``.
     source: str = ""
+    # What its publisher may not have meant, a sentence each.
+    warnings: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]"))
     note: str
     actor: str
     created_at: datetime = Field(default_factory=utcnow)

@@ -32,6 +32,7 @@ class ReleaseSpec(NamedTuple):
     components: Recorded = None
     # In seconds since 1970; 0 where nobody knows.
     created: int = 0
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,7 @@ class StoredRelease(Protocol):
     calibration: dict[str, float]
     components: list[dict[str, str]] | None
     created_at: datetime
+    warnings: list[str]
 
 
 def release_spec(release: StoredRelease) -> ReleaseSpec:
@@ -88,6 +90,7 @@ def release_spec(release: StoredRelease) -> ReleaseSpec:
         release.calibration,
         release.components,
         _seconds(release.created_at),
+        release.warnings,
     )
 
 
