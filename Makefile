@@ -1,6 +1,7 @@
 # Every command, the same for people and for CI. `make help` lists them.
 ENGINE ?= cpu
-PYTHON ?= python3.11
+# Empty: 3.11 where it starts, else the newest to 3.14 that does (deploy/setup/find_python.sh).
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := $(wildcard deploy/requirements/*.txt) deploy/requirements/hashes.lock
@@ -69,7 +70,7 @@ clients: $(READY_DEV)  ## Try 24 clients that nobody here wrote, each in its new
 clean:  ## Remove what was built; .postil, your data, stays
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-$(READY): $(PINS) pyproject.toml deploy/setup.sh
+$(READY): $(PINS) pyproject.toml deploy/setup.sh $(wildcard deploy/setup/*.sh)
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash deploy/setup.sh $(ENGINE)
 	@touch $@
 

@@ -177,10 +177,19 @@ def _subscribe(base: Base, monitor: Monitor, plugin_host: PluginHost) -> None:
     catalog.subscribe(Rollouts(base.sums).changed)
 
 
-def open_registry(settings: Settings, plugins: PluginManager, base: BaseModel) -> Registry:
-    """Open the registry, migrated to this version; add the demo if the settings ask for it."""
+def open_database(settings: Settings) -> Database:
+    """Open the database, migrated to this version. Raises UnavailableError."""
     database = Database(settings.database)
-    database.migrate()
+    try:
+        database.migrate()
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def open_registry(settings: Settings, plugins: PluginManager, database: Database, base: BaseModel) -> Registry:
+    """Open the registry; add the demo if the settings ask for it."""
     artifacts = LocalStore.open(settings.artifact_folder, shared=settings.shared_with_group)
     artifacts.clear_incoming()
     registry = Registry(

@@ -187,7 +187,7 @@ def make_serving(base: Base, tenancy: Tenancy, analysis: Analysis, scheduler: Sc
     """Make what a request passes through; it is seen by the analysis and by shadows."""
     settings, database = base.settings, base.registry.database
     plugin_host = PluginHost(base.plugins, settings.home / "logs", process_bounds(settings, sandbox_of(settings)))
-    extensions, webhooks = Extensions.make(settings, base.plugins, plugin_host), Webhooks()
+    extensions, webhooks = Extensions.make(settings, base.plugins, plugin_host), Webhooks(settings.ca_file)
     waits = settings.review_waits_per_tenant
     reviews = Reviews(database, webhooks, settings.review_bounds, waits_per_tenant=waits)
     plain = InferenceContext(

@@ -24,8 +24,8 @@ class TlsSettings(BaseSettings):
     )
     ca_file: Path | None = Field(
         default=None,
-        description="Authorities (PEM) that are trusted beside the system's and those of `SSL_CERT_FILE`: by commands,"
-        " and at an https `POSTIL_ENGINE_URL`.",
+        description="Authorities (PEM) that are trusted beside the system's and those of `SSL_CERT_FILE`: by commands"
+        " and webhooks of reviews (those of `REQUESTS_CA_BUNDLE` too), and at an https `POSTIL_ENGINE_URL`.",
     )
     admin_port: int | None = Field(
         default=None,

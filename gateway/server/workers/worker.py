@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import pickle
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,7 @@ from functools import partial
 from postil.gateway.api.openai.completions import CompletionParts
 from postil.gateway.control.traffic import Traffic
 from postil.gateway.engine.client import EngineClient
+from postil.gateway.engine.start_clock import retry_after
 from postil.gateway.engine.supervisor import Phase
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference.context import InferenceContext
@@ -102,6 +104,7 @@ class Worker:
             ca_file=self.settings.ca_file,
         )
         self.client.activity = RemoteActivity(link)
+        self.client.retry_seconds = self._retry_seconds
         self.client.on_unhealthy = lambda: link.send(EngineUnhealthy())
         logs = self.settings.home / "logs"
         self._plugins = PluginManager(
@@ -117,6 +120,7 @@ class Worker:
         self._limits = RemoteLimits(link)
         self._meter = UsageMeter(self._limits, self._limits)
         self._phase = Phase.STARTING
+        self._ready_by: float | None = None
         self._beside: list[asyncio.Task[None]] = []
         plain = InferenceContext(
             self._catalog,
@@ -137,7 +141,8 @@ class Worker:
         """Return the parts that the two completion endpoints need."""
         settings = self.settings
         limits = (settings.body_limit_mib << 20, TenantCostLimits(CostLimits.of(settings)), settings.prompt_logprobs)
-        return CompletionParts(self._context, self, RemoteDenied(self._link), self._limits, self.traffic, *limits)
+        who = (self._context, self, RemoteDenied(self._link), self._limits, self.traffic)
+        return CompletionParts(*who, *limits, settings.stream_comment_seconds)
 
     def identify(self, authorization: str | None) -> Caller:
         """Return the caller; see ``Directory.identify``."""
@@ -151,7 +156,7 @@ class Worker:
         elif update.what == CALLERS:
             self.directory = content
         elif update.what == ENGINE:
-            await self._engine_is(content)
+            await self._engine_is(*content)
         elif update.what == DRAINING:
             self.traffic.draining = True
         self._link.send(Ack(update.number))
@@ -182,8 +187,8 @@ class Worker:
         for entry in entries:
             self._plugin_host.make_ready(entry.releases[number] for number in entry.desired())
 
-    async def _engine_is(self, phase: Phase) -> None:
-        self._phase = phase
+    async def _engine_is(self, phase: Phase, ready_by: float | None) -> None:
+        self._phase, self._ready_by = phase, ready_by
         if phase is Phase.DOWN:
             self._label_prefixes.clear()
             self._meter.fingerprint.written = None
@@ -201,8 +206,13 @@ class Worker:
 
     def _engine(self) -> EngineClient:
         if self._phase is not Phase.READY:
-            raise EngineUnavailableError(f"the engine is not ready ({self._phase}); try again in a moment")
+            raise EngineUnavailableError(
+                f"the engine is not ready ({self._phase}); try again in a moment", retry_after=self._retry_seconds()
+            )
         return self.client
+
+    def _retry_seconds(self) -> int:
+        return retry_after(self._ready_by, time.monotonic())
 
 
 def end() -> None:
