@@ -145,7 +145,7 @@ def make_base(
         pools,
         AdapterLocks(),
         sync,
-        Sums(),
+        Sums(most_histograms=settings.metrics_histograms),
     )
 
 
