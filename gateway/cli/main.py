@@ -10,7 +10,9 @@ import typer
 
 from postil.gateway.cli.commands import (
     adapters,
+    apply,
     audit,
+    backup,
     channels,
     diff,
     domains,
@@ -46,6 +48,7 @@ def make_cli() -> typer.Typer:
     cli.callback()(_options)
     cli.command()(serve.serve)
     cli.command()(publish.publish)
+    cli.command()(apply.apply)
     cli.command()(export.export)
     cli.command()(releases.promote)
     cli.command()(releases.rollback)
@@ -57,6 +60,8 @@ def make_cli() -> typer.Typer:
         cli.command()(command)
     cli.command()(channels.pin)
     cli.command()(channels.unpin)
+    cli.command()(backup.backup)
+    cli.command()(backup.restore)
     cli.command()(diff.diff)
     cli.command()(gc.gc)
     cli.command()(train.train)

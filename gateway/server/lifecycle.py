@@ -90,6 +90,7 @@ class Lifecycle:
             ("upkeep", runtime.upkeep.run),
             ("usage", runtime.ledger.run),
             ("evidence", runtime.evidence.run),
+            ("review counts", runtime.review_counts.run),
             (_ENGINE, supervisor.run),
         ):
             runtime.tasks.start(name, work)

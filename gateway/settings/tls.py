@@ -44,6 +44,14 @@ class TlsSettings(BaseSettings):
         " requests; `/health` stays on `POSTIL_PORT` too.",
     )
 
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="A port on 127.0.0.1 where `/metrics` is answered without a key and without TLS; it stays on"
+        " `POSTIL_PORT` for keys of the role `metrics` and admins.",
+    )
+
     @model_validator(mode="after")
     def _check_tls(self) -> Self:
         if (self.tls_certificate is None) is not (self.tls_key is None):

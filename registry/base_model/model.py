@@ -11,7 +11,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from postil.registry.errors import BaseModelError
-from postil.registry.fsutil import sha256_file
+from postil.registry.fsutil import is_lfs_pointer, sha256_file
 
 _SUFFIX = ".weight"
 
@@ -42,6 +42,8 @@ def read_base(path: Path, model_id: str, revision: str | None = None) -> BaseMod
 def _modules(weights: list[Path]) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     for file in weights:
+        if is_lfs_pointer(file):
+            raise BaseModelError(f"{file.name} of the base model is a Git LFS pointer; run `git lfs pull` in its clone")
         try:
             with safe_open(file, framework="numpy") as tensors:
                 for name in tensors.keys():  # noqa: SIM118 - not a mapping

@@ -60,6 +60,8 @@ class ReviewRequest:
     drawn_by: str = CHECK
     # How probable it was that this answer would be reviewed.
     probability: float = 1.0
+    # The id of the request that was answered.
+    request_id: str = ""
     keep_days: int | None = None
 
 
@@ -86,6 +88,7 @@ def open_review(database: Database, opening: ReviewRequest, bounds: ReviewBounds
         tenant_uid=opening.tenant_uid,
         drawn_by=opening.drawn_by,
         probability=opening.probability,
+        request_id=opening.request_id,
     )
     with database.write() as session:
         _hold_tenant(session, opening)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from postil.registry.errors import DatasetError
+from postil.registry.text import spelling
 
 KEYS = ("instruction", "input", "output")
 HISTORY, ROLES = "history", ("system", "user", "assistant")
@@ -33,8 +34,8 @@ class Example:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Return the texts without case and spacing; messages with equal keys count as the same."""
-        return tuple(" ".join(text.casefold().split()) for _, text in (*self.history, ("user", self.message)))
+        """Return the texts without case, spacing and ways of encoding; messages with equal keys count as the same."""
+        return tuple(spelling(text.casefold()) for _, text in (*self.history, ("user", self.message)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ def load(path: Path) -> Dataset:
         raise DatasetError(f"{path} holds no example; write one JSON object per line with {_quoted(KEYS)}")
     examples = tuple(example for _, example in rows)
     _refuse_contradictions(path, examples)
+    _refuse_twins(path, examples)
     labels = tuple(sorted({example.label for example in examples}))
     if len(labels) == 1:
         raise DatasetError(f"{path} holds only the label {labels[0]!r}; add examples of at least one other")
@@ -71,6 +73,13 @@ def check_apart(training: Dataset, validation: Dataset) -> None:
             " use one field in both"
         )
     unknown = set(validation.labels) - set(training.labels)
+    twins = {_key(label): label for label in training.labels}
+    for label in sorted(unknown):
+        if twin := twins.get(_key(label)):
+            raise DatasetError(
+                f"{validation.path} has the label {label!a} and {training.path} has {twin!a}, which differ only"
+                " in case, blanks or the encoding of letters; write them in one way"
+            )
     if unknown:
         raise DatasetError(
             f"{validation.path} has the label {min(unknown)!r}, which {training.path} never shows;"
@@ -152,6 +161,25 @@ def _refuse_contradictions(path: Path, examples: Iterable[Example]) -> None:
                 f"the input is {example.label!r} here and {first.label!r} in line {first.line}",
                 "keep the right one",
             )
+
+
+def _refuse_twins(path: Path, examples: Iterable[Example]) -> None:
+    """Refuse labels that people take for one: the adapter would have to tell them apart."""
+    seen: dict[str, Example] = {}
+    for example in examples:
+        first = seen.setdefault(_key(example.label), example)
+        if first.label != example.label:
+            _refuse(
+                path,
+                example.line,
+                f"the label {example.label!a} differs from {first.label!a} in line {first.line} only in case,"
+                " blanks or the encoding of letters",
+                "write it in one way",
+            )
+
+
+def _key(label: str) -> str:
+    return spelling(label).casefold()
 
 
 def _one_field(path: Path, rows: Iterable[tuple[str, Example]]) -> str:

@@ -117,6 +117,7 @@ def show(which: Which, as_json: AsJson = False) -> None:
         "drawn_by",
         "keep_until",
         "shortened",
+        "request_id",
     ]
     review["conversation"] = "\n".join(f"{turn['role']}: {turn['content']}" for turn in review["conversation"])
     print_table(["", ""], [(name.replace("_", " "), review[name]) for name in shown if review[name]], empty="")

@@ -19,6 +19,7 @@ class Review(msgspec.Struct, kw_only=True):
     ``conversation`` are the texts of the request's messages in their order, ``asked`` is the user's last one.
     ``holding`` is the text that the client got in place of the answer; null if it got the answer. ``final`` is the
     answer after the decision. ``shortened`` says how large the request was, if only a part of it is stored.
+    ``request_id`` is the ``X-Request-Id`` of the request; empty if it is not known.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Review(msgspec.Struct, kw_only=True):
     probability: float | None
     keep_until: str | None
     shortened: str | None
+    request_id: str
 
 
 class ReviewSummary(msgspec.Struct, kw_only=True):
@@ -60,6 +62,7 @@ class ReviewSummary(msgspec.Struct, kw_only=True):
     created: str
     keep_until: str | None
     webhook: str | None
+    request_id: str
 
 
 class ReviewPage(msgspec.Struct, kw_only=True):
@@ -134,6 +137,7 @@ def show_review(row: tables.Review) -> Review:
         probability=row.probability,
         keep_until=stamp_or_none(row.keep_until),
         shortened=_shortened(row.request),
+        request_id=row.request_id,
     )
 
 
@@ -157,6 +161,7 @@ def show_summary(row: tables.Review) -> ReviewSummary:
         created=stamp(row.created_at),
         keep_until=stamp_or_none(row.keep_until),
         webhook=_webhook(row),
+        request_id=row.request_id,
     )
 
 
