@@ -23,15 +23,16 @@ WORDINGS: Mapping[str, Sequence[str]] = {
         r"your (?:new|real|true|actual|only) (?:task|goal|purpose|objective|mission) (?:is|are) ",
     ),
     "reveal": (
-        r"(?:your|the|its|this (?:model|bot)'s) (?:\w+ )?system[ -]?(?:prompt|message|instructions?)\b",
+        r"(?:your|its|this (?:model|bot)'s) (?:\w+ )?system[ -]?(?:prompt|message|instructions?)\b",
+        r"(?:show|print|reveal|tell|give|repeat|display|output|share|write|dump|leak|paste|what|quote|send)_6_system[ -]?prompt\b",
         r"(?:your|the) (?:hidden|secret|initial|original|internal|base|full|developer|custom|meta|starting) (?:\w+ )?(?:prompt|system message)\b",
         r"(?:reveal|leak|dump|expose|recite|disclose)_3_(?:prompts?|system message|hidden instructions)\b",
         r"\byour prompt\b",
         r"system ?prompts?(?: to me| verbatim)?\s*$",
     ),
     "role play": (
-        r"do anything now", r"dan mode", r"you_0_are_3_dan\b", r"jail ?-?br(?:eak|oken)\w*",
-        r"(?:developer|dev|debug|god|sudo|dan|jailbreak|evil|unsafe|opposite)[ -]mode",
+        r"do anything now", r"dan mode", r"you_0_are_3_dan\b", r"jail ?-?break (?:mode|prompt|yourself)",
+        r"(?:enter|enabl\w*|activat\w*|switch(?: \w+)? to|go into|simulat\w*|start|you are (?:now )?in|in) (?:\w+ )?(?:developer|dev|debug|god|sudo|dan|jailbreak|evil|unsafe|opposite)[ -]mode",
         rf"(?:{_WILD})_2_(?:ai|assistant|model|bot|chatbot|persona|version|mode|llm|gpt)\b",
         r"\b(?:ai|assistant|model|bot|chatbot|llm|gpt)_6_(?:no|without|without any|free of|free from|not bound by|ignores all|ignores any)_1_"
         r"(?:restrictions?|rules|limits?|limitations?|filters?|guidelines|censorship|ethics|morals|policies|safety|constraints)",
@@ -70,7 +71,7 @@ _FOREIGN: Sequence[str] = (
     # German
     r"(?:ignorier\w*|vergiss|vergesst|missachte\w*|uber(?:gehe|springe|schreibe)|umgehe|verwirf|losche|streiche|brich|setze)~(?:anweisung(?:en)?|instruktion(?:en)?|regeln|vorgaben|richtlinien|prompts?|system-?prompts?|befehle|einschrankungen|beschrankungen|programmierung|anleitungen|direktiven)",
     r"(?:befolge|beachte|folge|halte dich)~(?:nicht|keine)~(?:anweisungen|regeln|vorgaben|richtlinien)|halte? dich nicht (?:mehr )?an~(?:anweisungen|regeln|vorgaben|richtlinien)",
-    r"system-? ?(?:prompts?|anweisung(?:en)?|nachricht|instruktion(?:en)?)|(?:deine|deinen|eure|dein) (?:\w+ )?(?:anweisungen|instruktionen|vorgaben|prompt|regeln|richtlinien|konfiguration)",
+    r"system-?(?:prompts?|anweisung(?:en)?|nachricht|instruktion(?:en)?)|(?:deine|deinen|eure|dein) (?:\w+ )?(?:anweisungen|instruktionen|vorgaben|prompt|regeln|richtlinien|konfiguration)",
     r"(?:du bist|tu so|spiel\w*|antworte|verhalte dich|agiere|stell dir vor)~(?:ohne|keine[rn]?)~(?:einschrankung|beschrankung|regel|filter|grenze|zensur|limit)\w*",
     # French
     r"(?:ignore[rz]?|oublie[rz]?|neglige[rz]?|contourne[rz]?|desobei\w+|outrepasse[rz]?|abandonne[rz]?|ne (?:respecte|suis|suivez|tiens|tenez)\w*)~(?:instructions?|consignes?|regles?|directives?|prompt|restrictions?|contraintes?) (?:precedent\w+|anterieur\w+|ci-dessus|initiale?s?|systeme|que|donnee?s|qui)",
@@ -125,12 +126,12 @@ def shaped(pattern: str) -> str:
     return plain
 
 
-def foreign() -> str:
-    """One pattern for the wordings of all other languages."""
-    few_words, few_letters = r"(?:[^\pL\pN]+[\pL\pN]+){0,4}?[^\pL\pN]+", r"[^.!?。！？]{0,24}?"
+def foreign() -> Sequence[str]:
+    """The patterns for the wordings of all other languages."""
+    few_words, few_letters, letter = r"[,:]? (?:[^ ]+ ){0,4}?", r"[^.!?]{0,24}?", "[^ .,!?;:]"
     told = []
     for pattern in _FOREIGN:
-        spelt = pattern.replace("~", few_words)
+        spelt = pattern.replace("~", few_words).replace(r"\w", letter).replace(r"\pL", letter)
         # Where a hyphen stands between two groups, it is for letters; inside of words it is itself.
-        told.append(shaped(spelt.replace(")-(", f"){few_letters}(")))
-    return rf"(?:^|[^\pL\pN]|\b)(?:{'|'.join(told)})"
+        told.append(rf"(?:^|[^a-z])(?:{shaped(spelt.replace(')-(', f'){few_letters}('))})")
+    return told
