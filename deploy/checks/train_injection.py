@@ -17,7 +17,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from deploy.checks import injection_attacks, injection_everyday, injection_harmless, injection_ways
+from deploy.checks import (
+    injection_attacks,
+    injection_everyday,
+    injection_harmless,
+    injection_more,
+    injection_plain,
+    injection_ways,
+)
 from postil.plugins.builtin import word_model
 from postil.plugins.builtin.folding import plain
 from postil.plugins.builtin.injection_concepts import Concepts
@@ -29,14 +36,18 @@ DEMO = ("healthcare/triage", "legal/clause", "finance/intent")
 OUT = Path(word_model.__file__).with_name("injection.weights")
 EACH, EPOCHS, RATE, DECAY = 120, 8, 0.25, 2e-6
 _SLOT = re.compile(r"\{(\w+)\}")
-GRAMMARS = ((injection_attacks, 1), (injection_ways, 1), (injection_harmless, 0), (injection_everyday, 0))
+ATTACKS = (injection_attacks, injection_ways, injection_more)
+HARMLESS = (injection_harmless, injection_everyday, injection_plain)
+GRAMMARS = (*((one, 1) for one in ATTACKS), *((one, 0) for one in HARMLESS))
 CONCEPTS = Concepts()
 Floats = npt.NDArray[np.float64]
 
 
 def filled(template: str, slots: Mapping[str, Sequence[str]], draw: random.Random) -> str:
     """A template with something in each of its slots; those of no name are dropped."""
-    text = _SLOT.sub(lambda slot: draw.choice(slots[slot[1]]) if slot[1] in slots else "", template)
+    text = template
+    while (slot := _SLOT.search(text)) is not None:
+        text = text[: slot.start()] + (draw.choice(slots[slot[1]]) if slot[1] in slots else "") + text[slot.end() :]
     return draw.choice((text, text, text.capitalize(), text + ".", text + "!", text.upper() if draw.random() < 0.1 else text))
 
 

@@ -43,6 +43,10 @@ _WORDS: Mapping[str, str] = {
         "ai ais assistant* llm* chatbot* bot bots gpt chatgpt machine model models robot* agent agents copilot algorithm* ki"
         " software ia assistent* asistente assistente modell modele modelo modello ии бот ассистент*"
     ),
+    "brief": "brief briefing handbook manual script framework charter template deployment onboarding job task tasks role persona line text wheels",
+    "auth": "ceo clearance authoris* authoriz* permission granted privilege* level official police audit* legal board license vip diagnostic maintenance debug",
+    "refuse": "refus* apolog* warn* declin* moralis* lectur* excus* judge judging hold",
+    "other": "other others another else someone everyone everybody before last previous patients customers clients users caller",
     "secret": "hidden secret* confidential internal private undisclosed geheim* versteckt* intern* cache* secret* ocult* secreto* segret* nascost* verborgen скрыт* секретн*",
     "free": (
         "free freely unrestricted limitless uncensored unfiltered unlimited anything whatever unbound uninhibited lawless frei*"
@@ -63,7 +67,7 @@ _WORDS: Mapping[str, str] = {
         " novel story alter ego impersonat* behave spiele tue agiere agis joue imagine finge actua fingi agisci aja finja imagin*"
     ),
     "obey": (
-        "must obey* comply complying compliance respond* reply answer* say only always never refuse* refusal execut* follow"
+        "must obey* comply complying compliance respond* reply answer* say only always never execut* follow"
         " gehorch* antworte befolg* obeir obeis reponds obedec* responde obbedi* rispondi obedeca responda gehoorza*"
         " отвечаи* подчиня*"
     ),

@@ -37,7 +37,7 @@ WORDINGS: Mapping[str, Sequence[str]] = {
         r"\b(?:ai|assistant|model|bot|chatbot|llm|gpt)_6_(?:no|without|without any|free of|free from|not bound by|ignores all|ignores any)_1_"
         r"(?:restrictions?|rules|limits?|limitations?|filters?|guidelines|censorship|ethics|morals|policies|safety|constraints)",
         r"(?:safety|content|ethical|moderation) (?:filters?|guidelines|rules|protocols?|checks)_3_(?:off|disabled|suspended|removed|deactivated)",
-        r"(?:turn off|disable|remove|deactivate|lift|switch off)_2_(?:safety|content|ethical|moderation) (?:filters?|guidelines|rules|protocols?|checks)",
+        r"(?:turn off|disable|remove|deactivate|lift|switch off) (?:your|all|any)(?: \w+)? (?:safety|content|ethical|moderation) (?:filters?|guidelines|rules|protocols?|checks)",
         r"my (?:deceased|dead|late) grand(?:ma|mother|pa|father)_6_(?:to read|to tell|who would|who used)_6_(?:napalm|keys?|password|bomb|malware|prompts?)",
     ),
     "to a model": (
@@ -114,16 +114,16 @@ _FOREIGN: Sequence[str] = (
     # Arabic, Hebrew, Persian, Hindi, Greek, Thai
     r"(?:تجاهل|تجاهلي|تجاهلوا|انس|انسى|تجاوز|لا تتبع|تخط)~(?:ال)?(?:تعليمات|اوامر|قواعد|ارشادات|توجيهات|قيود)\w*|(?:موجه|رساله|رسالة|تعليمات|مطالبة|برومبت) (?:ال)?(?:نظام|نظامك)\w*|(?:تعليماتك|قواعدك|توجيهاتك)|(?:بدون|بلا|دون)~(?:قيود|حدود)",
     r"(?:התעלם|התעלמי|שכח|תתעלם|תשכח)~(?:הוראות|ההוראות|כללים|הכללים|הנחיות|ההנחיות)\w*|(?:הנחיית|הודעת|פרומפט|הוראות) (?:ה)?מערכת|(?:نادیده|فراموش)~(?:بگیر|کن)\w*|(?:دستورات|دستورالعمل|قوانین)\w*~(?:نادیده|فراموش)|(?:پرامپت|پیام) سیستم",
-    r"(?:निर्देश|नियम|आदेश|प्रॉम्प्ट)\pL*-(?:अनदेखा|नजरअंदाज|नज़रअंदाज़|भूल|उपेक्षा|न मान)|सिस्टम (?:प्रॉम्प्ट|संदेश|निर्देश)|(?:अपने|तुम्हारे|आपके) (?:\pL+ )?(?:निर्देश|प्रॉम्प्ट)",
+    r"(?:निर्देश|नियम|आदेश|प्रॉम्प्ट)-(?:अनदेखा|नजरअंदाज|नज़रअंदाज़|भूल|उपेक्षा|न मान)|सिस्टम (?:प्रॉम्प्ट|संदेश|निर्देश)|(?:अपने|तुम्हारे|आपके) (?:\pL+ )?(?:निर्देश|प्रॉम्प्ट)",
     r"(?:αγνοησε|αγνοηστε|ξεχασε|παρακαμψε)~(?:οδηγιες|κανονες|εντολες)|(?:προτροπη|μηνυμα|οδηγιες) (?:του )?συστηματος|(?:เพิกเฉย|ละเว้น|ไม่สนใจ|ลืม)-(?:คำสั่ง|กฎ|คำแนะนำ)|(?:พรอมต์|คำสั่ง)(?:ของ)?ระบบ",
 )  # fmt: skip
 
 
 def shaped(pattern: str) -> str:
     """A pattern for plain texts: without accents, its signs for a few words or letters spelt out."""
-    plain = "".join(one for one in unicodedata.normalize("NFKD", pattern) if unicodedata.category(one) != "Mn")
-    plain = re.sub(r"_(\d)_", r"\\W+(?:\\w+\\W+){0,\1}?", plain)
-    return plain
+    told = (one for one in unicodedata.normalize("NFKD", pattern) if unicodedata.category(one) not in ("Mn", "Cf"))
+    plain = "".join(one if one.isascii() else one.casefold() for one in told)
+    return re.sub(r"_(\d)_", r"\\W+(?:\\w+\\W+){0,\1}?", plain)
 
 
 def foreign() -> Sequence[str]:

@@ -13,12 +13,14 @@ from importlib import resources
 from itertools import accumulate
 
 from postil.plugins.builtin.injection_concepts import Concepts
+from postil.plugins.builtin.injection_spelling import misspellings
 
 # How many weights there are, how much one is that makes a text e times as likely, and how many words are seen together.
 BUCKETS = 1 << 16
 SCALE = 24
 WORDS = 28
 _STEP = 7
+_MEANT = misspellings()
 # So many concepts before a word, and so far away, make something with its own.
 _BEFORE, _REACH = 4, 10
 # What is longer is an address, a key or a language without spaces: its first characters are enough.
@@ -31,7 +33,7 @@ _WORD = re.compile(
 
 def words_of(text: str) -> list[str]:
     """The words and telling marks of a text that ``folding.plain`` made."""
-    return [word[:_LONGEST] for word in _WORD.findall(text)]
+    return [_MEANT.get(word, word[:_LONGEST]) for word in _WORD.findall(text)]
 
 
 def features(words: Sequence[str], concepts: Concepts) -> list[list[int]]:
