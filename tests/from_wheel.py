@@ -66,7 +66,7 @@ def installed(python: Path, wheel: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="postil-venv-") as folder:
         run([python, "-m", "venv", folder])
         binaries = Path(folder) / "bin"
-        pip = [binaries / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile"]
+        pip = [binaries / "python", "-m", "pip", "--disable-pip-version-check", "install", "-qq", "--no-compile"]
         run([*pip, "--constraint", ROOT / "deploy" / "requirements" / "core.txt", wheel])
         yield binaries
 
