@@ -10,6 +10,7 @@ from deploy.docs.errors_page import errors_page
 from deploy.docs.fields_page import fields_page
 from deploy.docs.hooks_page import hooks_page
 from deploy.docs.http_page import application, document, http_page
+from deploy.docs.metrics_page import metrics_page
 from deploy.docs.names_page import names_page
 from deploy.docs.policy_page import policy_page
 from deploy.docs.settings_page import settings_page
@@ -29,6 +30,7 @@ def pages() -> Mapping[str, str]:
         "http-api.md": http_page(app, described),
         "hooks.md": hooks_page(),
         "policy.md": policy_page(),
+        "metrics.md": metrics_page(),
         "names.md": names_page(app, described),
     }
 

@@ -31,7 +31,7 @@ class OpenAIError(msgspec.Struct, kw_only=True):
     message: str
     type: str
     param: str | None
-    code: str | None
+    code: str
 
 
 class OpenAIErrorBody(msgspec.Struct, kw_only=True):

@@ -8,6 +8,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
+from postil.gateway.api.openai.beside import document_beside
+
 _RELEASES = "/api/v1/adapters/{domain}/{adapter}/releases"
 _ERROR = {"description": "An error in OpenAI's format", "content": {"application/json": {"schema": {
     "type": "object", "required": ["error"],
@@ -47,7 +49,7 @@ class _Document(JsonRenderPlugin):
 
     def render(self, request: Any, openapi_schema: dict[str, Any]) -> bytes:
         """Return the document as JSON."""
-        paths = {**openapi_schema["paths"], **{path: _completion(path) for path in _BODIES}}
+        paths = {**openapi_schema["paths"], **{path: _completion(path) for path in _BODIES}, **document_beside()}
         forms = {"multipart/form-data": {"schema": _UPLOAD}, "application/json": {"schema": _SOURCE}}
         publish = {**paths[_RELEASES]["post"], "requestBody": {"required": True, "content": forms}}
         paths[_RELEASES] = {**paths[_RELEASES], "post": publish}

@@ -1,4 +1,4 @@
-"""The ``postil`` program: all commands, and the one place that turns errors into messages and exit statuses."""
+"""The ``postil`` program: all commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.commands import (
     adapters,
     apply,
@@ -34,10 +33,7 @@ from postil.gateway.cli.commands import (
     webhooks,
     yank,
 )
-from postil.gateway.cli.output import print_error
-from postil.gateway.errors import SettingsError
-from postil.plugins.errors import PluginError
-from postil.registry.errors import RegistryError
+from postil.gateway.cli.failures import exit_status
 
 
 def make_cli() -> typer.Typer:
@@ -46,7 +42,6 @@ def make_cli() -> typer.Typer:
         name="postil",
         help="Registry and serving gateway for LoRA adapters over one frozen base model in vLLM.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         epilog="Settings come from POSTIL_* variables or postil.toml; POSTIL_URL says which gateway to talk to.",
     )
@@ -102,8 +97,4 @@ def _options(
 
 def run() -> None:
     """Run the program (its entry point)."""
-    try:
-        make_cli()()
-    except (CommandError, RegistryError, SettingsError, PluginError) as error:
-        print_error(error)
-        sys.exit(1)
+    sys.exit(exit_status(make_cli()))

@@ -16,6 +16,7 @@ from postil.plugins.contract import Component, FallbackRule, InputCheck, Validat
 from postil.plugins.errors import PluginError
 from postil.plugins.manager import PluginManager
 from postil.registry.errors import PolicyError
+from postil.registry.policy.complaints import first_complaint
 from postil.registry.policy.digest import canonical, digest_of
 from postil.registry.policy.old_forms import refuse_old_forms
 
@@ -214,6 +215,15 @@ class Policy(_Part):
         return digest_of(self.model_dump(mode="json", exclude_defaults=True))
 
 
+_PARTS: Mapping[str, type[BaseModel]] = {
+    "output": Output,
+    "input": CheckUse,
+    "validators": ValidatorUse,
+    "fallback": FallbackUse,
+    "reviews": ReviewRules,
+}
+
+
 def parse_policy(text: str | bytes) -> Policy:
     """Parse a policy to publish from YAML (or JSON, which is YAML). Raises PolicyError with one sentence."""
     if len(text) > MAX_POLICY_BYTES:
@@ -235,7 +245,7 @@ def policy_from(values: object) -> Policy:
     try:
         return Policy.model_validate(values)
     except ValidationError as error:
-        raise PolicyError(f"policy: {_first(error)}") from error
+        raise PolicyError(f"policy: {first_complaint(error, Policy, _PARTS)}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,10 +296,3 @@ def _completed(
         known |= {"json_schema": output.json_schema}
     fields = kind.config_fields()
     return {key: value for key, value in known.items() if key in fields} | use.config
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message

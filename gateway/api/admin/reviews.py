@@ -12,14 +12,14 @@ from litestar import Request, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from postil.gateway.api.admin.auth import check_domain
-from postil.gateway.api.admin.params import After, AnyRequest, Limit, actor, adapter_name, caller_of
+from postil.gateway.api.admin.params import After, AnyRequest, Limit, NewestFirst, actor, adapter_name, caller_of
 from postil.gateway.api.admin.schemas.reviews import (
-    Example,
     ExamplePage,
     PurgedReviews,
     Review,
     ReviewPage,
     TenantReview,
+    show_example,
     show_review,
     show_summary,
 )
@@ -104,6 +104,7 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts, readings: Reading
         status: FromQuery[str | None] = None,
         domain: FromQuery[str | None] = None,
         assigned_to: FromQuery[str | None] = None,
+        newest_first: NewestFirst = False,
         after: After = None,
         limit: Limit = DEFAULT_LIMIT,
     ) -> ReviewPage:
@@ -116,6 +117,7 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts, readings: Reading
             domain=domain,
             assigned_to=assigned_to,
             domains=caller_of(request).scope,
+            newest_first=newest_first,
             after=after,
             limit=limit,
         )
@@ -135,7 +137,7 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts, readings: Reading
         name = adapter_name(domain, adapter)
         await readings.note_export(actor(request), str(name))
         found = await reports.run(domain, actor(request), examples.examples, registry.get(), name, instant)
-        return ExamplePage(data=[Example(**row) for row in found])
+        return ExamplePage(data=list(map(show_example, found)))
 
     return [listed, shown, labelled]
 
