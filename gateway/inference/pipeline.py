@@ -41,6 +41,7 @@ from postil.registry.releases.channels import CANARY, STABLE
 JSON = "application/json"
 EVENTS = "text/event-stream"
 _RELEASE = "x-postil-release"
+_NOTES = {name: f"x-postil-{name}" for name in ("fallback", "notice", "review")}
 # Tells of a text completion that the policy's prompt is not in it.
 _PROMPT = "x-postil-system-prompt"
 # Where an answer does not come from what is live, the client is told why not.
@@ -161,6 +162,8 @@ async def _answer(
         chunks, cancel = await access.stream(release, request, open_streams)
         headers = {**_headers(record), **await answering.headers()}
         return PipelineResponse(headers, EVENTS, streamed(answering, record, chunks, cancel))
+    if ask.stream and ask.on_held is not None:
+        access.on_leased = partial(ask.on_held, _headers(record))
     opening = context.label_prefixes.of(access.client, release, ask, request)
     answer = await answer_of(access, release, request, ask.kind, opening)
     for choice in answer["choices"]:
@@ -235,8 +238,13 @@ async def _written(answering: Enforcer, answer: dict[str, Any], record: RequestR
     headers = {**_headers(record), **await answering.headers()}
     if answering.notice:
         answer["postil"] = {"notice": answering.notice}
-    body = as_events(answer, ask) if ask.stream else answers.as_json(answer)
+    body = as_events(answer, ask, _notes(headers)) if ask.stream else answers.as_json(answer)
     return _whole(headers, EVENTS if ask.stream else JSON, body, record)
+
+
+def _notes(headers: Mapping[str, str]) -> dict[str, str]:
+    """What the last event of a stream tells, under the names of the headers, which may have left before."""
+    return {name: headers[full] for name, full in _NOTES.items() if full in headers}
 
 
 def _headers(record: RequestRecord) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,6 +22,7 @@ from postil.plugins import AskAgain
 
 # Of tenants and releases that are asked now.
 _MOST_SALTS = 4096
+OnHeld = Callable[[Mapping[str, str]], None]
 _decoder = msgspec.json.Decoder()
 # One meaning under several names: where a policy fixes one, the others must not undo it.
 _ALIASES = {"max_tokens": ("max_tokens", "max_completion_tokens")}
@@ -35,7 +36,8 @@ class CompletionRequest:
 
     ``deadline`` is until when its client waits for its turn, by ``time.monotonic``, if it said so. ``release`` answers
     it whatever ``model`` says: only the gateway itself sets that, for copies to a shadow. ``size`` is that of the body
-    in bytes, ``limits`` what it may cost: the gateway's own requests have none.
+    in bytes, ``limits`` what it may cost: the gateway's own requests have none. ``on_held`` is told the headers that
+    are known of an answer that leaves as a stream, but whole, when the engine begins to work on it.
     """
 
     kind: Kind
@@ -48,23 +50,37 @@ class CompletionRequest:
     release: LoadedRelease | None = None
     size: int = 0
     limits: CostLimits | None = None
+    on_held: OnHeld | None = None
 
 
-def parse(kind: Kind, raw: bytes, limits: CostLimits | None = None, deadline: float | None = None) -> CompletionRequest:
-    """Read a request body; every field is held against the table. Raises BadRequestError."""
+def read_json(raw: bytes) -> dict[str, Any]:
+    """Decode a body, an object within the bounds of bodies. Raises BadRequestError."""
     opened = shape.brackets(raw)
     try:
         body = _decoder.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadRequestError(f"the body is not JSON: {error}") from None
+        raise BadRequestError(f"the body is not JSON: {error}", code="invalid_json") from None
     if not isinstance(body, dict):
         raise BadRequestError("the body has to be a JSON object")
     shape.check(body, opened)
-    body = check_fields(kind, body)
+    return body
+
+
+def parse(
+    kind: Kind,
+    raw: bytes,
+    limits: CostLimits | None = None,
+    deadline: float | None = None,
+    on_held: OnHeld | None = None,
+) -> CompletionRequest:
+    """Read a request body; every field is held against the table. Raises BadRequestError."""
+    body = check_fields(kind, read_json(raw))
     include_usage = "stream_options" in body and body["stream_options"].get("include_usage") is True
     stream = body.get("stream") is True
     model, user = body.get("model"), body.get("user")
-    return CompletionRequest(kind, body, model, stream, include_usage, user, deadline, size=len(raw), limits=limits)
+    return CompletionRequest(
+        kind, body, model, stream, include_usage, user, deadline, size=len(raw), limits=limits, on_held=on_held
+    )
 
 
 def counts_along(ask: CompletionRequest) -> bool:

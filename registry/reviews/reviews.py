@@ -37,7 +37,7 @@ _BOUNDS = ReviewBounds()
 _SHORTEST = 4
 # What was asked, answered and remarked: read one by one, and recorded.
 _TEXTS = ("request", "answer", "verdicts", "holding", "final", "note", "decisions")
-_NEWEST_FIRST = Order("reviews", [(col(Review.created_at), datetime), (col(Review.id), str)], downwards=True)
+_KEYS = ((col(Review.created_at), datetime), (col(Review.id), str))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ class ReviewRequest:
     drawn_by: str = CHECK
     # How probable it was that this answer would be reviewed.
     probability: float = 1.0
+    # The id of the request that was answered.
+    request_id: str = ""
     keep_days: int | None = None
 
 
@@ -87,6 +89,7 @@ def open_review(database: Database, opening: ReviewRequest, bounds: ReviewBounds
         tenant_uid=opening.tenant_uid,
         drawn_by=opening.drawn_by,
         probability=opening.probability,
+        request_id=opening.request_id,
     )
     with database.write() as session:
         _hold_tenant(session, opening)
@@ -126,10 +129,11 @@ def reviews(
     domain: str | None = None,
     assigned_to: str | None = None,
     domains: Collection[str] | None = None,
+    newest_first: bool = False,
     after: str | None = None,
     limit: int = DEFAULT_LIMIT,
 ) -> Page[Review]:
-    """List the reviews that match, newest first, without their texts. Raises TextError or PagingError."""
+    """List the reviews that match, oldest first, without their texts. Raises TextError or PagingError."""
     if status is not None and status not in STATUSES:
         raise TextError(f"there is no status {status[:20]!r}; there are {', '.join(STATUSES)}")
     query = select(Review).options(*(defer(getattr(Review, name)) for name in _TEXTS))
@@ -139,7 +143,7 @@ def reviews(
     if domains is not None:
         query = query.where(col(Review.domain).in_(domains))
     with database.read() as session:
-        return page(session, query, _NEWEST_FIRST, after, limit)
+        return page(session, query, Order("reviews", _KEYS, newest_first), after, limit)
 
 
 def no_longer_open(database: Database, wanted: Collection[str]) -> Sequence[str]:

@@ -47,9 +47,9 @@ class Coder:
         return list(ids[len(self.shared) :])
 
     def _prompt(self, example: Example, message: str) -> tuple[int, ...]:
-        turns = [{"role": "user", "content": message}]
-        if example.instruction:
-            turns.insert(0, {"role": "system", "content": example.instruction})
+        told = [("system", example.instruction)] if example.instruction else []
+        said = [*told, *example.history, ("user", message)]
+        turns = [{"role": role, "content": content} for role, content in said]
         text: Any = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 

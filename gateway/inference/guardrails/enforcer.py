@@ -74,6 +74,7 @@ class Enforcer:
         """Have the request looked at. Returns the choice to serve in its place where it may not go to the model."""
         evaluation = await evaluate_input(self._plugin_host, self._release, self._context)
         self._note(evaluation, "")
+        self._record.verdicts += evaluation.verdicts
         if not evaluation.failed:
             return None
         self._record.failed_validation = True
@@ -135,7 +136,7 @@ class Enforcer:
             "x-postil-notice": self._notices,
             "x-postil-review": self._reviews,
         }
-        return {name: _header("; ".join(values)) for name, values in told.items() if values}
+        return {name: answers.header_value("; ".join(values)) for name, values in told.items() if values}
 
     def tell(self, notice: str | None) -> None:
         """Tell the client something beside the answer, if there is something to tell."""
@@ -159,7 +160,9 @@ class Enforcer:
         """The verdicts of those that judge an answer whole; what they are not shown of it does not leave."""
         if release.validators:
             answers.drop_unjudged(choice)
-        return await evaluate_output(self._plugin_host, release, self._context, completion)
+        evaluation = await evaluate_output(self._plugin_host, release, self._context, completion)
+        self._record.verdicts += evaluation.verdicts
+        return evaluation
 
     def _acted(self, choice: HeldChoice, *, caused: bool) -> None:
         if choice.acts:
@@ -235,6 +238,7 @@ class Enforcer:
                 self._reviews[await self._review_sink.open(opening, self._release.policy.reviews)] = None
             except ReviewNotKeptError:
                 return False
+            self._record.held = True
             answers.substitute(choice, Fallback(substitute.content), kind)
             return True
         if isinstance(substitute, Fallback):
@@ -291,8 +295,3 @@ def _is_for(use: FallbackUse, verdict: Verdict) -> bool:
     if use.when is None:
         return verdict.validator != ENGINE_ERROR
     return verdict.validator in use.when or (verdict.outcome is Outcome.DID_NOT_RUN and DID_NOT_RUN in use.when)
-
-
-def _header(text: str) -> str:
-    """A header's value: one line of printable ASCII, of a length that proxies take."""
-    return "".join(c if " " <= c <= "~" else "?" for c in text)[:500]

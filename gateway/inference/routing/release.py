@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 from postil.plugins import FallbackRule, InputCheck, ReleaseRef, Validator
@@ -29,6 +30,9 @@ class ReleaseSpec(NamedTuple):
     policy_digest: str
     calibration: Mapping[str, float]
     components: Recorded = None
+    # In seconds since 1970; 0 where nobody knows.
+    created: int = 0
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class StoredRelease(Protocol):
     policy_digest: str
     calibration: dict[str, float]
     components: list[dict[str, str]] | None
+    created_at: datetime
+    warnings: list[str]
 
 
 def release_spec(release: StoredRelease) -> ReleaseSpec:
@@ -83,7 +89,14 @@ def release_spec(release: StoredRelease) -> ReleaseSpec:
         release.policy_digest,
         release.calibration,
         release.components,
+        _seconds(release.created_at),
+        release.warnings,
     )
+
+
+def _seconds(at: datetime) -> int:
+    """SQLite gives times without their zone; all are in UTC."""
+    return int((at.replace(tzinfo=UTC) if at.tzinfo is None else at).timestamp())
 
 
 def load_release(spec: ReleaseSpec, plugins: PluginManager) -> LoadedRelease:

@@ -38,6 +38,7 @@ async def streamed(
         async for chunk in chunks:
             out = await stream.read(chunk)
             if out:
+                record.begins()
                 yield _kept(record, out)
             if stream.over:
                 break
