@@ -9,12 +9,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from postil.gateway.errors import BadRequestError, BusyError, EngineRefusedError, UnsupportedEndpointError
+from postil.gateway.errors import BadRequestError, BusyError, EngineRefusedError
 from postil.gateway.fair_slots import FairSlots, NoSlotError
 from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.cost import check_characters
 from postil.gateway.inference.cost_limits import CostLimits
-from postil.gateway.inference.fields.beside import DETOKENIZE, TOKENIZE, Endpoint, check_body
+from postil.gateway.inference.fields.beside import DETOKENIZE, TOKENIZE, Endpoint, UnsupportedEndpointError, check_body
 from postil.gateway.inference.fields.messages import has_media, read_messages
 from postil.gateway.inference.fields.tools import read_tools
 from postil.gateway.inference.request import read_json

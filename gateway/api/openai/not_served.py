@@ -6,7 +6,8 @@ elsewhere gets a 400 with a code of its own.
 
 from __future__ import annotations
 
-from postil.gateway.errors import GatewayError, NotFoundError, UnsupportedEndpointError
+from postil.gateway.errors import GatewayError, NotFoundError
+from postil.gateway.inference.fields.beside import UnsupportedEndpointError
 from postil.gateway.inference.formats import Kind
 
 # First parts of paths below /v1 that OpenAI, Anthropic or vLLM have, and of which not all, or nothing, is served here.

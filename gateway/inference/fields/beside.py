@@ -18,6 +18,12 @@ _TOKENS = t.many_whole(0, t.LARGEST_INT32, 2**20, 1)
 _COMMON: Mapping[str, FieldType] = {"model": t.text(512), "user": t.text(4096)}
 
 
+class UnsupportedEndpointError(BadRequestError):
+    """An endpoint of OpenAI's or vLLM's that is not served here."""
+
+    code = "unsupported_endpoint"
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One endpoint: its path, the fields that it passes on, what refuses others, and of which one has to be there."""
