@@ -15,7 +15,7 @@ from postil.registry.preflight.patterns import read_pattern
 from tests.registry.preflight.test_patterns import MODULES
 
 pytestmark = pytest.mark.tune
-TOKENS = [[1, 5, 9, 2, 7]]
+TOKENS = [[1, 5, 9, 2, 7, 30, 11, 4]]
 
 
 def tiny() -> Any:
@@ -24,7 +24,13 @@ def tiny() -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(7)
-    sizes = {"vocab_size": 32, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
+    sizes: dict[str, Any] = {
+        "vocab_size": 32,
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "initializer_range": 0.5,
+    }
     return LlamaForCausalLM(LlamaConfig(**sizes, num_attention_heads=2, num_key_value_heads=2)).eval()
 
 
@@ -51,25 +57,34 @@ def untrained(init: bool | str) -> Any:
         "lora_ga": {"lora_ga_config": LoraGAConfig()},
         "corda": {"corda_config": CordaConfig(corda_method="kpm")},
     }.get(named, {})
-    config = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=init, **extra)  # type: ignore[arg-type]
+    config = LoraConfig(r=4, target_modules=["q_proj", "v_proj"], init_lora_weights=init, **extra)
     if named == "corda":
         preprocess_corda(model, config, run_model=lambda: answer(model))
     if named == "lora_ga":
-        preprocess_loraga(
-            model, config, train_step=lambda: model(**batch, labels=batch["input_ids"]).loss.backward()
-        )  # fmt: skip
-    adapted = get_peft_model(model, config)
+        model.enable_input_require_grads()
+
+        def step() -> None:
+            model(**batch, labels=batch["input_ids"]).loss.backward()
+
+        preprocess_loraga(model, config, train_step=step)
+    adapted = get_peft_model(model, config, low_cpu_mem_usage=named == "eva")
     if named == "eva":
         initialize_lora_eva_weights(adapted, dataloader=[batch])
     return adapted.eval()
 
 
 def moves_the_base(init: bool | str, folder: Path) -> bool:
-    """Whether an untrained adapter, put on the base as it was, answers otherwise than the base."""
+    """Whether an untrained adapter, put on the base as it was, answers otherwise than the base.
+
+    PEFT itself moves the base when it loads one of those that do; the engine knows nothing of that.
+    """
     import torch
     from peft import PeftModel
 
     untrained(init).save_pretrained(folder)
+    stated = json.loads((folder / "adapter_config.json").read_bytes())
+    plain = dict.fromkeys(("eva_config", "corda_config", "lora_ga_config"))
+    (folder / "adapter_config.json").write_text(json.dumps({**stated, **plain, "init_lora_weights": True}))
     return not torch.allclose(answer(PeftModel.from_pretrained(tiny(), str(folder))), answer(tiny()), atol=1e-4)
 
 

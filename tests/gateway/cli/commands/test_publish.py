@@ -218,9 +218,7 @@ async def test_a_template_that_differs_is_warned_of_at_publish_and_in_diff(house
     assert "another chat template" in found["to"]["warnings"][0]
 
 
-async def test_a_base_of_another_name_needs_base_ok_and_is_logged(
-    house: House, hub: Hub, tmp_path: Path
-) -> None:
+async def test_a_base_of_another_name_needs_base_ok_and_is_logged(house: House, hub: Hub, tmp_path: Path) -> None:
     known = house.runtime.registry.get()  # A base that is a folder has no name that says anything.
     named = replace(known, base=replace(known.base, id="tiny/base"))
     house.runtime.registry.open(named, house.runtime.registry.opened_at)
