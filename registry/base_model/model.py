@@ -64,7 +64,7 @@ def _digest(path: Path, weights: list[Path]) -> str:
     hashes = [[file.name, sha256_file(file)] for file in [path / "config.json", *weights]]
     revision = "sha256:" + hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
     try:
-        cache.write_text(json.dumps({"files": state, "revision": revision}))
+        cache.write_text(json.dumps({"files": state, "revision": revision}), encoding="utf-8")
     except OSError:
         pass  # A read-only model folder is hashed at every start.
     return revision
@@ -72,7 +72,7 @@ def _digest(path: Path, weights: list[Path]) -> str:
 
 def _cached(cache: Path) -> dict[str, object] | None:
     try:
-        known = json.loads(cache.read_text())
+        known = json.loads(cache.read_bytes())
     except (OSError, ValueError):
         return None
     return known if isinstance(known, dict) and {"files", "revision"} <= known.keys() else None

@@ -15,6 +15,7 @@ from pydantic.json_schema import SkipJsonSchema
 from postil.plugins.contract import Component, FallbackRule, InputCheck, Validator
 from postil.plugins.errors import PluginError
 from postil.plugins.manager import PluginManager
+from postil.plugins.texts import label_answer
 from postil.registry.errors import PolicyError
 from postil.registry.policy.complaints import first_complaint
 from postil.registry.policy.digest import canonical, digest_of
@@ -50,10 +51,11 @@ REASONS = frozenset({DID_NOT_RUN, ENGINE_ERROR})
 WEBHOOK_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 
-class _PlainLoader(yaml.SafeLoader):
+class PlainLoader(yaml.SafeLoader):
     """YAML without aliases, because a few lines of them can expand to gigabytes."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose one node. Raises MarkedYAMLError for an alias."""
         if self.check_event(yaml.AliasEvent):
             raise yaml.MarkedYAMLError(problem="aliases (*name) are not allowed; write the value out")
         return super().compose_node(parent, index)
@@ -96,7 +98,7 @@ class Output(_Part):
         """The value of vLLM's ``structured_outputs`` that enforces this in decoding."""
         if self.labels is not None:
             rejects = () if self.reject is None else (self.reject,)
-            return {"choice": [json.dumps({self.field: label}) for label in (*self.labels, *rejects)]}
+            return {"choice": [label_answer(self.field, label) for label in (*self.labels, *rejects)]}
         # As a tag, because only there vLLM lets blanks between values be bounded: a model can lose itself in them.
         form = {"type": "json_schema", "json_schema": self.json_schema, "max_whitespace_cnt": _MOST_BLANKS}
         return {"structural_tag": json.dumps({"type": "structural_tag", "format": form})}
@@ -228,7 +230,7 @@ def parse_policy(text: str | bytes) -> Policy:
     if len(text) > MAX_POLICY_BYTES:
         raise PolicyError(f"the policy is larger than {MAX_POLICY_BYTES // 1024} KiB; shorten it")
     try:
-        values = yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader
+        values = yaml.load(text, PlainLoader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise PolicyError(f"the policy is not YAML: {' '.join(str(error).split())}") from error
     except (LookupError, AttributeError) as error:  # PyYAML's error for `!!bool perhaps`.

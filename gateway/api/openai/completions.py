@@ -15,14 +15,17 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from postil.gateway.api.denied import CallerDirectory, authorization, identify
 from postil.gateway.api.error_responses import render
+from postil.gateway.api.media_types import only_post, refuse_other_bodies
+from postil.gateway.api.stream_comments import COMMENT, StreamComments
 from postil.gateway.control.traffic import Traffic
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
 from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.cost import check_cost
 from postil.gateway.inference.cost_limits import TenantCostLimits
 from postil.gateway.inference.deadline import deadline_of
+from postil.gateway.inference.engine_refusal import told
 from postil.gateway.inference.formats import Kind
-from postil.gateway.inference.pipeline import JSON, PipelineResponse, complete
+from postil.gateway.inference.pipeline import EVENTS, PipelineResponse, complete
 from postil.gateway.inference.request import CompletionRequest, parse, refuse_prompt_logprobs
 from postil.gateway.tenancy.denied_attempts import DeniedSink
 from postil.gateway.tenancy.directory import Caller
@@ -36,7 +39,8 @@ class CompletionParts:
     """The parts of a gateway or worker that the two completion endpoints need.
 
     ``body_limit`` is the maximum body size in bytes, ``cost`` what one request may cost. ``prompt_logprobs`` says
-    whether the engine may be asked for the probabilities of a prompt's tokens.
+    whether the engine may be asked for the probabilities of a prompt's tokens. A stream that is silent for
+    ``comment_seconds`` says that it goes on.
     """
 
     context: InferenceContext
@@ -47,6 +51,7 @@ class CompletionParts:
     body_limit: int
     cost: TenantCostLimits
     prompt_logprobs: bool
+    comment_seconds: float = 0.0
 
 
 class CompletionsShortcut:
@@ -72,14 +77,15 @@ def completion_routes(parts: CompletionParts) -> list[ASGIRouteHandler]:
 
 def _handler(parts: CompletionParts, kind: Kind) -> ASGIApp:
     async def handler(scope: Scope, receive: Receive, send: Send) -> None:
-        wire = Wire(send)
+        wire = Wire(send, parts.comment_seconds)
         if scope.get("method") != "POST":
-            await wire.error(BadRequestError(f"{kind.value} takes POST"), status=405)
+            await wire.error(only_post(kind.value), status=405)
             return
         parts.traffic.in_flight += 1
         try:
             await _respond(parts, kind, scope, receive, wire)
         finally:
+            wire.comments.cancel()
             parts.traffic.in_flight -= 1
 
     return handler
@@ -90,18 +96,19 @@ async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Re
         caller = identify(parts.callers, parts.denied, authorization(scope), scope, f"POST {kind.value}")
         wire.headers = await parts.limits.admit(caller.limits)
         try:
-            limits, raw = parts.cost.of(caller.limits), await _body(receive, parts.body_limit)
-            ask = parse(kind, raw, limits, deadline_of(scope["headers"]))
+            refuse_other_bodies(scope["headers"])
+            limits, raw = parts.cost.of(caller.limits), await read_body(receive, parts.body_limit)
+            ask = parse(kind, raw, limits, deadline_of(scope["headers"]), wire.held)
             check_cost(ask, limits)
             if not parts.prompt_logprobs:
                 refuse_prompt_logprobs(ask)
-            await _until_gone(_answer(parts, caller, ask, wire), receive)
+            await until_gone(_answer(parts, caller, ask, wire), receive)
         finally:
             parts.limits.left(caller.limits)
     except GatewayError as error:
         await wire.error(error)
     except EngineRefusedError as error:
-        await wire.whole(error.status, {"content-type": JSON}, error.body)
+        await wire.error(told(error, "messages" if kind is Kind.CHAT else "prompt"))
     except Exception:
         log.exception("a request failed")
         await wire.error(GatewayError("the gateway failed on this request; its log says why"))
@@ -112,7 +119,7 @@ async def _answer(parts: CompletionParts, caller: Caller, ask: CompletionRequest
         await wire.answer(await complete(parts.context, caller, ask, open_streams))
 
 
-async def _until_gone(work: Coroutine[None, None, None], receive: Receive) -> None:
+async def until_gone(work: Coroutine[None, None, None], receive: Receive) -> None:
     """Run the work; if the client disconnects first, cancel it, which also stops the engine."""
     task, left = asyncio.current_task(), False
     assert task is not None, "a coroutine runs in one"
@@ -134,7 +141,8 @@ async def _until_gone(work: Coroutine[None, None, None], receive: Receive) -> No
         watching.cancel()
 
 
-async def _body(receive: Receive, limit: int) -> bytes:
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole body of a request. Raises TooLargeError, or BadRequestError if the client leaves."""
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -152,9 +160,11 @@ async def _body(receive: Receive, limit: int) -> bytes:
 class Wire:
     """Sends the response to one client. A response that has started is not started again."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, comment_seconds: float = 0.0) -> None:
         self._send = send
-        self._begun = False
+        self._begun = self._is_held = False
+        self._held: Mapping[str, str] = {}
+        self.comments = StreamComments(self._comment, comment_seconds)
         # Headers of any response, filled in while the request runs.
         self.headers: Mapping[str, str] = {}
 
@@ -165,9 +175,25 @@ class Wire:
             await self.whole(200, headers, answer.body)
             return
         await self._begin(200, {**headers, "cache-control": "no-cache"})
+        comments = self.comments
+        comments.start()
         async for chunk in answer.body:
+            comments.quiet = False
             await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await comments.settle()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def held(self, headers: Mapping[str, str]) -> None:
+        """The engine works on an answer that will leave as a stream, and is held until it is whole."""
+        self._held = headers
+        self.comments.start()
+
+    async def _comment(self) -> None:
+        """Say that the stream goes on; with this it begins, where the answer is held."""
+        if not self._begun:
+            self._is_held = True
+            await self._begin(200, {"content-type": EVENTS, **self._held, "cache-control": "no-cache"})
+        await self._send({"type": "http.response.body", "body": COMMENT, "more_body": True})
 
     async def error(self, error: GatewayError, *, status: int | None = None) -> None:
         """Send an error in OpenAI's format; if the response has started, just end it."""
@@ -175,7 +201,12 @@ class Wire:
         await self.whole(answer.status, answer.headers, answer.body)
 
     async def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        """Send a complete response."""
+        """Send a complete response; into a stream that had to begin before it was known, an error goes as an event."""
+        await self.comments.settle()
+        if self._is_held:
+            body = body if status == 200 else b"data: %b\n\n" % body
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
+            return
         if self._begun:
             return
         await self._begin(status, {**headers, "content-length": str(len(body))})

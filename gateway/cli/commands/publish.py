@@ -88,7 +88,7 @@ def _policy_field(path: Path | None) -> dict[str, str]:
     from postil.registry.policy.policy import parse_policy
 
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"the policy {path} cannot be read: {error}") from error
     parse_policy(text)

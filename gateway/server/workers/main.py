@@ -13,6 +13,7 @@ import uvloop
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from postil.gateway.api.cors import letting
 from postil.gateway.api.key_connections import KeyConnections
 from postil.gateway.api.openai.completions import CompletionsShortcut
 from postil.gateway.server.own_process import keep_to_itself
@@ -83,7 +84,8 @@ def _application(worker: Worker, forward: Forward) -> ASGIApp:
         await send({"type": "lifespan.shutdown.complete"})
 
     app = CompletionsShortcut(worker.parts(), others)
-    return KeyConnections(app, lambda: worker.directory, worker.settings.tenant_connections)
+    counted = KeyConnections(app, lambda: worker.directory, worker.settings.tenant_connections)
+    return letting(counted, worker.settings.cors_origins)
 
 
 if __name__ == "__main__":

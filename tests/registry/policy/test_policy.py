@@ -153,6 +153,12 @@ def test_labels_are_enforced_as_the_texts_of_the_whole_answers() -> None:
     assert output.constraint() == {"choice": ['{"intent": "card"}', '{"intent": "a \\"b\\""}']}
 
 
+def test_labels_of_other_alphabets_are_enforced_as_they_are_written() -> None:
+    output = policy_from({"output": {"labels": ["Übelkeit", "症状咨询"], "field": "Kategorie ä"}}).output
+    assert output is not None
+    assert output.constraint() == {"choice": ['{"Kategorie ä": "Übelkeit"}', '{"Kategorie ä": "症状咨询"}']}
+
+
 def test_a_schema_is_enforced_as_it_stands_with_few_blanks_between() -> None:
     schema = {"type": "object", "required": ["name"]}
     output = policy_from({"output": {"json_schema": schema}}).output

@@ -1,4 +1,4 @@
-"""What publish warned of is kept with the release."""
+"""Reviews name the request that was answered."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("release", sa.Column("warnings", sa.JSON, nullable=False, server_default="[]"))
+    op.add_column("review", sa.Column("request_id", sa.String(128), nullable=False, server_default=""))
 
 
 def downgrade() -> None:
-    op.drop_column("release", "warnings")
+    op.drop_column("review", "request_id")
