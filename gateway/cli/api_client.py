@@ -70,9 +70,12 @@ def _client(url: httpx.URL, headers: Mapping[bytes, bytes], ca_file: Path | None
 def call(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
     """Call the admin API once and return its JSON. Raises CommandError with the gateway's own message."""
     response = client.request(method, path, **arguments)
-    if response.is_success:
+    if not response.is_success:
+        raise CommandError(_refusal(response))
+    try:
         return response.json() if response.content else None
-    raise CommandError(_refusal(response))
+    except ValueError as error:
+        raise CommandError(_strange(response)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ def call_list(
         size = min(limit - len(found), _PAGE) if limit else _PAGE
         asked = {**params, "limit": size} | ({} if after is None else {"after": after})
         page = call(client, "GET", path, params=asked)
+        if not isinstance(page, dict) or "data" not in page:
+            raise CommandError(f"{client.base_url} does not answer as a postil gateway does; see POSTIL_URL")
         found += filter(keep, page["data"])
         after = page["next"]
         if after is None or (limit and len(found) >= limit):
@@ -117,7 +122,11 @@ def _refusal(response: httpx.Response) -> str:
     try:
         return str(response.json()["detail"])
     except (ValueError, KeyError, TypeError):
-        return f"{response.url} answered {response.status_code}, which is not a postil gateway's answer"
+        return _strange(response)
+
+
+def _strange(response: httpx.Response) -> str:
+    return f"{_shown(response.url)} answered {response.status_code}, which is not a postil gateway's answer"
 
 
 def _key(settings: Settings) -> str:

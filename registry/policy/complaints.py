@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 _UNKNOWN = "extra_forbidden"
 _SHOWN = 80
+_WORD = 4
 
 
 def first_complaint(error: ValidationError, model: type[BaseModel], parts: Mapping[str, type[BaseModel]]) -> str:
@@ -27,5 +28,8 @@ def first_complaint(error: ValidationError, model: type[BaseModel], parts: Mappi
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about a name that is not known."""
     names = sorted(known)
-    near = difflib.get_close_matches(name[:_SHOWN], names, 1)
+    asked = name[:_SHOWN].lower()
+    near = difflib.get_close_matches(asked, names, 1) or [
+        each for each in names if len(asked) >= _WORD and asked in each
+    ]
     return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(names)}"
