@@ -1,10 +1,10 @@
 """Write hashes.lock, the files that pins stand for: ``.venv/bin/python -m deploy.requirements.hashes``.
 
-pip is asked which files it would install on Linux: here, and with Python 3.11 to 3.14 on x86_64 and aarch64; nothing is
-installed. What tests need has hashes for Python 3.11 on x86_64 alone. Only layers whose files are the same at every
-source have hashes: torch's CPU build and some of what vLLM needs are built by their sources, and vLLM for GPUs is
-resolved where it is installed. With ``PIP_CONFIG_FILE=/dev/null`` the public index alone is asked: run it so and with
-your own sources, and compare.
+pip is asked which files it would install on Linux x86_64: here, and with Python 3.11 to 3.13, where glibc is new and
+where it is 2.28; nothing is installed. What tests need has hashes for Python 3.11 alone. Elsewhere ``setup.sh`` goes by
+names and versions. Only layers whose files are the same at every source have hashes: torch's CPU build and some of what
+vLLM needs are built by their sources, and vLLM for GPUs is resolved where it is installed. With
+``PIP_CONFIG_FILE=/dev/null`` the public index alone is asked: run it so and with your own sources, and compare.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from deploy.requirements.resolve import MACHINES, PYTHONS, platforms
+from deploy.requirements.resolve import platforms
 
 HERE = Path(__file__).parent
 LOCK = HERE / "hashes.lock"
 LAYERS, OF_TESTS = ("core", "tune"), ("dev",)
+PYTHONS = ("3.11", "3.12", "3.13")
 _PIP = (sys.executable, "-P", "-m", "pip", "install", "--disable-pip-version-check", "--quiet", "--dry-run")
 _HOW = ("--no-deps", "--ignore-installed", "--only-binary", ":all:", "--report", "-")
 # The oldest glibc that is served: a wheel for it serves newer ones too, and is another file than theirs.
@@ -49,11 +50,9 @@ def lines(reports: Sequence[Mapping[str, Any]]) -> list[str]:
 def _reports(unused: str) -> Iterator[Mapping[str, Any]]:
     yield _report((), (*LAYERS, *OF_TESTS))
     for python in PYTHONS:
-        for machine in MACHINES:
-            tested = (python, machine) == (PYTHONS[0], MACHINES[0])
-            for kinds in (platforms(machine), platforms(machine, newest=_OLDEST)):
-                how = (*kinds, f"--python-version={python}", f"--target={unused}")
-                yield _report(how, (*LAYERS, *OF_TESTS) if tested else LAYERS)
+        layers = (*LAYERS, *OF_TESTS) if python == PYTHONS[0] else LAYERS
+        for kinds in (platforms("x86_64"), platforms("x86_64", newest=_OLDEST)):
+            yield _report((*kinds, f"--python-version={python}", f"--target={unused}"), layers)
 
 
 def _report(more: Sequence[str], layers: Sequence[str]) -> Mapping[str, Any]:

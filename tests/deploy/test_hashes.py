@@ -37,7 +37,7 @@ def test_set_up_asks_pip_to_hold_every_file_against_its_hash(tmp_path: Path) -> 
     functions = script[script.index("pins() {") : script.index("bash deploy/setup/preflight.sh")]
     (tmp_path / "core.txt").write_text("a==1\nb==2\n")
     (tmp_path / "hashes.lock").write_text("a==1 --hash=sha256:00\nc==1 --hash=sha256:11\n")
-    asked = 'install() { echo "$@"; cat "${@: -1}"; }\nrefuse() { exit 1; }\n'
+    asked = 'install() { echo "$@"; cat "${@: -1}"; }\nrefuse() { exit 1; }\nis_locked() { [ "$1" = gateway ]; }\n'
     call = f"PINS={tmp_path}\ninstall_layer gateway {tmp_path / 'core.txt'}"
     done = subprocess.run(["bash", "-euc", asked + functions + call], capture_output=True, text=True, check=True)
     said = re.sub(r"-r \S+", "-r FILE", done.stdout).splitlines()
@@ -45,5 +45,12 @@ def test_set_up_asks_pip_to_hold_every_file_against_its_hash(tmp_path: Path) -> 
         "gateway 1 --no-deps --require-hashes -r FILE",
         "a==1 --hash=sha256:00",
         "gateway, without a hash 1 --no-deps -r FILE",
+        "b==2",
+    ]
+    other = call.replace("gateway", "elsewhere")
+    done = subprocess.run(["bash", "-euc", asked + functions + other], capture_output=True, text=True, check=True)
+    assert re.sub(r"-r \S+", "-r FILE", done.stdout).splitlines() == [
+        "elsewhere, without a hash 2 --no-deps -r FILE",
+        "a==1",
         "b==2",
     ]
