@@ -12,7 +12,7 @@ FAST := $(BIN)/pytest -n 2 --dist worksteal -m "not engine and not tune"
 COVERED := tests/plugins tests/registry
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-fast coverage check audit docs bench simulate chaos fields clients clean
+.PHONY: help setup serve train test test-fast coverage check resolve audit docs bench simulate chaos fields clients clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ check: $(READY_DEV) $(TYPES)  ## Lint, types, the direction of imports, and know
 	$(BIN)/mypy tests
 	$(BIN)/lint-imports
 	@$(BIN)/python deploy/requirements/audit.py
+
+resolve:  ## Ask pip whether pins and extras resolve on Python 3.11 to 3.14, x86_64 and aarch64 (needs a network)
+	@$(or $(PYTHON),python3.11) deploy/requirements/resolve.py
 
 audit: $(READY_DEV)  ## Hold the pinned packages against known vulnerabilities (needs a network; says so without one)
 	@$(BIN)/python deploy/requirements/audit.py

@@ -19,8 +19,7 @@ class GatewayError(Exception):
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "internal_error"
-    # For programs; where a class names none, its type.
-    code: str = ""
+    code: str = ""  # For programs; where a class names none, its type.
 
     def __init__(
         self, message: str, *, param: str | None = None, retry_after: int | None = None, code: str | None = None

@@ -53,7 +53,14 @@ def beside_the_engine(wheel: Path) -> Iterator[Path]:
         (packages,) = (ROOT / ".venv").glob("lib/python3.*/site-packages")
         (own,) = Path(folder).glob("lib/python3.*/site-packages")
         (own / "engine.pth").write_text(f"{packages}\n")
-        pip = [Path(folder) / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        pip: list[str | Path] = [
+            Path(folder) / "bin" / "python",
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "install",
+            "--quiet",
+        ]
         run([*pip, "--no-deps", "--ignore-installed", wheel])
         yield Path(folder) / "bin" / "postil"
 

@@ -54,7 +54,7 @@ def built_wheel(python: Path) -> Iterator[Path]:
                 shutil.copytree(path, copy, ignore=shutil.ignore_patterns("__pycache__"))
             else:
                 shutil.copy(path, copy)
-        pip = [python, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
+        pip: list[str | Path] = [python, "-m", "pip", "--disable-pip-version-check", "wheel", "--quiet", "--no-deps"]
         run([*pip, "--wheel-dir", folder, source])
         (wheel,) = Path(folder).glob("postil-*.whl")
         yield wheel
@@ -66,7 +66,15 @@ def installed(python: Path, wheel: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="postil-venv-") as folder:
         run([python, "-m", "venv", folder])
         binaries = Path(folder) / "bin"
-        pip = [binaries / "python", "-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--no-compile"]
+        pip: list[str | Path] = [
+            binaries / "python",
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "install",
+            "-qq",
+            "--no-compile",
+        ]
         run([*pip, "--constraint", ROOT / "deploy" / "requirements" / "core.txt", wheel])
         yield binaries
 

@@ -13,7 +13,8 @@ _HOW = (
     "With workers, one scrape has the sums of all processes of a gateway; each gateway is a target of its own. A scrape"
     " asks no database, and its text is made at most every 5 s. `release` is a number. A release that is neither live"
     " nor a canary nor a shadow keeps its series for 15 minutes. A metric has at most 10,000 series: what would be one"
-    " more is added up under `other`, and counted in `postil_series_dropped_total`."
+    " more is added up under `other`, and counted in `postil_series_dropped_total`. `POSTIL_METRICS_HISTOGRAMS` (200)"
+    " releases have histograms of their own."
 )
 _ENGINE = (
     "vLLM's own metrics (`vllm:...`) follow in the same text while it answers, but for `vllm:lora_requests_info`, which"

@@ -95,10 +95,25 @@ def _check_path(request: Request[Any, Any, Any], expected: _Expected) -> None:
 
 
 def _check_body(raw: bytes, expected: Any) -> None:
+    """Check a body against its type; as in JSON Schema, 4.0 is a whole number."""
     try:
-        msgspec.json.decode(raw, type=expected, strict=True)
+        try:
+            msgspec.json.decode(raw, type=expected, strict=True)
+        except msgspec.ValidationError:
+            msgspec.convert(_with_whole(msgspec.json.decode(raw)), expected, strict=True)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `$.")
         raise BadRequestError(f"{where.removesuffix('`')} {what}".strip()) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadRequestError(f"the body is not JSON: {error}") from None
+
+
+def _with_whole(value: Any) -> Any:
+    """A decoded value with each number that has no fraction as an integer."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_with_whole(each) for each in value]
+    if isinstance(value, dict):
+        return {key: _with_whole(each) for key, each in value.items()}
+    return value

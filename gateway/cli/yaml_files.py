@@ -32,7 +32,7 @@ class _Loader(PlainLoader):
     """As policies are read, with the line of an alias."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        mark = self.peek_event().start_mark
+        mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         try:
             return super().compose_node(parent, index)
         except yaml.MarkedYAMLError as error:

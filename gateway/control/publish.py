@@ -13,16 +13,19 @@ from typing import IO, TypeVar
 
 from postil.gateway.control.catalog_sync import CatalogSync
 from postil.gateway.control.disk import FreeSpace
+from postil.gateway.control.engine_handle import EngineHandle
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.engine.grammar_trial import GrammarTrial
-from postil.gateway.errors import UploadsLimitedError
+from postil.gateway.errors import EngineUnavailableError, UploadsLimitedError
+from postil.gateway.inference.policy_trial import too_long
 from postil.gateway.threads import ThreadPools, finished
 from postil.registry.artifacts.archives.pack import unpack
 from postil.registry.artifacts.contents import check_complete, left_out, policy_in
 from postil.registry.artifacts.hub.fetch import Patience, fetch
 from postil.registry.artifacts.hub.ref import HubRef
 from postil.registry.db.tables import Release
+from postil.registry.errors import PolicyError
 from postil.registry.names import AdapterName
 from postil.registry.policy.policy import Policy
 from postil.registry.policy.publishable import check_publishable
@@ -95,6 +98,7 @@ class PublishService:
         registry: RegistryHandle,
         sync: CatalogSync,
         locks: AdapterLocks,
+        engine: EngineHandle,
         disk: FreeSpace,
         pools: ThreadPools,
         *,
@@ -105,6 +109,7 @@ class PublishService:
         self._registry = registry
         self._sync = sync
         self._locks = locks
+        self._engine = engine
         self._pools = pools
         self._limit = limit
         self._hub_seconds = hub_seconds
@@ -165,11 +170,20 @@ class PublishService:
             return Published(release, created, found is not None, origin.left_out)
 
     async def _try(self, policy: Policy, domain: str, actor: str) -> None:
-        """Have a new policy's constraint compiled once, where it can be killed. Raises PolicyError."""
+        """Have a new policy's constraint compiled once, where it can be killed, and its labels counted in tokens.
+
+        Raises PolicyError.
+        """
         registry = self._registry.get()
         check_publishable(policy, registry.window)
         constraint = policy.output.constraint() if policy.output else None
         await self._trial.compile(constraint, registry.base.path, domain, actor)
+        try:
+            reason = await too_long(self._engine.ready()[0], policy)
+        except EngineUnavailableError:
+            return  # It is asked again before a release is live.
+        if reason is not None:
+            raise PolicyError(f"policy: {reason}: no such answer could be whole; raise it")
 
     async def _fetched(self, source: Source, folder: Path, domain: str, actor: str) -> Origin:
         """Fetch the files without holding a lock, so that changes to releases go on meanwhile."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from enum import Enum
@@ -14,6 +13,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from postil.gateway.engine.about import models_of, tokens_of, version_of
 from postil.gateway.engine.decode import decode
 from postil.gateway.engine.health.activity import EngineActivity
 from postil.gateway.engine.start_clock import SOON_SECONDS
@@ -41,25 +41,6 @@ _AGAIN_SECONDS = (0.0, 0.1)
 _KEY_REFUSED = (401, 403)
 # What is read at most of what it says of itself: a list of 10,000 models is 5 MB.
 _MOST_BYTES_OF_ITSELF = 8 << 20
-_PUBLIC_VERSION = re.compile(r"[0-9][0-9A-Za-z.]{0,31}")
-_TOKENS = re.compile(rb"^vllm:(?:generation|prompt)_tokens_total\b\S* (\S+)$", re.MULTILINE)
-
-
-class _Model(msgspec.Struct):
-    id: str
-    max_model_len: int | None = None
-
-
-class _Models(msgspec.Struct):
-    data: list[_Model]
-
-
-class _Version(msgspec.Struct):
-    version: str
-
-
-_version = msgspec.json.Decoder(_Version)
-_models = msgspec.json.Decoder(_Models)
 _anything = msgspec.json.Decoder()
 
 
@@ -150,19 +131,17 @@ class EngineClient:
             raise EngineKeyRefusedError
         if status >= 400:
             raise EngineRefusedError(status, body)
-        models = decode(body, _models).data
-        self.window = next((model.max_model_len for model in models if model.max_model_len), self.window)
-        return {model.id for model in models}
+        names, window = models_of(body)
+        self.window = window or self.window
+        return names
 
     async def version(self) -> str | None:
         """The version that the engine says it has, without what tells how it was built; None if it says none."""
         try:
             status, body = await self._get("/version")
-            said = decode(body, _version).version if status == 200 else ""
+            return version_of(body) if status == 200 else None
         except (*_GONE, EngineUnavailableError):
             return None
-        found = _PUBLIC_VERSION.match(said)
-        return found[0] if found else None
 
     async def tokens(self) -> bytes | None:
         """The engine's token counters, to compare with later ones; None if it has none."""
@@ -170,7 +149,7 @@ class EngineClient:
             status, body = await self._get("/metrics")
         except _GONE:
             return None
-        return b" ".join(_TOKENS.findall(body)) or None if status == 200 else None
+        return tokens_of(body) if status == 200 else None
 
     async def metrics(self) -> bytes:
         """What the engine tells of itself for Prometheus; nothing while it does not answer."""

@@ -76,17 +76,17 @@ _PROMPT = "prompt"
 _KINDS: Sequence[_Kind] = (
     _kind(
         r"maximum context length is (\d+) tokens.*contains (at least )?(\d+) (input tokens|characters)",
-        "the model's context has {0} tokens, and the prompt has {1}{2} {3}; send less",
+        "this model's maximum context length is {0} tokens, and the prompt has {1}{2} {3}; send less",
         _TOO_LONG,
     ),
     _kind(
         r"maximum (?:context|model) length\D{1,8}(\d+)",
-        "the model's context has {0} tokens, and the request needs more; send less, or lower max_tokens",
+        "this model's maximum context length is {0} tokens, and the request needs more; send less, or lower max_tokens",
         _TOO_LONG,
     ),
     _kind(
         r"^(max_\w+)=(\d+) cannot be greater than \w+=(\d+)",
-        "{0} is {1}, and the model's context has {2} tokens; ask for fewer",
+        "{0} is {1}, and this model's maximum context length is {2} tokens; ask for fewer",
         _VALUE,
     ),
     _kind(r"prompt cannot be empty", "the prompt is empty; send a text", _VALUE, _PROMPT),

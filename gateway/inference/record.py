@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Protocol
 
+from postil.gateway.inference.answer_form import AnswerForm
 from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import Route
 from postil.gateway.tenancy.directory import Caller
@@ -47,6 +48,7 @@ class RequestRecord:
         "failed_validation",
         "fell_back",
         "first_chunk",
+        "form",
         "held",
         "outcome",
         "raw",
@@ -67,6 +69,8 @@ class RequestRecord:
         self._observers = observers
         self._began = self.waited = 0.0
         self.outcome: RequestOutcome | None = None
+        # The form in which the client wants the answer, where a policy restricts that.
+        self.form: AnswerForm | None = None
 
     @classmethod
     def start(

@@ -26,7 +26,8 @@ OnHeld = Callable[[Mapping[str, str]], None]
 _decoder = msgspec.json.Decoder()
 # One meaning under several names: where a policy fixes one, the others must not undo it.
 _ALIASES = {"max_tokens": ("max_tokens", "max_completion_tokens")}
-_OTHER_OUTPUTS = ("structured_outputs", "response_format", "tools", "tool_choice")
+# In what form a client wants the answer: where a policy restricts that, these are compared with it, and not sent on.
+OTHER_OUTPUTS = ("structured_outputs", "response_format", "tools", "tool_choice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,12 @@ def parse(
     )
 
 
+def counts_along(ask: CompletionRequest) -> bool:
+    """Whether each event of a stream is to tell what was used up to there, as vLLM does where it is asked for that."""
+    options = ask.body.get("stream_options") or {}
+    return ask.include_usage and options.get("continuous_usage_stats") is True
+
+
 def refuse_prompt_logprobs(ask: CompletionRequest) -> None:
     """Refuse what an engine without postil's plugin does not survive. Raises BadRequestError."""
     if asks_for_prompt_logprobs(ask.kind, ask.body):
@@ -124,10 +131,6 @@ def build_engine_request(
     if release.policy.system_prompt:
         FORMATS[ask.kind].put_system_prompt(payload, release.policy.system_prompt)
     if release.constraint is not None:
-        if not lenient:
-            _refuse_other_outputs(ask.body, release)
-        for name in _OTHER_OUTPUTS:
-            payload.pop(name, None)
         payload["structured_outputs"] = release.constraint
         _leave_room(payload, release)
     if release.validators or release.inputs:
@@ -248,18 +251,12 @@ def _bound_output(payload: dict[str, Any], ask: CompletionRequest, fixed: Contai
         payload["max_tokens"] = most
 
 
-def _refuse_other_outputs(body: Mapping[str, Any], release: LoadedRelease) -> None:
-    """``json_object`` and ``text`` hold for any constrained answer; whatever asks for another form is refused."""
-    fields = ["structured_outputs"] if body.get("structured_outputs") is not None else []
-    form = body.get("response_format")
-    if form is not None and form.get("type") not in ("text", "json_object"):
-        fields.append("response_format")
-    if body.get("tools") and body.get("tool_choice") != "none":
-        fields.append("tools")
-    if fields:
-        raise BadRequestError(
-            f"{release.ref} restricts its output by policy; leave out `{fields[0]}`, or ask `base`", param=fields[0]
-        )
+def rendered_body(ask: CompletionRequest, release: LoadedRelease) -> Mapping[str, Any]:
+    """What of a client's body the model may see: of schemas and tools nothing, where they are not sent on."""
+    body = ask.body
+    if release.constraint is None or not any(name in body for name in OTHER_OUTPUTS):
+        return body
+    return {name: value for name, value in body.items() if name not in OTHER_OUTPUTS}
 
 
 def probe_base() -> dict[str, Any]:

@@ -67,7 +67,7 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
             *routes_beside(parts, embeds=runtime.settings.engine_url is not None),
             *document_openai_errors(_tenant_routes(runtime)),
             *health_routes(runtime.engine, runtime.traffic, runtime.tasks),
-            metrics_route(runtime.metrics, runtime.callers, runtime.denied_attempts),
+            *document_openai_errors([metrics_route(runtime.metrics, runtime.callers, runtime.denied_attempts)]),
             admin_router(runtime),
         ],
         lifespan=[lifespan],

@@ -145,7 +145,7 @@ def make_base(
         pools,
         AdapterLocks(),
         sync,
-        Sums(),
+        Sums(most_histograms=settings.metrics_histograms),
     )
 
 
@@ -239,6 +239,7 @@ def _publishing(base: Base) -> PublishService:
         base.registry,
         base.sync,
         base.locks,
+        base.engine,
         FreeSpace(settings.artifact_folder, settings.min_free_mib << 20, Path(tempfile.gettempdir())),
         base.pools,
         limit=settings.upload_limit_mib << 20,

@@ -1,4 +1,4 @@
-"""TLS at the gateway's ports, ports of their own for health and the admin API, and who is trusted."""
+"""TLS at the gateway's ports, ports of their own for health, metrics and the admin API, and who is trusted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings
 
 
 class TlsSettings(BaseSettings):
-    """TLS at the gateway's ports, ports of their own for health and the admin API, and who is trusted."""
+    """TLS at the gateway's ports, ports of their own for health, metrics and the admin API, and who is trusted."""
 
     tls_certificate: Path | None = Field(
         default=None,
@@ -50,6 +50,13 @@ class TlsSettings(BaseSettings):
         le=65535,
         description="A port on 127.0.0.1 where `/metrics` is answered without a key and without TLS; it stays on"
         " `POSTIL_PORT` for keys of the role `metrics` and admins.",
+    )
+
+    metrics_histograms: int = Field(
+        default=200,
+        ge=0,
+        le=10_000,
+        description="How many releases have histograms of their own in `/metrics`; the others share one as `other`.",
     )
 
     @model_validator(mode="after")

@@ -13,16 +13,18 @@ Series = tuple[str, ...]
 Values = list[float]
 # So many series a metric may have: a release more is counted under `other`.
 MOST_SERIES = 10_000
+# A histogram is seventeen lines for each of its series.
+MOST_HISTOGRAMS = 200
 _OTHER = "other"
 
 
 class Sums:
     """Sums by series. Not for several threads: ``copy`` is what another one may read."""
 
-    def __init__(self, most: int = MOST_SERIES) -> None:
+    def __init__(self, most: int = MOST_SERIES, most_histograms: int = MOST_HISTOGRAMS) -> None:
         self._series: dict[Series, Values] = {}
         self._counts: dict[str, int] = {}
-        self._most = most
+        self._most = {name: most_histograms if one.kind == "histogram" else most for name, one in METRICS.items()}
 
     def count(self, series: Series, amount: float = 1.0) -> None:
         """Add to a counter."""
@@ -72,7 +74,7 @@ class Sums:
     def _new(self, series: Series, values: int) -> Values:
         """Another series, or the one that takes what is too much."""
         name = series[0]
-        if self._counts.get(name, 0) >= self._most:
+        if self._counts.get(name, 0) >= self._most[name]:
             self.count((DROPPED, name))
             series = _other(series)
             if (found := self._series.get(series)) is not None:

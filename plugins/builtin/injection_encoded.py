@@ -21,10 +21,10 @@ _BASE32 = re2.compile(r"\b[A-Z2-7]{24,}={0,6}")
 _HEX = re2.compile(r"(?:(?:\\x|0x|%)?[0-9a-fA-F]{2}[\s,:]{0,2}){8,}")
 _BITS = re2.compile(r"(?:[01]{7,8}[\s,]{0,2}){6,}")
 _CODES = re2.compile(r"(?:\b\d{2,3}[\s,;]{1,2}){7,}\d{2,3}\b")
-_MORSE = re2.compile(r"[.\-\u00b7\u2022\u2013\u2212/| ]{24,}")
+_MORSE = re2.compile("[.\\-\u00b7\u2022\u2013\u2212/| ]{24,}")
 _ESCAPES = re.compile(r"\\u\{?([0-9a-fA-F]{4,5})\}?|\\x([0-9a-fA-F]{2})|U\+([0-9A-F]{4,5})\s?")
 _SPACED = re2.compile(r"(?:[\pL\pN@$!][ .\-_*|+~/,]){3,}[\pL\pN@$!]")
-_LEET_WORD = re.compile(r"[a-z]+[0-9@$!|]+[a-z]|[0-9@$]+[a-z]+[0-9@$]*[a-z]", re.IGNORECASE)
+_LEET_WORD = re2.compile(r"(?i)[a-z]+[0-9@$!|]+[a-z]|[0-9@$]+[a-z]+[0-9@$]*[a-z]")
 _LEET = (str.maketrans("01345789@$!|", "oieastbgasil"), str.maketrans("01345789@$!|", "oleastbgasii"))
 _NO_LETTER = re.compile(r"[^a-z]+")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz"
@@ -39,6 +39,8 @@ _KEYS = re2.compile(
 _PIG = re2.compile(r"\b(?:ignore|instructions?|all|override|everything)w?ay\b|\b(?:omptpr|ystems|ulesr|eviouspr|orgetf|evealr|isregardd)ay\b")
 _SMALL = str.maketrans("ᴀʙᴄᴅᴇғꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡʏᴢ", "abcdeffghijklmnopqrstuvwyz")
 _TURNED = str.maketrans("ɐqɔpǝɟƃɓɥıᴉɾʞןꞁɯuodbɹsʇnʌʍxʎz", "abcdefgghiijkllmnopqrstuvwxyz")
+_SMALL_LETTER = re.compile("[ᴀʙᴄᴅᴇғꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ]")
+_TURNED_LETTER = re.compile("[ɐɔǝɟƃɓɥᴉɾʞןꞁɯɹʇʌʍʎ]")
 _MORSE_LETTERS = dict(
     zip(
         (
@@ -73,10 +75,10 @@ def respelt(text: str) -> Iterator[str]:
         yield _SPACED.sub(lambda found: re.sub(r"[ .\-_*|+~/,]", "", found.group()), text)
     if len(_LEET_WORD.findall(text)) > 1:
         yield from (text.translate(table) for table in _LEET)
-    for table in (_SMALL, _TURNED):
-        turned = text.translate(table)
-        if not text.isascii() and turned != text:
-            yield turned if table is _SMALL else turned[::-1]
+    if len(_SMALL_LETTER.findall(text)) > 3:
+        yield text.translate(_SMALL)
+    if len(_TURNED_LETTER.findall(text)) > 3:
+        yield text.translate(_TURNED)[::-1]
 
 
 def is_scrambled(text: str) -> bool:

@@ -23,20 +23,21 @@ WORDINGS: Mapping[str, Sequence[str]] = {
         r"your (?:new|real|true|actual|only) (?:task|goal|purpose|objective|mission) (?:is|are) ",
     ),
     "reveal": (
-        r"(?:your|the|its|this (?:model|bot)'s) (?:\w+ )?system[ -]?(?:prompt|message|instructions?)\b",
+        r"(?:your|its|this (?:model|bot)'s) (?:\w+ )?system[ -]?(?:prompt|message|instructions?)\b",
+        r"(?:show|print|reveal|tell|give|repeat|display|output|share|write|dump|leak|paste|what|quote|send)_6_system[ -]?prompt\b",
         r"(?:your|the) (?:hidden|secret|initial|original|internal|base|full|developer|custom|meta|starting) (?:\w+ )?(?:prompt|system message)\b",
         r"(?:reveal|leak|dump|expose|recite|disclose)_3_(?:prompts?|system message|hidden instructions)\b",
         r"\byour prompt\b",
         r"system ?prompts?(?: to me| verbatim)?\s*$",
     ),
     "role play": (
-        r"do anything now", r"dan mode", r"you_0_are_3_dan\b", r"jail ?-?br(?:eak|oken)\w*",
-        r"(?:developer|dev|debug|god|sudo|dan|jailbreak|evil|unsafe|opposite)[ -]mode",
+        r"do anything now", r"dan mode", r"you_0_are_3_dan\b", r"jail ?-?break (?:mode|prompt|yourself)",
+        r"(?:enter|enabl\w*|activat\w*|switch(?: \w+)? to|go into|simulat\w*|start|you are (?:now )?in|in) (?:\w+ )?(?:developer|dev|debug|god|sudo|dan|jailbreak|evil|unsafe|opposite)[ -]mode",
         rf"(?:{_WILD})_2_(?:ai|assistant|model|bot|chatbot|persona|version|mode|llm|gpt)\b",
         r"\b(?:ai|assistant|model|bot|chatbot|llm|gpt)_6_(?:no|without|without any|free of|free from|not bound by|ignores all|ignores any)_1_"
         r"(?:restrictions?|rules|limits?|limitations?|filters?|guidelines|censorship|ethics|morals|policies|safety|constraints)",
         r"(?:safety|content|ethical|moderation) (?:filters?|guidelines|rules|protocols?|checks)_3_(?:off|disabled|suspended|removed|deactivated)",
-        r"(?:turn off|disable|remove|deactivate|lift|switch off)_2_(?:safety|content|ethical|moderation) (?:filters?|guidelines|rules|protocols?|checks)",
+        r"(?:turn off|disable|remove|deactivate|lift|switch off) (?:your|all|any)(?: \w+)? (?:safety|content|ethical|moderation) (?:filters?|guidelines|rules|protocols?|checks)",
         r"my (?:deceased|dead|late) grand(?:ma|mother|pa|father)_6_(?:to read|to tell|who would|who used)_6_(?:napalm|keys?|password|bomb|malware|prompts?)",
     ),
     "to a model": (
@@ -70,7 +71,7 @@ _FOREIGN: Sequence[str] = (
     # German
     r"(?:ignorier\w*|vergiss|vergesst|missachte\w*|uber(?:gehe|springe|schreibe)|umgehe|verwirf|losche|streiche|brich|setze)~(?:anweisung(?:en)?|instruktion(?:en)?|regeln|vorgaben|richtlinien|prompts?|system-?prompts?|befehle|einschrankungen|beschrankungen|programmierung|anleitungen|direktiven)",
     r"(?:befolge|beachte|folge|halte dich)~(?:nicht|keine)~(?:anweisungen|regeln|vorgaben|richtlinien)|halte? dich nicht (?:mehr )?an~(?:anweisungen|regeln|vorgaben|richtlinien)",
-    r"system-? ?(?:prompts?|anweisung(?:en)?|nachricht|instruktion(?:en)?)|(?:deine|deinen|eure|dein) (?:\w+ )?(?:anweisungen|instruktionen|vorgaben|prompt|regeln|richtlinien|konfiguration)",
+    r"system-?(?:prompts?|anweisung(?:en)?|nachricht|instruktion(?:en)?)|(?:deine|deinen|eure|dein) (?:\w+ )?(?:anweisungen|instruktionen|vorgaben|prompt|regeln|richtlinien|konfiguration)",
     r"(?:du bist|tu so|spiel\w*|antworte|verhalte dich|agiere|stell dir vor)~(?:ohne|keine[rn]?)~(?:einschrankung|beschrankung|regel|filter|grenze|zensur|limit)\w*",
     # French
     r"(?:ignore[rz]?|oublie[rz]?|neglige[rz]?|contourne[rz]?|desobei\w+|outrepasse[rz]?|abandonne[rz]?|ne (?:respecte|suis|suivez|tiens|tenez)\w*)~(?:instructions?|consignes?|regles?|directives?|prompt|restrictions?|contraintes?) (?:precedent\w+|anterieur\w+|ci-dessus|initiale?s?|systeme|que|donnee?s|qui)",
@@ -113,24 +114,24 @@ _FOREIGN: Sequence[str] = (
     # Arabic, Hebrew, Persian, Hindi, Greek, Thai
     r"(?:تجاهل|تجاهلي|تجاهلوا|انس|انسى|تجاوز|لا تتبع|تخط)~(?:ال)?(?:تعليمات|اوامر|قواعد|ارشادات|توجيهات|قيود)\w*|(?:موجه|رساله|رسالة|تعليمات|مطالبة|برومبت) (?:ال)?(?:نظام|نظامك)\w*|(?:تعليماتك|قواعدك|توجيهاتك)|(?:بدون|بلا|دون)~(?:قيود|حدود)",
     r"(?:התעלם|התעלמי|שכח|תתעלם|תשכח)~(?:הוראות|ההוראות|כללים|הכללים|הנחיות|ההנחיות)\w*|(?:הנחיית|הודעת|פרומפט|הוראות) (?:ה)?מערכת|(?:نادیده|فراموش)~(?:بگیر|کن)\w*|(?:دستورات|دستورالعمل|قوانین)\w*~(?:نادیده|فراموش)|(?:پرامپت|پیام) سیستم",
-    r"(?:निर्देश|नियम|आदेश|प्रॉम्प्ट)\pL*-(?:अनदेखा|नजरअंदाज|नज़रअंदाज़|भूल|उपेक्षा|न मान)|सिस्टम (?:प्रॉम्प्ट|संदेश|निर्देश)|(?:अपने|तुम्हारे|आपके) (?:\pL+ )?(?:निर्देश|प्रॉम्प्ट)",
+    r"(?:निर्देश|नियम|आदेश|प्रॉम्प्ट)-(?:अनदेखा|नजरअंदाज|नज़रअंदाज़|भूल|उपेक्षा|न मान)|सिस्टम (?:प्रॉम्प्ट|संदेश|निर्देश)|(?:अपने|तुम्हारे|आपके) (?:\pL+ )?(?:निर्देश|प्रॉम्प्ट)",
     r"(?:αγνοησε|αγνοηστε|ξεχασε|παρακαμψε)~(?:οδηγιες|κανονες|εντολες)|(?:προτροπη|μηνυμα|οδηγιες) (?:του )?συστηματος|(?:เพิกเฉย|ละเว้น|ไม่สนใจ|ลืม)-(?:คำสั่ง|กฎ|คำแนะนำ)|(?:พรอมต์|คำสั่ง)(?:ของ)?ระบบ",
 )  # fmt: skip
 
 
 def shaped(pattern: str) -> str:
     """A pattern for plain texts: without accents, its signs for a few words or letters spelt out."""
-    plain = "".join(one for one in unicodedata.normalize("NFKD", pattern) if unicodedata.category(one) != "Mn")
-    plain = re.sub(r"_(\d)_", r"\\W+(?:\\w+\\W+){0,\1}?", plain)
-    return plain
+    told = (one for one in unicodedata.normalize("NFKD", pattern) if unicodedata.category(one) not in ("Mn", "Cf"))
+    plain = "".join(one if one.isascii() else one.casefold() for one in told)
+    return re.sub(r"_(\d)_", r"\\W+(?:\\w+\\W+){0,\1}?", plain)
 
 
-def foreign() -> str:
-    """One pattern for the wordings of all other languages."""
-    few_words, few_letters = r"(?:[^\pL\pN]+[\pL\pN]+){0,4}?[^\pL\pN]+", r"[^.!?。！？]{0,24}?"
+def foreign() -> Sequence[str]:
+    """The patterns for the wordings of all other languages."""
+    few_words, few_letters, letter = r"[,:]? (?:[^ ]+ ){0,4}?", r"[^.!?]{0,24}?", "[^ .,!?;:]"
     told = []
     for pattern in _FOREIGN:
-        spelt = pattern.replace("~", few_words)
+        spelt = pattern.replace("~", few_words).replace(r"\w", letter).replace(r"\pL", letter)
         # Where a hyphen stands between two groups, it is for letters; inside of words it is itself.
-        told.append(shaped(spelt.replace(")-(", f"){few_letters}(")))
-    return rf"(?:^|[^\pL\pN]|\b)(?:{'|'.join(told)})"
+        told.append(rf"(?:^|[^a-z])(?:{shaped(spelt.replace(')-(', f'){few_letters}('))})")
+    return told

@@ -12,10 +12,17 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from itertools import accumulate
 
-# How many weights there are, and how many words are looked at together.
+from postil.plugins.builtin.injection_concepts import Concepts
+from postil.plugins.builtin.injection_spelling import misspellings
+
+# How many weights there are, how much one is that makes a text e times as likely, and how many words are seen together.
 BUCKETS = 1 << 16
+SCALE = 24
 WORDS = 28
 _STEP = 7
+_MEANT = misspellings()
+# So many concepts before a word, and so far away, make something with its own.
+_BEFORE, _REACH = 4, 10
 # What is longer is an address, a key or a language without spaces: its first characters are enough.
 _LONGEST = 32
 # Two Chinese, Japanese or Korean letters count as a word.
@@ -26,20 +33,24 @@ _WORD = re.compile(
 
 def words_of(text: str) -> list[str]:
     """The words and telling marks of a text that ``folding.plain`` made."""
-    return [word[:_LONGEST] for word in _WORD.findall(text)]
+    return [_MEANT.get(word, word[:_LONGEST]) for word in _WORD.findall(text)]
 
 
-def features(words: Sequence[str]) -> list[list[int]]:
-    """For each word, the numbers of what it adds: itself, its parts, and what it makes with the three words before."""
+def features(words: Sequence[str], concepts: Concepts) -> list[list[int]]:
+    """For each word, the numbers of what it adds: itself, its parts, and what it makes with the words before."""
     found: list[list[int]] = []
+    told: list[tuple[int, str]] = []
     for at, word in enumerate(words):
         some = [_bucket(f"1{word}"), *(_bucket(f"p{part}") for part in _parts(word))]
-        for back in range(1, min(3, at) + 1):
-            some.append(_bucket(f"{'2' if back == 1 else 's'}{words[at - back]} {word}"))
-        if at >= 2:
-            some.append(_bucket(f"3{words[at - 2]} {words[at - 1]} {word}"))
+        some += [_bucket(f"{'2' if back == 1 else 's'}{words[at - back]} {word}") for back in range(1, min(3, at) + 1)]
         if at == 0:
             some.append(_bucket(f"^{word}"))
+        concept = concepts.of(word)
+        if concept is not None:
+            some.append(_bucket(f"c{concept}"))
+            some += [_bucket(f"d{before} {concept}") for place, before in told[-_BEFORE:] if at - place <= _REACH]
+            some += [_bucket(f"e{told[-2][1]} {told[-1][1]} {concept}")] if len(told) > 1 and at - told[-2][0] <= _REACH else []
+            told.append((at, concept))
         found.append(some)
     return found
 
@@ -55,6 +66,7 @@ class WordModel:
     """Scores texts by weights from a file beside this one: a scale, a bias and ``BUCKETS`` numbers of one byte."""
 
     def __init__(self, name: str) -> None:
+        self._concepts = Concepts()
         data = resources.files(__package__).joinpath(name).read_bytes()
         self._bias = int.from_bytes(data[:4], "big", signed=True)
         self._weights = memoryview(zlib.decompress(data[4:])).cast("b")
@@ -63,7 +75,7 @@ class WordModel:
         """How much speaks for it: the highest sum of a window. More than 0 is more likely than not."""
         words = words_of(text)
         weights = self._weights
-        sums = [0, *accumulate(sum(weights[number] for number in some) for some in features(words))]
+        sums = [0, *accumulate(sum(weights[number] for number in some) for some in features(words, self._concepts))]
         return self._bias + max(sums[end] - sums[start] for start, end in windows(len(words)))
 
 

@@ -99,7 +99,7 @@ def check_complete(what: str, names: Collection[str], error: type[ArtifactError]
             f" save them as {WEIGHTS}"
         )
     if inside:
-        raise error(f"{what} holds no {missing}, but {_few(inside)} in it; publish one of those folders")
+        raise error(f"{what} holds no {missing} itself, but {_few(inside)} in it; publish a folder that does")
     if "config.json" in names:
         raise error(f"{what} holds a whole model and no {missing}; publish the adapter before it is merged")
     raise error(f"{what} holds no {missing}; publish what PEFT's save_pretrained has written")
@@ -113,4 +113,5 @@ def left_out(names: Collection[str]) -> list[str]:
 
 def _few(names: Collection[str]) -> str:
     shown = ", ".join(sorted(names)[:_SHOWN])
-    return f"{shown} and {len(names) - _SHOWN} more do" if len(names) > _SHOWN else f"{shown} does"
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{shown}{more} {'does' if len(names) == 1 else 'do'}"

@@ -68,7 +68,6 @@ class Release(SQLModel, table=True):
     calibration: dict[str, float] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     # Where the files came from, if not from an upload: ``hf://org/name@<commit>``.
     source: str = ""
-    # What its publisher may not have meant, a sentence each.
     warnings: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]"))
     note: str
     actor: str
@@ -242,7 +241,6 @@ class Review(SQLModel, table=True):
     probability: float | None = None
     # Until when ``assigned_to`` holds it.
     claimed_until: datetime | None = None
-    # The id of the request that was answered; empty for reviews from before 0012.
     request_id: str = Field(default="", max_length=128, sa_column_kwargs={"server_default": ""})
     # Every decision in order, where several people judge: ``[{"by": ..., "status": ..., "final": ..., "at": ...}]``.
     decisions: list[dict[str, Any]] = Field(

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 _UNKNOWN = "extra_forbidden"
 _SHOWN = 80
+_WORD = 4
 
 
 def first_complaint(error: ValidationError, model: type[BaseModel], parts: Mapping[str, type[BaseModel]]) -> str:
@@ -27,5 +28,7 @@ def first_complaint(error: ValidationError, model: type[BaseModel], parts: Mappi
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about a name that is not known."""
     names = sorted(known)
-    near = difflib.get_close_matches(name[:_SHOWN], names, 1)
+    asked = name[:_SHOWN].lower()
+    parts = [each for each in names if asked in each] if len(asked) >= _WORD else []
+    near = difflib.get_close_matches(asked, names, 1) or parts
     return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(names)}"

@@ -15,6 +15,7 @@ from pydantic.json_schema import SkipJsonSchema
 from postil.plugins.contract import Component, FallbackRule, InputCheck, Validator
 from postil.plugins.errors import PluginError
 from postil.plugins.manager import PluginManager
+from postil.plugins.texts import label_answer
 from postil.registry.errors import PolicyError
 from postil.registry.policy.complaints import first_complaint
 from postil.registry.policy.digest import canonical, digest_of
@@ -97,7 +98,7 @@ class Output(_Part):
         """The value of vLLM's ``structured_outputs`` that enforces this in decoding."""
         if self.labels is not None:
             rejects = () if self.reject is None else (self.reject,)
-            return {"choice": [json.dumps({self.field: label}) for label in (*self.labels, *rejects)]}
+            return {"choice": [label_answer(self.field, label) for label in (*self.labels, *rejects)]}
         # As a tag, because only there vLLM lets blanks between values be bounded: a model can lose itself in them.
         form = {"type": "json_schema", "json_schema": self.json_schema, "max_whitespace_cnt": _MOST_BLANKS}
         return {"structural_tag": json.dumps({"type": "structural_tag", "format": form})}

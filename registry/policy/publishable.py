@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
+from postil.plugins.texts import label_answer
 from postil.registry.errors import GrammarError, PolicyError
 from postil.registry.policy.grammars.choices import check_choices
 from postil.registry.policy.grammars.schemas import check_schema, unbounded
@@ -60,7 +60,7 @@ def _check_lengths(policy: Policy) -> None:
     output, most = policy.output, policy.sampling.get("max_tokens")
     if output is None or output.labels is None or not isinstance(most, int):
         return
-    longest = max((json.dumps({output.field: label}) for label in output.labels), key=len)
+    longest = max((label_answer(output.field, label) for label in output.labels), key=len)
     if len(longest) > most * _MOST_CHARACTERS_PER_TOKEN:
         raise PolicyError(f"policy: sampling.max_tokens is {most}, and {longest[:80]} has more tokens; raise it")
 

@@ -20,7 +20,7 @@ _MAX_KEYS = 1000
 _MAX_KEY = 1000
 _MAX_MEMORY = 1 << 20
 # A name, which the engine runs as an expression too: its dots stand for themselves in all names that there are.
-_PLAIN_KEY = re.compile(r"\^?[A-Za-z0-9_.]+")
+_PLAIN_KEY = re.compile(r"\^?[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*")
 # What RE2 takes and reads otherwise than Python, which reads a group of POSIX as a set and ``{,3}`` as a count.
 _READ_OTHERWISE = re.compile(r"\(\?(?!:)|\[:|\[\^?\[|\{,|\\[QECpPzZ]|[^\x20-\x7e]")
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from postil.plugins import ReleaseRef
+from postil.plugins.texts import label_answer
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
@@ -209,7 +210,7 @@ def fitting(text: str, output: Output | None) -> str:
         for label in (*output.labels, *filter(None, [output.reject])):
             answer = {output.field: label}
             if text.strip() == label or _value(text) == answer:
-                return json.dumps(answer)
+                return label_answer(output.field, label)
         raise TextError(f"{text[:60]!r} is not one of {', '.join(output.labels)}; give one of these")
     if _value(text) is None:
         raise TextError("the answer has to be JSON, as the policy's json_schema says")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from postil.plugins.texts import label_answer
 from postil.registry.training.dataset import Example
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Coder:
 
 
 def _answer(tokenizer: PreTrainedTokenizerBase, field: str, label: str) -> ModelAnswer:
-    text = json.dumps({field: label})
+    text = label_answer(field, label)
     closed = len(text) - 1
     coded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     spelled = sum(begin < closed for begin, _ in coded["offset_mapping"])

@@ -19,7 +19,7 @@ from typing import Any
 from postil.gateway.inference.policy_trial import ASKED_BY
 from tests.fakes.http import Receive, Scope, Send, read_body, respond, serving
 from tests.fakes.vllm_fields import refusal_of
-from tests.fakes.vllm_grammars import refused_constraint
+from tests.fakes.vllm_grammars import refused_constraint, refused_tools
 
 Json = dict[str, Any]
 _VOCABULARY = 49_152
@@ -57,7 +57,9 @@ class FakeVLLM:
     was asked. ``embeds``: it is an engine for embeddings. Where the gateway tries a policy by itself, that is in
     ``trials``, is held back where ``holds_trial``
     says so, and gets a plain answer. With an ``api_key`` it refuses each request under ``guarded`` (vLLM: ``/v1``) that
-    does not bring it. While the file ``sick_while`` exists it behaves as vLLM does that has lost its core.
+    does not bring it.
+    Without a ``tool_parser`` it calls no tools. While the file ``sick_while`` exists it behaves as vLLM does that has
+    lost its core.
     """
 
     reply: Callable[[Json], Reply] = lambda body: Reply()
@@ -81,6 +83,7 @@ class FakeVLLM:
     odd: bytes | None = None
     api_key: str | None = None
     guarded: str = "/"
+    tool_parser: bool = True
     forgets: bool = False
     embeds: bool = False
     tokenized: list[Json] = field(default_factory=list)
@@ -195,7 +198,7 @@ class FakeVLLM:
         if body["model"] != "base" and body["model"] not in self.adapters:
             await respond(send, 404, _error(f"The model `{body['model']}` does not exist."))
             return
-        refusal = refused_constraint(body) or self.refuses(body)
+        refusal = refused_constraint(body) or refused_tools(body, parsed=self.tool_parser) or self.refuses(body)
         status, message = (
             (400, refusal) if refusal else refusal_of(body, chat=path.endswith("chat/completions")) or (0, "")
         )
@@ -301,7 +304,8 @@ def _cut(body: Json, reply: Reply) -> Reply:
 
 def _whole(body: Json, reply: Reply, chat: bool) -> Json:
     choices = [_choice(index, body, reply, chat) for index in range(body.get("n") or 1)]
-    return {"id": "1", "created": 1, "model": body["model"], "choices": choices, **_usage(len(reply.pieces()))}
+    head = {"id": "1", "object": "chat.completion" if chat else "text_completion", "created": 1, "model": body["model"]}
+    return {**head, "choices": choices, **_usage(len(reply.pieces()))}
 
 
 def _usage(completion: int) -> Json:

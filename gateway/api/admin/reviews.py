@@ -35,6 +35,7 @@ from postil.gateway.tenancy.rate_limiter import RequestLimits
 from postil.gateway.threads import Threads
 from postil.registry.db import tables
 from postil.registry.db.paging import DEFAULT_LIMIT
+from postil.registry.names import parse_domain
 from postil.registry.releases import history
 from postil.registry.reviews import export_examples as examples
 from postil.registry.reviews import retention, reviews
@@ -109,7 +110,7 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts, readings: Reading
         limit: Limit = DEFAULT_LIMIT,
     ) -> ReviewPage:
         if domain is not None:
-            check_domain(denied, request, Permission.REVIEW, domain)
+            check_domain(denied, request, Permission.REVIEW, parse_domain(domain))
         page = await asyncio.to_thread(
             reviews.reviews,
             registry.database(),
@@ -151,6 +152,8 @@ def _deleting(registry: RegistryHandle) -> list[Any]:
     @post("/reviews/purge", status_code=200, may=Permission.ADMINISTER)
     async def purge(request: AnyRequest, data: JSONBody[PurgeBody]) -> PurgedReviews:
         before = None if data.before is None else history.parse_instant(data.before)
+        if data.domain is not None:
+            parse_domain(data.domain)
         counts = await asyncio.to_thread(
             retention.purge,
             registry.database(),

@@ -12,6 +12,7 @@ from litestar.handlers.asgi_handlers import ASGIRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from postil.gateway.api.denied import authorization, identify
+from postil.gateway.api.media_types import only_post
 from postil.gateway.api.openai.completions import CompletionParts, Wire, read_body, until_gone
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError
 from postil.gateway.inference.cost_limits import CostLimits
@@ -73,7 +74,7 @@ def _handler(parts: CompletionParts, path: str, prompt: str, answer: Answer) -> 
     async def handler(scope: Scope, receive: Receive, send: Send) -> None:
         wire = Wire(send)
         if scope.get("method") != "POST":
-            await wire.error(BadRequestError(f"{path} takes POST", code="method_not_allowed"), status=405)
+            await wire.error(only_post(path), status=405)
             return
         parts.traffic.in_flight += 1
         try:

@@ -15,7 +15,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from postil.gateway.api.denied import CallerDirectory, authorization, identify
 from postil.gateway.api.error_responses import render
-from postil.gateway.api.media_types import refuse_other_bodies
+from postil.gateway.api.media_types import only_post, refuse_other_bodies
 from postil.gateway.api.stream_comments import COMMENT, StreamComments
 from postil.gateway.control.traffic import Traffic
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
@@ -79,7 +79,7 @@ def _handler(parts: CompletionParts, kind: Kind) -> ASGIApp:
     async def handler(scope: Scope, receive: Receive, send: Send) -> None:
         wire = Wire(send, parts.comment_seconds)
         if scope.get("method") != "POST":
-            await wire.error(_only_post(kind), status=405)
+            await wire.error(only_post(kind.value), status=405)
             return
         parts.traffic.in_flight += 1
         try:
@@ -112,12 +112,6 @@ async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Re
     except Exception:
         log.exception("a request failed")
         await wire.error(GatewayError("the gateway failed on this request; its log says why"))
-
-
-def _only_post(kind: Kind) -> GatewayError:
-    error = BadRequestError(f"{kind.value} takes POST")
-    error.headers = {"allow": "POST"}
-    return error
 
 
 async def _answer(parts: CompletionParts, caller: Caller, ask: CompletionRequest, wire: Wire) -> None:

@@ -1,4 +1,4 @@
-"""``postil publish``."""
+"""``postil publish``. Slow modules are imported where they are used, so that other commands start fast."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from rich.text import Text
 
 from postil.gateway.cli.api_client import CommandError, call, connected
 from postil.gateway.cli.output import AsJson, complaints, console, print_json
-from postil.registry.artifacts.archives.pack import is_archive, pack
-from postil.registry.artifacts.contents import check_complete, left_out
 from postil.registry.artifacts.hub.ref import SCHEME, parse_hub_ref
 from postil.registry.names import AdapterName, parse_adapter
 
@@ -132,6 +130,9 @@ def _send(
 
 def _opened(path: Path, signature: bytes | None) -> tuple[BinaryIO, list[str] | None]:
     """Open an archive as it is, or pack a folder: with what is left out of it, which the gateway never sees."""
+    from postil.registry.artifacts.archives.pack import is_archive, pack
+    from postil.registry.artifacts.contents import check_complete, left_out
+
     if path.is_dir():
         packed = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
         names = pack(path, packed, signature)

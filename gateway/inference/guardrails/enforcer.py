@@ -61,7 +61,9 @@ class Enforcer:
         self._record = record
         self._send = send
         self._release = record.route.release
-        self._context = RequestContext(self._release.ref, record.caller.name, record.request.body)
+        self._context = RequestContext(
+            self._release.ref, record.caller.name, payload.rendered_body(record.request, self._release)
+        )
         self._again = 0
         self._fallbacks: dict[str, None] = {}
         self._notices: dict[str, None] = {}
@@ -135,6 +137,11 @@ class Enforcer:
             "x-postil-review": self._reviews,
         }
         return {name: answers.header_value("; ".join(values)) for name, values in told.items() if values}
+
+    def tell(self, notice: str | None) -> None:
+        """Tell the client something beside the answer, if there is something to tell."""
+        if notice:
+            self._notices[notice] = None
 
     @property
     def notice(self) -> str:
@@ -271,7 +278,9 @@ class Enforcer:
         """Whether the input checks of a release let the request through; this one's have done so already."""
         if release is None or release is self._release or not release.inputs:
             return True
-        context = RequestContext(release.ref, self._record.caller.name, self._record.request.body)
+        context = RequestContext(
+            release.ref, self._record.caller.name, payload.rendered_body(self._record.request, release)
+        )
         return not (await evaluate_input(self._plugin_host, release, context)).failed
 
     def _opening(self, text: str, reason: str, verdicts: Sequence[Verdict], holding: str | None) -> ReviewRequest:
@@ -280,16 +289,6 @@ class Enforcer:
         caller, body = self._record.caller, self._record.request.body
         opening = ReviewRequest(self._release.ref, caller.name, body, text, reason, told, holding)
         return replace(opening, tenant_uid=caller.uid, drawn_by=drawn_by)
-
-
-def has_guardrails(release: LoadedRelease) -> bool:
-    """Whether anything of a release's policy looks at requests or answers."""
-    return bool(release.validators or release.inputs)
-
-
-def falls_back_on_errors(release: LoadedRelease) -> bool:
-    """Whether a policy says what is served where the engine fails."""
-    return any(use.when is not None and ENGINE_ERROR in use.when for use, _ in release.fallbacks)
 
 
 def _is_for(use: FallbackUse, verdict: Verdict) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from postil.plugins import FallbackRule, InputCheck, ReleaseRef, Validator
 from postil.plugins.manager import PluginManager
 from postil.registry.policy.components import Recorded, check_pinned, mismatches
-from postil.registry.policy.policy import CheckUse, FallbackUse, Policy, ValidatorUse, build
+from postil.registry.policy.policy import ENGINE_ERROR, CheckUse, FallbackUse, Policy, ValidatorUse, build
 from postil.registry.policy.stored import stored_policy
 
 
@@ -120,3 +120,13 @@ def load_release(spec: ReleaseSpec, plugins: PluginManager) -> LoadedRelease:
         bool(policy.system_prompt or policy.sampling or built.inputs or built.validators),
         spec,
     )
+
+
+def has_guardrails(release: LoadedRelease) -> bool:
+    """Whether anything of a release's policy looks at requests or answers."""
+    return bool(release.validators or release.inputs)
+
+
+def falls_back_on_errors(release: LoadedRelease) -> bool:
+    """Whether a policy says what is served where the engine fails."""
+    return any(use.when is not None and ENGINE_ERROR in use.when for use, _ in release.fallbacks)

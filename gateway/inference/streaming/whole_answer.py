@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from postil.gateway.inference.formats import FORMATS
-from postil.gateway.inference.request import CompletionRequest
+from postil.gateway.inference.request import CompletionRequest, counts_along
 from postil.gateway.inference.streaming import sse
 
 
@@ -24,6 +24,7 @@ def as_events(answer: Mapping[str, Any], ask: CompletionRequest, notes: Mapping[
     if notes and chunks:
         chunks[-1]["postil"] = notes
     if ask.include_usage:
-        chunks = [{**chunk, "usage": None} for chunk in chunks]
+        so_far = answer.get("usage") if counts_along(ask) else None
+        chunks = [{**chunk, "usage": so_far} for chunk in chunks]
         chunks.append({**head, "choices": [], "usage": answer.get("usage")})
     return b"".join(map(sse.write, chunks)) + sse.DONE

@@ -134,7 +134,7 @@ class Worker:
             GrammarGate(self._limits),
         )
         self._shadows = Shadows(partial(answered, plain.for_shadows()), agreed(link, asyncio.get_running_loop()))
-        self._sums = Sums()
+        self._sums = Sums(most_histograms=self.settings.metrics_histograms)
         self._context = replace(plain, observers=(RemoteAnalysis(link), self._shadows, RequestMetrics(self._sums)))
 
     def parts(self) -> CompletionParts:

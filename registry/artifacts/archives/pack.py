@@ -89,6 +89,8 @@ def unpack(archive: IO[bytes], folder: Path, limit: int, *, wanted: Callable[[st
             zips.unpack_zip(archive, landing)
         else:
             tars.unpack_tar(archive, landing, limit, compressed=head.startswith(_GZIP))
+        return landing.finish()
     except (*tars.BROKEN, *zips.BROKEN) as error:
         raise ArtifactError(f"the upload is not a whole tar, tar.gz or zip file ({error}); send it again") from error
-    return landing.finish()
+    finally:
+        landing.clear()

@@ -81,11 +81,14 @@ class Landing:
         Raises ArtifactError if it is not clear which folder is meant.
         """
         top = self._top()
-        for parts, landed in self._landed.items():
-            for path in landed.iterdir() if parts == top else ():
-                path.rename(self._folder / path.name)
+        for path in self._landed[top].iterdir() if self._landed else ():
+            path.rename(self._folder / path.name)
+        return ["/".join(parts[len(top) :]) for parts in self._names if parts[: len(top)] == top != parts]
+
+    def clear(self) -> None:
+        """Delete what was not put into place."""
+        for landed in self._landed.values():
             shutil.rmtree(landed)
-        return ["/".join(parts[len(top) :]) for parts in self._names if parts[: len(top)] == top]
 
     def _top(self) -> tuple[str, ...]:
         marked = [parts for parts, landed in self._landed.items() if (landed / self._mark).exists()]

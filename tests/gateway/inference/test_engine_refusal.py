@@ -21,20 +21,22 @@ LONG = "This model's maximum context length is 2048 tokens. However, your prompt
 REFUSALS: list[tuple[str, str, str, str | None]] = [
     (LONG + "at least 2049 input tokens, which exceeds this limit even without any output tokens. Please reduce the"
      " length of the input prompt. (parameter=input_tokens, value=2049)",
-     "the model's context has 2048 tokens, and the prompt has at least 2049 input tokens; send less",
+     "this model's maximum context length is 2048 tokens, and the prompt has at least 2049 input tokens; send less",
      "context_length_exceeded", "messages"),
     (LONG + "99999 characters (more than 32768 characters, which is the upper bound for 2048 input tokens). Please"
      " reduce the length of the input prompt. (parameter=input_text, value=99999)",
-     "the model's context has 2048 tokens, and the prompt has 99999 characters; send less",
+     "this model's maximum context length is 2048 tokens, and the prompt has 99999 characters; send less",
      "context_length_exceeded", "messages"),
     ("The decoder prompt (length 3000) is longer than the maximum model length of 2048. Make sure that `max_model_len`"
      " is no smaller than the number of text tokens.",
-     "the model's context has 2048 tokens, and the request needs more", "context_length_exceeded", "messages"),
+     "this model's maximum context length is 2048 tokens, and the request needs more",
+     "context_length_exceeded", "messages"),
     ("Input length (22) exceeds model's maximum context length (20).",
-     "the model's context has 20 tokens, and the request needs more", "context_length_exceeded", "messages"),
+     "this model's maximum context length is 20 tokens, and the request needs more",
+     "context_length_exceeded", "messages"),
     ("max_tokens=5000 cannot be greater than max_model_len=2048. Please request fewer output tokens."
      " (parameter=max_tokens, value=5000)",
-     "max_tokens is 5000, and the model's context has 2048 tokens", "invalid_value", "max_tokens"),
+     "max_tokens is 5000, and this model's maximum context length is 2048 tokens", "invalid_value", "max_tokens"),
     ("base is not a multimodal model", "healthcare/triage takes texts only", "unsupported_parameter", "messages"),
     ("At most 0 image(s) may be provided in one prompt.", "healthcare/triage takes texts only",
      "unsupported_parameter", "messages"),

@@ -64,6 +64,16 @@ def test_a_metric_with_too_many_series_counts_the_rest_together_and_says_so() ->
     assert sorted(found.values()) == [[20], [20]]
 
 
+def test_releases_beyond_those_with_histograms_of_their_own_share_one() -> None:
+    sums = Sums(most_histograms=1)
+    for number in range(3):
+        sums.observe((metrics.DURATION, "healthcare/triage", str(number)), 1.0)
+        sums.count((metrics.TOKENS, "healthcare/triage", str(number), "prompt"))
+    found = sums.copy()
+    assert found[metrics.DURATION, "other", "other"][-1] == 2
+    assert len([series for series in found if series[0] == metrics.TOKENS]) == 3
+
+
 def test_what_is_no_series_of_the_table_is_not_taken_from_another_process() -> None:
     sums = Sums()
     sums.merge({("made_up_total",): [1], (metrics.QUEUED, "more"): [1], (metrics.QUEUE_WAIT,): [1], (): [1]})

@@ -168,6 +168,11 @@ def test_an_edit_becomes_an_answer_of_the_policy(text: str, becomes: str) -> Non
     assert fitting(text, Output(labels=("symptoms", "billing"), reject="needs_review")) == becomes
 
 
+@pytest.mark.parametrize("text", ["Übelkeit", '{"category": "\\u00dcbelkeit"}'])
+def test_an_edit_to_a_label_of_another_alphabet_is_kept_as_it_is_written(text: str) -> None:
+    assert fitting(text, Output(labels=("Übelkeit",))) == '{"category": "Übelkeit"}'
+
+
 @pytest.mark.parametrize("text", ["other", '{"category": "other"}', '{"kind": "symptoms"}', "", "[]"])
 def test_an_edit_that_the_policy_does_not_allow_is_refused(text: str) -> None:
     with pytest.raises(TextError, match="is not one of symptoms, billing; give one of these"):

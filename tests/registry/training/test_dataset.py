@@ -144,3 +144,29 @@ def test_halves_of_characters_are_refused_before_a_tokenizer_meets_them(
 ) -> None:
     with pytest.raises(DatasetError, match="line 1: "):
         load(write(tmp_path / "a.jsonl", line(**changes)))
+
+
+TWINS = [("billing", "Billing"), ("billing", "billing "), ("\u00dcbelkeit", "U\u0308belkeit"), ("a b", "a\u00a0b")]
+
+
+@pytest.mark.parametrize(("one", "other"), TWINS)
+def test_labels_that_people_take_for_one_are_refused(tmp_path: Path, one: str, other: str) -> None:
+    with pytest.raises(DatasetError) as caught:
+        load(write(tmp_path / "a.jsonl", line("a", one), line("b", other)))
+    assert f"line 2: the label {other!a} differs from {one!a} in line 1 only in case, blanks" in str(caught.value)
+
+
+@pytest.mark.parametrize(("one", "other"), TWINS)
+def test_a_label_that_validation_spells_otherwise_is_called_a_twin(tmp_path: Path, one: str, other: str) -> None:
+    training = load(write(tmp_path / "a.jsonl", line("a", one), line("b", "x")))
+    validation = load(write(tmp_path / "b.jsonl", line("c", other), line("d", "x")))
+    with pytest.raises(DatasetError) as caught:
+        check_apart(training, validation)
+    assert f"has the label {other!a} and {training.path} has {one!a}, which differ only" in str(caught.value)
+
+
+def test_a_message_that_is_encoded_otherwise_is_the_same_message(tmp_path: Path) -> None:
+    training = load(write(tmp_path / "a.jsonl", line("mir ist \u00fcbel", "a"), line("b", "b")))
+    validation = load(write(tmp_path / "b.jsonl", line("mir ist u\u0308bel", "a"), line("d", "b")))
+    with pytest.raises(DatasetError, match=r"line 1: the input also occurs in .*, line 1; take it out"):
+        check_apart(training, validation)
