@@ -28,8 +28,8 @@ def left_to_the_locale(tree: ast.AST) -> Iterator[int]:
         if not isinstance(node, ast.Call):
             continue
         named = {word.arg for word in node.keywords}
-        text = next((word for word in node.keywords if word.arg in ("text", "universal_newlines")), None)
-        if (_opens_text(node, named) or text is not None) and not named & {"encoding", None}:
+        text = any(word.arg == "text" and getattr(word.value, "value", None) is True for word in node.keywords)
+        if (text or _opens_text(node, named)) and not named & {"encoding", None}:
             yield node.lineno
 
 
