@@ -1,4 +1,5 @@
-"""Turns every error into a response: OpenAI's format under ``/v1``, problem details (RFC 9457) elsewhere."""
+"""Turns every error into a response: OpenAI's format under ``/v1``, but Anthropic's at its API; problem details
+(RFC 9457) elsewhere."""
 
 from __future__ import annotations
 
@@ -24,6 +25,8 @@ from postil.gateway.errors import (
     SourceUnavailableError,
     StateConflictError,
 )
+from postil.gateway.inference.formats.anthropic_messages.errors import error_body
+from postil.gateway.inference.formats.anthropic_messages.table import PATH as MESSAGES
 from postil.plugins.errors import PluginError
 from postil.registry import errors as registry_errors
 from postil.registry.db.outage import disk_trouble
@@ -61,7 +64,9 @@ class ErrorResponse:
 def render(path: str, error: GatewayError, status: int | None = None) -> ErrorResponse:
     """Render an error in the format of this path; an unknown path uses OpenAI's format."""
     status = status or error.status
-    if not path or path.startswith("/v1"):
+    if path.startswith(MESSAGES):
+        content_type, body = JSON, msgspec.json.encode(error_body(status, str(error)))
+    elif not path or path.startswith("/v1"):
         content_type, body = JSON, msgspec.json.encode(error.openai())
     else:
         content_type, body = PROBLEM, msgspec.json.encode(_problem(status, error.type, str(error)))

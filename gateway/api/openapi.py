@@ -8,10 +8,18 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
+from postil.gateway.inference.formats import COUNT, TRANSLATED, TranslatedFormat
+from postil.gateway.inference.formats.anthropic_messages.table import PATH as MESSAGES
+from postil.gateway.inference.formats.other_fields import Handling
+
 _RELEASES = "/api/v1/adapters/{domain}/{adapter}/releases"
 _ERROR = {"description": "An error in OpenAI's format", "content": {"application/json": {"schema": {
     "type": "object", "required": ["error"],
     "properties": {"error": {"type": "object", "required": ["message", "type", "param", "code"]}},
+}}}}  # fmt: skip
+_ANTHROPIC_ERROR = {"description": "An error in Anthropic's format", "content": {"application/json": {"schema": {
+    "type": "object", "required": ["type", "error"],
+    "properties": {"error": {"type": "object", "required": ["type", "message"]}},
 }}}}  # fmt: skip
 _COMMON = {
     "model": {"type": ["string", "null"], "description": "A domain, an adapter, a release, or base"},
@@ -23,6 +31,11 @@ _MESSAGE = {"type": "object", "required": ["role"], "properties": {"role": {"typ
 _BODIES = {
     "/v1/chat/completions": {"messages": {"type": "array", "maxItems": 2048, "items": _MESSAGE}},
     "/v1/completions": {"prompt": {"type": ["string", "array"], "maxItems": 2048}},
+}
+_SUMMARIES = {
+    "/v1/responses": "Answer as OpenAI's Responses, without a store",
+    "/v1/messages": "Answer as Anthropic's Messages",
+    "/v1/messages/count_tokens": "Count the tokens of what would be sent to `/v1/messages`",
 }
 _UPLOAD = {"type": "object", "properties": {
     "artifact": {"type": "string", "format": "binary"}, "source": {"type": "string"},
@@ -48,6 +61,7 @@ class _Document(JsonRenderPlugin):
     def render(self, request: Any, openapi_schema: dict[str, Any]) -> bytes:
         """Return the document as JSON."""
         paths = {**openapi_schema["paths"], **{path: _completion(path) for path in _BODIES}}
+        paths |= {api.path: _translated(api) for api in (*TRANSLATED, COUNT)}
         forms = {"multipart/form-data": {"schema": _UPLOAD}, "application/json": {"schema": _SOURCE}}
         publish = {**paths[_RELEASES]["post"], "requestBody": {"required": True, "content": forms}}
         paths[_RELEASES] = {**paths[_RELEASES], "post": publish}
@@ -64,4 +78,23 @@ def _completion(path: str) -> dict[str, Any]:
         "operationId": path.strip("/").replace("/", "_"),
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         "responses": {"200": {"description": "The answer, whole or as events", "content": answered}, "default": _ERROR},
+    }}  # fmt: skip
+
+
+def _translated(api: TranslatedFormat) -> dict[str, Any]:
+    """Describe an endpoint of another API: its fields, but for those that are refused."""
+    taken = {name: field for name, field in api.fields.items() if field.handling is not Handling.REFUSED}
+    properties = {name: {"description": f"{field.handling}: {field.type.words}"} for name, field in taken.items()}
+    schema = {"type": "object", "required": [*api.required], "properties": properties, "additionalProperties": False}
+    answered = {"application/json": {"schema": {"type": "object"}}}
+    if "stream" in properties and api is not COUNT:
+        answered["text/event-stream"] = {"schema": {"type": "string"}}
+    return {"post": {
+        "summary": _SUMMARIES[api.path],
+        "operationId": api.path.strip("/").replace("/", "_"),
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "responses": {
+            "200": {"description": "The answer, whole or as events", "content": answered},
+            "default": _ANTHROPIC_ERROR if api.path.startswith(MESSAGES) else _ERROR,
+        },
     }}  # fmt: skip

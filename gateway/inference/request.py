@@ -51,6 +51,11 @@ class CompletionRequest:
 
 def parse(kind: Kind, raw: bytes, limits: CostLimits | None = None, deadline: float | None = None) -> CompletionRequest:
     """Read a request body; every field is held against the table. Raises BadRequestError."""
+    return from_fields(kind, read_body(raw), len(raw), limits, deadline)
+
+
+def read_body(raw: bytes) -> dict[str, Any]:
+    """A body as JSON: an object, and not too deep or large to be looked at. Raises BadRequestError."""
     opened = shape.brackets(raw)
     try:
         body = _decoder.decode(raw)
@@ -59,11 +64,18 @@ def parse(kind: Kind, raw: bytes, limits: CostLimits | None = None, deadline: fl
     if not isinstance(body, dict):
         raise BadRequestError("the body has to be a JSON object")
     shape.check(body, opened)
+    return body
+
+
+def from_fields(
+    kind: Kind, body: dict[str, Any], size: int, limits: CostLimits | None, deadline: float | None
+) -> CompletionRequest:
+    """A request of these fields; every one is held against the table. Raises BadRequestError."""
     body = check_fields(kind, body)
     include_usage = "stream_options" in body and body["stream_options"].get("include_usage") is True
     stream = body.get("stream") is True
     model, user = body.get("model"), body.get("user")
-    return CompletionRequest(kind, body, model, stream, include_usage, user, deadline, size=len(raw), limits=limits)
+    return CompletionRequest(kind, body, model, stream, include_usage, user, deadline, size=size, limits=limits)
 
 
 def refuse_prompt_logprobs(ask: CompletionRequest) -> None:

@@ -16,10 +16,16 @@ from postil.gateway.api.documented_errors import document_openai_errors
 from postil.gateway.api.error_responses import exception_handlers
 from postil.gateway.api.health import health_routes
 from postil.gateway.api.key_connections import KeyConnections
-from postil.gateway.api.openai.completions import CompletionParts, CompletionsShortcut, completion_routes
+from postil.gateway.api.openai.completions import (
+    CompletionParts,
+    CompletionsShortcut,
+    completion_handlers,
+    routes_of,
+)
 from postil.gateway.api.openai.models import model_routes
 from postil.gateway.api.openapi import document_config
 from postil.gateway.api.security_headers import SecurityHeaders
+from postil.gateway.api.translated import translated_handlers
 from postil.gateway.control.runtime import Runtime, Tell
 from postil.gateway.inference.cost_limits import CostLimits, TenantCostLimits
 from postil.gateway.server.lifecycle import Lifecycle
@@ -29,12 +35,13 @@ from postil.gateway.tenancy.rate_limiter import LocalLimits
 def create_app(runtime: Runtime, tell: Tell = lambda step, text: None) -> ASGIApp:
     """Return the ASGI application of a gateway. ``tell(step, text)`` is called as startup proceeds."""
     parts = completion_parts(runtime)
-    app = CompletionsShortcut(parts, make_litestar(runtime, parts, tell))
+    handlers = completion_handlers(parts), translated_handlers(parts)
+    app = CompletionsShortcut(make_litestar(runtime, parts, tell), *handlers)
     return KeyConnections(app, lambda: runtime.callers.current, runtime.settings.tenant_connections)
 
 
 def completion_parts(runtime: Runtime) -> CompletionParts:
-    """Return the parts that the two completion endpoints need."""
+    """Return the parts that the endpoints that answer need."""
     settings = runtime.settings
     limits = (settings.body_limit_mib << 20, TenantCostLimits(CostLimits.of(settings)), settings.prompt_logprobs)
     return CompletionParts(
@@ -56,7 +63,7 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
 
     app = Litestar(
         route_handlers=[
-            *completion_routes(parts),
+            *routes_of({**completion_handlers(parts), **translated_handlers(parts)}),
             *document_openai_errors(_tenant_routes(runtime)),
             *health_routes(runtime.engine, runtime.traffic, runtime.tasks),
             admin_router(runtime),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from litestar.enums import ScopeType
 from litestar.handlers import asgi
@@ -19,7 +20,7 @@ from postil.gateway.control.traffic import Traffic
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
 from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.cost import check_cost
-from postil.gateway.inference.cost_limits import TenantCostLimits
+from postil.gateway.inference.cost_limits import CostLimits, TenantCostLimits
 from postil.gateway.inference.deadline import deadline_of
 from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.pipeline import JSON, PipelineResponse, complete
@@ -29,6 +30,7 @@ from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.rate_limiter import RequestLimits
 
 log = logging.getLogger(__name__)
+RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +52,14 @@ class CompletionParts:
 
 
 class CompletionsShortcut:
-    """An ASGI application that routes the two completion endpoints past the web framework.
+    """An ASGI application that routes the endpoints that answer past the web framework, by their paths.
 
     The framework's work per request would be a tenth of the cost of such a request here.
     """
 
-    def __init__(self, parts: CompletionParts, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *handlers: Mapping[str, ASGIApp]) -> None:
         self._app = app
-        self._hot: dict[str, ASGIApp] = {kind.value: _handler(parts, kind) for kind in Kind}
+        self._hot = {path: handler for each in handlers for path, handler in each.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or handle the server's lifespan."""
@@ -65,33 +67,40 @@ class CompletionsShortcut:
         await (hot or self._app)(scope, receive, send)
 
 
-def completion_routes(parts: CompletionParts) -> list[ASGIRouteHandler]:
-    """Return the two completion endpoints as routes of the framework."""
-    return [asgi(kind.value, copy_scope=False)(_handler(parts, kind)) for kind in Kind]
+def completion_handlers(parts: CompletionParts) -> dict[str, ASGIApp]:
+    """Return the two completion endpoints by their paths."""
+    return {kind.value: handler_of(parts, kind.value, partial(Wire, kind)) for kind in Kind}
 
 
-def _handler(parts: CompletionParts, kind: Kind) -> ASGIApp:
+def routes_of(handlers: Mapping[str, ASGIApp]) -> list[ASGIRouteHandler]:
+    """Return endpoints as routes of the framework."""
+    return [asgi(path, copy_scope=False)(handler) for path, handler in handlers.items()]
+
+
+def handler_of(parts: CompletionParts, path: str, wire_of: Callable[[Send], Wire]) -> ASGIApp:
+    """Return the endpoint at a path, which reads and answers by a wire for each request."""
+
     async def handler(scope: Scope, receive: Receive, send: Send) -> None:
-        wire = Wire(send)
+        wire = wire_of(send)
         if scope.get("method") != "POST":
-            await wire.error(BadRequestError(f"{kind.value} takes POST"), status=405)
+            await wire.error(BadRequestError(f"{path} takes POST"), status=405)
             return
         parts.traffic.in_flight += 1
         try:
-            await _respond(parts, kind, scope, receive, wire)
+            await _respond(parts, path, scope, receive, wire)
         finally:
             parts.traffic.in_flight -= 1
 
     return handler
 
 
-async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Receive, wire: Wire) -> None:
+async def _respond(parts: CompletionParts, path: str, scope: Scope, receive: Receive, wire: Wire) -> None:
     try:
-        caller = identify(parts.callers, parts.denied, authorization(scope), scope, f"POST {kind.value}")
+        caller = identify(parts.callers, parts.denied, authorization(scope), scope, f"POST {path}")
         wire.headers = await parts.limits.admit(caller.limits)
         try:
             limits, raw = parts.cost.of(caller.limits), await _body(receive, parts.body_limit)
-            ask = parse(kind, raw, limits, deadline_of(scope["headers"]))
+            ask = wire.parse(raw, limits, scope["headers"])
             check_cost(ask, limits)
             if not parts.prompt_logprobs:
                 refuse_prompt_logprobs(ask)
@@ -101,7 +110,7 @@ async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Re
     except GatewayError as error:
         await wire.error(error)
     except EngineRefusedError as error:
-        await wire.whole(error.status, {"content-type": JSON}, error.body)
+        await wire.refused(error)
     except Exception:
         log.exception("a request failed")
         await wire.error(GatewayError("the gateway failed on this request; its log says why"))
@@ -109,7 +118,7 @@ async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Re
 
 async def _answer(parts: CompletionParts, caller: Caller, ask: CompletionRequest, wire: Wire) -> None:
     async with AsyncExitStack() as open_streams:
-        await wire.answer(await complete(parts.context, caller, ask, open_streams))
+        await wire.answer(await wire.complete(parts.context, caller, ask, open_streams))
 
 
 async def _until_gone(work: Coroutine[None, None, None], receive: Receive) -> None:
@@ -150,13 +159,27 @@ async def _body(receive: Receive, limit: int) -> bytes:
 
 
 class Wire:
-    """Sends the response to one client. A response that has started is not started again."""
+    """Reads the request of one client, and sends the response. A response that has started is not started again."""
 
-    def __init__(self, send: Send) -> None:
+    # Where it is asked: errors are written as that path's are.
+    path = "/v1"
+
+    def __init__(self, kind: Kind, send: Send) -> None:
+        self._kind = kind
         self._send = send
         self._begun = False
         # Headers of any response, filled in while the request runs.
         self.headers: Mapping[str, str] = {}
+
+    def parse(self, raw: bytes, limits: CostLimits, headers: RawHeaders) -> CompletionRequest:
+        """Read a body. Raises BadRequestError."""
+        return parse(self._kind, raw, limits, deadline_of(headers))
+
+    async def complete(
+        self, context: InferenceContext, caller: Caller, ask: CompletionRequest, open_streams: AsyncExitStack
+    ) -> PipelineResponse:
+        """Have a request answered. Raises as ``pipeline.complete`` does."""
+        return await complete(context, caller, ask, open_streams)
 
     async def answer(self, answer: PipelineResponse) -> None:
         """Send an answer, whole or streamed."""
@@ -170,9 +193,13 @@ class Wire:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def error(self, error: GatewayError, *, status: int | None = None) -> None:
-        """Send an error in OpenAI's format; if the response has started, just end it."""
-        answer = render("/v1", error, status)
+        """Send an error in this path's format; if the response has started, just end it."""
+        answer = render(self.path, error, status)
         await self.whole(answer.status, answer.headers, answer.body)
+
+    async def refused(self, error: EngineRefusedError) -> None:
+        """Send what the engine said in place of an answer."""
+        await self.whole(error.status, {"content-type": JSON}, error.body)
 
     async def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         """Send a complete response."""

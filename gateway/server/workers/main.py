@@ -14,7 +14,8 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from postil.gateway.api.key_connections import KeyConnections
-from postil.gateway.api.openai.completions import CompletionsShortcut
+from postil.gateway.api.openai.completions import CompletionsShortcut, completion_handlers
+from postil.gateway.api.translated import translated_handlers
 from postil.gateway.server.own_process import keep_to_itself
 from postil.gateway.server.shutdown import Server, configured
 from postil.gateway.server.sockets import share
@@ -82,7 +83,8 @@ def _application(worker: Worker, forward: Forward) -> ASGIApp:
         await forward.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    app = CompletionsShortcut(worker.parts(), others)
+    parts = worker.parts()
+    app = CompletionsShortcut(others, completion_handlers(parts), translated_handlers(parts))
     return KeyConnections(app, lambda: worker.directory, worker.settings.tenant_connections)
 
 

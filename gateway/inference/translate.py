@@ -1,0 +1,46 @@
+"""Requests of other APIs: translated to chats, and their answers and streams back."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from postil.gateway.engine.decode import decode, unreadable
+from postil.gateway.errors import GatewayError
+from postil.gateway.inference.cost_limits import CostLimits
+from postil.gateway.inference.formats import FORMATS, Kind, TranslatedFormat
+from postil.gateway.inference.formats.translated import ChatAnswer, Translation
+from postil.gateway.inference.request import CompletionRequest, from_fields, read_body
+
+_answers = msgspec.json.Decoder(ChatAnswer)
+_encoder = msgspec.json.Encoder()
+# A chat counts its messages in another way than they were sent.
+_COUNTED = re.compile(r"\bmessages\[\d+\]")
+
+
+def parse_translated(
+    api: TranslatedFormat, raw: bytes, limits: CostLimits | None = None, deadline: float | None = None
+) -> tuple[CompletionRequest, Translation]:
+    """Read a request body and translate it. Raises BadRequestError."""
+    translation = api.translate(read_body(raw))
+    return from_fields(Kind.CHAT, translation.chat, len(raw), limits, deadline), translation
+
+
+def translated_answer(translation: Translation, body: bytes) -> bytes:
+    """A chat's whole answer in the API's own shape. Raises UnreadableAnswerError or UnvalidatedError."""
+    answer = decode(body, _answers)
+    try:
+        choice = FORMATS[Kind.CHAT].as_delta(answer.choices[0])
+    except (msgspec.ValidationError, TypeError, ValueError) as error:
+        raise unreadable(type(error).__name__) from None
+    return _encoder.encode(translation.answer(answer, choice))
+
+
+def rename_fields(api: TranslatedFormat, error: GatewayError) -> None:
+    """Put an error into the words of an API whose client does not know those of a chat."""
+    if (param := error.param) is None:
+        return
+    message = _COUNTED.sub("an entry of messages", str(error)) if param == "messages" else str(error)
+    wanted = api.renamed.get(param, param)
+    error.args, error.param = (re.sub(rf"\b{re.escape(param)}\b", wanted, message),), wanted
