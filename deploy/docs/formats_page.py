@@ -28,12 +28,13 @@ Reviews and webhooks show the chat.
 _RESPONSES = """\
 Nothing is stored: `store` is taken as false, the response says so, and each request brings the whole conversation.
 `input` is a text, or a list of messages (`input_text`, `output_text`), `function_call`, `function_call_output` and
-`reasoning`; the items of an earlier response can be sent back as they came. `instructions` and the first messages of
-the system or the developer become one message of the system, after the policy's. A stream has the events
-`response.created`, `response.in_progress`, `response.output_item.added` and `.done`, `response.content_part.added` and
-`.done`, `response.output_text.delta` and `.done`, `response.reasoning_text.delta` and `.done`,
-`response.function_call_arguments.delta` and `.done`, and ends with `response.completed`, `response.incomplete` or
-`response.failed`.
+`reasoning`; the items of an earlier response can be sent back as they came. A client that refers to stored items
+(`item_reference`, as the AI SDK does after the first turn) has to be told so: `store: false` among its options.
+`instructions` and the first messages of the system or the developer become one message of the system, after the
+policy's. A stream has the events `response.created`, `response.in_progress`, `response.output_item.added` and
+`.done`, `response.content_part.added` and `.done`, `response.output_text.delta` and `.done`,
+`response.reasoning_text.delta` and `.done`, `response.function_call_arguments.delta` and `.done`, and ends with
+`response.completed`, `response.incomplete` or `response.failed`.
 
 ```python
 from openai import OpenAI
@@ -43,14 +44,14 @@ print(client.responses.create(model="healthcare/triage", input="My head hurts").
 ```
 """
 _MESSAGES = """\
-The key may be sent as `x-api-key` or as `Authorization`; `anthropic-version` may be left out, and only `2023-06-01` is
-spoken. Errors have Anthropic's shape: `{"type": "error", "error": {"type": ..., "message": ...}}`. Content is a text,
-or blocks: `text`, of the assistant `tool_use` and `thinking`, of the user `tool_result` (its `is_error` is ignored:
-say it in the text). The last message has to be the user's. A stream has the events `message_start`, `ping`,
-`content_block_start`, `content_block_delta`, `content_block_stop`, `message_delta`, `message_stop`, and `error` where
-it breaks off. `POST /v1/messages/count_tokens` takes the same fields, without `max_tokens` too, and counts the tokens
-of the prompt as the release would be sent it, its policy's prompt among them; it is refused where the engine has no
-`/tokenize`.
+The key may be sent as `x-api-key` or as `Authorization`. `anthropic-version` and `anthropic-beta` are taken, whatever
+they say, and may be left out: there is one shape of answers. Errors have Anthropic's shape: `{"type": "error",
+"error": {"type": ..., "message": ...}}`. Content is a text, or blocks: `text`, of the assistant `tool_use` and
+`thinking`, of the user `tool_result` (its `is_error` is ignored: say it in the text). The last message has to be the
+user's. A stream has the events `message_start`, `ping`, `content_block_start`, `content_block_delta`,
+`content_block_stop`, `message_delta`, `message_stop`, and `error` where it breaks off. `POST
+/v1/messages/count_tokens` takes the same fields, without `max_tokens` too, and counts the tokens of the prompt as the
+release would be sent it, its policy's prompt among them; it is refused where the engine has no `/tokenize`.
 
 ```python
 from anthropic import Anthropic

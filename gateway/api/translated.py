@@ -10,7 +10,7 @@ import msgspec
 from litestar.types import ASGIApp, Send
 
 from postil.gateway.api.openai.completions import CompletionParts, RawHeaders, Wire, handler_of
-from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError
+from postil.gateway.errors import EngineRefusedError, GatewayError
 from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.cost_limits import CostLimits
 from postil.gateway.inference.count_tokens import count_tokens
@@ -24,9 +24,6 @@ from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.streaming.translated import translated_events, translated_stream
 from postil.gateway.inference.translate import parse_translated, rename_fields, translated_answer
 from postil.gateway.tenancy.directory import Caller
-
-_VERSION = b"anthropic-version"
-_VERSIONS = (b"2023-06-01",)
 
 
 def translated_handlers(parts: CompletionParts) -> dict[str, ASGIApp]:
@@ -47,8 +44,6 @@ class TranslatedWire(Wire):
 
     def parse(self, raw: bytes, limits: CostLimits, headers: RawHeaders) -> CompletionRequest:
         """Read a body. Raises BadRequestError."""
-        if self.path.startswith(MESSAGES):
-            _check_version(headers)
         ask, self._translation = parse_translated(self._api, raw, limits, deadline_of(headers))
         return ask
 
@@ -90,11 +85,3 @@ class CountingWire(TranslatedWire):
 
     def _translated(self, answer: PipelineResponse) -> PipelineResponse:
         return answer
-
-
-def _check_version(headers: RawHeaders) -> None:
-    for name, value in headers:
-        if name == _VERSION and value not in _VERSIONS:
-            raise BadRequestError(
-                "only version 2023-06-01 of Anthropic's API is spoken here; send it as `anthropic-version`, or none"
-            )

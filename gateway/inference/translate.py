@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from postil.gateway.engine.decode import decode, unreadable
-from postil.gateway.errors import GatewayError
+from postil.gateway.errors import BadRequestError, GatewayError
 from postil.gateway.inference.cost_limits import CostLimits
 from postil.gateway.inference.formats import FORMATS, Kind, TranslatedFormat
 from postil.gateway.inference.formats.translated import ChatAnswer, Translation
@@ -15,7 +15,7 @@ from postil.gateway.inference.request import CompletionRequest, from_fields, rea
 
 _answers = msgspec.json.Decoder(ChatAnswer)
 _encoder = msgspec.json.Encoder()
-# A chat counts its messages in another way than they were sent.
+# A chat's messages are not counted as what they were made of.
 _COUNTED = re.compile(r"\bmessages\[\d+\]")
 
 
@@ -24,7 +24,10 @@ def parse_translated(
 ) -> tuple[CompletionRequest, Translation]:
     """Read a request body and translate it. Raises BadRequestError."""
     translation = api.translate(read_body(raw))
-    return from_fields(Kind.CHAT, translation.chat, len(raw), limits, deadline), translation
+    try:
+        return from_fields(Kind.CHAT, translation.chat, len(raw), limits, deadline), translation
+    except BadRequestError as error:
+        raise BadRequestError(_COUNTED.sub("an entry of messages", str(error)), param=error.param) from None
 
 
 def translated_answer(translation: Translation, body: bytes) -> bytes:
@@ -41,6 +44,5 @@ def rename_fields(api: TranslatedFormat, error: GatewayError) -> None:
     """Put an error into the words of an API whose client does not know those of a chat."""
     if (param := error.param) is None:
         return
-    message = _COUNTED.sub("an entry of messages", str(error)) if param == "messages" else str(error)
     wanted = api.renamed.get(param, param)
-    error.args, error.param = (re.sub(rf"\b{re.escape(param)}\b", wanted, message),), wanted
+    error.args, error.param = (re.sub(rf"\b{re.escape(param)}\b", wanted, str(error)),), wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Literal
 
 import anthropic
 import openai
@@ -18,7 +19,7 @@ KEY, MODEL, ILL = "demo-clinic", "healthcare/triage", "My chest hurts since this
 class Answer(BaseModel):
     """A small object."""
 
-    colour: str
+    colour: Literal["red", "green"]
 
 
 def test_responses_answer_stream_and_parse(served: Served) -> None:
@@ -36,7 +37,7 @@ def test_responses_answer_stream_and_parse(served: Served) -> None:
         parsed = client.responses.parse(
             model="base", input="Name a colour as JSON.", text_format=Answer, max_output_tokens=64, temperature=0
         )
-        assert parsed.output_parsed is not None or parsed.status == "incomplete"
+        assert parsed.output_parsed is not None
 
 
 def test_messages_answer_stream_and_count(served: Served) -> None:
@@ -49,9 +50,10 @@ def test_messages_answer_stream_and_count(served: Served) -> None:
         with client.messages.stream(model=MODEL, max_tokens=64, messages=asked) as stream:
             final = stream.get_final_message()
         assert final.content == whole.content
-        assert final.usage.input_tokens == whole.usage.input_tokens
-        counted = client.messages.count_tokens(model=MODEL, messages=asked)
-        assert counted.input_tokens == whole.usage.input_tokens + (whole.usage.cache_read_input_tokens or 0)
+        assert client.messages.count_tokens(model=MODEL, messages=asked).input_tokens > 10
         with client.messages.stream(model="base", max_tokens=16, messages=asked, system="Be short.") as stream:
             assert "".join(stream.text_stream)
-            assert stream.get_final_message().stop_reason in ("end_turn", "max_tokens")
+            final = stream.get_final_message()
+        assert final.stop_reason in ("end_turn", "max_tokens")
+        counted = client.messages.count_tokens(model="base", messages=asked, system="Be short.")
+        assert counted.input_tokens == final.usage.input_tokens + (final.usage.cache_read_input_tokens or 0)

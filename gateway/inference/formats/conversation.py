@@ -21,8 +21,10 @@ class Conversation:
         self._thoughts: list[str] = []
 
     def say(self, role: str, texts: Sequence[str]) -> None:
-        """A message of one or more texts."""
-        content: Any = texts[0] if len(texts) == 1 else [{"type": "text", "text": text} for text in texts]
+        """A message of texts."""
+        content: Any = [{"type": "text", "text": text} for text in texts]
+        if len(texts) < 2:
+            content = texts[0] if texts else ""
         self._add({"role": role, "content": content})
 
     def think(self, text: str) -> None:

@@ -63,7 +63,7 @@ class MessageObject:
 def ending_of(choice: ChoiceDelta | None, blocks: Sequence[Block]) -> Json:
     """Why an answer ended, in this API's words."""
     finish = choice.finish_reason if choice is not None else None
-    if finish in _CUT:
+    if finish is not None and finish in _CUT:
         return {"stop_reason": _CUT[finish], "stop_sequence": None}
     if finish == "tool_calls" or any(block.kind is BlockKind.CALL for block in blocks):
         return {"stop_reason": "tool_use", "stop_sequence": None}

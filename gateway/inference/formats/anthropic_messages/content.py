@@ -37,11 +37,11 @@ def read_messages(messages: Sequence[Mapping[str, Any]]) -> Conversation:
     return conversation
 
 
-def read_system(system: str | Sequence[Any] | None) -> str | None:
+def read_system(system: str | list[Any] | None) -> str | None:
     """The instructions, as one text. Raises BadRequestError."""
     if system is None or isinstance(system, str):
         return system
-    texts = [block.get("text") if block.get("type") == "text" else None for block in system]
+    texts = [block.get("text") if type(block) is dict and block.get("type") == "text" else None for block in system]
     if any(type(text) is not str for text in texts):
         raise BadRequestError("system has to be a string or a list of blocks of type text", param="system")
     return "\n".join(map(str, texts)) if texts else None

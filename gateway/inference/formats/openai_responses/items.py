@@ -39,7 +39,7 @@ def _read(conversation: Conversation, place: str, item: Mapping[str, Any]) -> No
         for text in _thoughts(item):
             conversation.think(text)
     elif kind == "item_reference":
-        raise conversation.refused(f"{place} refers to a stored item, and nothing is stored here; send the item")
+        raise conversation.refused(f"{place} refers to a stored item, and nothing is stored here; send the item itself")
     else:
         raise conversation.refused(f"{place} is of a type that is not taken here; send {_KNOWN}")
 

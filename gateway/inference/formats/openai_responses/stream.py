@@ -110,6 +110,6 @@ class ResponseEvents:
         place: Json = {"item_id": self._response.item_id(block), "output_index": block.number}
         return place if block.kind is BlockKind.CALL else {**place, "content_index": 0}
 
-    def _event(self, name: str, **content: Any) -> NamedEvent:
+    def _event(self, event: str, **content: Any) -> NamedEvent:
         number, self._number = self._number, self._number + 1
-        return NamedEvent(name, {"type": name, "sequence_number": number, **content})
+        return NamedEvent(event, {"type": event, "sequence_number": number, **content})

@@ -59,7 +59,7 @@ def test_fields_are_kept_dropped_or_refused() -> None:
     ("param", "text", "becomes"),
     [
         ("max_tokens", "max_tokens is 9", ("max_output_tokens", "max_output_tokens is 9")),
-        ("messages", "messages[3] has to be", ("input", "an entry of input has to be")),
+        ("messages", "messages is empty", ("input", "input is empty")),
         ("seed", "seed has to be", ("seed", "seed has to be")),
         (None, "max_tokens and messages[1]", (None, "max_tokens and messages[1]")),
     ],
