@@ -20,16 +20,20 @@ Reviews and webhooks show the chat.
 - *honoured*: it does what its API says. *ignored*: taken, and nothing is done. *refused*: 400, with what to do instead.
   null is as good as left out.
 - Texts, calls of functions and their results go both ways. Images, files and sound are refused.
+- A `max_tokens` of Anthropic's is required, so that clients send what large models may: more than the tenant may have
+  becomes what it may have. Elsewhere more is refused.
 - An answer that a check cut off or replaced midway is marked as that in the API's own words: a response is
   `incomplete` with the reason `content_filter`, a message ends with the reason `refusal`. What is told of it stands
   under `postil`, in the response or in the event `message_delta`; without a stream it is in the headers.
+- Some clients read what stands before a slash in `model` as a provider (openai-agents): give such a one the name of a
+  domain, whose default adapter answers.
 - Where checks hold a stream back, calls of functions leave at its end, after the text that came before them.
 """
 _RESPONSES = """\
 Nothing is stored: `store` is taken as false, the response says so, and each request brings the whole conversation.
 `input` is a text, or a list of messages (`input_text`, `output_text`), `function_call`, `function_call_output` and
-`reasoning`; the items of an earlier response can be sent back as they came. A client that refers to stored items
-(`item_reference`, as the AI SDK does after the first turn) has to be told so: `store: false` among its options.
+`reasoning`; the items of an earlier response can be sent back as they came. A client that sends an `item_reference`
+in place of an item has to be told `store: false`.
 `instructions` and the first messages of the system or the developer become one message of the system, after the
 policy's. A stream has the events `response.created`, `response.in_progress`, `response.output_item.added` and
 `.done`, `response.content_part.added` and `.done`, `response.output_text.delta` and `.done`,
@@ -49,9 +53,9 @@ they say, and may be left out: there is one shape of answers. Errors have Anthro
 "error": {"type": ..., "message": ...}}`. Content is a text, or blocks: `text`, of the assistant `tool_use` and
 `thinking`, of the user `tool_result` (its `is_error` is ignored: say it in the text). The last message has to be the
 user's. A stream has the events `message_start`, `ping`, `content_block_start`, `content_block_delta`,
-`content_block_stop`, `message_delta`, `message_stop`, and `error` where it breaks off. `POST
-/v1/messages/count_tokens` takes the same fields, without `max_tokens` too, and counts the tokens of the prompt as the
-release would be sent it, its policy's prompt among them; it is refused where the engine has no `/tokenize`.
+`content_block_stop`, `message_delta`, `message_stop`, and `error` where it breaks off.
+`POST /v1/messages/count_tokens` takes the same fields, without `max_tokens` too, and counts the tokens of the prompt
+as the release would be sent it, its policy's prompt among them; it is refused where the engine has no `/tokenize`.
 
 ```python
 from anthropic import Anthropic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 
@@ -24,10 +25,22 @@ def parse_translated(
 ) -> tuple[CompletionRequest, Translation]:
     """Read a request body and translate it. Raises BadRequestError."""
     translation = api.translate(read_body(raw))
+    if api.needs_limit and limits is not None:
+        _lower_limit(translation.chat, limits)
     try:
         return from_fields(Kind.CHAT, translation.chat, len(raw), limits, deadline), translation
     except BadRequestError as error:
         raise BadRequestError(_COUNTED.sub("an entry of messages", str(error)), param=error.param) from None
+
+
+def _lower_limit(chat: dict[str, Any], limits: CostLimits) -> None:
+    """Clients that have to send a limit send what large models may: it becomes what this tenant and engine may."""
+    window, most = limits.window, limits.output_tokens
+    if window is not None and window <= most:
+        if chat.get("max_tokens", 0) >= window:  # The engine knows how much of its window is left.
+            del chat["max_tokens"]
+    elif chat.get("max_tokens", 0) > most:
+        chat["max_tokens"] = most
 
 
 def translated_answer(translation: Translation, body: bytes) -> bytes:

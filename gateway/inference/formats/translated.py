@@ -89,6 +89,10 @@ class TranslatedFormat(Protocol):
         """The fields without which there is no request."""
 
     @property
+    def needs_limit(self) -> bool:
+        """Whether each request has to bound its answer: then a bound above what may be is as good as none."""
+
+    @property
     def renamed(self) -> Mapping[str, str]:
         """What this API calls the fields of a chat that it calls otherwise."""
 

@@ -67,7 +67,7 @@ async def test_a_text_is_answered_as_a_chat_is(firm: House) -> None:
     assert (response.output_text, response.status, response.model) == ("All is well.", "completed", MODEL)
     assert response.usage is not None
     assert response.usage.total_tokens == 3 + len(Reply("All is well.").pieces())
-    assert response.store is False
+    assert response.to_dict()["store"] is False
     (asked,) = firm.engine.requests
     # The policy's prompt, and the client's own instructions, are one message of the system.
     assert asked["messages"] == [

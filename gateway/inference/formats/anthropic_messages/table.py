@@ -34,7 +34,11 @@ FIELDS: Mapping[str, OtherField] = {
     "model": OtherField(t.text(512), _H, "routes the request, as a chat's"),
     "messages": OtherField(t.many(t.OBJECT, 2048, 1), _H, "see below"),
     "system": OtherField(t.either(_TEXT, t.many(t.OBJECT, 2048)), _H, "the first message of the system"),
-    "max_tokens": OtherField(t.whole(1, t.LARGEST_INT32), _H, "required, as Anthropic's; a label is never cut by it"),
+    "max_tokens": OtherField(
+        t.whole(1, t.LARGEST_INT32),
+        _H,
+        "required, as Anthropic's; more than may be becomes what may be",
+    ),
     "stream": OtherField(t.BOOLEAN, _H),
     "temperature": OtherField(t.number(0, 2), _H),
     "top_p": OtherField(t.number(0, 1, above=True), _H),

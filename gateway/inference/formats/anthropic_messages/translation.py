@@ -43,6 +43,7 @@ class AnthropicMessages:
     path = table.PATH
     fields = table.FIELDS
     required = table.REQUIRED
+    needs_limit = True
     renamed = table.RENAMED
 
     def translate(self, body: dict[str, Any]) -> MessageTranslation:
@@ -57,6 +58,7 @@ class AnthropicCount:
     path = table.COUNT_PATH
     fields = table.FIELDS
     required = table.COUNT_REQUIRED
+    needs_limit = True
     renamed = table.RENAMED
 
     def translate(self, body: dict[str, Any]) -> MessageTranslation:

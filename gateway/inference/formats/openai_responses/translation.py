@@ -42,6 +42,7 @@ class OpenAIResponses:
     path = table.PATH
     fields = table.FIELDS
     required = table.REQUIRED
+    needs_limit = False
     renamed = table.RENAMED
 
     def translate(self, body: dict[str, Any]) -> ResponseTranslation:
