@@ -21,9 +21,17 @@ from postil.gateway.settings import Settings
 from tests.support.paths import ROOT
 
 NAMES = (
-    "api_formats.md", "errors.md", "settings.md", "cli.md", "http-api.md", "hooks.md", "policy.md", "names.md",
+    "api_formats.md",
+    "errors.md",
+    "settings.md",
+    "cli.md",
+    "http-api.md",
+    "hooks.md",
+    "policy.md",
+    "names.md",
     "request_fields.md",
-)  # fmt: skip
+    "metrics.md",
+)
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)]*))?\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")

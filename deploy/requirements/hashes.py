@@ -30,7 +30,7 @@ def main() -> None:
     """Write the lock file."""
     with tempfile.TemporaryDirectory() as unused:
         reports = [_report(()), _report((*_OLDER, f"--target={unused}"))]
-    LOCK.write_text("\n".join(lines(reports)) + "\n")
+    LOCK.write_text("\n".join(lines(reports)) + "\n", encoding="utf-8")
 
 
 def lines(reports: Sequence[Mapping[str, Any]]) -> list[str]:

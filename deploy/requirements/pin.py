@@ -22,7 +22,7 @@ LAYERS = ("core", "cpu", "tune", "dev")
 
 def main() -> None:
     """Write one file a layer."""
-    project = tomllib.loads((HERE.parents[1] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((HERE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     roots = {"core": project["dependencies"], **project["optional-dependencies"]}
     seen: set[str] = set()
     for layer in LAYERS:
@@ -30,7 +30,7 @@ def main() -> None:
         for requirement in roots[layer]:
             _follow(Requirement(requirement), seen)
         lines = sorted(f"{name}=={metadata.version(name)}" for name in seen - before)
-        (HERE / f"{layer}.txt").write_text("\n".join(lines) + "\n")
+        (HERE / f"{layer}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _follow(requirement: Requirement, seen: set[str]) -> None:

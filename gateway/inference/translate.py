@@ -12,7 +12,7 @@ from postil.gateway.errors import BadRequestError, GatewayError
 from postil.gateway.inference.cost_limits import CostLimits
 from postil.gateway.inference.formats import FORMATS, Kind, TranslatedFormat
 from postil.gateway.inference.formats.translated import ChatAnswer, Translation
-from postil.gateway.inference.request import CompletionRequest, from_fields, read_body
+from postil.gateway.inference.request import CompletionRequest, OnHeld, from_fields, read_json
 
 _answers = msgspec.json.Decoder(ChatAnswer)
 _encoder = msgspec.json.Encoder()
@@ -21,14 +21,18 @@ _COUNTED = re.compile(r"\bmessages\[\d+\]")
 
 
 def parse_translated(
-    api: TranslatedFormat, raw: bytes, limits: CostLimits | None = None, deadline: float | None = None
+    api: TranslatedFormat,
+    raw: bytes,
+    limits: CostLimits | None = None,
+    deadline: float | None = None,
+    on_held: OnHeld | None = None,
 ) -> tuple[CompletionRequest, Translation]:
     """Read a request body and translate it. Raises BadRequestError."""
-    translation = api.translate(read_body(raw))
+    translation = api.translate(read_json(raw))
     if api.needs_limit and limits is not None:
         _lower_limit(translation.chat, limits)
     try:
-        return from_fields(Kind.CHAT, translation.chat, len(raw), limits, deadline), translation
+        return from_fields(Kind.CHAT, translation.chat, len(raw), limits, deadline, on_held), translation
     except BadRequestError as error:
         raise BadRequestError(_COUNTED.sub("an entry of messages", str(error)), param=error.param) from None
 

@@ -57,4 +57,7 @@ def caller_of(request: AnyRequest) -> Caller:
 def actor(request: AnyRequest) -> str:
     """Return the actor: the key's owner, or for the shared admin key file the name that the client states."""
     caller = caller_of(request)
-    return request.headers.get("x-postil-actor", caller.owner)[:200] if caller.root else caller.owner
+    if not caller.root or (stated := request.headers.get("x-postil-actor")) is None:
+        return caller.owner
+    # Headers are read as Latin-1, and commands send UTF-8.
+    return stated.encode("latin-1", "replace").decode("utf-8", "replace")[:200]

@@ -33,6 +33,7 @@ from postil.registry.accounts.forget import forget_tenant
 from postil.registry.accounts.rights import DEFAULT_RIGHTS
 from postil.registry.db import tables
 from postil.registry.db.paging import DEFAULT_LIMIT
+from postil.registry.names import parse_domain
 
 
 class TenantBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -68,6 +69,8 @@ def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseS
 
     @post("/tenants", may=Permission.ADMINISTER)
     async def add(request: AnyRequest, data: JSONBody[TenantBody]) -> NewTenant:
+        if data.default_domain is not None:
+            parse_domain(data.default_domain)
         tenant, key, text = await callers.change(
             tenants.add_tenant,
             registry.database(),

@@ -39,6 +39,11 @@ def translated_events(body: bytes, writer: EventWriter) -> bytes:
     return _read(sse.EventReader(), body, writer)[0]
 
 
+def failed_stream(error: GatewayError, writer: EventWriter) -> bytes:
+    """The events of a stream that failed before anything was said."""
+    return _written(writer.fail(error.openai()["error"]))
+
+
 def _read(reader: sse.EventReader, chunk: bytes, writer: EventWriter) -> tuple[bytes, bool]:
     """The events that this read makes due, and whether they are the last."""
     out: list[NamedEvent] = []

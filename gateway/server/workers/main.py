@@ -13,6 +13,7 @@ import uvloop
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from postil.gateway.api.cors import letting
 from postil.gateway.api.key_connections import KeyConnections
 from postil.gateway.api.openai.completions import CompletionsShortcut, completion_handlers
 from postil.gateway.api.translated import translated_handlers
@@ -85,7 +86,8 @@ def _application(worker: Worker, forward: Forward) -> ASGIApp:
 
     parts = worker.parts()
     app = CompletionsShortcut(others, completion_handlers(parts), translated_handlers(parts))
-    return KeyConnections(app, lambda: worker.directory, worker.settings.tenant_connections)
+    counted = KeyConnections(app, lambda: worker.directory, worker.settings.tenant_connections)
+    return letting(counted, worker.settings.cors_origins)
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ def _check_references(schema: object, parts: Sequence[Schema]) -> None:
     for part in parts:
         same = [id(other) for keyword in _SAME_VALUE for other in part.get(keyword) or () if isinstance(other, dict)]
         if "$ref" in part:
-            target = _resolved(schema, part["$ref"])
+            target = resolved(schema, part["$ref"])
             if id(target) not in known and not isinstance(target, bool):
                 raise GrammarError("a $ref of the schema leads to no schema in it; put what it means under $defs")
             same.append(id(target))
@@ -140,7 +140,7 @@ def _check_references(schema: object, parts: Sequence[Schema]) -> None:
         raise GrammarError("a $ref of the schema leads back to itself; put a property or an item between") from None
 
 
-def _resolved(schema: object, reference: object) -> object:
+def resolved(schema: object, reference: object) -> object:
     """What a reference names; None if that is nothing."""
     if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
         return None

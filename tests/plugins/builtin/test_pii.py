@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postil.plugins import Completion, ConfigError
+from postil.plugins.builtin.folding import fold
 from postil.plugins.builtin.pii import Pii
 from tests.plugins.windows import assert_promise, fails, found, judged
 
@@ -118,7 +119,7 @@ def test_only_the_configured_kinds_are_looked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kinds", "characters"), [([], 68), (["card"], 25), (["ssn"], 13), (["phone"], 26), (["ip", "card"], 41)]
+    ("kinds", "characters"), [([], 96), (["card"], 88), (["ssn"], 52), (["phone"], 68), (["ip", "card"], 88)]
 )
 def test_the_window_is_no_larger_than_its_kinds_need(kinds: list[str], characters: int) -> None:
     assert pii(*kinds).scope.window == characters
@@ -189,6 +190,48 @@ def test_it_keeps_the_promise_for_anything_that_looks_like_numbers(text: str, cu
     assert_promise(ALL, text, cuts)
 
 
+HIDDEN = st.sampled_from(["\u200b", "\u200b" * 3, "\u200b" * 4, "\u00ad", "\u0301", "\u0332" * 2, "\uff11", "\u2013"])
+
+
+@given(
+    st.lists(st.one_of(st.sampled_from(PIECES), HIDDEN), max_size=8),
+    st.lists(st.tuples(st.integers(0, 99), HIDDEN), max_size=12),
+    st.lists(st.integers(0, 100), max_size=6),
+)
+@settings(deadline=None, max_examples=500)
+def test_it_keeps_the_promise_with_hidden_characters_anywhere(
+    pieces: list[str], hidden: list[tuple[int, str]], cuts: list[int]
+) -> None:
+    text = "".join(pieces)
+    for at, character in hidden:
+        text = text[: at % (len(text) + 1)] + character + text[at % (len(text) + 1) :]
+    assert_promise(ALL, text, cuts)
+
+
+WORDS = [
+    "order ",
+    "tel ",
+    "call ",
+    "phone no. ",
+    "case #",
+    "ssn ",
+    "v",
+    "version ",
+    "$",
+    "0.",
+    "12",
+    "/",
+    ",",
+    "order no. 12 tel. ",
+]
+
+
+@given(st.lists(st.one_of(st.sampled_from(PIECES), st.sampled_from(WORDS), HIDDEN), max_size=8))
+@settings(deadline=None, max_examples=500)
+def test_it_keeps_the_promise_beside_words_that_say_what_a_number_is(pieces: list[str]) -> None:
+    assert_promise(ALL, "".join(pieces))
+
+
 @given(
     st.one_of(
         st.lists(st.sampled_from(PIECES), max_size=6).map("".join),
@@ -197,7 +240,7 @@ def test_it_keeps_the_promise_for_anything_that_looks_like_numbers(text: str, cu
 )
 @settings(deadline=None, max_examples=500)
 def test_nothing_is_passed_over_that_a_closer_look_would_find(text: str) -> None:
-    looked = {kind: list(search.find(text, 0, len(text))) for kind, search in ALL._searches.items()}
+    looked = {kind: list(search.hits(fold(text), 0, len(text))) for kind, search in ALL._searches.items()}
     assert ALL._found(text, 0, len(text)) == {kind: hits for kind, hits in looked.items() if hits}
 
 

@@ -250,6 +250,6 @@ async def test_what_is_said_beside_an_answer_that_is_judged_whole_does_not_leave
 async def test_an_engine_that_loses_an_adapter_twice_does_not_tell_its_inner_name(house: House, clinic: str) -> None:
     house.engine.forgets = True
     response = await house.ask(clinic)
-    assert response.status_code == 404
+    assert response.status_code == 503
     assert "postil-" not in response.text
     assert "healthcare/triage" in response.text

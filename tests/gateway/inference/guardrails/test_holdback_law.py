@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from postil.gateway.inference.guardrails.holdback import HoldbackBuffer, Rule
@@ -30,6 +30,7 @@ def test_the_law_holds_for_any_text_and_any_part_of_it(data: st.DataObject, text
     phrase = text[at : at + data.draw(st.integers(1, 6))] or "a"
     cuts = tuple(sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8))))
     finder = ban("ban", [phrase], wider=data.draw(st.integers(0, 5)))
+    assume("\0" not in phrase)  # What stands in its place has to pass: publish refuses any other policy.
     rule = rule_for(0, finder, data.draw(st.sampled_from(["stop", "redact", "replace"])), "\0")
     check(Case(text, (cuts,), (finder,), (rule,)))
 

@@ -1,0 +1,1 @@
+"""How the small models of the built-in checks are made."""

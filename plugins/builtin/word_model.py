@@ -1,0 +1,90 @@
+"""A small trained classifier of texts: hashed words, pairs of words and parts of words, each with a weight.
+
+Whole numbers only, so that it says the same on every machine. Its weights are a file of ours, made by
+``deploy/checks/train_injection.py``; it looks at a text in overlapping windows, and takes time in proportion to it.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from importlib import resources
+from itertools import accumulate
+
+from postil.plugins.builtin.injection_concepts import Concepts
+from postil.plugins.builtin.injection_spelling import misspellings
+
+# How many weights there are, how much one is that makes a text e times as likely, and how many words are seen together.
+BUCKETS = 1 << 16
+SCALE = 24
+WORDS = 28
+_STEP = 7
+_MEANT = misspellings()
+# So many concepts before a word, and so far away, make something with its own.
+_BEFORE, _REACH = 4, 10
+# What is longer is an address, a key or a language without spaces: its first characters are enough.
+_LONGEST = 32
+# Two Chinese, Japanese or Korean letters count as a word.
+_WORD = re.compile(
+    r"[\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff]{1,2}|[^\W\u1100-\u11ff\u3040-\u30ff\u3400-\u9fff]+|[:!?<>{}\[\]#]"
+)
+
+
+def words_of(text: str) -> list[str]:
+    """The words and telling marks of a text that ``folding.plain`` made."""
+    return [_MEANT.get(word, word[:_LONGEST]) for word in _WORD.findall(text)]
+
+
+def features(words: Sequence[str], concepts: Concepts) -> list[list[int]]:
+    """For each word, the numbers of what it adds: itself, its parts, and what it makes with the words before."""
+    found: list[list[int]] = []
+    told: list[tuple[int, str]] = []
+    for at, word in enumerate(words):
+        some = [_bucket(f"1{word}"), *(_bucket(f"p{part}") for part in _parts(word))]
+        some += [_bucket(f"{'2' if back == 1 else 's'}{words[at - back]} {word}") for back in range(1, min(3, at) + 1)]
+        if at == 0:
+            some.append(_bucket(f"^{word}"))
+        concept = concepts.of(word)
+        if concept is not None:
+            some.append(_bucket(f"c{concept}"))
+            some += [_bucket(f"d{before} {concept}") for place, before in told[-_BEFORE:] if at - place <= _REACH]
+            some += [_bucket(f"e{told[-2][1]} {told[-1][1]} {concept}")] if len(told) > 1 and at - told[-2][0] <= _REACH else []
+            told.append((at, concept))
+        found.append(some)
+    return found
+
+
+def windows(words: int) -> Iterator[tuple[int, int]]:
+    """The parts of a text that are looked at, each of at most ``WORDS`` words."""
+    yield 0, min(words, WORDS)
+    for start in range(_STEP, max(0, words - WORDS + _STEP), _STEP):
+        yield start, min(words, start + WORDS)
+
+
+class WordModel:
+    """Scores texts by weights from a file beside this one: a scale, a bias and ``BUCKETS`` numbers of one byte."""
+
+    def __init__(self, name: str) -> None:
+        self._concepts = Concepts()
+        data = resources.files(__package__).joinpath(name).read_bytes()
+        self._bias = int.from_bytes(data[:4], "big", signed=True)
+        self._weights = memoryview(zlib.decompress(data[4:])).cast("b")
+
+    def score(self, text: str) -> int:
+        """How much speaks for it: the highest sum of a window. More than 0 is more likely than not."""
+        words = words_of(text)
+        weights = self._weights
+        sums = [0, *accumulate(sum(weights[number] for number in some) for some in features(words, self._concepts))]
+        return self._bias + max(sums[end] - sums[start] for start, end in windows(len(words)))
+
+
+def _parts(word: str) -> Iterator[str]:
+    """Four letters each of a longer word, so that a misspelt word is still alike."""
+    if len(word) > 4:
+        edged = f"<{word}>"
+        yield from (edged[at : at + 4] for at in range(len(edged) - 3))
+
+
+def _bucket(feature: str) -> int:
+    return zlib.crc32(feature.encode()) % BUCKETS
