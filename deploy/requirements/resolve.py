@@ -41,6 +41,11 @@ def main() -> None:
     sys.exit(not good)
 
 
+def platforms(machine: str, *, newest: str = _LINUX[0]) -> list[str]:
+    """Return pip's names of Linux on a processor, with a glibc up to ``newest``."""
+    return [f"--platform={kind}_{machine}" for kind in _LINUX[_LINUX.index(newest) :]]
+
+
 def pins(machine: str) -> list[str]:
     """Return the pinned packages for a processor, without torch."""
     lines = [line for layer in LAYERS for line in (HERE / f"{layer}.txt").read_text().splitlines()]
@@ -58,9 +63,8 @@ def torch(python: str, machine: str) -> tuple[bool, str]:
 def asked(python: str, machine: str, packages: Sequence[str], where: Sequence[str]) -> tuple[bool, str]:
     """Ask pip for exactly these packages, for another Python and processor."""
     with tempfile.TemporaryDirectory() as unused:
-        kinds = [f"--platform={kind}_{machine}" for kind in _LINUX]
         how = ["--only-binary", ":all:", "--no-deps", f"--python-version={python}", f"--target={unused}"]
-        return resolved([*kinds, *how, *where, *packages])
+        return resolved([*platforms(machine), *how, *where, *packages])
 
 
 def resolved(arguments: Sequence[str]) -> tuple[bool, str]:

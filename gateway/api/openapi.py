@@ -18,7 +18,7 @@ _ERROR = {"description": "An error in OpenAI's format", "content": {"application
     "type": "object", "required": ["error"],
     "properties": {"error": {"type": "object", "required": ["message", "type", "param", "code"]}},
 }}}}  # fmt: skip
-_COMMON = {
+_COMMON: dict[str, Any] = {
     "model": {"type": ["string", "null"], "maxLength": 512, "description": "A domain, an adapter, a release, or base"},
     "stream": {"type": ["boolean", "null"]},
     "stream_options": {"type": ["object", "null"], "properties": {"include_usage": {"type": "boolean"}}},
@@ -28,7 +28,7 @@ _MESSAGE = {"type": "object", "required": ["role", "content"], "properties": {
     "role": {"enum": [*ROLES]}, "content": {"type": ["string", "array", "null"]},
 }}  # fmt: skip
 _PROMPTS = {"type": "array", "minItems": 1, "maxItems": 2048, "items": {"type": "string", "minLength": 1}}
-_BODIES = {
+_BODIES: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"messages": {"type": "array", "minItems": 1, "maxItems": 2048, "items": _MESSAGE}},
     "/v1/completions": {"prompt": {"anyOf": [{"type": "string", "minLength": 1}, _PROMPTS]}},
 }
