@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from postil.gateway.errors import BadRequestError
-from postil.gateway.inference.fields import types as t
-from postil.gateway.inference.fields.types import FieldType
+from postil.gateway.inference import field_types as t
+from postil.gateway.inference.field_types import FieldType
 
 _NAMED = 64
 _TEXT = t.text(2**24, 1)
