@@ -29,7 +29,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about a name that is not known."""
     names = sorted(known)
     asked = name[:_SHOWN].lower()
-    near = difflib.get_close_matches(asked, names, 1) or [
-        each for each in names if len(asked) >= _WORD and asked in each
-    ]
+    parts = [each for each in names if asked in each] if len(asked) >= _WORD else []
+    near = difflib.get_close_matches(asked, names, 1) or parts
     return f"; did you mean {near[0]}?" if near else f"; known are {', '.join(names)}"

@@ -55,7 +55,7 @@ def test_a_template_that_comes_with_the_adapter_is_warned_of_even_where_the_rele
 
 
 def test_a_base_of_another_name_is_let_through_by_the_publishers_word_alone(registry: Registry) -> None:
-    other = {"base_model_name_or_path": "acme/tiny-base-mirror"}
+    other: dict[str, Any] = {"base_model_name_or_path": "acme/tiny-base-mirror"}
     with pytest.raises(PreflightError, match="or publish it with --base-ok"):
         publish(registry, {}, **other)
     release, _ = publish(registry, {}, base_ok=True, **other)
