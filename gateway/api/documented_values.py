@@ -7,6 +7,7 @@ done, is answered 404, 409 or 422.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from postil.registry.accounts import limits
@@ -87,6 +88,7 @@ _FIELDS: Mapping[str, Schema] = {
 }
 _WITHOUT_KEY = ("/health", "/ping", "/version")
 _BOUNDED: Mapping[str, int] = {"LimitsBody": limits.LARGEST, "QuotasBody": quotas.LARGEST}
+_OF_ANSWERS = (400, 401, 403, 404, 413, 415, 429, 500, 502, 503, 504)
 _NEEDS_REASON = ("NeededReasonBody", "YankBody")
 _ONE_OF: Mapping[str, tuple[str, ...]] = {"PurgeBody": ("tenant", "domain", "before")}
 _AT_LEAST_ONE = {"TenantBody": "domains", "WebhookBody": "domains"}
@@ -133,9 +135,19 @@ def _operation(path: str, described: Mapping[str, Any]) -> dict[str, Any]:
     if path.endswith("/audit"):
         parameters = [_HEAD]
     operation = {**described, **({"parameters": parameters} if parameters else {})}
+    operation["responses"] = _responses(described["responses"])
     if path.startswith(_WITHOUT_KEY):
         operation["security"] = []
     return operation
+
+
+def _responses(responses: Mapping[str, Any]) -> dict[str, Any]:
+    """With the statuses of an endpoint that asks the engine, where it says one form for all its errors."""
+    error = responses.get("default")
+    if error is None:
+        return {**responses}
+    errors = {str(status): {**error, "description": HTTPStatus(status).phrase} for status in _OF_ANSWERS}
+    return {**{status: one for status, one in responses.items() if status != "default"}, **errors}
 
 
 def _parameter(one: Mapping[str, Any], in_queries: Mapping[str, Schema]) -> dict[str, Any]:
