@@ -1,4 +1,4 @@
-"""Turns every error into a response: problem details (RFC 9457) in the admin API, else OpenAI's or Anthropic's shape."""
+"""Turns every error into a response: problem details (RFC 9457) in the admin API, else OpenAI's or Anthropic's."""
 
 from __future__ import annotations
 
