@@ -14,7 +14,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from postil.gateway.api.denied import authorization, identify
 from postil.gateway.api.media_types import only_post
 from postil.gateway.api.openai.completions import CompletionParts, Wire, read_body, until_gone
-from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError
+from postil.gateway.errors import EngineRefusedError, GatewayError
 from postil.gateway.inference.cost_limits import CostLimits
 from postil.gateway.inference.deadline import deadline_of
 from postil.gateway.inference.embeddings import embed, no_embeddings
