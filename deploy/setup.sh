@@ -40,6 +40,13 @@ count() {
     END { printf "%sinstalling %s: %d packages done%s\n", tty ? "\r" : "", what, n, "          " }'
 }
 
+# Whether the lock has the files of a layer for this processor and Python (see requirements/hashes.py).
+is_locked() {
+  local newest="(3, 13)"
+  if [ "$1" = dev ]; then newest="(3, 11)"; fi
+  [ "$(uname -m)" = x86_64 ] && "$VENV/bin/python" -c "import sys; sys.exit(sys.version_info[:2] > $newest)"
+}
+
 pins() {
   # OpenMP of Intel's is for its processors.
   grep -hv -e '^torch==' $([ "$(uname -m)" = x86_64 ] || echo "-e ^intel-openmp==") "$@"
@@ -59,9 +66,10 @@ install_layer() {
   local name=$1 folder
   shift
   folder=$(mktemp -d)
-  touch "$folder/hashed" "$folder/open"
-  awk -v folder="$folder" 'NR == FNR { known[$1] = $0; next } { if ($1 in known) print known[$1] > (folder "/hashed"); else print > (folder "/open") }' \
-    $PINS/hashes.lock <(pins "$@")
+  touch "$folder/hashed" "$folder/open" "$folder/lock"
+  if is_locked "$name"; then cp $PINS/hashes.lock "$folder/lock"; fi
+  awk -v folder="$folder" 'FILENAME == folder "/lock" { known[$1] = $0; next } { if ($1 in known) print known[$1] > (folder "/hashed"); else print > (folder "/open") }' \
+    "$folder/lock" <(pins "$@")
   install_list "$name" "$folder/hashed" --require-hashes && install_list "$name, without a hash" "$folder/open" ||
     refuse "pip could not install the pinned packages ($name); see above"
   rm -rf "$folder"

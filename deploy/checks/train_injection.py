@@ -21,7 +21,9 @@ from deploy.checks import (
     injection_attacks,
     injection_everyday,
     injection_harmless,
+    injection_houses,
     injection_more,
+    injection_places,
     injection_plain,
     injection_ways,
 )
@@ -34,10 +36,12 @@ ROOT = Path(__file__).parents[2]
 SET = ROOT / "tests" / "plugins" / "builtin" / "sets" / "injection_dev.jsonl"
 DEMO = ("healthcare/triage", "legal/clause", "finance/intent")
 OUT = Path(word_model.__file__).with_name("injection.weights")
-EACH, EPOCHS, RATE, DECAY = 120, 8, 0.25, 2e-6
+EACH, EPOCHS, RATE, DECAY = 120, 4, 0.1, 1e-3
+# What is as likely as not is let pass: of harmless texts about one in fifty is above this, held out of training.
+LEAST_LOGIT = 0.75
 _SLOT = re.compile(r"\{(\w+)\}")
-ATTACKS = (injection_attacks, injection_ways, injection_more)
-HARMLESS = (injection_harmless, injection_everyday, injection_plain)
+ATTACKS = (injection_attacks, injection_ways, injection_more, injection_places)
+HARMLESS = (injection_harmless, injection_everyday, injection_plain, injection_houses)
 GRAMMARS = (*((one, 1) for one in ATTACKS), *((one, 0) for one in HARMLESS))
 CONCEPTS = Concepts()
 Floats = npt.NDArray[np.float64]
@@ -91,7 +95,7 @@ def main() -> None:
     """Write the weights, in whole numbers of one byte."""
     weights, bias = trained(random.Random(13))  # noqa: S311 - examples are no secrets
     whole = np.clip(np.rint(weights * SCALE), -127, 127).astype(np.int8)
-    data = int(np.rint(bias * SCALE)).to_bytes(4, "big", signed=True) + zlib.compress(whole.tobytes(), 9)
+    data = int(np.rint((bias - LEAST_LOGIT) * SCALE)).to_bytes(4, "big", signed=True) + zlib.compress(whole.tobytes(), 9)
     OUT.write_bytes(data)
     print(f"{OUT.name}: {len(data):,} bytes, bias {bias:.2f}, {np.count_nonzero(whole):,} weights")
 

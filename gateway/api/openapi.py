@@ -10,6 +10,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from postil.gateway.api.documented_values import with_values
 from postil.gateway.api.openai.beside import document_beside
+from postil.gateway.api.openapi_translated import document_translated
 from postil.gateway.inference.fields.messages import ROLES
 
 _RELEASES = "/api/v1/adapters/{domain}/{adapter}/releases"
@@ -17,7 +18,7 @@ _ERROR = {"description": "An error in OpenAI's format", "content": {"application
     "type": "object", "required": ["error"],
     "properties": {"error": {"type": "object", "required": ["message", "type", "param", "code"]}},
 }}}}  # fmt: skip
-_COMMON = {
+_COMMON: dict[str, Any] = {
     "model": {"type": ["string", "null"], "maxLength": 512, "description": "A domain, an adapter, a release, or base"},
     "stream": {"type": ["boolean", "null"]},
     "stream_options": {"type": ["object", "null"], "properties": {"include_usage": {"type": "boolean"}}},
@@ -27,7 +28,7 @@ _MESSAGE = {"type": "object", "required": ["role", "content"], "properties": {
     "role": {"enum": [*ROLES]}, "content": {"type": ["string", "array", "null"]},
 }}  # fmt: skip
 _PROMPTS = {"type": "array", "minItems": 1, "maxItems": 2048, "items": {"type": "string", "minLength": 1}}
-_BODIES = {
+_BODIES: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"messages": {"type": "array", "minItems": 1, "maxItems": 2048, "items": _MESSAGE}},
     "/v1/completions": {"prompt": {"anyOf": [{"type": "string", "minLength": 1}, _PROMPTS]}},
 }
@@ -56,6 +57,7 @@ class _Document(JsonRenderPlugin):
     def render(self, request: Any, openapi_schema: dict[str, Any]) -> bytes:
         """Return the document as JSON."""
         paths = {**openapi_schema["paths"], **{path: _completion(path) for path in _BODIES}, **document_beside()}
+        paths |= document_translated(_ERROR)
         forms = {"multipart/form-data": {"schema": _UPLOAD}, "application/json": {"schema": _SOURCE}}
         publish = {**paths[_RELEASES]["post"], "requestBody": {"required": True, "content": forms}}
         paths[_RELEASES] = {**paths[_RELEASES], "post": publish}

@@ -79,7 +79,9 @@ def asked_form(ask: CompletionRequest, release: LoadedRelease) -> AnswerForm | N
     schema = None
     for name, wanted in _schemas(body, release):
         if not _compared(name, fits, wanted, tool=False):
-            raise _refused(release, output, name, f"`{name}` admits none of that; change it, or leave it out")
+            raise _refused(
+                release, output, name, f"`{name}` admits none of that; change it, leave it out, or ask `base`"
+            )
         schema = wanted
     if body.get("tools") and body.get("tool_choice") != "none":
         return _tool(body, release, output, fits, schema) or AnswerForm(None, schema, output)
@@ -100,7 +102,7 @@ def _tool(
     if schema is not None and choice == "auto":
         return None
     those = "no tool takes" if named is None else f"`{named[:_NAMED]}` does not take"
-    why = f'{those} that as its arguments; change `parameters`, or send `tool_choice: "none"`'
+    why = f'{those} that as its arguments; change it, send `tool_choice: "none"`, or ask `base`'
     raise _refused(release, output, "tools", why)
 
 

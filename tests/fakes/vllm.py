@@ -304,7 +304,8 @@ def _cut(body: Json, reply: Reply) -> Reply:
 
 def _whole(body: Json, reply: Reply, chat: bool) -> Json:
     choices = [_choice(index, body, reply, chat) for index in range(body.get("n") or 1)]
-    return {"id": "1", "created": 1, "model": body["model"], "choices": choices, **_usage(len(reply.pieces()))}
+    head = {"id": "1", "object": "chat.completion" if chat else "text_completion", "created": 1, "model": body["model"]}
+    return {**head, "choices": choices, **_usage(len(reply.pieces()))}
 
 
 def _usage(completion: int) -> Json:

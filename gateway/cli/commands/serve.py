@@ -39,7 +39,7 @@ def serve(
 
 def _check_engine() -> None:
     """Say before anything is prepared what is wrong with the vLLM that is installed. Raises SettingsError."""
-    from postil.gateway.engine.process.launch_args import check_version
+    from postil.gateway.engine.process.launch_args import check_engine
 
-    if line := check_version():
+    if line := check_engine():
         complaints().print(f"warning: {line}")

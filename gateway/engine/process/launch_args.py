@@ -36,9 +36,13 @@ def on_cpu() -> bool:
     return _installed()[0]
 
 
-def check_version() -> str | None:
-    """Return a line about a vLLM that postil is not run with; None for one that it is. Raises SettingsError."""
-    _, version = _installed()
+def check_engine() -> str | None:
+    """Return a line about the vLLM that is installed, if postil is not run with it. Raises SettingsError if none is."""
+    return unsupported(_installed()[1])
+
+
+def unsupported(version: str) -> str | None:
+    """Return a line about a version of vLLM that postil is not run with; None for one that it is."""
     if version.startswith(f"{SUPPORTED}."):
         return None
     return (

