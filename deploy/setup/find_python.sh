@@ -30,7 +30,7 @@ has_torch() {
 }
 
 resolves() {
-  "$1/venv/bin/pip" install --disable-pip-version-check --quiet --dry-run --no-deps "${@:3}" "$2" </dev/null >/dev/null 2>&1
+  "$1/venv/bin/pip" install --disable-pip-version-check --quiet --dry-run --no-deps --retries 1 --timeout 15 "${@:3}" "$2" </dev/null >/dev/null 2>&1
 }
 
 # Sets PYTHON. find_python TORCH, where TORCH is a pin, or nothing if torch is resolved later.
