@@ -61,12 +61,6 @@ class BadRequestError(GatewayError):
     code = "invalid_value"
 
 
-class UnsupportedEndpointError(BadRequestError):
-    """An endpoint of OpenAI's or vLLM's that is not served here."""
-
-    code = "unsupported_endpoint"
-
-
 class ContextLengthError(BadRequestError):
     """The prompt cannot fit the engine's context."""
 

@@ -21,6 +21,7 @@ from postil.gateway.settings import Settings
 from tests.support.paths import ROOT
 
 NAMES = (
+    "api_formats.md",
     "errors.md",
     "settings.md",
     "cli.md",

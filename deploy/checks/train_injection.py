@@ -21,7 +21,9 @@ from deploy.checks import (
     injection_attacks,
     injection_everyday,
     injection_harmless,
+    injection_houses,
     injection_more,
+    injection_places,
     injection_plain,
     injection_ways,
 )
@@ -36,10 +38,10 @@ DEMO = ("healthcare/triage", "legal/clause", "finance/intent")
 OUT = Path(word_model.__file__).with_name("injection.weights")
 EACH, EPOCHS, RATE, DECAY = 120, 4, 0.1, 1e-3
 # What is as likely as not is let pass: of harmless texts about one in fifty is above this, held out of training.
-LEAST_LOGIT = 0.9
+LEAST_LOGIT = 0.75
 _SLOT = re.compile(r"\{(\w+)\}")
-ATTACKS = (injection_attacks, injection_ways, injection_more)
-HARMLESS = (injection_harmless, injection_everyday, injection_plain)
+ATTACKS = (injection_attacks, injection_ways, injection_more, injection_places)
+HARMLESS = (injection_harmless, injection_everyday, injection_plain, injection_houses)
 GRAMMARS = (*((one, 1) for one in ATTACKS), *((one, 0) for one in HARMLESS))
 CONCEPTS = Concepts()
 Floats = npt.NDArray[np.float64]

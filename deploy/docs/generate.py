@@ -8,6 +8,7 @@ from pathlib import Path
 from deploy.docs.cli_page import cli_page
 from deploy.docs.errors_page import errors_page
 from deploy.docs.fields_page import fields_page
+from deploy.docs.formats_page import formats_page
 from deploy.docs.hooks_page import hooks_page
 from deploy.docs.http_page import application, document, http_page
 from deploy.docs.metrics_page import metrics_page
@@ -28,6 +29,7 @@ def pages() -> Mapping[str, str]:
     return {
         "settings.md": settings_page(),
         "request_fields.md": fields_page(),
+        "api_formats.md": formats_page(),
         "errors.md": errors_page(),
         "cli.md": cli_page(),
         "http-api.md": http_page(app, described),

@@ -30,7 +30,7 @@ def main(files: Sequence[Path]) -> int:
             more.write(_elsewhere(files))
             more.flush()
             command = _command([*files, Path(more.name)])
-            done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=SECONDS)
+            done = subprocess.run(command, check=False, capture_output=True, encoding="utf-8", timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return _not_done(f"the advisory service did not answer within {SECONDS:g} s")
     try:

@@ -34,7 +34,7 @@ _OLDEST = "manylinux_2_28"
 def main() -> None:
     """Write the lock file."""
     with tempfile.TemporaryDirectory() as unused:
-        LOCK.write_text("\n".join(lines(list(_reports(unused)))) + "\n")
+        LOCK.write_text("\n".join(lines(list(_reports(unused)))) + "\n", encoding="utf-8")
 
 
 def lines(reports: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -48,14 +48,14 @@ def platforms(machine: str, *, newest: str = _LINUX[0]) -> list[str]:
 
 def pins(machine: str) -> list[str]:
     """Return the pinned packages for a processor, without torch."""
-    lines = [line for layer in LAYERS for line in (HERE / f"{layer}.txt").read_text().splitlines()]
+    lines = [line for layer in LAYERS for line in (HERE / f"{layer}.txt").read_text(encoding="utf-8").splitlines()]
     left_out = {"torch", *(() if machine == "x86_64" else OF_X86)}
     return [line for line in lines if line.partition("==")[0] not in left_out]
 
 
 def torch(python: str, machine: str) -> tuple[bool, str]:
     """Ask for torch's CPU build where pip looks, and then at PyTorch's index."""
-    (pin,) = [line for line in (HERE / "cpu.txt").read_text().splitlines() if line.startswith("torch==")]
+    (pin,) = [line for line in (HERE / "cpu.txt").read_text(encoding="utf-8").splitlines() if line.startswith("torch==")]
     found, why = asked(python, machine, [pin], ())
     return (found, why) if found else asked(python, machine, [pin], TORCH_INDEX)
 
@@ -69,7 +69,7 @@ def asked(python: str, machine: str, packages: Sequence[str], where: Sequence[st
 
 def resolved(arguments: Sequence[str]) -> tuple[bool, str]:
     """Whether pip would install this, and what it says if not."""
-    done = subprocess.run([*_PIP, "--ignore-installed", *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run([*_PIP, "--ignore-installed", *arguments], capture_output=True, encoding="utf-8", check=False)
     errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR:")]
     return done.returncode == 0, errors[-1] if errors else done.stderr.strip()
 

@@ -14,13 +14,16 @@ from postil.registry.accounts.rights import Right
 from postil.registry.accounts.usage import GROUPS
 from postil.registry.accounts.webhooks import LONGEST_OVERLAP
 from postil.registry.db.paging import LONGEST_CURSOR
-from postil.registry.names import LARGEST_NUMBER, PART
+from postil.registry.names import LARGEST_NUMBER
+from postil.registry.names import PART as NAME_PART
 from postil.registry.releases import quotas
 from postil.registry.releases.channels import CANARY, SHADOW
 from postil.registry.releases.sources import MOST as MOST_SOURCES
 from postil.registry.reviews.reviews import STATUSES
 
 Schema = dict[str, Any]
+# The reference shows patterns, where a bracket before a parenthesis would be a link.
+PART = NAME_PART.replace("](", "]{1}(")
 _NAME: Schema = {"type": "string", "pattern": f"^{PART}$"}
 _ADAPTER: Schema = {"type": "string", "pattern": f"^{PART}/{PART}$"}
 _RELEASE: Schema = {"type": "string", "pattern": f"^{PART}/{PART}@[1-9][0-9]{{0,8}}$"}
@@ -37,7 +40,7 @@ _SOURCE: Schema = {"type": "string", "pattern": f"^hf://{_PART_OF_A_HUB}/({_PART
 _URL: Schema = {
     "type": "string",
     "maxLength": 2000,
-    "pattern": "^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z0-9/_-]*)?$",
+    "pattern": "^https://[a-z0-9]{1}([a-z0-9.-]*[a-z0-9])?(/[a-z0-9/_-]*)?$",
 }
 _PERCENT: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 100}
 # In paths, wherever they stand; ids and names of tenants, keys, webhooks and reviews are those that there are.

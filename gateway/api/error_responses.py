@@ -1,4 +1,4 @@
-"""Turns every error into a response: problem details (RFC 9457) in the admin API, else OpenAI's format."""
+"""Turns every error into a response: problem details (RFC 9457) in the admin API, else OpenAI's or Anthropic's."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from postil.gateway.errors import (
     SourceUnavailableError,
     StateConflictError,
 )
+from postil.gateway.inference.formats.anthropic_messages.errors import error_body
+from postil.gateway.inference.formats.anthropic_messages.table import PATH as MESSAGES
 from postil.plugins.errors import PluginError
 from postil.registry import errors as registry_errors
 from postil.registry.db.outage import disk_trouble
@@ -63,7 +65,9 @@ class ErrorResponse:
 def render(path: str, error: GatewayError, status: int | None = None) -> ErrorResponse:
     """Render an error in the format of this path."""
     status = status or error.status
-    if speaks_openai(path):
+    if path.startswith(MESSAGES):
+        content_type, body = JSON, msgspec.json.encode(error_body(status, str(error)))
+    elif speaks_openai(path):
         content_type, body = JSON, msgspec.json.encode(error.openai())
     else:
         content_type, body = PROBLEM, msgspec.json.encode(_problem(status, error.type, str(error)))

@@ -10,6 +10,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from postil.gateway.api.documented_values import with_values
 from postil.gateway.api.openai.beside import document_beside
+from postil.gateway.api.openapi_translated import document_translated
 from postil.gateway.inference.fields.messages import ROLES
 
 _RELEASES = "/api/v1/adapters/{domain}/{adapter}/releases"
@@ -56,6 +57,7 @@ class _Document(JsonRenderPlugin):
     def render(self, request: Any, openapi_schema: dict[str, Any]) -> bytes:
         """Return the document as JSON."""
         paths = {**openapi_schema["paths"], **{path: _completion(path) for path in _BODIES}, **document_beside()}
+        paths |= document_translated(_ERROR)
         forms = {"multipart/form-data": {"schema": _UPLOAD}, "application/json": {"schema": _SOURCE}}
         publish = {**paths[_RELEASES]["post"], "requestBody": {"required": True, "content": forms}}
         paths[_RELEASES] = {**paths[_RELEASES], "post": publish}

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from postil.gateway.engine.decode import decode
-from postil.gateway.errors import BadRequestError, EngineRefusedError, EngineUnavailableError, UnsupportedEndpointError
+from postil.gateway.errors import BadRequestError, EngineRefusedError, EngineUnavailableError
 from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.cost import check_characters
 from postil.gateway.inference.cost_limits import CostLimits
 from postil.gateway.inference.engine_refusal import client_error
-from postil.gateway.inference.fields.beside import EMBEDDINGS, check_body
+from postil.gateway.inference.fields.beside import EMBEDDINGS, UnsupportedEndpointError, check_body
 from postil.gateway.inference.fields.field import Guard
 from postil.gateway.inference.request import cache_salt, guard_of, read_json
 from postil.gateway.inference.routing.catalog import BASE

@@ -50,11 +50,15 @@ _REPORTED_CHANNELS = (CANARY, PIN)
 
 @dataclass(frozen=True, slots=True)
 class PipelineResponse:
-    """The response: ``body`` is whole or, for a stream, an iterator of chunks."""
+    """The response: ``body`` is whole or, for a stream, an iterator of chunks.
+
+    ``held`` is a stream whose texts checks hold back: one may go on after another has begun.
+    """
 
     headers: Mapping[str, str]
     content_type: str
     body: bytes | AsyncIterator[bytes]
+    held: bool = False
 
 
 async def complete(
@@ -161,7 +165,7 @@ async def _answer(
     if not (calls_tool or payload.must_buffer(ask, release)):
         chunks, cancel = await access.stream(release, request, open_streams)
         headers = {**_headers(record), **await answering.headers()}
-        return PipelineResponse(headers, EVENTS, streamed(answering, record, chunks, cancel))
+        return PipelineResponse(headers, EVENTS, streamed(answering, record, chunks, cancel), held=True)
     if ask.stream and ask.on_held is not None:
         access.on_leased = partial(ask.on_held, _headers(record))
     opening = context.label_prefixes.of(access.client, release, ask, request)

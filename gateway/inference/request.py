@@ -74,12 +74,27 @@ def parse(
     on_held: OnHeld | None = None,
 ) -> CompletionRequest:
     """Read a request body; every field is held against the table. Raises BadRequestError."""
-    body = check_fields(kind, read_json(raw))
+    return from_fields(kind, read_json(raw), len(raw), limits, deadline, on_held)
+
+
+def from_fields(
+    kind: Kind,
+    body: dict[str, Any],
+    size: int,
+    limits: CostLimits | None = None,
+    deadline: float | None = None,
+    on_held: OnHeld | None = None,
+) -> CompletionRequest:
+    """A request of these fields, from a body of that size; every field is held against the table.
+
+    Raises BadRequestError.
+    """
+    body = check_fields(kind, body)
     include_usage = "stream_options" in body and body["stream_options"].get("include_usage") is True
     stream = body.get("stream") is True
     model, user = body.get("model"), body.get("user")
     return CompletionRequest(
-        kind, body, model, stream, include_usage, user, deadline, size=len(raw), limits=limits, on_held=on_held
+        kind, body, model, stream, include_usage, user, deadline, size=size, limits=limits, on_held=on_held
     )
 
 

@@ -9,21 +9,33 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from postil.gateway.errors import BadRequestError, BusyError, EngineRefusedError, UnsupportedEndpointError
+import msgspec
+
+from postil.gateway.engine.decode import decode
+from postil.gateway.errors import BadRequestError, BusyError, EngineRefusedError
 from postil.gateway.fair_slots import FairSlots, NoSlotError
 from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.cost import check_characters
 from postil.gateway.inference.cost_limits import CostLimits
-from postil.gateway.inference.fields.beside import DETOKENIZE, TOKENIZE, Endpoint, check_body
+from postil.gateway.inference.fields.beside import DETOKENIZE, TOKENIZE, Endpoint, UnsupportedEndpointError, check_body
 from postil.gateway.inference.fields.messages import has_media, read_messages
 from postil.gateway.inference.fields.tools import read_tools
+from postil.gateway.inference.formats import COUNT
 from postil.gateway.inference.request import read_json
 from postil.gateway.inference.routing.catalog import BASE
+from postil.gateway.inference.translate import parse_translated
 from postil.gateway.tenancy.directory import Caller
 
 # vLLM tokenizes in threads that completions need too: few at a time, and of one tenant one.
 SLOTS = 4
 _WAIT_SECONDS = 10.0
+
+
+class _Counted(msgspec.Struct):
+    count: int
+
+
+_counts = msgspec.json.Decoder(_Counted)
 
 
 class Tokenizer:
@@ -50,6 +62,12 @@ class Tokenizer:
         body = check_body(DETOKENIZE, read_json(raw))
         check_characters(body, limits, 1, "tokens")
         return await self._ask(DETOKENIZE, caller, body)
+
+    async def count(self, caller: Caller, raw: bytes, limits: CostLimits) -> int:
+        """How many tokens the prompt of a request of Anthropic's has. Raises GatewayError or EngineRefusedError."""
+        ask, _ = parse_translated(COUNT, raw, limits)
+        check_characters(ask.body, limits, 1, "messages")
+        return decode(await self._ask(TOKENIZE, caller, ask.body), _counts).count
 
     async def _ask(self, endpoint: Endpoint, caller: Caller, body: Mapping[str, Any]) -> bytes:
         if "model" in body:  # Whose tokenizer it is makes no difference, but whether the caller may ask does.

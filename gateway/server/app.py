@@ -20,11 +20,17 @@ from postil.gateway.api.health import health_routes
 from postil.gateway.api.key_connections import KeyConnections
 from postil.gateway.api.metrics import metrics_route
 from postil.gateway.api.openai.beside import routes_beside
-from postil.gateway.api.openai.completions import CompletionParts, CompletionsShortcut, completion_routes
+from postil.gateway.api.openai.completions import (
+    CompletionParts,
+    CompletionsShortcut,
+    completion_handlers,
+    routes_of,
+)
 from postil.gateway.api.openai.models import BaseCard, model_routes
 from postil.gateway.api.openapi import document_config
 from postil.gateway.api.security_headers import SecurityHeaders
 from postil.gateway.api.strict import StrictRequests
+from postil.gateway.api.translated import translated_handlers
 from postil.gateway.control.runtime import Runtime, Tell
 from postil.gateway.inference.cost_limits import CostLimits, TenantCostLimits
 from postil.gateway.server.lifecycle import Lifecycle
@@ -35,14 +41,15 @@ from postil.gateway.tenancy.rate_limiter import LocalLimits
 def create_app(runtime: Runtime, tell: Tell = lambda step, text: None) -> ASGIApp:
     """Return the ASGI application of a gateway. ``tell(step, text)`` is called as startup proceeds."""
     parts = completion_parts(runtime)
-    app: ASGIApp = CompletionsShortcut(parts, make_litestar(runtime, parts, tell))
+    handlers = completion_handlers(parts), translated_handlers(parts)
+    app: ASGIApp = CompletionsShortcut(make_litestar(runtime, parts, tell), *handlers)
     app = KeyConnections(app, lambda: runtime.callers.current, runtime.settings.tenant_connections)
     app = with_metrics_port(app, runtime.settings.metrics_port, runtime.metrics)
     return letting(app, runtime.settings.cors_origins)
 
 
 def completion_parts(runtime: Runtime) -> CompletionParts:
-    """Return the parts that the two completion endpoints need."""
+    """Return the parts that the endpoints that answer need."""
     settings = runtime.settings
     limits = (settings.body_limit_mib << 20, TenantCostLimits(CostLimits.of(settings)), settings.prompt_logprobs)
     who = (runtime.context, runtime.callers, runtime.denied_attempts, LocalLimits(runtime.limits), runtime.traffic)
@@ -63,7 +70,7 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
 
     app = Litestar(
         route_handlers=[
-            *completion_routes(parts),
+            *routes_of({**completion_handlers(parts), **translated_handlers(parts)}),
             *routes_beside(parts, embeds=runtime.settings.engine_url is not None),
             *document_openai_errors(_tenant_routes(runtime)),
             *health_routes(runtime.engine, runtime.traffic, runtime.tasks),

@@ -43,7 +43,7 @@ class CommonLines:
         return self._last if last else self._open
 
 
-class Exchange(RequestResponseCycle):
+class HttpExchange(RequestResponseCycle):
     """One request, and what is sent back for it."""
 
     request_id: str
@@ -131,7 +131,7 @@ class ExchangeProtocol(HttpToolsProtocol):
 
     lines: ClassVar[CommonLines]
     ids: ClassVar[RequestIds]
-    cycle: Exchange
+    cycle: HttpExchange
     _head: HeadFacts
     _ignored: bytes | None = None
 
@@ -183,7 +183,7 @@ class ExchangeProtocol(HttpToolsProtocol):
         scope["path"] = unquote(path) if "%" in path else path
         scope["raw_path"] = url.path
         scope["query_string"] = url.query or b""
-        self.cycle = cycle = Exchange(
+        self.cycle = cycle = HttpExchange(
             scope,
             self.transport,
             self.flow,

@@ -43,7 +43,7 @@ WORDINGS: Mapping[str, Sequence[str]] = {
     "to a model": (
         r"(?:if|when|as|whenever) (?:you are|you're|an|any|the) (?:an? )?(?:ai|llm|language model|chatbot|automated|ai \w+)_3_(?:read|reads|reading|processing|process|processes|summari[sz]\w+|review\w*|parsing|see)",
         r"(?:note|message|instructions?|notice|attention|memo)_2_(?:to|for)?_1_(?:ai|llms?|language models?|chatbots?|ai \w+)\b_4_(?:read|reading|process|:|must|should|summari)",
-        r"(?:dear|attention|hey) (?:ai|llm|language model|chatbot|ai \w+)\b",
+        r"(?:dear|attention|hey) (?:ai|llm|language model)\b",
         r"(?:ai|llm|language) (?:assistants?|models?|agents?|systems?)(?:_4_)(?:must|should|shall|are required|have to) (?:now |always |instead )?(?:ignore|output|reply|respond|say|forward|send|rate|recommend|approve|delete|mark|classify|include|print|not tell)",
         r"(?:do not|don't|never|without)_0_(?:tell|telling|inform|informing|mention|alert)\w*_1_(?:to )?(?:the )?user\b",
         r"!\[[^\]]{0,40}\]\(https?://[^)]{0,200}[={]",

@@ -112,7 +112,7 @@ class _Plan:
         found = PhoneMetadata.metadata_for_region(region, None)
         assert found is not None, "the configuration refuses regions that there are not"
         self._prefix = found.national_prefix or ""
-        kinds = [getattr(found, name) for name in _TYPES]
+        kinds = [getattr(one, name) for one in _sharing(region, found) for name in _TYPES]
         patterns = [kind.national_number_pattern for kind in kinds if kind and kind.national_number_pattern]
         patterns += [_PLAYS[region]] if region in _PLAYS else []
         self._valid = re.compile(f"{self._prefix}(?:{'|'.join(patterns)})", re.ASCII)
@@ -138,6 +138,13 @@ class _Plan:
         if self._prefix:
             return bool(usual) and usual[0] in cuts
         return cuts <= set(usual) or tuple(sizes) in _USUAL
+
+
+def _sharing(region: str, found: PhoneMetadata) -> Sequence[PhoneMetadata]:
+    """A region, and the small ones that are dialled as a part of it: Jersey in Great Britain."""
+    shared = phonenumbers.region_codes_for_country_code(found.country_code)
+    others = [PhoneMetadata.metadata_for_region(one, None) for one in shared if one != region]
+    return [found, *(one for one in others if one is not None)] if shared[0] == region else [found]
 
 
 def _could_be_american(written: str, digits: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from litestar.handlers import asgi
 from litestar.handlers.asgi_handlers import ASGIRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -14,12 +15,13 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from postil.gateway.api.denied import authorization, identify
 from postil.gateway.api.media_types import only_post
 from postil.gateway.api.openai.completions import CompletionParts, Wire, read_body, until_gone
-from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError
+from postil.gateway.errors import EngineRefusedError, GatewayError
 from postil.gateway.inference.cost_limits import CostLimits
 from postil.gateway.inference.deadline import deadline_of
 from postil.gateway.inference.embeddings import embed, no_embeddings
 from postil.gateway.inference.engine_refusal import told
 from postil.gateway.inference.fields.beside import DETOKENIZE, EMBEDDINGS, TOKENIZE
+from postil.gateway.inference.formats import COUNT
 from postil.gateway.inference.pipeline import JSON, PipelineResponse
 from postil.gateway.inference.tokens import Tokenizer
 from postil.gateway.tenancy.directory import Caller
@@ -58,11 +60,16 @@ def routes_beside(parts: CompletionParts, *, embeds: bool) -> list[ASGIRouteHand
         made = await embed(parts.context, asked.caller, asked.body, asked.limits, deadline)
         return PipelineResponse({"x-postil-release": made.model}, JSON, made.body)
 
+    async def counted(asked: Asked) -> PipelineResponse:
+        counted = await tokenizer.count(asked.caller, asked.body, asked.limits)
+        return PipelineResponse(_PLAIN, JSON, msgspec.json.encode({"input_tokens": counted}))
+
     # OpenAI's clients, whose address ends in /v1, ask for tokens there.
     return [
         *_routes(parts, [TOKENIZE.path, f"/v1{TOKENIZE.path}"], "prompt", tokenize),
         *_routes(parts, [DETOKENIZE.path, f"/v1{DETOKENIZE.path}"], "tokens", detokenize),
         *_routes(parts, [EMBEDDINGS.path], "input", embedded),
+        *_routes(parts, [COUNT.path], "messages", counted),
     ]
 
 
@@ -73,6 +80,7 @@ def _routes(parts: CompletionParts, paths: list[str], prompt: str, answer: Answe
 def _handler(parts: CompletionParts, path: str, prompt: str, answer: Answer) -> ASGIApp:
     async def handler(scope: Scope, receive: Receive, send: Send) -> None:
         wire = Wire(send)
+        wire.path = path
         if scope.get("method") != "POST":
             await wire.error(only_post(path), status=405)
             return

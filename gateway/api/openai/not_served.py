@@ -6,8 +6,9 @@ elsewhere gets a 400 with a code of its own.
 
 from __future__ import annotations
 
-from postil.gateway.errors import GatewayError, NotFoundError, UnsupportedEndpointError
-from postil.gateway.inference.formats import Kind
+from postil.gateway.errors import GatewayError, NotFoundError
+from postil.gateway.inference.fields.beside import UnsupportedEndpointError
+from postil.gateway.inference.formats import TRANSLATED, Kind
 
 # First parts of paths below /v1 that OpenAI, Anthropic or vLLM have, and of which not all, or nothing, is served here.
 _UNDER_V1 = frozenset({
@@ -27,7 +28,16 @@ _INSTEAD = {
     "load_lora_adapter": "adapters are published with `postil publish`",
     "unload_lora_adapter": "adapters are taken out of service with `postil adapters retire`",
 }
-_SERVED = ", ".join([*(kind.value for kind in Kind), "/v1/embeddings", "/v1/models", "/tokenize", "/detokenize"])
+_SERVED = ", ".join(
+    [
+        *(kind.value for kind in Kind),
+        *(api.path for api in TRANSLATED),
+        "/v1/embeddings",
+        "/v1/models",
+        "/tokenize",
+        "/detokenize",
+    ]
+)
 
 
 class UnknownUrlError(GatewayError):

@@ -208,7 +208,7 @@ def _public_key(entry: Entry[DomainFile], text: str) -> Any:
 
     path = entry.folder / Path(text)
     try:
-        return read_public_key(path.read_text())
+        return read_public_key(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, SignatureError) as error:
         raise CommandError(f"{entry.at}: the key {path} cannot be read: {error}") from error
 

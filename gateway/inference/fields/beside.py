@@ -8,14 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from postil.gateway.errors import BadRequestError
-from postil.gateway.inference.fields import types as t
-from postil.gateway.inference.fields.types import FieldType
+from postil.gateway.inference import field_types as t
+from postil.gateway.inference.field_types import FieldType
 
 _NAMED = 64
 _TEXT = t.text(2**24, 1)
 _TOKENS = t.many_whole(0, t.LARGEST_INT32, 2**20, 1)
 # What the gateway reads itself.
 _COMMON: Mapping[str, FieldType] = {"model": t.text(512), "user": t.text(4096)}
+
+
+class UnsupportedEndpointError(BadRequestError):
+    """An endpoint of OpenAI's or vLLM's that is not served here."""
+
+    code = "unsupported_endpoint"
 
 
 @dataclass(frozen=True, slots=True)

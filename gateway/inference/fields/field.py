@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
 
-from postil.gateway.inference.fields.types import FieldType
+from postil.gateway.inference.field_types import FieldType
 
 
 class Use(StrEnum):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from postil.gateway.inference.fields import types as t
+from postil.gateway.inference import field_types as t
 from postil.gateway.inference.fields.field import Field, Origin, Use
 from postil.gateway.inference.formats import Kind
 

@@ -13,7 +13,8 @@ async def test_a_dry_run_that_is_no_boolean_deletes_nothing(house: House, clinic
         ("/api/v1/reviews/purge", {"tenant": "clinic"}),
         ("/api/v1/adapters/healthcare/triage/promote", {"release": 1}),
     ):
-        for value in (0, 1, "true", "false", None, "", [], 0.0):
+        values: tuple[object, ...] = (0, 1, "true", "false", None, "", [], 0.0)
+        for value in values:
             answer = await house.admin("POST", path, json={**body, "dry_run": value})
             assert answer.status_code == 400, (path, value)
             assert "dry_run" in answer.json()["detail"]

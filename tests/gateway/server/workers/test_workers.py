@@ -175,7 +175,8 @@ async def test_an_engine_that_hangs_is_found_behind_workers_and_who_waits_is_tol
             waiting = [asyncio.create_task(ask(client, key, stream=client is other)) for client in (one, other)]
             answers = await asyncio.gather(*waiting)
             assert {answer.status_code for answer in answers} == {503}
-            assert {answer.headers["retry-after"] for answer in answers} == {"5"}
+            # What is left of what the last start took, which the workers know too; after it, 5 s.
+            assert all(1 <= int(answer.headers["retry-after"]) <= 60 for answer in answers)
             late = [await ask(client, key) for client in (one, other)]
             assert {answer.status_code for answer in late} == {503}
             pooled.engine.gate.set()
