@@ -208,7 +208,22 @@ def test_it_keeps_the_promise_with_hidden_characters_anywhere(
     assert_promise(ALL, text, cuts)
 
 
-WORDS = ["order ", "tel ", "call ", "phone no. ", "case #", "ssn ", "v", "version ", "$", "0.", "12", "/", ",", "order no. 12 tel. "]
+WORDS = [
+    "order ",
+    "tel ",
+    "call ",
+    "phone no. ",
+    "case #",
+    "ssn ",
+    "v",
+    "version ",
+    "$",
+    "0.",
+    "12",
+    "/",
+    ",",
+    "order no. 12 tel. ",
+]
 
 
 @given(st.lists(st.one_of(st.sampled_from(PIECES), st.sampled_from(WORDS), HIDDEN), max_size=8))
