@@ -52,7 +52,9 @@ def filled(template: str, slots: Mapping[str, Sequence[str]], draw: random.Rando
     text = template
     while (slot := _SLOT.search(text)) is not None:
         text = text[: slot.start()] + (draw.choice(slots[slot[1]]) if slot[1] in slots else "") + text[slot.end() :]
-    return draw.choice((text, text, text.capitalize(), text + ".", text + "!", text.upper() if draw.random() < 0.1 else text))
+    return draw.choice(
+        (text, text, text.capitalize(), text + ".", text + "!", text.upper() if draw.random() < 0.1 else text)
+    )
 
 
 def examples(draw: random.Random) -> Iterator[tuple[str, int]]:
@@ -93,9 +95,11 @@ def trained(draw: random.Random) -> tuple[Floats, float]:
 
 def main() -> None:
     """Write the weights, in whole numbers of one byte."""
-    weights, bias = trained(random.Random(13))  # noqa: S311 - examples are no secrets
+    weights, bias = trained(random.Random(13))
     whole = np.clip(np.rint(weights * SCALE), -127, 127).astype(np.int8)
-    data = int(np.rint((bias - LEAST_LOGIT) * SCALE)).to_bytes(4, "big", signed=True) + zlib.compress(whole.tobytes(), 9)
+    data = int(np.rint((bias - LEAST_LOGIT) * SCALE)).to_bytes(4, "big", signed=True) + zlib.compress(
+        whole.tobytes(), 9
+    )
     OUT.write_bytes(data)
     print(f"{OUT.name}: {len(data):,} bytes, bias {bias:.2f}, {np.count_nonzero(whole):,} weights")
 

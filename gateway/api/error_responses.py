@@ -1,4 +1,4 @@
-"""Turns every error into a response: problem details (RFC 9457) in the admin API, else OpenAI's or Anthropic's."""
+"""Turns every error into a response: problem details in the admin API, OpenAI's or Anthropic's shape else."""
 
 from __future__ import annotations
 

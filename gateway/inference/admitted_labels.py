@@ -96,7 +96,7 @@ class _Comparison:
         listed = labels & self._texts_listed(schema) if _lists(schema) else labels
         left = [label for label in listed if least <= len(label) <= most]
         if isinstance(pattern := schema.get("pattern"), str):
-            self._spend(_OF_PATTERN)
+            self._spend(_OF_PATTERN + 10 * len(left))
             left = [label for label in left if _matches(pattern, label)]
         return frozenset(left)
 

@@ -17,7 +17,7 @@ import msgspec
 from postil.gateway.errors import BadRequestError
 from postil.gateway.inference.admitted_labels import admitted
 from postil.gateway.inference.admitted_schema import admits
-from postil.gateway.inference.request import CompletionRequest
+from postil.gateway.inference.request import OTHER_OUTPUTS, CompletionRequest
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.registry.errors import GrammarError
 from postil.registry.policy.policy import Output
@@ -71,9 +71,9 @@ def asked_form(ask: CompletionRequest, release: LoadedRelease) -> AnswerForm | N
     cannot answer in the form.
     """
     body, output = ask.body, release.policy.output
-    given = [name for name in ("structured_outputs", "response_format", "tools") if body.get(name)]
-    if not given or output is None:
+    if output is None or OTHER_OUTPUTS.isdisjoint(body):
         return None
+    given = [name for name in ("structured_outputs", "response_format", "tools") if body.get(name)]
     _check_size(body, given, ask)
     fits = partial(_admits, output)
     schema = None

@@ -27,7 +27,7 @@ _decoder = msgspec.json.Decoder()
 # One meaning under several names: where a policy fixes one, the others must not undo it.
 _ALIASES = {"max_tokens": ("max_tokens", "max_completion_tokens")}
 # In what form a client wants the answer: where a policy restricts that, these are compared with it, and not sent on.
-OTHER_OUTPUTS = ("structured_outputs", "response_format", "tools", "tool_choice")
+OTHER_OUTPUTS = frozenset({"structured_outputs", "response_format", "tools", "tool_choice"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +269,7 @@ def _bound_output(payload: dict[str, Any], ask: CompletionRequest, fixed: Contai
 def rendered_body(ask: CompletionRequest, release: LoadedRelease) -> Mapping[str, Any]:
     """What of a client's body the model may see: of schemas and tools nothing, where they are not sent on."""
     body = ask.body
-    if release.constraint is None or not any(name in body for name in OTHER_OUTPUTS):
+    if release.constraint is None or OTHER_OUTPUTS.isdisjoint(body):
         return body
     return {name: value for name, value in body.items() if name not in OTHER_OUTPUTS}
 

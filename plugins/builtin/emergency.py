@@ -7,7 +7,7 @@ It is no triage: an emergency that is told in other words passes without a notic
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 import re2

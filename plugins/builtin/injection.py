@@ -35,7 +35,9 @@ _TURNS = tuple(
     re2.compile(rf"(?im)^\W{{0,4}}(?:{names})(?: (?:prompt|message|note|override))?\s*(?:\]|:)")
     for names in ("user|human|customer", "assistant|ai|bot|model|chatgpt")
 )
-_SYSTEM = re2.compile(r"(?im)^\W{0,6}(?:system|developer)(?: (?:prompt|message|note|override|command))?\s*(?:\]|:)|[\[(<]system[\])>]")
+_SYSTEM = re2.compile(
+    r"(?im)^\W{0,6}(?:system|developer)(?: (?:prompt|message|note|override|command))?\s*(?:\]|:)|[\[(<]system[\])>]"
+)
 _ROLE = re2.compile(r'(?i)"role"\s*:\s*"(?:system|developer|assistant)"')
 # From this probability on the classifier is a sign.
 _LEAST = 0.3

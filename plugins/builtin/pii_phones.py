@@ -117,7 +117,11 @@ class _Plan:
         patterns += [_PLAYS[region]] if region in _PLAYS else []
         self._valid = re.compile(f"{self._prefix}(?:{'|'.join(patterns)})", re.ASCII)
         self._formats = [
-            (re.compile(f"(?={each.leading_digits_pattern[-1] if each.leading_digits_pattern else ''}){each.pattern}\\Z"))
+            (
+                re.compile(
+                    f"(?={each.leading_digits_pattern[-1] if each.leading_digits_pattern else ''}){each.pattern}\\Z"
+                )
+            )
             for each in found.number_format
         ]
 

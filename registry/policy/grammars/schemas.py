@@ -22,6 +22,10 @@ MOST_FRONT_MILLISECONDS = 50
 DEEPEST = 32
 MOST_PARTS = 2000
 Schema = Mapping[str, Any]
+# These say nothing of which values there are.
+_ANNOTATIONS = frozenset(
+    {"$schema", "$id", "$comment", "$defs", "definitions", "title", "description", "default", "examples"}
+)
 
 # Where a schema holds others: under names, in a list, or as the value itself (``items`` may be a list, too).
 _NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
@@ -80,6 +84,8 @@ def unbounded(schema: object) -> list[str]:
             found["numbers without minimum and maximum"] = None
         if "array" in kinds and not {"maxItems", "enum", "const"} & part.keys():
             found["arrays without maxItems"] = None
+        if not part.keys() - _ANNOTATIONS:
+            found["values of any type"] = None
     return list(found)
 
 

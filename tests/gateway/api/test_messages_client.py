@@ -407,9 +407,9 @@ async def test_errors_have_the_apis_shape(house: House, clinic: str) -> None:
     assert (answer.status_code, answer.json()["error"]["message"]) == (405, "/v1/messages takes POST")
 
 
-async def test_tokens_are_counted_as_the_release_would_be_sent_them(house: House, clinic: str) -> None:
+async def test_tokens_of_what_the_client_sends_are_counted_and_not_the_policys(house: House, clinic: str) -> None:
     async with anthropic_client(house, clinic) as client:
-        with pytest.raises(anthropic.BadRequestError, match="does not tell tokens"):
+        with pytest.raises(anthropic.BadRequestError, match="has no /tokenize"):
             await client.messages.count_tokens(model="healthcare/triage", messages=HELLO)
         asked: list[Any] = []
 
@@ -418,11 +418,40 @@ async def test_tokens_are_counted_as_the_release_would_be_sent_them(house: House
             return [*range(7)]
 
         house.engine.template = template
-        for model in ("healthcare/triage", "base"):
-            counted = await client.messages.count_tokens(model=model, messages=HELLO, system="Be kind.")
-            assert counted.input_tokens == 7
-        assert asked[-2]["messages"][0] == {"role": "system", "content": "Sort the message.\n\nBe kind."}
-        assert asked[-1]["messages"][0] == {"role": "system", "content": "Be kind."}
-        with pytest.raises(anthropic.NotFoundError):
+        counted = await client.messages.count_tokens(
+            model="healthcare/triage", messages=HELLO, system="Be kind.", tools=[WEATHER]
+        )
+        assert counted.input_tokens == 7
+        assert asked[-1]["messages"] == [{"role": "system", "content": "Be kind."}, *HELLO]
+        assert asked[-1]["tools"][0]["function"]["name"] == "weather"
+        with pytest.raises(anthropic.NotFoundError, match="not_found_error"):
             await client.messages.count_tokens(model="healthcare/none", messages=HELLO)
+        with pytest.raises(anthropic.BadRequestError, match="not a field of /v1/messages/count_tokens"):
+            await client.messages.count_tokens(model="base", messages=HELLO, extra_body={"what": 1})
     assert house.engine.requests == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "events"),
+    [
+        ("/v1/messages", {"max_tokens": 64, "messages": HELLO}, ["message_start", "ping", "error"]),
+        ("/v1/responses", {"input": "x"}, ["response.created", "response.in_progress", "response.failed"]),
+    ],
+)
+async def test_an_error_that_comes_after_a_held_stream_began_is_one_of_the_apis_events(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str], path: str, body: dict[str, Any], events: list[str]
+) -> None:
+    async with running_house(tmp_path, *engine_at, stream_comment_seconds=0.02) as house:
+        await house.publish(MODEL, REVIEW.partition("fallback")[0])
+        key = await house.tenant("firm", "legal")
+        says(house, "something else")
+        house.engine.gate.clear()
+        text, asked = "", {**body, "model": MODEL, "stream": True}
+        async with house.client.stream("POST", path, headers=bearer(key), json=asked) as answer:
+            async for chunk in answer.aiter_text():
+                text += chunk
+                house.engine.gate.set()
+    lines = [line for line in text.splitlines() if line.startswith((":", "event: "))]
+    assert lines[0] == ": keep-alive"
+    assert [line.removeprefix("event: ") for line in lines if line[0] != ":"] == events
+    assert "did not pass `labels`" in text
