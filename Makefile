@@ -1,6 +1,7 @@
 # Every command, the same for people and for CI. `make help` lists them.
 ENGINE ?= cpu
-PYTHON ?= python3.11
+# Empty: 3.11 where it starts, else the newest to 3.14 that does (deploy/setup/find_python.sh).
+PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := $(wildcard deploy/requirements/*.txt) deploy/requirements/hashes.lock
@@ -11,7 +12,7 @@ FAST := $(BIN)/pytest -n 2 --dist worksteal -m "not engine and not tune"
 COVERED := tests/plugins tests/registry
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-fast coverage check audit docs bench simulate chaos fields clean
+.PHONY: help setup serve train test test-fast coverage check resolve audit docs bench simulate chaos fields clients clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +46,9 @@ check: $(READY_DEV) $(TYPES)  ## Lint, types, the direction of imports, and know
 	$(BIN)/lint-imports
 	@$(BIN)/python deploy/requirements/audit.py
 
+resolve:  ## Ask pip whether pins and extras resolve on Python 3.11 to 3.14, x86_64 and aarch64 (needs a network)
+	@$(or $(PYTHON),python3.11) deploy/requirements/resolve.py
+
 audit: $(READY_DEV)  ## Hold the pinned packages against known vulnerabilities (needs a network; says so without one)
 	@$(BIN)/python deploy/requirements/audit.py
 
@@ -63,10 +67,13 @@ chaos: $(READY_DEV)  ## Break every part under load, and print what was lost (no
 fields: $(READY_DEV)  ## Try every request field on the real engine, alone and beside others
 	$(BIN)/python -m tests.fields
 
+clients: $(READY_DEV)  ## Try 24 clients that nobody here wrote, each in its newest version (needs PyPI, npm and node)
+	$(BIN)/python -m tests.clients
+
 clean:  ## Remove what was built; .postil, your data, stays
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
-$(READY): $(PINS) pyproject.toml deploy/setup.sh
+$(READY): $(PINS) pyproject.toml deploy/setup.sh $(wildcard deploy/setup/*.sh)
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash deploy/setup.sh $(ENGINE)
 	@touch $@
 

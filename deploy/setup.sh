@@ -8,7 +8,6 @@ cd "$(dirname "$0")/.."
 ENGINE=$1
 shift
 VENV=${VENV:-.venv}
-PYTHON=${PYTHON:-python3.11}
 PINS=deploy/requirements
 # Where torch's CPU build is to be had if pip does not find it by itself.
 TORCH_INDEX=${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}
@@ -18,23 +17,7 @@ refuse() {
   exit 1
 }
 
-check_platform() {
-  case $ENGINE in cpu | gpu) ;; *) refuse "ENGINE=$ENGINE is not known; use ENGINE=cpu or ENGINE=gpu" ;; esac
-  [ "$(uname -s)" = Linux ] && [ "$(uname -m)" = x86_64 ] ||
-    refuse "vLLM is built for Linux on x86_64, and this is $(uname -s) on $(uname -m); use a machine, VM or container of that kind"
-  command -v "$PYTHON" >/dev/null || PYTHON=python3
-  command -v "$PYTHON" >/dev/null || refuse "Python 3.11 is needed and no $PYTHON was found; install it, or set PYTHON"
-  "$PYTHON" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' ||
-    refuse "Python 3.11 is needed, and $PYTHON is $("$PYTHON" -V 2>&1); set PYTHON to a python3.11"
-  "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null ||
-    refuse "$PYTHON has no venv module; install it (Debian: apt-get install python3.11-venv)"
-  if [ "$ENGINE" = cpu ] && ! grep -q -m1 avx2 /proc/cpuinfo; then
-    refuse "vLLM's CPU build needs AVX2, and this processor has none; use another machine, or ENGINE=gpu with a GPU"
-  fi
-  if [ "$ENGINE" = gpu ] && ! command -v nvidia-smi >/dev/null; then
-    refuse "ENGINE=gpu needs an NVIDIA driver, and nvidia-smi was not found; install the driver, or use ENGINE=cpu"
-  fi
-}
+. deploy/setup/find_python.sh
 
 # Show pip's progress as one line that counts packages; on failure, what pip said last.
 install() {
@@ -57,8 +40,16 @@ count() {
     END { printf "%sinstalling %s: %d packages done%s\n", tty ? "\r" : "", what, n, "          " }'
 }
 
+# Whether the lock has the files of a layer for this processor and Python (see requirements/hashes.py).
+is_locked() {
+  local newest="(3, 13)"
+  if [ "$1" = dev ]; then newest="(3, 11)"; fi
+  [ "$(uname -m)" = x86_64 ] && "$VENV/bin/python" -c "import sys; sys.exit(sys.version_info[:2] > $newest)"
+}
+
 pins() {
-  grep -hv '^torch==' "$@"
+  # Intel's libraries are for one kind of processor.
+  grep -hv -e '^torch==' $([ "$(uname -m)" = x86_64 ] || echo "-e ^intel-") "$@"
 }
 
 install_torch() {
@@ -75,9 +66,10 @@ install_layer() {
   local name=$1 folder
   shift
   folder=$(mktemp -d)
-  touch "$folder/hashed" "$folder/open"
-  awk -v folder="$folder" 'NR == FNR { known[$1] = $0; next } { if ($1 in known) print known[$1] > (folder "/hashed"); else print > (folder "/open") }' \
-    $PINS/hashes.lock <(pins "$@")
+  touch "$folder/hashed" "$folder/open" "$folder/lock"
+  if is_locked "$name"; then cp $PINS/hashes.lock "$folder/lock"; fi
+  awk -v folder="$folder" 'FILENAME == folder "/lock" { known[$1] = $0; next } { if ($1 in known) print known[$1] > (folder "/hashed"); else print > (folder "/open") }' \
+    "$folder/lock" <(pins "$@")
   install_list "$name" "$folder/hashed" --require-hashes && install_list "$name, without a hash" "$folder/open" ||
     refuse "pip could not install the pinned packages ($name); see above"
   rm -rf "$folder"
@@ -87,8 +79,11 @@ install_list() {
   [ ! -s "$2" ] || install "$1" "$(wc -l <"$2")" --no-deps "${@:3}" -r "$2"
 }
 
-check_platform
-[ -x "$VENV/bin/pip" ] || "$PYTHON" -m venv "$VENV"
+bash deploy/setup/preflight.sh "$ENGINE" "$VENV"
+if [ ! -x "$VENV/bin/pip" ]; then
+  find_python "$([ "$ENGINE" != cpu ] || grep '^torch==' $PINS/cpu.txt)"
+  "$PYTHON" -m venv "$VENV"
+fi
 if [ $# -eq 0 ]; then
   if [ "$ENGINE" = cpu ]; then
     install_torch

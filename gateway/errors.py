@@ -19,18 +19,22 @@ class GatewayError(Exception):
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "internal_error"
-    code: ClassVar[str | None] = None
+    code: str = ""  # For programs; where a class names none, its type.
 
-    def __init__(self, message: str, *, param: str | None = None, retry_after: int | None = None) -> None:
+    def __init__(
+        self, message: str, *, param: str | None = None, retry_after: int | None = None, code: str | None = None
+    ) -> None:
         super().__init__(message)
         self.param = param
         self.retry_after = retry_after
+        if code is not None:
+            self.code = code
         # What goes out beside it.
         self.headers: Mapping[str, str] = {}
 
     def openai(self) -> dict[str, Any]:
         """The error in OpenAI's shape."""
-        return {"error": {"message": str(self), "type": self.type, "param": self.param, "code": self.code}}
+        return {"error": {"message": str(self), "type": self.type, "param": self.param, "code": self.code or self.type}}
 
 
 class AuthenticationError(GatewayError):
@@ -44,12 +48,17 @@ class AuthenticationError(GatewayError):
     owner: str | None = None
     key: str | None = None
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.headers = {"www-authenticate": "Bearer"}
+
 
 class BadRequestError(GatewayError):
     """The body cannot be understood, or asks for what the release forbids."""
 
     status = 400
     type = "invalid_request_error"
+    code = "invalid_value"
 
 
 class ContextLengthError(BadRequestError):
@@ -128,8 +137,8 @@ class NotFoundError(GatewayError):
     type = "not_found"
 
 
-class NotJsonError(GatewayError):
-    """The admin API takes JSON."""
+class UnsupportedMediaError(GatewayError):
+    """A body of a kind that the route does not take."""
 
     status = 415
     type = "unsupported_media_type"
@@ -164,8 +173,8 @@ class ServiceUnavailableError(GatewayError):
     status = 503
     type = "service_unavailable"
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, retry_after=5)
+    def __init__(self, message: str, *, retry_after: int = 5) -> None:
+        super().__init__(message, retry_after=retry_after)
 
 
 class BusyError(ServiceUnavailableError):
@@ -267,12 +276,13 @@ class UploadsLimitedError(GatewayError):
 
 
 class EngineRefusedError(Exception):
-    """The engine answered with an error: its status and its body, which has OpenAI's shape already."""
+    """The engine answered with an error: its status and its body, to a question for ``model``, by its public name."""
 
-    def __init__(self, status: int, body: bytes) -> None:
+    def __init__(self, status: int, body: bytes, model: str = "base") -> None:
         super().__init__(f"the engine answered {status}")
         self.status = status
         self.body = body
+        self.model = model
 
     @property
     def message(self) -> str:

@@ -95,14 +95,14 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
     """What a process gets of ``given``, and the places where this one finds its modules."""
     kept = {name: text for name, text in given.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)}
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    return kept | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
+    return kept | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 
 
 def end_with(parent: int) -> None:
     """Have the kernel end this process with its parent: one that is held up would not notice (Linux)."""
     # If there is something to cast away, a plugin that eats the memory is.
     with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         sys.exit("the gateway has gone")

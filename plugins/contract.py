@@ -8,8 +8,9 @@ what raises, hangs or ends that process did not run, and harms nobody else.
 
 from __future__ import annotations
 
+import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -63,7 +64,7 @@ class Component(ABC):
         try:
             return cls(cls.Config.model_validate(dict(values)))
         except ValidationError as error:
-            raise ConfigError(f"{cls.name}: {_first(error)}") from error
+            raise ConfigError(f"{cls.name}: {_first(error, cls.Config.model_fields)}") from error
         except ConfigError:
             raise
         except Exception as error:
@@ -140,9 +141,12 @@ class Listener(Component):
         """Take note. To raise changes nothing, and is logged."""
 
 
-def _first(error: ValidationError) -> str:
+def _first(error: ValidationError, known: Iterable[str]) -> str:
     """One sentence out of pydantic's list: the first complaint and where it is."""
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "configuration"
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(where, sorted(known), 1)
+        return f"there is no option {where}; {f'did you mean {near[0]}?' if near else 'leave it out'}"
     message = first["msg"].removeprefix("Value error, ")
     return f"{where}: {message[:1].lower()}{message[1:]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
@@ -135,7 +136,9 @@ class PluginManager:
             return offered[name]
         except KeyError:
             known = ", ".join(sorted(offered)) or "none"
-            raise UnknownPluginError(f"no {kind} is called {name!r}; installed: {known}") from None
+            near = difflib.get_close_matches(name[:80], sorted(offered), 1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            raise UnknownPluginError(f"no {kind} is called {name!r}; {meant}installed: {known}") from None
 
     def _discovered(self, entry_points: bool) -> list[tuple[Source, Listed]]:
         return self._discovery.list_components(sources(self.folder, entry_points=entry_points))

@@ -78,6 +78,14 @@ def tool_texts(completion: Completion) -> Iterator[str]:
             continue
 
 
+def label_answer(field: str, label: str) -> str:
+    """The answer that a label is, as adapters learn it and decoding allows it: with real characters, not ``\\u1234``.
+
+    No tokenizer has learned escapes: they take many times the tokens, and no adapter was trained to say them.
+    """
+    return json.dumps({field: label}, ensure_ascii=False)
+
+
 def as_json(notification: Notification) -> str:
     """A happening as one line of JSON."""
     values = {field.name: getattr(notification, field.name) for field in fields(notification)}

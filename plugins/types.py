@@ -30,7 +30,9 @@ class ReleaseRef:
 class RequestContext:
     """What was asked: the release that answers, the tenant that asks, and the request as it came in.
 
-    ``request`` is the JSON body of the client (OpenAI's chat or text completion), unchanged.
+    ``request`` is the JSON body of the client (OpenAI's chat or text completion), unchanged. For a release whose policy
+    restricts the output it is without ``tools``, ``tool_choice``, ``response_format`` and ``structured_outputs``: these
+    are compared with the policy, and the model does not see them.
     """
 
     release: ReleaseRef

@@ -1,4 +1,4 @@
-"""Small acts on files that must not be half done: hashing, writing through to the disk."""
+"""Small acts on files: hashing, writing through to the disk, telling a pointer from a file."""
 
 from __future__ import annotations
 
@@ -7,6 +7,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+_LFS_MARK = b"version https://git-lfs.github.com/spec/"
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether a file is a Git LFS pointer: the few lines that a clone holds until ``git lfs pull`` fetches it."""
+    with path.open("rb") as file:
+        return file.read(len(_LFS_MARK)) == _LFS_MARK
 
 
 def sha256_file(path: Path) -> str:
@@ -49,7 +57,7 @@ def write_private(path: Path, text: str) -> None:
     """Write a secret: readable by its owner only from the first byte on, and whole or not there at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from postil.plugins import ReleaseRef
 from postil.registry.errors import NameInvalidError
 
-_PART = r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?"
-_ADAPTER = re.compile(rf"({_PART})/({_PART})")
-_RELEASE = re.compile(rf"({_PART})/({_PART})@([1-9][0-9]{{0,8}})")
+PART = r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?"
+_ADAPTER = re.compile(rf"({PART})/({PART})")
+_RELEASE = re.compile(rf"({PART})/({PART})@([1-9][0-9]{{0,8}})")
+LARGEST_NUMBER = 999_999_999
 RESERVED = frozenset({"base", "auto"})
 
 
@@ -50,6 +51,6 @@ def parse_release(text: str) -> ReleaseRef:
 
 def parse_domain(text: str) -> str:
     """Read a domain's name. Raises NameInvalidError."""
-    if not re.fullmatch(_PART, text) or text in RESERVED:
+    if not re.fullmatch(PART, text) or text in RESERVED:
         raise NameInvalidError(f"{text!r} is not a domain name; write one such as healthcare")
     return text

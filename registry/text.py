@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from postil.registry.errors import TextError
 
@@ -10,6 +11,12 @@ MAX_CHARACTERS = 4000
 # C0 and C1 controls: on a terminal they are orders, not text.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 _CONTROLS_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def spelling(text: str) -> str:
+    """``text`` as a reader sees it: without blanks around and hidden characters, letters encoded in one way."""
+    seen = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    return " ".join(unicodedata.normalize("NFC", seen).split())
 
 
 def required(text: str, what: str) -> str:

@@ -1,7 +1,8 @@
-"""What a newcomer does, in a clone with nothing installed: ``make serve``, the three questions, Ctrl-C.
+"""What a newcomer does, in a clone with nothing installed: ``make setup``, the three questions, Ctrl-C.
 
 Run by the machine's own Python (``.ci/run``), before anything that only tests need is installed: what serving itself
-lacks would not be missed afterwards.
+lacks would not be missed afterwards. What serves is the built wheel, in a fresh environment that has the engine of
+``.venv`` beside it: what the wheel lacks would not be missed in the clone. ``make serve`` runs the same command.
 """
 
 from __future__ import annotations
@@ -16,7 +17,11 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from tests.from_wheel import built_wheel, run
 
 ROOT = Path(__file__).resolve().parents[1]
 MINUTES = 20
@@ -32,11 +37,42 @@ def main() -> None:
     if (ROOT / ".venv").exists():
         print("from nothing: skipped, .venv is there already; run it in a fresh clone")
         return
+    subprocess.run(["make", "setup"], cwd=ROOT, check=True)
+    told = subprocess.run(["make", "-n", "serve"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    if not told.rstrip().endswith(".venv/bin/postil serve --demo"):
+        sys.exit(f"from nothing: `make serve` runs something else: {told}")
+    with built_wheel(ROOT / ".venv" / "bin" / "python") as wheel, beside_the_engine(wheel) as program:
+        serve_and_ask(program)
+
+
+@contextmanager
+def beside_the_engine(wheel: Path) -> Iterator[Path]:
+    """Install the wheel into a fresh environment that sees the packages of ``.venv``; yields its program."""
+    with tempfile.TemporaryDirectory() as folder:
+        run([ROOT / ".venv" / "bin" / "python", "-m", "venv", folder])
+        (packages,) = (ROOT / ".venv").glob("lib/python3.*/site-packages")
+        (own,) = Path(folder).glob("lib/python3.*/site-packages")
+        (own / "engine.pth").write_text(f"{packages}\n")
+        pip: list[str | Path] = [
+            Path(folder) / "bin" / "python",
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "install",
+            "--quiet",
+        ]
+        run([*pip, "--no-deps", "--ignore-installed", wheel])
+        yield Path(folder) / "bin" / "postil"
+
+
+def serve_and_ask(program: Path) -> None:
+    """Serve the demo, ask the three questions, and see that nothing is left after Ctrl-C."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "POSTIL_HOME": home, "POSTIL_PORT": str(port)}
-        serving = subprocess.Popen(["make", "serve"], cwd=ROOT, env=environment, start_new_session=True)
+        command = [str(program), "serve", "--demo"]
+        serving = subprocess.Popen(command, cwd=home, env=environment, start_new_session=True)
         try:
             wait_until_ready(serving, port)
             for key, (question, release, label) in QUESTIONS.items():
@@ -50,7 +86,7 @@ def main() -> None:
         left = of_home(home)
     if left:
         sys.exit(f"from nothing: processes outlived Ctrl-C: {left}")
-    print("from nothing: `make serve` answered the three questions, and Ctrl-C ended all of it")
+    print("from nothing: the wheel's `postil serve --demo` answered the three questions, and Ctrl-C ended all of it")
 
 
 def wait_until_ready(serving: subprocess.Popen[bytes], port: int) -> None:
@@ -58,7 +94,7 @@ def wait_until_ready(serving: subprocess.Popen[bytes], port: int) -> None:
     deadline = time.monotonic() + 60 * MINUTES
     while time.monotonic() < deadline:
         if serving.poll() is not None:
-            sys.exit(f"from nothing: `make serve` ended with status {serving.returncode}")
+            sys.exit(f"from nothing: `postil serve --demo` ended with status {serving.returncode}")
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5):
                 return

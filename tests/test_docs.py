@@ -20,7 +20,18 @@ from deploy.docs.settings_page import OTHERS, variable
 from postil.gateway.settings import Settings
 from tests.support.paths import ROOT
 
-NAMES = ("errors.md", "settings.md", "cli.md", "http-api.md", "hooks.md", "policy.md", "names.md", "request_fields.md")
+NAMES = (
+    "api_formats.md",
+    "errors.md",
+    "settings.md",
+    "cli.md",
+    "http-api.md",
+    "hooks.md",
+    "policy.md",
+    "names.md",
+    "request_fields.md",
+    "metrics.md",
+)
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)]*))?\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")

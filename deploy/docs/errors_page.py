@@ -9,8 +9,9 @@ from postil.gateway.errors import GatewayError
 
 _LEAD = (
     "What a client can be answered besides an answer. `type` and `code` are in the error's body: OpenAI's shape under"
-    " `/v1`, problem details elsewhere. The classes are in `gateway/errors.py`. Whatever else the engine refuses is"
-    " passed on with its own status."
+    " `/v1`, problem details elsewhere. The classes are in `gateway/errors.py`. What the engine refuses is told in"
+    " one sentence, with OpenAI's code for it (`context_length_exceeded`, `unsupported_parameter`, `invalid_value`),"
+    " and the field in `param` where one is at fault."
 )
 
 
@@ -47,4 +48,10 @@ def _line(error: type[GatewayError]) -> str:
 
 
 def _row(error: type[GatewayError]) -> tuple[str, ...]:
-    return code(error.__name__), str(error.status), code(error.type), code(error.code or ""), first_sentence(error)
+    return (
+        code(error.__name__),
+        str(error.status),
+        code(error.type),
+        code(error.code or error.type),
+        first_sentence(error),
+    )

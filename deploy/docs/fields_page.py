@@ -21,10 +21,11 @@ only of fields that were looked at.
 - **open** is the base, and a release without a policy; **policy** is a release whose policy has a prompt, fixes
   sampling or checks; **constraint** is one whose policy restricts the output, to labels for example.
 - *passed*: sent to the engine. *ignored*: taken, and not sent. *refused*: 400, but for a value that says what its
-  absence says, such as `false`.
+  absence says, such as `false`. *compared*: held against what the policy allows, and not sent; see
+  [answers in a form of the client's own](../answers.md).
 - Where a policy asks again, or falls back to another release, what that release refuses is left out.
 - `structured_outputs` with `regex`, `grammar` or `structural_tag`, and a `response_format` of `structural_tag`, need
-  the tenant's right `grammars`.
+  the tenant's right `grammars` where they are passed.
 """
 _BOUNDS = f"""\
 Before it is decoded, a body is counted: at most {body_limits.MOST_VALUES} values (token ids among them),

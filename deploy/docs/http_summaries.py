@@ -10,6 +10,9 @@ _ADAPTER = "/api/v1/adapters/{domain}/{adapter}"
 SUMMARIES: Mapping[str, str] = MappingProxyType({
     "GET /health/live": "Say that the process lives",
     "GET /health/ready": "Say whether it can answer: 200, or 503 with the reason in `status`",
+    "GET /health": "As `/health/ready`; vLLM's clients ask it so",
+    "GET /ping": "As `/health/ready`; SageMaker asks it so",
+    "GET /version": "Show the versions of vLLM and postil",
     "GET /v1/models": "List what this key may put into `model`",
     "GET /v1/models/{model}": "Show one of them",
     "GET /v1/reviews/{review_id}": "Show a review of the tenant's own answer; with `wait`, after its decision",

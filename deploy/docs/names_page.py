@@ -17,6 +17,7 @@ from deploy.docs.policy_page import policy_fields
 from deploy.docs.settings_page import OTHERS, variable
 from postil import gateway, plugins
 from postil.gateway.settings import Settings
+from postil.gateway.telemetry.metric_table import METRICS
 from postil.plugins.collect import KINDS
 from postil.plugins.contract import Component
 from postil.registry.accounts import usage
@@ -40,6 +41,7 @@ def names_page(app: Litestar, described: Schema) -> str:
         "HTTP headers of postil's own": headers(),
         "JSON keys of HTTP bodies": _keys(described),
         "Commands": _commands(),
+        "Metrics": (f"{metric.name} {{{', '.join(metric.labels)}}}" for metric in METRICS.values()),
         "Roles": (role.value for role in Role),
         "Usage kinds": usage_kinds(),
         "Usage groups": usage.GROUPS,

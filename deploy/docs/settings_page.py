@@ -15,6 +15,7 @@ OTHERS: Mapping[str, str] = {
     "POSTIL_URL": "The gateway that commands talk to; unset, `POSTIL_HOST` and `POSTIL_PORT` name it.",
     "POSTIL_KEY": "The key that commands use; unset, that of `POSTIL_ADMIN_KEY`, then `admin.key` in `POSTIL_HOME`.",
     "POSTIL_ADMIN_KEY": "The key that commands use where `POSTIL_KEY` is not set.",
+    "POSTIL_TRACEBACK": "Set, a command shows a fault of postil's own with its traceback.",
     "POSTIL_CLIENT_CERTIFICATE": "The certificate with its key (PEM) that commands show where a gateway asks for one.",
     "POSTIL_DISABLE_LORA_KERNELS": "Any value keeps vLLM's own LoRA products on CPUs; the child vLLM reads it.",
     "POSTIL_PLUGIN_*": "Passed on to the processes of installed plugins: the place for their secrets.",

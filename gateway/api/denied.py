@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from litestar import Request
 
 from postil.gateway.errors import AuthenticationError, GatewayError, KeyForbiddenError
+from postil.gateway.inference.formats.anthropic_messages.table import PATH as MESSAGES
 from postil.gateway.tenancy.denied_attempts import DeniedAttempt, DeniedSink, origin_of
 from postil.gateway.tenancy.directory import Caller
 from postil.registry.accounts.denied_attempts import NOBODY
@@ -46,10 +47,17 @@ def owner_of(error: GatewayError) -> tuple[str | None, str | None]:
 
 
 def authorization(scope: Mapping[str, Any]) -> str | None:
-    """Return the Authorization header of a request, as it was sent."""
+    """Return the Authorization header of a request, as it was sent; at Anthropic's API, a key in its own header."""
     for name, value in scope["headers"]:
         if name == b"authorization":
             return str(value, "latin-1")
+    return _api_key(scope) if scope["path"].startswith(MESSAGES) else None
+
+
+def _api_key(scope: Mapping[str, Any]) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-api-key":
+            return f"Bearer {str(value, 'latin-1')}"
     return None
 
 

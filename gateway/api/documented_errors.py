@@ -11,9 +11,10 @@ from litestar.openapi import ResponseSpec
 
 PROBLEM = "application/problem+json"
 JSON = "application/json"
-# Errors of any request: an invalid value, a missing key, a missing permission, an unavailable registry.
-_ANY = (400, 401, 403, 503)
-_ACTS = (409, 413, 415, 422)
+# Errors of any request: an invalid value, a missing key, a missing permission, a name or a cursor of nothing, too many
+# requests at a time, an unavailable registry.
+_ANY = (400, 401, 403, 404, 422, 429, 503)
+_ACTS = (409, 413, 415)
 
 
 class Problem(msgspec.Struct, kw_only=True):
@@ -31,7 +32,7 @@ class OpenAIError(msgspec.Struct, kw_only=True):
     message: str
     type: str
     param: str | None
-    code: str | None
+    code: str
 
 
 class OpenAIErrorBody(msgspec.Struct, kw_only=True):
@@ -47,7 +48,7 @@ def document_problems(handlers: Iterable[HTTPRouteHandler]) -> list[HTTPRouteHan
 
 def document_openai_errors(handlers: Iterable[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
     """Document the common errors of routes under ``/v1``."""
-    return [_documented(handler, OpenAIErrorBody, JSON, (*_ANY, 404)) for handler in handlers]
+    return [_documented(handler, OpenAIErrorBody, JSON, _ANY) for handler in handlers]
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:
@@ -56,10 +57,8 @@ def problems(*statuses: int) -> dict[int, ResponseSpec]:
 
 
 def _statuses(handler: HTTPRouteHandler) -> Iterable[int]:
-    """Return a route's error statuses: 404 if its path or body names something, and those that only writes return."""
-    reads = handler.http_methods <= {"GET", "HEAD"}
-    named = any("{" in path for path in handler.paths)
-    return (*_ANY, *((404,) if named or not reads else ()), *(() if reads else _ACTS))
+    """Return a route's error statuses; some are those of writes only."""
+    return _ANY if handler.http_methods <= {"GET", "HEAD"} else (*_ANY, *_ACTS)
 
 
 def _documented(

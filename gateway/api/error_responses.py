@@ -1,10 +1,11 @@
-"""Turns every error into a response: OpenAI's format under ``/v1``, problem details (RFC 9457) elsewhere."""
+"""Turns every error into a response: problem details in the admin API, OpenAI's or Anthropic's shape else."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from litestar.types import Send
 from sqlalchemy.exc import DataError
 
 from postil.gateway.api.documented_errors import JSON, PROBLEM, Problem
+from postil.gateway.api.openai.not_served import no_route, speaks_openai
 from postil.gateway.errors import (
     BadRequestError,
     EngineUnavailableError,
@@ -24,6 +26,8 @@ from postil.gateway.errors import (
     SourceUnavailableError,
     StateConflictError,
 )
+from postil.gateway.inference.formats.anthropic_messages.errors import error_body
+from postil.gateway.inference.formats.anthropic_messages.table import PATH as MESSAGES
 from postil.plugins.errors import PluginError
 from postil.registry import errors as registry_errors
 from postil.registry.db.outage import disk_trouble
@@ -38,7 +42,7 @@ _REGISTRY: tuple[tuple[type[Exception], type[GatewayError]], ...] = (
     (registry_errors.NameInvalidError, BadRequestError),
     (registry_errors.TextError, BadRequestError),
     (registry_errors.WeightError, BadRequestError),
-    (registry_errors.PagingError, BadRequestError),
+    (registry_errors.PagingError, RefusedError),
     (registry_errors.LimitError, BadRequestError),
     (registry_errors.WebhookError, BadRequestError),
     (registry_errors.QuotaError, StateConflictError),
@@ -59,9 +63,11 @@ class ErrorResponse:
 
 
 def render(path: str, error: GatewayError, status: int | None = None) -> ErrorResponse:
-    """Render an error in the format of this path; an unknown path uses OpenAI's format."""
+    """Render an error in the format of this path."""
     status = status or error.status
-    if not path or path.startswith("/v1"):
+    if path.startswith(MESSAGES):
+        content_type, body = JSON, msgspec.json.encode(error_body(status, str(error)))
+    elif speaks_openai(path):
         content_type, body = JSON, msgspec.json.encode(error.openai())
     else:
         content_type, body = PROBLEM, msgspec.json.encode(_problem(status, error.type, str(error)))
@@ -116,16 +122,22 @@ def _registry_error(request: AnyRequest, error: Exception) -> Response[bytes]:
 
 
 def _http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
-    if isinstance(error, NotFoundException) and _without_version(request.url.path):
-        return _gateway_error(request, NotFoundError("there is nothing here; the admin API is at /api/v1"))
+    if isinstance(error, NotFoundException):
+        return _gateway_error(request, no_route(request.url.path))
     extra = error.extra if isinstance(error.extra, list) else []
     details = "; ".join(f"{item.get('key', '')} {item.get('message', '')}".strip() for item in extra)
-    return _gateway_error(request, BadRequestError(details or error.detail), error.status_code)
+    code = None if error.status_code == HTTPStatus.BAD_REQUEST else HTTPStatus(error.status_code).name.lower()
+    told = BadRequestError(details or error.detail, code=code)
+    told.headers = _allow(error.headers or {})
+    return _gateway_error(request, told, error.status_code)
 
 
-def _without_version(path: str) -> bool:
-    first, *rest = path.strip("/").split("/")
-    return first == "api" and rest[:1] != ["v1"]
+def _allow(headers: Mapping[str, str]) -> dict[str, str]:
+    """The methods that a route takes, of an error that says them; HEAD is taken where GET is."""
+    methods = headers.get("allow", "").replace(" ", "").split(",")
+    if "GET" in methods and "HEAD" not in methods:
+        methods.append("HEAD")
+    return {"allow": ", ".join(sorted(methods))} if methods != [""] else {}
 
 
 def _unstorable(request: AnyRequest, error: Exception) -> Response[bytes]:

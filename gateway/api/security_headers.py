@@ -5,7 +5,8 @@ from __future__ import annotations
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from postil.gateway.api.error_responses import tell
-from postil.gateway.errors import BadRequestError, CrossSiteError, GatewayError, NotJsonError
+from postil.gateway.api.media_types import is_json, refuse_other_bodies
+from postil.gateway.errors import BadRequestError, CrossSiteError, GatewayError, UnsupportedMediaError
 
 # Pages of postil's own can relax this for themselves later.
 _HEADERS = (
@@ -21,7 +22,7 @@ _ELSEWHERE = (b"cross-site", b"same-site")
 
 
 class SecurityHeaders:
-    """Middleware in front of the application; requests under ``/v1`` pass unchanged."""
+    """Middleware in front of the application; requests under ``/v1`` pass unchanged if their bodies are JSON."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -29,7 +30,8 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle an ASGI call."""
         if scope["path"].startswith("/v1/"):
-            await self._app(scope, receive, send)
+            error = _not_json(scope)
+            await (self._app(scope, receive, send) if error is None else tell(error, scope["path"], send))
             return
         guarded = _with_headers(send)
         error = _refused(scope)
@@ -48,7 +50,11 @@ def _refused(scope: Scope) -> GatewayError | None:
     headers = dict(scope["headers"])
     if _cross_site(headers):
         return CrossSiteError("this request comes from a page of another site; the admin API refuses those")
-    return None if _json(scope["path"], headers) else NotJsonError("send JSON, with `Content-Type: application/json`")
+    return (
+        None
+        if _json(scope["path"], headers)
+        else UnsupportedMediaError("send JSON, with `Content-Type: application/json`")
+    )
 
 
 def _cross_site(headers: dict[bytes, bytes]) -> bool:
@@ -65,7 +71,18 @@ def _json(path: str, headers: dict[bytes, bytes]) -> bool:
     empty = headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers
     if empty or path.rstrip("/").endswith("/releases"):
         return True
-    return headers.get(b"content-type", b"").split(b";")[0].strip().lower() == b"application/json"
+    return is_json(headers.get(b"content-type", b""))
+
+
+def _not_json(scope: Scope) -> GatewayError | None:
+    """Return why a body under ``/v1`` is refused before it is read, or None."""
+    if scope.get("method") in _SAFE:
+        return None
+    try:
+        refuse_other_bodies(scope["headers"])
+    except GatewayError as error:
+        return error
+    return None
 
 
 def _with_headers(send: Send) -> Send:

@@ -1,15 +1,18 @@
-"""The ``postil`` program: all commands, and the one place that turns errors into messages and exit statuses."""
+"""The ``postil`` program: all commands."""
 
 from __future__ import annotations
 
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
-from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.commands import (
     adapters,
+    apply,
     audit,
+    backup,
     channels,
     diff,
     domains,
@@ -30,10 +33,7 @@ from postil.gateway.cli.commands import (
     webhooks,
     yank,
 )
-from postil.gateway.cli.output import print_error
-from postil.gateway.errors import SettingsError
-from postil.plugins.errors import PluginError
-from postil.registry.errors import RegistryError
+from postil.gateway.cli.failures import exit_status
 
 
 def make_cli() -> typer.Typer:
@@ -42,12 +42,13 @@ def make_cli() -> typer.Typer:
         name="postil",
         help="Registry and serving gateway for LoRA adapters over one frozen base model in vLLM.",
         no_args_is_help=True,
-        add_completion=False,
         pretty_exceptions_enable=False,
         epilog="Settings come from POSTIL_* variables or postil.toml; POSTIL_URL says which gateway to talk to.",
     )
+    cli.callback()(_options)
     cli.command()(serve.serve)
     cli.command()(publish.publish)
+    cli.command()(apply.apply)
     cli.command()(export.export)
     cli.command()(releases.promote)
     cli.command()(releases.rollback)
@@ -59,6 +60,8 @@ def make_cli() -> typer.Typer:
         cli.command()(command)
     cli.command()(channels.pin)
     cli.command()(channels.unpin)
+    cli.command()(backup.backup)
+    cli.command()(backup.restore)
     cli.command()(diff.diff)
     cli.command()(gc.gc)
     cli.command()(train.train)
@@ -78,10 +81,20 @@ def make_cli() -> typer.Typer:
     return cli
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"postil {metadata.version('postil')}")
+        raise typer.Exit
+
+
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options of the program itself."""
+
+
 def run() -> None:
     """Run the program (its entry point)."""
-    try:
-        make_cli()()
-    except (CommandError, RegistryError, SettingsError, PluginError) as error:
-        print_error(error)
-        sys.exit(1)
+    sys.exit(exit_status(make_cli()))

@@ -15,6 +15,7 @@ from postil.gateway.api.health import readiness
 from postil.gateway.cli.startup_display import ServeProgress
 from postil.gateway.control.runtime import Runtime
 from postil.gateway.plugin_host.sandbox import sandbox_of
+from postil.gateway.server import metrics_port
 from postil.gateway.server.app import create_app
 from postil.gateway.server.bootstrap import build
 from postil.gateway.server.file_modes import refuse_writable_plugins
@@ -43,6 +44,7 @@ def run(settings: Settings) -> int:
         refuse_writable_plugins(settings.plugins_dir, shared=settings.shared_with_group)
     listener = take_port(settings)
     beside = [] if settings.admin_port is None else [listen(settings.admin_address, settings.admin_port)]
+    beside += [] if settings.metrics_port is None else [listen(metrics_port.HOST, settings.metrics_port)]
     try:
         return uvloop.run(_serve(settings, listener, beside))
     except KeyboardInterrupt:

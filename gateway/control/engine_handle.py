@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 
 from postil.gateway.control.reconciler import LoadFailure, Reconciler
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.engine.adapter_cache import AdapterCache
 from postil.gateway.engine.client import EngineClient
+from postil.gateway.engine.start_clock import retry_after
 from postil.gateway.engine.supervisor import Phase, Supervisor
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference.routing.release import LoadedRelease
@@ -23,6 +26,7 @@ class EngineHandle:
         self._adapter_cache: AdapterCache | None = None
         self._reconciler: Reconciler | None = None
         self._supervisor: Supervisor | None = None
+        client.retry_seconds = self.retry_seconds
 
     @property
     def phase(self) -> Phase:
@@ -30,6 +34,17 @@ class EngineHandle:
         if self._registry.problem:
             return Phase.FAILED
         return self._supervisor.phase if self._supervisor else Phase.STARTING
+
+    @property
+    def ready_by(self) -> float | None:
+        """When the engine should be ready, by ``time.monotonic``; None while it is."""
+        if self.phase is Phase.FAILED:  # Not by itself.
+            return math.inf
+        return self._supervisor.start_clock.ready_by if self._supervisor else None
+
+    def retry_seconds(self) -> int:
+        """How many seconds a client should wait before it asks the engine again."""
+        return retry_after(self.ready_by, time.monotonic())
 
     @property
     def restarts(self) -> int:
@@ -53,7 +68,9 @@ class EngineHandle:
     def ready(self) -> tuple[EngineClient, AdapterCache]:
         """Return the client and the adapter cache. Raises EngineUnavailableError while the engine is not ready."""
         if self.phase is not Phase.READY or self._adapter_cache is None:
-            raise EngineUnavailableError(f"the engine is not ready ({self.phase}); try again in a moment")
+            raise EngineUnavailableError(
+                f"the engine is not ready ({self.phase}); try again in a moment", retry_after=self.retry_seconds()
+            )
         return self.client, self._adapter_cache
 
     def can_serve(self, release: LoadedRelease) -> bool:

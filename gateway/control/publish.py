@@ -13,23 +13,36 @@ from typing import IO, TypeVar
 
 from postil.gateway.control.catalog_sync import CatalogSync
 from postil.gateway.control.disk import FreeSpace
+from postil.gateway.control.engine_handle import EngineHandle
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.engine.grammar_trial import GrammarTrial
-from postil.gateway.errors import UploadsLimitedError
+from postil.gateway.errors import EngineUnavailableError, UploadsLimitedError
+from postil.gateway.inference.policy_trial import too_long
 from postil.gateway.threads import ThreadPools, finished
 from postil.registry.artifacts.archives.pack import unpack
-from postil.registry.artifacts.contents import policy_in
+from postil.registry.artifacts.contents import check_complete, left_out, policy_in
 from postil.registry.artifacts.hub.fetch import Patience, fetch
 from postil.registry.artifacts.hub.ref import HubRef
 from postil.registry.db.tables import Release
+from postil.registry.errors import PolicyError
 from postil.registry.names import AdapterName
-from postil.registry.policy.policy import Policy, policy_from
-from postil.registry.policy.publishable import check_publishable, policy_warnings
+from postil.registry.policy.policy import Policy
+from postil.registry.policy.publishable import check_publishable
 
 T = TypeVar("T")
-# Puts an adapter's files into a folder and returns their exact origin ("" for an upload).
-FetchFiles = Callable[[Path, Patience], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an adapter's files came from exactly ("" for an upload), and what came with them and is not kept."""
+
+    source: str
+    left_out: Sequence[str]
+
+
+# Puts an adapter's files into a folder.
+FetchFiles = Callable[[Path, Patience], Origin]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +57,22 @@ class Source:
 class Published:
     """A release, whether it is new, and whether its policy is the ``policy.yaml`` from the adapter's folder.
 
-    ``warnings`` say what in the policy may not have been meant.
+    ``left_out`` are files and folders that came with it and are not kept.
     """
 
     release: Release
     created: bool
     policy_found: bool
-    warnings: Sequence[str]
+    left_out: Sequence[str]
 
 
 def uploaded(archive: IO[bytes]) -> Source:
     """Return a source for an uploaded tar, tar.gz or zip."""
 
-    def take(folder: Path, patience: Patience) -> str:
-        unpack(archive, folder, patience.limit)
-        return ""
+    def take(folder: Path, patience: Patience) -> Origin:
+        names = unpack(archive, folder, patience.limit)
+        check_complete("the upload", names)
+        return Origin("", left_out(names))
 
     return Source(take, remote=False)
 
@@ -66,8 +80,9 @@ def uploaded(archive: IO[bytes]) -> Source:
 def from_hub(ref: HubRef, may_use_token: Callable[[], bool]) -> Source:
     """Return a source for an adapter on a hub, fetched with the gateway's token only if that may be used."""
 
-    def take(folder: Path, patience: Patience) -> str:
-        return str(fetch(ref, folder, patience, anonymous=not may_use_token()))
+    def take(folder: Path, patience: Patience) -> Origin:
+        found = fetch(ref, folder, patience, anonymous=not may_use_token())
+        return Origin(str(found.ref), left_out(found.names))
 
     return Source(take, remote=True)
 
@@ -83,6 +98,7 @@ class PublishService:
         registry: RegistryHandle,
         sync: CatalogSync,
         locks: AdapterLocks,
+        engine: EngineHandle,
         disk: FreeSpace,
         pools: ThreadPools,
         *,
@@ -93,6 +109,7 @@ class PublishService:
         self._registry = registry
         self._sync = sync
         self._locks = locks
+        self._engine = engine
         self._pools = pools
         self._limit = limit
         self._hub_seconds = hub_seconds
@@ -131,12 +148,14 @@ class PublishService:
         note: str,
         actor: str,
         scope: Collection[str] | None = None,
+        base_ok: bool = False,
     ) -> Published:
         """Create a release from a source, by somebody who works on the domains of ``scope`` (None: all).
 
         A refusal or a cancellation changes nothing.
 
-        Without ``policy``, the ``policy.yaml`` in the adapter's folder applies, else the live policy.
+        Without ``policy``, the ``policy.yaml`` in the adapter's folder applies, else the live policy. ``base_ok`` lets
+        a base of another name through.
         """
         registry = self._registry.get()
         with registry.artifacts.incoming() as folder:
@@ -146,18 +165,27 @@ class PublishService:
             if (new := policy or found) is not None:
                 await self._try(new, name.domain, actor)
             given = partial(registry.publish, folder, name, new, note=note, actor=actor)
-            make = partial(given, source=origin, scope=scope)
+            make = partial(given, source=origin.source, scope=scope, base_ok=base_ok)
             release, created = await finished(self._made(make, name, actor))
-            return Published(release, created, found is not None, policy_warnings(policy_from(release.policy)))
+            return Published(release, created, found is not None, origin.left_out)
 
     async def _try(self, policy: Policy, domain: str, actor: str) -> None:
-        """Have a new policy's constraint compiled once, where it can be killed. Raises PolicyError."""
+        """Have a new policy's constraint compiled once, where it can be killed, and its labels counted in tokens.
+
+        Raises PolicyError.
+        """
         registry = self._registry.get()
         check_publishable(policy, registry.window)
         constraint = policy.output.constraint() if policy.output else None
         await self._trial.compile(constraint, registry.base.path, domain, actor)
+        try:
+            reason = await too_long(self._engine.ready()[0], policy)
+        except EngineUnavailableError:
+            return  # It is asked again before a release is live.
+        if reason is not None:
+            raise PolicyError(f"policy: {reason}: no such answer could be whole; raise it")
 
-    async def _fetched(self, source: Source, folder: Path, domain: str, actor: str) -> str:
+    async def _fetched(self, source: Source, folder: Path, domain: str, actor: str) -> Origin:
         """Fetch the files without holding a lock, so that changes to releases go on meanwhile."""
         stop = threading.Event()
         patience = Patience(self._limit, self._hub_seconds, stop)

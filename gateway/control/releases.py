@@ -242,7 +242,7 @@ class ReleaseService:
             raise RefusedError(
                 f"{ref} was left as it is, because the engine refuses what its policy asks; correct it: {reason}"
             )
-        if (reason := await too_long(client, release)) is not None:
+        if (reason := await too_long(client, release.policy)) is not None:
             raise RefusedError(f"{ref} was left as it is, because {reason}: no such answer could be whole; raise it")
 
     async def _loaded_release(self, ref: ReleaseRef) -> LoadedRelease:

@@ -16,6 +16,7 @@ from postil.gateway.control.review_waits import ReviewWaits
 from postil.gateway.control.webhooks import Webhooks
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference.ports import ReviewNotKeptError
+from postil.gateway.telemetry.request_id import current
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Review
 from postil.registry.errors import QuotaError, RegistryError
@@ -65,6 +66,8 @@ class Reviews:
     async def open(self, opening: ReviewRequest, rules: ReviewRules) -> str:
         """Store a review and return its id. Raises ReviewNotKeptError."""
         opening = replace(opening, assign_to=rules.assign_to, webhook=rules.webhook, keep_days=rules.keep_days)
+        if not opening.request_id:  # A worker's has come with it.
+            opening = replace(opening, request_id=current())
         try:
             review = await asyncio.to_thread(kept.open_review, self._database(), opening, self._bounds)
         except QuotaError as error:

@@ -16,6 +16,7 @@ from postil.gateway.control.evidence_ledger import EvidenceLedger
 from postil.gateway.control.inside_keys import InsideKeys
 from postil.gateway.control.key_feed import KeyFeed
 from postil.gateway.control.locks import AdapterLocks
+from postil.gateway.control.metrics import MetricsText, ReviewCounts
 from postil.gateway.control.publish import PublishService
 from postil.gateway.control.reading_log import ReadingLog
 from postil.gateway.control.registry_handle import RegistryHandle
@@ -33,6 +34,7 @@ from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
 from postil.gateway.plugin_host.host import PluginHost
 from postil.gateway.settings import Settings
+from postil.gateway.telemetry.sums import Sums
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.rate_limiter import RateLimiter
@@ -83,6 +85,10 @@ class Runtime:
     key_feed: KeyFeed
     denied_attempts: DeniedAttempts
     signature_gate: SignatureGate
+    # What is told of it.
+    sums: Sums
+    review_counts: ReviewCounts
+    metrics: MetricsText
     # Process.
     workers: Workers
     engine_address: str

@@ -63,6 +63,11 @@ class AdapterCache:
         # Loaded before their turn, and not used yet.
         self._ahead: set[str] = set()
 
+    @property
+    def count(self) -> int:
+        """How many artifacts the engine has."""
+        return len(self._loaded)
+
     def is_loaded(self, name: str) -> bool:
         """Whether the engine has an artifact under this name. A look into memory."""
         return name in self._loaded

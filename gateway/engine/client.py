@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from enum import Enum
@@ -14,11 +13,14 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from postil.gateway.engine.about import models_of, tokens_of, version_of
 from postil.gateway.engine.decode import decode
 from postil.gateway.engine.health.activity import EngineActivity
+from postil.gateway.engine.start_clock import SOON_SECONDS
 from postil.gateway.engine.transport.http1 import HttpClient
 from postil.gateway.engine.transport.response import MOST_BYTES, BrokenError, EngineResponse, SilentError
 from postil.gateway.errors import EngineKeyRefusedError, EngineRefusedError, EngineUnavailableError, GatewayError
+from postil.gateway.telemetry.request_id import current
 
 log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
@@ -26,29 +28,19 @@ _encoder = msgspec.json.Encoder()
 _NOT_JSON = msgspec.json.encode(GatewayError("the engine failed on this request").openai())
 # For questions to which an engine that is well knows the answer.
 _QUICK_SECONDS = 5.0
+# A scrape goes on without what a busy engine would say.
+_METRICS_SECONDS = 2.0
 _GONE = (BrokenError, SilentError, TimeoutError, OSError)
 # Nobody listens at its address: one that is only busy would let a connection wait.
 _NOBODY = (ConnectionRefusedError, FileNotFoundError)
 # What needs the engine's core to be answered; all else tells only of its front end.
-_GENERATES = "/completions"
+_GENERATES = ("/completions", "/embeddings")
 # Pauses before a request is asked again whose connection broke before any of its answer was there.
 _AGAIN_SECONDS = (0.0, 0.1)
 # What it says where it does not know whoever asks: that is the gateway, and never the gateway's own client.
 _KEY_REFUSED = (401, 403)
 # What is read at most of what it says of itself: a list of 10,000 models is 5 MB.
 _MOST_BYTES_OF_ITSELF = 8 << 20
-_TOKENS = re.compile(rb"^vllm:(?:generation|prompt)_tokens_total\b\S* (\S+)$", re.MULTILINE)
-
-
-class _Model(msgspec.Struct):
-    id: str
-
-
-class _Models(msgspec.Struct):
-    data: list[_Model]
-
-
-_models = msgspec.json.Decoder(_Models)
 _anything = msgspec.json.Decoder()
 
 
@@ -80,7 +72,11 @@ class EngineClient:
         self._http = HttpClient(address, timeout_seconds=timeout_seconds, api_key=api_key, ca_file=ca_file)
         self._most_bytes = most_bytes
         self.on_unhealthy: Callable[[], None] = lambda: None
+        # How long who was not answered should wait before it asks again.
+        self.retry_seconds: Callable[[], int] = lambda: SOON_SECONDS
         self.activity = EngineActivity()
+        # The context in tokens as the engine says it, None until it was asked for its models.
+        self.window: int | None = None
         self._cuts = 0
 
     async def post(self, path: str, payload: Mapping[str, Any]) -> bytes:
@@ -130,12 +126,22 @@ class EngineClient:
         try:
             status, body = await self._get("/v1/models")
         except _GONE as error:
-            raise _unavailable(repr(error)) from error
+            raise self._unavailable(repr(error)) from error
         if status in _KEY_REFUSED:
             raise EngineKeyRefusedError
         if status >= 400:
             raise EngineRefusedError(status, body)
-        return {model.id for model in decode(body, _models).data}
+        names, window = models_of(body)
+        self.window = window or self.window
+        return names
+
+    async def version(self) -> str | None:
+        """The version that the engine says it has, without what tells how it was built; None if it says none."""
+        try:
+            status, body = await self._get("/version")
+            return version_of(body) if status == 200 else None
+        except (*_GONE, EngineUnavailableError):
+            return None
 
     async def tokens(self) -> bytes | None:
         """The engine's token counters, to compare with later ones; None if it has none."""
@@ -143,7 +149,15 @@ class EngineClient:
             status, body = await self._get("/metrics")
         except _GONE:
             return None
-        return b" ".join(_TOKENS.findall(body)) or None if status == 200 else None
+        return tokens_of(body) if status == 200 else None
+
+    async def metrics(self) -> bytes:
+        """What the engine tells of itself for Prometheus; nothing while it does not answer."""
+        try:
+            status, body = await self._get("/metrics", _METRICS_SECONDS)
+        except _GONE:
+            return b""
+        return body if status == 200 else b""
 
     async def cut(self) -> None:
         """Fail all requests in flight with EngineUnavailableError; none is sent again."""
@@ -163,8 +177,8 @@ class EngineClient:
             return Health.SILENT, 0
         return Health.HEALTHY if status == 200 else Health.UNHEALTHY, status
 
-    async def _get(self, path: str) -> tuple[int, bytes]:
-        async with asyncio.timeout(_QUICK_SECONDS):
+    async def _get(self, path: str, seconds: float = _QUICK_SECONDS) -> tuple[int, bytes]:
+        async with asyncio.timeout(seconds):
             answer = await self._http.ask(b"GET", path.encode())
             try:
                 return answer.status, await answer.read(_MOST_BYTES_OF_ITSELF)
@@ -188,7 +202,7 @@ class EngineClient:
         except _GONE as error:
             if isinstance(error, _NOBODY):
                 self.on_unhealthy()
-            raise _unavailable(repr(error)) from error
+            raise self._unavailable(repr(error)) from error
         finally:
             asked.done(well=well)
             if answer is not None:
@@ -200,9 +214,10 @@ class EngineClient:
         A second try takes a new connection: what broke a kept one may have broken all of them.
         """
         where, fresh, cuts = path.encode(), False, self._cuts
+        lines = f"x-request-id: {named}\r\n".encode() if (named := current()) else b""
         for pause in _AGAIN_SECONDS:
             try:
-                return await self._http.ask(b"POST", where, body, fresh=fresh)
+                return await self._http.ask(b"POST", where, body, fresh=fresh, lines=lines)
             except (BrokenError, OSError) as error:
                 begun = isinstance(error, BrokenError) and error.begun
                 if isinstance(error, TimeoutError) or begun or cuts != self._cuts:
@@ -212,7 +227,7 @@ class EngineClient:
             if cuts != self._cuts:
                 raise BrokenError("nobody is to wait for it any longer")
             fresh = True
-        return await self._http.ask(b"POST", where, body, fresh=True)
+        return await self._http.ask(b"POST", where, body, fresh=True, lines=lines)
 
     async def _refuse(self, answer: EngineResponse) -> NoReturn:
         """Raise the error for a bad status; a 500 from an engine that lost its core is not the request's fault."""
@@ -222,7 +237,7 @@ class EngineClient:
         if answer.status >= 500 and (health := await self.health()) is not Health.HEALTHY:
             if health is Health.UNHEALTHY:  # One that is silent may only be busy; whoever watches it will see.
                 self.on_unhealthy()
-            raise _unavailable(f"it said {answer.status}")  # Its text may quote the request: logs carry none.
+            raise self._unavailable(f"it said {answer.status}")  # Its text may quote the request: logs carry none.
         raise EngineRefusedError(answer.status, body if _is_object(body) else _NOT_JSON)
 
     async def _chunks(self, answer: EngineResponse) -> AsyncIterator[bytes]:
@@ -233,7 +248,15 @@ class EngineClient:
                     self.activity.heard()
                 yield chunk
         except _GONE as error:
-            raise _unavailable(repr(error)) from error
+            raise self._unavailable(repr(error)) from error
+
+    def _unavailable(self, why: str) -> EngineUnavailableError:
+        """The error for the client, which may try again; the log says what happened."""
+        log.warning("the engine did not answer: %s", why)
+        return EngineUnavailableError(
+            "the engine is not answering; it is being restarted, so try again in a moment",
+            retry_after=self.retry_seconds(),
+        )
 
 
 class _Asked:
@@ -265,9 +288,3 @@ def _is_object(body: bytes) -> bool:
         return isinstance(decode(body, _anything, "error"), dict)
     except EngineUnavailableError:
         return False
-
-
-def _unavailable(why: str) -> EngineUnavailableError:
-    """The error for the client, which may try again; the log says what happened."""
-    log.warning("the engine did not answer: %s", why)
-    return EngineUnavailableError("the engine is not answering; it is being restarted, so try again in a moment")

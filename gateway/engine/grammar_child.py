@@ -46,7 +46,7 @@ def main() -> int:
 
 def _held() -> int:
     """How many bytes of memory of its own this process has."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmData")) << 10
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from postil.gateway.engine.client import EngineClient, Health
 from postil.gateway.engine.health.hang_probe import is_making_progress
 from postil.gateway.engine.process.child import EngineProcess
+from postil.gateway.engine.start_clock import StartClock
 from postil.gateway.errors import EngineRefusedError, EngineUnavailableError
 from postil.registry.backoff import Backoff
 
@@ -73,6 +74,7 @@ class Supervisor:
         self._probe_seconds = min(stall_seconds or _PROBE_SECONDS, _PROBE_SECONDS)
         self.phase = Phase.STOPPED
         self.restarts = 0
+        self.start_clock = StartClock()
         self._ready_at: float | None = None
         self.process: EngineProcess | None = None
         self._alarm = asyncio.Event()
@@ -89,8 +91,9 @@ class Supervisor:
             if not was_ready and self._launch and failures >= _FIRST_ATTEMPTS:
                 self._set(Phase.FAILED, reason)
                 return
-            self._set(Phase.DOWN, reason)
-            await asyncio.sleep(_BACKOFF.pause(failures))
+            pause = _BACKOFF.pause(failures)
+            self._set(Phase.DOWN, reason, pause)
+            await asyncio.sleep(pause)
             self.restarts += 1
 
     def _was_steady(self) -> bool:
@@ -186,11 +189,15 @@ class Supervisor:
         self._set(Phase.READY, "ready")
         return None
 
-    def _is(self, phase: Phase) -> None:
+    def _is(self, phase: Phase, pause: float = 0.0) -> None:
+        if phase is Phase.READY:
+            self.start_clock.is_ready()
+        elif phase in (Phase.STARTING, Phase.DOWN):
+            self.start_clock.starts(pause)
         self.phase = phase
         self._moved()
 
-    def _set(self, phase: Phase, reason: str) -> None:
-        self._is(phase)
+    def _set(self, phase: Phase, reason: str, pause: float = 0.0) -> None:
+        self._is(phase, pause)
         log.info("engine %s: %s", phase, reason)
         self._tell(phase, reason)

@@ -64,16 +64,27 @@ def check_sequences(ask: CompletionRequest, most: int) -> None:
 
 def _check_characters(ask: CompletionRequest, limits: CostLimits) -> None:
     """A body has at least a byte for each character: only a large one has to be counted."""
-    most = (limits.window or _UNKNOWN_WINDOW) * CHARACTERS_PER_TOKEN
+    most = most_characters(limits)
     if ask.size <= most:
         return
     prompts = max(1, FORMATS[ask.kind].count_prompts(ask.body))
-    if (found := characters(ask.body)) > most * prompts:
+    check_characters(ask.body, limits, prompts, "prompt" if "prompt" in ask.body else "messages")
+
+
+def most_characters(limits: CostLimits) -> int:
+    """More characters than any text has that fits the engine's context."""
+    return (limits.window or _UNKNOWN_WINDOW) * CHARACTERS_PER_TOKEN
+
+
+def check_characters(body: Mapping[str, Any], limits: CostLimits, prompts: int, param: str) -> None:
+    """Refuse texts that cannot fit the engine's context. Raises ContextLengthError."""
+    most = most_characters(limits)
+    if (found := characters(body)) > most * prompts:
         window = "" if limits.window is None else f" of {limits.window} tokens"
         raise ContextLengthError(
             f"the request has {found} characters, and more than {most} for each prompt cannot fit the engine's"
             f" context{window}; send less",
-            param="prompt" if "prompt" in ask.body else "messages",
+            param=param,
         )
 
 

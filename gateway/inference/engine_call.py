@@ -24,7 +24,7 @@ class EngineCall:
     tenant's others, so that no request ever waits for a second lease while it holds one.
     """
 
-    __slots__ = ("_ask", "_caller", "_leases", "_meter", "_record", "client")
+    __slots__ = ("_ask", "_caller", "_leases", "_meter", "_record", "client", "on_leased")
 
     def __init__(
         self,
@@ -41,11 +41,15 @@ class EngineCall:
         self._caller = caller
         self._ask = ask
         self._record = record
+        # Called whenever the engine begins to work on a whole answer.
+        self.on_leased: Callable[[], None] | None = None
 
     async def post(self, release: LoadedRelease | None, request: Mapping[str, Any], *, retry: bool = False) -> bytes:
         """The whole answer. Raises as EngineClient.post does; NotLoadedError, QueueFullError, DeadlinePassedError."""
         lease = await self._lease(release, request, retry=retry)
         try:
+            if self.on_leased is not None:
+                self.on_leased()
             return await self._metered(release, RETRY if retry else ANSWER).post(self._ask.kind.value, request)
         finally:
             lease.release()

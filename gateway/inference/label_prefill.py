@@ -17,7 +17,6 @@ is asked for again from there, up to its end.
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +32,7 @@ from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import BASE
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.plugins import ReleaseRef
+from postil.plugins.texts import label_answer
 
 log = logging.getLogger(__name__)
 # Each is a question to the engine, once a release.
@@ -180,7 +180,7 @@ def label_prefix_of(release: LoadedRelease) -> LabelPrefix | None:
     choices = (release.constraint or {}).get("choice")
     if output is None or not choices or len(choices) > _MOST_LABELS:
         return None
-    text = json.dumps({output.field: ""}).removesuffix(_END)
+    text = label_answer(output.field, "").removesuffix(_END)
     rests = [choice.removeprefix(text) for choice in choices]
     # A label that holds the end itself would stop in its middle.
     return LabelPrefix(text, rests) if all(rest.find(_END) == len(rest) - len(_END) for rest in rests) else None
@@ -192,14 +192,28 @@ async def _steps(client: EngineClient, opening: LabelPrefix) -> int | None:
     begun = await _tokens(client, opening.text)
     if begun[: len(prompt)] != prompt or len(begun) == len(prompt):
         return None
-    rests = []
+    rests = {}
     for rest in opening.rests:
         whole = await _tokens(client, opening.text + rest)
         if whole[: len(begun)] != begun:
             return None
-        rests.append(tuple(whole[len(begun) :]))
-    longest = max(map(len, rests))
-    return next((depth for depth in range(1, longest) if _differ(rests, depth)), longest)
+        rests[rest] = tuple(whole[len(begun) :])
+    longest = max(map(len, rests.values()))
+    steps = next((depth for depth in range(1, longest) if _differ([*rests.values()], depth)), longest)
+    for rest, tokens in rests.items():
+        if not rest.isascii():
+            steps = max(steps, await _readable(client, opening, rest, (*begun, *tokens)) - len(begun))
+    return steps
+
+
+async def _readable(client: EngineClient, opening: LabelPrefix, rest: str, whole: tuple[int, ...]) -> int:
+    """After how many of an answer's tokens its text tells it: a character that takes several is read with the last."""
+    alone = next(end for end in range(1, len(rest) + 1) if len(opening.possible(rest[:end])) == 1)
+    for end in range(alone, len(rest)):
+        begun = await _tokens(client, opening.text + rest[:end])
+        if whole[: len(begun)] == tuple(begun):
+            return len(begun)
+    return len(whole)
 
 
 def _differ(rests: Sequence[tuple[int, ...]], depth: int) -> bool:

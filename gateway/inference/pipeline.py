@@ -21,15 +21,17 @@ from postil.gateway.errors import (
 )
 from postil.gateway.inference import request as payload
 from postil.gateway.inference import responses as answers
+from postil.gateway.inference.answer_form import asked_form
 from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.engine_call import EngineCall
 from postil.gateway.inference.engine_refusal import client_error
-from postil.gateway.inference.guardrails.enforcer import Enforcer, SendToEngine, falls_back_on_errors, has_guardrails
+from postil.gateway.inference.formats import Kind
+from postil.gateway.inference.guardrails.enforcer import Enforcer, SendToEngine
 from postil.gateway.inference.label_answer import answer_of
 from postil.gateway.inference.record import RequestOutcome, RequestRecord
 from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import AUTO, BASE, NUMBER, PIN, Route
-from postil.gateway.inference.routing.release import LoadedRelease
+from postil.gateway.inference.routing.release import LoadedRelease, falls_back_on_errors, has_guardrails
 from postil.gateway.inference.streaming import passthrough as stream
 from postil.gateway.inference.streaming.guarded import streamed
 from postil.gateway.inference.streaming.whole_answer import as_events
@@ -39,17 +41,24 @@ from postil.registry.releases.channels import CANARY, STABLE
 JSON = "application/json"
 EVENTS = "text/event-stream"
 _RELEASE = "x-postil-release"
+_NOTES = {name: f"x-postil-{name}" for name in ("fallback", "notice", "review")}
+# Tells of a text completion that the policy's prompt is not in it.
+_PROMPT = "x-postil-system-prompt"
 # Where an answer does not come from what is live, the client is told why not.
 _REPORTED_CHANNELS = (CANARY, PIN)
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineResponse:
-    """The response: ``body`` is whole or, for a stream, an iterator of chunks."""
+    """The response: ``body`` is whole or, for a stream, an iterator of chunks.
+
+    ``held`` is a stream whose texts checks hold back: one may go on after another has begun.
+    """
 
     headers: Mapping[str, str]
     content_type: str
     body: bytes | AsyncIterator[bytes]
+    held: bool = False
 
 
 async def complete(
@@ -142,16 +151,23 @@ async def _answer(
 ) -> PipelineResponse:
     release, ask = record.route.release, record.request
     request = payload.build_engine_request(ask, release, record.caller.name)
-    if not has_guardrails(release):
+    record.form = asked_form(ask, release) if release.constraint is not None else None
+    calls_tool = record.form is not None and record.form.tool is not None
+    if calls_tool:  # A call is written once the answer is whole.
+        request["stream"] = False
+        request.pop("stream_options", None)
+    if not (calls_tool or has_guardrails(release)):
         return await _pass_on(access, ask, request, _headers(record), open_streams, record)
     answering = _enforcer(context, record, access.retry)
     instead = await answering.check_input()
     if instead is not None:
         return await _written(answering, answers.of_choice(instead, ask.kind), record)
-    if not payload.must_buffer(ask, release):
+    if not (calls_tool or payload.must_buffer(ask, release)):
         chunks, cancel = await access.stream(release, request, open_streams)
         headers = {**_headers(record), **await answering.headers()}
-        return PipelineResponse(headers, EVENTS, streamed(answering, record, chunks, cancel))
+        return PipelineResponse(headers, EVENTS, streamed(answering, record, chunks, cancel), held=True)
+    if ask.stream and ask.on_held is not None:
+        access.on_leased = partial(ask.on_held, _headers(record))
     opening = context.label_prefixes.of(access.client, release, ask, request)
     answer = await answer_of(access, release, request, ask.kind, opening)
     for choice in answer["choices"]:
@@ -219,11 +235,20 @@ async def _written(answering: Enforcer, answer: dict[str, Any], record: RequestR
     """A judged answer as the client asked for it."""
     ask = record.request
     answer["model"] = record.route.release.ref.name
+    if record.form is not None:
+        for choice in answer["choices"]:
+            answering.tell(record.form.misfit(answers.completion(choice, ask.kind).text))
+            record.form.put(choice)
     headers = {**_headers(record), **await answering.headers()}
     if answering.notice:
         answer["postil"] = {"notice": answering.notice}
-    body = as_events(answer, ask) if ask.stream else answers.as_json(answer)
+    body = as_events(answer, ask, _notes(headers)) if ask.stream else answers.as_json(answer)
     return _whole(headers, EVENTS if ask.stream else JSON, body, record)
+
+
+def _notes(headers: Mapping[str, str]) -> dict[str, str]:
+    """What the last event of a stream tells, under the names of the headers, which may have left before."""
+    return {name: headers[full] for name, full in _NOTES.items() if full in headers}
 
 
 def _headers(record: RequestRecord) -> dict[str, str]:
@@ -231,6 +256,8 @@ def _headers(record: RequestRecord) -> dict[str, str]:
     headers = {_RELEASE: str(record.route.release.ref)}
     if record.route.reason in _REPORTED_CHANNELS:
         headers["x-postil-channel"] = record.route.reason
+    if record.request.kind is Kind.TEXT and record.route.release.policy.system_prompt:
+        headers[_PROMPT] = "left out"
     return headers
 
 

@@ -18,6 +18,7 @@ from postil.gateway.inference.request import CompletionRequest, build_engine_req
 from postil.gateway.inference.routing.catalog import BASE
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.plugins import ReleaseRef
+from postil.registry.policy.policy import Policy
 
 log = logging.getLogger(__name__)
 # Who asks, where an engine keeps count: no tenant has such a name.
@@ -107,20 +108,21 @@ async def refusal(client: EngineClient, release: LoadedRelease, *, seconds: floa
     return None
 
 
-async def too_long(client: EngineClient, release: LoadedRelease) -> str | None:
-    """Say which label of a release has more tokens than its policy gives an answer; None where all have room.
+async def too_long(client: EngineClient, policy: Policy) -> str | None:
+    """Say which label has more tokens than its policy gives an answer; None where all have room.
 
-    None as well where the engine does not tell tokens. Raises EngineUnavailableError.
+    None as well where the engine does not tell tokens, or not in time. Raises EngineUnavailableError.
     """
-    most = release.policy.sampling.get("max_tokens")
-    choices = (release.constraint or {}).get("choice")
-    if not isinstance(most, int) or not choices:
+    most = policy.sampling.get("max_tokens")
+    if not isinstance(most, int) or policy.output is None or policy.output.labels is None:
         return None
-    for answer in sorted(choices, key=len, reverse=True)[:_LONGEST]:
+    choices: list[str] = policy.output.constraint()["choice"]
+    for answer in sorted(choices, key=lambda each: len(each.encode()), reverse=True)[:_LONGEST]:
         payload = {"model": BASE, "prompt": answer, "add_special_tokens": False}
         try:
-            count = decode(await client.post("/tokenize", payload), _tokenized).count
-        except (EngineRefusedError, UnreadableAnswerError):
+            async with asyncio.timeout(_SHORT_SECONDS):
+                count = decode(await client.post("/tokenize", payload), _tokenized).count
+        except (EngineRefusedError, UnreadableAnswerError, TimeoutError):
             return None
         if count > most:
             return f"{answer} has {count} tokens, and sampling.max_tokens is {most}"

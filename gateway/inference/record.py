@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any, Protocol
 
+from postil.gateway.inference.answer_form import AnswerForm
 from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import Route
 from postil.gateway.tenancy.directory import Caller
-from postil.plugins import ReleaseRef
+from postil.plugins import ReleaseRef, Verdict
 
 
 class RequestOutcome(Enum):
@@ -46,15 +47,20 @@ class RequestRecord:
         "engine_error",
         "failed_validation",
         "fell_back",
+        "first_chunk",
+        "form",
+        "held",
         "outcome",
         "raw",
         "request",
         "route",
         "seconds",
+        "verdicts",
         "waited",
     )
 
     failed_validation: bool
+    first_chunk: float
     client_caused: bool
 
     def __init__(self, caller: Caller, request: CompletionRequest, observers: Sequence[RequestObserver] = ()) -> None:
@@ -63,6 +69,8 @@ class RequestRecord:
         self._observers = observers
         self._began = self.waited = 0.0
         self.outcome: RequestOutcome | None = None
+        # The form in which the client wants the answer, where a policy restricts that.
+        self.form: AnswerForm | None = None
 
     @classmethod
     def start(
@@ -88,6 +96,11 @@ class RequestRecord:
         """The release that answers."""
         return self.route.release.ref
 
+    def begins(self) -> None:
+        """Note that the first bytes of a stream leave."""
+        if not self.first_chunk:
+            self.first_chunk = time.perf_counter() - self._began
+
     def fail_validation(self, *, client_caused: bool) -> None:
         """Note that a choice did not pass. The client is the cause only if it is of every choice that did not."""
         self.client_caused = client_caused and (self.client_caused or not self.failed_validation)
@@ -112,6 +125,12 @@ class RequestRecord:
         self.failed_validation = False
         self.fell_back = False
         self.engine_error = False
+        # That a person decides on an answer before the client gets it.
+        self.held = False
+        # What validators and input checks said of whole texts.
+        self.verdicts: list[Verdict] = []
+        # Seconds until a stream's first bytes left; 0 where there were none.
+        self.first_chunk = 0.0
         # That an answer failed for a parameter of its request, so that it says nothing about the release.
         self.client_caused = False
         self.seconds = 0.0

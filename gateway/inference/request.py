@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,10 +22,12 @@ from postil.plugins import AskAgain
 
 # Of tenants and releases that are asked now.
 _MOST_SALTS = 4096
+OnHeld = Callable[[Mapping[str, str]], None]
 _decoder = msgspec.json.Decoder()
 # One meaning under several names: where a policy fixes one, the others must not undo it.
 _ALIASES = {"max_tokens": ("max_tokens", "max_completion_tokens")}
-_OTHER_OUTPUTS = ("structured_outputs", "response_format", "tools", "tool_choice")
+# In what form a client wants the answer: where a policy restricts that, these are compared with it, and not sent on.
+OTHER_OUTPUTS = frozenset({"structured_outputs", "response_format", "tools", "tool_choice"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class CompletionRequest:
 
     ``deadline`` is until when its client waits for its turn, by ``time.monotonic``, if it said so. ``release`` answers
     it whatever ``model`` says: only the gateway itself sets that, for copies to a shadow. ``size`` is that of the body
-    in bytes, ``limits`` what it may cost: the gateway's own requests have none.
+    in bytes, ``limits`` what it may cost: the gateway's own requests have none. ``on_held`` is told the headers that
+    are known of an answer that leaves as a stream, but whole, when the engine begins to work on it.
     """
 
     kind: Kind
@@ -47,23 +50,58 @@ class CompletionRequest:
     release: LoadedRelease | None = None
     size: int = 0
     limits: CostLimits | None = None
+    on_held: OnHeld | None = None
 
 
-def parse(kind: Kind, raw: bytes, limits: CostLimits | None = None, deadline: float | None = None) -> CompletionRequest:
-    """Read a request body; every field is held against the table. Raises BadRequestError."""
+def read_json(raw: bytes) -> dict[str, Any]:
+    """Decode a body, an object within the bounds of bodies. Raises BadRequestError."""
     opened = shape.brackets(raw)
     try:
         body = _decoder.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise BadRequestError(f"the body is not JSON: {error}") from None
+        raise BadRequestError(f"the body is not JSON: {error}", code="invalid_json") from None
     if not isinstance(body, dict):
         raise BadRequestError("the body has to be a JSON object")
     shape.check(body, opened)
+    return body
+
+
+def parse(
+    kind: Kind,
+    raw: bytes,
+    limits: CostLimits | None = None,
+    deadline: float | None = None,
+    on_held: OnHeld | None = None,
+) -> CompletionRequest:
+    """Read a request body; every field is held against the table. Raises BadRequestError."""
+    return from_fields(kind, read_json(raw), len(raw), limits, deadline, on_held)
+
+
+def from_fields(
+    kind: Kind,
+    body: dict[str, Any],
+    size: int,
+    limits: CostLimits | None = None,
+    deadline: float | None = None,
+    on_held: OnHeld | None = None,
+) -> CompletionRequest:
+    """A request of these fields, from a body of that size; every field is held against the table.
+
+    Raises BadRequestError.
+    """
     body = check_fields(kind, body)
     include_usage = "stream_options" in body and body["stream_options"].get("include_usage") is True
     stream = body.get("stream") is True
     model, user = body.get("model"), body.get("user")
-    return CompletionRequest(kind, body, model, stream, include_usage, user, deadline, size=len(raw), limits=limits)
+    return CompletionRequest(
+        kind, body, model, stream, include_usage, user, deadline, size=size, limits=limits, on_held=on_held
+    )
+
+
+def counts_along(ask: CompletionRequest) -> bool:
+    """Whether each event of a stream is to tell what was used up to there, as vLLM does where it is asked for that."""
+    options = ask.body.get("stream_options") or {}
+    return ask.include_usage and options.get("continuous_usage_stats") is True
 
 
 def refuse_prompt_logprobs(ask: CompletionRequest) -> None:
@@ -108,10 +146,6 @@ def build_engine_request(
     if release.policy.system_prompt:
         FORMATS[ask.kind].put_system_prompt(payload, release.policy.system_prompt)
     if release.constraint is not None:
-        if not lenient:
-            _refuse_other_outputs(ask.body, release)
-        for name in _OTHER_OUTPUTS:
-            payload.pop(name, None)
         payload["structured_outputs"] = release.constraint
         _leave_room(payload, release)
     if release.validators or release.inputs:
@@ -232,18 +266,12 @@ def _bound_output(payload: dict[str, Any], ask: CompletionRequest, fixed: Contai
         payload["max_tokens"] = most
 
 
-def _refuse_other_outputs(body: Mapping[str, Any], release: LoadedRelease) -> None:
-    """``json_object`` and ``text`` hold for any constrained answer; whatever asks for another form is refused."""
-    fields = ["structured_outputs"] if body.get("structured_outputs") is not None else []
-    form = body.get("response_format")
-    if form is not None and form.get("type") not in ("text", "json_object"):
-        fields.append("response_format")
-    if body.get("tools") and body.get("tool_choice") != "none":
-        fields.append("tools")
-    if fields:
-        raise BadRequestError(
-            f"{release.ref} restricts its output by policy; leave out `{fields[0]}`, or ask `base`", param=fields[0]
-        )
+def rendered_body(ask: CompletionRequest, release: LoadedRelease) -> Mapping[str, Any]:
+    """What of a client's body the model may see: of schemas and tools nothing, where they are not sent on."""
+    body = ask.body
+    if release.constraint is None or OTHER_OUTPUTS.isdisjoint(body):
+        return body
+    return {name: value for name, value in body.items() if name not in OTHER_OUTPUTS}
 
 
 def probe_base() -> dict[str, Any]:

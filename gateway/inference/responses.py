@@ -89,3 +89,8 @@ def drop_tokens(choice: dict[str, Any]) -> None:
 def as_json(answer: Mapping[str, Any]) -> bytes:
     """The answer as JSON."""
     return _encoder.encode(answer)
+
+
+def header_value(text: str) -> str:
+    """A header's value: one line of printable ASCII, of a length that proxies take."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text)[:500]

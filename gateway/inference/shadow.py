@@ -87,7 +87,9 @@ class Shadows:
     async def _compare(self, record: RequestRecord, answered: ReleaseRef, release: LoadedRelease, raw: bytes) -> None:
         shadow, body = release.ref, _whole(record.request.body)
         # Its tenant need not have the right to ask for it by its number.
-        copy = replace(record.request, model=str(shadow), release=release, stream=False, body=body, deadline=None)
+        copy = replace(
+            record.request, model=str(shadow), release=release, stream=False, body=body, deadline=None, on_held=None
+        )
         try:
             theirs = texts_of(copy.kind, await self._complete(record.caller, copy))
             verdict = "agreed" if same(texts_of(copy.kind, raw), theirs) else "differed"

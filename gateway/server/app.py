@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from litestar import Litestar
@@ -12,34 +13,47 @@ from litestar.types import ASGIApp
 from postil.gateway.api.admin.limits import usage_routes
 from postil.gateway.api.admin.reviews import review_routes
 from postil.gateway.api.admin.router import admin_router
+from postil.gateway.api.cors import letting
 from postil.gateway.api.documented_errors import document_openai_errors
 from postil.gateway.api.error_responses import exception_handlers
 from postil.gateway.api.health import health_routes
 from postil.gateway.api.key_connections import KeyConnections
-from postil.gateway.api.openai.completions import CompletionParts, CompletionsShortcut, completion_routes
-from postil.gateway.api.openai.models import model_routes
+from postil.gateway.api.metrics import metrics_route
+from postil.gateway.api.openai.beside import routes_beside
+from postil.gateway.api.openai.completions import (
+    CompletionParts,
+    CompletionsShortcut,
+    completion_handlers,
+    routes_of,
+)
+from postil.gateway.api.openai.models import BaseCard, model_routes
 from postil.gateway.api.openapi import document_config
 from postil.gateway.api.security_headers import SecurityHeaders
+from postil.gateway.api.strict import StrictRequests
+from postil.gateway.api.translated import translated_handlers
 from postil.gateway.control.runtime import Runtime, Tell
 from postil.gateway.inference.cost_limits import CostLimits, TenantCostLimits
 from postil.gateway.server.lifecycle import Lifecycle
+from postil.gateway.server.metrics_port import with_metrics_port
 from postil.gateway.tenancy.rate_limiter import LocalLimits
 
 
 def create_app(runtime: Runtime, tell: Tell = lambda step, text: None) -> ASGIApp:
     """Return the ASGI application of a gateway. ``tell(step, text)`` is called as startup proceeds."""
     parts = completion_parts(runtime)
-    app = CompletionsShortcut(parts, make_litestar(runtime, parts, tell))
-    return KeyConnections(app, lambda: runtime.callers.current, runtime.settings.tenant_connections)
+    handlers = completion_handlers(parts), translated_handlers(parts)
+    app: ASGIApp = CompletionsShortcut(make_litestar(runtime, parts, tell), *handlers)
+    app = KeyConnections(app, lambda: runtime.callers.current, runtime.settings.tenant_connections)
+    app = with_metrics_port(app, runtime.settings.metrics_port, runtime.metrics)
+    return letting(app, runtime.settings.cors_origins)
 
 
 def completion_parts(runtime: Runtime) -> CompletionParts:
-    """Return the parts that the two completion endpoints need."""
+    """Return the parts that the endpoints that answer need."""
     settings = runtime.settings
     limits = (settings.body_limit_mib << 20, TenantCostLimits(CostLimits.of(settings)), settings.prompt_logprobs)
-    return CompletionParts(
-        runtime.context, runtime.callers, runtime.denied_attempts, LocalLimits(runtime.limits), runtime.traffic, *limits
-    )
+    who = (runtime.context, runtime.callers, runtime.denied_attempts, LocalLimits(runtime.limits), runtime.traffic)
+    return CompletionParts(*who, *limits, settings.stream_comment_seconds)
 
 
 def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda step, text: None) -> Litestar:
@@ -56,13 +70,16 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
 
     app = Litestar(
         route_handlers=[
-            *completion_routes(parts),
+            *routes_of({**completion_handlers(parts), **translated_handlers(parts)}),
+            *routes_beside(parts, embeds=runtime.settings.engine_url is not None),
             *document_openai_errors(_tenant_routes(runtime)),
             *health_routes(runtime.engine, runtime.traffic, runtime.tasks),
+            *document_openai_errors([metrics_route(runtime.metrics, runtime.callers, runtime.denied_attempts)]),
             admin_router(runtime),
         ],
         lifespan=[lifespan],
         exception_handlers=exception_handlers(),
+        before_request=StrictRequests(),
         openapi_config=document_config(),
         logging_config=None,
     )
@@ -73,7 +90,7 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
 def _tenant_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
     """Return a tenant's routes other than completions."""
     return [
-        *model_routes(runtime.catalog, runtime.callers, runtime.denied_attempts),
+        *model_routes(runtime.catalog, runtime.callers, runtime.denied_attempts, _base_card(runtime)),
         *review_routes(
             runtime.reviews, runtime.callers, runtime.denied_attempts, LocalLimits(runtime.limits), runtime.readings
         ),
@@ -81,3 +98,14 @@ def _tenant_routes(runtime: Runtime) -> list[HTTPRouteHandler]:
             runtime.registry, runtime.callers, runtime.ledger, runtime.denied_attempts, runtime.pools.reports
         ),
     ]
+
+
+def _base_card(runtime: Runtime) -> Callable[[], BaseCard]:
+    """Return what says of the base what clients may know of it."""
+    started = int(time.time())
+
+    def card() -> BaseCard:
+        name = runtime.registry.get().base.id if runtime.registry.started else None
+        return BaseCard(name, runtime.settings.window or runtime.engine.client.window, started)
+
+    return card

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from postil.gateway.control.analysis.monitor import Monitor
+from postil.gateway.control.gauges import Gauges
+from postil.gateway.control.metrics import MetricsText, ReviewCounts, Rollouts
 from postil.gateway.control.reading_log import ReadingLog
 from postil.gateway.control.runtime import Runtime
 from postil.gateway.control.supervised import BackgroundTasks
@@ -70,13 +72,25 @@ def _runtime(
     base: Base, tenancy: Tenancy, analysis: Analysis, serving: Serving, control: Control, workers: Workers
 ) -> Runtime:
     """All parts in one record."""
+    tasks, traffic, counts = BackgroundTasks(), Traffic(), ReviewCounts(base.registry.database)
+    gauges = Gauges(
+        base.engine,
+        base.registry,
+        base.catalog,
+        serving.scheduler,
+        analysis.monitor,
+        traffic,
+        workers,
+        tasks,
+        counts.current,
+    )
     return Runtime(
         settings=base.settings,
         plugins=base.plugins,
         plugin_host=serving.plugin_host,
         extensions=serving.extensions,
-        tasks=BackgroundTasks(),
-        traffic=Traffic(),
+        tasks=tasks,
+        traffic=traffic,
         catalog=base.catalog,
         callers=tenancy.callers,
         context=serving.context,
@@ -104,6 +118,9 @@ def _runtime(
         key_feed=control.key_feed,
         denied_attempts=tenancy.denied,
         signature_gate=control.signatures,
+        sums=base.sums,
+        review_counts=counts,
+        metrics=MetricsText(base.sums, gauges, base.engine.client),
         workers=workers,
         engine_address=base.engine_address,
         keys=base.keys,
@@ -126,6 +143,7 @@ def _workers(
         serving.reviews,
         serving.shadows,
         tenancy.denied,
+        base.sums,
     )
     pool = WorkerPool(
         base.settings,
@@ -156,12 +174,22 @@ def _subscribe(base: Base, monitor: Monitor, plugin_host: PluginHost) -> None:
         engine.reconcile()
 
     catalog.subscribe(hear)
+    catalog.subscribe(Rollouts(base.sums).changed)
 
 
-def open_registry(settings: Settings, plugins: PluginManager, base: BaseModel) -> Registry:
-    """Open the registry, migrated to this version; add the demo if the settings ask for it."""
+def open_database(settings: Settings) -> Database:
+    """Open the database, migrated to this version. Raises UnavailableError."""
     database = Database(settings.database)
-    database.migrate()
+    try:
+        database.migrate()
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def open_registry(settings: Settings, plugins: PluginManager, database: Database, base: BaseModel) -> Registry:
+    """Open the registry; add the demo if the settings ask for it."""
     artifacts = LocalStore.open(settings.artifact_folder, shared=settings.shared_with_group)
     artifacts.clear_incoming()
     registry = Registry(

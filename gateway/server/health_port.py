@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from email.utils import formatdate
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -25,6 +26,7 @@ _HEAD_SECONDS, _HEAD_BYTES = 2.0, 8 << 10
 # More than asyncio accepts in one go, so that what a probe has sent is read before it can be the oldest.
 _MOST_OPEN = 256
 _TURNS_TO_CONNECT = 3
+_ALLOW = "allow: GET, HEAD\r\n"
 
 
 class HealthPortError(Exception):
@@ -131,10 +133,12 @@ class HealthPort:
         """Return the whole response to a request with this head."""
         method, _, rest = head.partition(b" ")
         path = rest.partition(b" ")[0].partition(b"?")[0]
-        status, content = self._content(path) if method in (b"GET", b"HEAD") else (405, _Told("takes GET"))
+        allowed = method in (b"GET", b"HEAD")
+        status, content = self._content(path) if allowed else (405, _Told("takes GET"))
         body = msgspec.json.encode(content)
         return (
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
+            f"date: {formatdate(usegmt=True)}\r\n{'' if allowed else _ALLOW}"
             f"content-length: {len(body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
         ).encode() + (b"" if method == b"HEAD" else body)
 

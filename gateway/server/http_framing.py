@@ -13,7 +13,7 @@ _HOST = re.compile(rb"[A-Za-z0-9._~%!$&'()*+;=-]*(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.
 _LENGTH = re.compile(rb"0|[1-9][0-9]{0,18}")
 _CHUNKED = b"chunked"
 # A request with two of these would be one person's here and another's, or another request, behind a proxy.
-_ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"authorization", b"content-type"})
+_ONCE = frozenset({b"host", b"content-length", b"transfer-encoding", b"authorization", b"x-api-key", b"content-type"})
 _FORWARDING = frozenset({b"forwarded", b"via", b"x-real-ip", b"x-client-ip", b"cf-connecting-ip", b"true-client-ip"})
 _USUAL_PORTS = {b"http": 80, b"https": 443}
 _LOCAL = (b"localhost", b"localhost.")

@@ -10,22 +10,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from enum import Enum
-from http import HTTPStatus
 from typing import Any, ClassVar
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from postil.gateway.api.error_responses import render
-from postil.gateway.errors import BadRequestError, DemoOnlyError, TooManyConnectionsError
+from postil.gateway.errors import BadRequestError
 from postil.gateway.server.connection_counts import ConnectionCounts, Standing
+from postil.gateway.server.http_exchange import CommonLines, ExchangeProtocol
 from postil.gateway.server.http_framing import framing_fault, stranger
+from postil.gateway.server.http_head import HeadFacts, facts_of
+from postil.gateway.server.http_refusal import refusal
 from postil.gateway.server.slow_reader import ReaderWatch
 from postil.gateway.settings import HttpLimits
+from postil.gateway.telemetry.request_id import RequestIds
 
-_FRAMING = (b"content-length", b"transfer-encoding")
-_REFUSALS = dict.fromkeys((400, 408, 431), BadRequestError) | {403: DemoOnlyError, 503: TooManyConnectionsError}
 # What a connection of the reserve may ask for.
 _RESERVED_PATHS = (b"/health/", b"/api/")
 _FULL = "there are too many connections; close some, or try again in a moment"
@@ -33,6 +32,7 @@ _FULL = "there are too many connections; close some, or try again in a moment"
 _MOST_OVERHEAD = 8
 # A larger head is not kept to be compared with the next.
 _SMALL_BYTES = 2048
+_IDLE_SLACK_SECONDS = 1
 
 
 class Part(Enum):
@@ -43,12 +43,13 @@ class Part(Enum):
     BODY = "body"
 
 
-def bounded(limits: HttpLimits) -> type[HttpToolsProtocol]:
+def bounded(limits: HttpLimits) -> type[Door]:
     """Return the protocol class with these limits, for uvicorn."""
-    return type("BoundedDoor", (Door,), {"limits": limits, "counts": ConnectionCounts(limits)})
+    own = {"limits": limits, "counts": ConnectionCounts(limits)}
+    return type("BoundedDoor", (Door,), {**own, "lines": CommonLines(limits.idle_seconds), "ids": RequestIds()})
 
 
-class Door(HttpToolsProtocol):
+class Door(ExchangeProtocol):
     """One connection. A request that exceeds a limit gets a 4xx, and the connection is closed."""
 
     limits = HttpLimits()
@@ -63,6 +64,9 @@ class Door(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self.url = b""
+        # A little longer than clients are told, so that none sends a request into a closing connection.
+        self.timeout_keep_alive = self.limits.idle_seconds + _IDLE_SLACK_SECONDS
+        self._head = HeadFacts()
         self._part = Part.NOTHING
         self._deaf = self._held_up = False
         self._chunk = self._head_bytes = self._body_bytes = self._wire_bytes = self._whole_body = self._no_content = 0
@@ -126,7 +130,7 @@ class Door(HttpToolsProtocol):
             self._no_content += self._chunk
         else:
             self._head_bytes += self._chunk
-        super().data_received(data)
+        self.parse(data)
         if self._part is Part.HEAD and self._head_bytes > self.limits.head_bytes:
             self._refuse(431, self._too_large())
         elif self._part is Part.BODY and self._is_mostly_framing():
@@ -159,10 +163,13 @@ class Door(HttpToolsProtocol):
         if fault is not None:
             self._refusal = fault
             raise BadRequestError(fault[1])
+        if self.parser.should_upgrade():
+            self.ignore_upgrade()
+            return
         self._part = Part.BODY
         self._wire_bytes = self._whole_body = self._no_content = 0
         self._disarm()
-        super().on_headers_complete()
+        self.begin_exchange(self._version)
         # Fields after a chunked body go where nobody reads them: they may name a key or a length.
         self.headers = []
         if self._standing is Standing.RESERVED:
@@ -170,8 +177,9 @@ class Door(HttpToolsProtocol):
 
     def _head_fault(self) -> tuple[int, str] | None:
         """Return the status and the reason with which a complete head is refused, or None."""
-        version = self.parser.get_http_version()
-        head = self.parser.get_method(), version, self.url, self.headers
+        version = self._version = self.parser.get_http_version()
+        method = self.parser.get_method()
+        head = method, version, self.url, self.headers
         if head == self._sound_head and self._standing is Standing.OPEN:
             return None
         if len(self.headers) > self.limits.headers or (
@@ -181,13 +189,13 @@ class Door(HttpToolsProtocol):
             return 431, self._too_large()
         if (fault := framing_fault(version, self.url, self.headers)) is not None:
             return 400, fault
-        if self.parser.should_upgrade() and any(name in _FRAMING for name, _ in self.headers):
-            # The parser would treat the rest as the other protocol and lose the body.
-            return 400, "only HTTP/1.1 is supported; leave out the header Upgrade"
+        if method == b"CONNECT":
+            return 400, "this is no proxy; send another method than CONNECT"
         if self.limits.local_only and (fault := stranger(version, self.headers)) is not None:
             return 403, fault
         if self._standing is Standing.RESERVED and not self.url.startswith(_RESERVED_PATHS):
             return 503, _FULL
+        self._head = facts_of(method, self.headers)
         # The next request of a connection mostly has the same head.
         self._sound_head = head if max(self._chunk, self._head_bytes) <= _SMALL_BYTES else None
         return None
@@ -200,7 +208,9 @@ class Door(HttpToolsProtocol):
         self._held_up = self._held_up or self.flow.read_paused
 
     def on_message_complete(self) -> None:
-        """Handle the end of the request."""
+        """Handle the end of the request; a head that is to be read again has none."""
+        if self.is_read_again:
+            return
         self._part = Part.NOTHING
         self._head_bytes = 0
         self._disarm()
@@ -217,11 +227,6 @@ class Door(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer invalid HTTP in the error format of all routes."""
         self._refuse(*self._refusal)
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Ignore an upgrade to another protocol: answer the request, then close the connection."""
-        if self.cycle is not None:
-            self.cycle.keep_alive = False
 
     def pause_writing(self) -> None:
         """Start to watch a client that reads its answer slowly."""
@@ -263,7 +268,7 @@ class Door(HttpToolsProtocol):
         if silent or self.transport.is_closing():
             self.transport.close()
         else:
-            self.transport.write(_answer(status, self.url.decode("latin-1"), text))
+            self.transport.write(refusal(status, self.url.decode("latin-1"), text, self._common_lines()))
             self.transport.write_eof()
             self.flow.resume_reading()
         self._arm(self.limits.linger_seconds, self._hang_up)
@@ -280,20 +285,13 @@ class Door(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
 
+    def _common_lines(self) -> bytes:
+        request_id = self.ids.of(facts_of(b"", self.headers or ()).request_id)
+        return self.lines.of(last=True) + f"x-request-id: {request_id}\r\n".encode()
+
     def _size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _too_large(self) -> str:
         bounds = f"{self.limits.head_bytes >> 10} KiB or {self.limits.headers} headers"
         return f"the request's head is over {bounds}; send less"
-
-
-def _answer(status: int, path: str, text: str) -> bytes:
-    error = _REFUSALS[status](text)
-    answer = render(path, error, status)
-    told = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
-    head = (
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{told}"
-        f"content-length: {len(answer.body)}\r\ncache-control: no-store\r\nconnection: close\r\n\r\n"
-    )
-    return head.encode("ascii") + answer.body

@@ -16,16 +16,20 @@ from postil.gateway.engine.adapter_cache import AdapterCache
 from postil.gateway.engine.process import launch_args as command
 from postil.gateway.engine.process.child import EngineProcess
 from postil.gateway.engine.supervisor import Phase, Supervisor
+from postil.gateway.errors import GatewayError, SettingsError
 from postil.gateway.inference.formats import Kind
 from postil.gateway.inference.request import probe_base
 from postil.gateway.inference.routing.make_entry import make_entry
-from postil.gateway.server.bootstrap import launcher, open_registry
+from postil.gateway.server.bootstrap import launcher, open_database, open_registry
 from postil.gateway.threads import bound_short_work
+from postil.plugins.errors import PluginError
 from postil.registry.base_model.model import BaseModel
 from postil.registry.base_model.prepare import prepare
+from postil.registry.errors import RegistryError
 from postil.registry.releases.service import Registry
 
 log = logging.getLogger(__name__)
+_SAID = (GatewayError, SettingsError, PluginError, RegistryError, OSError)
 _COMING_UP, _ENGINE = "coming up", "engine"
 
 
@@ -75,7 +79,8 @@ class Lifecycle:
                 reconciler, supervisor = await self._open()
         except Exception as error:
             first = error.exceptions[0] if isinstance(error, ExceptionGroup) else error
-            log.exception("the gateway could not come up")
+            # What one sentence says needs no stack; it is a fault of ours that does.
+            log.error("the gateway could not come up", exc_info=None if isinstance(first, _SAID) else error)
             self._fail(str(first) or type(first).__name__)
             return
         for name, work in (
@@ -85,16 +90,23 @@ class Lifecycle:
             ("upkeep", runtime.upkeep.run),
             ("usage", runtime.ledger.run),
             ("evidence", runtime.evidence.run),
+            ("review counts", runtime.review_counts.run),
             (_ENGINE, supervisor.run),
         ):
             runtime.tasks.start(name, work)
 
     async def _open(self) -> tuple[Reconciler, Supervisor]:
         runtime, settings = self._runtime, self._runtime.settings
-        self._tell("base", "preparing the base model")
-        base = await asyncio.to_thread(prepare, settings.base_model, settings.home)
-        self._tell("registry", "opening the registry")
-        registry = await asyncio.to_thread(open_registry, settings, runtime.plugins, base)
+        # First what takes no time: where it cannot be opened, no base has to be converted or fetched.
+        database = await asyncio.to_thread(open_database, settings)
+        try:
+            self._tell("base", "preparing the base model")
+            base = await asyncio.to_thread(prepare, settings.base_model, settings.home)
+            self._tell("registry", "opening the registry")
+            registry = await asyncio.to_thread(open_registry, settings, runtime.plugins, database, base)
+        except BaseException:
+            database.close()
+            raise
         cache = self._cache(registry)
         runtime.engine.open_cache(cache)
         runtime.registry.open(registry, await asyncio.to_thread(registry.newest_event))

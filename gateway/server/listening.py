@@ -29,6 +29,7 @@ class ListeningServer(uvicorn.Server):
         super().__init__(config)
         self._limits = settings.http_limits
         self._admin_port = settings.admin_port
+        self._metrics_port = settings.metrics_port
         self._tls = tls
         self._watching: asyncio.Task[None] | None = None
 
@@ -49,10 +50,10 @@ class ListeningServer(uvicorn.Server):
 
     async def _listen(self, sock: socket.socket) -> Any:
         kind: Any = self.config.http_protocol_class
-        if self._is_admin(sock):
+        if self._is_at(sock, self._admin_port, self._metrics_port):
             kind = bounded(replace(self._limits, connections=_ADMIN_CONNECTIONS, per_address=_ADMIN_CONNECTIONS))
         make = partial(self._protocol, kind)
-        loop, tls = asyncio.get_running_loop(), None if sock.family == socket.AF_UNIX else self._tls
+        loop, tls = asyncio.get_running_loop(), self._tls_at(sock)
         if tls is None:
             return await loop.create_server(make, sock=sock, backlog=self.config.backlog)
         listener = TlsListener(sock, make, lambda: tls.current)
@@ -62,8 +63,13 @@ class ListeningServer(uvicorn.Server):
     def _protocol(self, kind: type[Door]) -> Door:
         return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
-    def _is_admin(self, sock: socket.socket) -> bool:
-        return sock.family != socket.AF_UNIX and sock.getsockname()[1] == self._admin_port
+    def _tls_at(self, sock: socket.socket) -> ReloadingContext | None:
+        """TLS, but between processes of this machine."""
+        inside = sock.family == socket.AF_UNIX or self._is_at(sock, self._metrics_port)
+        return None if inside else self._tls
+
+    def _is_at(self, sock: socket.socket, *ports: int | None) -> bool:
+        return sock.family != socket.AF_UNIX and sock.getsockname()[1] in ports
 
     def _watch(self) -> None:
         """Read the certificate again when its files change, and at once at SIGHUP."""

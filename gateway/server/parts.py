@@ -42,6 +42,8 @@ from postil.gateway.plugin_host.host import PluginHost, process_bounds
 from postil.gateway.plugin_host.sandbox import sandbox_of
 from postil.gateway.server.data_dir import hold, run_folder
 from postil.gateway.settings import Settings
+from postil.gateway.telemetry.request_metrics import RequestMetrics
+from postil.gateway.telemetry.sums import Sums
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.directory import Directory, admin_key, read_directory
@@ -70,6 +72,7 @@ class Base:
     pools: ThreadPools
     locks: AdapterLocks
     sync: CatalogSync
+    sums: Sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +133,19 @@ def make_base(
     engine = EngineHandle(client or _client(settings, address, keys), registry)
     sync = CatalogSync(registry, plugins, catalog, pools.catalog)
     return Base(
-        settings, plugins, lock_file, folder, keys, address, registry, catalog, engine, pools, AdapterLocks(), sync
+        settings,
+        plugins,
+        lock_file,
+        folder,
+        keys,
+        address,
+        registry,
+        catalog,
+        engine,
+        pools,
+        AdapterLocks(),
+        sync,
+        Sums(most_histograms=settings.metrics_histograms),
     )
 
 
@@ -147,7 +162,7 @@ def make_tenancy(base: Base) -> Tenancy:
     return Tenancy(
         callers,
         RateLimiter(counts, grammar_seconds=settings.tenant_grammar_seconds_per_minute),
-        UsageLedger(database, counts, callers.limited),
+        UsageLedger(database, counts, callers.limited, RequestMetrics(base.sums).used),
         DeniedAttempts(database, keep=settings.denied_attempts_kept),
     )
 
@@ -172,7 +187,7 @@ def make_serving(base: Base, tenancy: Tenancy, analysis: Analysis, scheduler: Sc
     """Make what a request passes through; it is seen by the analysis and by shadows."""
     settings, database = base.settings, base.registry.database
     plugin_host = PluginHost(base.plugins, settings.home / "logs", process_bounds(settings, sandbox_of(settings)))
-    extensions, webhooks = Extensions.make(settings, base.plugins, plugin_host), Webhooks()
+    extensions, webhooks = Extensions.make(settings, base.plugins, plugin_host), Webhooks(settings.ca_file)
     waits = settings.review_waits_per_tenant
     reviews = Reviews(database, webhooks, settings.review_bounds, waits_per_tenant=waits)
     plain = InferenceContext(
@@ -187,7 +202,7 @@ def make_serving(base: Base, tenancy: Tenancy, analysis: Analysis, scheduler: Sc
         GrammarGate(LocalLimits(tenancy.limits)),
     )
     shadows = Shadows(partial(answered, plain.for_shadows()), lambda counts: agreements.add(database(), counts))
-    context = replace(plain, observers=(analysis.monitor, shadows))
+    context = replace(plain, observers=(analysis.monitor, shadows, RequestMetrics(base.sums)))
     return Serving(scheduler, plugin_host, extensions, webhooks, reviews, context, shadows)
 
 
@@ -224,6 +239,7 @@ def _publishing(base: Base) -> PublishService:
         base.registry,
         base.sync,
         base.locks,
+        base.engine,
         FreeSpace(settings.artifact_folder, settings.min_free_mib << 20, Path(tempfile.gettempdir())),
         base.pools,
         limit=settings.upload_limit_mib << 20,

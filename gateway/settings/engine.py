@@ -51,6 +51,12 @@ class EngineSettings(BaseSettings):
         default=256, ge=1, description="Sequences at vLLM at a time; its `--max-num-seqs`."
     )
 
+    max_step_tokens: int | None = Field(
+        default=None,
+        ge=16,
+        description="vLLM's `--max-num-batched-tokens`: what one step computes, and everybody waits for. Unset, 512 on"
+        " CPUs (or as many as there are sequences), else vLLM's own. Fewer: long prompts delay others less.",
+    )
     engine_prompt_logprobs: bool = Field(
         default=False,
         description="Whether a vLLM of your own may be asked for the probabilities of a prompt's tokens (`echo`,"

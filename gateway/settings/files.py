@@ -64,7 +64,7 @@ def trusted_paths(settings: Settings, given: Mapping[str, str]) -> Iterator[tupl
         yield "POSTIL_DATABASE_URL", path
     if _SETTINGS.exists():
         yield str(_SETTINGS), _SETTINGS
-    if settings.base_model is not None and (base := Path(settings.base_model).expanduser()).is_dir():
+    if settings.base_model is not None and (base := Path(os.path.expanduser(settings.base_model))).is_dir():
         yield "POSTIL_BASE_MODEL", base
 
 
@@ -81,4 +81,4 @@ def _of_postgres(
     if url.get_backend_name() != "postgresql":
         return ()
     named = (url.query.get(option) or given.get(variable) or unasked for option, variable, unasked in which)
-    return tuple(Path(path).expanduser() for path in named if isinstance(path, str) and path != "system")
+    return tuple(Path(os.path.expanduser(path)) for path in named if isinstance(path, str) and path != "system")

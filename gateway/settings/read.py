@@ -11,7 +11,9 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
+)
+from pydantic_settings import (
+    SettingsError as SourceError,
 )
 
 from postil.gateway.errors import SettingsError
@@ -22,6 +24,7 @@ from postil.gateway.settings.releases import ReleaseSettings
 from postil.gateway.settings.secret_names import MAY_HOLD_SECRETS, SECRETS, file_variable, variable
 from postil.gateway.settings.server import ServerSettings
 from postil.gateway.settings.tls import TlsSettings
+from postil.gateway.settings.toml_file import TomlFile
 from postil.gateway.settings.traffic import TrafficSettings
 
 # Names of an earlier version: left in the environment, they would be passed over in silence.
@@ -34,6 +37,8 @@ _RENAMED = {
     "PLAIN_LORA": "DISABLE_LORA_KERNELS",
 }
 
+# Values that messages show.
+_PLAIN = (str, int, float)
 _WEBHOOK_SECRET = "webhook_secret"  # noqa: S105 - the name of a setting that was
 _WEBHOOKS_NOW = (
     f"POSTIL_{_WEBHOOK_SECRET.upper()} is no setting any more, as each webhook has a secret of its own; leave it out,"
@@ -65,7 +70,7 @@ class Settings(
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """What is passed in wins over the environment, and that over the file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, TomlFile(settings_cls)
 
 
 def read_settings(**given: Any) -> Settings:
@@ -84,6 +89,12 @@ def read_settings(**given: Any) -> Settings:
         if first["loc"] == (_WEBHOOK_SECRET,):
             raise SettingsError(_WEBHOOKS_NOW) from error
         raise SettingsError(_sentence(first["loc"], first["input"], first["msg"], first["type"])) from error
+    except SourceError as error:
+        name = str(error).partition('"')[2].partition('"')[0]
+        raise SettingsError(
+            f'{variable(name)} is not JSON; write a list of texts as ["10.0.0.0/8"], and one of plugins as'
+            ' [{"name": "event_log"}]'
+        ) from error
 
 
 def _from_files() -> dict[str, str]:
@@ -97,7 +108,7 @@ def _from_files() -> dict[str, str]:
         if named in os.environ:
             raise SettingsError(f"{named} and {in_file} are both set; leave one out")
         try:
-            found[name] = Path(path).read_text().strip()
+            found[name] = Path(path).read_text(encoding="utf-8-sig").strip()
         except (OSError, UnicodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "it is no text"
             raise SettingsError(f"{in_file}={path!r} cannot be read ({reason}); name a file with the secret") from error
@@ -107,7 +118,10 @@ def _from_files() -> dict[str, str]:
 
 
 def _sentence(where: tuple[int | str, ...], value: object, says: str, kind: str) -> str:
+    said = says.removeprefix("Value error, ")
+    if not where:  # Of several settings together: the value would be all of them.
+        return said
     name = "_".join(str(part) for part in where)
-    # A name that nothing has may be a secret's, misspelt.
-    shown = "" if name in SECRETS | MAY_HOLD_SECRETS or kind == "extra_forbidden" else f"={value!r}"
-    return f"POSTIL_{name.upper()}{shown}: {says.removeprefix('Value error, ')}"
+    # A name that nothing has may be a secret's, misspelt; and in what plugins are told, there may be one.
+    hidden = where[0] in SECRETS | MAY_HOLD_SECRETS or kind == "extra_forbidden" or not isinstance(value, _PLAIN)
+    return f"POSTIL_{name.upper()}{'' if hidden or len(where) > 1 else f'={value!r}'}: {said}"

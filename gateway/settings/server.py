@@ -11,6 +11,8 @@ from pydantic_settings import BaseSettings
 
 from postil.gateway.settings.values import HttpLimits
 
+_USUAL_PORTS = {"http": 80, "https": 443}
+
 
 class ServerSettings(BaseSettings):
     """What the process keeps where, and what one connection may do."""
@@ -75,6 +77,25 @@ class ServerSettings(BaseSettings):
         description="How long a body may take for each 120 KiB or its end. A client that takes nothing of an answer"
         " for so long, looked at as often, is cut; one that takes a little now and then is not.",
     )
+    keep_alive_seconds: int = Field(
+        default=75,
+        ge=1,
+        le=3600,
+        description="How long a connection may wait for its next request. Clients and balancers are told by the header"
+        " `Keep-Alive`; a balancer's own time has to be shorter.",
+    )
+    stream_comment_seconds: float = Field(
+        default=15.0,
+        ge=0,
+        le=3600,
+        description="After so long a silence a stream says `: keep-alive`, which clients pass over, so that no proxy"
+        " cuts it; 0: never.",
+    )
+    cors_origins: tuple[str, ...] = Field(
+        default=(),
+        description='Origins whose pages may ask under `/v1` from browsers, as `["https://app.example.com"]`; none'
+        " unless set.",
+    )
 
     denied_attempts_kept: int = Field(
         default=10_000,
@@ -91,12 +112,13 @@ class ServerSettings(BaseSettings):
             return url
         try:
             parts = urlsplit(url.get_secret_value())
-            good = parts.scheme == "sqlite" or (parts.scheme.startswith("postgresql") and parts.port != 0)
+            good = parts.scheme in ("sqlite", "postgresql+psycopg") and parts.port != 0
         except ValueError:
             good = False
         if not good:
             raise ValueError(
-                "it has to be sqlite:///file or postgresql+psycopg://user:password@host:port/name, with what is neither"
+                "it has to be sqlite:///file or postgresql+psycopg://user:password@host:port/name (postgres:// is"
+                " another library's), with what is neither"
                 " a letter nor a digit in the password as %XX"
             )
         return url
@@ -109,6 +131,18 @@ class ServerSettings(BaseSettings):
                 ipaddress.ip_network(each, strict=False)
             except ValueError:
                 raise ValueError("each has to be an address or a network, such as 10.0.0.5 or 10.0.0.0/8") from None
+        return given
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _check_cors_origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        """Take what browsers send: everything in lower case, no path, and no port that is the usual one."""
+        for each in given:
+            if not _is_origin(each):
+                raise ValueError(
+                    "each has to be an origin as browsers send it, such as https://app.example.com or"
+                    " http://localhost:3000"
+                )
         return given
 
     @property
@@ -138,6 +172,7 @@ class ServerSettings(BaseSettings):
             local_only=self.demo and self.on_loopback,
             head_seconds=self.head_timeout_seconds,
             stall_seconds=self.stall_timeout_seconds,
+            idle_seconds=self.keep_alive_seconds,
         )
 
     @property
@@ -149,3 +184,13 @@ class ServerSettings(BaseSettings):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        usual = parts.port == _USUAL_PORTS.get(parts.scheme)
+    except ValueError:
+        return False
+    plain = f"{parts.scheme}://{parts.netloc}" == text == text.lower()
+    return plain and parts.scheme in _USUAL_PORTS and bool(parts.hostname) and not usual and not set("*@") & set(text)

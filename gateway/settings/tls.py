@@ -1,4 +1,4 @@
-"""TLS at the gateway's ports, ports of their own for health and the admin API, and who is trusted."""
+"""TLS at the gateway's ports, ports of their own for health, metrics and the admin API, and who is trusted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings
 
 
 class TlsSettings(BaseSettings):
-    """TLS at the gateway's ports, ports of their own for health and the admin API, and who is trusted."""
+    """TLS at the gateway's ports, ports of their own for health, metrics and the admin API, and who is trusted."""
 
     tls_certificate: Path | None = Field(
         default=None,
@@ -24,8 +24,8 @@ class TlsSettings(BaseSettings):
     )
     ca_file: Path | None = Field(
         default=None,
-        description="Authorities (PEM) that are trusted beside the system's and those of `SSL_CERT_FILE`: by commands,"
-        " and at an https `POSTIL_ENGINE_URL`.",
+        description="Authorities (PEM) that are trusted beside the system's and those of `SSL_CERT_FILE`: by commands"
+        " and webhooks of reviews (those of `REQUESTS_CA_BUNDLE` too), and at an https `POSTIL_ENGINE_URL`.",
     )
     admin_port: int | None = Field(
         default=None,
@@ -42,6 +42,21 @@ class TlsSettings(BaseSettings):
         le=65535,
         description="A port of its own for `/health`, without TLS, answered by a thread that shares nothing with"
         " requests; `/health` stays on `POSTIL_PORT` too.",
+    )
+
+    metrics_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="A port on 127.0.0.1 where `/metrics` is answered without a key and without TLS; it stays on"
+        " `POSTIL_PORT` for keys of the role `metrics` and admins.",
+    )
+
+    metrics_histograms: int = Field(
+        default=200,
+        ge=0,
+        le=10_000,
+        description="How many releases have histograms of their own in `/metrics`; the others share one as `other`.",
     )
 
     @model_validator(mode="after")

@@ -30,6 +30,8 @@ class HttpLimits:
     head_seconds: float = 10.0
     stall_seconds: float = 30.0
     stall_bytes: int = 120 << 10
+    # How long a connection may wait for its next request; clients are told.
+    idle_seconds: int = 75
     # How long an answer that was given before the body had ended may be read, before the line is cut.
     linger_seconds: float = 5.0
 

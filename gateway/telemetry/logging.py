@@ -7,6 +7,8 @@ import logging
 from rich.console import Console
 from rich.logging import RichHandler
 
+from postil.gateway.telemetry.request_id import current
+
 _SECONDS = 1.0
 _REMEMBERED = 1000
 
@@ -39,8 +41,19 @@ class Repeats(logging.Filter):
         return True
 
 
+class RequestNamed(logging.Filter):
+    """Adds the id of the request that was being answered, where there was one."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Add it."""
+        named = current()
+        record.request = f" [{named}]" if named else ""
+        return True
+
+
 def log_to(console: Console) -> None:
     """Have the log written on a terminal."""
     handler = RichHandler(console=console)
     handler.addFilter(Repeats())
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[handler])
+    handler.addFilter(RequestNamed())  # Behind the repeats: what comes again comes for another request.
+    logging.basicConfig(level=logging.WARNING, format="%(message)s%(request)s", handlers=[handler])

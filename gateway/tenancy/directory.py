@@ -263,7 +263,7 @@ def admin_key(settings: Settings) -> str:
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_private(path, f"{OLD_MARK}{new_secret()}\n")
-    key = path.read_text().strip()
+    key = path.read_text(encoding="utf-8", errors="replace").strip()
     if len(key) < _SHORTEST_ADMIN_KEY:
         raise SettingsError(f"{path} holds no key that is hard to guess; delete it, and the next start makes one")
     if parts(key) is not None:

@@ -19,6 +19,7 @@ class Permission(StrEnum):
     EXPORT = "export"  # Weights, and what training wrote beside them, which quotes validation messages.
     PUBLISH = "publish"  # Publish, promote, roll back, canary, shadow.
     REVIEW = "review"  # What was asked and answered, and to decide on it.
+    METRICS = "metrics"  # What is counted of all adapters and tenants, as a monitoring system scrapes it.
     ADMINISTER = "administer"  # Tenants, keys, rights, limits, signing keys, pins, garbage collection.
 
 
@@ -29,5 +30,6 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: frozenset(
         {Permission.LOOK, Permission.SEE, Permission.AUDIT, Permission.SEE_KEYS, Permission.SEE_USAGE}
     ),
+    Role.METRICS: frozenset({Permission.METRICS}),
     Role.ADMIN: frozenset(Permission),
 }

@@ -30,15 +30,21 @@ class UsageLedger:
     """Usage on its way to the database, and windows of limits on their way to the other gateways and back.
 
     While the database is away everything waits here, added up: as much as there are tenants times releases.
-    ``limited`` says whether there is a tenant with limits, so that it matters what other gateways count.
+    ``limited`` says whether there is a tenant with limits, so that it matters what other gateways count. ``used`` is
+    told of every request: domain, adapter, number, kind, prompt and completion tokens.
     """
 
     def __init__(
-        self, database: Callable[[], Database], counts: WindowCounts, limited: Callable[[], bool] = lambda: True
+        self,
+        database: Callable[[], Database],
+        counts: WindowCounts,
+        limited: Callable[[], bool] = lambda: True,
+        used: Callable[[str, str, int, str, int, int], None] = lambda *_: None,
     ) -> None:
         self._database = database
         self._counts = counts
         self._limited = limited
+        self._used = used
         self._writer = uuid.uuid4().hex
         self._batch = Batch(self._writer, 0)
         self._sent = True
@@ -58,6 +64,7 @@ class UsageLedger:
         uncounted: int = 0,
     ) -> None:
         """Note one request and its tokens; ``uncounted`` is 1 where the engine did not say how many there were."""
+        self._used(domain, adapter, number, kind, prompt, completion)
         line = (int(self._counts.clock() // _DAY), tenant, domain, adapter, number, kind)
         counted = self._lines.get(line)
         if counted is None:

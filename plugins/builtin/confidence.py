@@ -106,13 +106,19 @@ def _read(quoted: str) -> str:
 
 
 def _probability(tokens: Sequence[Token], start: int, end: int) -> float | None:
-    """Product over the tokens that share a character with ``start`` to ``end``."""
-    position, total, seen = 0, 0.0, False
+    """Product over the tokens that share a character with ``start`` to ``end``.
+
+    A character may take several tokens: the engine tells its text with the last of them, and none with the others.
+    """
+    position, total, begun, seen = 0, 0.0, 0.0, False
     for token in tokens:
+        begun += token.logprob
+        if not token.text:
+            continue
         if position < end and position + len(token.text) > start:
-            total += token.logprob
+            total += begun
             seen = True
-        position += len(token.text)
+        position, begun = position + len(token.text), 0.0
     return math.exp(total) if seen else None
 
 

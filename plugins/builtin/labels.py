@@ -15,6 +15,7 @@ from pydantic import Field
 from postil.plugins.contract import Config, Validator
 from postil.plugins.cost import Cost
 from postil.plugins.hookspecs import hookimpl
+from postil.plugins.texts import label_answer
 from postil.plugins.types import Completion, RequestContext, Verdict
 
 
@@ -37,7 +38,7 @@ class Labels(Validator):
         super().__init__(config)
         self._allowed = frozenset((*config.labels, config.reject) if config.reject else config.labels)
         # How nearly all answers are spelt; to find one among them is quicker than to read it.
-        self._usual = frozenset(json.dumps({config.field: label}) for label in self._allowed)
+        self._usual = frozenset(label_answer(config.field, label) for label in self._allowed)
 
     def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         """Fail an answer that is not JSON, has other keys, or a value outside the set."""

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
+import ssl
 import time
 from collections.abc import Sequence
 from typing import Annotated
@@ -21,7 +23,10 @@ from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
 from postil.plugins.signing import posted
 from postil.plugins.texts import as_json
+from postil.plugins.trust import distrust, trusted_authorities
 from postil.plugins.types import Notification
+
+log = logging.getLogger(__name__)
 
 # A listener is given a minute.
 _LONGEST = 55.0
@@ -45,6 +50,7 @@ class Webhook(Listener):
 
     name = "webhook"
     Config = WebhookConfig
+    _trust: ssl.SSLContext | None = None
 
     def __init__(self, config: WebhookConfig) -> None:
         super().__init__(config)
@@ -64,7 +70,8 @@ class Webhook(Listener):
         body = as_json(notification).encode()
         message = f"event_{hashlib.sha256(body).hexdigest()[:32]}"
         timeout = httpx.Timeout(self.config.timeout_seconds)
-        async with httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False) as client:
+        trust = await self._authorities()
+        async with httpx.AsyncClient(timeout=timeout, follow_redirects=False, trust_env=False, verify=trust) as client:
             attempt = 0
             while True:
                 attempt += 1
@@ -76,12 +83,24 @@ class Webhook(Listener):
                     return
                 except (httpx.HTTPError, TimeoutError) as error:
                     if attempt == self.config.attempts or not _may_pass(error):
+                        if wrong := distrust(error):
+                            log.warning("webhook: the gateway does not trust the receiver's certificate: %s", wrong)
                         raise
                 await asyncio.sleep(self.config.backoff_seconds * 2 ** (attempt - 1))
 
+    async def _authorities(self) -> ssl.SSLContext | bool:
+        """Read once, in a thread, the authorities that are trusted; where there is no TLS, none."""
+        if not self.config.url.startswith("https:"):
+            return False
+        if self._trust is None:
+            self._trust = await asyncio.to_thread(trusted_authorities)
+        return self._trust
+
 
 def _may_pass(error: Exception) -> bool:
-    """Whether another attempt can do better: a refusal or a redirect stays what it is."""
+    """Whether another attempt can do better: a refusal, a redirect or a strange certificate stays what it is."""
+    if distrust(error):
+        return False
     if isinstance(error, httpx.HTTPStatusError):
         status = error.response.status_code
         return status >= 500 or status in (408, 429)

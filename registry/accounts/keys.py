@@ -45,6 +45,7 @@ class Role(StrEnum):
     PUBLISHER = "publisher"
     REVIEWER = "reviewer"
     VIEWER = "viewer"
+    METRICS = "metrics"
     ADMIN = "admin"
 
 

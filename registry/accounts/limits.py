@@ -12,7 +12,7 @@ from postil.registry.db.tables import Tenant
 from postil.registry.errors import LimitError
 
 # The largest integer that every JSON parser reads exactly.
-_LARGEST = 2**53 - 1
+LARGEST = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class TenantLimits:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if value is not None and not 1 <= value <= _LARGEST:
+            if value is not None and not 1 <= value <= LARGEST:
                 raise LimitError(f"{name} cannot be {value}; give a whole number from 1 on, or leave it out")
 
     def named(self) -> dict[str, int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from postil.registry.errors import BaseModelError
-from postil.registry.fsutil import sha256_file
+from postil.registry.fsutil import is_lfs_pointer, sha256_file
 
 _SUFFIX = ".weight"
 
@@ -42,6 +42,8 @@ def read_base(path: Path, model_id: str, revision: str | None = None) -> BaseMod
 def _modules(weights: list[Path]) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     for file in weights:
+        if is_lfs_pointer(file):
+            raise BaseModelError(f"{file.name} of the base model is a Git LFS pointer; run `git lfs pull` in its clone")
         try:
             with safe_open(file, framework="numpy") as tensors:
                 for name in tensors.keys():  # noqa: SIM118 - not a mapping
@@ -62,7 +64,7 @@ def _digest(path: Path, weights: list[Path]) -> str:
     hashes = [[file.name, sha256_file(file)] for file in [path / "config.json", *weights]]
     revision = "sha256:" + hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
     try:
-        cache.write_text(json.dumps({"files": state, "revision": revision}))
+        cache.write_text(json.dumps({"files": state, "revision": revision}), encoding="utf-8")
     except OSError:
         pass  # A read-only model folder is hashed at every start.
     return revision
@@ -70,7 +72,7 @@ def _digest(path: Path, weights: list[Path]) -> str:
 
 def _cached(cache: Path) -> dict[str, object] | None:
     try:
-        known = json.loads(cache.read_text())
+        known = json.loads(cache.read_bytes())
     except (OSError, ValueError):
         return None
     return known if isinstance(known, dict) and {"files", "revision"} <= known.keys() else None

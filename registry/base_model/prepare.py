@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,7 @@ def prepare(wanted: str | None, home: Path) -> BaseModel:
     """
     if wanted is None:
         return _default(_default_folder(home))
-    folder = Path(wanted).expanduser()
+    folder = Path(os.path.expanduser(wanted))
     if folder.is_dir():
         return read_base(folder.resolve(), folder.resolve().name)
     return _from_hub(wanted, home / "base" / "revisions.json")
@@ -36,7 +37,7 @@ def prepare(wanted: str | None, home: Path) -> BaseModel:
 
 def local_folder(wanted: str | None, home: Path) -> Path | None:
     """Return the folder of a base model that is prepared already, None where nothing is there yet."""
-    folder = _default_folder(home) if wanted is None else Path(wanted).expanduser()
+    folder = _default_folder(home) if wanted is None else Path(os.path.expanduser(wanted))
     return folder if folder.is_dir() else None
 
 
@@ -72,7 +73,8 @@ def _convert(gguf: Path, folder: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-P", "-m", "postil.registry.base_model.convert", str(gguf), str(made)],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             stdin=subprocess.DEVNULL,
             check=False,
         )
@@ -108,7 +110,7 @@ def _from_hub(wanted: str, notes: Path) -> BaseModel:
 
 def _noted(notes: Path) -> dict[str, str]:
     try:
-        found = json.loads(notes.read_text())
+        found = json.loads(notes.read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:  # Another commit than before must not be served for that.

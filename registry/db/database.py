@@ -12,10 +12,18 @@ from typing import Any
 
 import alembic.command
 from alembic.config import Config
-from sqlalchemy import URL, Engine, event, make_url
+from sqlalchemy import URL, Engine, event, exc, make_url
 from sqlmodel import Session, create_engine
 
-from postil.registry.db.outage import LOST, is_outage, is_write_in_snapshot, unavailable
+from postil.registry.db.outage import (
+    LOST,
+    damaged,
+    is_damaged,
+    is_outage,
+    is_write_in_snapshot,
+    unavailable,
+    while_opening,
+)
 
 log = logging.getLogger(__name__)
 # To connect, and to be heard at all: a machine that vanished closes no connection.
@@ -61,14 +69,12 @@ class Database:
             yield session
 
     def migrate(self, revision: str = "head") -> None:
-        """Bring the tables up to ``revision`` (or, with ``downgrade``, see Alembic) of the migrations shipped here."""
-        try:
-            with self.engine.begin() as connection:
-                alembic.command.upgrade(alembic_config(connection), revision)
-        except LOST as error:
-            if not is_outage(error):
-                raise
-            raise unavailable(error, committing=False) from error
+        """Bring the tables up to ``revision`` (or, with ``downgrade``, see Alembic) of the migrations shipped here.
+
+        Raises UnavailableError if the database is away, damaged, somebody else's or of a newer version.
+        """
+        with while_opening(), self.engine.begin() as connection:
+            alembic.command.upgrade(alembic_config(connection), revision)
 
     def downgrade(self, revision: str) -> None:
         """Take the tables back to ``revision``; ``base`` empties the database."""
@@ -113,6 +119,10 @@ def _session(engine: Engine, reading: Mapping[str, Any] | None = None) -> Iterat
         if not is_outage(error):
             raise
         raise unavailable(error, committing=committing) from error
+    except exc.DatabaseError as error:
+        if not is_damaged(error):
+            raise
+        raise damaged(error) from error
 
 
 def alembic_config(connection: Any) -> Config:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from alembic.util import CommandError
 from sqlalchemy import exc
 
 from postil.registry.errors import UnavailableError
@@ -17,12 +18,15 @@ LOST = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.Timeout
 _WRITES_IN_SNAPSHOT = ("SQLITE_READONLY", "25006")
 _REASONS = (
     ("is locked", "is locked by somebody else", "end what holds it"),
+    ("unable to open", "cannot be opened", "see that its folder is there and who may write to it"),
     ("is full", "has no room left on its disk", "free some"),
     ("no space left", "has no room left on its disk", "free some"),
     ("disk i/o error", "cannot write to its disk", "see whether that is full or broken"),
     ("readonly", "may only be read", "see who mounted it so, or owns its file"),
     ("read-only", "may only be read", "see who mounted it so, or which server is the primary one"),
 )
+# SQLite's names and PostgreSQL's states of files that are not as a database writes them.
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "XX001", "XX002")
 _DISK = {
     errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "the largest size that a file may have here is reached", errno.EROFS: "the disk may only be read",
@@ -40,8 +44,48 @@ def is_write_in_snapshot(error: Exception) -> bool:
 
     SQLite says of a disk that may only be read READONLY_DIRECTORY and the like.
     """
+    return _name(error) in _WRITES_IN_SNAPSHOT
+
+
+def is_damaged(error: Exception) -> bool:
+    """Whether the files are not those of a database, or not whole."""
+    return _name(error).startswith(_DAMAGED)
+
+
+def damaged(error: Exception) -> UnavailableError:
+    """The error to raise for damaged files."""
+    log.error("the registry's database is damaged: %s", _name(error))
+    return UnavailableError(
+        "the registry's database is damaged, or no database: restore a backup of it, or name another with"
+        " POSTIL_DATABASE_URL or POSTIL_HOME"
+    )
+
+
+@contextmanager
+def while_opening() -> Iterator[None]:
+    """Wraps the first look at a database, and its migrations. Raises UnavailableError if it cannot be used."""
+    try:
+        yield
+    except CommandError as error:  # Alembic knows no such revision.
+        raise UnavailableError(
+            "the registry's database is of a newer version of postil: install that version again, or restore a backup"
+            " from before"
+        ) from error
+    except exc.DBAPIError as error:
+        if is_damaged(error):
+            raise damaged(error) from error
+        if isinstance(error, LOST) and is_outage(error):
+            raise unavailable(error, committing=False) from error
+        log.error("the registry's database could not be opened: %s", " ".join(str(error.orig).split()))
+        raise UnavailableError(
+            "the registry's database has other tables than postil makes, or takes no option of its URL: name another"
+            " with POSTIL_DATABASE_URL, or restore a backup"
+        ) from error
+
+
+def _name(error: Exception) -> str:
     said = error.orig if isinstance(error, exc.DBAPIError) else error
-    return getattr(said, "sqlite_errorname", getattr(said, "sqlstate", None)) in _WRITES_IN_SNAPSHOT
+    return getattr(said, "sqlite_errorname", None) or getattr(said, "sqlstate", None) or ""
 
 
 def is_outage(error: Exception) -> bool:

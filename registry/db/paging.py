@@ -17,7 +17,7 @@ from postil.registry.errors import PagingError
 T = TypeVar("T")
 Made = TypeVar("Made")
 DEFAULT_LIMIT, MOST = 100, 1000
-_LONGEST_CURSOR = 2048
+LONGEST_CURSOR = 2048
 # What every database takes for a whole number.
 _LARGEST = 2**31 - 1
 
@@ -76,7 +76,7 @@ class Order:
     def values(self, cursor: str) -> list[Any]:
         """A row's values of the columns, from its cursor. Raises PagingError."""
         try:
-            if len(cursor) > _LONGEST_CURSOR:
+            if len(cursor) > LONGEST_CURSOR:
                 raise ValueError("no key is that long")
             padded = cursor.encode() + b"=" * (-len(cursor) % 4)
             tag, *plain = json.loads(base64.b64decode(padded, b"-_", validate=True))

@@ -68,6 +68,7 @@ class Release(SQLModel, table=True):
     calibration: dict[str, float] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     # Where the files came from, if not from an upload: ``hf://org/name@<commit>``.
     source: str = ""
+    warnings: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]"))
     note: str
     actor: str
     created_at: datetime = Field(default_factory=utcnow)
@@ -240,6 +241,7 @@ class Review(SQLModel, table=True):
     probability: float | None = None
     # Until when ``assigned_to`` holds it.
     claimed_until: datetime | None = None
+    request_id: str = Field(default="", max_length=128, sa_column_kwargs={"server_default": ""})
     # Every decision in order, where several people judge: ``[{"by": ..., "status": ..., "final": ..., "at": ...}]``.
     decisions: list[dict[str, Any]] = Field(
         default_factory=list, sa_column=Column(JSON, nullable=False, server_default="[]")

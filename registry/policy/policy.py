@@ -15,7 +15,9 @@ from pydantic.json_schema import SkipJsonSchema
 from postil.plugins.contract import Component, FallbackRule, InputCheck, Validator
 from postil.plugins.errors import PluginError
 from postil.plugins.manager import PluginManager
+from postil.plugins.texts import label_answer
 from postil.registry.errors import PolicyError
+from postil.registry.policy.complaints import first_complaint
 from postil.registry.policy.digest import canonical, digest_of
 from postil.registry.policy.old_forms import refuse_old_forms
 
@@ -49,10 +51,11 @@ REASONS = frozenset({DID_NOT_RUN, ENGINE_ERROR})
 WEBHOOK_NAME = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 
-class _PlainLoader(yaml.SafeLoader):
+class PlainLoader(yaml.SafeLoader):
     """YAML without aliases, because a few lines of them can expand to gigabytes."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose one node. Raises MarkedYAMLError for an alias."""
         if self.check_event(yaml.AliasEvent):
             raise yaml.MarkedYAMLError(problem="aliases (*name) are not allowed; write the value out")
         return super().compose_node(parent, index)
@@ -95,7 +98,7 @@ class Output(_Part):
         """The value of vLLM's ``structured_outputs`` that enforces this in decoding."""
         if self.labels is not None:
             rejects = () if self.reject is None else (self.reject,)
-            return {"choice": [json.dumps({self.field: label}) for label in (*self.labels, *rejects)]}
+            return {"choice": [label_answer(self.field, label) for label in (*self.labels, *rejects)]}
         # As a tag, because only there vLLM lets blanks between values be bounded: a model can lose itself in them.
         form = {"type": "json_schema", "json_schema": self.json_schema, "max_whitespace_cnt": _MOST_BLANKS}
         return {"structural_tag": json.dumps({"type": "structural_tag", "format": form})}
@@ -213,12 +216,21 @@ class Policy(_Part):
         return digest_of(self.model_dump(mode="json", exclude_defaults=True))
 
 
+_PARTS: Mapping[str, type[BaseModel]] = {
+    "output": Output,
+    "input": CheckUse,
+    "validators": ValidatorUse,
+    "fallback": FallbackUse,
+    "reviews": ReviewRules,
+}
+
+
 def parse_policy(text: str | bytes) -> Policy:
     """Parse a policy to publish from YAML (or JSON, which is YAML). Raises PolicyError with one sentence."""
     if len(text) > MAX_POLICY_BYTES:
         raise PolicyError(f"the policy is larger than {MAX_POLICY_BYTES // 1024} KiB; shorten it")
     try:
-        values = yaml.load(text, _PlainLoader)  # noqa: S506 - a SafeLoader
+        values = yaml.load(text, PlainLoader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise PolicyError(f"the policy is not YAML: {' '.join(str(error).split())}") from error
     except (LookupError, AttributeError) as error:  # PyYAML's error for `!!bool perhaps`.
@@ -234,7 +246,7 @@ def policy_from(values: object) -> Policy:
     try:
         return Policy.model_validate(values)
     except ValidationError as error:
-        raise PolicyError(f"policy: {_first(error)}") from error
+        raise PolicyError(f"policy: {first_complaint(error, Policy, _PARTS)}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,10 +297,3 @@ def _completed(
         known |= {"json_schema": output.json_schema}
     fields = kind.config_fields()
     return {key: value for key, value in known.items() if key in fields} | use.config
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message

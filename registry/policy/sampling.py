@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from postil.registry.errors import PolicyError
+from postil.registry.policy.complaints import did_you_mean
 
 _Check = Callable[[Any], bool]
 _MOST_STOPS = 64
@@ -71,9 +71,7 @@ def check_sampling(where: str, sampling: Mapping[str, Any], window: int | None =
     """
     for name, value in sampling.items():
         if name not in _KNOWN:
-            near = difflib.get_close_matches(name, _KNOWN, 1)
-            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(_KNOWN)}"
-            raise PolicyError(f"policy: {where}.{name} is no sampling parameter{hint}")
+            raise PolicyError(f"policy: {where}.{name[:80]} is no sampling parameter{did_you_mean(name, _KNOWN)}")
         good, words = _KNOWN[name]
         if not good(value):
             raise PolicyError(f"policy: {where}.{name} is {str(value)[:40]!r}; it has to be {words}")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+import codecs
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from postil.registry.preflight.patterns import Pattern, read_pattern
 from postil.registry.preflight.untrusted import named, read_json, refuse, shown
 
 _MAX_BYTES = 1 << 20
 _MAX_ALPHA = 1e6
-_MAX_KEYS = 1000
 _UNSET: tuple[object, ...] = (None, False, [], {}, "")
 # Options that change an adapter's answers but that the engine refuses or silently ignores.
 _UNSERVED = frozenset({
@@ -22,10 +23,8 @@ _UNSERVED = frozenset({
 })  # fmt: skip
 # Of the nested configurations, these matter only in training; any other is a variant of LoRA.
 _TRAINING_ONLY = frozenset({"loftq_config", "eva_config", "corda_config", "lora_ga_config", "velora_config"})
-# Initialisations that leave the base unchanged; all others modify the base before it is frozen.
-_INITS = ("gaussian", "eva", "orthogonal", "mica", "lora_ga")
-# PEFT treats keys as regular expressions and the engine runs them; an untrusted one could run for ever.
-_PLAIN_KEY = re.compile(r"\^?[A-Za-z0-9_.]+")
+# Initialisations that leave the base unchanged (a test asks PEFT itself); all others modify it before it is frozen.
+INITS = ("gaussian", "eva", "orthogonal", "mica")
 _AGAIN = "save or copy the adapter again"
 
 
@@ -50,15 +49,31 @@ class Targets:
 class AdapterConfig:
     """A configuration that can be served. ``targets`` is None if a regular expression selects the modules."""
 
+    values: Mapping[str, Any]
     rank: int
-    rank_pattern: Mapping[str, int]
+    rank_pattern: Pattern
+    alpha_pattern: Pattern
     targets: Targets | None
     base: object
+    # Whether it begins with a byte order mark, at which the engine stops.
+    marked: bool = False
 
     def rank_of(self, module: str) -> int:
         """Return the rank of a module: the first matching key decides."""
-        meant = ends(module) | {f"^{module}"}
-        return next((rank for key, rank in self.rank_pattern.items() if key in meant), self.rank)
+        return int(self.rank_pattern.value(module, self.rank))
+
+    def rewritten(self, modules: Collection[str]) -> bytes | None:
+        """Return the file as the engine reads it: without a byte order mark, its patterns in plain names.
+
+        None if the file is so already. ``modules`` are those that the adapter changes.
+        """
+        if self.rank_pattern.plain and self.alpha_pattern.plain:
+            return json.dumps(self.values, indent=2).encode() if self.marked else None
+        found = {
+            "rank_pattern": self.rank_pattern.in_plain_names(modules, self.rank),
+            "alpha_pattern": self.alpha_pattern.in_plain_names(modules, self.values["lora_alpha"]),
+        }
+        return json.dumps({**self.values, **found}, indent=2).encode()
 
 
 def read_config(path: Path, max_rank: int) -> AdapterConfig:
@@ -71,14 +86,19 @@ def read_config(path: Path, max_rank: int) -> AdapterConfig:
         _check_option(option, value)
     _check_init(config.get("init_lora_weights"))
     _check_alpha("lora_alpha", config.get("lora_alpha"))
-    for key, alpha in _pattern(config, "alpha_pattern").items():
-        _check_alpha(f"lora_alpha of {key}", alpha)
-    patterns = _pattern(config, "rank_pattern")
+    alphas, ranks = (read_pattern(option, config.get(option)) for option in ("alpha_pattern", "rank_pattern"))
+    for key, _, alpha in alphas.keys:
+        _check_alpha(f"lora_alpha of {named(key)}", alpha)
+    for key, _, rank in ranks.keys:
+        _rank(f"rank of {named(key)}", rank, max_rank)
     return AdapterConfig(
+        config,
         _rank("rank", config.get("r"), max_rank),
-        {key: _rank(f"rank of {key}", rank, max_rank) for key, rank in patterns.items()},
+        ranks,
+        alphas,
         _targets(config),
         config.get("base_model_name_or_path"),
+        path.read_bytes().startswith(codecs.BOM_UTF8),
     )
 
 
@@ -132,11 +152,11 @@ def _is_plain(option: str, value: object) -> bool:
 
 
 def _check_init(init: object) -> None:
-    if isinstance(init, bool | None) or (isinstance(init, str) and init.lower() in _INITS):
+    if isinstance(init, bool | None) or (isinstance(init, str) and init.lower() in INITS):
         return
     refuse(
         f"init_lora_weights is {shown(init)}",
-        f"only true, false, {', '.join(_INITS)} leave the frozen base as it is",
+        f"only true, false, {', '.join(INITS)} leave the frozen base as it is",
         "save the adapter again with path_initial_model_for_weight_conversion",
     )
 
@@ -157,16 +177,6 @@ def _rank(what: str, rank: object, max_rank: int) -> int:
             "train with a smaller r, or raise POSTIL_MAX_LORA_RANK",
         )  # fmt: skip
     return rank
-
-
-def _pattern(config: Mapping[str, Any], option: str) -> Mapping[str, Any]:
-    pattern = config.get(option) or {}
-    if not isinstance(pattern, dict) or len(pattern) > _MAX_KEYS:
-        refuse(f"{option} is {shown(pattern)}", f"it has to be an object of at most {_MAX_KEYS:,} keys", _AGAIN)
-    for key in pattern:
-        if not _PLAIN_KEY.fullmatch(key):
-            refuse(f"{option} has the key {shown(key)}", "only plain names such as q_proj are taken", "write them out")
-    return pattern
 
 
 def _targets(config: Mapping[str, Any]) -> Targets | None:

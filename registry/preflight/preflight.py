@@ -12,40 +12,50 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from postil.registry.base_model.model import BaseModel
+from postil.registry.defaults import REPORT
+from postil.registry.fsutil import is_lfs_pointer
 from postil.registry.preflight.adapter_config import AdapterConfig, Targets, ends, layer_of, read_config
+from postil.registry.preflight.base_name import is_same_base
 from postil.registry.preflight.tensors import TYPES, Tensor, read_tensors
-from postil.registry.preflight.untrusted import named, read_json, refuse, shown
+from postil.registry.preflight.untrusted import named, refuse
+from postil.registry.preflight.vocabulary import ADDED_TOKENS, EMBEDDINGS, TOKENIZER, check_vocabulary
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
-_PICKLES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
-_ALLOWED = frozenset({".json", ".safetensors", ".md", ".txt", ".jinja", ".yaml"})
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 _PREFIX = "base_model.model."
 _PARTS = (".lora_A.weight", ".lora_B.weight")
-# Adapters may not change these modules: the change would grow with the vocabulary.
-_EMBEDDINGS = frozenset({"embed_tokens", "embed_in", "embed_out", "wte", "wpe", "word_embeddings", "lm_head"})
 _LARGEST = 65504.0  # The largest float16 value: beyond it an engine in half precision computes infinities.
-_MAX_ADDED_TOKENS = 1 << 20
 _AGAIN = "save or copy the adapter again"
 
 
 @dataclass(frozen=True, slots=True)
 class AdapterInfo:
-    """The results of preflight: the largest rank, the kinds of changed modules, and the number of parameters."""
+    """The results of preflight: the largest rank, the kinds of changed modules, and the number of parameters.
+
+    ``config`` is the configuration as it has to be kept, where that is not the file as it is. ``other_base`` is the
+    name of a base that was let through though it is not that of this gateway.
+    """
 
     rank: int
     targets: tuple[str, ...]
     parameters: int
+    config: bytes | None = None
+    other_base: str | None = None
 
 
-def preflight(folder: Path, base: BaseModel, max_rank: int) -> AdapterInfo:
-    """Check that the adapter in ``folder`` can be served on ``base``. Raises PreflightError."""
+def preflight(folder: Path, base: BaseModel, max_rank: int, *, base_ok: bool = False) -> AdapterInfo:
+    """Check that the adapter in ``folder`` can be served on ``base``; other files beside it are passed over.
+
+    With ``base_ok``, the publisher says that the base is the same under another name. Raises PreflightError.
+    """
     _check_files(folder)
     config = read_config(folder / CONFIG, max_rank)
-    _check_base_name(config.base, base)
-    _check_vocabulary(folder / "added_tokens.json", base)
+    other_base = _check_base_name(config.base, base, base_ok=base_ok)
+    check_vocabulary(folder, base)
     tensors = read_tensors(folder / WEIGHTS)
     modules = _check_shapes(tensors, config, base)
     if config.targets is not None:
@@ -56,62 +66,44 @@ def preflight(folder: Path, base: BaseModel, max_rank: int) -> AdapterInfo:
         max(config.rank_of(module) for module in modules),
         tuple(sorted({module.rpartition(".")[2] for module in modules})),
         sum(math.prod(tensor.shape) for tensor in tensors),
+        config.rewritten(modules),
+        other_base,
     )
 
 
 def _check_files(folder: Path) -> None:
-    names = sorted(path.name for path in folder.iterdir())
-    for name in names:
-        _check_file(folder / name, named(name))
-    for needed in (CONFIG, WEIGHTS):
-        if needed not in names:
-            allowed = f"an adapter is {CONFIG} with {WEIGHTS}"
-            refuse(f"{needed} is missing", allowed, "publish the folder that PEFT's save_pretrained wrote")
+    """Refuse what is read here and is no file of its own, or is missing."""
+    for name in (CONFIG, WEIGHTS, REPORT, ADDED_TOKENS, TOKENIZER):
+        path = folder / name
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            found = "a symbolic link" if path.is_symlink() else "not a file"
+            refuse(f"{name} is {found}", "an adapter is one flat folder of files", "replace or remove it")
+        if path.is_file() and is_lfs_pointer(path):
+            refuse(f"{name} is a Git LFS pointer", "what it stands for was not fetched", "run `git lfs pull`")
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            _refuse_incomplete(folder, name)
 
 
-def _check_file(path: Path, name: str) -> None:
-    suffix = path.suffix.lower()
-    if suffix in _PICKLES:
-        found = f"{name} is a pickle, which can run code when it is loaded"
-        refuse(found, f"weights are read from {WEIGHTS} only", "save them there, and remove it")
-    if path.is_symlink() or not path.is_file():
-        found = "a symbolic link" if path.is_symlink() else "not a file"
-        refuse(f"{name} is {found}", "an adapter is one flat folder of files", "replace or remove it")
-    if suffix not in _ALLOWED or path.name.startswith("."):
-        refuse(f"{name} does not belong to an adapter", f"only {', '.join(sorted(_ALLOWED))} do", "remove it")
-    if suffix == ".safetensors" and path.name != WEIGHTS:
-        refuse(f"{name} is not {WEIGHTS}", "that is the one weights file of an adapter", "rename or remove it")
+def _refuse_incomplete(folder: Path, missing: str) -> NoReturn:
+    pickle = next((path.name for path in sorted(folder.glob("adapter_model.*")) if path.suffix in PICKLES), None)
+    if missing == WEIGHTS and pickle is not None:
+        found = f"{pickle} is a pickle, which can run code when it is loaded"
+        refuse(found, f"weights are read from {WEIGHTS} only", "save them there")
+    allowed = f"an adapter is {CONFIG} with {WEIGHTS}"
+    refuse(f"{missing} is missing", allowed, "publish the folder that PEFT's save_pretrained wrote")
 
 
-def _check_base_name(name: object, base: BaseModel) -> None:
-    """Compare the base's name only if both are hub ids: a folder's name says nothing about its content."""
-    if not isinstance(name, str) or name.count("/") != 1 or name.startswith((".", "/", "~")):
-        return
-    if base.id.count("/") == 1 and name.casefold() != base.id.casefold():
-        refuse(f"the adapter was trained for {named(name)}", f"this gateway serves {base.id}", f"train it on {base.id}")
-
-
-def _check_vocabulary(added: Path, base: BaseModel) -> None:
-    """Refuse added tokens: the engine uses only the base's tokenizer and would split them."""
-    sizes = [shape[0] for module, shape in base.modules.items() if module.rpartition(".")[2] in _EMBEDDINGS]
-    if not sizes or not added.is_file():
-        return
-    for token, number in _tokens(added).items():
-        if not isinstance(number, int) or number >= max(sizes):
-            refuse(
-                f"{added.name} adds {shown(token)} to the vocabulary as {shown(number)}",
-                f"that of {base.id} ends at {max(sizes) - 1}", "train with the tokens of the base",
-            )  # fmt: skip
-
-
-def _tokens(added: Path) -> Mapping[str, object]:
-    try:
-        tokens = read_json(added.read_bytes()) if added.stat().st_size <= _MAX_ADDED_TOKENS else None
-    except ValueError:
-        tokens = None
-    if not isinstance(tokens, dict):
-        refuse(f"{added.name} is not what a tokenizer writes", "it has to be a JSON object of numbers", "remove it")
-    return tokens
+def _check_base_name(name: object, base: BaseModel, *, base_ok: bool) -> str | None:
+    """Return the name if it is another one that is let through."""
+    if is_same_base(name, base.id):
+        return None
+    if not base_ok:
+        refuse(
+            f"the adapter was trained for {named(str(name))}", f"this gateway serves {base.id}",
+            f"train it on {base.id}, or publish it with --base-ok if that is the same model under another name",
+        )  # fmt: skip
+    return str(name)
 
 
 def _check_shapes(tensors: Sequence[Tensor], config: AdapterConfig, base: BaseModel) -> set[str]:
@@ -131,7 +123,7 @@ def _check_shapes(tensors: Sequence[Tensor], config: AdapterConfig, base: BaseMo
 
 def _module(name: str) -> str:
     """``base_model.model.<module>.lora_A.weight`` -> ``<module>``."""
-    if not _EMBEDDINGS.isdisjoint(name.split(".")):
+    if not EMBEDDINGS.isdisjoint(name.split(".")):
         refuse(
             f"{named(name)} is of the embedding or the head", "only linear modules between them can be changed",
             "take it out of target_modules and modules_to_save, and train again",

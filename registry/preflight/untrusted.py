@@ -20,7 +20,7 @@ def refuse(found: str, allowed: str, remedy: str) -> NoReturn:
 def read_json(data: bytes) -> Any:
     """Parse UTF-8 JSON without duplicate keys, on which parsers disagree. Raises ValueError."""
     try:
-        return json.loads(data.decode(), object_pairs_hook=_once)
+        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=_once)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 

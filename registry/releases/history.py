@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, func, or_
 from sqlmodel import Session, col, select
 
+from postil.plugins import ReleaseRef
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
 from postil.registry.db.tables import Event, utcnow
-from postil.registry.errors import TextError
+from postil.registry.errors import ConflictError, TextError
 from postil.registry.names import AdapterName
 from postil.registry.releases.freeze import FREEZE, UNFREEZE
 from postil.registry.releases.sources import SOURCES
@@ -115,16 +116,39 @@ def live_at(
 
 
 def live_history(events: Iterable[Event | store.Move]) -> list[int]:
-    """The releases that led to the live one, oldest first: a promote adds to it, a rollback goes back along it."""
-    history: list[int] = []
-    for event in events:
+    """The releases that led to the live one, oldest first: a promote adds to it, a rollback goes back along it.
+
+    A rollback to a release that another way led to goes back to that way, as it was when that release was live last.
+    """
+    return [number for number, _ in _way(events)]
+
+
+def check_went_before(session: Session, ref: ReleaseRef) -> None:
+    """Check that a release was live before the one that is live was promoted. Raises ConflictError."""
+    moves = store.moves(session, MOVES, [AdapterName(ref.domain, ref.adapter)])
+    way = _way(moves)
+    before = moves[: way[-1][1]] if way else ()
+    if any(move.after == ref.number for move in before):
+        return
+    if any(move.after == ref.number for move in moves):
+        raise ConflictError(f"{ref} went live only after the release that is live now; promote it instead")
+    raise ConflictError(f"{ref} was never live, so that nothing goes back to it; promote it instead")
+
+
+def _way(events: Iterable[Event | store.Move]) -> list[tuple[int, int]]:
+    """As ``live_history``, each with the place of the event that promoted it."""
+    way: list[tuple[int, int]] = []
+    ways: dict[int, list[tuple[int, int]]] = {}
+    for place, event in enumerate(events):
         if event.action not in MOVES or event.after is None:
             continue
-        if event.action == "rollback" and event.after in history:
-            del history[len(history) - history[::-1].index(event.after) :]
+        known = [at for at, (number, _) in enumerate(way, 1) if number == event.after]
+        if event.action == "rollback" and (known or event.after in ways):
+            way = way[: known[-1]] if known else ways[event.after]
         else:
-            history.append(event.after)
-    return history
+            way = [*way, (event.after, place)]
+        ways[event.after] = way
+    return way
 
 
 def collected(session: Session, name: AdapterName) -> set[int]:

@@ -16,7 +16,7 @@ from postil.registry.releases.freeze import existing_domain
 from postil.registry.releases.history import SET_QUOTAS, collected_by
 from postil.registry.releases.state import adapter_rows
 
-_LARGEST = 2**31 - 1
+LARGEST = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class DomainQuotas:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if value is not None and not 1 <= value <= _LARGEST:
-                raise LimitError(f"{name} cannot be {value}; give a whole number from 1 to {_LARGEST}")
+            if value is not None and not 1 <= value <= LARGEST:
+                raise LimitError(f"{name} cannot be {value}; give a whole number from 1 to {LARGEST}")
 
     def named(self) -> dict[str, int]:
         """Return the figures that are set, as they are stored."""

@@ -11,16 +11,17 @@ from sqlmodel import Session
 
 from postil.plugins import Candidate, ReleaseRef
 from postil.plugins.manager import PluginManager
-from postil.registry.artifacts.contents import calibration_in, keep_the_adapter
+from postil.registry.artifacts.contents import calibration_in, keep_the_adapter, read_report, rewrite_config
 from postil.registry.artifacts.local_store import folder_digest
 from postil.registry.artifacts.store import ArtifactStore
 from postil.registry.base_model.model import BaseModel
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
-from postil.registry.db.tables import Channel, Domain, Event, Release
+from postil.registry.db.tables import Channel, Event, Release
 from postil.registry.errors import ConflictError
 from postil.registry.names import AdapterName
 from postil.registry.policy.components import components_of, digest, record
+from postil.registry.policy.own_answers import check_own_answers
 from postil.registry.policy.policy import Policy, build
 from postil.registry.policy.publishable import check_publishable
 from postil.registry.preflight.preflight import preflight
@@ -35,14 +36,15 @@ from postil.registry.releases.channels import (
     move,
     usable_release,
 )
+from postil.registry.releases.create import create
 from postil.registry.releases.freeze import check_not_frozen
-from postil.registry.releases.history import MOVES, RESTORE, collected, live_history, retired, rollback_number
+from postil.registry.releases.history import MOVES, check_went_before, live_history, retired, rollback_number
 from postil.registry.releases.policy_in_force import policy_in_force
 from postil.registry.releases.policy_webhook import check_webhook
-from postil.registry.releases.published import PUBLISHED
 from postil.registry.releases.quotas import NO_QUOTAS, DomainQuotas, check_room
 from postil.registry.releases.state import NEWEST_EVENTS, AdapterState, adapter_states
 from postil.registry.releases.walls import check_walls
+from postil.registry.releases.warnings import folder_warnings, release_warnings
 from postil.registry.signing.requirements import store_signature, take_signature, verify_required
 from postil.registry.text import kept_lines
 
@@ -73,12 +75,14 @@ class Registry:
         actor: str,
         source: str = "",
         scope: Collection[str] | None = None,
+        base_ok: bool = False,
     ) -> tuple[Release, bool]:
         """Make a release of the files in ``folder``; returns it and whether it is new, or restored from collection.
 
         ``folder`` comes from ``artifacts.incoming()``; what in it is no part of the adapter is left out. ``source``
         says where it came from, if not from an upload. ``scope`` are the domains that the publisher works on (None:
-        all): a policy may name no others. Without a ``policy``, the one that is live stays in force.
+        all): a policy may name no others. Without a ``policy``, the one that is live stays in force. ``base_ok`` is
+        the publisher's word that a base of another name is that of this gateway; it stands in the log.
         The same files with the same policy and the same versions of its plugins are the same release; it is there
         again if its files had been collected.
         A ``model.sig`` among them is kept. Raises PreflightError, SignatureError, QuotaError or PolicyError.
@@ -87,12 +91,16 @@ class Registry:
         with self.database.read() as session:
             check_not_frozen(session, name.domain)
         signature = take_signature(folder)
-        preflight(folder, self.base, self.max_rank)
+        info = preflight(folder, self.base, self.max_rank, base_ok=base_ok)
+        warnings = folder_warnings(folder, self.base, info)
         keep_the_adapter(folder)
+        rewrite_config(folder, info, signed=signature is not None)
         policy = policy or policy_in_force(self.database, name)
         candidate = self._candidate(folder, name, policy, scope)
         candidate.source, candidate.note, candidate.actor = source, note, actor
-        return self._stored(folder, candidate, name, signature)
+        candidate.warnings = [*warnings, *release_warnings(policy, read_report(folder))]
+        details = {"base_ok": info.other_base} if info.other_base else {}
+        return self._stored(folder, candidate, signature, details)
 
     def promote(
         self, ref: ReleaseRef, *, reason: str, actor: str, only: Precondition = ANY, dry_run: bool = False
@@ -182,6 +190,7 @@ class Registry:
         check_publishable(policy, self.window)
         calibration = calibration_in(folder)
         built = build(policy, self.plugins, calibration)
+        check_own_answers(policy, built, self.plugins)
         check_walls(self.database, name.domain, built.fallbacks, scope)
         components = components_of(policy, self.plugins)
         return Release(
@@ -202,19 +211,22 @@ class Registry:
         )
 
     def _stored(
-        self, folder: Path, candidate: Release, name: AdapterName, signature: str | None
+        self, folder: Path, candidate: Release, signature: str | None, details: Mapping[str, Any]
     ) -> tuple[Release, bool]:
         """Store the files and the release that names them, so that no garbage collection comes between."""
+        warnings = candidate.warnings
         with self.artifacts.naming():
             candidate.artifact = folder_digest(folder)
-            vetted = verify_required(self.database, name.domain, candidate.artifact, signature)
+            vetted = verify_required(self.database, candidate.domain, candidate.artifact, signature)
             size = sum(file.stat().st_size for file in folder.iterdir())
             check_room(self.database, self.artifacts, candidate, size, self.quotas)
             self.artifacts.put(folder)
             with self.database.write() as session:
-                release, new = _publish(session, candidate, name)
+                release, new = create(session, candidate, details)
                 store_signature(session, release, vetted, actor=candidate.actor)
-                return release, new
+        # Where it is there already, the files that were sent this time may give cause for others.
+        release.warnings = list(dict.fromkeys([*release.warnings, *warnings]))
+        return release, new
 
     def _move(
         self,
@@ -237,8 +249,8 @@ class Registry:
                 raise ConflictError(f"{ref} is live already; see `postil releases {name}`")
             if action == "promote":
                 check_not_frozen(session, name.domain)
-            elif ref.number not in live_history(store.moves(session, MOVES, [name])):
-                raise ConflictError(f"{ref} is none of those that were live before; promote it instead")
+            else:
+                check_went_before(session, ref)
             if dry_run:
                 return stable
             before = move(session, stable, ref.number)
@@ -259,42 +271,3 @@ class Registry:
 def _state(session: Session, name: AdapterName) -> AdapterState:
     existing(session, name)
     return adapter_states(session, [name])[0]
-
-
-def _publish(session: Session, candidate: Release, name: AdapterName) -> tuple[Release, bool]:
-    store.lock_for_writing(session)
-    check_not_frozen(session, name.domain)
-    if found := store.same_release(session, candidate):
-        return found, _restored(session, candidate, found.number, name)
-    candidate.number = store.next_number(session, name)
-    session.add(candidate)
-    if session.get(Domain, name.domain) is None:
-        session.add(Domain(name=name.domain, default_adapter=name.adapter))
-    store.record(
-        session,
-        actor=candidate.actor,
-        action="publish",
-        subject=str(name),
-        reason=candidate.note,
-        after=candidate.number,
-        details={what: getattr(candidate, what) for what in PUBLISHED},
-        remark=True,
-    )
-    return candidate, True
-
-
-def _restored(session: Session, candidate: Release, number: int, name: AdapterName) -> bool:
-    """Whether the files of a release were collected and are there again now."""
-    if number not in collected(session, name):
-        return False
-    store.record(
-        session,
-        actor=candidate.actor,
-        action=RESTORE,
-        subject=str(name),
-        reason=candidate.note,
-        after=number,
-        details={"artifact": candidate.artifact},
-        remark=True,
-    )
-    return True

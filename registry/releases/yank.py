@@ -31,7 +31,14 @@ from postil.registry.releases.channels import (
     usable_release,
 )
 from postil.registry.releases.freeze import check_not_frozen
-from postil.registry.releases.history import MOVES, collected, live_history, retired, rollback_number
+from postil.registry.releases.history import (
+    MOVES,
+    check_went_before,
+    collected,
+    live_history,
+    retired,
+    rollback_number,
+)
 from postil.registry.text import required
 
 YANK, UNYANK = "yank", "unyank"
@@ -113,11 +120,10 @@ def _go_back(
 
 def _target(session: Session, name: AdapterName, stable: Channel, to: int | None) -> int | None:
     """The release that is live after the one that is live was yanked."""
-    history = live_history(store.moves(session, MOVES, [name]))
     if to is None:
+        history = live_history(store.moves(session, MOVES, [name]))
         gone = retired(session, name).releases | store.yanked(session, name) | collected(session, name)
         return rollback_number(history, gone)
     usable_release(session, name.release(to))
-    if to not in history:
-        raise ConflictError(f"{name.release(to)} is none of those that were live before; promote it first")
+    check_went_before(session, name.release(to))
     return to

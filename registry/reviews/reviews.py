@@ -17,6 +17,7 @@ from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
 from postil.plugins import ReleaseRef
+from postil.plugins.texts import label_answer
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.paging import DEFAULT_LIMIT, Order, Page, page
@@ -36,7 +37,7 @@ _BOUNDS = ReviewBounds()
 _SHORTEST = 4
 # What was asked, answered and remarked: read one by one, and recorded.
 _TEXTS = ("request", "answer", "verdicts", "holding", "final", "note", "decisions")
-_NEWEST_FIRST = Order("reviews", [(col(Review.created_at), datetime), (col(Review.id), str)], downwards=True)
+_KEYS = ((col(Review.created_at), datetime), (col(Review.id), str))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class ReviewRequest:
     drawn_by: str = CHECK
     # How probable it was that this answer would be reviewed.
     probability: float = 1.0
+    # The id of the request that was answered.
+    request_id: str = ""
     keep_days: int | None = None
 
 
@@ -86,6 +89,7 @@ def open_review(database: Database, opening: ReviewRequest, bounds: ReviewBounds
         tenant_uid=opening.tenant_uid,
         drawn_by=opening.drawn_by,
         probability=opening.probability,
+        request_id=opening.request_id,
     )
     with database.write() as session:
         _hold_tenant(session, opening)
@@ -125,10 +129,11 @@ def reviews(
     domain: str | None = None,
     assigned_to: str | None = None,
     domains: Collection[str] | None = None,
+    newest_first: bool = False,
     after: str | None = None,
     limit: int = DEFAULT_LIMIT,
 ) -> Page[Review]:
-    """List the reviews that match, newest first, without their texts. Raises TextError or PagingError."""
+    """List the reviews that match, oldest first, without their texts. Raises TextError or PagingError."""
     if status is not None and status not in STATUSES:
         raise TextError(f"there is no status {status[:20]!r}; there are {', '.join(STATUSES)}")
     query = select(Review).options(*(defer(getattr(Review, name)) for name in _TEXTS))
@@ -138,7 +143,7 @@ def reviews(
     if domains is not None:
         query = query.where(col(Review.domain).in_(domains))
     with database.read() as session:
-        return page(session, query, _NEWEST_FIRST, after, limit)
+        return page(session, query, Order("reviews", _KEYS, newest_first), after, limit)
 
 
 def no_longer_open(database: Database, wanted: Collection[str]) -> Sequence[str]:
@@ -205,7 +210,7 @@ def fitting(text: str, output: Output | None) -> str:
         for label in (*output.labels, *filter(None, [output.reject])):
             answer = {output.field: label}
             if text.strip() == label or _value(text) == answer:
-                return json.dumps(answer)
+                return label_answer(output.field, label)
         raise TextError(f"{text[:60]!r} is not one of {', '.join(output.labels)}; give one of these")
     if _value(text) is None:
         raise TextError("the answer has to be JSON, as the policy's json_schema says")

@@ -116,8 +116,8 @@ def signed_artifact(bundle: str, key: PublicKey) -> str | None:
 
     with tempfile.TemporaryDirectory() as scratch:
         key_file, bundle_file = Path(scratch) / "key.pem", Path(scratch) / SIGNATURE
-        key_file.write_text(key.pem)
-        bundle_file.write_text(bundle)
+        key_file.write_text(key.pem, encoding="utf-8")
+        bundle_file.write_text(bundle, encoding="utf-8")
         try:
             manifest = sign_ec_key.Verifier(key_file).verify(sign_sigstore_pb.Signature.read(bundle_file))
             signed = [(item.identifier, item.digest) for item in manifest.resource_descriptors()]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from postil.registry.training.batches import ANSWERING, batches, is_long
 from postil.registry.training.dataset import Example
-from postil.registry.training.forward import embed, head, run, step
+from postil.registry.training.forward import embed, head, run, sparing, step
 from postil.registry.training.prompts import Coder, ModelAnswer
 from postil.registry.training.report import Judged
 
@@ -59,21 +61,29 @@ def judge(
     allowed = [coder.answers[label] for label in sorted(labels)]
     was_training = model.training
     model.eval()
-    order = sorted(range(len(examples)), key=lambda n: len(examples[n].message))
+    tails = [coder.tail(example) for example in examples]
     judged: dict[int, Judged] = {}
     with torch.inference_mode():
-        for begin in range(0, len(order), BATCH):
-            part = order[begin : begin + BATCH]
-            judged.update(zip(part, _batch(model, coder, [examples[n] for n in part], allowed), strict=True))
+        for part in batches([len(tail) for tail in tails], len(coder.shared), ANSWERING, BATCH):
+            long = is_long(len(tails[part[0]]), len(coder.shared), ANSWERING)
+            with sparing(model.get_decoder()) if long else nullcontext():
+                found = _batch(model, coder, [examples[n] for n in part], [tails[n] for n in part], allowed)
+            judged.update(zip(part, found, strict=True))
             answered(len(part))
     model.train(was_training)
     return [judged[n] for n in range(len(examples))]
 
 
-def _batch(model: Any, coder: Coder, examples: Sequence[Example], allowed: Sequence[ModelAnswer]) -> list[Judged]:
+def _batch(
+    model: Any,
+    coder: Coder,
+    examples: Sequence[Example],
+    tails: Sequence[Sequence[int]],
+    allowed: Sequence[ModelAnswer],
+) -> list[Judged]:
     truths = {answer.label: answer for answer in allowed}
     walks = [_Walk(list(allowed), truths.get(example.label)) for example in examples]
-    rows = [embed(model, [*coder.tail(example), *coder.lead]) for example in examples]
+    rows = [embed(model, [*tail, *coder.lead]) for tail in tails]
     decoder = model.get_decoder()
     here = run(decoder, embed(model, coder.shared), rows)
     depth = len(coder.lead)

@@ -3,6 +3,7 @@
 RegistryError
 ├── DatasetError          (registry.errors) data that cannot be learned from
 ├── TuneExtraMissingError torch, transformers, peft or accelerate is not installed
+├── ShapeError            the base has no such modules or layers
 └── OutFolderError        the folder for the result cannot be used
 """
 
@@ -15,5 +16,9 @@ class TuneExtraMissingError(RegistryError):
     """The libraries for training are not installed."""
 
 
+class ShapeError(RegistryError):
+    """The base has no modules or layers as the options name them."""
+
+
 class OutFolderError(RegistryError):
-    """The output folder is in use or is not a folder."""
+    """The output folder is in use, or the result cannot be written there."""

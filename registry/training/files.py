@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError
 
 from postil.registry.defaults import REPORT
 from postil.registry.training.errors import OutFolderError
@@ -15,10 +20,13 @@ from postil.registry.training.report import TrainReport
 if TYPE_CHECKING:
     from peft import PeftModel
 
+# Beside the weights: the configuration and the report.
+_MORE_BYTES = 4 << 20
+
 
 def check_out(out: Path, overwrite: bool) -> None:
     """Refuse a folder that is in use, unless it is an earlier result to overwrite. Raises OutFolderError."""
-    if not out.exists():
+    if not os.path.lexists(out) or (out.is_dir() and not any(out.iterdir())):
         return
     if not overwrite:
         raise OutFolderError(f"{out} exists; name another folder or pass --overwrite")
@@ -27,22 +35,66 @@ def check_out(out: Path, overwrite: bool) -> None:
         raise OutFolderError(f"{out} was not written by postil train and is left alone; name another folder")
 
 
-def write(model: PeftModel, report: TrainReport, out: Path, half: bool) -> TrainReport:
-    """Write adapter and report to ``out``, replacing an earlier result; return the report with its size."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
-        folder = Path(scratch) / "adapter"
-        _save(model, folder, half)
-        size = (folder / "adapter_model.safetensors").stat().st_size
-        report = report.model_copy(update={"bytes": size})
-        (folder / REPORT).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+@contextmanager
+def workplace(out: Path, size: int) -> Iterator[Path]:
+    """A folder beside ``out`` with room for ``size`` bytes of weights, gone after the block. Raises OutFolderError.
+
+    Folders above ``out`` are made; where nothing comes of the work, they are gone too.
+    """
+    missing = [folder for folder in out.parents if not folder.exists()]
+    try:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            scratch = tempfile.TemporaryDirectory(prefix=".postil-", dir=out.parent)
+        except OSError as error:
+            in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+            why = "a file is in the way" if in_the_way else error.strerror
+            raise OutFolderError(f"{out} cannot be made ({why}); name another folder") from error
+        with scratch as folder:
+            free = shutil.disk_usage(folder).free
+            if free < size + _MORE_BYTES:
+                raise OutFolderError(
+                    f"the disk of {out} has {free >> 20} MiB left, and the adapter needs {(size + _MORE_BYTES) >> 20};"
+                    " make room or name a folder on another disk"
+                )
+            yield Path(folder)
+    finally:
+        for folder_above in missing:
+            with suppress(OSError):  # The result is in it, or somebody else's.
+                folder_above.rmdir()
+
+
+def write(model: PeftModel, report: TrainReport, out: Path, scratch: Path, half: bool) -> TrainReport:
+    """Write adapter and report to ``out``, replacing an earlier result; return the report with its size.
+
+    Where that fails, they are saved among the temporary files. Raises OutFolderError, which says where.
+    """
+    try:
+        made = _saved(model, report, scratch / "adapter", half)
         with suppress(FileNotFoundError):
-            out.rename(Path(scratch) / "former")
-        folder.rename(out)
-    return report
+            out.rename(scratch / "former")
+        (scratch / "adapter").rename(out)
+        return made
+    except (OSError, SafetensorError) as error:
+        saved = _rescued(lambda folder: _saved(model, report, folder, half))
+        raise OutFolderError(f"{out} cannot be written ({_reason(error)}); {saved}") from error
 
 
-def _save(model: PeftModel, folder: Path, half: bool) -> None:
+def _rescued(save: Callable[[Path], object]) -> str:
+    """Save among the temporary files; return where, in a sentence."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="postil-train-")) / "adapter"
+        save(folder)
+    except (OSError, SafetensorError) as error:
+        return f"nor can the adapter be saved among the temporary files ({_reason(error)}), so it is lost"
+    return f"the adapter is saved in {folder}; move it from there"
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _saved(model: PeftModel, report: TrainReport, folder: Path, half: bool) -> TrainReport:
     if half:
         for name, parameter in model.named_parameters():
             if "lora_" in name:
@@ -50,6 +102,10 @@ def _save(model: PeftModel, folder: Path, half: bool) -> None:
     model.save_pretrained(str(folder), save_embedding_layers=False)
     (folder / "README.md").unlink(missing_ok=True)
     _tidy(folder / "adapter_config.json")
+    size = (folder / "adapter_model.safetensors").stat().st_size
+    report = report.model_copy(update={"bytes": size})
+    (folder / REPORT).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    return report
 
 
 def _tidy(config: Path) -> None:

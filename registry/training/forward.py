@@ -7,14 +7,19 @@ aligned to the right. All answers therefore end at the same position, and only t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
+from torch.utils.checkpoint import checkpoint
 from transformers import DynamicCache
+from transformers.modeling_layers import GradientCheckpointingLayer
+
+from postil.registry.training.batches import ANSWERING, batches, is_long
 
 
 @dataclass(slots=True)
@@ -55,6 +60,37 @@ def run(decoder: Any, shared: Tensor, rows: Sequence[Tensor]) -> Pass:
     return _pass(decoder, states, cache, mask, positions)
 
 
+def run_whole(decoder: Any, shared: Tensor, row: Tensor) -> Tensor:
+    """Run one row with its prefix, keeping nothing for a next pass, and return its last hidden states.
+
+    Gradients flow through everything.
+    """
+    out = decoder(inputs_embeds=torch.cat([shared, row])[None], use_cache=False)
+    states: Tensor = out.last_hidden_state
+    return states
+
+
+@contextmanager
+def sparing(decoder: Any, *, gradients: bool = False) -> Iterator[None]:
+    """Compute a long row with less memory, within the block: the attention is never held as a whole.
+
+    With ``gradients``, which have to be computed in the block too, the layers are computed once more for them, and
+    nothing can be cached.
+    """
+    config = decoder.config
+    layers = [one for one in decoder.layers if gradients and isinstance(one, GradientCheckpointingLayer)]
+    before, config._attn_implementation = config._attn_implementation, "sdpa"
+    for layer in layers:
+        layer.gradient_checkpointing = True
+        layer._gradient_checkpointing_func = partial(checkpoint, use_reentrant=False)
+    try:
+        yield
+    finally:
+        config._attn_implementation = before
+        for layer in layers:
+            layer.gradient_checkpointing = False
+
+
 def step(decoder: Any, before: Pass, states: Tensor) -> Pass:
     """Extend every row by one token; ``states`` is (rows, width)."""
     mask = torch.cat([before.mask, before.mask.new_ones(len(states), 1)], dim=1)
@@ -88,14 +124,17 @@ class Lower:
         if not self._first:
             return [embed(self._model, row).detach() for row in rows]
         new = [tuple(row) for row in rows if tuple(row) not in self._known]
-        if new:
-            computed = self._states([embed(self._model, row).detach() for row in new], prefixed=True)
-            self._known.update(zip(new, computed, strict=True))
+        for part in batches([len(row) for row in new], len(self._shared_ids), ANSWERING, len(rows)):
+            chosen = [new[place] for place in part]
+            computed = self._states([embed(self._model, row).detach() for row in chosen], prefixed=True)
+            self._known.update(zip(chosen, computed, strict=True))
         return [self._known[tuple(row)] for row in rows]
 
     def _states(self, rows: Sequence[Tensor], prefixed: bool) -> list[Tensor]:
         shared = self._shared_ids if prefixed else self._shared_ids[:0]
-        with torch.no_grad(), _only(self._decoder, slice(0, self._first)):
+        long = is_long(max(map(len, rows)), len(shared), ANSWERING)
+        spare = sparing(self._decoder) if long else nullcontext()
+        with torch.no_grad(), _only(self._decoder, slice(0, self._first)), spare:
             out = run(self._decoder, shared, rows).states
         return [states[-len(row) :].clone() for states, row in zip(out, rows, strict=True)]
 

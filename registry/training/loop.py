@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,9 @@ from transformers import (
     TrainingArguments,
 )
 
+from postil.registry.training.batches import TRAINING, batches, is_long
 from postil.registry.training.dataset import Example
-from postil.registry.training.forward import Lower, head, run
+from postil.registry.training.forward import Lower, head, run, run_whole, sparing
 from postil.registry.training.noise import disturb
 from postil.registry.training.options import TrainOptions
 from postil.registry.training.progress import Watcher
@@ -66,11 +68,31 @@ class Rows:
 
 
 class AnswerTrainer(Trainer):
-    """A Trainer whose loss covers only the answer, with the shared prefix computed once per batch."""
+    """A Trainer whose loss covers only the answer, with the shared prefix computed once per batch.
+
+    A batch that would take too much memory is computed in parts, whose gradients add up to the same.
+    """
 
     def __init__(self, lower: Lower, **settings: Any) -> None:
         super().__init__(data_collator=_collect, **settings)
         self._lower = lower
+
+    def training_step(
+        self, model: Any, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """Compute the gradients of one batch, and return its loss."""
+        rows, lengths = inputs["rows"], inputs["lengths"]
+        losses = []
+        for part in batches([len(row) for row in rows], len(self._lower.shared), TRAINING, len(rows)):
+            long = self._is_long(rows[part[0]])
+            chosen = {
+                "rows": [rows[place] for place in part],
+                "lengths": [lengths[place] for place in part],
+                "of": sum(lengths),
+            }
+            with sparing(model.get_decoder(), gradients=True) if long else nullcontext():
+                losses.append(super().training_step(model, chosen, num_items_in_batch))
+        return torch.stack(losses).sum()
 
     def compute_loss(
         self,
@@ -79,15 +101,22 @@ class AnswerTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        """Return the mean negative log-likelihood of the answers' tokens."""
+        """Return a part's share of the mean negative log-likelihood of the answers' tokens."""
         rows, lengths = inputs["rows"], inputs["lengths"]
         states = self._lower.states(rows)
         with self._lower.upper() as body:
-            seen = run(body, self._lower.shared, states).states
+            if self._is_long(rows[0]):
+                seen = run_whole(body, self._lower.shared, states[0])
+            else:
+                seen = run(body, self._lower.shared, states).states
         # Each position predicts the next token. Answers end together, and the last position predicts nothing.
         before = [row[-n - 1 : -1] for row, n in zip(seen, lengths, strict=True)]
         wanted = [token for row, n in zip(rows, lengths, strict=True) for token in row[-n:]]
-        return cross_entropy(head(model, torch.cat(before)), torch.tensor(wanted, device=seen.device))
+        loss = cross_entropy(head(model, torch.cat(before)), torch.tensor(wanted, device=seen.device))
+        return loss * (len(wanted) / inputs["of"])
+
+    def _is_long(self, row: Sequence[int]) -> bool:
+        return is_long(len(row), len(self._lower.shared), TRAINING)
 
 
 def _collect(examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -149,21 +178,25 @@ def steps_per_epoch(examples: int, options: TrainOptions) -> int:
     return math.ceil(examples / options.batch_size)
 
 
-def fit(model: PeftModel, coder: Coder, examples: Sequence[Example], options: TrainOptions, looks: Looks) -> None:
-    """Train ``model`` in place and leave it in its best state."""
+def fit(
+    model: PeftModel, coder: Coder, examples: Sequence[Example], options: TrainOptions, looks: Looks, scratch: Path
+) -> None:
+    """Train ``model`` in place and leave it in its best state; what the libraries write goes to ``scratch``."""
     rows: Any = Rows(coder, examples, options)
     lower = Lower(model, options.first_layer, coder.shared)
-    trainer = AnswerTrainer(lower, model=model, args=_arguments(options, model), train_dataset=rows, callbacks=[looks])
+    trainer = AnswerTrainer(
+        lower, model=model, args=_arguments(options, model, scratch), train_dataset=rows, callbacks=[looks]
+    )
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
     trainer.train()
     looks.restore()
 
 
-def _arguments(options: TrainOptions, model: PeftModel) -> TrainingArguments:
+def _arguments(options: TrainOptions, model: PeftModel, scratch: Path) -> TrainingArguments:
     arguments = TrainingArguments(
-        # Required, but never created: nothing is written during training.
-        output_dir=str(Path(options.out)),
+        # Made by the Trainer; nothing is written there.
+        output_dir=str(scratch / "trainer"),
         num_train_epochs=options.epochs,
         per_device_train_batch_size=options.batch_size,
         learning_rate=options.learning_rate,

@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 Positive = Annotated[int, Field(gt=0)]
+# As vLLM and preflight have them.
+Rank = Annotated[int, Field(gt=0, le=512)]
+Alpha = Annotated[int, Field(gt=0, le=1_000_000)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Device = Literal["auto", "cpu", "cuda"]
 SampleShare = Annotated[float, Field(ge=0, le=1)]
 
@@ -20,7 +25,8 @@ class TrainOptions(BaseModel):
     ``reject`` is a label for messages that fit no other; a policy names it as its output's ``reject``. Because the
     model can choose it, it gives the real labels little probability on such messages, which the ``confidence``
     validator detects. Layers below ``first_layer`` are not trained and run once per text instead of once per epoch.
-    ``half`` stores float16: twice the rank in the same number of bytes.
+    ``half`` stores float16: twice the rank in the same number of bytes. ``window`` is the engine's context in tokens:
+    what does not fit it could never be asked, and is refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,22 +39,31 @@ class TrainOptions(BaseModel):
     overwrite: bool = False
     device: Device = "auto"
     reject: str | None = None
+    window: Positive | None = None
 
-    rank: Positive = 8
-    alpha: Positive = 16
+    rank: Rank = 8
+    alpha: Alpha = 16
     targets: tuple[str, ...] = ("q_proj", "v_proj")
     first_layer: Annotated[int, Field(ge=0)] = 0
-    dropout: SampleShare = 0.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     half: bool = False
 
-    epochs: Annotated[float, Field(gt=0)] = 3
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    epochs: Rate = 3
+    learning_rate: Rate = 2e-3
     batch_size: Positive = 8
     warmup: SampleShare = 0.06
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     noise: SampleShare = 0.0
     parts: Positive = 1
-    seed: int = 0
+    seed: Seed = 0
+
+    @field_validator("targets")
+    @classmethod
+    def _strip(cls, targets: tuple[str, ...]) -> tuple[str, ...]:
+        named = tuple(dict.fromkeys(name.strip() for name in targets if name.strip()))
+        if not named:
+            raise ValueError("name at least one module, such as q_proj")
+        return named
 
     @property
     def base_name(self) -> str:

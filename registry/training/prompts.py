@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from postil.plugins.texts import label_answer
 from postil.registry.training.dataset import Example
 
 if TYPE_CHECKING:
@@ -47,15 +47,15 @@ class Coder:
         return list(ids[len(self.shared) :])
 
     def _prompt(self, example: Example, message: str) -> tuple[int, ...]:
-        turns = [{"role": "user", "content": message}]
-        if example.instruction:
-            turns.insert(0, {"role": "system", "content": example.instruction})
+        told = [("system", example.instruction)] if example.instruction else []
+        said = [*told, *example.history, ("user", message)]
+        turns = [{"role": role, "content": content} for role, content in said]
         text: Any = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
 def _answer(tokenizer: PreTrainedTokenizerBase, field: str, label: str) -> ModelAnswer:
-    text = json.dumps({field: label})
+    text = label_answer(field, label)
     closed = len(text) - 1
     coded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
     spelled = sum(begin < closed for begin, _ in coded["offset_mapping"])

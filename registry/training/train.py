@@ -4,37 +4,52 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from postil.registry.base_model.model import read_base
 from postil.registry.errors import DatasetError
 from postil.registry.training.dataset import Dataset, check_apart, load
 from postil.registry.training.errors import TuneExtraMissingError
-from postil.registry.training.files import check_out, write
+from postil.registry.training.files import check_out, workplace, write
 from postil.registry.training.options import TrainOptions
 from postil.registry.training.progress import Silent, Watcher
 from postil.registry.training.report import Judged, Metrics, Part, TrainReport, about, findings, measure
+from postil.registry.training.shape import check_shape
+from postil.registry.training.window import check_lengths
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
 LIBRARIES = ("torch", "transformers", "peft", "accelerate")
 # A report records settings, not local paths.
-PATHS = {"data", "validation", "base", "out", "overwrite"}
+PATHS = {"data", "validation", "base", "out", "overwrite", "window"}
 
 
 def train(options: TrainOptions, watcher: Watcher | None = None) -> TrainReport:
     """Train with ``options``, write the adapter to ``options.out`` and return the figures.
 
-    Raises DatasetError, BaseModelError, OutFolderError or TuneExtraMissingError, all before the long work.
+    Raises DatasetError, ShapeError, BaseModelError, OutFolderError or TuneExtraMissingError, all before the long work.
+    After an error nothing is left at ``options.out``; a result that cannot be written there is saved elsewhere.
     """
-    begun = time.monotonic()
+    out = Path(os.path.abspath(options.out))
     training, validation = _load(options)
-    check_out(options.out, options.overwrite)
+    check_out(out, options.overwrite)
     check_libraries()
-    adapted, base, parts, judged = _tune(options, training, validation, watcher or Silent())
-    report = TrainReport(
+    with workplace(out, check_shape(options, read_base(options.base, options.base_name))) as scratch:
+        adapted, report = _trained(options, training, validation, watcher or Silent(), scratch)
+        return write(adapted, report, out, scratch, options.half)
+
+
+def _trained(
+    options: TrainOptions, training: Dataset, validation: Dataset, watcher: Watcher, scratch: Path
+) -> tuple[PeftModel, TrainReport]:
+    begun = time.monotonic()
+    adapted, base, parts, judged = _tune(options, training, validation, watcher, scratch)
+    return adapted, TrainReport(
         base=options.base_name,
         field=training.field,
         labels=tuple(label for label in training.labels if label != options.reject),
@@ -50,7 +65,6 @@ def train(options: TrainOptions, watcher: Watcher | None = None) -> TrainReport:
         parameters=adapted.get_nb_trainable_parameters()[0],
         seconds=round(time.monotonic() - begun, 1),
     )
-    return write(adapted, report, options.out, options.half)
 
 
 def check_libraries(names: Sequence[str] = LIBRARIES) -> None:
@@ -74,7 +88,7 @@ def _load(options: TrainOptions) -> tuple[Dataset, Dataset]:
 
 
 def _tune(
-    options: TrainOptions, training: Dataset, validation: Dataset, watcher: Watcher
+    options: TrainOptions, training: Dataset, validation: Dataset, watcher: Watcher, scratch: Path
 ) -> tuple[PeftModel, Metrics, tuple[Part, ...], list[Judged]]:
     """Return the trained model in its best state, the base's figures, the history, and the final answers."""
     from postil.registry.training.answers import judge
@@ -85,6 +99,7 @@ def _tune(
     watcher.began()
     model, tokenizer = load_base(options.base, options.seed, options.device)
     coder = Coder(tokenizer, training.field, [*training.examples, *validation.examples])
+    check_lengths(coder, (training, validation), options.window)
 
     # The base does not know the reject label, so it chooses among the real ones.
     real = set(training.labels) - {options.reject}
@@ -94,5 +109,5 @@ def _tune(
     watcher.started(base, round(steps * options.epochs))
     every = max(1, steps // options.parts)
     looks = Looks(adapted, lambda: judge(adapted, coder, validation.examples, training.labels), every, options, watcher)
-    fit(adapted, coder, training.examples, options, looks)
+    fit(adapted, coder, training.examples, options, looks, scratch)
     return adapted, base, tuple(looks.parts), looks.best

@@ -122,7 +122,9 @@ def test_a_hung_core_is_found_though_health_is_fine_and_comes_back_with_its_adap
     assert (status, json.loads(body)["error"]["code"]) == (503, "engine_unavailable")
     assert time.monotonic() - began < 120
     again = served.ask("demo-clinic", "Is anybody there?")
-    assert (again.status_code, "retry-after" in again.headers) == (503, True)
+    # What is left of what the last start took, and no more than clients wait for.
+    assert again.status_code == 503
+    assert 5 < int(again.headers["retry-after"]) <= 60
     wait_until(lambda: served.postil_json("status")["engine_restarts"] > restarts)
     served.wait_until_ready()
     assert served.ask("demo-clinic", "I have chest pain").headers["x-postil-release"].startswith("healthcare/triage")

@@ -51,6 +51,13 @@ def anchored_pattern(draft: Draft) -> None:
     draft.config["rank_pattern"] = {"q_proj.nowhere": 2, f"^{Q0}": 8}
 
 
+def pattern_as_an_expression(draft: Draft) -> None:
+    another_rank_in_one_module(draft)
+    draft.config.update(
+        rank_pattern={r".*layers\.0\..*q_proj": 8}, alpha_pattern={r"layers\.[1-9]\d*\.self_attn\.(q|v)_proj": 3}
+    )
+
+
 def one_layer_excluded(draft: Draft) -> None:
     draft.train("q_proj", "v_proj", layers=range(1, draft.layers))
     draft.config["exclude_modules"] = [Q0, "layers.0.self_attn.v_proj"]
@@ -100,6 +107,7 @@ GOOD = [
     good("a name the base does not have", config(target_modules=["q_proj", "v_proj", "query_key_value"])),
     good("rank_pattern", another_rank_in_one_module),
     good("rank_pattern, anchored", anchored_pattern),
+    good("patterns as expressions", pattern_as_an_expression),
     good("alpha_pattern", config(alpha_pattern={"q_proj": 16})),
     good("both patterns and rsLoRA", patterns_and_rslora),
     good("dropout", config(lora_dropout=0.1)),
@@ -107,7 +115,7 @@ GOOD = [
     good("init gaussian", config(init_lora_weights="gaussian")),
     good("init orthogonal", config(init_lora_weights="orthogonal")),
     good("init eva", config(init_lora_weights="eva", eva_config={"rho": 2.0, "tau": 0.99})),
-    good("init lora_ga", config(init_lora_weights="lora_ga", lora_ga_config={"direction": "ArB2r"})),
+    good("lora_ga_config unused", config(lora_ga_config={"direction": "ArB2r"})),
     good("inference_mode false", config(inference_mode=False)),
     good("fan_in_fan_out", config(fan_in_fan_out=True)),
     good("corda_config unused", config(corda_config={"corda_method": "kpm"})),

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import yaml
 
@@ -101,7 +102,7 @@ class _Handler(BaseHTTPRequestHandler):
         "GET": {
             r"/api/models/([^/]+/[^/]+)(?:/revision/([^/]+))?": "info",
             r"/api/models/([^/]+/[^/]+)/tree/([^/]+)": "tree",
-            r"/([^/]+/[^/]+)/resolve/([^/]+)/([^/]+)": "file",
+            r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)": "file",
             r"/cdn/([0-9a-f]+)": "stored",
         },
         "POST": {
@@ -159,6 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _file(self, name: str, revision: str, path: str) -> None:
         commit, files = self._files(name, revision)
+        path = unquote(path)
         if path not in files:
             raise RefusedError(404, "EntryNotFound")
         if self.command == "GET":

@@ -19,9 +19,10 @@ from typing import Any
 from postil.gateway.inference.policy_trial import ASKED_BY
 from tests.fakes.http import Receive, Scope, Send, read_body, respond, serving
 from tests.fakes.vllm_fields import refusal_of
-from tests.fakes.vllm_grammars import refused_constraint
+from tests.fakes.vllm_grammars import refused_constraint, refused_tools
 
 Json = dict[str, Any]
+_VOCABULARY = 49_152
 
 
 @dataclass
@@ -48,13 +49,17 @@ class FakeVLLM:
     """The state of the engine, and its ASGI application.
 
     ``raw`` writes a stream's body itself, piece by piece; after an empty piece it waits until the client has left.
-    ``gate`` holds answers back until it is set, those to requests that ``held`` says; ``load_gate`` holds loads back.
+    ``gate`` holds answers back until it is set, those to requests that ``held`` says; ``load_gate`` holds loads back,
+    ``stream_gate`` a stream's events behind its head. ``named`` are the ids under which completions were asked for.
     ``refuses`` says why it takes no such request; ``refuse_load`` is what it says to loads, to those that ``refused``
     says. ``template`` makes the tokens of a chat; without one it has no ``/tokenize``. ``counts`` is what
     ``/metrics`` says, once each. ``odd`` is the body of every answer to a completion, with a status of 200, whatever
-    was asked. Where the gateway tries a policy by itself, that is in ``trials``, is held back where ``holds_trial``
+    was asked. ``embeds``: it is an engine for embeddings. Where the gateway tries a policy by itself, that is in
+    ``trials``, is held back where ``holds_trial``
     says so, and gets a plain answer. With an ``api_key`` it refuses each request under ``guarded`` (vLLM: ``/v1``) that
-    does not bring it. While the file ``sick_while`` exists it behaves as vLLM does that has lost its core.
+    does not bring it.
+    Without a ``tool_parser`` it calls no tools. While the file ``sick_while`` exists it behaves as vLLM does that has
+    lost its core.
     """
 
     reply: Callable[[Json], Reply] = lambda body: Reply()
@@ -78,14 +83,22 @@ class FakeVLLM:
     odd: bytes | None = None
     api_key: str | None = None
     guarded: str = "/"
+    tool_parser: bool = True
     forgets: bool = False
+    embeds: bool = False
+    tokenized: list[Json] = field(default_factory=list)
+    version: str = "0.32.0+cpu.g1234567"
+    max_model_len: int = 2048
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     held: Callable[[Json], bool] = lambda body: True
     holds_trial: Callable[[Json], bool] = lambda body: False
     load_gate: asyncio.Event = field(default_factory=asyncio.Event)
+    stream_gate: asyncio.Event = field(default_factory=asyncio.Event)
+    named: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.gate.set()
+        self.stream_gate.set()
         self.load_gate.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -98,20 +111,31 @@ class FakeVLLM:
         if self.sick_while is not None and self.sick_while.exists():
             await respond(send, 503 if path == "/health" else 500, _error("EngineCore encountered an issue."))
             return
-        if path in ("/health", "/v1/models", "/metrics"):
+        if path in ("/health", "/v1/models", "/metrics", "/version"):
             await respond(send, *self._told(path))
         elif path == "/v1/load_lora_adapter":
             await self._load(json.loads(await read_body(receive)), send)
         elif path == "/v1/unload_lora_adapter":
             await self._unload(json.loads(await read_body(receive)), send)
-        elif path == "/tokenize" and self.template is not None:
-            body = json.loads(await read_body(receive))
-            tokens = list(range(len(body["prompt"]) // 4)) if "prompt" in body else self.template(body)
-            await respond(send, 200, json.dumps({"tokens": tokens, "count": len(tokens)}).encode())
-        elif not path.endswith("/completions"):
-            await respond(send, 404, _error("Not Found"))
-        else:
+        elif path.endswith("/completions"):
+            self.named.append(dict(scope["headers"]).get(b"x-request-id", b"").decode())
             await self._generate(path, json.loads(await read_body(receive)), receive, send)
+        else:
+            await self._beside(path, json.loads(await read_body(receive) or b"{}"), receive, send)
+
+    async def _beside(self, path: str, body: Json, receive: Receive, send: Send) -> None:
+        if path == "/tokenize" and self.template is not None:
+            self.tokenized.append(body)
+            await self._held_back(receive)
+            tokens = list(range(len(body["prompt"]) // 4)) if "prompt" in body else self.template(body)
+            answer = {"count": len(tokens), "max_model_len": self.max_model_len, "tokens": tokens, "token_strs": None}
+            await respond(send, 200, json.dumps(answer).encode())
+        elif path == "/detokenize" and self.template is not None:
+            await respond(send, *_detokenized(body))
+        elif path == "/v1/embeddings" and self.embeds:
+            await self._embed(body, receive, send)
+        else:
+            await respond(send, 404, _error("Not Found"))
 
     def _knows(self, scope: Scope) -> bool:
         """Whether a request may come in."""
@@ -125,8 +149,14 @@ class FakeVLLM:
             return 200 if self.healthy else 503, b""
         if path == "/metrics":
             return (200, self.counts.pop(0)) if self.counts else (404, _error("Not Found"))
-        models = [{"id": name} for name in ["base", *self.adapters]]
-        return 200, json.dumps({"data": models}).encode()
+        if path == "/version":
+            return (
+                (404, _error("Not Found"))
+                if self.version is None
+                else (200, json.dumps({"version": self.version}).encode())
+            )
+        models = [{"id": name, "max_model_len": self.max_model_len} for name in ["base", *self.adapters]]
+        return 200, json.dumps({"object": "list", "data": models}).encode()
 
     async def _load(self, body: Json, send: Send) -> None:
         self.loads += 1
@@ -146,13 +176,29 @@ class FakeVLLM:
         self.unloaded.append(body["lora_name"])
         await respond(send, 200, b"Success")
 
+    async def _embed(self, body: Json, receive: Receive, send: Send) -> None:
+        if body["model"] != "base" and body["model"] not in self.adapters:
+            await respond(send, 404, _error(f"The model `{body['model']}` does not exist."))
+            return
+        if refusal := self.refuses(body):
+            await respond(send, 400, _error(refusal))
+            return
+        self.requests.append(body)
+        await self._held_back(receive)
+        given = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        texts = [given] if isinstance(given[0], int) else given
+        data = [{"object": "embedding", "index": index, "embedding": [0.5, -0.5]} for index in range(len(texts))]
+        usage = {"prompt_tokens": 3 * len(texts), "total_tokens": 3 * len(texts), "completion_tokens": 0}
+        answer = {"id": "1", "object": "list", "created": 1, "model": body["model"], "data": data, "usage": usage}
+        await respond(send, 200, json.dumps(answer).encode())
+
     async def _generate(self, path: str, body: Json, receive: Receive, send: Send) -> None:
         if self.forgets:
             self.adapters.clear()
         if body["model"] != "base" and body["model"] not in self.adapters:
             await respond(send, 404, _error(f"The model `{body['model']}` does not exist."))
             return
-        refusal = refused_constraint(body) or self.refuses(body)
+        refusal = refused_constraint(body) or refused_tools(body, parsed=self.tool_parser) or self.refuses(body)
         status, message = (
             (400, refusal) if refusal else refusal_of(body, chat=path.endswith("chat/completions")) or (0, "")
         )
@@ -202,6 +248,7 @@ class FakeVLLM:
     async def _stream(self, body: Json, reply: Reply, chat: bool, send: Send) -> None:
         headers = [(b"content-type", b"text/event-stream")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self.stream_gate.wait()
         options = body.get("stream_options") or {}
         total = bool(options.get("include_usage"))
         each = total and bool(options.get("continuous_usage_stats"))
@@ -233,6 +280,13 @@ class FakeVLLM:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
+def _detokenized(body: Json) -> tuple[int, bytes]:
+    """Tokens as text, each by its number; vLLM's own count ends at its vocabulary."""
+    if any(token >= _VOCABULARY for token in body["tokens"]):
+        return 400, _error(f"Token id {max(body['tokens'])} is out of vocabulary")
+    return 200, json.dumps({"prompt": " ".join(map(str, body["tokens"]))}).encode()
+
+
 def _going_on(body: Json, reply: Reply) -> Reply:
     """A model that is to go on with an answer says the rest of it."""
     begun = body["messages"][-1]["content"] if body.get("continue_final_message") else ""
@@ -250,7 +304,8 @@ def _cut(body: Json, reply: Reply) -> Reply:
 
 def _whole(body: Json, reply: Reply, chat: bool) -> Json:
     choices = [_choice(index, body, reply, chat) for index in range(body.get("n") or 1)]
-    return {"id": "1", "created": 1, "model": body["model"], "choices": choices, **_usage(len(reply.pieces()))}
+    head = {"id": "1", "object": "chat.completion" if chat else "text_completion", "created": 1, "model": body["model"]}
+    return {**head, "choices": choices, **_usage(len(reply.pieces()))}
 
 
 def _usage(completion: int) -> Json:

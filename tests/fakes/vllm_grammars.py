@@ -59,3 +59,14 @@ def _of_outputs(body: Json) -> str | None:
     except (ValueError, GrammarError) as error:
         return f"Failed to transform json schema into a grammar: {error}"
     return None
+
+
+def refused_tools(body: Json, *, parsed: bool) -> str | None:
+    """What it says where a tool may be called and it was started without a parser for that."""
+    choice = body.get("tool_choice", "auto") if body.get("tools") else None
+    if parsed or choice in (None, "none"):
+        return None
+    if choice == "auto":
+        return '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'
+    named = f'function "{choice["function"]["name"]}"' if isinstance(choice, dict) else f'"{choice}"'
+    return f"tool_choice={named} requires --tool-call-parser to be set"

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from postil.plugins import Completion, Span
-from postil.plugins.texts import asked, asked_last, ends, inner, merged, tool_texts
+from postil.plugins.texts import asked, asked_last, ends, inner, label_answer, merged, tool_texts
 
 
 @pytest.mark.parametrize(
@@ -92,3 +93,10 @@ def test_the_end_of_what_was_said_is_taken_over_all_texts() -> None:
     assert ends(["abc", "de", "fgh"], 4) == ["e", "fgh"]
     assert ends(["abc", "de", "fgh"], 3) == ["fgh"]
     assert ends(["abc"], 10) == ["abc"]
+
+
+@pytest.mark.parametrize("label", ["Übelkeit", "症状咨询", "قلب", 'a "b"', "\\u00dc", "a\nb"])
+def test_a_labels_answer_has_real_characters_and_is_json(label: str) -> None:
+    said = label_answer("Kategorie ä", label)
+    assert json.loads(said) == {"Kategorie ä": label}
+    assert all(sign in said for sign in label if sign.isalpha())

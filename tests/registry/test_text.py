@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postil.registry.errors import TextError
-from postil.registry.text import MAX_CHARACTERS, cleaned, kept, kept_line, kept_lines
+from postil.registry.text import MAX_CHARACTERS, cleaned, kept, kept_line, kept_lines, spelling
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=200))
@@ -43,3 +43,9 @@ def test_what_a_program_said_can_always_be_a_reason(text: str) -> None:
 
 def test_what_a_program_said_keeps_its_words() -> None:
     assert cleaned("no\x1b[31m\nsuch \ud83dfile") == "no [31m such ?file"
+
+
+@pytest.mark.parametrize("text", [" \u00dc  b ", "U\u0308 b", "\u200b\u00dc\u00a0\u00adb\n"])
+def test_one_text_is_spelt_in_one_way(text: str) -> None:
+    assert spelling(text) == "\u00dc b"
+    assert spelling(spelling(text)) == spelling(text)

@@ -19,10 +19,11 @@ from postil.registry.accounts.denied_attempts import NOBODY
 from postil.registry.accounts.keys import Role
 
 Connection = ASGIConnection[Any, Any, Any, Any]
+_PREFIX = "/api/v1"
 
 
-def require_permission(callers: Callers, denied: DeniedAttempts) -> Guard:
-    """Guard every admin route; a ``{domain}`` in the path is checked against the key's domains."""
+def require_permission(callers: Callers, denied: DeniedAttempts, prefix: str = _PREFIX) -> Guard:
+    """Guard every route under ``prefix``; a ``{domain}`` in the path is checked against the key's domains."""
 
     # A plain function would be called in one of the threads for short work, and wait where those are taken.
     async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
@@ -31,7 +32,7 @@ def require_permission(callers: Callers, denied: DeniedAttempts) -> Guard:
             caller = callers.current.known(connection.headers.get("authorization"))
             _check(caller, handler.opt.get("may"), connection.path_params.get("domain"))
         except (AuthenticationError, ForbiddenError) as error:
-            denied.note(_refusal(connection, handler, caller, error))
+            denied.note(_refusal(connection, handler, caller, error, prefix))
             raise
         connection.scope["user"] = caller
 
@@ -58,9 +59,9 @@ def _check(caller: Caller, right: Any, domain: str | None) -> None:
 
 
 def _refusal(
-    connection: Connection, handler: BaseRouteHandler, caller: Caller | None, error: GatewayError
+    connection: Connection, handler: BaseRouteHandler, caller: Caller | None, error: GatewayError, prefix: str = _PREFIX
 ) -> DeniedAttempt:
     """Return what is recorded: the route's template, never the path that the client sent."""
     owner, key = (caller.owner, caller.key) if caller else owner_of(error)
-    route = f"{connection.scope.get('method', '')} /api/v1{min(handler.paths, default='')}"
+    route = f"{connection.scope.get('method', '')} {prefix}{min(handler.paths, default='')}"
     return DeniedAttempt(owner or NOBODY, key, origin(connection.scope), route, error.status)

@@ -43,6 +43,8 @@ def adapter_name(domain: str, adapter: str) -> AdapterName:
 def seconds(number: float | None) -> timedelta | None:
     """Return a duration. Raises BadRequestError if it exceeds what a date can hold."""
     try:
+        if number is not None and -1e-6 < number < 0:
+            return -timedelta.resolution  # It is refused as any below 0, and not rounded to it.
         return None if number is None else timedelta(seconds=number)
     except (OverflowError, ValueError) as error:
         raise BadRequestError("duration must be at most 10 years") from error
@@ -57,4 +59,7 @@ def caller_of(request: AnyRequest) -> Caller:
 def actor(request: AnyRequest) -> str:
     """Return the actor: the key's owner, or for the shared admin key file the name that the client states."""
     caller = caller_of(request)
-    return request.headers.get("x-postil-actor", caller.owner)[:200] if caller.root else caller.owner
+    if not caller.root or (stated := request.headers.get("x-postil-actor")) is None:
+        return caller.owner
+    # Headers are read as Latin-1, and commands send UTF-8.
+    return stated.encode("latin-1", "replace").decode("utf-8", "replace")[:200]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from litestar import post
@@ -29,11 +29,24 @@ from postil.registry.releases.sources import is_allowed
 
 
 class SourceBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The adapter's place on a hub (``hf://org/name@revision``), its policy (YAML), and a note."""
+    """The adapter's place on a hub (``hf://org/name/folder@revision``), its policy (YAML), and a note.
+
+    ``base_ok`` says that the base in its configuration is that of the gateway under another name; the log keeps it.
+    """
 
     source: str
     policy: str | None = None
     note: str = ""
+    base_ok: bool = False
+
+
+class _Asked(NamedTuple):
+    """What a request asks to publish."""
+
+    source: Source
+    policy: Policy | None
+    note: str
+    base_ok: bool
 
 
 def publish_routes(
@@ -53,12 +66,20 @@ def publish_routes(
         caller = caller_of(request)
         may_use_token = partial(_may_use_token, registry, caller, name.domain)
         with publishing.admitted(actor(request), _upload_bytes(request)):
-            take, policy, note = await _asked(request, limit_mib, may_use_token)
-            work = publishing.publish(take, name, policy, note=note, actor=actor(request), scope=caller.scope)
+            asked = await _asked(request, limit_mib, may_use_token)
+            work = publishing.publish(
+                asked.source,
+                name,
+                asked.policy,
+                note=asked.note,
+                actor=actor(request),
+                scope=caller.scope,
+                base_ok=asked.base_ok,
+            )
             made = await _while_wanted(request, work)
-        policy_from = "policy.yaml" if made.policy_found else "request" if policy else "in force"
+        policy_from = "policy.yaml" if made.policy_found else "request" if asked.policy else "in force"
         return show_published(
-            made.release, plugins, created=made.created, policy_from=policy_from, warnings=made.warnings
+            made.release, plugins, created=made.created, policy_from=policy_from, left_out=made.left_out
         )
 
     return [publish]
@@ -77,13 +98,12 @@ def _may_use_token(registry: RegistryHandle, caller: Caller, domain: str, ref: H
     return caller.may(Permission.ADMINISTER) or is_allowed(registry.database(), domain, ref)
 
 
-async def _asked(
-    request: AnyRequest, limit_mib: int, may_use_token: Callable[[HubRef], bool]
-) -> tuple[Source, Policy | None, str]:
+async def _asked(request: AnyRequest, limit_mib: int, may_use_token: Callable[[HubRef], bool]) -> _Asked:
     try:
         if request.content_type[0] == "application/json":
             body = msgspec.json.decode(await request.body(), type=SourceBody)
-            return _take(None, body.source, may_use_token), _policy(body.policy), body.note
+            source = _take(None, body.source, may_use_token)
+            return _Asked(source, _policy(body.policy), body.note, body.base_ok)
         form = await request.form()
     except ClientException as error:
         if error.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
@@ -95,10 +115,11 @@ async def _asked(
     except msgspec.MsgspecError as error:
         raise BadRequestError(f"the body cannot be understood: {error}") from error
     policy = form.get("policy")
-    return (
+    return _Asked(
         _take(form.get("artifact"), await _text(form.get("source")), may_use_token),
         _policy(None if policy is None else await _text(policy)),
         await _text(form.get("note")),
+        await _flag(form.get("base_ok"), "base_ok"),
     )
 
 
@@ -135,6 +156,13 @@ async def _while_wanted(request: AnyRequest, work: Coroutine[Any, Any, Published
 async def _gone(request: AnyRequest) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+async def _flag(value: object, name: str) -> bool:
+    text = (await _text(value)).strip().lower()
+    if text not in ("", "true", "false"):
+        raise BadRequestError(f"the form field {name} has to be true or false", param=name)
+    return text == "true"
 
 
 async def _text(value: object) -> str:

@@ -12,14 +12,14 @@ from litestar import Request, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from postil.gateway.api.admin.auth import check_domain
-from postil.gateway.api.admin.params import After, AnyRequest, Limit, actor, adapter_name, caller_of
+from postil.gateway.api.admin.params import After, AnyRequest, Limit, NewestFirst, actor, adapter_name, caller_of
 from postil.gateway.api.admin.schemas.reviews import (
-    Example,
     ExamplePage,
     PurgedReviews,
     Review,
     ReviewPage,
     TenantReview,
+    show_example,
     show_review,
     show_summary,
 )
@@ -35,6 +35,7 @@ from postil.gateway.tenancy.rate_limiter import RequestLimits
 from postil.gateway.threads import Threads
 from postil.registry.db import tables
 from postil.registry.db.paging import DEFAULT_LIMIT
+from postil.registry.names import parse_domain
 from postil.registry.releases import history
 from postil.registry.reviews import export_examples as examples
 from postil.registry.reviews import retention, reviews
@@ -104,11 +105,12 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts, readings: Reading
         status: FromQuery[str | None] = None,
         domain: FromQuery[str | None] = None,
         assigned_to: FromQuery[str | None] = None,
+        newest_first: NewestFirst = False,
         after: After = None,
         limit: Limit = DEFAULT_LIMIT,
     ) -> ReviewPage:
         if domain is not None:
-            check_domain(denied, request, Permission.REVIEW, domain)
+            check_domain(denied, request, Permission.REVIEW, parse_domain(domain))
         page = await asyncio.to_thread(
             reviews.reviews,
             registry.database(),
@@ -116,6 +118,7 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts, readings: Reading
             domain=domain,
             assigned_to=assigned_to,
             domains=caller_of(request).scope,
+            newest_first=newest_first,
             after=after,
             limit=limit,
         )
@@ -135,7 +138,7 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts, readings: Reading
         name = adapter_name(domain, adapter)
         await readings.note_export(actor(request), str(name))
         found = await reports.run(domain, actor(request), examples.examples, registry.get(), name, instant)
-        return ExamplePage(data=[Example(**row) for row in found])
+        return ExamplePage(data=list(map(show_example, found)))
 
     return [listed, shown, labelled]
 
@@ -149,6 +152,8 @@ def _deleting(registry: RegistryHandle) -> list[Any]:
     @post("/reviews/purge", status_code=200, may=Permission.ADMINISTER)
     async def purge(request: AnyRequest, data: JSONBody[PurgeBody]) -> PurgedReviews:
         before = None if data.before is None else history.parse_instant(data.before)
+        if data.domain is not None:
+            parse_domain(data.domain)
         counts = await asyncio.to_thread(
             retention.purge,
             registry.database(),

@@ -92,6 +92,7 @@ def _wanted(parts: StatusParts, loaded: LoadedRelease, reasons: list[str]) -> Wa
         mismatches=show_mismatches(entry.mismatches.get(loaded.ref.number)),
         problem=failure.reason if failure else None,
         attempts=failure.attempts if failure else 0,
+        warnings=list(loaded.spec.warnings) if loaded.spec else [],
     )
 
 
@@ -105,6 +106,7 @@ def _unservable(parts: StatusParts, caller: Caller) -> list[WantedRelease]:
             mismatches=show_mismatches(entry.mismatches.get(number)),
             problem=entry.broken[number],
             attempts=0,
+            warnings=[],
         )
         for entry in _seen(parts, caller)
         for number, reasons in sorted(entry.unservable().items())

@@ -26,6 +26,7 @@ from postil.gateway.api.admin.schemas.accounts import (
 from postil.gateway.control.catalog_sync import sync_keys
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.releases import ReleaseService
+from postil.gateway.errors import RefusedError
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts import rights, tenants
@@ -33,6 +34,7 @@ from postil.registry.accounts.forget import forget_tenant
 from postil.registry.accounts.rights import DEFAULT_RIGHTS
 from postil.registry.db import tables
 from postil.registry.db.paging import DEFAULT_LIMIT
+from postil.registry.names import parse_domain
 
 
 class TenantBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -68,6 +70,8 @@ def tenant_routes(registry: RegistryHandle, callers: Callers, releases: ReleaseS
 
     @post("/tenants", may=Permission.ADMINISTER)
     async def add(request: AnyRequest, data: JSONBody[TenantBody]) -> NewTenant:
+        if data.default_domain is not None:
+            parse_domain(data.default_domain)
         tenant, key, text = await callers.change(
             tenants.add_tenant,
             registry.database(),
@@ -107,6 +111,8 @@ def _rights_routes(registry: RegistryHandle, callers: Callers) -> list[Any]:
 
     @patch("/tenants/{name:str}/rights", may=Permission.ADMINISTER)
     async def change(request: AnyRequest, name: FromPath[str], data: JSONBody[RightsBody]) -> Rights:
+        if both := ", ".join(sorted({*data.add} & {*data.remove})):
+            raise RefusedError(f"{both} cannot be both added and removed; choose one")
         found = await callers.change(
             rights.change_rights, registry.database(), name, add=data.add, remove=data.remove, actor=actor(request)
         )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 
 from litestar.enums import ScopeType
 from litestar.handlers import asgi
@@ -15,28 +16,34 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from postil.gateway.api.denied import CallerDirectory, authorization, identify
 from postil.gateway.api.error_responses import render
+from postil.gateway.api.media_types import only_post, refuse_other_bodies
+from postil.gateway.api.stream_comments import COMMENT, StreamComments
 from postil.gateway.control.traffic import Traffic
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
 from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.cost import check_cost
-from postil.gateway.inference.cost_limits import TenantCostLimits
+from postil.gateway.inference.cost_limits import CostLimits, TenantCostLimits
 from postil.gateway.inference.deadline import deadline_of
+from postil.gateway.inference.engine_refusal import told
 from postil.gateway.inference.formats import Kind
-from postil.gateway.inference.pipeline import JSON, PipelineResponse, complete
+from postil.gateway.inference.pipeline import EVENTS, PipelineResponse, complete
 from postil.gateway.inference.request import CompletionRequest, parse, refuse_prompt_logprobs
+from postil.gateway.inference.streaming.passthrough import error_event
 from postil.gateway.tenancy.denied_attempts import DeniedSink
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.rate_limiter import RequestLimits
 
 log = logging.getLogger(__name__)
+RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionParts:
-    """The parts of a gateway or worker that the two completion endpoints need.
+    """The parts of a gateway or worker that the endpoints that answer need.
 
     ``body_limit`` is the maximum body size in bytes, ``cost`` what one request may cost. ``prompt_logprobs`` says
-    whether the engine may be asked for the probabilities of a prompt's tokens.
+    whether the engine may be asked for the probabilities of a prompt's tokens. A stream that is silent for
+    ``comment_seconds`` says that it goes on.
     """
 
     context: InferenceContext
@@ -47,17 +54,18 @@ class CompletionParts:
     body_limit: int
     cost: TenantCostLimits
     prompt_logprobs: bool
+    comment_seconds: float = 0.0
 
 
 class CompletionsShortcut:
-    """An ASGI application that routes the two completion endpoints past the web framework.
+    """An ASGI application that routes the endpoints that answer past the web framework, by their paths.
 
     The framework's work per request would be a tenth of the cost of such a request here.
     """
 
-    def __init__(self, parts: CompletionParts, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *handlers: Mapping[str, ASGIApp]) -> None:
         self._app = app
-        self._hot: dict[str, ASGIApp] = {kind.value: _handler(parts, kind) for kind in Kind}
+        self._hot = {path: handler for each in handlers for path, handler in each.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or handle the server's lifespan."""
@@ -65,43 +73,52 @@ class CompletionsShortcut:
         await (hot or self._app)(scope, receive, send)
 
 
-def completion_routes(parts: CompletionParts) -> list[ASGIRouteHandler]:
-    """Return the two completion endpoints as routes of the framework."""
-    return [asgi(kind.value, copy_scope=False)(_handler(parts, kind)) for kind in Kind]
+def completion_handlers(parts: CompletionParts) -> dict[str, ASGIApp]:
+    """Return the two completion endpoints by their paths."""
+    return {kind.value: handler_of(parts, kind.value, partial(CompletionWire, kind)) for kind in Kind}
 
 
-def _handler(parts: CompletionParts, kind: Kind) -> ASGIApp:
+def routes_of(handlers: Mapping[str, ASGIApp]) -> list[ASGIRouteHandler]:
+    """Return endpoints as routes of the framework."""
+    return [asgi(path, copy_scope=False)(handler) for path, handler in handlers.items()]
+
+
+def handler_of(parts: CompletionParts, path: str, wire_of: Callable[[Send, float], CompletionWire]) -> ASGIApp:
+    """Return the endpoint at a path, which reads each request, and answers it, by a wire of its own."""
+
     async def handler(scope: Scope, receive: Receive, send: Send) -> None:
-        wire = Wire(send)
+        wire = wire_of(send, parts.comment_seconds)
         if scope.get("method") != "POST":
-            await wire.error(BadRequestError(f"{kind.value} takes POST"), status=405)
+            await wire.error(only_post(path), status=405)
             return
         parts.traffic.in_flight += 1
         try:
-            await _respond(parts, kind, scope, receive, wire)
+            await _respond(parts, path, scope, receive, wire)
         finally:
+            wire.comments.cancel()
             parts.traffic.in_flight -= 1
 
     return handler
 
 
-async def _respond(parts: CompletionParts, kind: Kind, scope: Scope, receive: Receive, wire: Wire) -> None:
+async def _respond(parts: CompletionParts, path: str, scope: Scope, receive: Receive, wire: CompletionWire) -> None:
     try:
-        caller = identify(parts.callers, parts.denied, authorization(scope), scope, f"POST {kind.value}")
+        caller = identify(parts.callers, parts.denied, authorization(scope), scope, f"POST {path}")
         wire.headers = await parts.limits.admit(caller.limits)
         try:
-            limits, raw = parts.cost.of(caller.limits), await _body(receive, parts.body_limit)
-            ask = parse(kind, raw, limits, deadline_of(scope["headers"]))
+            refuse_other_bodies(scope["headers"])
+            limits, raw = parts.cost.of(caller.limits), await read_body(receive, parts.body_limit)
+            ask = wire.parse(raw, limits, scope["headers"])
             check_cost(ask, limits)
             if not parts.prompt_logprobs:
                 refuse_prompt_logprobs(ask)
-            await _until_gone(_answer(parts, caller, ask, wire), receive)
+            await until_gone(_answer(parts, caller, ask, wire), receive)
         finally:
             parts.limits.left(caller.limits)
     except GatewayError as error:
         await wire.error(error)
     except EngineRefusedError as error:
-        await wire.whole(error.status, {"content-type": JSON}, error.body)
+        await wire.error(told(error, "messages" if wire.kind is Kind.CHAT else "prompt"))
     except Exception:
         log.exception("a request failed")
         await wire.error(GatewayError("the gateway failed on this request; its log says why"))
@@ -112,7 +129,7 @@ async def _answer(parts: CompletionParts, caller: Caller, ask: CompletionRequest
         await wire.answer(await complete(parts.context, caller, ask, open_streams))
 
 
-async def _until_gone(work: Coroutine[None, None, None], receive: Receive) -> None:
+async def until_gone(work: Coroutine[None, None, None], receive: Receive) -> None:
     """Run the work; if the client disconnects first, cancel it, which also stops the engine."""
     task, left = asyncio.current_task(), False
     assert task is not None, "a coroutine runs in one"
@@ -134,7 +151,8 @@ async def _until_gone(work: Coroutine[None, None, None], receive: Receive) -> No
         watching.cancel()
 
 
-async def _body(receive: Receive, limit: int) -> bytes:
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """The whole body of a request. Raises TooLargeError, or BadRequestError if the client leaves."""
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -152,9 +170,14 @@ async def _body(receive: Receive, limit: int) -> bytes:
 class Wire:
     """Sends the response to one client. A response that has started is not started again."""
 
-    def __init__(self, send: Send) -> None:
+    # Errors are written as those of this path are.
+    path = "/v1"
+
+    def __init__(self, send: Send, comment_seconds: float = 0.0) -> None:
         self._send = send
-        self._begun = False
+        self._begun = self._is_held = False
+        self._held: Mapping[str, str] = {}
+        self.comments = StreamComments(self._comment, comment_seconds)
         # Headers of any response, filled in while the request runs.
         self.headers: Mapping[str, str] = {}
 
@@ -165,17 +188,43 @@ class Wire:
             await self.whole(200, headers, answer.body)
             return
         await self._begin(200, {**headers, "cache-control": "no-cache"})
+        comments = self.comments
+        comments.start()
         async for chunk in answer.body:
+            comments.quiet = False
             await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await comments.settle()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
+    def held(self, headers: Mapping[str, str]) -> None:
+        """The engine works on an answer that will leave as a stream, and is held until it is whole."""
+        self._held = headers
+        self.comments.start()
+
+    async def _comment(self) -> None:
+        """Say that the stream goes on; with this it begins, where the answer is held."""
+        if not self._begun:
+            self._is_held = True
+            await self._begin(200, {"content-type": EVENTS, **self._held, "cache-control": "no-cache"})
+        await self._send({"type": "http.response.body", "body": COMMENT, "more_body": True})
+
     async def error(self, error: GatewayError, *, status: int | None = None) -> None:
-        """Send an error in OpenAI's format; if the response has started, just end it."""
-        answer = render("/v1", error, status)
-        await self.whole(answer.status, answer.headers, answer.body)
+        """Send an error in the path's format; if the response has started, just end it."""
+        answer = render(self.path, error, status)
+        await self.comments.settle()
+        body = self.late_error(error) if self._is_held else answer.body
+        await self.whole(answer.status, answer.headers, body)
+
+    def late_error(self, error: GatewayError) -> bytes:
+        """An error as the event that ends a stream, which had to begin before it was known."""
+        return error_event(error)
 
     async def whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        """Send a complete response."""
+        """Send a complete response; where the stream had to begin before it was known, it is the rest of that."""
+        await self.comments.settle()
+        if self._is_held:
+            await self._send({"type": "http.response.body", "body": body, "more_body": False})
+            return
         if self._begun:
             return
         await self._begin(status, {**headers, "content-length": str(len(body))})
@@ -186,3 +235,15 @@ class Wire:
         headers = {**headers, **self.headers} if self.headers else headers
         raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+
+class CompletionWire(Wire):
+    """Reads the request of one client, too."""
+
+    def __init__(self, kind: Kind, send: Send, comment_seconds: float) -> None:
+        super().__init__(send, comment_seconds)
+        self.kind = kind
+
+    def parse(self, raw: bytes, limits: CostLimits, headers: RawHeaders) -> CompletionRequest:
+        """Read a body. Raises BadRequestError."""
+        return parse(self.kind, raw, limits, deadline_of(headers), self.held)

@@ -121,9 +121,9 @@ def _complain(report: dict[str, Any], asked: dict[str, Any]) -> None:
 def _read_head(path: Path, key: Path | None) -> dict[str, Any]:
     """Read a kept head, and check its signature. Raises CommandError or SignatureError."""
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_bytes())
         sequence, kept = int(found["sequence"]), str(found["hash"])
-        public = None if key is None else key.read_text()
+        public = None if key is None else key.read_text(encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{error.filename} cannot be read ({error.strerror})") from error
     except (ValueError, KeyError, TypeError) as error:

@@ -63,6 +63,9 @@ def _show_both(before: dict[str, Any], after: dict[str, Any]) -> None:
     yanks = [one["yanked"]["reason"] if one["yanked"] else "" for one in (before, after)]
     if any(yanks):
         rows.append(("yanked", *yanks))
+    warned = ["; ".join(one["warnings"]) for one in (before, after)]
+    if any(warned):
+        rows.append(("warnings", *warned))
     if (before["base"], before["base_revision"]) != (after["base"], after["base_revision"]):
         rows.append(("base", *(f"{one['base']} {one['base_revision'][:19]}" for one in (before, after))))
     print_table(["", before["release"], after["release"]], rows, empty="")

@@ -146,7 +146,7 @@ def _read(path: Path) -> str:
     from postil.registry.signing.bundles import read_public_key
 
     try:
-        return read_public_key(path.read_text()).pem
+        return read_public_key(path.read_text(encoding="utf-8")).pem
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"the key {path} cannot be read: {error}") from error
 

@@ -1,4 +1,4 @@
-"""``postil policy schema | check``: work on policies without a gateway.
+"""``postil policy schema | check | test``: work on policies without a gateway.
 
 Slow modules are imported where they are used, so that other commands start fast.
 """
@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from postil.gateway.cli.api_client import CommandError
+from postil.gateway.cli.commands.policy_test import run_cases
 from postil.gateway.cli.output import console, print_json
 
 if TYPE_CHECKING:
@@ -20,9 +21,12 @@ if TYPE_CHECKING:
 
 def make_cli() -> typer.Typer:
     """Return the `policy` command group."""
-    cli = typer.Typer(help="Check policies and print their JSON Schema. Needs no gateway.", no_args_is_help=True)
+    cli = typer.Typer(
+        help="Check and test policies, and print their JSON Schema. Needs no gateway.", no_args_is_help=True
+    )
     cli.command()(schema)
     cli.command()(check)
+    cli.command("test")(run_cases)
     return cli
 
 

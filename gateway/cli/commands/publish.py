@@ -1,29 +1,31 @@
-"""``postil publish``."""
+"""``postil publish``. Slow modules are imported where they are used, so that other commands start fast."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, cast
 
 import httpx
 import typer
 from rich.progress import wrap_file
+from rich.text import Text
 
 from postil.gateway.cli.api_client import CommandError, call, connected
 from postil.gateway.cli.output import AsJson, complaints, console, print_json
-from postil.registry.artifacts.archives.pack import is_archive, pack
 from postil.registry.artifacts.hub.ref import SCHEME, parse_hub_ref
-from postil.registry.names import parse_adapter
+from postil.registry.names import AdapterName, parse_adapter
 
 _PATIENT = httpx.Timeout(30.0, read=None)
+_NAMED = 8
 
 
 def publish(
     path: Annotated[
-        str, typer.Argument(help="An adapter's folder, a tar, tar.gz or zip of it, or hf://org/name@revision.")
+        str,
+        typer.Argument(help="An adapter's folder, a tar, tar.gz or zip of it, or hf://org/name/folder@revision."),
     ],
     adapter: Annotated[str, typer.Option(help="The adapter to publish to: domain/adapter.")],
     policy: Annotated[
@@ -35,26 +37,48 @@ def publish(
     ] = None,
     note: Annotated[str, typer.Option(help="Reason, stored in the event log.")] = "",
     promote: Annotated[bool, typer.Option("--promote", help="Make it live immediately.")] = False,
+    base_ok: Annotated[
+        bool,
+        typer.Option("--base-ok", help="The adapter's base is the gateway's under another name; kept in the log."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Publish an adapter as a new release. It is not live until you promote it.
 
-    A release keeps adapter_config.json, adapter_model.safetensors and training.json, and drops all other files. It
-    also keeps the signature: model.sig in the folder, or the one that --sign makes. The private key stays on this
-    machine. The gateway downloads an adapter from a hub itself, with its own HF_TOKEN and HF_ENDPOINT.
+    A release keeps adapter_config.json, adapter_model.safetensors and training.json; all other files in the folder of
+    a training run, a download or a clone are left out. It also keeps the signature: model.sig in the folder, or the
+    one that --sign makes. The private key stays on this machine. The gateway downloads an adapter from a hub itself,
+    with its own HF_TOKEN and HF_ENDPOINT. Publishing the same again changes nothing.
     """
     name = parse_adapter(adapter)
-    fields = {"note": note} | _policy_field(policy)
+    fields = {"note": note} | _policy_field(policy) | ({"base_ok": "true"} if base_ok else {})
     signature = None if sign is None else _signature(path, sign)
     with connected() as client:
         made = _send(client, f"/api/v1/adapters/{name}/releases", path, fields, signature, quiet=as_json)
-        if promote:
-            body = {"release": made["number"], "reason": note}
-            call(client, "POST", f"/api/v1/adapters/{name}/promote", json=body)
+        made["live"], failure = _promote(client, name, made["number"], note) if promote else (False, None)
     if as_json:
         print_json(made)
     else:
-        _say(made, promote, signed=signature is not None)
+        _say(made, promote=promote, signed=signature is not None)
+    if failure is not None:
+        raise CommandError(
+            f"{made['release']} is published, and --promote failed: {failure}; when that is settled, run"
+            f" `postil promote {made['release']}`"
+        )
+
+
+def _promote(client: httpx.Client, name: AdapterName, number: int, reason: str) -> tuple[bool, str | None]:
+    """Make a release live unless it is already; return whether it is, and why not."""
+    try:
+        seen = call(client, "GET", f"/api/v1/adapters/{name}")
+        if seen["live"] != number:
+            body = {"release": number, "reason": reason, "if_revision": seen["revision"]}
+            call(client, "POST", f"/api/v1/adapters/{name}/promote", json=body)
+    except CommandError as error:
+        return False, str(error)
+    except httpx.TransportError as error:
+        return False, f"no answer came ({error})"
+    return True, None
 
 
 def _policy_field(path: Path | None) -> dict[str, str]:
@@ -64,7 +88,7 @@ def _policy_field(path: Path | None) -> dict[str, str]:
     from postil.registry.policy.policy import parse_policy
 
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"the policy {path} cannot be read: {error}") from error
     parse_policy(text)
@@ -90,24 +114,31 @@ def _send(
         source = parse_hub_ref(path)
         screen.quiet = hidden
         with screen.status(f"the gateway fetches {source}"):
-            return call(client, "POST", route, json={**fields, "source": str(source)}, timeout=_PATIENT)
+            body = {**fields, "source": str(source), "base_ok": "base_ok" in fields}
+            return call(client, "POST", route, json=body, timeout=_PATIENT)
+    opened, dropped = _opened(Path(path), signature)
     with (
-        _opened(Path(path), signature) as archive,
+        opened as archive,
         wrap_file(
             archive, os.fstat(archive.fileno()).st_size, description="uploading", transient=True, disable=hidden,
             console=screen,
         ) as upload,
     ):  # fmt: skip
-        return call(client, "POST", route, data=fields, files={"artifact": ("adapter", upload)})
+        made = call(client, "POST", route, data=fields, files={"artifact": ("adapter", upload)})
+    return made if dropped is None else {**made, "left_out": dropped}
 
 
-def _opened(path: Path, signature: bytes | None) -> BinaryIO:
-    """Open an archive as it is, or pack a folder."""
+def _opened(path: Path, signature: bytes | None) -> tuple[BinaryIO, list[str] | None]:
+    """Open an archive as it is, or pack a folder: with what is left out of it, which the gateway never sees."""
+    from postil.registry.artifacts.archives.pack import is_archive, pack
+    from postil.registry.artifacts.contents import check_complete, left_out
+
     if path.is_dir():
         packed = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - the caller closes it
-        pack(path, packed, signature)
+        names = pack(path, packed, signature)
+        check_complete(str(path), names)
         packed.seek(0)
-        return packed
+        return packed, left_out(names)
     try:
         archive = path.open("rb")
     except OSError as error:
@@ -118,17 +149,26 @@ def _opened(path: Path, signature: bytes | None) -> BinaryIO:
     if not is_archive(archive):
         archive.close()
         raise CommandError(f"{path} is not a tar, tar.gz or zip; give such an archive, or the adapter's folder")
-    return archive
+    return archive, None
 
 
-def _say(made: Mapping[str, Any], promoted: bool, *, signed: bool) -> None:
-    if not made["created"]:
+def _say(made: Mapping[str, Any], *, promote: bool, signed: bool) -> None:
+    live = "it is live" if made["live"] else "it is not live" if promote else ""
+    if made["created"]:
+        policy = ", with the policy.yaml from its folder" if made["policy_from"] == "policy.yaml" else ""
+        source = f" from {made['source']}" if made["source"] else ""
+        done = live or f"make it live with `postil promote {made['release']}`"
+        console().print(f"published {made['release']}{source}{policy}; {done}")
+    else:
         kept = "only its signature was kept" if signed else "nothing was published"
-        console().print(f"{made['release']} is the same adapter with the same policy; {kept}")
-        return
-    live = "it is live" if promoted else f"make it live with `postil promote {made['release']}`"
-    policy = ", with the policy.yaml from its folder" if made["policy_from"] == "policy.yaml" else ""
-    source = f" from {made['source']}" if made["source"] else ""
-    console().print(f"published {made['release']}{source}{policy}; {live}")
+        done = f"{kept}; {live}" if live else kept
+        console().print(f"{made['release']} is the same adapter with the same policy; {done}")
+    if made["left_out"]:
+        console().print(Text(f"left out: {_few(made['left_out'])}"))
     for warning in made["warnings"]:
-        console().print(f"warning: {warning}", markup=False)
+        console().print(Text(f"warning: {warning}"))
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

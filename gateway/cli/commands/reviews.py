@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from postil.gateway.cli.api_client import CommandError, call, call_list, connected
+from postil.gateway.cli.api_client import CommandError, call, call_list, connected, user
 from postil.gateway.cli.output import (
-    DEFAULT_LIMIT,
     All,
     AsJson,
     Limit,
@@ -26,6 +25,8 @@ from postil.gateway.cli.output import (
 from postil.registry.fsutil import private_files
 from postil.registry.names import parse_adapter
 
+# Ends of lines to some readers, and halves of pairs.
+_NO_TEXT = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
 Which = Annotated[str, typer.Argument(help="The review's id, or the start of it.")]
 Note = Annotated[str, typer.Option("--note", help="A remark, stored with the decision.")]
 
@@ -51,20 +52,23 @@ def list_reviews(
     status: Annotated[str | None, typer.Option(help="open, approved, edited, rejected, or all.")] = "open",
     domain: Annotated[str | None, typer.Option(help="Only reviews of this domain.")] = None,
     mine: Annotated[bool, typer.Option("--mine", help="Only reviews that are assigned to you.")] = False,
-    limit: Limit = DEFAULT_LIMIT,
+    newest_first: Annotated[bool, typer.Option("--newest-first", help="Newest first instead of oldest first.")] = False,
+    limit: Limit = 0,
     all_: All = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the reviews, newest first, without their texts: `show` shows one, and that is recorded.
+    """List the reviews, all of them and oldest first, without their texts: `show` shows one, and that is recorded.
 
     JSON: `{"data": [...], "next": ...}`.
     """
     wanted = {
         "status": None if status == "all" else status,
         "domain": domain,
-        "assigned_to": getpass.getuser() if mine else None,
+        "assigned_to": user() if mine else None,
     }
-    params = {name: value for name, value in wanted.items() if value is not None}
+    params: dict[str, Any] = {name: value for name, value in wanted.items() if value is not None}
+    if newest_first:
+        params["newest_first"] = True
     with connected() as client:
         found = call_list(client, "/api/v1/reviews", params, 0 if all_ else limit)
     rows = [
@@ -94,14 +98,14 @@ def show(which: Which, as_json: AsJson = False) -> None:
     if as_json:
         print_json(review)
         return
-    shown = (
+    shown = [
         "id",
         "status",
         "release",
         "tenant",
         "created",
         "reason",
-        "asked",
+        "conversation",
         "answer",
         "holding",
         "assigned_to",
@@ -113,7 +117,9 @@ def show(which: Which, as_json: AsJson = False) -> None:
         "drawn_by",
         "keep_until",
         "shortened",
-    )
+        "request_id",
+    ]
+    review["conversation"] = "\n".join(f"{turn['role']}: {turn['content']}" for turn in review["conversation"])
     print_table(["", ""], [(name.replace("_", " "), review[name]) for name in shown if review[name]], empty="")
 
 
@@ -167,15 +173,17 @@ def export(
 ) -> None:
     """Export decided reviews as labelled examples in the format that `postil train` reads."""
     params = {} if since is None else {"since": since}
+    path = f"/api/v1/adapters/{parse_adapter(adapter)}/examples"
     with connected() as client:
-        rows = call(client, "GET", f"/api/v1/adapters/{parse_adapter(adapter)}/examples", params=params)["data"]
+        rows = call(client, "GET", path, params=params)["data"]
     if out is None:
         for row in rows:
             print_json_text(json.dumps(row))
         return
+    text = "".join(_line(row) + "\n" for row in rows)
     try:
         with private_files():
-            out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+            out.write_text(text, encoding="utf-8")
     except OSError as error:
         raise CommandError(f"{out} cannot be written: {error.strerror or error}") from error
     console().print(f"{len(rows)} examples in {out}")
@@ -189,6 +197,11 @@ def _act(which: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
 
 def _say(review: dict[str, Any], what: str, as_json: bool) -> None:
     say(review, f"review {review['id'][:8]} {what}", as_json)
+
+
+def _line(row: dict[str, Any]) -> str:
+    """A row as JSON that any reader of lines takes as one line, and any file as text."""
+    return _NO_TEXT.sub(lambda found: f"\\u{ord(found.group()):04x}", json.dumps(row, ensure_ascii=False))
 
 
 def _cut(text: str, length: int = 40) -> str:

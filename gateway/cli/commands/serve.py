@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from postil.gateway.cli.output import complaints
 from postil.gateway.settings import read_settings
 
 
@@ -29,6 +30,16 @@ def serve(
     from postil.gateway.server.self_test import check_libraries
 
     check_libraries()
+    if settings.engine_url is None:
+        _check_engine()
     from postil.gateway.cli.run_server import run
 
     sys.exit(run(settings))
+
+
+def _check_engine() -> None:
+    """Say before anything is prepared what is wrong with the vLLM that is installed. Raises SettingsError."""
+    from postil.gateway.engine.process.launch_args import check_engine
+
+    if line := check_engine():
+        complaints().print(f"warning: {line}")

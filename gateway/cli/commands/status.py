@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.text import Text
+
 from postil.gateway.cli.api_client import call, connected
 from postil.gateway.cli.output import AsJson, console, print_json, print_table
 from postil.gateway.cli.plugin_versions import describe_mismatches
@@ -27,6 +29,9 @@ def status(as_json: AsJson = False) -> None:
         for row in state["adapters"]
     ]
     print_table(["release", "reason", "loaded", "plugins changed", "problem"], rows, empty="no release is live")
+    for row in state["adapters"]:
+        for warning in row["warnings"]:
+            out.print(Text(f"warning: {row['release']}: {warning}"))
     if state["comparisons"]:
         out.print()
         _show_comparisons(state["comparisons"])

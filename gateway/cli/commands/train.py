@@ -5,6 +5,8 @@ Slow modules are imported where they are used, so that other commands start fast
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +15,7 @@ from pydantic import ValidationError
 from rich.table import Table
 
 from postil.gateway.cli.output import complaints, print_error, print_json_text
+from postil.gateway.errors import SettingsError
 from postil.gateway.settings import read_settings
 from postil.gateway.telemetry.terminal import Terminal
 from postil.registry.errors import RegistryError
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from postil.registry.base_model.model import BaseModel
     from postil.registry.training.calibration import Calibration
     from postil.registry.training.report import Evaluation, Metrics, TrainReport
+
+_TOO_LITTLE = "the memory is not enough; take fewer --targets, a later --first-layer or a smaller --batch-size"
 
 
 def train(
@@ -55,8 +60,8 @@ def train(
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Train an adapter and measure it against the base."""
-    values = {key: value for key, value in locals().items() if key != "json"}
-    report = _run(values | {"targets": tuple(targets.split(","))} | _base(base, base_id))
+    values = {key: value for key, value in locals().items() if key not in ("json", "base", "base_id")}
+    report = _run(values | {"targets": tuple(targets.split(",")), "window": read_settings().window}, base, base_id)
     if json:
         print_json_text(report.model_dump_json(indent=2))
     else:
@@ -78,12 +83,9 @@ def evaluate(
     from postil.registry.training.evaluate import evaluate as measure
     from postil.registry.training.progress import Count
 
-    try:
-        with Count(complaints()) as count, private_files():
-            found = measure(adapter, data, _prepared(base), reject=reject, device=device, onlooker=count)
-    except RegistryError as error:
-        print_error(error)
-        raise typer.Exit(1) from None
+    with _told(), Count(complaints()) as count, private_files():
+        window = read_settings().window
+        found = measure(adapter, data, _prepared(base), reject=reject, device=device, onlooker=count, window=window)
     if json:
         print_json_text(found.model_dump_json(indent=2))
     else:
@@ -98,26 +100,43 @@ def _prepared(wanted: str | None) -> BaseModel:
     return prepare(wanted or settings.base_model, settings.home)
 
 
-def _base(wanted: str | None, base_id: str | None) -> dict[str, object]:
-    found = _prepared(wanted)
-    return {"base": found.path, "base_id": base_id or found.id}
-
-
-def _run(values: dict[str, object]) -> TrainReport:
+def _run(values: dict[str, object], base: str | None, base_id: str | None) -> TrainReport:
     """Train with a progress bar on standard error; standard output holds only the report."""
     from postil.registry.training.options import TrainOptions
     from postil.registry.training.progress import Bar
     from postil.registry.training.train import train as run
 
-    try:
-        options = TrainOptions.model_validate(values)
+    with _told():
+        # Before the base is prepared, which may take long.
+        options = TrainOptions.model_validate(values | {"base": Path()})
+        prepared = _prepared(base)
+        of_base = {"base": prepared.path, "base_id": base_id or prepared.id}
         with Bar(complaints()) as bar, private_files():
-            return run(options, bar)
+            return run(options.model_copy(update=of_base), bar)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say in one sentence why the work ended before its end."""
+    try:
+        yield
+        return
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]).replace("_", "-")
-        print_error(f"--{name}: {first['msg']}; see postil train --help")
-    except RegistryError as error:
+        print_error(f"--{name}: {first['msg'].removeprefix('Value error, ')}; see postil train --help")
+    except KeyboardInterrupt:
+        print_error("stopped; nothing was written")
+        raise typer.Exit(130) from None
+    except MemoryError:
+        print_error(_TOO_LITTLE)
+    except RuntimeError as error:  # torch's, also where memory is short.
+        print_error(
+            _TOO_LITTLE
+            if "memory" in str(error)
+            else f"torch gave up: {(str(error) or type(error).__name__).splitlines()[0]}"
+        )
+    except (RegistryError, SettingsError) as error:
         print_error(error)
     raise typer.Exit(1)
 

@@ -206,13 +206,18 @@ class HttpClient:
         # How often all was hung up on: what was not connected by then is not to be.
         self._closed = 0
 
-    async def ask(self, method: bytes, path: bytes, body: bytes = b"", *, fresh: bool = False) -> EngineResponse:
+    async def ask(
+        self, method: bytes, path: bytes, body: bytes = b"", *, fresh: bool = False, lines: bytes = b""
+    ) -> EngineResponse:
         """Send a request; returns its answer when the status is there. A ``fresh`` one gets a connection of its own.
+
+        ``lines`` are more lines of its head.
 
         Raises BrokenError, SilentError, TimeoutError (nobody answers at that address) or OSError.
         """
         connection = (None if fresh else self._kept()) or await self._connected()
-        answer = connection.ask(b"%b %b%b%b%d\r\n\r\n%b" % (method, self._prefix, path, self._rest, len(body), body))
+        head = b"%b %b%b%b%d\r\n%b\r\n" % (method, self._prefix, path, self._rest, len(body), lines)
+        answer = connection.ask(head + body)
         try:
             await answer.head()
         except asyncio.CancelledError:

@@ -8,6 +8,7 @@ adapters that were used last are kept for the next time.
 
 from __future__ import annotations
 
+import codecs
 import copy
 import errno
 import hashlib
@@ -194,10 +195,13 @@ def _free() -> int:
 def _hashed(source: Path, target: IO[bytes] | None) -> str:
     digest = hashlib.sha256()
     with source.open("rb") as file:
+        begun = source.suffix != ".json"
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             if target is not None:
-                target.write(chunk)
+                # What some editors put before a JSON text vLLM cannot read.
+                target.write(chunk if begun else chunk.removeprefix(codecs.BOM_UTF8))
+                begun = True
     if target is not None:
         target.flush()
     return digest.hexdigest()

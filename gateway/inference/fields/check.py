@@ -14,6 +14,7 @@ from postil.gateway.inference.fields.tools import read_tool_choice, read_tools
 from postil.gateway.inference.formats import Kind
 
 _NAMED = 64
+_UNSUPPORTED = "unsupported_parameter"
 _REQUIRED = {Kind.CHAT: "messages", Kind.TEXT: "prompt"}
 
 
@@ -49,7 +50,9 @@ def check_fields(kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
     if nulls:
         body = {name: value for name, value in body.items() if value is not None}
     if _REQUIRED[kind] not in body:
-        raise BadRequestError(f"{_REQUIRED[kind]} is required", param=_REQUIRED[kind])
+        raise BadRequestError(
+            f"{_REQUIRED[kind]} is required", param=_REQUIRED[kind], code="missing_required_parameter"
+        )
     if kind is Kind.CHAT:
         _read_chat(body)
     return body
@@ -86,9 +89,8 @@ def _refuse(kind: Kind, body: Mapping[str, Any], refused: frozenset[str], releas
     """Raises BadRequestError for a refused field that says more than its absence."""
     for name, value in body.items():
         if name in refused and not FIELDS[kind][name].is_neutral(value):
-            raise BadRequestError(
-                f"`{name}` could undo what the policy of {release} fixes; leave it out, or ask `base`", param=name
-            )
+            why = f"`{name}` could undo what the policy of {release} fixes; leave it out, or ask `base`"
+            raise BadRequestError(why, param=name, code=_UNSUPPORTED)
 
 
 def asks_for_prompt_logprobs(kind: Kind, body: Mapping[str, Any]) -> bool:
@@ -101,12 +103,14 @@ def asks_for_prompt_logprobs(kind: Kind, body: Mapping[str, Any]) -> bool:
 def _refused(name: str, field: Field, value: Any) -> BadRequestError:
     if not field.type.fits(value):
         return BadRequestError(f"{name} has to be {field.type.words}", param=name)
-    return BadRequestError(f"`{name}` is not taken here; {field.instead or 'leave it out'}", param=name)
+    why = f"`{name}` is not taken here; {field.instead or 'leave it out'}"
+    return BadRequestError(why, param=name, code=_UNSUPPORTED)
 
 
 def _unknown(kind: Kind, name: str) -> BadRequestError:
     shown = name[:_NAMED]
-    return BadRequestError(f"{shown!r} is not a field of {kind.value}; {_advice(kind, name)}", param=shown)
+    why = f"{shown!r} is not a field of {kind.value}; {_advice(kind, name)}"
+    return BadRequestError(why, param=shown, code="unknown_parameter")
 
 
 def _advice(kind: Kind, name: str) -> str:

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
 
-from postil.gateway.inference.fields.types import FieldType
+from postil.gateway.inference.field_types import FieldType
 
 
 class Use(StrEnum):
-    """What is done with a field. What is ignored is taken and not sent to the engine."""
+    """What is done with a field. What is ignored is taken and not sent to the engine.
+
+    Nor is what is compared: it is held against what the policy allows.
+    """
 
     PASSED = "passed"
+    COMPARED = "compared"
     IGNORED = "ignored"
     REFUSED = "refused"
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from postil.gateway.inference.fields import types as t
+from postil.gateway.inference import field_types as t
 from postil.gateway.inference.fields.field import Field, Origin, Use
 from postil.gateway.inference.formats import Kind
 
-_P, _I, _R = Use.PASSED, Use.IGNORED, Use.REFUSED
+_P, _I, _R, _C = Use.PASSED, Use.IGNORED, Use.REFUSED, Use.COMPARED
 EVERYWHERE = (_P, _P, _P)
 UNLESS_CONSTRAINED = (_P, _P, _R)
+OR_COMPARED = (_P, _P, _C)
 ONLY_OPEN = (_P, _R, _R)
 DROPPED = (_I, _I, _I)
 NEVER = (_R, _R, _R)
@@ -70,7 +71,7 @@ _COMMON: Mapping[str, Field] = {
     "logit_bias": Field(
         t.mapping(t.number(-100, 100), 1024, t.token_id_key()), UNLESS_CONSTRAINED, _OPENAI, neutral=({},)
     ),
-    "response_format": Field(_FORMAT, EVERYWHERE, _OPENAI, note="where output is restricted: what says the same"),
+    "response_format": Field(_FORMAT, OR_COMPARED, _OPENAI, note="where output is restricted: what admits it"),
     "top_k": Field(t.whole(-1, t.LARGEST_INT32), EVERYWHERE),
     "min_p": Field(t.number(0, 1), EVERYWHERE),
     "repetition_penalty": Field(t.number(0.01, 10), EVERYWHERE),
@@ -82,7 +83,9 @@ _COMMON: Mapping[str, Field] = {
     "include_stop_str_in_output": Field(t.BOOLEAN, UNLESS_CONSTRAINED, neutral=_OFF),
     "skip_special_tokens": Field(t.BOOLEAN, ONLY_OPEN, neutral=(True,)),
     "spaces_between_special_tokens": Field(t.BOOLEAN, ONLY_OPEN, neutral=(True,)),
-    "structured_outputs": Field(_STRUCTURED, EVERYWHERE, note="`regex`, `grammar`, `structural_tag`: right `grammars`"),
+    "structured_outputs": Field(
+        _STRUCTURED, OR_COMPARED, note="`regex`, `grammar`, `structural_tag`: right `grammars`"
+    ),
     "logprob_token_ids": Field(t.many(_TOKEN_ID, 128), ONLY_OPEN, neutral=([],)),
     "return_token_ids": Field(t.BOOLEAN, ONLY_OPEN, neutral=_OFF, note="it would tell the policy's prompt"),
     "return_tokens_as_token_ids": Field(t.BOOLEAN, ONLY_OPEN, neutral=_OFF),
@@ -124,11 +127,11 @@ _CHAT: Mapping[str, Field] = {
     "max_completion_tokens": Field(t.whole(1, t.LARGEST_INT32), EVERYWHERE, _OPENAI, note="as `max_tokens`"),
     "logprobs": Field(t.BOOLEAN, EVERYWHERE, _OPENAI),
     "top_logprobs": Field(t.whole(0, 20), EVERYWHERE, _OPENAI),
-    "tools": Field(t.LIST, EVERYWHERE, _OPENAI, neutral=([],), note="at most 128; input checks see them"),
+    "tools": Field(t.LIST, OR_COMPARED, _OPENAI, neutral=([],), note="at most 128; input checks see them"),
     "tool_choice": Field(
-        t.either(t.one_of("none", "auto", "required"), t.OBJECT), EVERYWHERE, _OPENAI, note="as `tools`"
+        t.either(t.one_of("none", "auto", "required"), t.OBJECT), OR_COMPARED, _OPENAI, note="as `tools`"
     ),
-    "parallel_tool_calls": Field(t.BOOLEAN, EVERYWHERE, _OPENAI),
+    "parallel_tool_calls": Field(t.BOOLEAN, OR_COMPARED, _OPENAI),
     "reasoning_effort": Field(
         t.one_of("none", "minimal", "low", "medium", "high", "xhigh", "max"), (_P, _P, _I), _OPENAI
     ),

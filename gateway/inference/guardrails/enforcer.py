@@ -61,7 +61,9 @@ class Enforcer:
         self._record = record
         self._send = send
         self._release = record.route.release
-        self._context = RequestContext(self._release.ref, record.caller.name, record.request.body)
+        self._context = RequestContext(
+            self._release.ref, record.caller.name, payload.rendered_body(record.request, self._release)
+        )
         self._again = 0
         self._fallbacks: dict[str, None] = {}
         self._notices: dict[str, None] = {}
@@ -72,6 +74,7 @@ class Enforcer:
         """Have the request looked at. Returns the choice to serve in its place where it may not go to the model."""
         evaluation = await evaluate_input(self._plugin_host, self._release, self._context)
         self._note(evaluation, "")
+        self._record.verdicts += evaluation.verdicts
         if not evaluation.failed:
             return None
         self._record.failed_validation = True
@@ -133,7 +136,12 @@ class Enforcer:
             "x-postil-notice": self._notices,
             "x-postil-review": self._reviews,
         }
-        return {name: _header("; ".join(values)) for name, values in told.items() if values}
+        return {name: answers.header_value("; ".join(values)) for name, values in told.items() if values}
+
+    def tell(self, notice: str | None) -> None:
+        """Tell the client something beside the answer, if there is something to tell."""
+        if notice:
+            self._notices[notice] = None
 
     @property
     def notice(self) -> str:
@@ -152,7 +160,9 @@ class Enforcer:
         """The verdicts of those that judge an answer whole; what they are not shown of it does not leave."""
         if release.validators:
             answers.drop_unjudged(choice)
-        return await evaluate_output(self._plugin_host, release, self._context, completion)
+        evaluation = await evaluate_output(self._plugin_host, release, self._context, completion)
+        self._record.verdicts += evaluation.verdicts
+        return evaluation
 
     def _acted(self, choice: HeldChoice, *, caused: bool) -> None:
         if choice.acts:
@@ -228,6 +238,7 @@ class Enforcer:
                 self._reviews[await self._review_sink.open(opening, self._release.policy.reviews)] = None
             except ReviewNotKeptError:
                 return False
+            self._record.held = True
             answers.substitute(choice, Fallback(substitute.content), kind)
             return True
         if isinstance(substitute, Fallback):
@@ -267,7 +278,9 @@ class Enforcer:
         """Whether the input checks of a release let the request through; this one's have done so already."""
         if release is None or release is self._release or not release.inputs:
             return True
-        context = RequestContext(release.ref, self._record.caller.name, self._record.request.body)
+        context = RequestContext(
+            release.ref, self._record.caller.name, payload.rendered_body(self._record.request, release)
+        )
         return not (await evaluate_input(self._plugin_host, release, context)).failed
 
     def _opening(self, text: str, reason: str, verdicts: Sequence[Verdict], holding: str | None) -> ReviewRequest:
@@ -278,22 +291,7 @@ class Enforcer:
         return replace(opening, tenant_uid=caller.uid, drawn_by=drawn_by)
 
 
-def has_guardrails(release: LoadedRelease) -> bool:
-    """Whether anything of a release's policy looks at requests or answers."""
-    return bool(release.validators or release.inputs)
-
-
-def falls_back_on_errors(release: LoadedRelease) -> bool:
-    """Whether a policy says what is served where the engine fails."""
-    return any(use.when is not None and ENGINE_ERROR in use.when for use, _ in release.fallbacks)
-
-
 def _is_for(use: FallbackUse, verdict: Verdict) -> bool:
     if use.when is None:
         return verdict.validator != ENGINE_ERROR
     return verdict.validator in use.when or (verdict.outcome is Outcome.DID_NOT_RUN and DID_NOT_RUN in use.when)
-
-
-def _header(text: str) -> str:
-    """A header's value: one line of printable ASCII, of a length that proxies take."""
-    return "".join(c if " " <= c <= "~" else "?" for c in text)[:500]

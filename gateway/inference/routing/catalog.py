@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from postil.gateway.errors import BadRequestError, EngineUnavailableError, UnknownModelError
 from postil.gateway.inference.routing import canary_split as sticky
@@ -156,6 +157,14 @@ class AdapterEntry:
         return self.releases[wanted]
 
 
+class ModelName(NamedTuple):
+    """A value of ``model``: whose it is, and the release that it stands for (None: the base)."""
+
+    name: str
+    owner: str
+    release: LoadedRelease | None
+
+
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """All adapters by name, and each domain's default adapter."""
@@ -213,24 +222,25 @@ class Catalog:
         served = {entry.name.domain for entry in self._defaults_in_service()}
         return [domain for domain in sorted(served) if caller.may_ask(domain)]
 
-    def names(self, caller: Caller) -> list[tuple[str, str]]:
-        """(model, owner) of everything this caller may put into ``model``, the base last."""
-        found: list[tuple[str, str]] = []
+    def names(self, caller: Caller) -> list[ModelName]:
+        """Everything that this caller may put into ``model``: the base first, which answers whatever it is asked."""
+        found = [ModelName(BASE, "postil", None)] if caller.has(Right.BASE) else []
         for key in sorted(self.entries):
             entry = self.entries[key]
             domain = entry.name.domain
             if entry.retired.adapter or not caller.may_ask(domain):
                 continue
-            if entry.live is not None and entry.live in entry.releases:
+            live = None if entry.live is None else entry.releases.get(entry.live)
+            if live is not None:
                 if self.defaults.get(domain) == entry.name.adapter:
-                    found.append((domain, domain))
-                found.append((key, domain))
+                    found.append(ModelName(domain, domain, live))
+                found.append(ModelName(key, domain, live))
             found += [
-                (str(release.ref), domain)
+                ModelName(str(release.ref), domain, release)
                 for number, release in sorted(entry.releases.items())
                 if entry.may_name(number, caller)
             ]
-        return [*found, (BASE, "postil")] if caller.has(Right.BASE) else found
+        return found
 
     def default_releases(self) -> list[LoadedRelease]:
         """The live releases of the adapters that answer for their domain."""

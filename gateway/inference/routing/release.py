@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
 from postil.plugins import FallbackRule, InputCheck, ReleaseRef, Validator
 from postil.plugins.manager import PluginManager
 from postil.registry.policy.components import Recorded, check_pinned, mismatches
-from postil.registry.policy.policy import CheckUse, FallbackUse, Policy, ValidatorUse, build
+from postil.registry.policy.policy import ENGINE_ERROR, CheckUse, FallbackUse, Policy, ValidatorUse, build
 from postil.registry.policy.stored import stored_policy
 
 
@@ -29,6 +30,9 @@ class ReleaseSpec(NamedTuple):
     policy_digest: str
     calibration: Mapping[str, float]
     components: Recorded = None
+    # In seconds since 1970; 0 where nobody knows.
+    created: int = 0
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ class StoredRelease(Protocol):
     policy_digest: str
     calibration: dict[str, float]
     components: list[dict[str, str]] | None
+    created_at: datetime
+    warnings: list[str]
 
 
 def release_spec(release: StoredRelease) -> ReleaseSpec:
@@ -83,7 +89,14 @@ def release_spec(release: StoredRelease) -> ReleaseSpec:
         release.policy_digest,
         release.calibration,
         release.components,
+        _seconds(release.created_at),
+        release.warnings,
     )
+
+
+def _seconds(at: datetime) -> int:
+    """SQLite gives times without their zone; all are in UTC."""
+    return int((at.replace(tzinfo=UTC) if at.tzinfo is None else at).timestamp())
 
 
 def load_release(spec: ReleaseSpec, plugins: PluginManager) -> LoadedRelease:
@@ -107,3 +120,13 @@ def load_release(spec: ReleaseSpec, plugins: PluginManager) -> LoadedRelease:
         bool(policy.system_prompt or policy.sampling or built.inputs or built.validators),
         spec,
     )
+
+
+def has_guardrails(release: LoadedRelease) -> bool:
+    """Whether anything of a release's policy looks at requests or answers."""
+    return bool(release.validators or release.inputs)
+
+
+def falls_back_on_errors(release: LoadedRelease) -> bool:
+    """Whether a policy says what is served where the engine fails."""
+    return any(use.when is not None and ENGINE_ERROR in use.when for use, _ in release.fallbacks)

@@ -18,7 +18,7 @@ from postil.gateway.inference.guardrails.choice import HeldChoice
 from postil.gateway.inference.guardrails.client_caused import is_client_caused
 from postil.gateway.inference.guardrails.enforcer import Enforcer
 from postil.gateway.inference.record import RequestRecord
-from postil.gateway.inference.request import CompletionRequest
+from postil.gateway.inference.request import CompletionRequest, counts_along
 from postil.gateway.inference.responses import new_id
 from postil.gateway.inference.streaming.passthrough import error_event
 from postil.gateway.inference.streaming.sse import DONE, EventReader, write
@@ -38,6 +38,7 @@ async def streamed(
         async for chunk in chunks:
             out = await stream.read(chunk)
             if out:
+                record.begins()
                 yield _kept(record, out)
             if stream.over:
                 break
@@ -92,6 +93,7 @@ class _Stream:
         self._usage: dict[int, dict[str, Any]] = {}
         self._total: dict[str, Any] | None = None
         self._last = b""
+        self._counts_along = counts_along(ask)
 
     @property
     def done(self) -> bool:
@@ -151,8 +153,13 @@ class _Stream:
     async def _events(self, choice: HeldChoice) -> bytes:
         parts = await choice.drain()
         told = await self._answering.client_notes(choice) if choice.ended and parts else {}
-        events = [self._event([part], None) for part in parts[:-1]]
-        return b"".join([*events, *(self._event([part], None, told) for part in parts[-1:])])
+        so_far = self._so_far(choice.index)
+        events = [self._event([part], so_far) for part in parts[:-1]]
+        return b"".join([*events, *(self._event([part], so_far, told) for part in parts[-1:])])
+
+    def _so_far(self, index: int) -> dict[str, Any] | None:
+        """What a choice has used up to here, where the client wants that with every event, as engines tell it."""
+        return self._usage.get(index) if self._counts_along else None
 
     def _event(self, parts: list[Part], usage: dict[str, Any] | None, told: dict[str, str] | None = None) -> bytes:
         event: dict[str, Any] = {**self._head, "choices": parts}

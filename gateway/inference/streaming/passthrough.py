@@ -40,6 +40,8 @@ async def ended_cleanly(chunks: AsyncIterator[bytes], record: RequestRecord | No
     last, recorded, problem = b"", record.raw if record else None, None
     try:
         async for chunk in chunks:
+            if record is not None and not last:
+                record.begins()
             last = (last + chunk)[-32:]
             if recorded is not None:
                 recorded.append(chunk)

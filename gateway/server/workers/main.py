@@ -13,8 +13,10 @@ import uvloop
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from postil.gateway.api.cors import letting
 from postil.gateway.api.key_connections import KeyConnections
-from postil.gateway.api.openai.completions import CompletionsShortcut
+from postil.gateway.api.openai.completions import CompletionsShortcut, completion_handlers
+from postil.gateway.api.translated import translated_handlers
 from postil.gateway.server.own_process import keep_to_itself
 from postil.gateway.server.shutdown import Server, configured
 from postil.gateway.server.sockets import share
@@ -82,8 +84,10 @@ def _application(worker: Worker, forward: Forward) -> ASGIApp:
         await forward.close()
         await send({"type": "lifespan.shutdown.complete"})
 
-    app = CompletionsShortcut(worker.parts(), others)
-    return KeyConnections(app, lambda: worker.directory, worker.settings.tenant_connections)
+    parts = worker.parts()
+    app = CompletionsShortcut(others, completion_handlers(parts), translated_handlers(parts))
+    counted = KeyConnections(app, lambda: worker.directory, worker.settings.tenant_connections)
+    return letting(counted, worker.settings.cors_origins)
 
 
 if __name__ == "__main__":

@@ -160,6 +160,12 @@ class CompileGrammar(Message, frozen=True, tag=19):
     milliseconds: float
 
 
+class AddMetrics(Message, frozen=True, tag=20):
+    """What was counted since the last time, by series."""
+
+    series: list[tuple[tuple[str, ...], list[float]]]
+
+
 WorkerMessage = (
     AcquireLease
     | ReleaseLease
@@ -179,6 +185,7 @@ WorkerMessage = (
     | Denied
     | Ack
     | CompileGrammar
+    | AddMetrics
 )
 
 

@@ -121,8 +121,8 @@ class WorkerPool(Workers):
         self._tell(CALLERS, self._parts.callers.current)
 
     def tell_engine(self) -> None:
-        """Send the engine's phase to the workers."""
-        self._tell(ENGINE, self._parts.engine.phase)
+        """Send the engine's phase to the workers, and when it should be ready."""
+        self._tell(ENGINE, (self._parts.engine.phase, self._parts.engine.ready_by))
 
     def tell_draining(self) -> None:
         """Tell the workers to close each connection with its next answer."""
@@ -224,7 +224,7 @@ class WorkerPool(Workers):
             (START, start),
             (ADAPTERS, (entries, dict(catalog.defaults))),
             (CALLERS, self._parts.callers.current),
-            (ENGINE, self._parts.engine.phase),
+            (ENGINE, (self._parts.engine.phase, self._parts.engine.ready_by)),
         ):
             session.tell(*self._update(what, content))
         while session.known < session.sent and not session.gone:

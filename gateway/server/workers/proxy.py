@@ -16,6 +16,8 @@ from yarl import URL
 from postil.gateway.api.error_responses import tell
 from postil.gateway.control.workers import Workers
 from postil.gateway.errors import EngineUnavailableError, GatewayError, KeyForbiddenError
+from postil.gateway.telemetry.request_id import HEADER as REQUEST_ID_HEADER
+from postil.gateway.telemetry.request_id import current
 
 log = logging.getLogger(__name__)
 # The client's address, for the primary, whose direct clients are its workers.
@@ -29,7 +31,8 @@ _OF_A_CONNECTION = frozenset(
 )
 _NOT_A_WORKER = "this socket is for the gateway's own workers; ask at its port"
 _CHANGES_NOTHING = ("GET", "HEAD", "OPTIONS")
-_OF_AN_ANSWER = frozenset({b"connection", b"keep-alive"})
+# A worker's own answers have these.
+_OF_AN_ANSWER = frozenset({b"connection", b"keep-alive", b"date", b"x-request-id"})
 
 
 class Forward:
@@ -141,6 +144,7 @@ def _headers(scope: Scope, key: str) -> CIMultiDict[str]:
     client = scope.get("client")
     headers[CLIENT.decode()] = client[0] if client else ""
     headers[FRONT_KEY.decode()] = key
+    headers[REQUEST_ID_HEADER.decode()] = current()
     return headers
 
 

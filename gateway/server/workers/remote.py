@@ -16,6 +16,7 @@ from postil.gateway.inference.ports import ReviewNotKeptError
 from postil.gateway.inference.shadow import AgreementCounts
 from postil.gateway.server.workers import messages as said
 from postil.gateway.server.workers.client import PrimaryClient, refusal_error
+from postil.gateway.telemetry.request_id import current
 from postil.gateway.tenancy.denied_attempts import DeniedAttempt
 from postil.gateway.tenancy.quota import Quota
 from postil.registry.policy.policy import ReviewRules
@@ -210,4 +211,4 @@ def agreed(link: PrimaryClient, loop: asyncio.AbstractEventLoop) -> Callable[[Ag
 
 def _by(opening: ReviewRequest, rules: ReviewRules) -> bytes:
     ruled = replace(opening, assign_to=rules.assign_to, webhook=rules.webhook, keep_days=rules.keep_days)
-    return msgspec.json.encode(ruled)
+    return msgspec.json.encode(replace(ruled, request_id=current()))

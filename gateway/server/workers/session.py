@@ -19,6 +19,7 @@ from postil.gateway.inference.shadow import Shadows
 from postil.gateway.ipc import Frames
 from postil.gateway.server.workers import messages as said
 from postil.gateway.server.workers.reported import PendingRequest, Seen
+from postil.gateway.telemetry.sums import Sums
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempt, DeniedSink
 from postil.gateway.tenancy.quota import Quota
@@ -44,6 +45,7 @@ class SessionParts:
     reviews: Reviews
     shadows: Shadows
     denied: DeniedSink
+    sums: Sums
 
 
 class WorkerSession(asyncio.Protocol):
@@ -85,6 +87,7 @@ class WorkerSession(asyncio.Protocol):
             said.Denied: self._denied,
             said.Ack: self._knows,
             said.CompileGrammar: self._compile,
+            said.AddMetrics: self._counted,
         }
 
     @property
@@ -211,6 +214,9 @@ class WorkerSession(asyncio.Protocol):
         self._parts.ledger.add(
             word.tenant, word.domain, word.adapter, word.number, word.kind, word.prompt, word.completion, word.uncounted
         )
+
+    def _counted(self, word: said.AddMetrics) -> None:
+        self._parts.sums.merge(dict(word.series))
 
     def _spent(self, word: said.SpendTokens) -> None:
         self._parts.limits.spend(self._parts.callers.current.quota(word.tenant), word.tokens)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import pickle
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -13,6 +14,7 @@ from functools import partial
 from postil.gateway.api.openai.completions import CompletionParts
 from postil.gateway.control.traffic import Traffic
 from postil.gateway.engine.client import EngineClient
+from postil.gateway.engine.start_clock import retry_after
 from postil.gateway.engine.supervisor import Phase
 from postil.gateway.errors import EngineUnavailableError
 from postil.gateway.inference.context import InferenceContext
@@ -28,7 +30,14 @@ from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.inference.shadow import Shadows
 from postil.gateway.plugin_host.host import PluginHost, process_bounds
 from postil.gateway.server.workers.client import PrimaryClient
-from postil.gateway.server.workers.messages import Ack, EngineUnhealthy, RequestFinished, RequestStarted, Update
+from postil.gateway.server.workers.messages import (
+    Ack,
+    AddMetrics,
+    EngineUnhealthy,
+    RequestFinished,
+    RequestStarted,
+    Update,
+)
 from postil.gateway.server.workers.remote import (
     RemoteActivity,
     RemoteDenied,
@@ -39,12 +48,16 @@ from postil.gateway.server.workers.remote import (
 )
 from postil.gateway.server.workers.snapshots import EntrySnapshot, restored
 from postil.gateway.server.workers.updates import ADAPTERS, CALLERS, DRAINING, ENGINE, Start
+from postil.gateway.telemetry.request_metrics import RequestMetrics
+from postil.gateway.telemetry.sums import Sums
 from postil.gateway.tenancy.directory import Caller, Directory
 from postil.plugins.manager import PluginManager
 from postil.registry.releases.channels import CANARY, STABLE
 
 log = logging.getLogger(__name__)
 _WATCHED = (STABLE, CANARY)
+# How often the primary is told what was counted.
+_TELL_SECONDS = 1.0
 
 
 class RemoteAnalysis:
@@ -91,6 +104,7 @@ class Worker:
             ca_file=self.settings.ca_file,
         )
         self.client.activity = RemoteActivity(link)
+        self.client.retry_seconds = self._retry_seconds
         self.client.on_unhealthy = lambda: link.send(EngineUnhealthy())
         logs = self.settings.home / "logs"
         self._plugins = PluginManager(
@@ -106,6 +120,7 @@ class Worker:
         self._limits = RemoteLimits(link)
         self._meter = UsageMeter(self._limits, self._limits)
         self._phase = Phase.STARTING
+        self._ready_by: float | None = None
         self._beside: list[asyncio.Task[None]] = []
         plain = InferenceContext(
             self._catalog,
@@ -119,13 +134,15 @@ class Worker:
             GrammarGate(self._limits),
         )
         self._shadows = Shadows(partial(answered, plain.for_shadows()), agreed(link, asyncio.get_running_loop()))
-        self._context = replace(plain, observers=(RemoteAnalysis(link), self._shadows))
+        self._sums = Sums(most_histograms=self.settings.metrics_histograms)
+        self._context = replace(plain, observers=(RemoteAnalysis(link), self._shadows, RequestMetrics(self._sums)))
 
     def parts(self) -> CompletionParts:
         """Return the parts that the two completion endpoints need."""
         settings = self.settings
         limits = (settings.body_limit_mib << 20, TenantCostLimits(CostLimits.of(settings)), settings.prompt_logprobs)
-        return CompletionParts(self._context, self, RemoteDenied(self._link), self._limits, self.traffic, *limits)
+        who = (self._context, self, RemoteDenied(self._link), self._limits, self.traffic)
+        return CompletionParts(*who, *limits, settings.stream_comment_seconds)
 
     def identify(self, authorization: str | None) -> Caller:
         """Return the caller; see ``Directory.identify``."""
@@ -139,20 +156,21 @@ class Worker:
         elif update.what == CALLERS:
             self.directory = content
         elif update.what == ENGINE:
-            await self._engine_is(content)
+            await self._engine_is(*content)
         elif update.what == DRAINING:
             self.traffic.draining = True
         self._link.send(Ack(update.number))
 
     def start(self) -> None:
         """Start the background tasks."""
-        self._beside = [asyncio.create_task(self._shadows.run())]
+        self._beside = [asyncio.create_task(self._shadows.run()), asyncio.create_task(self._tell_metrics())]
 
     async def stop(self) -> None:
         """Stop the background tasks."""
         for task in self._beside:
             task.cancel()
         await asyncio.gather(*self._beside, return_exceptions=True)
+        self._tell_sums()
         await self._shadows.stop()
         await self._label_prefixes.stop()
         await self._plugin_host.stop()
@@ -169,18 +187,32 @@ class Worker:
         for entry in entries:
             self._plugin_host.make_ready(entry.releases[number] for number in entry.desired())
 
-    async def _engine_is(self, phase: Phase) -> None:
-        self._phase = phase
+    async def _engine_is(self, phase: Phase, ready_by: float | None) -> None:
+        self._phase, self._ready_by = phase, ready_by
         if phase is Phase.DOWN:
             self._label_prefixes.clear()
             self._meter.fingerprint.written = None
             # If the engine has failed for good, requests that wait for it fail at once, as in the primary.
             await self.client.cut()
 
+    async def _tell_metrics(self) -> None:
+        while True:
+            await asyncio.sleep(_TELL_SECONDS)
+            self._tell_sums()
+
+    def _tell_sums(self) -> None:
+        if taken := self._sums.take():
+            self._link.send(AddMetrics([*taken.items()]))
+
     def _engine(self) -> EngineClient:
         if self._phase is not Phase.READY:
-            raise EngineUnavailableError(f"the engine is not ready ({self._phase}); try again in a moment")
+            raise EngineUnavailableError(
+                f"the engine is not ready ({self._phase}); try again in a moment", retry_after=self._retry_seconds()
+            )
         return self.client
+
+    def _retry_seconds(self) -> int:
+        return retry_after(self._ready_by, time.monotonic())
 
 
 def end() -> None:

@@ -1,17 +1,25 @@
-"""Extracts archives safely: into one flat folder of few regular files, whatever the archive contains."""
+"""Extracts archives safely: the few files that are wanted, of one folder in it, whatever the archive contains."""
 
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from postil.registry.errors import ArtifactError
 
 MAX_FILES = 64
-_MAX_ENTRIES = 4 * MAX_FILES
+# Of a clone or a training run most are passed over; of so many the names are kept, to say what was left out.
+_MAX_ENTRIES = 4096
+_MOST_NAMES = 1000
 _MAX_NAME = 255
+_SHOWN = 5
 _CHUNK = 1 << 20
+# Why a wanted file is refused.
+LINK = "is a link; put the file itself in its place"
+NO_FILE = "is not a plain file; an adapter is one flat folder of plain files"
 _MAC_FOLDER = "__MACOSX"
 
 
@@ -23,56 +31,93 @@ class Readable(Protocol):
 
 
 class Landing:
-    """An empty ``folder`` that accepts at most ``limit`` bytes.
+    """An empty ``folder`` that accepts at most ``limit`` bytes of the files whose names are ``wanted``.
 
-    All files are either at the top of the archive or in a single top folder, whose name is dropped, because people pack
-    the folder itself. Files that macOS adds to archives are skipped.
+    They come from one folder in the archive: people pack the folder itself, a clone or all that a training run left.
+    That is the highest one that has ``mark`` in it, else the highest one with a wanted file.
     """
 
-    def __init__(self, folder: Path, limit: int) -> None:
+    def __init__(self, folder: Path, limit: int, wanted: Callable[[str], bool], mark: str) -> None:
         self._folder = folder
         self._limit = self._left = limit
+        self._wanted, self._mark = wanted, mark
         self._entries = self._files = 0
-        self._top: str | None = None
+        # Where the wanted files of each folder in the archive are, until it is known which one is meant.
+        self._landed: dict[tuple[str, ...], Path] = {}
+        self._names: list[tuple[str, ...]] = []
 
     def folder(self, name: str) -> None:
-        """Accept a folder entry. Raises ArtifactError unless it is the single top folder."""
+        """Pass over a folder entry. Raises ArtifactError if its name leads out."""
         self._count()
-        name = name.removesuffix("/")
-        if name == ".":
-            return
-        name = name.removeprefix("./")
-        if name == _MAC_FOLDER or name.startswith(f"{_MAC_FOLDER}/"):
-            return
-        _check(name, name.split("/"))
-        if "/" in name or self._top not in (None, name):
-            raise ArtifactError(f"{name!r} is not a plain file; an adapter is one flat folder of plain files")
-        self._top = name
+        parts = _parts(name)
+        if parts:
+            _check(name, parts)
+
+    def wants(self, name: str) -> bool:
+        """Whether a file is to be unpacked, by its path: nothing that is hidden, and nothing that leads out."""
+        parts = _parts(name)
+        hidden = any(not part or part.startswith(".") for part in parts)
+        return bool(parts) and not hidden and self._wanted(parts[-1]) and parts[0] != _MAC_FOLDER
+
+    def skip(self, name: str, why_not: str | None = None) -> None:
+        """Pass over an entry. Raises ArtifactError if its name leads out, or if it is wanted and not possible."""
+        self._count()
+        if why_not is not None and self.wants(name):
+            raise ArtifactError(f"{name!r} {why_not}")
+        self._note(name)
 
     def file(self, name: str, stated: int, content: Readable) -> None:
-        """Write a file of ``stated`` bytes; its real size is checked while writing. Raises ArtifactError."""
+        """Write a wanted file of ``stated`` bytes; its real size is checked while writing. Raises ArtifactError."""
         self._count()
-        name = name.removeprefix("./")
-        parts = name.split("/")
-        if _is_of_macos(parts):
-            return
-        _check(name, parts)
+        parts = self._note(name)
         self._files += 1
         if stated > self._left or self._files > MAX_FILES:
             raise self._too_large()
-        self._write(self._place(name, parts), content)
+        self._write(self._place(parts), content)
+
+    def finish(self) -> list[str]:
+        """Put the files of the folder that is meant into place; return the paths in it, unwanted files included.
+
+        Raises ArtifactError if it is not clear which folder is meant.
+        """
+        top = self._top()
+        for path in self._landed[top].iterdir() if self._landed else ():
+            path.rename(self._folder / path.name)
+        return ["/".join(parts[len(top) :]) for parts in self._names if parts[: len(top)] == top != parts]
+
+    def clear(self) -> None:
+        """Delete what was not put into place."""
+        for landed in self._landed.values():
+            shutil.rmtree(landed)
+
+    def _top(self) -> tuple[str, ...]:
+        marked = [parts for parts, landed in self._landed.items() if (landed / self._mark).exists()]
+        possible = marked or list(self._landed)
+        if not possible:
+            return ()
+        highest = [parts for parts in possible if len(parts) == min(map(len, possible))]
+        if len(highest) > 1:
+            named = ", ".join(sorted("/".join(parts) for parts in highest)[:_SHOWN])
+            raise ArtifactError(f"the archive holds several adapters ({named}); pack one of these folders")
+        return highest[0]
+
+    def _note(self, name: str) -> Sequence[str]:
+        """Check a path and return its parts; keep it, to say what was left out."""
+        parts = _parts(name)
+        _check(name, parts)
+        if not _is_of_macos(parts) and len(self._names) < _MOST_NAMES and len(name) <= _MAX_NAME:
+            self._names.append(tuple(parts))
+        return parts
 
     def _count(self) -> None:
         self._entries += 1
         if self._entries > _MAX_ENTRIES:
-            raise self._too_large()
+            raise ArtifactError(f"the archive lists more than {_MAX_ENTRIES} files; publish only the adapter itself")
 
-    def _place(self, name: str, parts: list[str]) -> Path:
-        top = parts[0] if len(parts) == 2 else ""
-        if len(parts) > 2 or self._top not in (None, top):
-            raise ArtifactError(f"{name!r} is in another folder than the rest; an adapter is one flat folder")
-        self._top = top
-        path = self._folder / parts[-1]
+    def _place(self, parts: Sequence[str]) -> Path:
+        landed = self._landed.setdefault(tuple(parts[:-1]), self._folder / f".{len(self._landed)}")
+        landed.mkdir(exist_ok=True)
+        path = landed / parts[-1]
         if path.exists():
             raise ArtifactError(f"{parts[-1]!r} occurs twice; pack the folder again")
         return path
@@ -91,12 +136,18 @@ class Landing:
         )
 
 
-def _is_of_macos(parts: list[str]) -> bool:
+def _parts(name: str) -> list[str]:
+    """The parts of a path. Windows' older tools write it with backslashes, which stand for nothing else here."""
+    path = name.replace("\\", "/").removeprefix("./").removesuffix("/")
+    return path.split("/") if path not in ("", ".") or name.startswith("/") else []
+
+
+def _is_of_macos(parts: Sequence[str]) -> bool:
     return parts[0] == _MAC_FOLDER or parts[-1] == ".DS_Store" or parts[-1].startswith("._")
 
 
-def _check(name: str, parts: list[str]) -> None:
+def _check(name: str, parts: Sequence[str]) -> None:
     if any(len(os.fsencode(part)) > _MAX_NAME for part in parts):
         raise ArtifactError(f"{name[:40]!r}... is too long a name; rename the file")
-    if "\\" in name or "\0" in name or any(not part or part.startswith(".") for part in parts):
-        raise ArtifactError(f"{name!r} leads out of the folder or is hidden; an adapter is one flat folder")
+    if "\0" in name or not parts or any(part in ("", ".", "..") for part in parts):
+        raise ArtifactError(f"{name[:200]!r} leads out of the folder; pack the folder again")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from postil.registry.artifacts.archives.safe_extract import Landing, Readable
+from postil.registry.artifacts.archives.safe_extract import LINK, NO_FILE, Landing, Readable
 from postil.registry.errors import ArtifactError
 
 BROKEN = (tarfile.TarError, EOFError, ValueError, RecursionError, gzip.BadGzipFile)
@@ -80,12 +80,17 @@ def unpack_tar(file: IO[bytes], landing: Landing, limit: int, *, compressed: boo
 
 def _land(tar: tarfile.TarFile, member: tarfile.TarInfo, landing: Landing) -> None:
     if member.issym() or member.islnk():
-        raise ArtifactError(f"{member.name!r} is a link; put the file itself in its place")
+        landing.skip(member.name, LINK)
+        return
     if member.isdir():
         landing.folder(member.name)
         return
     if not member.isreg():
-        raise ArtifactError(f"{member.name!r} is not a plain file; an adapter is one flat folder of plain files")
+        landing.skip(member.name, NO_FILE)
+        return
+    if not landing.wants(member.name):
+        landing.skip(member.name)
+        return
     content = tar.extractfile(member)
     assert content is not None, "a regular file has content"
     landing.file(member.name, member.size, content)

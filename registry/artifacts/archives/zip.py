@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Sequence
 from typing import IO
 
-from postil.registry.artifacts.archives.safe_extract import Landing
+from postil.registry.artifacts.archives.safe_extract import LINK, NO_FILE, Landing
 from postil.registry.errors import ArtifactError
 
 # Errors of zipfile for broken archives: it follows whatever offsets and sizes they contain.
@@ -29,25 +29,30 @@ def unpack_zip(file: IO[bytes], landing: Landing) -> None:
 
 def _land(archive: zipfile.ZipFile, member: zipfile.ZipInfo, landing: Landing) -> None:
     name = member.orig_filename
-    _check(member, name)
-    if name.endswith("/"):
+    if name.endswith(("/", "\\")):
         landing.folder(name)
+        return
+    if why_not := _why_not(member):
+        landing.skip(name, why_not)
+        return
+    if not landing.wants(name):
+        landing.skip(name)
         return
     with archive.open(member) as content:
         landing.file(name, member.file_size, content)
 
 
-def _check(member: zipfile.ZipInfo, name: str) -> None:
+def _why_not(member: zipfile.ZipInfo) -> str | None:
+    """Why a member cannot be unpacked, or None."""
     kind = stat.S_IFMT(member.external_attr >> 16)
-    if kind == stat.S_IFLNK:
-        raise ArtifactError(f"{name!r} is a link; put the file itself in its place")
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise ArtifactError(f"{name!r} is not a plain file; an adapter is one flat folder of plain files")
+    if kind not in (0, stat.S_IFREG):
+        return LINK if kind == stat.S_IFLNK else NO_FILE
     if member.flag_bits & _ENCRYPTED:
-        raise ArtifactError(f"{name!r} is encrypted; pack the folder without a password")
+        return "is encrypted; pack the folder without a password"
     # These two compressions are unpacked in chunks of the requested size.
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ArtifactError(f"{name!r} is not compressed with deflate; pack the folder with a plain zip")
+        return "is not compressed with deflate; pack the folder with a plain zip"
+    return None
 
 
 def _check_apart(members: Sequence[zipfile.ZipInfo]) -> None:

@@ -6,26 +6,21 @@ import hashlib
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from postil.registry.artifacts.contents import KEPT, POLICY
+from postil.registry.artifacts.contents import LOOKED_AT, check_complete
 from postil.registry.artifacts.hub.ref import COMMIT, HubRef
-from postil.registry.defaults import SIGNATURE
 from postil.registry.errors import HubError, SourceError
-from postil.registry.preflight.preflight import CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoSibling
 
 _HERE = " where the gateway runs"
-# Added tokens are downloaded for the check and then dropped, as in every publish.
-_FETCHED = KEPT | {POLICY, SIGNATURE, "added_tokens.json"}
 _SILENCE_SECONDS = 10.0
-_PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +32,14 @@ class Patience:
     stop: threading.Event
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The exact origin of what was fetched, with its commit, and the paths of all that is there."""
+
+    ref: HubRef
+    names: Sequence[str]
+
+
 def connect(*, anonymous: bool = False) -> HfApi:
     """Return a client of the hub at HF_ENDPOINT, with the token from HF_TOKEN or `hf auth login`, or without one."""
     from huggingface_hub import HfApi
@@ -45,8 +48,8 @@ def connect(*, anonymous: bool = False) -> HfApi:
     return HfApi(endpoint=endpoint, token=False if anonymous else None, library_name="postil")
 
 
-def fetch(ref: HubRef, folder: Path, patience: Patience, *, anonymous: bool = False) -> HubRef:
-    """Download an adapter's files into ``folder``; return their exact origin with the commit.
+def fetch(ref: HubRef, folder: Path, patience: Patience, *, anonymous: bool = False) -> Fetched:
+    """Download an adapter's files into ``folder``.
 
     ``anonymous`` fetches what everybody may, without the gateway's token. The hub's cache is neither read nor written.
     Raises SourceError or HubError.
@@ -58,37 +61,28 @@ def fetch(ref: HubRef, folder: Path, patience: Patience, *, anonymous: bool = Fa
         info = api.model_info(ref.repo, revision=ref.revision, files_metadata=True, timeout=_SILENCE_SECONDS)
         if not COMMIT.fullmatch(info.sha or ""):
             raise HubError(f"{api.endpoint} names no commit of {ref}; check HF_ENDPOINT{_HERE}")
-        pinned = HubRef(ref.repo, info.sha)
-        files = _wanted(ref, info.siblings or (), patience.limit)
+        pinned = HubRef(ref.repo, info.sha, ref.folder)
+        inside = {
+            file.rfilename.removeprefix(ref.prefix): file
+            for file in info.siblings or ()
+            if file.rfilename.startswith(ref.prefix)
+        }
+        check_complete(str(ref), inside, SourceError)
+        files = {name: file for name, file in inside.items() if name in LOOKED_AT}
+        _check_size(ref, files.values(), patience.limit)
         download = _Download(api, pinned, patience, time.monotonic() + patience.seconds)
-        for file in files:
-            download.file(file, folder / file.rfilename)
-    return pinned
+        for name, file in files.items():
+            download.file(file, folder / name)
+    return Fetched(pinned, sorted(inside))
 
 
-def _wanted(ref: HubRef, listed: Sequence[RepoSibling], limit: int) -> Sequence[RepoSibling]:
-    names = {file.rfilename for file in listed}
-    for needed in (CONFIG, WEIGHTS):
-        if needed not in names:
-            raise SourceError(_what_is_missing(ref, needed, sorted(names)))
-    wanted = [file for file in listed if file.rfilename in _FETCHED]
-    size = sum(file.size or 0 for file in wanted)
+def _check_size(ref: HubRef, files: Iterable[RepoSibling], limit: int) -> None:
+    size = sum(file.size or 0 for file in files)
     if size > limit:
         raise SourceError(
             f"the adapter in {ref} is of {-(-size >> 20)} MiB, and this gateway takes {limit >> 20} MiB;"
             " publish a smaller one, or raise POSTIL_UPLOAD_LIMIT_MIB"
         )
-    return wanted
-
-
-def _what_is_missing(ref: HubRef, needed: str, names: Sequence[str]) -> str:
-    pickles = [name for name in names if name.startswith("adapter_model") and name.endswith(_PICKLES)]
-    if needed == WEIGHTS and pickles:
-        return (
-            f"{ref} has its weights only as {pickles[0]}, a pickle, which can run code when it is loaded;"
-            f" save them as {WEIGHTS}"
-        )
-    return f"{ref} holds no {needed}; give a repository to which PEFT's save_pretrained has written an adapter"
 
 
 class _Download:

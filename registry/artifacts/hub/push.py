@@ -30,8 +30,8 @@ def push(folder: Path, ref: HubRef, *, message: str, private: bool) -> Pushed:
     if not get_token():
         raise SourceError(f"there is no token to push to {ref}; run `hf auth login`, or set HF_TOKEN")
     api = connect()
-    files = [CommitOperationAdd(path.name, path) for path in sorted(folder.iterdir())]
+    files = [CommitOperationAdd(f"{ref.prefix}{path.name}", path) for path in sorted(folder.iterdir())]
     with translated(ref, api.endpoint):
         api.create_repo(ref.repo, private=private, exist_ok=True)
         made = api.create_commit(ref.repo, files, commit_message=message, revision=ref.revision)
-    return Pushed(HubRef(ref.repo, made.oid), str(made.commit_url))
+    return Pushed(HubRef(ref.repo, made.oid, ref.folder), str(made.commit_url))

@@ -22,6 +22,10 @@ MOST_FRONT_MILLISECONDS = 50
 DEEPEST = 32
 MOST_PARTS = 2000
 Schema = Mapping[str, Any]
+# These say nothing of which values there are.
+_ANNOTATIONS = frozenset(
+    {"$schema", "$id", "$comment", "$defs", "definitions", "title", "description", "default", "examples"}
+)
 
 # Where a schema holds others: under names, in a list, or as the value itself (``items`` may be a list, too).
 _NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
@@ -80,6 +84,8 @@ def unbounded(schema: object) -> list[str]:
             found["numbers without minimum and maximum"] = None
         if "array" in kinds and not {"maxItems", "enum", "const"} & part.keys():
             found["arrays without maxItems"] = None
+        if not part.keys() - _ANNOTATIONS:
+            found["values of any type"] = None
     return list(found)
 
 
@@ -129,7 +135,7 @@ def _check_references(schema: object, parts: Sequence[Schema]) -> None:
     for part in parts:
         same = [id(other) for keyword in _SAME_VALUE for other in part.get(keyword) or () if isinstance(other, dict)]
         if "$ref" in part:
-            target = _resolved(schema, part["$ref"])
+            target = resolved(schema, part["$ref"])
             if id(target) not in known and not isinstance(target, bool):
                 raise GrammarError("a $ref of the schema leads to no schema in it; put what it means under $defs")
             same.append(id(target))
@@ -140,7 +146,7 @@ def _check_references(schema: object, parts: Sequence[Schema]) -> None:
         raise GrammarError("a $ref of the schema leads back to itself; put a property or an item between") from None
 
 
-def _resolved(schema: object, reference: object) -> object:
+def resolved(schema: object, reference: object) -> object:
     """What a reference names; None if that is nothing."""
     if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
         return None

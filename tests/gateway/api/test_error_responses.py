@@ -6,6 +6,6 @@ from postil.gateway.api.error_responses import translated
 from postil.registry.errors import PagingError
 
 
-def test_a_cursor_that_is_none_of_ours_is_a_bad_request() -> None:
+def test_a_cursor_that_is_none_of_ours_has_the_form_of_one_and_means_nothing() -> None:
     error = translated(PagingError("cursor 'x' is not one of ours; leave it out to begin at the start"))
-    assert (error.status, str(error)) == (400, "cursor 'x' is not one of ours; leave it out to begin at the start")
+    assert (error.status, str(error)) == (422, "cursor 'x' is not one of ours; leave it out to begin at the start")

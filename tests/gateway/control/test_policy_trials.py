@@ -81,12 +81,16 @@ async def test_a_promoted_release_was_asked_under_its_policy(house: House) -> No
 
 
 async def test_a_label_that_no_answer_has_room_for_is_not_promoted(house: House) -> None:
-    house.engine.template = lambda body: []
     label = "a label of many words that takes a good many tokens"
-    number = await house.publish(NAME, f"sampling: {{max_tokens: 8}}\noutput: {{labels: [{label}]}}", live=False)
+    few = f"sampling: {{max_tokens: 8}}\noutput: {{labels: [{label}]}}"
+    number = await house.publish(NAME, few, live=False)  # An engine that tells no tokens.
+    house.engine.template = lambda body: []
     refused = await house.admin("POST", f"/api/v1/adapters/{NAME}/promote", json={"release": number})
     assert refused.status_code == 422
     assert "has 16 tokens, and sampling.max_tokens is 8" in refused.json()["detail"]
+    at_publish = await house.upload(NAME, write_adapter(house.folder / "few", seed=1), few)
+    assert at_publish.status_code == 422
+    assert "has 16 tokens, and sampling.max_tokens is 8" in at_publish.json()["detail"]
     assert await house.publish(NAME, f"sampling: {{max_tokens: 16}}\noutput: {{labels: [{label}]}}") == 2
 
 

@@ -127,6 +127,20 @@ async def test_a_webhook_that_does_not_answer_holds_up_no_other(database: Databa
         assert sorted(quick.posted) == sorted(wanted)
 
 
+async def test_one_dead_webhook_and_eight_that_wait_the_eight_are_told_at_once(database: Database) -> None:
+    dead, alive = Receiver(), Receiver()
+    dead.open.clear()
+    async with serving(dead) as dead_url, serving(alive) as url, gateways(database) as (one, _):
+        name = webhook(database, "dead", dead_url)
+        for _ in range(3):
+            decided(database, name)
+        wanted = {decided(database, webhook(database, f"w{number}", f"{url}/{number}")) for number in range(8)}
+        with outbox(one):
+            await until(lambda: told(database) == wanted)
+            assert len(dead.posted) == 1, "it still keeps its first one waiting"
+            dead.open.set()
+
+
 async def test_sixteen_endpoints_are_posted_to_at_a_time_and_no_more(database: Database) -> None:
     receiver = Receiver()
     receiver.open.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from postil.gateway.control.webhooks import DeliveryResult, Webhooks
 from postil.registry.accounts.webhooks import Endpoint
 from tests.fakes.http import Receive, Scope, Send, read_body, serving
+from tests.support.certificates import Authority
+from tests.support.tls import answering_tls
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -146,3 +149,19 @@ async def test_a_name_server_that_hangs_keeps_no_other_thread_waiting(
         task.cancel()
     release.set()
     await asyncio.gather(*slow, return_exceptions=True)
+
+
+async def test_a_receiver_behind_a_private_authority_is_posted_to_where_that_is_named(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    async with answering_tls(authority.issue("receiver")) as port:
+        for trusting, problem in ((Webhooks(), "does not trust its certificate"), (Webhooks(authority.file), "")):
+            result = await post(trusting, at(f"https://localhost:{port}/x"))
+            trusting.close()
+            assert (result.accepted, problem in (result.problem or "")) == (not problem, True)
+
+
+async def test_authorities_that_cannot_be_read_are_a_problem_and_no_crash(tmp_path: Path) -> None:
+    strange = Webhooks(tmp_path / "none")
+    result = await post(strange, at("https://localhost:1/x"))
+    strange.close()
+    assert "POSTIL_CA_FILE" in (result.problem or "")

@@ -44,7 +44,7 @@ def answer(kind: Kind, texts: list[str], calls: list[dict[str, Any]] | None = No
 
 def both(kind: Kind, whole: dict[str, Any]) -> tuple[bytes, bytes]:
     """An answer as JSON and as a stream."""
-    return answers.as_json(whole), as_events(whole, CompletionRequest(kind, {}, None, True, True))
+    return answers.as_json(whole), as_events(whole, CompletionRequest(kind, {}, None, True, True), {})
 
 
 @pytest.mark.parametrize("kind", Kind)

@@ -241,7 +241,6 @@ async def test_one_connection_too_many_is_told_so_and_the_others_stay() -> None:
         POST + b" folded: a\r\n\r\n",
         POST + b"x: a\0b\r\n\r\n",
         b"GET /v1/models HTTP/1.1\r\nhost: a\r\nnot a header\r\n\r\n",
-        POST + b"connection: upgrade\r\nupgrade: h2c\r\ncontent-length: 2\r\n\r\n{}",
     ],
 )
 async def test_what_is_not_http_or_could_be_read_in_two_ways_is_refused(raw: bytes) -> None:
@@ -263,13 +262,6 @@ async def test_an_address_that_is_none_is_refused(head: bytes) -> None:
     async with at(App()) as port:
         status, _, body = told(await sent(port, head))
     assert (status, body["status"]) == (400, 400)
-
-
-async def test_another_protocol_is_not_taken_up() -> None:
-    upgrade = b"GET /v1/models HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n"
-    async with at(App(), HttpLimits()) as port:
-        status, headers, _ = told(await sent(port, upgrade))
-    assert (status, headers["connection"]) == (200, "close")
 
 
 async def test_an_answer_of_which_a_little_is_always_taken_is_not_cut() -> None:

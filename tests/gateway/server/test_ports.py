@@ -18,13 +18,15 @@ import pytest
 from postil.gateway.cli.api_client import connected, trusted
 from postil.gateway.control.traffic import Traffic
 from postil.gateway.server.admin_port import set_apart
+from postil.gateway.server.app import create_app
+from postil.gateway.server.metrics_port import with_metrics_port
 from postil.gateway.server.shutdown import Server, configured
 from postil.gateway.server.sockets import listen
 from postil.gateway.settings import Settings
 from tests.fakes.adapters import write_base
-from tests.fakes.http import respond
+from tests.fakes.http import respond, serving
 from tests.fakes.vllm import FakeVLLM
-from tests.gateway.conftest import bearer, until
+from tests.gateway.conftest import bearer, running_house, until
 from tests.gateway.server.test_tls import WithLifespan, listening
 from tests.support.certificates import Authority
 from tests.support.plain_http import plain_client
@@ -72,6 +74,23 @@ async def test_without_an_admin_port_it_is_at_every_port(tmp_path: Path) -> None
         assert (await client.get(f"http://127.0.0.1:{port}/api/v1/keys")).status_code == 200
     app = Paths()
     assert set_apart(app, None) is app
+
+
+async def test_at_the_metrics_port_there_are_metrics_and_nothing_else(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    listener = listen("127.0.0.1", 0)
+    async with running_house(tmp_path, *engine_at) as house:
+        app = with_metrics_port(create_app(house.runtime), listener.getsockname()[1], house.runtime.metrics)
+        async with serving(app, listener=listener) as url, plain_client() as client:
+            found = await client.get(f"{url}/metrics")
+            assert (found.status_code, b"postil_engine_up 1.0" in found.content) == (200, True)
+            head = await client.head(f"{url}/metrics")
+            assert (head.content, head.headers["content-length"]) == (b"", str(len(found.content)))
+            for path in ("/v1/models", "/api/v1/status", "/health/live", "/metrics/"):
+                assert (await client.get(f"{url}{path}")).status_code == 404
+            assert (await client.post(f"{url}/metrics")).status_code == 404
+        assert (await house.client.get("/metrics")).status_code == 401
 
 
 @asynccontextmanager

@@ -156,3 +156,15 @@ def test_a_label_that_cannot_be_told_from_its_surroundings_has_no_probability(co
     text = '{"a": ["x", ":"], "category": "card"}'
     verdict = Confidence.from_mapping({}).judge(context, Completion(text, tokens=[Token(text, -0.01)]))
     assert verdict.reason == "the probability of the label cannot be read"
+
+
+def test_the_first_tokens_of_a_character_of_several_count_though_they_have_no_text() -> None:
+    answer = completion(
+        ('{"category": "', 1), ("", 0.5), ("", 0.9), ("症", 0.8), ("状", 1), ("", 0.7), ('"}', 1), ("", 0.1)
+    )
+    assert label_probability(answer) == pytest.approx(0.5 * 0.9 * 0.8 * 0.7)
+
+
+def test_what_comes_before_a_label_does_not_count_where_a_character_of_it_takes_several_tokens() -> None:
+    answer = completion(("", 0.5), ('{"Kategorie ä": "', 0.9), ("Ü", 0.8), ('"}', 1))
+    assert label_probability(answer, "Kategorie ä") == pytest.approx(0.8)

@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,6 +18,8 @@ from postil.plugins.builtin.webhook import Webhook
 from postil.plugins.signing import SIGNATURE
 from tests.fakes.http import Receive, Scope, Send, read_body, serving
 from tests.plugins.notifications import notification, told
+from tests.support.certificates import Authority
+from tests.support.tls import answering_tls
 
 
 class Receiver:
@@ -140,3 +143,17 @@ def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, obje
     with pytest.raises(ConfigError) as caught:
         Webhook.from_mapping(config)
     assert str(caught.value).startswith(sentence)
+
+
+async def test_a_receiver_behind_a_private_authority_is_posted_to_where_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    authority = Authority(tmp_path)
+    async with answering_tls(authority.issue("receiver")) as port:
+        with pytest.raises(httpx.ConnectError):
+            await webhook(f"https://localhost:{port}").handle(notification())
+        assert "does not trust the receiver's certificate" in caplog.text
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+        made = webhook(f"https://localhost:{port}")
+        for _ in range(2):
+            await made.handle(notification())

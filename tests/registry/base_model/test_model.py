@@ -115,8 +115,14 @@ def test_a_folder_that_is_no_model_is_refused(folder: Path, missing: str) -> Non
     )
 
 
-@pytest.mark.parametrize("content", [b"", b"version https://git-lfs.github.com/spec/v1\n", b"\xff" * 99])
+@pytest.mark.parametrize("content", [b"", b"\xff" * 99])
 def test_weights_that_cannot_be_read_are_named(folder: Path, content: bytes) -> None:
     (folder / "model.safetensors").write_bytes(content)
     with pytest.raises(BaseModelError, match=r"^model\.safetensors of the base model cannot be read: "):
         read_base(folder, BASE_ID)
+
+
+def test_weights_that_were_not_fetched_are_called_a_pointer(folder: Path) -> None:
+    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 7\n")
+    with pytest.raises(BaseModelError, match="is a Git LFS pointer; run `git lfs pull` in its clone"):
+        read_base(folder, "x")

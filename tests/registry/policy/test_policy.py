@@ -100,7 +100,7 @@ def test_the_canonical_text_reads_back_as_the_same_policy() -> None:
     [
         ([], "the policy is not a mapping; begin with a key such as system_prompt:"),
         ("text", "the policy is not a mapping; begin with a key such as system_prompt:"),
-        ({"prompt": "x"}, "policy: prompt: Extra inputs are not permitted"),
+        ({"prompt": "x"}, "policy: there is no key 'prompt'; did you mean system_prompt?"),
         ({"system_prompt": 3}, "policy: system_prompt: Input should be a valid string"),
         ({"output": {}}, "policy: output: output takes labels or json_schema, one of the two"),
         (
@@ -129,7 +129,10 @@ def test_the_canonical_text_reads_back_as_the_same_policy() -> None:
             {"validators": [{"name": "labels"}], "fallback": [{"name": "fixed_answer", "when": ["label"]}]},
             "policy: fallback names 'label', which is none of the policy's checks",
         ),
-        ({"fallback": [{"name": "fixed_answer", "on": []}]}, "policy: fallback.0.on: Extra inputs are not permitted"),
+        (
+            {"fallback": [{"name": "fixed_answer", "on": []}]},
+            "policy: fallback.0 has no key 'on'; known are config, name, when",
+        ),
         ({"sampling": {"top_p": object()}}, "policy: sampling.top_p: input was not a valid JSON value"),
     ],
 )
@@ -148,6 +151,12 @@ def test_labels_are_enforced_as_the_texts_of_the_whole_answers() -> None:
     output = policy_from({"output": {"labels": ["card", 'a "b"'], "field": "intent"}}).output
     assert output is not None
     assert output.constraint() == {"choice": ['{"intent": "card"}', '{"intent": "a \\"b\\""}']}
+
+
+def test_labels_of_other_alphabets_are_enforced_as_they_are_written() -> None:
+    output = policy_from({"output": {"labels": ["Übelkeit", "症状咨询"], "field": "Kategorie ä"}}).output
+    assert output is not None
+    assert output.constraint() == {"choice": ['{"Kategorie ä": "Übelkeit"}', '{"Kategorie ä": "症状咨询"}']}
 
 
 def test_a_schema_is_enforced_as_it_stands_with_few_blanks_between() -> None:
@@ -188,7 +197,7 @@ def test_all_that_was_made_is_named_with_its_use(plugins: PluginManager) -> None
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"validators": [{"name": "label"}]}, "policy: no validator is called 'label'; installed: blocklist, conf"),
+        ({"validators": [{"name": "label"}]}, "policy: no validator is called 'label'; did you mean labels? inst"),
         ({"fallback": [{"name": "labels"}]}, "policy: no fallback rule is called 'labels'; installed: append, ask"),
         ({"input": [{"name": "labels"}]}, "policy: no input check is called 'labels'; installed: emergency, injection"),
         ({"validators": [{"name": "json_schema"}]}, "policy: json_schema: it has no schema; give `json_schema` here"),

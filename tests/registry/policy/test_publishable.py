@@ -87,3 +87,33 @@ def test_values_that_nothing_ends_are_a_warning() -> None:
     assert policy_warnings(policy_from({"output": {"json_schema": bounded}})) == []
     assert policy_warnings(policy_from({"output": {"labels": ["a"]}})) == []
     assert policy_warnings(policy_from({})) == []
+
+
+def test_sampling_of_a_second_request_is_held_against_the_same_list() -> None:
+    rule = {"name": "ask_again", "config": {"sampling": {"temprature": 0}}}
+    with pytest.raises(PolicyError, match=r"fallback\.ask_again\.config\.sampling\.temprature .*did you mean temper"):
+        check(fallback=[rule])
+    again = {"name": "ask_again", "config": {"sampling": {"temperature": 0}}}
+    check(fallback=[again, {"name": "fixed_answer", "config": {"content": "x"}}, again])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("billing", "billing "), ("too dear", "too  dear"), ("\u00dcbelkeit", "U\u0308belkeit"), ("card", "ca\u200brd"),
+     ("a b", "a\u00a0b")],
+)  # fmt: skip
+def test_labels_that_look_alike_are_refused(one: str, other: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        check(output={"labels": ["x", one, other]})
+    assert f"output.labels has {one.encode('ascii', 'backslashreplace').decode()!r}".replace("\\\\", "\\") in str(
+        caught.value
+    )
+    assert "which look alike" in str(caught.value)
+    with pytest.raises(PolicyError, match="look alike"):
+        check(output={"labels": ["x", one], "reject": other})
+
+
+def test_labels_that_differ_only_in_case_are_a_warning() -> None:
+    policy = policy_from({"output": {"labels": ["Billing", "card", "billing"]}})
+    check_publishable(policy)
+    assert policy_warnings(policy) == ["output.labels 'Billing' and 'billing' differ only in case"]

@@ -60,10 +60,8 @@ def test_a_scale_that_is_none_is_refused(tmp_path: Path, refusal: Refusal, alpha
 
 
 @pytest.mark.parametrize("option", ["rank_pattern", "alpha_pattern"])
-@pytest.mark.parametrize(
-    "pattern", [{"": 1}, {"q proj": 1}, {"a*": 1}, {"^": 1}, {str(number): 1 for number in range(1001)}, "x"]
-)
-def test_a_pattern_of_expressions_or_of_too_many_keys_is_refused(
+@pytest.mark.parametrize("pattern", [{"(": 1}, {"q(?=x)": 1}, {str(number): 1 for number in range(1001)}, "x"])
+def test_a_pattern_of_what_is_no_expression_or_of_too_many_keys_is_refused(
     tmp_path: Path, refusal: Refusal, option: str, pattern: object
 ) -> None:
     assert refused(tmp_path, refusal, option, pattern).startswith(f"{option} ")

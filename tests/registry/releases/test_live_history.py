@@ -27,27 +27,42 @@ names = (AdapterName("law", f"adapter{number}") for number in itertools.count())
 
 
 class Stack:
-    """What was live, in the words of a person: promoting puts on top, rolling back takes off."""
+    """What was live, in the words of a person: promoting puts on top, rolling back takes off.
+
+    Each carries what had been live before it was put there. Rolling back to one of those that is no longer in the
+    stack brings back the stack that it was the top of last.
+    """
 
     def __init__(self) -> None:
-        self.live: list[int] = []
+        self.stack: list[tuple[int, frozenset[int]]] = []
+        self.before: frozenset[int] = frozenset()
+        self.stacks: dict[int, list[tuple[int, frozenset[int]]]] = {}
+
+    @property
+    def live(self) -> list[int]:
+        """The numbers in the stack."""
+        return [number for number, _ in self.stack]
 
     def allows(self, action: str, number: int) -> bool:
         """Whether a move has a meaning."""
         if action == "back":
-            return len(self.live) > 1
+            return len(self.stack) > 1
         if self.live[-1:] == [number]:
             return False
-        return action == "promote" or number in self.live
+        return action == "promote" or (bool(self.stack) and number in self.stack[-1][1])
 
     def move(self, action: str, number: int) -> None:
         """Do what is allowed."""
+        number = self.live[-2] if action == "back" else number
         if action == "promote":
-            self.live.append(number)
-        elif action == "back":
-            self.live.pop()
-        while action == "rollback" and self.live[-1] != number:
-            self.live.pop()
+            self.stack = [*self.stack, (number, self.before)]
+        elif number not in self.live:
+            self.stack = self.stacks[number]
+        else:
+            while self.live[-1] != number:
+                self.stack = self.stack[:-1]
+        self.stacks[number] = self.stack
+        self.before |= {number}
 
 
 def event(action: str, after: int | None) -> Event:

@@ -140,16 +140,31 @@ def test_what_is_live_already_is_refused(three: Registry, action: str) -> None:
 def test_what_never_was_live_is_not_rolled_back_to(three: Registry) -> None:
     promote(three, 1, 3)
     assert refusal(three, "rollback", 2) == (
-        "healthcare/triage@2 is none of those that were live before; promote it instead"
+        "healthcare/triage@2 was never live, so that nothing goes back to it; promote it instead"
     )
 
 
 def test_what_was_rolled_back_from_is_not_rolled_back_to(three: Registry) -> None:
     promote(three, 1, 2, 3)
     roll_back(three, to=2)
-    assert refusal(three, "rollback", 3).endswith(" is none of those that were live before; promote it instead")
+    assert refusal(three, "rollback", 3) == (
+        "healthcare/triage@3 went live only after the release that is live now; promote it instead"
+    )
     promote(three, 3)
     assert live(three) == 3
+
+
+@pytest.mark.parametrize("steps", [[1], [2, 1]])
+def test_what_was_live_before_on_another_way_is_rolled_back_to(three: Registry, steps: list[int]) -> None:
+    promote(three, 1, 2, 3)
+    for number in steps:
+        roll_back(three, to=number)
+    promote(three, 3)
+    roll_back(three, to=2)
+    assert live(three) == 2
+    # From there it goes on as it did when 2 was live: not to 3, which was left.
+    assert three.rollback_target(TRIAGE) == TRIAGE.release(1)
+    assert "went live only after" in refusal(three, "rollback", 3)
 
 
 @pytest.mark.parametrize("action", ["promote", "rollback"])

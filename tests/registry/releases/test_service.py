@@ -172,9 +172,9 @@ def break_rank(folder: Path) -> None:
     (folder / "adapter_config.json").write_text(text.replace('"r": 2', '"r": 64'))
 
 
-def add_pickle(folder: Path) -> None:
-    """A pickle beside the weights."""
-    (folder / "adapter_model.bin").write_bytes(b"\x80\x04N.")
+def leave_pointer(folder: Path) -> None:
+    """What a clone holds before its large files are fetched."""
+    (folder / "adapter_model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\n")
 
 
 def truncate(folder: Path) -> None:
@@ -183,7 +183,7 @@ def truncate(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
 
 
-@pytest.mark.parametrize("harm", [break_rank, add_pickle, truncate])
+@pytest.mark.parametrize("harm", [break_rank, leave_pointer, truncate])
 @pytest.mark.parametrize("used", [True, False])
 def test_a_refused_adapter_changes_no_row_and_leaves_no_file(
     registry: Registry, publish: Publish, tmp_path: Path, harm: Callable[[Path], None], used: bool

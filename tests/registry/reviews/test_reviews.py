@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 
@@ -108,7 +109,9 @@ def test_each_decision_leaves_its_answer(triage: Registry) -> None:
     assert reviews.approve(triage.database, one.id, actor="ann").final == '{"category": "billing"}'
     assert reviews.edit(triage.database, two.id, "symptoms", actor="ann").final == '{"category": "symptoms"}'
     assert reviews.reject(triage.database, three.id, actor="ann", note="spam").final is None
-    assert [review.status for review in reviews.reviews(triage.database).items] == ["rejected", "edited", "approved"]
+    assert [review.status for review in reviews.reviews(triage.database).items] == ["approved", "edited", "rejected"]
+    newest = reviews.reviews(triage.database, newest_first=True).items
+    assert [review.status for review in newest] == ["rejected", "edited", "approved"]
     assert reviews.reviews(triage.database, status="open").items == []
 
 
@@ -165,6 +168,11 @@ def test_an_edit_becomes_an_answer_of_the_policy(text: str, becomes: str) -> Non
     assert fitting(text, Output(labels=("symptoms", "billing"), reject="needs_review")) == becomes
 
 
+@pytest.mark.parametrize("text", ["Übelkeit", '{"category": "\\u00dcbelkeit"}'])
+def test_an_edit_to_a_label_of_another_alphabet_is_kept_as_it_is_written(text: str) -> None:
+    assert fitting(text, Output(labels=("Übelkeit",))) == '{"category": "Übelkeit"}'
+
+
 @pytest.mark.parametrize("text", ["other", '{"category": "other"}', '{"kind": "symptoms"}', "", "[]"])
 def test_an_edit_that_the_policy_does_not_allow_is_refused(text: str) -> None:
     with pytest.raises(TextError, match="is not one of symptoms, billing; give one of these"):
@@ -189,20 +197,20 @@ def test_what_was_decided_is_read_by_the_training(triage: Registry, tmp_path: Pa
     opened(triage, "not decided yet")
     rows = examples(triage, TRIAGE)
     file = tmp_path / "decided.jsonl"
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    file.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
     dataset = load(file)
     assert sorted((row.message, row.label) for row in dataset.examples) == [
         ("My  head HURTS", "symptoms"),
         ("what do I owe", "billing"),
     ]
-    assert dataset.examples[0].instruction == "Sort it."
+    assert dataset.examples[0].instruction == "Sort it.\n\nx"
     assert examples(triage, TRIAGE, since=utcnow() + timedelta(days=1)) == []
 
 
 def test_the_last_decision_on_a_message_counts(triage: Registry) -> None:
     reviews.edit(triage.database, opened(triage).id, "billing", actor="ann")
     reviews.edit(triage.database, opened(triage).id, "symptoms", actor="bob")
-    assert [row["output"] for row in examples(triage, TRIAGE)] == ['{"category": "symptoms"}']
+    assert [row.output for row in examples(triage, TRIAGE)] == ['{"category": "symptoms"}']
 
 
 def test_what_postgresql_cannot_keep_does_not_lose_a_review(triage: Registry) -> None:

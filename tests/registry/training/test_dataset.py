@@ -104,3 +104,69 @@ def test_other_messages_of_the_same_labels_are_a_fair_validation_set(tmp_path: P
 def test_an_unfair_validation_set_is_refused(tmp_path: Path, lines: tuple[str, ...], complaint: str) -> None:
     with pytest.raises(DatasetError, match=complaint):
         check_apart(*pair(tmp_path, *lines))
+
+
+@pytest.mark.parametrize("odd", ["\u2028", "\u2029", "\x85"])
+def test_a_message_may_hold_what_other_readers_take_for_the_end_of_a_line(tmp_path: Path, odd: str) -> None:
+    rows = [
+        {"instruction": "Sort.", "input": f"knee{odd}hurts", "output": '{"category": "symptoms"}'},
+        {"instruction": "Sort.", "input": "too dear", "output": '{"category": "billing"}'},
+    ]
+    path = write(tmp_path / "a.jsonl", *(json.dumps(row, ensure_ascii=False) for row in rows))
+    assert [one.message for one in load(path).examples] == [f"knee{odd}hurts", "too dear"]
+
+
+def test_a_file_with_a_byte_order_mark_or_windows_line_ends_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    text = f"{line()}\r\n{line('too dear', 'billing')}\r\n"
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode() + b"\xef\xbb\xbf" + line("and one more").encode())
+    assert [one.line for one in load(path).examples] == [1, 2, 3]
+
+
+def test_the_same_message_after_another_history_is_another_example(tmp_path: Path) -> None:
+    before = [{"role": "user", "content": "money back"}, {"role": "assistant", "content": "all?"}]
+    data = load(write(tmp_path / "a.jsonl", line("yes"), line("yes", "billing", history=before)))
+    assert [example.history for example in data.examples] == [(), (("user", "money back"), ("assistant", "all?"))]
+
+
+@pytest.mark.parametrize(
+    "history",
+    ["text", [1], [{"role": "user"}], [{"role": "king", "content": "x"}], [{"role": "user", "content": "\ud800"}]],
+)
+def test_a_history_that_is_none_is_refused_with_the_right_form(tmp_path: Path, history: object) -> None:
+    with pytest.raises(DatasetError, match=r'line 1: the history is not a list of turns; write .* "assistant"'):
+        load(write(tmp_path / "a.jsonl", line(history=history)))
+
+
+@pytest.mark.parametrize("changes", [{"input": "half \ud83d"}, {"output": json.dumps({"category": "\ud83d"})}])
+def test_halves_of_characters_are_refused_before_a_tokenizer_meets_them(
+    tmp_path: Path, changes: dict[str, str]
+) -> None:
+    with pytest.raises(DatasetError, match="line 1: "):
+        load(write(tmp_path / "a.jsonl", line(**changes)))
+
+
+TWINS = [("billing", "Billing"), ("billing", "billing "), ("\u00dcbelkeit", "U\u0308belkeit"), ("a b", "a\u00a0b")]
+
+
+@pytest.mark.parametrize(("one", "other"), TWINS)
+def test_labels_that_people_take_for_one_are_refused(tmp_path: Path, one: str, other: str) -> None:
+    with pytest.raises(DatasetError) as caught:
+        load(write(tmp_path / "a.jsonl", line("a", one), line("b", other)))
+    assert f"line 2: the label {other!a} differs from {one!a} in line 1 only in case, blanks" in str(caught.value)
+
+
+@pytest.mark.parametrize(("one", "other"), TWINS)
+def test_a_label_that_validation_spells_otherwise_is_called_a_twin(tmp_path: Path, one: str, other: str) -> None:
+    training = load(write(tmp_path / "a.jsonl", line("a", one), line("b", "x")))
+    validation = load(write(tmp_path / "b.jsonl", line("c", other), line("d", "x")))
+    with pytest.raises(DatasetError) as caught:
+        check_apart(training, validation)
+    assert f"has the label {other!a} and {training.path} has {one!a}, which differ only" in str(caught.value)
+
+
+def test_a_message_that_is_encoded_otherwise_is_the_same_message(tmp_path: Path) -> None:
+    training = load(write(tmp_path / "a.jsonl", line("mir ist \u00fcbel", "a"), line("b", "b")))
+    validation = load(write(tmp_path / "b.jsonl", line("mir ist u\u0308bel", "a"), line("d", "b")))
+    with pytest.raises(DatasetError, match=r"line 1: the input also occurs in .*, line 1; take it out"):
+        check_apart(training, validation)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 
 from postil.registry.base_model.model import BaseModel, read_base
 from postil.registry.errors import DatasetError, PreflightError
+from postil.registry.training.errors import OutFolderError
 from postil.registry.training.evaluate import evaluate
 from postil.registry.training.options import TrainOptions
 from postil.registry.training.train import train
@@ -86,3 +89,15 @@ def test_an_adapter_that_could_not_be_published_is_not_measured(base: BaseModel,
     with pytest.raises(PreflightError, match=r"adapter_model\.bin"):
         evaluate(adapter, examples(tmp_path / "data.jsonl", ["a", "b"]), base)
     assert not (adapter / "training.json").exists()
+
+
+def test_where_the_figures_cannot_be_stored_it_is_said_before_the_work(
+    base: BaseModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(**_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    adapter = write_adapter(tmp_path / "adapter")
+    monkeypatch.setattr(tempfile, "TemporaryFile", refused)
+    with pytest.raises(OutFolderError, match=r"cannot be written to \(Permission denied\), and its training.json gets"):
+        evaluate(adapter, examples(tmp_path / "a.jsonl", ["a", "b"]), base)

@@ -21,7 +21,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast
 
-    letters = [*map(chr, range(32, 127)), "<end>", ":b"]
+    letters = [*map(chr, range(32, 127)), "<end>", ":b", "Ü", "症"]
     model = models.BPE(vocab={token: at for at, token in enumerate(letters)}, merges=[(":", "b")])
     made = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(model), eos_token="<end>")
     made.chat_template = "{% for message in messages %}{{ message.role }}:{{ message.content }}{% endfor %}"
@@ -59,3 +59,11 @@ def test_what_all_answers_begin_with_is_not_asked_of_the_model(tokenizer: PreTra
     bill, billing = coder.answers["bill"], coder.answers["billing"]
     assert text(tokenizer, bill.ids[: bill.end]) == '{"category": "bill"'
     assert text(tokenizer, billing.ids[billing.end :]) == "}<end>"
+
+
+@pytest.mark.parametrize("label", ["Übel", "症"])
+def test_a_label_of_another_alphabet_is_learned_as_it_is_written(
+    tokenizer: PreTrainedTokenizerFast, label: str
+) -> None:
+    answer = Coder(tokenizer, "Kategorie", [example("one", label)]).answers[label]
+    assert text(tokenizer, answer.ids[: answer.end]) == f'{{"Kategorie": "{label}"'

@@ -142,6 +142,7 @@ def test_missing_libraries_are_named_with_the_remedy() -> None:
 def test_refusals_come_before_any_work(data: tuple[Path, Path], tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.mkdir()
+    (taken / "notes.txt").touch()
     with pytest.raises(OutFolderError, match="not written by postil train"):
         train(options(tmp_path, data, taken, overwrite=True))
     with pytest.raises(DatasetError, match="no example of the reject label"):
@@ -152,5 +153,5 @@ def test_refusals_come_before_any_work(data: tuple[Path, Path], tmp_path: Path) 
 
 @pytest.mark.tune
 def test_a_folder_without_a_model_is_refused(data: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(BaseModelError, match="not a model folder"):
+    with pytest.raises(BaseModelError, match="holds no config"):
         train(options(tmp_path, data, tmp_path / "out"))

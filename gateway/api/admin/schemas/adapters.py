@@ -39,6 +39,7 @@ class _Published(msgspec.Struct, kw_only=True):
     """The contents of a release, its publisher, and the note given at publish.
 
     ``components`` and ``mismatches`` are null for releases that were published before plugin versions were recorded.
+    ``warnings`` say what the publisher may not have meant.
     """
 
     release: str
@@ -52,6 +53,7 @@ class _Published(msgspec.Struct, kw_only=True):
     validators: dict[str, str]
     components: list[dict[str, str]] | None
     mismatches: list[PluginMismatch] | None
+    warnings: list[str]
     source: str
     note: str
     actor: str
@@ -76,13 +78,13 @@ class PublishedRelease(_Published, kw_only=True):
     """The result of a publish.
 
     ``created`` is false if the same release already existed. ``policy_from`` says where its policy comes from:
-    ``policy.yaml`` in the adapter's folder, the ``request``, or the policy ``in force``. ``warnings`` say what in it
-    may not have been meant.
+    ``policy.yaml`` in the adapter's folder, the ``request``, or the policy ``in force``. ``left_out`` are files and
+    folders that came with the adapter and that no release keeps.
     """
 
     created: bool
     policy_from: str
-    warnings: list[str]
+    left_out: list[str]
 
 
 class AdapterRelease(Release, kw_only=True):
@@ -201,11 +203,11 @@ def show_release(row: tables.Release, plugins: PluginManager) -> Release:
 
 
 def show_published(
-    row: tables.Release, plugins: PluginManager, *, created: bool, policy_from: str, warnings: Sequence[str]
+    row: tables.Release, plugins: PluginManager, *, created: bool, policy_from: str, left_out: Sequence[str]
 ) -> PublishedRelease:
     """Convert the result of a publish."""
     return PublishedRelease(
-        **_published(row, plugins), created=created, policy_from=policy_from, warnings=list(warnings)
+        **_published(row, plugins), created=created, policy_from=policy_from, left_out=list(left_out)
     )
 
 
@@ -222,6 +224,7 @@ def _published(row: tables.Release, plugins: PluginManager) -> dict[str, Any]:
         "validators": row.validators,
         "components": row.components,
         "mismatches": show_mismatches(mismatches(row.components, plugins)),
+        "warnings": row.warnings,
         "source": row.source,
         "note": row.note,
         "actor": row.actor,

@@ -9,14 +9,17 @@ import msgspec
 
 from postil.gateway.api.admin.schemas.times import stamp, stamp_or_none
 from postil.registry.db import tables
-from postil.registry.reviews.asked import CUT, is_whole, last_message
+from postil.registry.reviews.asked import CUT, Turn, conversation, is_whole, last_message
+from postil.registry.reviews.export_examples import LabelledExample
 
 
 class Review(msgspec.Struct, kw_only=True):
     """A review for reviewers: the request, the model's answer, and the decision.
 
+    ``conversation`` are the texts of the request's messages in their order, ``asked`` is the user's last one.
     ``holding`` is the text that the client got in place of the answer; null if it got the answer. ``final`` is the
     answer after the decision. ``shortened`` says how large the request was, if only a part of it is stored.
+    ``request_id`` is the ``X-Request-Id`` of the request; empty if it is not known.
     """
 
     id: str
@@ -25,6 +28,7 @@ class Review(msgspec.Struct, kw_only=True):
     status: str
     reason: str
     asked: str
+    conversation: list[Turn]
     answer: str
     holding: str | None
     final: str | None
@@ -40,6 +44,7 @@ class Review(msgspec.Struct, kw_only=True):
     probability: float | None
     keep_until: str | None
     shortened: str | None
+    request_id: str
 
 
 class ReviewSummary(msgspec.Struct, kw_only=True):
@@ -57,10 +62,11 @@ class ReviewSummary(msgspec.Struct, kw_only=True):
     created: str
     keep_until: str | None
     webhook: str | None
+    request_id: str
 
 
 class ReviewPage(msgspec.Struct, kw_only=True):
-    """Reviews, newest first."""
+    """Reviews, oldest first unless ``newest_first`` is asked for."""
 
     data: list[ReviewSummary]
     next: str | None
@@ -90,12 +96,13 @@ class TenantReview(msgspec.Struct, kw_only=True):
     decided: str | None
 
 
-class Example(msgspec.Struct, kw_only=True):
-    """A labelled example, as ``postil train`` reads it."""
+class Example(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A labelled example, as ``postil train`` reads it; ``history`` are the turns before ``input``, if there are."""
 
     instruction: str
     input: str
     output: str
+    history: list[Turn] = []
 
 
 class ExamplePage(msgspec.Struct, kw_only=True):
@@ -114,6 +121,7 @@ def show_review(row: tables.Review) -> Review:
         status=row.status,
         reason=row.reason,
         asked=last_message(row.request),
+        conversation=conversation(row.request),
         answer=row.answer,
         holding=row.holding,
         final=row.final,
@@ -129,7 +137,13 @@ def show_review(row: tables.Review) -> Review:
         probability=row.probability,
         keep_until=stamp_or_none(row.keep_until),
         shortened=_shortened(row.request),
+        request_id=row.request_id,
     )
+
+
+def show_example(row: LabelledExample) -> Example:
+    """Convert an example."""
+    return Example(instruction=row.instruction, input=row.input, output=row.output, history=list(row.history))
 
 
 def show_summary(row: tables.Review) -> ReviewSummary:
@@ -147,6 +161,7 @@ def show_summary(row: tables.Review) -> ReviewSummary:
         created=stamp(row.created_at),
         keep_until=stamp_or_none(row.keep_until),
         webhook=_webhook(row),
+        request_id=row.request_id,
     )
 
 

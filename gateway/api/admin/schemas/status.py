@@ -10,7 +10,7 @@ from postil.gateway.api.admin.schemas.components import PluginMismatch
 class WantedRelease(msgspec.Struct, kw_only=True):
     """A release that the engine should hold: the reasons, and whether it is loaded.
 
-    ``problem`` says why it is not loaded, after that many ``attempts``.
+    ``problem`` says why it is not loaded, after that many ``attempts``. ``warnings`` are those of its publish.
     """
 
     release: str
@@ -19,6 +19,7 @@ class WantedRelease(msgspec.Struct, kw_only=True):
     mismatches: list[PluginMismatch] | None
     problem: str | None
     attempts: int
+    warnings: list[str]
 
 
 class Signal(msgspec.Struct, kw_only=True):

@@ -135,8 +135,8 @@ async def test_caches_are_shared_within_a_tenant_and_a_release_only(house: House
 @pytest.mark.parametrize(
     ("extra", "param"),
     [
-        ({"response_format": {"type": "json_schema", "json_schema": {}}}, "response_format"),
-        ({"structured_outputs": {"json": {"type": "object"}}}, "structured_outputs"),
+        ({"response_format": {"type": "json_schema", "json_schema": {"schema": {"type": "array"}}}}, "response_format"),
+        ({"structured_outputs": {"json": {"type": "string"}}}, "structured_outputs"),
         ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
     ],
 )
@@ -250,6 +250,6 @@ async def test_what_is_said_beside_an_answer_that_is_judged_whole_does_not_leave
 async def test_an_engine_that_loses_an_adapter_twice_does_not_tell_its_inner_name(house: House, clinic: str) -> None:
     house.engine.forgets = True
     response = await house.ask(clinic)
-    assert response.status_code == 404
+    assert response.status_code == 503
     assert "postil-" not in response.text
     assert "healthcare/triage" in response.text

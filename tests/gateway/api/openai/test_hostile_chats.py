@@ -143,7 +143,6 @@ ENGINES = (
     "/detokenize",
     "/pooling",
     "/metrics",
-    "/version",
     "/v1/responses",
     "/v1/embeddings",
     "/inference/v1/generate",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import tempfile
@@ -249,3 +250,14 @@ def test_a_worker_that_loads_in_another_way_is_told_and_not_changed() -> None:
     with pytest.raises(AttributeError):
         verify_loads(ModuleType("worker_manager"))
     assert verified_loads.MANAGER == "vllm.lora.worker_manager"
+
+
+def test_a_configuration_with_a_byte_order_mark_is_loaded_without_it(tmp_path: Path) -> None:
+    folder = made(tmp_path / "marked", b"\xef\xbb\xbfweights")
+    (folder / "adapter_config.json").write_bytes(b'\xef\xbb\xbf{"r": 8}')
+    request = request_for(folder)
+    with closing(VerifiedCopies(8)) as copies:
+        for _ in range(2):
+            with copies.folder(request.lora_name, request.lora_path) as copied:
+                assert json.loads(Path(copied, "adapter_config.json").read_text(encoding="utf-8")) == {"r": 8}
+                assert Path(copied, "adapter_model.safetensors").read_bytes() == b"\xef\xbb\xbfweights"

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator, Iterable
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +52,34 @@ async def test_a_stream_that_breaks_off_ends_with_an_error_and_not_as_if_whole()
 async def test_a_whole_stream_is_left_alone() -> None:
     data = b'data: {"text":"all"}\n\ndata: [DONE]\n\n'
     assert b"".join(await collected(ended_cleanly(chunks_of(data, [30])))) == data
+
+
+DIES = [
+    b'data: {"id":"1","choices":[{"index":0,"delta":{"content":"so "},"finish_reason":null}]}\n\n',
+    b'data: {"error": {"message": "EngineCore encountered an issue. See stack trace (above) for the root cause.",'
+    b' "type": "InternalServerError", "param": null, "code": 500}}\n\n',
+    b"data: [DONE]\n\n",
+]
+WINDOW = "validators: [{name: blocklist, config: {phrases: [secret]}, on_fail: stop}]"
+
+
+@pytest.mark.parametrize("policy", [None, FREE_TEXT, WINDOW])
+async def test_a_stream_whose_engine_dies_tells_nothing_of_vllm_and_is_not_done(
+    house: House, policy: str | None
+) -> None:
+    if policy is not None:
+        await house.publish("legal/notes", policy)
+    house.engine.raw = lambda body: DIES
+    key = await house.tenant("firm", "legal")
+    model = "base" if policy is None else "legal"
+    response = await house.ask(key, model=model, stream=True)
+    assert "EngineCore" not in response.text
+    assert "InternalServerError" not in response.text
+    assert "[DONE]" not in response.text
+    *_, last = response.text.removesuffix("\n\n").split("\n\n")
+    error = json.loads(last.removeprefix("data: "))["error"]
+    assert error.keys() == {"message", "type", "param", "code"}
+    assert (error["type"], error["code"]) == ("service_unavailable", "engine_unavailable")
 
 
 async def test_an_engine_that_dies_in_the_middle_is_an_error_event_for_the_client(house: House) -> None:

@@ -17,7 +17,7 @@ from postil.registry.artifacts.archives.pack import is_archive, pack, unpack
 from postil.registry.artifacts.archives.safe_extract import MAX_FILES
 from postil.registry.defaults import SIGNATURE
 from postil.registry.errors import ArtifactError
-from tests.registry.artifacts.archives.handmade import KINDS, as_tar, as_zip
+from tests.registry.artifacts.archives.handmade import KINDS, anything, as_tar, as_zip
 
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_characters="/\\\0.", exclude_categories=["Cs"]), min_size=1, max_size=60
@@ -42,14 +42,14 @@ def read(folder: Path) -> dict[str, bytes]:
 def packed(folder: Path) -> bytes:
     """A folder as a tar."""
     tar = io.BytesIO()
-    pack(folder, tar)
+    pack(folder, tar, wanted=anything)
     return tar.getvalue()
 
 
 def unpacked(tar: bytes, folder: Path, limit: int = LIMIT) -> dict[str, bytes]:
     """The files of a tar, by way of a folder."""
     folder.mkdir()
-    unpack(io.BytesIO(tar), folder, limit)
+    unpack(io.BytesIO(tar), folder, limit, wanted=anything)
     return read(folder)
 
 
@@ -71,6 +71,48 @@ def test_the_same_files_always_make_the_same_tar(
         os.utime(path, (number, number))
         path.chmod(0o700)
     assert packed(one) == packed(other)
+
+
+TRAINER = [
+    "adapter_config.json", "adapter_model.safetensors", "README.md", "optimizer.pt", "scheduler.pt", "rng_state.pth",
+    "trainer_state.json", "training_args.bin", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
+    "events.out.tfevents.1", ".gitattributes", "loss.png",
+]  # fmt: skip
+
+
+def test_of_what_a_trainer_leaves_only_the_adapter_is_packed(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "out", dict.fromkeys(TRAINER, b"1"))
+    fill(folder / "checkpoint-10", dict.fromkeys(TRAINER, b"2"))
+    fill(folder / "runs", {})
+    (folder / "latest").symlink_to("checkpoint-10")
+    os.mkfifo(folder / "pipe")
+    tar = io.BytesIO()
+    names = pack(folder, tar)
+    assert set(unpacked(tar.getvalue(), tmp_path / "there")) == {
+        "adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "tokenizer_config.json",
+        "chat_template.jinja",
+    }  # fmt: skip
+    assert {*TRAINER, "checkpoint-10/optimizer.pt", "runs/", "pipe", "latest/"} <= set(names)
+
+
+def cached(root: Path) -> Path:
+    """A snapshot in the hub's cache, as `hf download` leaves it: of links to blobs."""
+    folder = root / "models--acme--triage" / "snapshots" / ("c" * 40)
+    (blobs := root / "models--acme--triage" / "blobs").mkdir(parents=True)
+    folder.mkdir(parents=True)
+    for number, name in enumerate(TRAINER[:2]):
+        (blobs / str(number)).write_bytes(name.encode())
+        (folder / name).symlink_to(f"../../blobs/{number}")
+    return folder
+
+
+def test_the_links_of_the_hubs_cache_are_followed_and_no_others(tmp_path: Path) -> None:
+    folder, secret = cached(tmp_path / "cache"), tmp_path / "id_rsa"
+    assert unpacked(packed(folder), tmp_path / "to") == {name: name.encode() for name in TRAINER[:2]}
+    secret.write_text("secret")
+    (folder / "training.json").symlink_to(secret)
+    with pytest.raises(ArtifactError, match=r"^training\.json is a symbolic link; "):
+        packed(folder)
 
 
 def test_a_tar_lists_its_files_by_name(tmp_path: Path) -> None:
@@ -176,5 +218,5 @@ def test_archives_are_known_by_how_they_begin() -> None:
 def test_a_file_that_was_looked_at_can_still_be_unpacked(tmp_path: Path) -> None:
     archive = io.BytesIO(as_tar({"x": b"1"}))
     assert is_archive(archive)
-    unpack(archive, tmp_path, LIMIT)
+    unpack(archive, tmp_path, LIMIT, wanted=anything)
     assert read(tmp_path) == {"x": b"1"}

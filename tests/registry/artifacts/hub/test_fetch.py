@@ -25,7 +25,7 @@ WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 def fetched(folder: Path, place: str = f"hf://{REPO}", *, limit: int = 1 << 20, seconds: float = 30) -> HubRef:
     """Fetch into a new folder."""
     folder.mkdir()
-    return fetch(parse_hub_ref(place), folder, Patience(limit, seconds, threading.Event()))
+    return fetch(parse_hub_ref(place), folder, Patience(limit, seconds, threading.Event())).ref
 
 
 def refusal(kind: type[RegistryError], folder: Path, place: str = f"hf://{REPO}", **arguments: Any) -> str:
@@ -49,11 +49,32 @@ def add(hub: Hub, files: Mapping[str, bytes]) -> str:
 
 
 def test_only_the_files_of_the_adapter_are_fetched(hub: Hub, tmp_path: Path) -> None:
-    beside = ["README.md", "training_args.bin", "optimizer.pt", "tokenizer.json", "checkpoint-1/adapter_model.bin"]
-    wanted = {CONFIG: b"", WEIGHTS: b"", "training.json": b"{}", "policy.yaml": b"{}"}
-    add(hub, {**dict.fromkeys(beside, b"x"), "training.json": b"{}", "policy.yaml": b"{}"})
-    fetched(tmp_path / "to")
-    assert set(read(tmp_path / "to")) == set(wanted) == set(hub.fetched)
+    beside = ["README.md", "training_args.bin", "optimizer.pt", "photo.png", "checkpoint-1/adapter_model.bin"]
+    kept = ["training.json", "policy.yaml", "tokenizer.json", "chat_template.jinja"]
+    add(hub, dict.fromkeys([*beside, *kept], b"{}"))
+    (tmp_path / "to").mkdir()
+    found = fetch(HubRef(REPO), tmp_path / "to", Patience(1 << 20, 30, threading.Event()))
+    assert set(read(tmp_path / "to")) == {CONFIG, WEIGHTS, *kept} == set(hub.fetched)
+    assert found.names == sorted([CONFIG, WEIGHTS, *beside, *kept])
+
+
+def test_a_folder_of_a_repository_is_fetched_alone(hub: Hub, tmp_path: Path) -> None:
+    files = hub.repos[REPO].commits[hub.repos[REPO].branches["main"]]
+    add(hub, {f"checkpoint-10/{name}": content for name, content in files.items()} | {WEIGHTS: b"other"})
+    found = fetched(tmp_path / "to", f"hf://{REPO}/checkpoint-10@main")
+    assert str(found) == f"hf://{REPO}/checkpoint-10@{hub.repos[REPO].branches['main']}"
+    assert read(tmp_path / "to") == files
+    assert hub.fetched == [f"checkpoint-10/{name}" for name in files]
+    assert "hf://acme/triage/checkpoint-11 holds no adapter_config.json; " in refusal(
+        SourceError, tmp_path / "none", f"hf://{REPO}/checkpoint-11"
+    )
+
+
+def test_where_only_folders_hold_an_adapter_they_are_named(hub: Hub, tmp_path: Path) -> None:
+    hub.add(REPO, dict.fromkeys([f"checkpoint-{step}/{name}" for step in (10, 20) for name in (CONFIG, WEIGHTS)], b""))
+    assert refusal(SourceError, tmp_path / "to") == (
+        f"hf://{REPO} holds no {CONFIG} itself, but checkpoint-10, checkpoint-20 do in it; publish a folder that does"
+    )
 
 
 @pytest.mark.parametrize("revision", ["", "@main", "@v1", "@refs/pr/3", "@COMMIT"])

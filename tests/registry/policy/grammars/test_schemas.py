@@ -221,7 +221,9 @@ def test_values_that_nothing_ends_are_named() -> None:
         "strings without maxLength",
         "numbers without minimum and maximum",
         "arrays without maxItems",
+        "values of any type",
     ]
+    assert unbounded(record(a={"title": "A", "description": "anything"})) == ["values of any type"]
     bounded = record(
         a={**STRING, "maxLength": 5},
         b={"type": ["number", "null"], "minimum": 0, "exclusiveMaximum": 5},

@@ -1,0 +1,1 @@
+"""``postil apply``: domains, tenants, webhooks and channels as files."""

@@ -1,0 +1,457 @@
+"""``/v1/messages`` as Anthropic's own client, unmodified, meets it: real HTTP on both sides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import pytest
+from anthropic import AsyncAnthropic
+from anthropic.types import Message, MessageParam, ToolParam
+from pydantic import BaseModel
+
+from tests.fakes.sse import INSIDE, Said, call, engine_stream
+from tests.fakes.vllm import FakeVLLM, Reply
+from tests.gateway.conftest import FREE_TEXT, House, bearer, running_house, until
+from tests.gateway.inference.streaming.test_guarded_http import Plugin
+
+MODEL = "legal/notes"
+STOP = "validators: [{name: ban, on_fail: stop, config: {phrase: bad}}]"
+REPLACE = "validators: [{name: ban, on_fail: replace, replacement: I cannot say., config: {phrase: bad}}]"
+REVIEW = """
+output: {labels: [symptoms]}
+validators: [{name: labels}]
+fallback: [{name: review, config: {content: a person looks at it}}]
+"""
+HELLO: list[MessageParam] = [{"role": "user", "content": "hello"}]
+WEATHER: ToolParam = {
+    "name": "weather",
+    "description": "Tell the weather",
+    "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    "cache_control": {"type": "ephemeral"},
+}
+CALLED = {"id": "call_0f", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Bern"}'}}
+
+
+class Category(BaseModel):
+    """What a label adapter answers."""
+
+    category: str
+
+
+@pytest.fixture
+async def firm(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> AsyncIterator[House]:
+    """A gateway with a validator that has a window."""
+    async with running_house(tmp_path, *engine_at, plugins=[Plugin()]) as house:
+        yield house
+
+
+async def client_of(house: House, policy: str = FREE_TEXT) -> AsyncAnthropic:
+    """Anthropic's client with the key of a tenant, which asks once."""
+    await house.publish(MODEL, policy)
+    return anthropic_client(house, await house.tenant("firm", "legal"))
+
+
+def anthropic_client(house: House, key: str) -> AsyncAnthropic:
+    return AsyncAnthropic(base_url=house.url, api_key=key, max_retries=0)
+
+
+def says(house: House, text: str, **more: Any) -> None:
+    house.engine.reply = lambda body: Reply(text, **more)
+
+
+def text_of(message: Message) -> str:
+    return "".join(block.text for block in message.content if block.type == "text")
+
+
+async def test_a_text_is_answered_as_a_chat_is(firm: House) -> None:
+    says(firm, "All is well.")
+    async with await client_of(firm) as client:
+        message = await client.messages.create(
+            model=MODEL,
+            max_tokens=64,
+            system=[{"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}}],
+            messages=[{"role": "user", "content": [{"type": "text", "text": "How is it?"}]}],
+        )
+    assert (text_of(message), message.stop_reason, message.model) == ("All is well.", "end_turn", MODEL)
+    assert (message.usage.input_tokens, message.usage.output_tokens) == (3, len(Reply("All is well.").pieces()))
+    (asked,) = firm.engine.requests
+    # The policy's prompt, and the client's own, are one message of the system.
+    assert asked["messages"] == [
+        {"role": "system", "content": "Answer shortly.\n\nBe kind."},
+        {"role": "user", "content": "How is it?"},
+    ]
+
+
+async def test_fields_that_clients_send_by_default_are_taken(firm: House) -> None:
+    async with await client_of(firm) as client:
+        await client.messages.create(
+            model=MODEL,
+            max_tokens=64,
+            messages=HELLO,
+            metadata={"user_id": "ann"},
+            stop_sequences=["end"],
+            thinking={"type": "disabled"},
+            service_tier="auto",
+            tool_choice={"type": "auto", "disable_parallel_tool_use": True},
+            tools=[],
+            cache_control={"type": "ephemeral"},
+            # Of these, newer clients send none by themselves.
+            extra_body={"temperature": 0.5, "top_p": 0.9, "top_k": 5, "context_management": {"edits": []}},
+        )
+    (asked,) = firm.engine.requests
+    sent = {"max_tokens": 64, "temperature": 0.5, "top_p": 0.9, "top_k": 5, "stop": ["end"]}
+    assert sent.items() <= asked.items()
+    assert "tool_choice" not in asked
+
+
+async def test_a_model_is_parsed_from_structured_output(firm: House) -> None:
+    async with await client_of(firm) as client:
+        parsed = await client.messages.parse(model="base", max_tokens=64, messages=HELLO, output_format=Category)
+    assert parsed.parsed_output == Category(category="symptoms")
+    assert firm.engine.requests[-1]["response_format"]["json_schema"]["schema"]["required"] == ["category"]
+
+
+async def test_a_tool_is_called_and_its_result_sent_back(firm: House) -> None:
+    says(firm, "", finish_reason="tool_calls", beside={"content": "I look.", "tool_calls": [CALLED]})
+    history: list[MessageParam] = [{"role": "user", "content": "the weather in Bern?"}]
+    async with await client_of(firm) as client:
+        first = await client.messages.create(
+            model="base", max_tokens=64, messages=history, tools=[WEATHER], tool_choice={"type": "any"}
+        )
+        use = first.content[-1]
+        assert first.stop_reason == "tool_use"
+        assert use.type == "tool_use"
+        assert (use.id, use.name, use.input) == ("call_0f", "weather", {"city": "Bern"})
+        says(firm, "It rains.")
+        history += [
+            {"role": "assistant", "content": first.content},
+            {
+                "role": "user",
+                "content": [
+                    {"type": "tool_result", "tool_use_id": use.id, "content": [{"type": "text", "text": "rain"}]},
+                    {"type": "text", "text": "and?"},
+                ],
+            },
+        ]
+        second = await client.messages.create(model="base", max_tokens=64, messages=history, tools=[WEATHER])
+    assert text_of(second) == "It rains."
+    first_asked, asked = firm.engine.requests
+    assert first_asked["tool_choice"] == "required"
+    assert first_asked["tools"][0]["function"]["parameters"] == WEATHER["input_schema"]
+    assert asked["messages"][1:] == [
+        {"role": "assistant", "content": "I look.", "tool_calls": [CALLED]},
+        {"role": "tool", "tool_call_id": "call_0f", "content": "rain"},
+        {"role": "user", "content": "and?"},
+    ]
+
+
+async def test_one_tool_alone_can_be_wanted(firm: House) -> None:
+    async with await client_of(firm) as client:
+        await client.messages.create(
+            model="base", max_tokens=64, messages=HELLO, tools=[WEATHER],
+            tool_choice={"type": "tool", "name": "weather", "disable_parallel_tool_use": True},
+        )  # fmt: skip
+    (asked,) = firm.engine.requests
+    assert asked["tool_choice"] == {"type": "function", "function": {"name": "weather"}}
+    assert asked["parallel_tool_calls"] is False
+
+
+async def test_thoughts_are_told_to_clients_that_want_them(firm: House) -> None:
+    says(firm, "Good.", beside={"reasoning": "It went well."})
+    async with await client_of(firm) as client:
+        silent = await client.messages.create(model="base", max_tokens=64, messages=HELLO)
+        thinking: Any = {"type": "enabled", "budget_tokens": 1024}
+        told = await client.messages.create(model="base", max_tokens=2048, messages=HELLO, thinking=thinking)
+        assert [block.type for block in silent.content] == ["text"]
+        assert [block.type for block in told.content] == ["thinking", "text"]
+        history: list[MessageParam] = [*HELLO, {"role": "assistant", "content": told.content}, *HELLO]
+        await client.messages.create(model="base", max_tokens=64, messages=history)
+        assert firm.engine.requests[-1]["messages"][1]["reasoning"] == "It went well."
+        said: Said = [(0, {"reasoning": "It went well."}), (0, "Good.")]
+        firm.engine.raw = lambda body: engine_stream(said)
+        off: Any = {"type": "disabled"}
+        for wanted, types in ((thinking, ["thinking", "text"]), (off, ["text"])):
+            async with client.messages.stream(model="base", max_tokens=2048, messages=HELLO, thinking=wanted) as stream:
+                assert [block.type for block in (await stream.get_final_message()).content] == types
+
+
+async def test_a_stream_has_the_events_of_the_api(firm: House) -> None:
+    said = engine_stream([(0, "so "), (0, "good")], usage=True)
+    firm.engine.raw = lambda body: [one.replace(INSIDE.encode(), body["model"].encode()) for one in said]
+    async with await client_of(firm) as client:
+        stream = await client.messages.create(model=MODEL, max_tokens=64, messages=HELLO, stream=True)
+        events: list[Any] = [event async for event in stream]
+        assert [event.type for event in events] == [
+            "message_start",
+            "content_block_start",
+            "content_block_delta",
+            "content_block_delta",
+            "content_block_stop",
+            "message_delta",
+            "message_stop",
+        ]
+        assert (events[0].message.model, events[0].message.usage.input_tokens) == (MODEL, 3)
+        assert (events[-2].delta.stop_reason, events[-2].usage.output_tokens) == ("end_turn", 2)
+        async with client.messages.stream(model=MODEL, max_tokens=64, messages=HELLO) as helper:
+            assert [text async for text in helper.text_stream] == ["so ", "good"]
+            final = await helper.get_final_message()
+        assert (text_of(final), final.usage.input_tokens, final.usage.output_tokens) == ("so good", 3, 2)
+
+
+async def test_a_ping_comes_with_the_first_event(firm: House) -> None:
+    async with await client_of(firm) as client:
+        body = {"model": MODEL, "max_tokens": 9, "messages": HELLO, "stream": True}
+        answer = await firm.client.post("/v1/messages", headers={"x-api-key": str(client.api_key)}, json=body)
+    names = [line.removeprefix("event: ") for line in answer.text.splitlines() if line.startswith("event: ")]
+    assert names[:3] == ["message_start", "ping", "content_block_start"]
+    assert names[-1] == "message_stop"
+
+
+async def test_tool_calls_are_streamed(firm: House) -> None:
+    said: Said = [
+        (0, "I look."),
+        (0, call(0, "weather", "", "call_0f")),
+        (0, call(0, arguments='{"city"')),
+        (0, call(0, arguments=': "Bern"}')),
+        (0, call(1, "weather", '{"city": "Basel"}', "call_1f")),
+    ]
+    firm.engine.raw = lambda body: engine_stream(said, finish="tool_calls")
+    async with (
+        await client_of(firm) as client,
+        client.messages.stream(model="base", max_tokens=64, messages=HELLO, tools=[WEATHER]) as stream,
+    ):
+        opened: list[int] = []
+        async for event in stream:
+            if event.type == "content_block_start":
+                opened.append(event.index)
+            if event.type in ("content_block_delta", "content_block_stop"):
+                assert event.index == opened[-1], "blocks come one after the other"
+        final = await stream.get_final_message()
+    assert final.stop_reason == "tool_use"
+    assert text_of(final) == "I look."
+    assert [block.input for block in final.content if block.type == "tool_use"] == [{"city": "Bern"}, {"city": "Basel"}]
+
+
+async def test_an_answer_that_a_check_replaces_midway_is_a_valid_stream(firm: House) -> None:
+    said: Said = [(0, "so "), (0, "ba"), (0, "d it is"), (0, " and on")]
+    firm.engine.raw = lambda body: engine_stream(said, usage=True)
+    async with (
+        await client_of(firm, REPLACE) as client,
+        client.messages.stream(model=MODEL, max_tokens=64, messages=HELLO) as stream,
+    ):
+        events: list[Any] = [event async for event in stream]
+        final = await stream.get_final_message()
+    assert (text_of(final), final.stop_reason) == ("so I cannot say.", "refusal")
+    (delta,) = [event for event in events if event.type == "message_delta"]
+    assert delta.to_dict()["postil"] == {"fallback": "replace (ban: forbidden)"}
+
+
+async def test_a_call_that_a_check_stops_midway_is_a_valid_stream_and_none_in_a_whole_answer(firm: House) -> None:
+    arguments = '{"city": "Bern", "why": "bad"}'
+    said: Said = [(0, "I look it up"), (0, call(0, "weather", arguments, "call_0f"))]
+    firm.engine.raw = lambda body: engine_stream(said, finish="tool_calls")
+    function = {"name": "weather", "arguments": arguments}
+    called = [{"id": "call_0f", "type": "function", "function": function}]
+    says(firm, "", finish_reason="tool_calls", beside={"content": "I look it up", "tool_calls": called})
+    async with await client_of(firm, STOP) as client:
+        async with client.messages.stream(model=MODEL, max_tokens=64, messages=HELLO, tools=[WEATHER]) as stream:
+            streamed = await stream.get_final_message()
+        whole = await client.messages.create(model=MODEL, max_tokens=64, messages=HELLO, tools=[WEATHER])
+    assert (text_of(streamed), streamed.stop_reason) == ("I look it up", "refusal")
+    assert ([block.type for block in whole.content], whole.stop_reason) == (["text"], "refusal")
+    assert "bad" not in streamed.to_json() + whole.to_json()
+
+
+async def test_a_stream_that_breaks_off_is_an_error(firm: House) -> None:
+    firm.engine.raw = lambda body: engine_stream([(0, "so good")], done=False)[:-1]
+    async with await client_of(firm) as client:
+        stream = await client.messages.create(model=MODEL, max_tokens=64, messages=HELLO, stream=True)
+        with pytest.raises(anthropic.APIStatusError, match="broke off") as caught:
+            async for _ in stream:
+                pass
+    assert caught.value.body == {"type": "error", "error": {"type": "overloaded_error", "message": BROKE_OFF}}
+
+
+BROKE_OFF = "the engine broke off in the middle of the answer; ask again"
+
+
+async def test_an_end_has_its_reason(firm: House) -> None:
+    says(firm, "one two three four")
+    async with await client_of(firm) as client:
+        cut = await client.messages.create(model=MODEL, max_tokens=2, messages=HELLO)
+        assert (text_of(cut), cut.stop_reason) == ("one ", "max_tokens")
+        says(firm, "one", stop_reason="two")
+        stopped = await client.messages.create(model=MODEL, max_tokens=9, messages=HELLO, stop_sequences=["two"])
+        assert (stopped.stop_reason, stopped.stop_sequence) == ("stop_sequence", "two")
+
+
+@pytest.mark.parametrize(("window", "sent"), [(None, 4096), (8192, 4096), (4096, None)])
+async def test_the_high_limit_that_clients_send_by_default_becomes_what_may_be(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str], window: int | None, sent: int | None
+) -> None:
+    more: dict[str, Any] = {"max_model_len": window} if window else {}
+    async with running_house(tmp_path, *engine_at, **more) as house, await client_of(house) as client:
+        await client.messages.create(model=MODEL, max_tokens=16384, messages=HELLO)
+        assert house.engine.requests[-1].get("max_tokens") == sent
+        await client.messages.create(model=MODEL, max_tokens=2048, messages=HELLO)
+        assert house.engine.requests[-1]["max_tokens"] == 2048
+
+
+async def test_arguments_that_are_no_object_are_an_error(firm: House) -> None:
+    called = {"id": "call_0f", "type": "function", "function": {"name": "weather", "arguments": "Bern"}}
+    says(firm, "", finish_reason="tool_calls", beside={"content": None, "tool_calls": [called]})
+    async with await client_of(firm) as client:
+        with pytest.raises(anthropic.InternalServerError, match="no JSON object"):
+            await client.messages.create(model="base", max_tokens=64, messages=HELLO, tools=[WEATHER])
+
+
+async def test_an_unsure_answer_is_held_for_review_and_says_so(firm: House) -> None:
+    says(firm, "something else")
+    async with await client_of(firm, REVIEW) as client:
+        raw = await client.messages.with_raw_response.create(model=MODEL, max_tokens=64, messages=HELLO)
+        assert text_of(await raw.parse()) == "a person looks at it"
+        assert raw.headers["x-postil-fallback"].startswith("review (labels")
+        assert raw.headers["x-postil-release"] == f"{MODEL}@1"
+        review = raw.headers["x-postil-review"]
+        async with client.messages.stream(model=MODEL, max_tokens=64, messages=HELLO) as stream:
+            assert text_of(await stream.get_final_message()) == "a person looks at it"
+    shown = (await firm.admin("GET", f"/api/v1/reviews/{review}")).json()
+    assert shown["request"]["messages"] == HELLO
+
+
+@pytest.mark.parametrize("header", ["x-api-key", "authorization"])
+async def test_a_key_is_taken_in_either_header(house: House, clinic: str, header: str) -> None:
+    value = clinic if header == "x-api-key" else f"Bearer {clinic}"
+    body = {"model": "healthcare/triage", "max_tokens": 64, "messages": HELLO}
+    headers = {header: value, "anthropic-version": "2023-06-01"}
+    answer = await house.client.post("/v1/messages", headers=headers, json=body)
+    assert answer.status_code == 200
+    assert answer.json()["content"] == [{"type": "text", "text": '{"category": "symptoms"}'}]
+    elsewhere = await house.client.post("/v1/chat/completions", headers={"x-api-key": clinic}, json=body)
+    assert elsewhere.status_code == 401
+
+
+async def test_a_key_in_its_own_header_counts_as_that_key(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:
+    async with running_house(tmp_path, *engine_at, tenant_connections=1) as house, await client_of(house) as client:
+        house.engine.gate.clear()
+        first = asyncio.create_task(client.messages.create(model=MODEL, max_tokens=64, messages=HELLO))
+        await until(lambda: len(house.engine.requests) == 1)
+        with pytest.raises(anthropic.RateLimitError, match="which is as many as may"):
+            await client.messages.create(model=MODEL, max_tokens=64, messages=HELLO)
+        house.engine.gate.set()
+        assert text_of(await first)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("container", "c", "`container` is not taken here"),
+        ("mcp_servers", [{}], "send `tools`"),
+        ("tools", [{"type": "web_search_20250305", "name": "web_search"}], "Anthropic's own tools"),
+        ("tools", [{"name": "a"}], "an object as `input_schema`"),
+        ("tool_choice", "auto", "tool_choice has to be"),
+        ("tool_choice", {"type": "tool"}, "tool_choice has to be"),
+        ("tool_choice", {"type": "auto", "disable_parallel_tool_use": 1}, "tool_choice has to be"),
+        ("temprature", 1, "did you mean `temperature`?"),
+        ("max_tokens", None, "max_tokens is required"),
+        ("max_tokens", 0, "max_tokens has to be"),
+        ("stop_sequences", ["a"], "`stop_sequences` could undo"),
+        ("thinking", {"type": "loud"}, "thinking has to be"),
+        ("output_config", {"format": {"type": "xml"}}, "output_config has to be"),
+        ("system", [{"type": "image"}], "system has to be"),
+        ("messages", [], "messages has to be"),
+        ("messages", [{"role": "tool", "content": "x"}], "messages[0] has to have one of the roles"),
+        ("messages", [{"role": "user", "content": 7}], "messages[0] has to have a string"),
+        ("messages", [{"role": "user", "content": [{"type": "image"}]}], "send texts"),
+        ("messages", [{"role": "user", "content": [{"type": "tool_use"}]}], "a block that is not taken"),
+        ("messages", [{"role": "user", "content": ["x"]}], "a block that is not taken"),
+        ("messages", [{"role": "user", "content": [{"type": "tool_result", "content": "x"}]}], "the id of a call"),
+        (
+            "messages",
+            [{"role": "user", "content": [{"type": "tool_result", "tool_use_id": "a", "content": 7}]}],
+            "a block that is not taken",
+        ),
+        ("messages", [{"role": "assistant", "content": [{"type": "tool_use", "id": "a"}]}], "an object as `input`"),
+        ("messages", [*HELLO, {"role": "assistant", "content": "Well"}], "end with the user's message"),
+    ],
+)
+async def test_what_cannot_be_is_refused_in_the_apis_shape(
+    house: House, clinic: str, field: str, value: Any, said: str
+) -> None:
+    body = {"model": "healthcare/triage", "max_tokens": 64, "messages": HELLO, field: value}
+    answer = await house.client.post("/v1/messages", headers=bearer(clinic), json=body)
+    told = answer.json()
+    assert (answer.status_code, told["type"], told["error"]["type"]) == (400, "error", "invalid_request_error")
+    assert said in told["error"]["message"]
+    assert set(told) == {"type", "error"}
+    assert set(told["error"]) == {"type", "message"}
+    assert house.engine.requests == []
+
+
+async def test_errors_have_the_apis_shape(house: House, clinic: str) -> None:
+    async with anthropic_client(house, clinic) as client:
+        with pytest.raises(anthropic.NotFoundError, match="not_found_error"):
+            await client.messages.create(model="healthcare/none", max_tokens=9, messages=HELLO)
+        with pytest.raises(anthropic.AuthenticationError, match="authentication_error"):
+            await client.with_options(api_key="x").messages.create(model="base", max_tokens=9, messages=HELLO)
+        house.engine.refuses = lambda body: "it is too long"
+        with pytest.raises(anthropic.BadRequestError, match="it is too long") as caught:
+            await client.messages.create(model="base", max_tokens=9, messages=HELLO)
+    told = {"type": "invalid_request_error", "message": "it is too long"}
+    assert caught.value.body == {"type": "error", "error": told}
+    answer = await house.client.get("/v1/messages", headers=bearer(clinic))
+    assert (answer.status_code, answer.json()["error"]["message"]) == (405, "/v1/messages takes POST")
+
+
+async def test_tokens_of_what_the_client_sends_are_counted_and_not_the_policys(house: House, clinic: str) -> None:
+    async with anthropic_client(house, clinic) as client:
+        with pytest.raises(anthropic.BadRequestError, match="has no /tokenize"):
+            await client.messages.count_tokens(model="healthcare/triage", messages=HELLO)
+        asked: list[Any] = []
+
+        def template(body: dict[str, Any]) -> list[int]:
+            asked.append(body)
+            return [*range(7)]
+
+        house.engine.template = template
+        counted = await client.messages.count_tokens(
+            model="healthcare/triage", messages=HELLO, system="Be kind.", tools=[WEATHER]
+        )
+        assert counted.input_tokens == 7
+        assert asked[-1]["messages"] == [{"role": "system", "content": "Be kind."}, *HELLO]
+        assert asked[-1]["tools"][0]["function"]["name"] == "weather"
+        with pytest.raises(anthropic.NotFoundError, match="not_found_error"):
+            await client.messages.count_tokens(model="healthcare/none", messages=HELLO)
+        with pytest.raises(anthropic.BadRequestError, match="not a field of /v1/messages/count_tokens"):
+            await client.messages.count_tokens(model="base", messages=HELLO, extra_body={"what": 1})
+    assert house.engine.requests == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "events"),
+    [
+        ("/v1/messages", {"max_tokens": 64, "messages": HELLO}, ["message_start", "ping", "error"]),
+        ("/v1/responses", {"input": "x"}, ["response.created", "response.in_progress", "response.failed"]),
+    ],
+)
+async def test_an_error_that_comes_after_a_held_stream_began_is_one_of_the_apis_events(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str], path: str, body: dict[str, Any], events: list[str]
+) -> None:
+    async with running_house(tmp_path, *engine_at, stream_comment_seconds=0.02) as house:
+        await house.publish(MODEL, REVIEW.partition("fallback")[0])
+        key = await house.tenant("firm", "legal")
+        says(house, "something else")
+        house.engine.gate.clear()
+        text, asked = "", {**body, "model": MODEL, "stream": True}
+        async with house.client.stream("POST", path, headers=bearer(key), json=asked) as answer:
+            async for chunk in answer.aiter_text():
+                text += chunk
+                house.engine.gate.set()
+    lines = [line for line in text.splitlines() if line.startswith((":", "event: "))]
+    assert lines[0] == ": keep-alive"
+    assert [line.removeprefix("event: ") for line in lines if line[0] != ":"] == events
+    assert "did not pass `labels`" in text
