@@ -67,6 +67,47 @@ def test_personal_data_is_found(kind: str, text: str, span: str) -> None:
     assert fails(ALL, text)
 
 
+@pytest.mark.parametrize(
+    ("text", "spans"),
+    [
+        ("Jane Doe,4111111111111111,12/28", ["4111111111111111"]),
+        ("4111111111111111,5555555555554444", ["4111111111111111", "5555555555554444"]),
+        ("4111.1111.1111.1111", ["4111.1111.1111.1111"]),
+        ("4111\t1111\t1111\t1111", ["4111\t1111\t1111\t1111"]),
+        ("4111\u20131111\u20131111\u20131111", ["4111\u20131111\u20131111\u20131111"]),
+        ("4111  1111  1111  1111", ["4111  1111  1111  1111"]),
+        ("+49151/4564567", ["+49151/4564567"]),
+        ("Tel.+49 30 901820", ["+49 30 901820"]),
+        ("my number,+14155552671,", ["+14155552671"]),
+        ("jane@ex\u200bample.com", ["jane@ex\u200bample.com"]),
+        ("IBANDE89370400440532013000", ["DE89370400440532013000"]),
+        ("DE89-3704-0044-0532-0130-00", ["DE89-3704-0044-0532-0130-00"]),
+        (
+            "DE89\u202f3704\u202f0044\u202f0532\u202f0130\u202f00",
+            ["DE89\u202f3704\u202f0044\u202f0532\u202f0130\u202f00"],
+        ),
+        ("\uff14111111111111111", ["\uff14111111111111111"]),
+    ],
+)
+def test_a_number_that_passes_its_check_is_found_whatever_stands_beside_it(text: str, spans: list[str]) -> None:
+    assert found(ALL, text) == spans
+
+
+def test_numbers_of_a_country_without_a_prefix_are_found_as_people_there_group_them() -> None:
+    spain = pii("phone", regions=["ES"])
+    assert found(spain, "612 34 56 78 or 612 345 678") == ["612 34 56 78", "612 345 678"]
+    assert found(spain, "6 1234 5678, 61 23 45 6 78") == []
+
+
+@pytest.mark.parametrize("unit", ["12 34 56 78 ", "+49 12 34 ", "03 12 45 67 "])
+def test_nearly_phone_numbers_are_looked_at_in_a_twentieth_of_a_millisecond_each(unit: str) -> None:
+    validator = pii(regions=["US", "DE", "FR", "GB", "IN", "BR", "JP", "IT"])
+    text = unit * (4800 // len(unit))
+    started = time.thread_time()
+    judged(validator, Completion(text))
+    assert time.thread_time() - started < 1.5
+
+
 HARMLESS = [
     "The appointment is on 2024-03-12 at 14:30, room 12.",
     "12.03.2024, 12/03/2024, 03 12 2024 and 12 March 2024",
