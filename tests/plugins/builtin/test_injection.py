@@ -155,7 +155,7 @@ def test_a_long_message_is_looked_at_in_time(piece: str) -> None:
         ({"threshold": 1.5}, "injection: threshold: input should be less than or equal to 1"),
         ({"roles": []}, "injection: roles: tuple should have at least 1 item after validation, not 0"),
         ({"roles": ["me"]}, "injection: roles.0: input should be 'user', 'tool', 'system', 'developer' or 'assistant'"),
-        ({"level": 1}, "injection: level: extra inputs are not permitted"),
+        ({"level": 1}, "injection: there is no option level; leave it out"),
     ],
 )
 def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, object], sentence: str) -> None:

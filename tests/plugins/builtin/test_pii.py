@@ -67,6 +67,9 @@ def test_personal_data_is_found(kind: str, text: str, span: str) -> None:
     assert fails(ALL, text)
 
 
+NARROW = "\u202f"
+
+
 @pytest.mark.parametrize(
     ("text", "spans"),
     [
@@ -82,10 +85,7 @@ def test_personal_data_is_found(kind: str, text: str, span: str) -> None:
         ("jane@ex\u200bample.com", ["jane@ex\u200bample.com"]),
         ("IBANDE89370400440532013000", ["DE89370400440532013000"]),
         ("DE89-3704-0044-0532-0130-00", ["DE89-3704-0044-0532-0130-00"]),
-        (
-            "DE89\u202f3704\u202f0044\u202f0532\u202f0130\u202f00",
-            ["DE89\u202f3704\u202f0044\u202f0532\u202f0130\u202f00"],
-        ),
+        ("DE89 3704 0044 0532 0130 00".replace(" ", NARROW), ["DE89 3704 0044 0532 0130 00".replace(" ", NARROW)]),
         ("\uff14111111111111111", ["\uff14111111111111111"]),
     ],
 )
@@ -109,6 +109,7 @@ def test_nearly_phone_numbers_are_looked_at_in_a_twentieth_of_a_millisecond_each
 
 
 HARMLESS = [
+    "logo@2x.png is an icon, git@host.example a machine",
     "The appointment is on 2024-03-12 at 14:30, room 12.",
     "12.03.2024, 12/03/2024, 03 12 2024 and 12 March 2024",
     "born 1984-11-02; admitted 02-11-2024 10:15:00; 10 02-11-2024; 2024-11-02 10 11",
@@ -291,7 +292,7 @@ def test_nothing_is_passed_over_that_a_closer_look_would_find(text: str) -> None
         ({"kinds": []}, "pii: kinds: tuple should have at least 1 item after validation, not 0"),
         ({"kinds": ["name"]}, "pii: kinds.0: input should be 'email', 'phone', 'card', 'iban', 'ssn' or 'ip'"),
         ({"regions": ["de"]}, "pii: regions: 'de' is no region; give two capital letters, such as US or DE"),
-        ({"kind": ["ip"]}, "pii: kind: extra inputs are not permitted"),
+        ({"kind": ["ip"]}, "pii: there is no option kind; did you mean kinds?"),
     ],
 )
 def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, object], sentence: str) -> None:
