@@ -48,8 +48,8 @@ is_locked() {
 }
 
 pins() {
-  # OpenMP of Intel's is for its processors.
-  grep -hv -e '^torch==' $([ "$(uname -m)" = x86_64 ] || echo "-e ^intel-openmp==") "$@"
+  # Intel's libraries are for one kind of processor.
+  grep -hv -e '^torch==' $([ "$(uname -m)" = x86_64 ] || echo "-e ^intel-") "$@"
 }
 
 install_torch() {

@@ -54,8 +54,8 @@ they say, and may be left out: there is one shape of answers. Errors have Anthro
 `thinking`, of the user `tool_result` (its `is_error` is ignored: say it in the text). The last message has to be the
 user's. A stream has the events `message_start`, `ping`, `content_block_start`, `content_block_delta`,
 `content_block_stop`, `message_delta`, `message_stop`, and `error` where it breaks off.
-`POST /v1/messages/count_tokens` takes the same fields, without `max_tokens` too, and counts the tokens of the prompt
-as the release would be sent it, its policy's prompt among them; it is refused where the engine has no `/tokenize`.
+`POST /v1/messages/count_tokens` takes the same fields, without `max_tokens` too, and counts the tokens of what the
+client sends, without what a policy puts in front of it; it is refused where the engine has no `/tokenize`.
 
 ```python
 from anthropic import Anthropic

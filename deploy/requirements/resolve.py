@@ -20,8 +20,8 @@ MACHINES = ("x86_64", "aarch64")
 EXTRAS = ("", "[cpu]", "[gpu]", "[tune]")
 LAYERS = ("core", "cpu", "tune")
 TORCH_INDEX = ("--index-url", "https://download.pytorch.org/whl/cpu")
-# What one kind of processor alone needs.
-OF_X86 = ("intel-openmp",)
+# How packages begin that are for one kind of processor alone.
+OF_X86 = "intel-"
 _PIP = (sys.executable, "-P", "-m", "pip", "install", "--disable-pip-version-check", "-qq", "--dry-run")
 # Every glibc up to that of Ubuntu 22.04: pip takes no older one by itself.
 _LINUX = (*(f"manylinux_2_{minor}" for minor in range(35, 16, -1)), "manylinux2014", "manylinux2010", "manylinux1")
@@ -49,13 +49,14 @@ def platforms(machine: str, *, newest: str = _LINUX[0]) -> list[str]:
 def pins(machine: str) -> list[str]:
     """Return the pinned packages for a processor, without torch."""
     lines = [line for layer in LAYERS for line in (HERE / f"{layer}.txt").read_text(encoding="utf-8").splitlines()]
-    left_out = {"torch", *(() if machine == "x86_64" else OF_X86)}
-    return [line for line in lines if line.partition("==")[0] not in left_out]
+    others = ("torch==",) if machine == "x86_64" else ("torch==", OF_X86)
+    return [line for line in lines if not line.startswith(others)]
 
 
 def torch(python: str, machine: str) -> tuple[bool, str]:
     """Ask for torch's CPU build where pip looks, and then at PyTorch's index."""
-    (pin,) = [line for line in (HERE / "cpu.txt").read_text(encoding="utf-8").splitlines() if line.startswith("torch==")]
+    lines = (HERE / "cpu.txt").read_text(encoding="utf-8").splitlines()
+    (pin,) = [line for line in lines if line.startswith("torch==")]
     found, why = asked(python, machine, [pin], ())
     return (found, why) if found else asked(python, machine, [pin], TORCH_INDEX)
 

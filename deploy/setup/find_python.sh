@@ -13,8 +13,8 @@ starts() {
 # Every command that may be that Python: on the path, and those that pyenv keeps and its shim does not start.
 candidates() {
   type -aP "python$1" || true
-  local each
-  for each in "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$1".*/bin/python"$1"; do
+  local each root=${PYENV_ROOT:-$(pyenv root 2>/dev/null || echo "${HOME:-}/.pyenv")}
+  for each in "$root"/versions/"$1".*/bin/python"$1"; do
     [ ! -x "$each" ] || echo "$each"
   done
 }

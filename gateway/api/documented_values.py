@@ -7,6 +7,7 @@ done, is answered 404, 409 or 422.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from postil.registry.accounts import limits
@@ -14,38 +15,40 @@ from postil.registry.accounts.rights import Right
 from postil.registry.accounts.usage import GROUPS
 from postil.registry.accounts.webhooks import LONGEST_OVERLAP
 from postil.registry.db.paging import LONGEST_CURSOR
-from postil.registry.names import LARGEST_NUMBER
+from postil.registry.names import LARGEST_NUMBER, RESERVED
 from postil.registry.names import PART as NAME_PART
 from postil.registry.releases import quotas
 from postil.registry.releases.channels import CANARY, SHADOW
 from postil.registry.releases.sources import MOST as MOST_SOURCES
 from postil.registry.reviews.reviews import STATUSES
+from postil.registry.text import MAX_CHARACTERS
 
 Schema = dict[str, Any]
 # The reference shows patterns, where a bracket before a parenthesis would be a link.
 PART = NAME_PART.replace("](", "]{1}(")
+_NOT_RESERVED = f"(?!(?:{'|'.join(sorted(RESERVED))})(?:/|$))"
 _NAME: Schema = {"type": "string", "pattern": f"^{PART}$"}
-_ADAPTER: Schema = {"type": "string", "pattern": f"^{PART}/{PART}$"}
+_DOMAIN: Schema = {"type": "string", "pattern": f"^{_NOT_RESERVED}{PART}$"}
+_ADAPTER: Schema = {"type": "string", "pattern": f"^{_NOT_RESERVED}{PART}/{PART}$"}
 _RELEASE: Schema = {"type": "string", "pattern": f"^{PART}/{PART}@[1-9][0-9]{{0,8}}$"}
 _NUMBER: Schema = {"type": "integer", "minimum": 1, "maximum": LARGEST_NUMBER}
 _COUNT: Schema = {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER}
 _CURSOR: Schema = {"type": "string", "pattern": f"^[A-Za-z0-9_-]{{2,{LONGEST_CURSOR}}}$"}
 _DAY: Schema = {"type": "string", "format": "date"}
 _TIME: Schema = {"anyOf": [_DAY, {"type": "string", "format": "date-time"}]}
-_SOME_TEXT: Schema = {"type": "string", "pattern": "[A-Za-z0-9]"}
+_LETTER, _BLANKS = r"[^\x00-\x1f\x7f-\x9f]", r"\x00-\x20\x7f-\xa0"
+_LINE: Schema = {"type": "string", "maxLength": MAX_CHARACTERS, "pattern": f"^{_LETTER}*$"}
+_LINES: Schema = {**_LINE, "pattern": r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$"}
+_NEEDED: Schema = {**_LINE, "pattern": f"^{_LETTER}*[^{_BLANKS}]{_LETTER}*$"}
 _LIFETIME: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 315_360_000}
 _RIGHTS: Schema = {"type": "array", "items": {"enum": [str(right) for right in Right]}}
 _PART_OF_A_HUB = "[A-Za-z0-9_-][A-Za-z0-9_.-]{0,94}[A-Za-z0-9_-]"
 _SOURCE: Schema = {"type": "string", "pattern": f"^hf://{_PART_OF_A_HUB}/({_PART_OF_A_HUB}|\\*)$"}
-_URL: Schema = {
-    "type": "string",
-    "maxLength": 2000,
-    "pattern": "^https://[a-z0-9]{1}([a-z0-9.-]*[a-z0-9])?(/[a-z0-9/_-]*)?$",
-}
+_URL: Schema = {"type": "string", "maxLength": 2000, "pattern": "^https?://."}
 _PERCENT: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 100}
 # In paths, wherever they stand; ids and names of tenants, keys, webhooks and reviews are those that there are.
 _IN_PATHS: Mapping[str, Schema] = {
-    "domain": _NAME,
+    "domain": _DOMAIN,
     "adapter": _NAME,
     "number": _NUMBER,
     "which": {"type": "string", "enum": [CANARY, SHADOW]},
@@ -53,7 +56,8 @@ _IN_PATHS: Mapping[str, Schema] = {
 _IN_QUERIES: Mapping[str, Schema] = {
     "after": _CURSOR,
     "adapter": _ADAPTER,
-    "domain": _NAME,
+    "domain": _DOMAIN,
+    "reason": _LINE,
     "status": {"type": "string", "enum": [*STATUSES]},
     "by": {"type": "string", "enum": [*GROUPS]},
     "since": _TIME,
@@ -70,23 +74,27 @@ _FIELDS: Mapping[str, Schema] = {
     "if_live": _COUNT,
     "if_revision": _COUNT,
     "weight": _PERCENT,
-    "domain": _NAME,
+    "domain": _DOMAIN,
     "adapter": _NAME,
-    "default_domain": _NAME,
-    "domains": {"type": "array", "items": _NAME},
+    "default_domain": _DOMAIN,
+    "domains": {"type": "array", "items": _DOMAIN},
+    "keep": {"type": "integer", "minimum": 0},
+    "reason": _LINE,
+    "note": _LINES,
     "expires_in": _LIFETIME,
     "rights": _RIGHTS,
     "add": _RIGHTS,
     "remove": _RIGHTS,
     "before": _TIME,
-    "person": _SOME_TEXT,
+    "person": _NEEDED,
     "sources": {"type": "array", "items": _SOURCE, "maxItems": MOST_SOURCES},
     "url": _URL,
-    "name": _NAME,
+    "name": _DOMAIN,
     "overlap": {"type": "number", "minimum": 0, "maximum": LONGEST_OVERLAP.total_seconds()},
 }
 _WITHOUT_KEY = ("/health", "/ping", "/version")
 _BOUNDED: Mapping[str, int] = {"LimitsBody": limits.LARGEST, "QuotasBody": quotas.LARGEST}
+_OF_ANSWERS = (400, 401, 403, 404, 413, 415, 429, 500, 502, 503, 504)
 _NEEDS_REASON = ("NeededReasonBody", "YankBody")
 _ONE_OF: Mapping[str, tuple[str, ...]] = {"PurgeBody": ("tenant", "domain", "before")}
 _AT_LEAST_ONE = {"TenantBody": "domains", "WebhookBody": "domains"}
@@ -133,9 +141,19 @@ def _operation(path: str, described: Mapping[str, Any]) -> dict[str, Any]:
     if path.endswith("/audit"):
         parameters = [_HEAD]
     operation = {**described, **({"parameters": parameters} if parameters else {})}
+    operation["responses"] = _responses(described["responses"])
     if path.startswith(_WITHOUT_KEY):
         operation["security"] = []
     return operation
+
+
+def _responses(responses: Mapping[str, Any]) -> dict[str, Any]:
+    """With the statuses of an endpoint that asks the engine, where it says one form for all its errors."""
+    error = responses.get("default")
+    if error is None:
+        return {**responses}
+    errors = {str(status): {**error, "description": HTTPStatus(status).phrase} for status in _OF_ANSWERS}
+    return {**{status: one for status, one in responses.items() if status != "default"}, **errors}
 
 
 def _parameter(one: Mapping[str, Any], in_queries: Mapping[str, Schema]) -> dict[str, Any]:
@@ -165,7 +183,7 @@ def _field(name: str, field: str, schema: Mapping[str, Any]) -> dict[str, Any]:
     if name in _BOUNDED and field != "reason":
         known = {"type": "integer", "minimum": 1, "maximum": _BOUNDED[name]}
     if name in _NEEDS_REASON and field == "reason":
-        known = _SOME_TEXT
+        known = _NEEDED
     if known is None:
         return {**schema}
     if _AT_LEAST_ONE.get(name) == field:

@@ -1,4 +1,4 @@
-"""Turns every error into a response: problem details (RFC 9457) in the admin API, else OpenAI's or Anthropic's."""
+"""Turns every error into a response: problem details in the admin API, OpenAI's or Anthropic's shape else."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _REGISTRY: tuple[tuple[type[Exception], type[GatewayError]], ...] = (
     (registry_errors.WeightError, BadRequestError),
     (registry_errors.PagingError, RefusedError),
     (registry_errors.LimitError, BadRequestError),
-    (registry_errors.WebhookError, BadRequestError),
+    (registry_errors.WebhookError, RefusedError),
     (registry_errors.QuotaError, StateConflictError),
     (registry_errors.RightError, BadRequestError),
     (registry_errors.BaseModelError, EngineUnavailableError),

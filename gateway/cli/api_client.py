@@ -26,8 +26,10 @@ _TIMEOUT_SECONDS = 300.0
 
 # The largest page that the API returns.
 _PAGE = 1000
-# What a header can carry; no key of ours has anything else.
+# Names and ids in a path have no other characters.
+_PART = re.compile("[A-Za-z0-9@:._-]+")
 _LAST_PORT = 65535
+# What a header can carry; no key of ours has anything else.
 _KEY = re.compile("[\x21-\x7e]+")
 
 
@@ -69,7 +71,7 @@ def _client(url: httpx.URL, headers: Mapping[bytes, bytes], ca_file: Path | None
 
 def call(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
     """Call the admin API once and return its JSON. Raises CommandError with the gateway's own message."""
-    response = client.request(method, path, **arguments)
+    response = client.request(method, _checked_path(path), **arguments)
     if not response.is_success:
         raise CommandError(_refusal(response))
     try:
@@ -111,11 +113,19 @@ def call_list(
 @contextmanager
 def streamed(client: httpx.Client, path: str) -> Iterator[httpx.Response]:
     """Stream a response. Raises CommandError with the gateway's own message."""
-    with client.stream("GET", path) as response:
+    with client.stream("GET", _checked_path(path)) as response:
         if not response.is_success:
             response.read()
             raise CommandError(_refusal(response))
         yield response
+
+
+def _checked_path(path: str) -> str:
+    """The path itself. Raises CommandError where a name in it would lead to another place."""
+    for part in path.removeprefix("/").split("/"):
+        if not _PART.fullmatch(part) or part in (".", ".."):
+            raise CommandError(f"{part!r} is no name here; names have letters, digits, -, _ and .")
+    return path
 
 
 def _refusal(response: httpx.Response) -> str:

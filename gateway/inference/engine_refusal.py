@@ -89,6 +89,7 @@ _KINDS: Sequence[_Kind] = (
         "{0} is {1}, and this model's maximum context length is {2} tokens; ask for fewer",
         _VALUE,
     ),
+    _kind(r"^token id -?\d+ is out of vocabulary", None, _VALUE, _PROMPT),
     _kind(r"prompt cannot be empty", "the prompt is empty; send a text", _VALUE, _PROMPT),
     _kind(
         r"is not a multimodal model|may be provided in one prompt|unsupported chat content part|multimodal|multi-modal",
@@ -133,7 +134,7 @@ _OPERATOR = re.compile(
 _PYDANTIC = re.compile(r"validation errors?\b")
 _LOCATION = re.compile(r"'loc': (?:'(?:body\.)?([^']*)'|\('body', '([^']*)')|^(?:body\.)?([\w.]+)$", re.MULTILINE)
 _MESSAGE = re.compile(r"""'msg': (?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)")|^\s+(\S[^\n]*?) \[type=""", re.MULTILINE)
-_NAMES = re.compile(r"\(parameter=([\w.]+)|^`?(\w+)`?[ .:=]| in (\w+) contain")
+_NAMES = re.compile(r"\(parameter=([\w.]+)|^`?(\w+)`?[ .:=]|using `(\w+)`| in (\w+) contain")
 _KNOWN = frozenset(name for fields in FIELDS.values() for name in fields)
 _ENDS = re.compile(r"\.\s+(?=[A-Z`])")
 

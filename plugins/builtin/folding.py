@@ -97,9 +97,7 @@ def plain(text: str) -> str:
     """
     if text.isascii():
         return " ".join(text.casefold().split())
-    shown = "".join(
-        one for one in unicodedata.normalize("NFKD", text) if unicodedata.category(one) not in ("Cf", "Mn")
-    )
+    shown = "".join(one for one in unicodedata.normalize("NFKD", text) if unicodedata.category(one) not in ("Cf", "Mn"))
     words = (_latin(word) for word in shown.encode(errors="replace").decode().split())
     return " ".join(words).casefold().replace("\u2019", "'").replace("\u2018", "'")
 

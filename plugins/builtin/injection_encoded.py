@@ -36,16 +36,43 @@ _KEYS = re2.compile(
     r"|(?:previous|prior|your|above|hidden|secret|system|initial)(?:instruction|prompt|rules|guideline|directive|message)"
     r"|systemprompt|reveal(?:your|the)|donotfollow|jailbreak|withoutrestrictions|doanythingnow|developermode"
 )
-_PIG = re2.compile(r"\b(?:ignore|instructions?|all|override|everything)w?ay\b|\b(?:omptpr|ystems|ulesr|eviouspr|orgetf|evealr|isregardd)ay\b")
+_PIG = re2.compile(
+    r"\b(?:ignore|instructions?|all|override|everything)w?ay\b|\b(?:omptpr|ystems|ulesr|eviouspr|orgetf|evealr|isregardd)ay\b"
+)
 _SMALL = str.maketrans("ᴀʙᴄᴅᴇғꜰɢʜɪᴊᴋʟᴍɴᴏᴘǫʀꜱᴛᴜᴠᴡʏᴢ", "abcdeffghijklmnopqrstuvwyz")
 _TURNED = str.maketrans("ɐqɔpǝɟƃɓɥıᴉɾʞןꞁɯuodbɹsʇnʌʍxʎz", "abcdefgghiijkllmnopqrstuvwxyz")
 _SMALL_LETTER = re.compile("[ᴀʙᴄᴅᴇғꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ]")
 _TURNED_LETTER = re.compile("[ɐɔǝɟƃɓɥᴉɾʞןꞁɯɹʇʌʍʎ]")
 _MORSE_LETTERS = dict(
     zip(
-        (
-            ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --.."
-        ).split(),
+        [
+            ".-",
+            "-...",
+            "-.-.",
+            "-..",
+            ".",
+            "..-.",
+            "--.",
+            "....",
+            "..",
+            ".---",
+            "-.-",
+            ".-..",
+            "--",
+            "-.",
+            "---",
+            ".--.",
+            "--.-",
+            ".-.",
+            "...",
+            "-",
+            "..-",
+            "...-",
+            ".--",
+            "-..-",
+            "-.--",
+            "--..",
+        ],
         _ALPHABET,
         strict=True,
     )

@@ -5,10 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 _KEYS = (
-    "ignore disregard forget previous prior instruction instructions prompt prompts system rules guidelines directives"
-    " reveal restrictions restriction hidden secret developer assistant override bypass pretend unrestricted configuration"
-    " programming everything password administrator message print verbatim roleplay jailbreak unfiltered policies"
-).split()
+    "ignore",
+    "disregard",
+    "forget",
+    "previous",
+    "prior",
+    "instruction",
+    "instructions",
+    "prompt",
+    "prompts",
+    "system",
+    "rules",
+    "guidelines",
+    "directives",
+    "reveal",
+    "restrictions",
+    "restriction",
+    "hidden",
+    "secret",
+    "developer",
+    "assistant",
+    "override",
+    "bypass",
+    "pretend",
+    "unrestricted",
+    "configuration",
+    "programming",
+    "everything",
+    "password",
+    "administrator",
+    "message",
+    "print",
+    "verbatim",
+    "roleplay",
+    "jailbreak",
+    "unfiltered",
+    "policies",
+)
 _SHORTEST = 5
 
 

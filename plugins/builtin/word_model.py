@@ -49,7 +49,11 @@ def features(words: Sequence[str], concepts: Concepts) -> list[list[int]]:
         if concept is not None:
             some.append(_bucket(f"c{concept}"))
             some += [_bucket(f"d{before} {concept}") for place, before in told[-_BEFORE:] if at - place <= _REACH]
-            some += [_bucket(f"e{told[-2][1]} {told[-1][1]} {concept}")] if len(told) > 1 and at - told[-2][0] <= _REACH else []
+            some += (
+                [_bucket(f"e{told[-2][1]} {told[-1][1]} {concept}")]
+                if len(told) > 1 and at - told[-2][0] <= _REACH
+                else []
+            )
             told.append((at, concept))
         found.append(some)
     return found

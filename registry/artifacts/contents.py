@@ -71,17 +71,14 @@ def keep_the_adapter(folder: Path) -> None:
             path.unlink()
 
 
-def resolve_patterns(folder: Path, info: AdapterInfo, *, signed: bool) -> None:
-    """Write a configuration whose patterns are expressions as the engine is to read it, in plain names.
-
-    Raises PreflightError if that would break a signature.
-    """
+def rewrite_config(folder: Path, info: AdapterInfo, *, signed: bool) -> None:
+    """Write the configuration as the engine is to read it. Raises PreflightError if that would break a signature."""
     if info.config is None:
         return
     if signed:
         raise PreflightError(
-            f"{CONFIG} has rank_pattern or alpha_pattern with regular expressions, which are kept as plain names, and"
-            f" {SIGNATURE} would not be of what is kept; write the modules' names out, and sign again"
+            f"{CONFIG} has regular expressions in its patterns or a byte order mark, neither of which is kept, and"
+            f" {SIGNATURE} would not be of what is kept; write the modules' names out, without a mark, and sign again"
         )
     (folder / CONFIG).write_bytes(info.config)
 

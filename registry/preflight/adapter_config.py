@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -54,15 +55,20 @@ class AdapterConfig:
     alpha_pattern: Pattern
     targets: Targets | None
     base: object
+    # Whether it begins with a byte order mark, at which the engine stops.
+    marked: bool = False
 
     def rank_of(self, module: str) -> int:
         """Return the rank of a module: the first matching key decides."""
         return int(self.rank_pattern.value(module, self.rank))
 
-    def in_plain_names(self, modules: Collection[str]) -> bytes | None:
-        """Return the file with its patterns in plain names for these modules; None if they are plain already."""
+    def rewritten(self, modules: Collection[str]) -> bytes | None:
+        """Return the file as the engine reads it: without a byte order mark, its patterns in plain names.
+
+        None if the file is so already. ``modules`` are those that the adapter changes.
+        """
         if self.rank_pattern.plain and self.alpha_pattern.plain:
-            return None
+            return json.dumps(self.values, indent=2).encode() if self.marked else None
         found = {
             "rank_pattern": self.rank_pattern.in_plain_names(modules, self.rank),
             "alpha_pattern": self.alpha_pattern.in_plain_names(modules, self.values["lora_alpha"]),
@@ -92,6 +98,7 @@ def read_config(path: Path, max_rank: int) -> AdapterConfig:
         alphas,
         _targets(config),
         config.get("base_model_name_or_path"),
+        path.read_bytes().startswith(codecs.BOM_UTF8),
     )
 
 

@@ -66,7 +66,7 @@ def preflight(folder: Path, base: BaseModel, max_rank: int, *, base_ok: bool = F
         max(config.rank_of(module) for module in modules),
         tuple(sorted({module.rpartition(".")[2] for module in modules})),
         sum(math.prod(tensor.shape) for tensor in tensors),
-        config.in_plain_names(modules),
+        config.rewritten(modules),
         other_base,
     )
 

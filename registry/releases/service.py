@@ -11,7 +11,7 @@ from sqlmodel import Session
 
 from postil.plugins import Candidate, ReleaseRef
 from postil.plugins.manager import PluginManager
-from postil.registry.artifacts.contents import calibration_in, keep_the_adapter, read_report, resolve_patterns
+from postil.registry.artifacts.contents import calibration_in, keep_the_adapter, read_report, rewrite_config
 from postil.registry.artifacts.local_store import folder_digest
 from postil.registry.artifacts.store import ArtifactStore
 from postil.registry.base_model.model import BaseModel
@@ -94,7 +94,7 @@ class Registry:
         info = preflight(folder, self.base, self.max_rank, base_ok=base_ok)
         warnings = folder_warnings(folder, self.base, info)
         keep_the_adapter(folder)
-        resolve_patterns(folder, info, signed=signature is not None)
+        rewrite_config(folder, info, signed=signature is not None)
         policy = policy or policy_in_force(self.database, name)
         candidate = self._candidate(folder, name, policy, scope)
         candidate.source, candidate.note, candidate.actor = source, note, actor

@@ -152,8 +152,6 @@ BAD_CONFIGS = [
     bad("empty configuration", text(b""), f"{CONFIG} is not JSON", "a JSON object in UTF-8", AGAIN),
     bad("an array", text(b"[]"), f"{CONFIG} is []", "a JSON object in UTF-8", AGAIN),
     bad("UTF-16", utf16, f"{CONFIG} is not JSON ('utf-8' codec", "a JSON object in UTF-8", AGAIN),
-    bad("a byte order mark", before(b"\xef\xbb\xbf{"), f"{CONFIG} is not JSON (Unexpected UTF-8 BOM", "in UTF-8",
-        AGAIN),
     bad("not UTF-8", before(b'{"x": "\xff",'), f"{CONFIG} is not JSON ('utf-8' codec", "in UTF-8", AGAIN),
     bad("a key twice", before(b'{"r": 99,'), f"{CONFIG} is not JSON ('r' occurs twice)", "a JSON object", AGAIN,
         stricter="readers differ in which they take"),

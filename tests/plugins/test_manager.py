@@ -113,7 +113,9 @@ def test_a_plugin_may_offer_nothing() -> None:
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     with pytest.raises(UnknownPluginError) as caught:
         load().validator("label")
-    assert str(caught.value).startswith("no validator is called 'label'; installed: blocklist, confidence, ")
+    assert str(caught.value).startswith(
+        "no validator is called 'label'; did you mean labels? installed: blocklist, confidence, "
+    )
     with pytest.raises(UnknownPluginError) as caught:
         load().fallback_rule("labels")
     assert str(caught.value).startswith("no fallback rule is called 'labels'; installed: append, ask_again, base, ")

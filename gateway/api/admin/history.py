@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from litestar import get
@@ -28,6 +29,8 @@ from postil.registry.accounts import denied_attempts as stored
 from postil.registry.db.paging import DEFAULT_LIMIT
 from postil.registry.names import parse_adapter
 from postil.registry.releases import audit, history
+
+_HASH = re.compile("[0-9a-f]{64}")
 
 
 def history_routes(registry: RegistryHandle, denied: DeniedAttempts, reports: Threads) -> list[Any]:
@@ -72,6 +75,8 @@ def _audit_routes(registry: RegistryHandle, reports: Threads) -> list[Any]:
     async def verified(sequence: FromQuery[int | None] = None, head: FromQuery[str | None] = None) -> AuditReport:
         if (sequence is None) != (head is None):
             raise BadRequestError("a head is a sequence and a hash; send both, or neither")
+        if sequence is not None and head is not None and not _is_head(sequence, head):
+            raise BadRequestError("that is no head; send the sequence and the hash that `/audit/head` told")
         kept = None if sequence is None or head is None else audit.Head(sequence, head)
         report = await reports.run("", "admins", audit.verify, registry.database(), kept)
         return AuditReport(
@@ -87,6 +92,10 @@ def _audit_routes(registry: RegistryHandle, reports: Threads) -> list[Any]:
         return AuditHead(sequence=found.sequence, hash=found.hash)
 
     return [denied_attempts, verified, head]
+
+
+def _is_head(sequence: int, head: str) -> bool:
+    return 0 <= sequence < 2**31 and _HASH.fullmatch(head) is not None
 
 
 def _live_route(registry: RegistryHandle) -> Any:

@@ -43,6 +43,8 @@ def adapter_name(domain: str, adapter: str) -> AdapterName:
 def seconds(number: float | None) -> timedelta | None:
     """Return a duration. Raises BadRequestError if it exceeds what a date can hold."""
     try:
+        if number is not None and -1e-6 < number < 0:
+            return -timedelta.resolution  # It is refused as any below 0, and not rounded to it.
         return None if number is None else timedelta(seconds=number)
     except (OverflowError, ValueError) as error:
         raise BadRequestError("duration must be at most 10 years") from error

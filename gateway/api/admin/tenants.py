@@ -26,6 +26,7 @@ from postil.gateway.api.admin.schemas.accounts import (
 from postil.gateway.control.catalog_sync import sync_keys
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.releases import ReleaseService
+from postil.gateway.errors import RefusedError
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts import rights, tenants
@@ -110,6 +111,8 @@ def _rights_routes(registry: RegistryHandle, callers: Callers) -> list[Any]:
 
     @patch("/tenants/{name:str}/rights", may=Permission.ADMINISTER)
     async def change(request: AnyRequest, name: FromPath[str], data: JSONBody[RightsBody]) -> Rights:
+        if both := ", ".join(sorted({*data.add} & {*data.remove})):
+            raise RefusedError(f"{both} cannot be both added and removed; choose one")
         found = await callers.change(
             rights.change_rights, registry.database(), name, add=data.add, remove=data.remove, actor=actor(request)
         )

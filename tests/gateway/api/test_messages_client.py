@@ -323,6 +323,24 @@ async def test_an_unsure_answer_is_held_for_review_and_says_so(firm: House) -> N
     assert shown["request"]["messages"] == HELLO
 
 
+async def test_a_label_adapter_is_asked_in_the_default_modes_of_frameworks(house: House, clinic: str) -> None:
+    schema = {"type": "object", "properties": {"category": {"type": "string"}}, "required": ["category"]}
+    tools: Any = [{"name": "final_result", "input_schema": schema}]
+    asked: Any = {"model": "healthcare/triage", "max_tokens": 64, "messages": HELLO}
+    wanted: Any = {"tools": tools, "tool_choice": {"type": "any"}}
+    async with anthropic_client(house, clinic) as client:
+        parsed = await client.messages.parse(**asked, output_format=Category)
+        assert parsed.parsed_output == Category(category="symptoms")
+        whole = await client.messages.create(**asked, **wanted)
+        async with client.messages.stream(**asked, **wanted) as stream:
+            streamed = await stream.get_final_message()
+    messages: list[Any] = [whole, streamed]
+    for message in messages:
+        (block,) = message.content
+        assert block.type == "tool_use"
+        assert (message.stop_reason, block.name, block.input) == ("tool_use", "final_result", {"category": "symptoms"})
+
+
 @pytest.mark.parametrize("header", ["x-api-key", "authorization"])
 async def test_a_key_is_taken_in_either_header(house: House, clinic: str, header: str) -> None:
     value = clinic if header == "x-api-key" else f"Bearer {clinic}"
@@ -407,9 +425,9 @@ async def test_errors_have_the_apis_shape(house: House, clinic: str) -> None:
     assert (answer.status_code, answer.json()["error"]["message"]) == (405, "/v1/messages takes POST")
 
 
-async def test_tokens_are_counted_as_the_release_would_be_sent_them(house: House, clinic: str) -> None:
+async def test_tokens_of_what_the_client_sends_are_counted_and_not_the_policys(house: House, clinic: str) -> None:
     async with anthropic_client(house, clinic) as client:
-        with pytest.raises(anthropic.BadRequestError, match="does not tell tokens"):
+        with pytest.raises(anthropic.BadRequestError, match="has no /tokenize"):
             await client.messages.count_tokens(model="healthcare/triage", messages=HELLO)
         asked: list[Any] = []
 
@@ -418,11 +436,40 @@ async def test_tokens_are_counted_as_the_release_would_be_sent_them(house: House
             return [*range(7)]
 
         house.engine.template = template
-        for model in ("healthcare/triage", "base"):
-            counted = await client.messages.count_tokens(model=model, messages=HELLO, system="Be kind.")
-            assert counted.input_tokens == 7
-        assert asked[-2]["messages"][0] == {"role": "system", "content": "Sort the message.\n\nBe kind."}
-        assert asked[-1]["messages"][0] == {"role": "system", "content": "Be kind."}
-        with pytest.raises(anthropic.NotFoundError):
+        counted = await client.messages.count_tokens(
+            model="healthcare/triage", messages=HELLO, system="Be kind.", tools=[WEATHER]
+        )
+        assert counted.input_tokens == 7
+        assert asked[-1]["messages"] == [{"role": "system", "content": "Be kind."}, *HELLO]
+        assert asked[-1]["tools"][0]["function"]["name"] == "weather"
+        with pytest.raises(anthropic.NotFoundError, match="not_found_error"):
             await client.messages.count_tokens(model="healthcare/none", messages=HELLO)
+        with pytest.raises(anthropic.BadRequestError, match="not a field of /v1/messages/count_tokens"):
+            await client.messages.count_tokens(model="base", messages=HELLO, extra_body={"what": 1})
     assert house.engine.requests == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "events"),
+    [
+        ("/v1/messages", {"max_tokens": 64, "messages": HELLO}, ["message_start", "ping", "error"]),
+        ("/v1/responses", {"input": "x"}, ["response.created", "response.in_progress", "response.failed"]),
+    ],
+)
+async def test_an_error_that_comes_after_a_held_stream_began_is_one_of_the_apis_events(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str], path: str, body: dict[str, Any], events: list[str]
+) -> None:
+    async with running_house(tmp_path, *engine_at, stream_comment_seconds=0.02) as house:
+        await house.publish(MODEL, REVIEW.partition("fallback")[0])
+        key = await house.tenant("firm", "legal")
+        says(house, "something else")
+        house.engine.gate.clear()
+        text, asked = "", {**body, "model": MODEL, "stream": True}
+        async with house.client.stream("POST", path, headers=bearer(key), json=asked) as answer:
+            async for chunk in answer.aiter_text():
+                text += chunk
+                house.engine.gate.set()
+    lines = [line for line in text.splitlines() if line.startswith((":", "event: "))]
+    assert lines[0] == ": keep-alive"
+    assert [line.removeprefix("event: ") for line in lines if line[0] != ":"] == events
+    assert "did not pass `labels`" in text

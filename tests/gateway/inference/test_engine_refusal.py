@@ -45,7 +45,7 @@ REFUSALS: list[tuple[str, str, str, str | None]] = [
     ('"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
      "this engine calls no tools", "unsupported_parameter", "tools"),
     ("The decoder prompt cannot be empty", "the prompt is empty", "invalid_value", "messages"),
-    ("Token id 999999 is out of vocabulary", "Token id 999999 is out of vocabulary", "invalid_value", None),
+    ("Token id 999999 is out of vocabulary", "Token id 999999 is out of vocabulary", "invalid_value", "messages"),
     ("token_id(s) [999999] in logit_bias contain out-of-vocab token ids. Vocabulary size: 49152 (parameter=logit_bias,"
      " value=[999999])", "token_id(s) [999999] in logit_bias contain out-of-vocab token ids; Vocabulary size: 49152",
      "invalid_value", "logit_bias"),

@@ -15,6 +15,7 @@ import pytest
 from postil.gateway.plugin_host.host import MOST_CHARACTERS, PluginHost, ProcessBounds
 from postil.gateway.plugin_host.ports import DidNotRunError
 from postil.plugins import Completion, ReleaseRef, RequestContext, Validator, Verdict
+from postil.plugins.builtin.blocklist import Blocklist
 from postil.plugins.builtin.emergency import Emergency
 from postil.plugins.builtin.json_schema import JsonSchema
 from postil.plugins.builtin.pii import Pii
@@ -22,9 +23,9 @@ from postil.plugins.manager import PluginManager
 from tests.gateway.conftest import until
 from tests.gateway.plugin_host.conftest import alive
 
-# Numbers that are nobody's, in the groups of eight countries.
-SLOW = "12 34 56 78 " * 2000
-REGIONS = {"regions": ["US", "DE", "FR", "GB", "IN", "BR", "JP", "IT"]}
+# At each place of it a match begins that is longer than the window, for each of the patterns.
+SLOW = ("a" * 4095 + "b") * 12
+PATTERNS = {"patterns": ["a[^b]*b[^b]*b"] * 100, "window": 4096}
 
 
 def context(text: str = "", tenant: str = "firm") -> RequestContext:
@@ -64,20 +65,20 @@ async def test_a_verdict_is_the_same_as_in_the_gateway(host: PluginHost) -> None
 
 
 async def test_one_that_takes_too_long_is_killed_and_the_next_is_judged(host: PluginHost) -> None:
-    pii: Pii = Pii.from_mapping(REGIONS)
-    assert await judged(host, pii, "nothing") == Verdict.passed()
+    heavy: Blocklist = Blocklist.from_mapping(PATTERNS)
+    assert await judged(host, heavy, "nothing") == Verdict.passed()
     (process,) = host.check_pids
-    assert await judged(host, pii, SLOW, seconds=0.2) == "took longer than 200 ms"
+    assert await judged(host, heavy, SLOW, seconds=0.2) == "took longer than 200 ms"
     await until(lambda: not alive(process))
-    assert await judged(host, pii, "nothing") == Verdict.passed()
+    assert await judged(host, heavy, "nothing") == Verdict.passed()
 
 
 async def test_the_slow_text_of_one_domain_holds_up_no_other(host: PluginHost) -> None:
-    pii: Pii = Pii.from_mapping(REGIONS)
-    await judged(host, pii, "nothing", domain="healthcare")
-    slow = [asyncio.create_task(judged(host, pii, SLOW, seconds=5)) for _ in range(8)]
+    heavy: Blocklist = Blocklist.from_mapping(PATTERNS)
+    await judged(host, heavy, "nothing", domain="healthcare")
+    slow = [asyncio.create_task(judged(host, heavy, SLOW, seconds=5)) for _ in range(8)]
     await asyncio.sleep(0)
-    assert await judged(host, pii, "nothing", domain="healthcare", seconds=4) == Verdict.passed()
+    assert await judged(host, heavy, "nothing", domain="healthcare", seconds=4) == Verdict.passed()
     assert not all(task.done() for task in slow)
     for task in slow:
         task.cancel()
@@ -85,9 +86,9 @@ async def test_the_slow_text_of_one_domain_holds_up_no_other(host: PluginHost) -
 
 
 async def test_the_loop_goes_on_while_a_slow_text_is_judged(host: PluginHost) -> None:
-    pii: Pii = Pii.from_mapping(REGIONS)
-    await judged(host, pii, "nothing")
-    slow = asyncio.create_task(judged(host, pii, SLOW, seconds=1))
+    heavy: Blocklist = Blocklist.from_mapping(PATTERNS)
+    await judged(host, heavy, "nothing")
+    slow = asyncio.create_task(judged(host, heavy, SLOW, seconds=1))
     longest, before = 0.0, time.thread_time()
     while not slow.done():
         await asyncio.sleep(0.001)
@@ -117,12 +118,12 @@ async def test_more_text_than_any_model_reads_is_sent_to_no_process(host: Plugin
 
 
 async def test_a_client_that_leaves_frees_no_place_before_the_work_has_ended(host: PluginHost) -> None:
-    pii: Pii = Pii.from_mapping(REGIONS)
-    left = asyncio.create_task(judged(host, pii, SLOW, seconds=0.5))
+    heavy: Blocklist = Blocklist.from_mapping(PATTERNS)
+    left = asyncio.create_task(judged(host, heavy, SLOW, seconds=0.5))
     await until(lambda: host.check_pids != [])
     left.cancel()
     await asyncio.gather(left, return_exceptions=True)
-    assert await judged(host, pii, "nothing", seconds=0.01) == "waited for its turn longer than 10 ms"
+    assert await judged(host, heavy, "nothing", seconds=0.01) == "waited for its turn longer than 10 ms"
 
 
 async def test_a_process_ends_once_it_has_had_nothing_to_do_for_a_minute_and_none_that_was_used_meanwhile(
@@ -173,10 +174,10 @@ async def test_nothing_is_begun_once_the_gateway_stops(host: PluginHost) -> None
 
 
 async def test_what_is_in_progress_at_the_end_did_not_run(host: PluginHost) -> None:
-    pii: Pii = Pii.from_mapping(REGIONS)
-    await judged(host, pii, "nothing")
-    slow = asyncio.create_task(judged(host, pii, SLOW))
-    late = asyncio.create_task(judged(host, pii, SLOW))
+    heavy: Blocklist = Blocklist.from_mapping(PATTERNS)
+    await judged(host, heavy, "nothing")
+    slow = asyncio.create_task(judged(host, heavy, SLOW))
+    late = asyncio.create_task(judged(host, heavy, SLOW))
     (process,) = host.check_pids
     await until(lambda: psutil.Process(process).cpu_percent(0.01) > 50)
     await host.stop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -24,7 +23,11 @@ CHECKED = """
 input: [{name: emergency, config: {whole_conversation: true}}, {name: injection}]
 fallback: [{name: fixed_answer, config: {content: Not checked., }, when: [emergency, injection]}]
 """
-PRIVATE = f"validators: [{{name: pii, config: {{regions: {REGIONS}}}, on_fail: redact, deadline_ms: 500}}]"
+PRIVATE = f"validators: [{{name: pii, config: {{regions: {REGIONS}}}, on_fail: redact, deadline_ms: 9000}}]"
+# At each place of the answer a match begins that is longer than the window, for each of the patterns.
+HEAVY = ("a" * 4095 + "b") * 5
+BLOCKER = json.dumps({"window": 4096, "patterns": ["a[^b]*b[^b]*b"] * 100})
+BLOCKED = f"validators: [{{name: blocklist, config: {BLOCKER}, deadline_ms: 9000}}]"
 FALLBACK = "fallback: [{name: fixed_answer, config: {content: Does not fit.}}]"
 TOWER = f"validators: [{{name: json_schema, config: {{json_schema: %s}}}}]\n{FALLBACK}"
 At = tuple[FakeVLLM, str]
@@ -82,19 +85,29 @@ async def test_a_long_text_is_checked_in_a_process_and_found_out(house: House) -
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_an_answer_of_nearly_phone_numbers_holds_up_nobody_and_does_not_leave(
-    tmp_path: Path, engine_at: At, stream: bool
+async def test_an_answer_of_nearly_phone_numbers_is_judged_in_time_and_arrives_as_it_is(
+    house: House, stream: bool
+) -> None:
+    await house.publish("healthcare/advice", PRIVATE)
+    key = await house.tenant("clinic", "healthcare")
+    house.engine.reply = lambda body: Reply("12 34 56 78 " * 400)
+    answer = await longest_silence(house, house.ask(key, stream=stream))
+    assert answer.status_code == 200
+    assert "did not run" not in answer.text
+    assert answer.text.count("34") == 400
+
+
+async def test_an_answer_of_matches_without_end_holds_up_nobody_and_does_not_leave(
+    tmp_path: Path, engine_at: At
 ) -> None:
     async with running_house(tmp_path, *engine_at, check_seconds=0.5) as house:
-        await house.publish("healthcare/advice", PRIVATE)
+        await house.publish("healthcare/advice", f"{BLOCKED}\n{FALLBACK}".replace("9000", "500"))
         key = await house.tenant("clinic", "healthcare")
-        house.engine.reply = lambda body: Reply("12 34 56 78 " * 400)
-        answer = await longest_silence(house, house.ask(key, stream=stream))
+        house.engine.reply = lambda body: Reply(HEAVY)
+        answer = await longest_silence(house, house.ask(key))
         assert answer.status_code == 200
-        assert "12 34" not in answer.text
-        told = answer.text if stream else answer.headers["x-postil-fallback"]
-        # How fast the machine is decides which bound ends it: one question's, or in a stream that of all questions.
-        assert re.search(r"stop \(pii: did not run, (took longer than 500 ms|the answer took longer than 20 s)", told)
+        assert "aaaa" not in answer.text
+        assert "did not run, took longer than 500 ms" in answer.headers["x-postil-fallback"]
 
 
 async def test_a_schema_whose_alternatives_double_for_one_value_is_refused_at_publish(house: House) -> None:
@@ -107,8 +120,9 @@ async def test_a_schema_whose_alternatives_double_for_one_value_is_refused_at_pu
     assert answer.status_code == 422, answer.text
 
 
+@pytest.mark.parametrize("stream", [False, True])
 async def test_a_schema_whose_work_doubles_with_each_level_of_an_answer_holds_up_nobody(
-    tmp_path: Path, engine_at: At
+    tmp_path: Path, engine_at: At, stream: bool
 ) -> None:
     deeper = {"properties": {"a": {"$ref": "#/$defs/each"}}, "required": ["b"]}
     schema = {"$ref": "#/$defs/each", "$defs": {"each": {"anyOf": [deeper, {**deeper, "required": ["c"]}]}}}
@@ -117,15 +131,15 @@ async def test_a_schema_whose_work_doubles_with_each_level_of_an_answer_holds_up
         await house.publish("healthcare/advice", f"validators: [{validator}]\n{FALLBACK}")
         key = await house.tenant("clinic", "healthcare")
         house.engine.reply = lambda body: Reply('{"a":' * 50 + "1" + "}" * 50)
-        answer = await longest_silence(house, house.ask(key))
+        answer = await longest_silence(house, house.ask(key, stream=stream))
         assert "took longer than 500 ms" in answer.headers["x-postil-fallback"]
 
 
 async def test_a_key_is_revoked_while_every_process_of_checks_is_busy(house: House) -> None:
-    house.engine.reply = lambda body: Reply("12 34 56 78 " * 400)
+    house.engine.reply = lambda body: Reply(HEAVY)
     keys: dict[str, str] = {}
     for domain in ("healthcare", "legal"):  # A domain gets two of the four processes, and a tenant one.
-        await house.publish(f"{domain}/advice", PRIVATE.replace("500", "9000"))
+        await house.publish(f"{domain}/advice", f"{BLOCKED}\n{FALLBACK}")
         keys |= {f"{domain}-{number}": await house.tenant(f"{domain}-{number}", domain) for number in range(2)}
     asked = [asyncio.create_task(house.ask(key)) for key in keys.values()]
     await until(lambda: len(house.runtime.plugin_host.check_pids) == len(asked) == 4)

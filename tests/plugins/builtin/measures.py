@@ -20,6 +20,7 @@ REGIONS = ["US", "DE", "GB", "FR"]
 Z = 1.959964  # 95 %
 Span = tuple[int, int]
 Row = Mapping[str, Any]
+Spans = Callable[[Pii, str], Sequence[Span]]
 
 
 @dataclass(frozen=True)
@@ -77,11 +78,13 @@ def streamed(validator: Pii, text: str) -> list[Span]:
     return _united(found)
 
 
-def pii(name: str, spans: Callable[[Pii, str], Sequence[Span]]) -> Measured:
+@cache
+def pii(name: str, spans: Spans) -> Measured:
     """By value: one is found if all of its characters are; a span that meets no value is wrong."""
     validator: Pii = Pii.from_mapping({"regions": REGIONS})
     found = right = values = spanned = clean = alarms = 0
-    missed, wrong = [], []
+    missed: list[str] = []
+    wrong: list[str] = []
     for row in rows(name):
         text, told = row["text"], spans(validator, row["text"])
         places = list(_places(text, row["values"]))
@@ -99,7 +102,8 @@ def pii(name: str, spans: Callable[[Pii, str], Sequence[Span]]) -> Measured:
 
 def requests(name: str, label: str, alarm: Callable[[str], bool]) -> Measured:
     """By text, for a check of requests."""
-    missed, wrong = [], []
+    missed: list[str] = []
+    wrong: list[str] = []
     for row in rows(name):
         told = alarm(row["text"])
         if told != row[label]:
@@ -110,16 +114,24 @@ def requests(name: str, label: str, alarm: Callable[[str], bool]) -> Measured:
     return Measured(Share(hits, bad), Share(hits, hits + len(wrong)), Share(len(wrong), good), missed, wrong)
 
 
+@cache
 def injection(name: str) -> Measured:
     """What ``injection`` refuses."""
     check: Injection = Injection.from_mapping({})
     return requests(name, "attack", lambda text: not _asked(check, text).ok)
 
 
+@cache
 def emergency(name: str) -> Measured:
     """What ``emergency`` has a notice for."""
     check: Emergency = Emergency.from_mapping({})
     return requests(name, "danger", lambda text: bool(_asked(check, text).notice))
+
+
+def alarms(texts: Sequence[str]) -> list[str]:
+    """The texts that ``emergency`` has a notice for."""
+    check: Emergency = Emergency.from_mapping({})
+    return [text for text in texts if _asked(check, text).notice]
 
 
 def _asked(check: InputCheck, text: str) -> Verdict:

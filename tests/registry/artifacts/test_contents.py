@@ -115,11 +115,26 @@ def test_expressions_are_kept_as_plain_names_and_make_the_same_release_again(
     assert digests[0] == digests[1]
 
 
-def test_expressions_would_break_a_signature(registry: Registry) -> None:
+def test_a_byte_order_mark_is_not_kept(registry: Registry) -> None:
     with registry.artifacts.incoming() as folder:
-        made = write_adapter(folder / "adapter", alpha_pattern={"(q|v)_proj": 3})
+        made = write_adapter(folder / "adapter")
+        path = made / "adapter_config.json"
+        stated = json.loads(path.read_bytes())
+        path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+        release, _ = registry.publish(made, parse_adapter("legal/notes"), None, note="", actor="ann")
+    kept = registry.artifacts.verified_path(release.artifact) / "adapter_config.json"
+    assert json.loads(kept.read_text()) == stated
+
+
+@pytest.mark.parametrize(("mark", "pattern"), [(b"", {"(q|v)_proj": 3}), (b"\xef\xbb\xbf", {})])
+def test_what_is_kept_in_another_form_would_break_a_signature(
+    registry: Registry, mark: bytes, pattern: dict[str, int]
+) -> None:
+    with registry.artifacts.incoming() as folder:
+        made = write_adapter(folder / "adapter", alpha_pattern=pattern)
         (made / "model.sig").write_text("{}")
-        with pytest.raises(PreflightError, match="write the modules' names out, and sign again"):
+        (made / "adapter_config.json").write_bytes(mark + (made / "adapter_config.json").read_bytes())
+        with pytest.raises(PreflightError, match="write the modules' names out, without a mark, and sign again"):
             registry.publish(made, parse_adapter("legal/notes"), None, note="", actor="ann")
 
 

@@ -93,7 +93,8 @@ def test_sampling_of_a_second_request_is_held_against_the_same_list() -> None:
     rule = {"name": "ask_again", "config": {"sampling": {"temprature": 0}}}
     with pytest.raises(PolicyError, match=r"fallback\.ask_again\.config\.sampling\.temprature .*did you mean temper"):
         check(fallback=[rule])
-    check(fallback=[{"name": "ask_again", "config": {"sampling": {"temperature": 0}}}])
+    again = {"name": "ask_again", "config": {"sampling": {"temperature": 0}}}
+    check(fallback=[again, {"name": "fixed_answer", "config": {"content": "x"}}, again])
 
 
 @pytest.mark.parametrize(

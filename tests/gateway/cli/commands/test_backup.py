@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from tests.gateway.cli.commands.test_commands import postil
+from tests.gateway.cli.in_process import in_process
 from tests.gateway.conftest import House
 
 
@@ -34,20 +35,22 @@ async def test_a_gateway_is_saved_and_restored_by_two_commands(house: House, cli
 
 
 async def test_programs_get_json(house: House, tmp_path: Path) -> None:
-    file = tmp_path / "backup.tar"
-    said = json.loads((await postil(house, "backup", str(file), "--no-admin-key", "--json"))[1])
+    file, home = tmp_path / "backup.tar", str(house.folder / "home")
+    said = json.loads((await in_process(None, "backup", str(file), "--no-admin-key", "--json", POSTIL_HOME=home))[1])
     assert (said["file"], said["bytes"], said["damaged"]) == (str(file), file.stat().st_size, [])
     new = str(tmp_path / "new")
-    restored = json.loads((await postil(None, "restore", str(file), "--json", POSTIL_HOME=new))[1])
+    restored = json.loads((await in_process(None, "restore", str(file), "--json", POSTIL_HOME=new))[1])
     assert (restored["home"], restored["schema"], restored["files"]) == (new, said["schema"], said["files"])
 
 
 async def test_what_is_no_backup_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no tar")
-    status, _, complaints = await postil(
+    status, _, complaints = await in_process(
         None, "restore", str(tmp_path / "notes.txt"), POSTIL_HOME=str(tmp_path / "new")
     )
     assert status == 1
     assert complaints.startswith(f"error: {tmp_path / 'notes.txt'} could not be restored: ")
-    status, _, complaints = await postil(None, "backup", str(tmp_path / "b.tar"), POSTIL_HOME=str(tmp_path / "none"))
+    status, _, complaints = await in_process(
+        None, "backup", str(tmp_path / "b.tar"), POSTIL_HOME=str(tmp_path / "none")
+    )
     assert (status, len(complaints.splitlines())) == (1, 1)
