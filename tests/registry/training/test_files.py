@@ -55,6 +55,16 @@ def test_an_empty_folder_is_as_good_as_none(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_an_earlier_result_is_replaced_where_that_is_wanted(tmp_path: Path) -> None:
+    for _ in range(2):
+        check_out(tmp_path / "out", overwrite=True)
+        with workplace(tmp_path / "out", 10) as scratch:
+            save(tmp_path / "out", scratch)
+    with pytest.raises(OutFolderError, match="--overwrite"):
+        check_out(tmp_path / "out", overwrite=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 @pytest.mark.parametrize("made", ["file", "link"])
 def test_what_is_no_folder_is_left_alone(tmp_path: Path, made: str) -> None:
     out = tmp_path / "out"

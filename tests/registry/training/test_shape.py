@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from postil.registry.base_model.model import BaseModel
 from postil.registry.training.errors import ShapeError
@@ -47,3 +48,9 @@ def test_a_first_layer_beyond_the_last_is_refused(targets: tuple[str, ...], last
     check_shape(options(targets=targets, first_layer=last), BASE)
     with pytest.raises(ShapeError, match=f"--first-layer: .* is {last};"):
         check_shape(options(targets=targets, first_layer=last + 1), BASE)
+
+
+def test_no_target_at_all_is_refused_and_the_bases_name_is_no_path() -> None:
+    with pytest.raises(ValidationError, match="name at least one module"):
+        options(targets=(" ", ""))
+    assert (options().base_name, options(base_id="org/base").base_name) == ("base", "org/base")
