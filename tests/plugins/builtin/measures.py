@@ -83,7 +83,8 @@ def pii(name: str, spans: Spans) -> Measured:
     """By value: one is found if all of its characters are; a span that meets no value is wrong."""
     validator: Pii = Pii.from_mapping({"regions": REGIONS})
     found = right = values = spanned = clean = alarms = 0
-    missed, wrong = [], []
+    missed: list[str] = []
+    wrong: list[str] = []
     for row in rows(name):
         text, told = row["text"], spans(validator, row["text"])
         places = list(_places(text, row["values"]))
