@@ -82,12 +82,15 @@ class AnswerTrainer(Trainer):
     ) -> Tensor:
         """Compute the gradients of one batch, and return its loss."""
         rows, lengths = inputs["rows"], inputs["lengths"]
+        # Here, because layers that are not trained are computed with a cache, which long rows have none of.
+        states = self._lower.states(rows)
         losses = []
         for part in batches([len(row) for row in rows], len(self._lower.shared), TRAINING, len(rows)):
             long = self._is_long(rows[part[0]])
             chosen = {
                 "rows": [rows[place] for place in part],
                 "lengths": [lengths[place] for place in part],
+                "states": [states[place] for place in part],
                 "of": sum(lengths),
             }
             with sparing(model.get_decoder(), gradients=True) if long else nullcontext():
@@ -102,8 +105,7 @@ class AnswerTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
         """Return a part's share of the mean negative log-likelihood of the answers' tokens."""
-        rows, lengths = inputs["rows"], inputs["lengths"]
-        states = self._lower.states(rows)
+        rows, lengths, states = inputs["rows"], inputs["lengths"], inputs["states"]
         with self._lower.upper() as body:
             if self._is_long(rows[0]):
                 seen = run_whole(body, self._lower.shared, states[0])

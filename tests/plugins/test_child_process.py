@@ -22,6 +22,7 @@ def test_no_secret_of_the_environment_is_passed_on() -> None:
         "OMP_NUM_THREADS",
         "PYTHONPATH",
         "PYTHONUNBUFFERED",
+        "PYTHONUTF8",
     }
 
 

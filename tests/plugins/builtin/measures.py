@@ -102,7 +102,8 @@ def pii(name: str, spans: Spans) -> Measured:
 
 def requests(name: str, label: str, alarm: Callable[[str], bool]) -> Measured:
     """By text, for a check of requests."""
-    missed, wrong = [], []
+    missed: list[str] = []
+    wrong: list[str] = []
     for row in rows(name):
         told = alarm(row["text"])
         if told != row[label]:

@@ -125,3 +125,10 @@ def test_tensors_are_told_apart_by_module_and_not_by_order(tmp_path: Path, base:
     reordered = dict(sorted(good_tensors().items(), reverse=True))
     folder = write(tmp_path / "adapter", reordered, good_config())
     assert preflight(folder, base, 8).parameters == sum(int(np.size(array)) for array in reordered.values())
+
+
+def test_a_configuration_with_a_byte_order_mark_is_read(tmp_path: Path, base: BaseModel) -> None:
+    folder = write(tmp_path / "adapter", good_tensors(), good_config())
+    config = folder / "adapter_config.json"
+    config.write_bytes(b"\xef\xbb\xbf" + config.read_bytes())
+    assert preflight(folder, base, 8).rank == 2
