@@ -17,7 +17,7 @@ _ADAPTER = 'adapter=~"$adapter"'
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class Graph:
     """One graph: its title, its expressions by their legends, and the unit of its axis."""
 
     title: str
@@ -40,13 +40,13 @@ def _quantile(metric: str, quantile: float, by: str = "", selector: str = _ADAPT
     return f"histogram_quantile({quantile}, {_rate(f'{metric}_bucket', labels, selector=selector)})"
 
 
-PANELS: Sequence[tuple[str, Sequence[Panel]]] = (
+PANELS: Sequence[tuple[str, Sequence[Graph]]] = (
     (
         "Is it well?",
         (
-            Panel("Engine ready", {"{{instance}}": metrics.ENGINE_UP}, text="1 while the engine answers."),
-            Panel("Requests in flight", {"{{instance}}": metrics.IN_FLIGHT}),
-            Panel(
+            Graph("Engine ready", {"{{instance}}": metrics.ENGINE_UP}, text="1 while the engine answers."),
+            Graph("Requests in flight", {"{{instance}}": metrics.IN_FLIGHT}),
+            Graph(
                 "Wait for the engine",
                 {
                     "p50": _quantile(metrics.QUEUE_WAIT, 0.5, selector=""),
@@ -59,26 +59,26 @@ PANELS: Sequence[tuple[str, Sequence[Panel]]] = (
     (
         "Adapters",
         (
-            Panel("Requests", {"{{adapter}}": _rate(metrics.REQUESTS, "adapter")}, "reqps"),
-            Panel(
+            Graph("Requests", {"{{adapter}}": _rate(metrics.REQUESTS, "adapter")}, "reqps"),
+            Graph(
                 "Failed",
                 {"{{adapter}}": _share(metrics.REQUESTS, 'outcome=~"engine_error|unvalidated"', "adapter")},
                 "percentunit",
                 "Requests that nothing could answer. A fallback is an answer.",
             ),
-            Panel(
+            Graph(
                 "Fallbacks and held answers",
                 {"{{adapter}}": _share(metrics.REQUESTS, 'outcome=~"fallback|held"', "adapter")},
                 "percentunit",
             ),
-            Panel(
+            Graph(
                 "Duration, p95",
                 {"{{adapter}}@{{release}}": _quantile(metrics.DURATION, 0.95, "adapter, release")},
                 "s",
             ),
-            Panel("First bytes, p95", {"{{adapter}}": _quantile(metrics.FIRST_CHUNK, 0.95, "adapter")}, "s"),
-            Panel("Tokens", {"{{adapter}} {{type}}": _rate(metrics.TOKENS, "adapter, type")}),
-            Panel(
+            Graph("First bytes, p95", {"{{adapter}}": _quantile(metrics.FIRST_CHUNK, 0.95, "adapter")}, "s"),
+            Graph("Tokens", {"{{adapter}} {{type}}": _rate(metrics.TOKENS, "adapter, type")}),
+            Graph(
                 "Verdicts that failed",
                 {
                     "{{adapter}} {{validator}}": _rate(
@@ -87,12 +87,12 @@ PANELS: Sequence[tuple[str, Sequence[Panel]]] = (
                 },
                 "reqps",
             ),
-            Panel(
+            Graph(
                 "Requests by channel",
                 {"{{adapter}}@{{release}} {{channel}}": _rate(metrics.REQUESTS, "adapter, release, channel")},
                 "reqps",
             ),
-            Panel(
+            Graph(
                 "Evidence against the candidate",
                 {
                     "{{adapter}} {{signal}}": f"{metrics.EVALUE}{{{_ADAPTER}}}",
@@ -105,15 +105,15 @@ PANELS: Sequence[tuple[str, Sequence[Panel]]] = (
     (
         "People and the engine",
         (
-            Panel("Open reviews", {"{{domain}}": metrics.REVIEWS_OPEN}),
-            Panel("Oldest open review", {"{{domain}}": metrics.OLDEST_REVIEW}, "s"),
-            Panel("Rollouts", {"{{adapter}} {{action}}": f"increase({metrics.ROLLOUTS}{{{_ADAPTER}}}[$__interval])"}),
-            Panel("Adapters in the engine", {"{{instance}}": metrics.LOADED}),
-            Panel(
+            Graph("Open reviews", {"{{domain}}": metrics.REVIEWS_OPEN}),
+            Graph("Oldest open review", {"{{domain}}": metrics.OLDEST_REVIEW}, "s"),
+            Graph("Rollouts", {"{{adapter}} {{action}}": f"increase({metrics.ROLLOUTS}{{{_ADAPTER}}}[$__interval])"}),
+            Graph("Adapters in the engine", {"{{instance}}": metrics.LOADED}),
+            Graph(
                 "Inside vLLM",
                 {"running": "sum(vllm:num_requests_running)", "waiting": "sum(vllm:num_requests_waiting)"},
             ),
-            Panel("KV cache in use", {"{{instance}}": "vllm:kv_cache_usage_perc"}, "percentunit"),
+            Graph("KV cache in use", {"{{instance}}": "vllm:kv_cache_usage_perc"}, "percentunit"),
         ),
     ),
 )
@@ -134,7 +134,7 @@ def dashboard() -> str:
     return json.dumps(_around(numbered), indent=2) + "\n"
 
 
-def _panel(panel: Panel, place: dict[str, int]) -> dict[str, Any]:
+def _panel(panel: Graph, place: dict[str, int]) -> dict[str, Any]:
     targets = [
         {"refId": chr(ord("A") + at), "datasource": _SOURCE, "expr": expression, "legendFormat": legend}
         for at, (legend, expression) in enumerate(panel.expressions.items())

@@ -34,6 +34,7 @@ from postil.gateway.cli.commands import (
     yank,
 )
 from postil.gateway.cli.failures import exit_status
+from postil.gateway.cli.output import console
 
 
 def make_cli() -> typer.Typer:
@@ -83,7 +84,7 @@ def make_cli() -> typer.Typer:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"postil {metadata.version('postil')}")
+        console().print(f"postil {metadata.version('postil')}")
         raise typer.Exit
 
 

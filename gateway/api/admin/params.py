@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -61,5 +62,6 @@ def actor(request: AnyRequest) -> str:
     caller = caller_of(request)
     if not caller.root or (stated := request.headers.get("x-postil-actor")) is None:
         return caller.owner
-    # Headers are read as Latin-1, and commands send UTF-8.
-    return stated.encode("latin-1", "replace").decode("utf-8", "replace")[:200]
+    with suppress(UnicodeError):  # Headers are read as Latin-1, and commands send UTF-8; others may mean Latin-1.
+        stated = stated.encode("latin-1").decode("utf-8")
+    return stated[:200]
