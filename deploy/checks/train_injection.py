@@ -17,16 +17,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from deploy.checks import (
-    injection_attacks,
-    injection_everyday,
-    injection_harmless,
-    injection_houses,
-    injection_more,
-    injection_places,
-    injection_plain,
-    injection_ways,
-)
 from postil.plugins.builtin import word_model
 from postil.plugins.builtin.folding import plain
 from postil.plugins.builtin.injection_concepts import Concepts
@@ -40,9 +30,9 @@ EACH, EPOCHS, RATE, DECAY = 120, 4, 0.1, 1e-3
 # What is as likely as not is let pass: of harmless texts about one in fifty is above this, held out of training.
 LEAST_LOGIT = 0.75
 _SLOT = re.compile(r"\{(\w+)\}")
-ATTACKS = (injection_attacks, injection_ways, injection_more, injection_places)
-HARMLESS = (injection_harmless, injection_everyday, injection_plain, injection_houses)
-GRAMMARS = (*((one, 1) for one in ATTACKS), *((one, 0) for one in HARMLESS))
+GRAMMARS = Path(__file__).with_name("grammars")
+ATTACKS = ("attacks", "ways", "more", "places")
+HARMLESS = ("harmless", "everyday", "plain", "houses")
 CONCEPTS = Concepts()
 Floats = npt.NDArray[np.float64]
 
@@ -59,11 +49,13 @@ def filled(template: str, slots: Mapping[str, Sequence[str]], draw: random.Rando
 
 def examples(draw: random.Random) -> Iterator[tuple[str, int]]:
     """The texts to learn from, and whether each is an attack."""
-    for grammar, label in GRAMMARS:
-        for template in grammar.TEMPLATES:
-            yield from ((filled(template, grammar.SLOTS, draw), label) for _ in range(EACH if "{" in template else 15))
-        for text in grammar.FOREIGN:
-            yield from ((filled(text, grammar.SLOTS, draw), label) for _ in range(12))
+    for name, label in (*((one, 1) for one in ATTACKS), *((one, 0) for one in HARMLESS)):
+        grammar = json.loads((GRAMMARS / f"{name}.json").read_text(encoding="utf-8"))
+        slots = grammar["slots"]
+        for template in grammar["templates"]:
+            yield from ((filled(template, slots, draw), label) for _ in range(EACH if "{" in template else 15))
+        for text in grammar["foreign"]:
+            yield from ((filled(text, slots, draw), label) for _ in range(12))
     for row in map(json.loads, SET.read_text(encoding="utf-8").splitlines()):
         yield from ((row["text"], int(row["attack"])) for _ in range(10))
     for name in DEMO:

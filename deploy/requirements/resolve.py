@@ -55,7 +55,8 @@ def pins(machine: str) -> list[str]:
 
 def torch(python: str, machine: str) -> tuple[bool, str]:
     """Ask for torch's CPU build where pip looks, and then at PyTorch's index."""
-    (pin,) = [line for line in (HERE / "cpu.txt").read_text(encoding="utf-8").splitlines() if line.startswith("torch==")]
+    lines = (HERE / "cpu.txt").read_text(encoding="utf-8").splitlines()
+    (pin,) = [line for line in lines if line.startswith("torch==")]
     found, why = asked(python, machine, [pin], ())
     return (found, why) if found else asked(python, machine, [pin], TORCH_INDEX)
 

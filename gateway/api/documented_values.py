@@ -44,11 +44,7 @@ _LIFETIME: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 315_360
 _RIGHTS: Schema = {"type": "array", "items": {"enum": [str(right) for right in Right]}}
 _PART_OF_A_HUB = "[A-Za-z0-9_-][A-Za-z0-9_.-]{0,94}[A-Za-z0-9_-]"
 _SOURCE: Schema = {"type": "string", "pattern": f"^hf://{_PART_OF_A_HUB}/({_PART_OF_A_HUB}|\\*)$"}
-_URL: Schema = {
-    "type": "string",
-    "maxLength": 2000,
-    "pattern": "^https://[a-z0-9]{1}([a-z0-9.-]*[a-z0-9])?(/[a-z0-9/_-]*)?$",
-}
+_URL: Schema = {"type": "string", "maxLength": 2000, "pattern": "^https?://."}
 _PERCENT: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 100}
 # In paths, wherever they stand; ids and names of tenants, keys, webhooks and reviews are those that there are.
 _IN_PATHS: Mapping[str, Schema] = {

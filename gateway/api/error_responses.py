@@ -44,7 +44,7 @@ _REGISTRY: tuple[tuple[type[Exception], type[GatewayError]], ...] = (
     (registry_errors.WeightError, BadRequestError),
     (registry_errors.PagingError, RefusedError),
     (registry_errors.LimitError, BadRequestError),
-    (registry_errors.WebhookError, BadRequestError),
+    (registry_errors.WebhookError, RefusedError),
     (registry_errors.QuotaError, StateConflictError),
     (registry_errors.RightError, BadRequestError),
     (registry_errors.BaseModelError, EngineUnavailableError),

@@ -21,6 +21,7 @@ from postil.gateway.telemetry.request_id import REQUEST_ID, RequestIds
 
 _END = b"\r\n"
 _CHUNKED = b"transfer-encoding: chunked\r\n"
+_OK = 200
 _WITHOUT_BODY = (204, 304)
 
 
@@ -76,10 +77,14 @@ class HttpExchange(RequestResponseCycle):
                     length = int(value)
                 fields += 1
                 lines += name, b": ", value, _END
-        framing = self._framing(status, length)
+        framing = b""
+        if length is not None and status == _OK and self.scope["method"] != "HEAD":  # Most answers are of this kind.
+            self.expected_content_length, self.chunked_encoding = length, False
+        else:
+            framing = self._framing(status, length)
         last = last or self.chunked_encoding is None
-        own = f"x-request-id: {self.request_id}\r\n\r\n".encode("latin-1")
-        head = b"".join((*lines, framing, self.lines.of(last=last), own))
+        lines += framing, self.lines.of(last=last), f"x-request-id: {self.request_id}\r\n\r\n".encode()
+        head = b"".join(lines)
         if not head.count(b"\r") == head.count(b"\n") == fields + 5 + bool(framing) or b"\0" in head:
             raise RuntimeError("a header's value has more than one line")
         self.keep_alive = not last

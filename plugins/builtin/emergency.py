@@ -13,8 +13,8 @@ from typing import Annotated
 import re2
 from pydantic import Field
 
-from postil.plugins.builtin.emergency_wordings import CALM, STRICT, WORDINGS
 from postil.plugins.builtin.folding import plain
+from postil.plugins.builtin.wordings import wordings as known_wordings
 from postil.plugins.contract import Config, InputCheck
 from postil.plugins.cost import Cost
 from postil.plugins.errors import ConfigError
@@ -63,13 +63,16 @@ class Emergency(InputCheck):
 
     def __init__(self, config: EmergencyConfig) -> None:
         super().__init__(config)
-        wordings = dict(WORDINGS) if config.built_in else {}
+        wordings = dict(known_wordings("emergency.txt")) if config.built_in else {}
         if config.phrases:
             wordings["phrases"] = [_words(phrase) for phrase in config.phrases]
         if not wordings:
             raise ConfigError("emergency: it has no wordings; give phrases, or leave built_in out")
         self._wordings = {kind: re2.compile(rf"{_EDGE}({'|'.join(some)}){_EDGE}") for kind, some in wordings.items()}
-        self._calm = {kind: re2.compile(STRICT.get(kind, CALM)) for kind in WORDINGS}
+        calm = known_wordings("emergency_calm.txt")
+        self._calm = {
+            kind: re2.compile("|".join(calm.get(kind, calm["any"]))) for kind in wordings if kind != "phrases"
+        }
 
     def check(self, context: RequestContext) -> Verdict:
         """Pass; the reason of the review says which dangers were named."""

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from postil.plugins.builtin.folding import plain
 from postil.plugins.builtin.injection_encoded import decoded, is_scrambled, respelt
-from postil.plugins.builtin.injection_rules import WEIGHTS, WORDINGS, foreign, shaped
+from postil.plugins.builtin.injection_rules import OTHERS, WEIGHTS, english, foreign
 from postil.plugins.builtin.word_model import SCALE, WordModel
 from postil.plugins.contract import Config, InputCheck
 from postil.plugins.cost import Cost
@@ -68,9 +68,7 @@ class Injection(InputCheck):
 
     def __init__(self, config: InjectionConfig) -> None:
         super().__init__(config)
-        self._wordings = {
-            kind: re2.compile("|".join(rf"\b(?:{shaped(one)})" for one in some)) for kind, some in WORDINGS.items()
-        }
+        self._wordings = {kind: re2.compile(one) for kind, one in english().items()}
         self._foreign = [re2.compile(one) for one in foreign()]
         self._model = WordModel("injection.weights")
 
@@ -111,7 +109,7 @@ class Injection(InputCheck):
     def _told(self, words: str) -> Iterator[str]:
         yield from (kind for kind, wording in self._wordings.items() if wording.search(words))
         if any(one.search(words) for one in self._foreign):
-            yield "another language"
+            yield OTHERS
 
     def _likely(self, words: str) -> float:
         return 1 / (1 + exp(-self._model.score(words) / SCALE))

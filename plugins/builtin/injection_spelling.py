@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-_KEYS = [
+_KEYS = (
     "ignore",
     "disregard",
     "forget",
@@ -41,7 +41,7 @@ _KEYS = [
     "jailbreak",
     "unfiltered",
     "policies",
-]
+)
 _SHORTEST = 5
 
 

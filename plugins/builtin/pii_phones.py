@@ -99,7 +99,7 @@ class Phones:
         return any(named or plan.groups(written, digits) for plan in plans)
 
     def _is_american(self, written: str, digits: str) -> bool:
-        """555-123-4567 belongs to nobody, but nothing else is written like that; with spaces, it has to be somebody's."""
+        """555-123-4567 belongs to nobody, but nothing else is written so; with spaces, it has to be somebody's."""
         if _NORTH_AMERICAN.fullmatch(written) is None:
             return False
         return not written.replace(" ", "").isdigit() or _is_valid(f"+1{digits[-10:]}")
@@ -146,9 +146,9 @@ class _Plan:
 
 def _sharing(region: str, found: PhoneMetadata) -> Sequence[PhoneMetadata]:
     """A region, and the small ones that are dialled as a part of it: Jersey in Great Britain."""
-    shared = phonenumbers.region_codes_for_country_code(found.country_code)
+    shared = phonenumbers.region_codes_for_country_code(found.country_code or 0)
     others = [PhoneMetadata.metadata_for_region(one, None) for one in shared if one != region]
-    return [found, *(one for one in others if one is not None)] if shared[0] == region else [found]
+    return [found, *(one for one in others if one is not None)] if shared[:1] == (region,) else [found]
 
 
 def _could_be_american(written: str, digits: str) -> bool:

@@ -69,9 +69,9 @@ def test_a_machine_that_has_everything_is_told_nothing(tmp_path: Path) -> None:
         ({"cpuinfo": WITHOUT}, "vLLM's CPU build needs AVX2, and this processor has none; use another machine"),
         (
             {"meminfo": SMALL},
-            "and the gateway need 3500 MiB of memory, and this machine (or its container) has 2000",
+            "and the gateway need 4500 MiB of memory, and this machine (or its container) has 2000",
         ),
-        ({"limit": str(1 << 30)}, "need 3500 MiB of memory, and this machine (or its container) has 1024"),
+        ({"limit": str(1 << 30)}, "need 4500 MiB of memory, and this machine (or its container) has 1024"),
         ({"free": 900}, "the installation needs 6000 MiB of disk, and "),
         ({"SYSTEM": "Darwin"}, "vLLM is built for Linux, and this is Darwin"),
         ({"MACHINE": "riscv64"}, "vLLM is built for x86_64 and aarch64, and this is riscv64"),

@@ -62,16 +62,18 @@ def test_labels_of_other_alphabets_are_said_as_they_are_written(served: Served, 
     path = tmp_path / "policy.yaml"
     output = {"labels": LABELS, "field": "Kategorie ä"}
     checks = [{"name": "labels"}, {"name": "confidence", "config": {"minimum": 0, "field": "Kategorie ä"}}]
-    path.write_text(json.dumps({"sampling": {"max_tokens": 32}, "output": output, "validators": checks}))
+    # Room for each byte as a token: an adapter that never learned these spells them as it likes.
+    path.write_text(json.dumps({"sampling": {"max_tokens": 128}, "output": output, "validators": checks}))
     served.postil_json("publish", str(TRIAGE), "--adapter", "scripts/any", "--policy", str(path), "--promote")
     for text in ("mir ist übel", "我头疼", "hello"):
-        first, begun = (served.ask(key, text, model="scripts/any", **wish) for wish in ({"logprobs": True}, {}))
-        assert (first.status_code, begun.status_code) == (200, 200), (first.text, begun.text)
-        said = [answer.json()["choices"][0]["message"]["content"] for answer in (first, begun)]
-        assert said[0] == said[1]
-        assert "\\u" not in said[0]
-        assert json.loads(said[0])["Kategorie ä"] in LABELS
-        assert begun.json()["choices"][0]["finish_reason"] == "stop"
+        # All of it generated, and with its beginning given: an adapter that learned other labels may say either.
+        for wish in ({"logprobs": True}, {}):
+            answered = served.ask(key, text, model="scripts/any", **wish)
+            assert answered.status_code == 200, answered.text
+            (choice,) = answered.json()["choices"]
+            assert "\\u" not in choice["message"]["content"]
+            assert json.loads(choice["message"]["content"])["Kategorie ä"] in LABELS
+            assert choice["finish_reason"] == "stop"
 
     few = tmp_path / "few.yaml"
     few.write_text(json.dumps({"sampling": {"max_tokens": 8}, "output": output}))

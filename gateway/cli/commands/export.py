@@ -15,7 +15,6 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from postil.gateway.cli.api_client import CommandError, connected, streamed
 from postil.gateway.cli.output import AsJson, complaints, console, print_json
 from postil.plugins import ReleaseRef
-from postil.registry.artifacts.archives.pack import unpack
 from postil.registry.artifacts.hub.ref import SCHEME, HubRef, parse_hub_ref
 from postil.registry.fsutil import private_files
 from postil.registry.names import parse_release
@@ -57,6 +56,8 @@ def _scratch(place: HubRef | Path) -> tempfile.TemporaryDirectory[str]:
 
 
 def _download(client: httpx.Client, ref: ReleaseRef, folder: Path, *, quiet: bool) -> None:
+    from postil.registry.artifacts.archives.pack import unpack
+
     route = f"/api/v1/adapters/{ref.domain}/{ref.adapter}/releases/{ref.number}/artifact"
     with tempfile.TemporaryFile() as spool, streamed(client, route) as response:
         size = int(response.headers["content-length"])
@@ -66,7 +67,8 @@ def _download(client: httpx.Client, ref: ReleaseRef, folder: Path, *, quiet: boo
                 spool.write(chunk)
                 bar.update(task, advance=len(chunk))
         spool.seek(0)
-        unpack(cast(BinaryIO, spool), folder, limit=size)
+        # The model card belongs to an export, too.
+        unpack(cast(BinaryIO, spool), folder, limit=size, wanted=lambda name: True)
 
 
 def _bar(quiet: bool) -> Progress:

@@ -43,6 +43,7 @@ def check(
 ) -> None:
     """Check whether a policy is valid, as far as that is possible without an adapter."""
     from postil.plugins.manager import PluginManager
+    from postil.registry.policy.own_answers import check_own_answers
     from postil.registry.policy.policy import build, parse_policy
     from postil.registry.policy.publishable import check_publishable, policy_warnings
 
@@ -53,7 +54,9 @@ def check(
     policy = parse_policy(text)
     check_publishable(policy)
     _compile(policy)
-    built = build(policy, PluginManager())
+    plugins = PluginManager()
+    built = build(policy, plugins)
+    check_own_answers(policy, built, plugins)
     parts = [
         (kind, [use.name for use, _ in uses])
         for kind, uses in (("input", built.inputs), ("validators", built.validators), ("fallback", built.fallbacks))

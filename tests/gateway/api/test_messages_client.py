@@ -323,6 +323,24 @@ async def test_an_unsure_answer_is_held_for_review_and_says_so(firm: House) -> N
     assert shown["request"]["messages"] == HELLO
 
 
+async def test_a_label_adapter_is_asked_in_the_default_modes_of_frameworks(house: House, clinic: str) -> None:
+    schema = {"type": "object", "properties": {"category": {"type": "string"}}, "required": ["category"]}
+    tools: Any = [{"name": "final_result", "input_schema": schema}]
+    asked: Any = {"model": "healthcare/triage", "max_tokens": 64, "messages": HELLO}
+    wanted: Any = {"tools": tools, "tool_choice": {"type": "any"}}
+    async with anthropic_client(house, clinic) as client:
+        parsed = await client.messages.parse(**asked, output_format=Category)
+        assert parsed.parsed_output == Category(category="symptoms")
+        whole = await client.messages.create(**asked, **wanted)
+        async with client.messages.stream(**asked, **wanted) as stream:
+            streamed = await stream.get_final_message()
+    messages: list[Any] = [whole, streamed]
+    for message in messages:
+        (block,) = message.content
+        assert block.type == "tool_use"
+        assert (message.stop_reason, block.name, block.input) == ("tool_use", "final_result", {"category": "symptoms"})
+
+
 @pytest.mark.parametrize("header", ["x-api-key", "authorization"])
 async def test_a_key_is_taken_in_either_header(house: House, clinic: str, header: str) -> None:
     value = clinic if header == "x-api-key" else f"Bearer {clinic}"

@@ -298,6 +298,27 @@ async def test_label_answers_are_judged_and_counted_as_those_of_chats(house: Hou
     assert "healthcare/triage" in json.dumps(usage)
 
 
+async def test_a_label_adapter_is_asked_in_the_default_modes_of_frameworks(house: House, clinic: str) -> None:
+    tool: FunctionToolParam = {
+        "type": "function",
+        "name": "final_result",
+        "parameters": {"type": "object", "properties": {"category": {"type": "string"}}, "required": ["category"]},
+        "strict": False,
+    }
+    asked: Any = {"model": "healthcare/triage", "input": "my head hurts"}
+    async with AsyncOpenAI(base_url=f"{house.url}/v1", api_key=clinic, max_retries=0) as client:
+        parsed = await client.responses.parse(**asked, text_format=Category)
+        assert parsed.output_parsed == Category(category="symptoms")
+        whole = await client.responses.create(**asked, tools=[tool], tool_choice="required")
+        async with client.responses.stream(**asked, tools=[tool], tool_choice="required") as stream:
+            streamed = await stream.get_final_response()
+    responses: list[Any] = [whole, streamed]
+    for response in responses:
+        (item,) = response.output
+        assert item.type == "function_call"
+        assert (item.name, json.loads(item.arguments)) == ("final_result", {"category": "symptoms"})
+
+
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [

@@ -22,6 +22,7 @@ from tests.registry.artifacts.archives.handmade import KINDS
 
 ROUTE = "/api/v1/adapters/legal/notes/releases"
 SOURCE = f"hf://{REPO}"
+PICKLED = {"adapter_config.json": b"{}", "adapter_model.bin": b"1"}
 
 
 @pytest.fixture
@@ -133,14 +134,14 @@ async def test_a_policy_beside_an_adapter_on_a_hub_is_taken(house: House, hub: H
         ({"json": {"source": "acme/triage"}}, 400, "is not an address on a hub"),
         ({"json": {"source": SOURCE, "revision": "x"}}, 400, "unknown field `revision`"),
         ({"json": {}}, 400, "required field `source`"),
-        ({"json": {"source": SOURCE, "policy": "x: 1"}}, 422, "policy: x: "),
+        ({"json": {"source": SOURCE, "policy": "x: 1"}}, 422, "policy: there is no key 'x'; known are "),
         ({"content": b"{", "type": "application/json"}, 400, "cannot be understood"),
         ({"content": b"--x", "type": "multipart/form-data; boundary=x"}, 400, "is not a whole form"),
         ({"files": {"artifact": ("x", b"no archive")}}, 422, "is not a whole tar, tar.gz or zip"),
         ({"files": {"artifact": ("x", KINDS["zip"]({"../x": b"1"}))}}, 422, "leads out of the folder"),
-        ({"files": {"artifact": ("x", KINDS["tar.gz"]({"x.bin": b"1"}))}}, 422, "is a pickle"),
+        ({"files": {"artifact": ("x", KINDS["tar.gz"](PICKLED))}}, 422, "adapter_model.bin, a pickle"),
         ({"files": {"artifact": ("x", gzip.compress(bytes(40 << 20)))}}, 422, "unpacks to more than 1 MiB"),
-        ({"files": {"artifact": ("x", KINDS["zip"]({"x.json": bytes(2 << 20)}))}}, 422, "larger than 1 MiB"),
+        ({"files": {"artifact": ("x", KINDS["zip"]({"training.json": bytes(2 << 20)}))}}, 422, "larger than 1 MiB"),
         ({"files": {"artifact": ("x", bytes(3 << 20))}}, 413, "raise POSTIL_UPLOAD_LIMIT_MIB"),
     ],
 )

@@ -103,7 +103,7 @@ async def test_what_cannot_be_loaded_says_why_is_tried_again_and_holds_up_nobody
     house.engine.refuse_load = None
     assert await told(house, f"{NAME}@2", loaded=True) == {
         "release": f"{NAME}@2", "reasons": ["canary"], "loaded": True, "mismatches": [], "problem": None,
-        "attempts": 0,
+        "attempts": 0, "warnings": [],
     }  # fmt: skip
 
 

@@ -26,7 +26,8 @@ fallback: [{name: fixed_answer, config: {content: Not checked., }, when: [emerge
 PRIVATE = f"validators: [{{name: pii, config: {{regions: {REGIONS}}}, on_fail: redact, deadline_ms: 9000}}]"
 # At each place of the answer a match begins that is longer than the window, for each of the patterns.
 HEAVY = ("a" * 4095 + "b") * 5
-BLOCKED = f"validators: [{{name: blocklist, config: {{window: 4096, patterns: {json.dumps(['a[^b]*b[^b]*b'] * 100)}}}, deadline_ms: 9000}}]"
+BLOCKER = json.dumps({"window": 4096, "patterns": ["a[^b]*b[^b]*b"] * 100})
+BLOCKED = f"validators: [{{name: blocklist, config: {BLOCKER}, deadline_ms: 9000}}]"
 FALLBACK = "fallback: [{name: fixed_answer, config: {content: Does not fit.}}]"
 TOWER = f"validators: [{{name: json_schema, config: {{json_schema: %s}}}}]\n{FALLBACK}"
 At = tuple[FakeVLLM, str]

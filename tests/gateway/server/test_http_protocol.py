@@ -261,7 +261,7 @@ async def test_under_api_it_is_refused_as_problem_details() -> None:
 async def test_an_address_that_is_none_is_refused(head: bytes) -> None:
     async with at(App()) as port:
         status, _, body = told(await sent(port, head))
-    assert (status, body["status"]) == (400, 400)
+    assert (status, body["error"]["type"]) == (400, "invalid_request_error")
 
 
 async def test_an_answer_of_which_a_little_is_always_taken_is_not_cut() -> None:

@@ -83,7 +83,8 @@ def pii(name: str, spans: Spans) -> Measured:
     """By value: one is found if all of its characters are; a span that meets no value is wrong."""
     validator: Pii = Pii.from_mapping({"regions": REGIONS})
     found = right = values = spanned = clean = alarms = 0
-    missed, wrong = [], []
+    missed: list[str] = []
+    wrong: list[str] = []
     for row in rows(name):
         text, told = row["text"], spans(validator, row["text"])
         places = list(_places(text, row["values"]))
@@ -101,7 +102,8 @@ def pii(name: str, spans: Spans) -> Measured:
 
 def requests(name: str, label: str, alarm: Callable[[str], bool]) -> Measured:
     """By text, for a check of requests."""
-    missed, wrong = [], []
+    missed: list[str] = []
+    wrong: list[str] = []
     for row in rows(name):
         told = alarm(row["text"])
         if told != row[label]:

@@ -47,7 +47,7 @@ def test_a_policy_can_name_what_the_text_mends(context: RequestContext) -> None:
         ({}, "append: content: field required"),
         ({"content": ""}, "append: content: string should have at least 1 character"),
         ({"content": "x", "mends": []}, "append: mends: tuple should have at least 1 item after validation, not 0"),
-        ({"content": "x", "text": "y"}, "append: text: extra inputs are not permitted"),
+        ({"content": "x", "text": "y"}, "append: there is no option text; leave it out"),
     ],
 )
 def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, object], sentence: str) -> None:

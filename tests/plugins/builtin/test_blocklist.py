@@ -197,7 +197,7 @@ def test_no_phrase_is_missed_that_stands_between_spaces(phrase: str, before: str
         ({"phrases": [""]}, "blocklist: phrases.0: string should have at least 1 character"),
         ({"phrases": "cure"}, "blocklist: phrases: input should be a valid tuple"),
         ({"phrases": [" \u200b"]}, "blocklist: the phrase ' \\u200b' has no character that can be seen; leave it out"),
-        ({"words": ["cure"]}, "blocklist: words: extra inputs are not permitted"),
+        ({"words": ["cure"]}, "blocklist: there is no option words; did you mean whole_words?"),
         ({"patterns": ["(a"]}, "blocklist: patterns.0 is no pattern of RE2 (missing ): (a); mend it"),
         ({"patterns": [r"(a)\1"]}, r"blocklist: patterns.0 is no pattern of RE2 (invalid escape sequence: \1); mend"),
         ({"patterns": ["a", "b*"]}, "blocklist: patterns.1 matches the empty text, so every answer; make it ask for"),

@@ -44,7 +44,7 @@ def test_tool_calls_need_no_disclaimer() -> None:
     [
         ({}, "disclaimer: text: field required"),
         ({"text": " \n"}, "disclaimer: text is nothing but white space; give the sentence"),
-        ({"text": "x", "where": "end"}, "disclaimer: where: extra inputs are not permitted"),
+        ({"text": "x", "where": "end"}, "disclaimer: there is no option where; leave it out"),
     ],
 )
 def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, object], sentence: str) -> None:

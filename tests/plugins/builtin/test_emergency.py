@@ -215,7 +215,7 @@ def test_a_message_of_a_megabyte_is_looked_at_in_time(piece: str) -> None:
         ({"phrases": ["--", "\u200b\u200b"]}, "emergency: the phrase '\\u200b\\u200b' has no character"),
         ({"phrases": [], "built_in": False}, "emergency: it has no wordings; give phrases, or leave built_in out"),
         ({"notice": ""}, "emergency: notice: string should have at least 1 character"),
-        ({"words": []}, "emergency: words: extra inputs are not permitted"),
+        ({"words": []}, "emergency: there is no option words; "),
     ],
 )
 def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, object], sentence: str) -> None:

@@ -132,7 +132,7 @@ def test_no_result_is_no_verdict(context: RequestContext) -> None:
         ({"validator": "os:system"}, "guardrails: validator: string should match pattern"),
         ({"validator": "guardrails_ai.no_cures"}, "guardrails: validator: string should match pattern"),
         ({"arguments": {"on_fail": "fix"}}, "guardrails: guardrails_ai.no_cures:NoCures cannot be made with these"),
-        ({"on_fail": "fix"}, "guardrails: on_fail: extra inputs are not permitted"),
+        ({"on_fail": "fix"}, "guardrails: there is no option on_fail; leave it out"),
     ],
 )
 def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, object], sentence: str) -> None:

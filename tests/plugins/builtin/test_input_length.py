@@ -39,7 +39,7 @@ def test_the_characters_of_all_messages_are_counted(
             "input_length: min_characters 3 is more than max_characters 2; exchange them",
         ),
         ({"max_characters": 0}, "input_length: max_characters: input should be greater than or equal to 1"),
-        ({"max_characters": 5, "unit": "x"}, "input_length: unit: extra inputs are not permitted"),
+        ({"max_characters": 5, "unit": "x"}, "input_length: there is no option unit; leave it out"),
     ],
 )
 def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, object], sentence: str) -> None:

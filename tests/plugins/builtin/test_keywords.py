@@ -73,7 +73,7 @@ def test_a_prompt_is_read_too() -> None:
         ({"words": {"Legal!": ["a"]}}, "keywords: words: 'Legal!' is neither a domain nor an adapter; write legal, or"),
         ({"words": {"legal": ["--"]}}, "keywords: a word of legal has no letter and no digit; leave it out"),
         ({"words": {"legal": ["a"]}, "margin": 0}, "keywords: margin: input should be greater than or equal to 1"),
-        ({"words": {"legal": ["a"]}, "default": "x"}, "keywords: default: extra inputs are not permitted"),
+        ({"words": {"legal": ["a"]}, "default": "x"}, "keywords: there is no option default; leave it out"),
     ],
 )
 def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, object], sentence: str) -> None:

@@ -80,7 +80,7 @@ def test_what_passes_is_always_a_label_of_the_set(answer: object) -> None:
         ({"labels": []}, "labels: labels: tuple should have at least 1 item after validation, not 0"),
         ({"labels": "symptoms"}, "labels: labels: input should be a valid tuple"),
         ({"labels": [1]}, "labels: labels.0: input should be a valid string"),
-        ({"labels": ["a"], "fields": "x"}, "labels: fields: extra inputs are not permitted"),
+        ({"labels": ["a"], "fields": "x"}, "labels: there is no option fields; did you mean field?"),
     ],
 )
 def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, object], sentence: str) -> None:

@@ -68,7 +68,7 @@ def test_another_figure_can_be_named() -> None:
         ({"tolerance": -1}, "minimum_metric: tolerance: input should be greater than or equal to 0"),
         ({"minimum": "inf"}, "minimum_metric: minimum: input should be a finite number"),
         ({"minimum": 0.5, "metric": ""}, "minimum_metric: metric: string should have at least 1 character"),
-        ({"minimum": 0.5, "max": 1}, "minimum_metric: max: extra inputs are not permitted"),
+        ({"minimum": 0.5, "max": 1}, "minimum_metric: there is no option max; leave it out"),
     ],
 )
 def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, object], sentence: str) -> None:

@@ -46,7 +46,7 @@ def test_each_rule_has_its_substitute_whatever_failed(
         (OtherRelease, {"release": "base"}, "other_release: release: string should match pattern"),
         (OtherRelease, {"release": "triage@2"}, "other_release: release: string should match pattern"),
         (OtherRelease, {"release": "healthcare/triage@0"}, "other_release: release: string should match pattern"),
-        (Base, {"sampling": {}}, "base: sampling: extra inputs are not permitted"),
+        (Base, {"sampling": {}}, "base: there is no option sampling; leave it out"),
         (Review, {}, "review: content: field required"),
         (Error, {}, "error: message: field required"),
         (Error, {"message": ""}, "error: message: string should have at least 1 character"),

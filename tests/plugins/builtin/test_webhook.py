@@ -136,7 +136,7 @@ async def test_a_proxy_of_the_environment_is_not_used(receiver: Receiver, monkey
             {"url": "https://host", "attempts": 6},
             "webhook: 6 attempts can take 91 seconds, and 55 are the most; allow fewer or shorter ones",
         ),
-        ({"url": "https://host", "secret": "s3cret"}, "webhook: secret: extra inputs are not permitted"),
+        ({"url": "https://host", "secret": "s3cret"}, "webhook: there is no option secret; did you mean secret_env?"),
     ],
 )
 def test_a_wrong_configuration_is_refused_in_one_sentence(config: dict[str, object], sentence: str) -> None:

@@ -44,7 +44,7 @@ async def test_a_right_policy_is_said_to_be_right(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (b"validators: [{name: lables}]", "no validator is called 'lables'; installed: "),
+        (b"validators: [{name: lables}]", "no validator is called 'lables'; did you mean labels? "),
         (b"validators: [{name: labels}]", "policy: labels: labels: field required"),
         (b"output: {labels: [a, a]}", "output.labels names a label twice"),
         (b"prompt: [", "the policy is not YAML"),

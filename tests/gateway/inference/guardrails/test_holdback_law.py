@@ -28,6 +28,8 @@ def test_the_law_holds_for_random_texts_spans_cuts_and_validators(part: int) -> 
 def test_the_law_holds_for_any_text_and_any_part_of_it(data: st.DataObject, text: str) -> None:
     at = data.draw(st.integers(0, max(0, len(text) - 1)))
     phrase = text[at : at + data.draw(st.integers(1, 6))] or "a"
+    # What stands in the place of a redaction must not be forbidden itself: then no text could leave.
+    assume("\0" not in phrase)
     cuts = tuple(sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=8))))
     finder = ban("ban", [phrase], wider=data.draw(st.integers(0, 5)))
     assume("\0" not in phrase)  # What stands in its place has to pass: publish refuses any other policy.

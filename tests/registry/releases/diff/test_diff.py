@@ -90,7 +90,7 @@ def test_every_kind_of_plugin_of_another_version_or_package_is_a_difference(shel
     known = [dict(one) for one in before.components or ()]
     for one in known:
         if one["name"] == "injection":
-            one["version"] = "2"
+            one["version"] = "3"
         elif one["name"] == "error":
             one |= {"distribution": "theirs", "distribution_version": "1.0"}
     after.components = known
@@ -98,7 +98,7 @@ def test_every_kind_of_plugin_of_another_version_or_package_is_a_difference(shel
     own = next(one["distribution_version"] for one in before.components or ())
     assert [(change.path, change.before, change.after) for change in found] == [
         ("fallback[error], package", f"postil {own}", "theirs 1.0"),
-        ("input[injection], version", "1", "2"),
+        ("input[injection], version", "2", "3"),
     ]
 
 
