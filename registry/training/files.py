@@ -45,6 +45,9 @@ def workplace(out: Path, size: int) -> Iterator[Path]:
     try:
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
+            out.mkdir(exist_ok=True)  # Its name may be none that this disk takes.
+            if not any(out.iterdir()):
+                out.rmdir()
             scratch = tempfile.TemporaryDirectory(prefix=".postil-", dir=out.parent)
         except OSError as error:
             in_the_way = isinstance(error, FileExistsError | NotADirectoryError)

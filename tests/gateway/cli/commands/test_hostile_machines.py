@@ -90,3 +90,10 @@ def test_a_policy_is_utf_8_in_every_locale_and_what_that_cannot_show_is_an_escap
     status, _, complaints = run(tmp_path, "policy", "check", "p.yaml", environment=_locales(tmp_path))
     assert status == 1
     assert "'\\u4e2d\\u6587'" in complaints
+
+
+def test_a_shell_that_has_the_completion_installed_is_answered(tmp_path: Path) -> None:
+    asked = {"_POSTIL_COMPLETE": "complete_bash", "COMP_WORDS": "postil pub", "COMP_CWORD": "1"}
+    assert run(tmp_path, environment=asked)[1].split() == ["publish"]
+    status, out, _ = run(tmp_path, "--help")
+    assert (status, "--install-completion" in out) == (0, True)
