@@ -32,8 +32,8 @@ What they do not do:
   best; of other languages it knows the usual wordings. A text that is encoded twice stays encoded.
 - `emergency` knows English wordings, and is no triage. Of indirect ones it finds part: see what it found at first.
 
-The same people wrote the code and both sets, so all rows flatter. What was found when a set was opened first, before its
-misses were mended and, but for the last of `injection`, it was learnt from:
+The same people wrote the code and both sets, so all rows flatter. What was found when a set was opened first, before
+its misses were mended and, but for the last of `injection`, it was learnt from:
 
 | check | found | false alarms |
 | --- | --- | --- |
