@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from postil.plugins.builtin import word_model
-from postil.plugins.builtin.folding import plain
-from postil.plugins.builtin.injection_concepts import Concepts
-from postil.plugins.builtin.word_model import BUCKETS, SCALE, features, windows, words_of
+from postil.plugins.recognition import word_model
+from postil.plugins.recognition.folding import plain
+from postil.plugins.recognition.injection_concepts import Concepts
+from postil.plugins.recognition.word_model import BUCKETS, SCALE, features, windows, words_of
 
 ROOT = Path(__file__).parents[2]
 SET = ROOT / "tests" / "plugins" / "builtin" / "sets" / "injection_dev.jsonl"

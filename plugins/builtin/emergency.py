@@ -13,12 +13,12 @@ from typing import Annotated
 import re2
 from pydantic import Field
 
-from postil.plugins.builtin.folding import plain
-from postil.plugins.builtin.wordings import wordings as known_wordings
 from postil.plugins.contract import Config, InputCheck
 from postil.plugins.cost import Cost
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
+from postil.plugins.recognition.folding import plain
+from postil.plugins.recognition.wordings import wordings as known_wordings
 from postil.plugins.texts import asked, asked_last, ends
 from postil.plugins.types import RequestContext, Verdict
 

@@ -16,13 +16,13 @@ from typing import Annotated, Literal
 import re2
 from pydantic import Field
 
-from postil.plugins.builtin.folding import plain
-from postil.plugins.builtin.injection_encoded import decoded, is_scrambled, respelt
-from postil.plugins.builtin.injection_rules import OTHERS, WEIGHTS, english, foreign
-from postil.plugins.builtin.word_model import SCALE, WordModel
 from postil.plugins.contract import Config, InputCheck
 from postil.plugins.cost import Cost
 from postil.plugins.hookspecs import hookimpl
+from postil.plugins.recognition.folding import plain
+from postil.plugins.recognition.injection_encoded import decoded, is_scrambled, respelt
+from postil.plugins.recognition.injection_rules import OTHERS, WEIGHTS, english, foreign
+from postil.plugins.recognition.word_model import SCALE, WordModel
 from postil.plugins.texts import asked
 from postil.plugins.types import RequestContext, Verdict
 

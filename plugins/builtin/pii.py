@@ -18,8 +18,11 @@ from typing import Annotated, Literal
 import phonenumbers
 from pydantic import Field, field_validator
 
-from postil.plugins.builtin.folding import Folded, fold
-from postil.plugins.builtin.pii_numbers import (
+from postil.plugins.contract import Config, Validator
+from postil.plugins.cost import Cost
+from postil.plugins.hookspecs import hookimpl
+from postil.plugins.recognition.folding import Folded, fold
+from postil.plugins.recognition.pii_numbers import (
     AFTER,
     BEFORE,
     Found,
@@ -30,10 +33,7 @@ from postil.plugins.builtin.pii_numbers import (
     emails,
     security_numbers,
 )
-from postil.plugins.builtin.pii_phones import Phones
-from postil.plugins.contract import Config, Validator
-from postil.plugins.cost import Cost
-from postil.plugins.hookspecs import hookimpl
+from postil.plugins.recognition.pii_phones import Phones
 from postil.plugins.texts import merged, tool_texts
 from postil.plugins.types import Completion, RequestContext, Verdict, window
 

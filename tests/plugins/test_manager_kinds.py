@@ -70,7 +70,7 @@ def test_each_kind_has_its_names() -> None:
     assert plugins.router("good-router") is good.GoodRouter
     assert plugins.gate("good-gate") is good.GoodGate
     assert plugins.listener("good-listener") is plugins.component("listener", "good-listener")
-    with pytest.raises(UnknownPluginError, match="no router is called 'good-gate'; installed: "):
+    with pytest.raises(UnknownPluginError, match="no router is called 'good-gate'; did you mean good-router"):
         plugins.router("good-gate")
 
 

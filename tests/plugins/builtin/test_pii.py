@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from postil.plugins import Completion, ConfigError
-from postil.plugins.builtin.folding import fold
 from postil.plugins.builtin.pii import Pii
+from postil.plugins.recognition.folding import fold
 from tests.plugins.windows import assert_promise, fails, found, judged
 
 

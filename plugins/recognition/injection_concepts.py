@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postil.plugins.builtin.wordings import wordings
+from postil.plugins.recognition.wordings import wordings
 
 _SHORTEST, _LONGEST = 3, 10
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from postil.plugins.builtin.wordings import wordings
+from postil.plugins.recognition.wordings import wordings
 
 OTHERS = "another language"
 # How strongly each kind of sign speaks for an attack, 0 to 1.

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 from itertools import accumulate
 
-from postil.plugins.builtin.injection_concepts import Concepts
-from postil.plugins.builtin.injection_spelling import misspellings
+from postil.plugins.recognition.injection_concepts import Concepts
+from postil.plugins.recognition.injection_spelling import misspellings
 
 # How many weights there are, how much one is that makes a text e times as likely, and how many words are seen together.
 BUCKETS = 1 << 16

@@ -13,8 +13,8 @@ from itertools import accumulate, pairwise
 import phonenumbers
 from phonenumbers import PhoneMetadata, ValidationResult
 
-from postil.plugins.builtin.folding import Folded
-from postil.plugins.builtin.pii_numbers import AFTER, BEFORE, OF_A_THING, Found, digits_of, runs_of_digits
+from postil.plugins.recognition.folding import Folded
+from postil.plugins.recognition.pii_numbers import AFTER, BEFORE, OF_A_THING, Found, digits_of, runs_of_digits
 
 _GAP = re.compile(r"\)? ?[.\-/]? ?\(?")
 _BETWEEN = r" ?[ .\-/] ?"

@@ -15,7 +15,7 @@ from stdnum import luhn, numdb
 from stdnum.iso7064 import mod_97_10
 from stdnum.us import ssn
 
-from postil.plugins.builtin.folding import Folded
+from postil.plugins.recognition.folding import Folded
 
 Hit = tuple[int, int]
 # What shows it, and all of it: an address is shown by the characters around its @.
