@@ -85,7 +85,10 @@ COMMANDS: dict[str, list[str]] = {
     "plugins": [],
 }
 # These print what is on this machine, or need files: they have cases of their own below, or say nothing of others'.
-ELSEWHERE = {"serve", "publish", "train", "evaluate", "policy schema", "policy check", "plugins check", "plugins new"}
+ELSEWHERE = {
+    "serve", "publish", "train", "evaluate", "policy schema", "policy check", "policy test", "plugins check", "plugins new",
+    "apply", "backup", "restore",
+}  # fmt: skip
 
 
 def commands(command: Any, name: str = "") -> Iterator[str]:

@@ -142,7 +142,6 @@ ENGINES = (
     "/tokenize",
     "/detokenize",
     "/pooling",
-    "/metrics",
     "/v1/responses",
     "/v1/embeddings",
     "/inference/v1/generate",
