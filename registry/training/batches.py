@@ -21,7 +21,9 @@ def batches(lengths: Sequence[int], shared: int, most: int, rows: int) -> list[l
 
     Each takes at most ``most``, with the ``shared`` tokens before every row. What takes more by itself is alone.
     """
-    if len(lengths) <= rows and _units(len(lengths), max(lengths, default=0), shared) <= most:
+    if not lengths:
+        return []
+    if len(lengths) <= rows and _units(len(lengths), max(lengths), shared) <= most:
         return [[*range(len(lengths))]]
     made: list[list[int]] = []
     for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):

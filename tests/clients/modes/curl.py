@@ -1,4 +1,4 @@
-"""curl: HTTP/1.1, HTTP/1.0, an upgrade to HTTP/2, a compressed body."""
+"""curl: HTTP/1.1, an upgrade to HTTP/2, a compressed body."""
 
 import gzip
 import json
@@ -20,7 +20,6 @@ def posted(*options: str, body: bytes = BODY.encode()) -> object:
 run(
     {
         "chat": posted,
-        "HTTP/1.0": lambda: posted("-0"),
         "HTTP/2 upgrade": lambda: posted("--http2"),
         "gzip": lambda: posted("-H", "Content-Encoding: gzip", body=gzip.compress(BODY.encode())),
     }

@@ -1,14 +1,14 @@
-"""openai-agents in its defaults: /v1/responses."""
+"""openai-agents in its defaults: /v1/responses. What stands before a slash is a provider to it: name a domain."""
 
 import json
 import os
 from typing import Literal
 
-from report import FREE, KEY, LABELS, OPENAI_URL, TEXT, categorised, run, worded
+from report import KEY, OPENAI_URL, TEXT, categorised, run
 
 os.environ |= {"OPENAI_BASE_URL": OPENAI_URL, "OPENAI_API_KEY": KEY, "OPENAI_AGENTS_DISABLE_TRACING": "1"}
 
-from agents import Agent, ModelSettings, Runner
+from agents import Agent, Runner
 from pydantic import BaseModel
 
 
@@ -19,16 +19,11 @@ class Triage(BaseModel):
 
 
 def agent() -> object:
-    return categorised(json.loads(Runner.run_sync(Agent(name="triage", model=LABELS), TEXT).final_output))
+    return categorised(json.loads(Runner.run_sync(Agent(name="triage", model="healthcare"), TEXT).final_output))
 
 
 def typed() -> object:
-    return categorised(Runner.run_sync(Agent(name="triage", model=LABELS, output_type=Triage), TEXT).final_output)
+    return categorised(Runner.run_sync(Agent(name="triage", model="healthcare", output_type=Triage), TEXT).final_output)
 
 
-def text() -> object:
-    talker = Agent(name="talker", model=FREE, model_settings=ModelSettings(max_tokens=16))
-    return worded(Runner.run_sync(talker, TEXT).final_output)
-
-
-run({"agent": agent, "structured output": typed, "text": text})
+run({"agent": agent, "structured output": typed})

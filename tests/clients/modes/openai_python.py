@@ -58,10 +58,10 @@ def responses() -> object:
 
 
 def responses_stream() -> object:
-    with client.responses.stream(model=FREE, input=TEXT, max_output_tokens=16) as events:
+    with client.responses.stream(model=LABELS, input=TEXT) as events:
         for _ in events:
             pass
-        return worded(events.get_final_response().output_text)
+        return categorised(json.loads(events.get_final_response().output_text))
 
 
 def responses_parse() -> object:

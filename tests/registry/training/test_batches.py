@@ -20,7 +20,7 @@ def test_a_long_row_is_alone_and_first() -> None:
 
 
 def test_nothing_is_no_batch() -> None:
-    assert batches([], 100, ANSWERING, 8) == [[]]
+    assert batches([], 100, ANSWERING, 8) == []
 
 
 @given(

@@ -85,8 +85,9 @@ def test_a_label_that_the_adapter_never_learned_is_refused(base: BaseModel, tmp_
 
 def test_an_adapter_that_could_not_be_published_is_not_measured(base: BaseModel, tmp_path: Path) -> None:
     adapter = write_adapter(tmp_path / "adapter")
-    (adapter / "adapter_model.bin").write_bytes(b"\x80")
-    with pytest.raises(PreflightError, match=r"adapter_model\.bin"):
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    (adapter / "adapter_config.json").write_text(json.dumps({**config, "use_dora": True}), encoding="utf-8")
+    with pytest.raises(PreflightError, match="dora"):
         evaluate(adapter, examples(tmp_path / "data.jsonl", ["a", "b"]), base)
     assert not (adapter / "training.json").exists()
 
