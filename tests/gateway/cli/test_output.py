@@ -86,8 +86,8 @@ COMMANDS: dict[str, list[str]] = {
 }
 # These print what is on this machine, or need files: they have cases of their own below, or say nothing of others'.
 ELSEWHERE = {
-    "serve", "publish", "train", "evaluate", "policy schema", "policy check", "policy test", "plugins check", "plugins new",
-    "apply", "backup", "restore",
+    "serve", "publish", "train", "evaluate", "policy schema", "policy check", "policy test", "plugins check",
+    "plugins new", "apply", "backup", "restore",
 }  # fmt: skip
 
 
