@@ -51,7 +51,8 @@ async def _odd(session: aiohttp.ClientSession, town: Gateway, turn: int) -> None
                 await response.content.readany()
                 response.close()
         case 1:
-            async with session.post(url, data=b"{" * random.randint(1, 2000)) as response:
+            headers = {"content-type": "application/json"}
+            async with session.post(url, data=b"{" * random.randint(1, 2000), headers=headers) as response:
                 assert response.status == 400
         case 2:
             async with session.post(url, json={"model": "chaos/nobody", "messages": _MESSAGES}) as response:

@@ -101,7 +101,7 @@ async def test_a_rollback_is_told_to_be_done_and_is_served_once_the_database_ans
     with lost_after_a_change(house):
         response = await house.admin("POST", "/api/v1/adapters/healthcare/triage/rollback", json={"reason": "worse"})
         assert response.status_code == 503
-        assert response.json()["detail"].startswith("it was done; but then the registry's database does not answer")
+        assert response.json()["detail"].startswith("it was done; but then the registry's database cannot be opened")
     await until(lambda: house.runtime.catalog.current.entries["healthcare/triage"].live == 1)
     assert (await house.ask(clinic)).headers["x-postil-release"] == "healthcare/triage@1"
 

@@ -73,8 +73,8 @@ async def test_an_adapter_that_the_engine_refuses_is_not_made_live(house: House,
     ("spoil", "says"),
     [
         (lambda folder: (folder / "adapter_model.safetensors").write_bytes(b"junk"), "corrupt"),
-        (lambda folder: (folder / "adapter_model.bin").write_bytes(b"x"), "pickle"),
-        (lambda folder: (folder / "adapter_config.json").unlink(), "adapter_config.json is missing"),
+        (lambda folder: (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin"), "holds no"),
+        (lambda folder: (folder / "adapter_config.json").unlink(), "holds no adapter_config.json"),
     ],
 )
 async def test_a_bad_adapter_is_refused_and_nothing_changes(
@@ -200,7 +200,7 @@ async def test_a_release_that_cannot_be_loaded_does_not_stop_the_others(
 async def test_an_upload_over_the_limit_is_refused(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:
     async with running_house(tmp_path, *engine_at, upload_limit_mib=1) as house:
         source = write_adapter(tmp_path / "big")
-        (source / "README.md").write_bytes(b"x" * (3 << 20))
+        (source / "adapter_model.safetensors").write_bytes(b"x" * (3 << 20))
         response = await house.upload("healthcare/triage", source)
         assert response.status_code == 413
         assert (await house.admin("GET", "/api/v1/adapters")).json()["data"] == []

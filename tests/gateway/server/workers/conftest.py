@@ -14,6 +14,7 @@ import pytest
 from postil.gateway.engine.supervisor import Phase
 from postil.gateway.server.app import create_app
 from postil.gateway.server.bootstrap import build
+from postil.gateway.server.http_protocol import bounded
 from postil.gateway.server.sockets import reserve
 from postil.gateway.server.workers.pool import behind_workers
 from postil.gateway.settings import Settings
@@ -45,7 +46,8 @@ async def running_pool(folder: Path, engine: FakeVLLM, engine_url: str, **settin
         runtime = build(Settings(**known), plugins, address=(host, port))
         app, front = behind_workers(runtime.workers, create_app(runtime), runtime.run_folder, runtime.keys.front)
         url = f"http://{host}:{port}"
-        async with serving(app, lifespan="on", listener=front), plain_client(url, timeout=30) as client:
+        door = bounded(runtime.settings.http_limits)
+        async with serving(app, lifespan="on", listener=front, http=door), plain_client(url, timeout=30) as client:
             await until(lambda: runtime.engine.phase in (Phase.READY, Phase.FAILED))
             assert runtime.engine.phase is Phase.READY, runtime.registry.problem
             engine.requests.clear()

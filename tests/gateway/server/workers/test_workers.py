@@ -199,7 +199,7 @@ async def test_what_is_too_large_or_wrong_is_told_by_the_primary_through_a_worke
 ) -> None:
     async with running_pool(tmp_path, *engine_at, upload_limit_mib=1) as pooled:
         folder = write_adapter(tmp_path / "large")
-        (folder / "README.md").write_text("x" * (3 << 20))
+        (folder / "adapter_model.safetensors").write_bytes(b"x" * (3 << 20))
         large = await pooled.upload(NAME, folder)
         assert large.status_code == 413, large.text
         wrong = await pooled.client.post(
