@@ -65,7 +65,7 @@ def test_answers_to_a_policys_schema_do_not_end_in_white_space(served: Served, k
     path = tmp_path / "policy.yaml"
     path.write_text(json.dumps({"sampling": {"max_tokens": 100}, "output": {"json_schema": schema}}))
     made = served.postil_json("publish", str(TRIAGE), "--adapter", "grammars/notes", "--policy", str(path), "--promote")
-    assert made["warnings"] == []
+    assert not [said for said in made["warnings"] if "system_prompt" not in said]
     for text in ("hi", "ok", "?", "my head hurts", "what now", "bye"):
         (choice,) = served.ask(key, text, model="grammars/notes").json()["choices"]
         assert choice["finish_reason"] == "stop", choice
