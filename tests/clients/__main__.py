@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from deploy.docs.markdown import page, table
+from deploy.docs.markdown import table
 from tests.clients.catalogue import CLIENTS, Client
 from tests.clients.environments import NotInstalledError, prepared
 from tests.engine.conftest import start
@@ -32,8 +32,8 @@ KEY = "demo-clinic"
 _SECONDS = 300
 _LEAD = (
     "Clients that work with postil as they come: each was installed in the version shown, given the gateway's address"
-    " and a tenant's key, and asked as its own documentation does. Written by `make clients` on the demo with its real"
-    " engine."
+    " and a tenant's key, and asked as its own documentation does. Written by `python -m tests.clients --write` on the"
+    " demo with its real engine."
 )
 
 
@@ -93,7 +93,7 @@ def shown(found: Iterable[Tried]) -> Table:
 def written(found: Iterable[Tried]) -> str:
     """The page of the documentation."""
     rows = [(one.name, _version(one), _listed(one, ok=True), _listed(one, ok=False) or one.problem) for one in found]
-    return page("Clients", _LEAD, table(["client", "version", "works", "does not work"], rows))
+    return f"# Clients\n\n{_LEAD}\n\n{table(['client', 'version', 'works', 'does not work'], rows)}\n"
 
 
 def _listed(one: Tried, *, ok: bool) -> str:
