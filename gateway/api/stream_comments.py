@@ -9,6 +9,10 @@ from contextlib import suppress
 COMMENT = b": keep-alive\n\n"
 
 
+async def _nothing() -> None:
+    """Say nothing."""
+
+
 class StreamComments:
     """Calls ``say`` after ``seconds`` of silence, and so on (0: never). Whoever sends anything sets ``quiet`` to False.
 
@@ -38,6 +42,7 @@ class StreamComments:
     def cancel(self) -> None:
         """Say no more, at once."""
         self._stop()
+        self._say = _nothing  # Else each request leaves a ring of objects behind, which only the collector finds.
         if self._saying is not None:
             self._saying.cancel()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -149,3 +151,21 @@ async def test_without_a_time_nothing_is_ever_said() -> None:
     comments.start()
     await comments.settle()
     comments.cancel()
+
+
+def test_what_has_ended_leaves_nothing_for_the_collector() -> None:
+    class Wire:
+        def __init__(self) -> None:
+            self.comments = StreamComments(self.say, 15.0)
+
+        async def say(self) -> None: ...
+
+    gc.disable()
+    try:
+        wire = Wire()
+        gone = weakref.ref(wire)
+        wire.comments.cancel()
+        del wire
+        assert gone() is None
+    finally:
+        gc.enable()
