@@ -8,6 +8,7 @@ none, PyTorch's own index is asked.
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 MACHINES = ("x86_64", "aarch64")
 EXTRAS = ("", "[cpu]", "[gpu]", "[tune]")
 LAYERS = ("core", "cpu", "tune")
-TORCH_INDEX = ("--index-url", "https://download.pytorch.org/whl/cpu")
+SETUP = HERE.parent / "setup.sh"
 # How packages begin that are for one kind of processor alone.
 OF_X86 = "intel-"
 _PIP = (sys.executable, "-P", "-m", "pip", "install", "--disable-pip-version-check", "-qq", "--dry-run")
@@ -58,7 +59,14 @@ def torch(python: str, machine: str) -> tuple[bool, str]:
     lines = (HERE / "cpu.txt").read_text(encoding="utf-8").splitlines()
     (pin,) = [line for line in lines if line.startswith("torch==")]
     found, why = asked(python, machine, [pin], ())
-    return (found, why) if found else asked(python, machine, [pin], TORCH_INDEX)
+    return (found, why) if found else asked(python, machine, [pin], ("--index-url", torch_index()))
+
+
+def torch_index() -> str:
+    """Return the index that setup takes torch's CPU build from where pip finds none."""
+    found = re.search(r"^TORCH_INDEX=\$\{TORCH_INDEX:-(\S+)\}$", SETUP.read_text(encoding="utf-8"), re.MULTILINE)
+    assert found, "setup.sh names an index"
+    return found[1]
 
 
 def asked(python: str, machine: str, packages: Sequence[str], where: Sequence[str]) -> tuple[bool, str]:

@@ -73,17 +73,10 @@ def _runtime(
 ) -> Runtime:
     """All parts in one record."""
     tasks, traffic, counts = BackgroundTasks(), Traffic(), ReviewCounts(base.registry.database)
+    engine, monitor, scheduler = base.engine, analysis.monitor, serving.scheduler
     gauges = Gauges(
-        base.engine,
-        base.registry,
-        base.catalog,
-        serving.scheduler,
-        analysis.monitor,
-        traffic,
-        workers,
-        tasks,
-        counts.current,
-    )
+        engine, base.registry, base.catalog, scheduler, monitor, traffic, workers, tasks, counts.current
+    )  # fmt: skip
     return Runtime(
         settings=base.settings,
         plugins=base.plugins,
@@ -94,13 +87,13 @@ def _runtime(
         catalog=base.catalog,
         callers=tenancy.callers,
         context=serving.context,
-        scheduler=serving.scheduler,
+        scheduler=scheduler,
         limits=tenancy.limits,
         ledger=tenancy.ledger,
         evidence=analysis.evidence,
         shadows=serving.shadows,
         registry=base.registry,
-        engine=base.engine,
+        engine=engine,
         sync=base.sync,
         pools=base.pools,
         locks=base.locks,
@@ -110,7 +103,7 @@ def _runtime(
         webhooks=serving.webhooks,
         readings=ReadingLog(base.registry),
         upkeep=control.upkeep,
-        monitor=analysis.monitor,
+        monitor=monitor,
         rollback_causes=analysis.causes,
         auto_rollback=control.auto_rollback,
         remote_changes=control.remote,
@@ -120,7 +113,7 @@ def _runtime(
         signature_gate=control.signatures,
         sums=base.sums,
         review_counts=counts,
-        metrics=MetricsText(base.sums, gauges, base.engine.client),
+        metrics=MetricsText(base.sums, gauges, engine.client),
         workers=workers,
         engine_address=base.engine_address,
         keys=base.keys,

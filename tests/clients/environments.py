@@ -40,9 +40,9 @@ def prepared(client: Client, folder: Path, scripts: Path) -> Environment:
         versions = (_with_npm if client.in_javascript else _with_pip)(client, home)
         ready.write_text(json.dumps(versions), encoding="utf-8")
     if client.in_javascript:
-        # Node looks for modules beside the script, so it is copied to them.
-        for script in (client.script, "report.mjs"):
-            shutil.copy(scripts / script, home / script)
+        # Node looks for modules beside the script, so all of ours are copied to them.
+        for script in scripts.glob("*.mjs"):
+            shutil.copy(script, home)
         command = ["node", str(home / client.script)]
     else:
         command = [str(home / "venv/bin/python") if client.packages else sys.executable, str(scripts / client.script)]

@@ -1,19 +1,6 @@
-// Vercel's AI SDK with its provider for openai.
+// Vercel's AI SDK with its provider for OpenAI.
 import { createOpenAI } from "@ai-sdk/openai";
-import { generateObject, generateText, streamText } from "ai";
-import { z } from "zod";
-import { categorised, free, key, labels, openaiUrl, run, text, worded } from "./report.mjs";
+import { tried } from "./ai_sdk.mjs";
+import { key, openaiUrl } from "./report.mjs";
 
-const postil = createOpenAI({ baseURL: openaiUrl, apiKey: key });
-const schema = z.object({ category: z.enum(["symptoms", "appointment", "billing", "needs_review"]) });
-
-await run({
-  text: async () => categorised(JSON.parse((await generateText({ model: postil(labels), prompt: text })).text)),
-  "text, streamed": async () => {
-    let said = "";
-    for await (const part of streamText({ model: postil(free), prompt: text, maxOutputTokens: 16 }).textStream) said += part;
-    return worded(said);
-  },
-  "structured output": async () =>
-    categorised((await generateObject({ model: postil(labels), schema, prompt: text })).object),
-});
+await tried(createOpenAI({ baseURL: openaiUrl, apiKey: key }));

@@ -1,9 +1,8 @@
-"""``/v1/messages`` as Anthropic's own client, unmodified, meets it: real HTTP on both sides."""
+"""Ends, limits, keys and refusals of ``/v1/messages``, as Anthropic's own client meets them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +10,11 @@ import anthropic
 import pytest
 from anthropic import AsyncAnthropic
 from anthropic.types import Message, MessageParam, ToolParam
-from pydantic import BaseModel
 
-from tests.fakes.sse import INSIDE, Said, call, engine_stream
-from tests.fakes.vllm import FakeVLLM, Reply
+from tests.fakes.vllm import FakeVLLM
+from tests.gateway.api.formats.conftest import MODEL, REVIEW, Category, says
 from tests.gateway.conftest import FREE_TEXT, House, bearer, running_house, until
-from tests.gateway.inference.streaming.test_guarded_http import Plugin
 
-MODEL = "legal/notes"
-STOP = "validators: [{name: ban, on_fail: stop, config: {phrase: bad}}]"
-REPLACE = "validators: [{name: ban, on_fail: replace, replacement: I cannot say., config: {phrase: bad}}]"
-REVIEW = """
-output: {labels: [symptoms]}
-validators: [{name: labels}]
-fallback: [{name: review, config: {content: a person looks at it}}]
-"""
 HELLO: list[MessageParam] = [{"role": "user", "content": "hello"}]
 WEATHER: ToolParam = {
     "name": "weather",
@@ -33,20 +22,6 @@ WEATHER: ToolParam = {
     "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
     "cache_control": {"type": "ephemeral"},
 }
-CALLED = {"id": "call_0f", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Bern"}'}}
-
-
-class Category(BaseModel):
-    """What a label adapter answers."""
-
-    category: str
-
-
-@pytest.fixture
-async def firm(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> AsyncIterator[House]:
-    """A gateway with a validator that has a window."""
-    async with running_house(tmp_path, *engine_at, plugins=[Plugin()]) as house:
-        yield house
 
 
 async def client_of(house: House, policy: str = FREE_TEXT) -> AsyncAnthropic:
@@ -59,224 +34,8 @@ def anthropic_client(house: House, key: str) -> AsyncAnthropic:
     return AsyncAnthropic(base_url=house.url, api_key=key, max_retries=0)
 
 
-def says(house: House, text: str, **more: Any) -> None:
-    house.engine.reply = lambda body: Reply(text, **more)
-
-
 def text_of(message: Message) -> str:
     return "".join(block.text for block in message.content if block.type == "text")
-
-
-async def test_a_text_is_answered_as_a_chat_is(firm: House) -> None:
-    says(firm, "All is well.")
-    async with await client_of(firm) as client:
-        message = await client.messages.create(
-            model=MODEL,
-            max_tokens=64,
-            system=[{"type": "text", "text": "Be kind.", "cache_control": {"type": "ephemeral"}}],
-            messages=[{"role": "user", "content": [{"type": "text", "text": "How is it?"}]}],
-        )
-    assert (text_of(message), message.stop_reason, message.model) == ("All is well.", "end_turn", MODEL)
-    assert (message.usage.input_tokens, message.usage.output_tokens) == (3, len(Reply("All is well.").pieces()))
-    (asked,) = firm.engine.requests
-    # The policy's prompt, and the client's own, are one message of the system.
-    assert asked["messages"] == [
-        {"role": "system", "content": "Answer shortly.\n\nBe kind."},
-        {"role": "user", "content": "How is it?"},
-    ]
-
-
-async def test_fields_that_clients_send_by_default_are_taken(firm: House) -> None:
-    async with await client_of(firm) as client:
-        await client.messages.create(
-            model=MODEL,
-            max_tokens=64,
-            messages=HELLO,
-            metadata={"user_id": "ann"},
-            stop_sequences=["end"],
-            thinking={"type": "disabled"},
-            service_tier="auto",
-            tool_choice={"type": "auto", "disable_parallel_tool_use": True},
-            tools=[],
-            cache_control={"type": "ephemeral"},
-            # Of these, newer clients send none by themselves.
-            extra_body={"temperature": 0.5, "top_p": 0.9, "top_k": 5, "context_management": {"edits": []}},
-        )
-    (asked,) = firm.engine.requests
-    sent = {"max_tokens": 64, "temperature": 0.5, "top_p": 0.9, "top_k": 5, "stop": ["end"]}
-    assert sent.items() <= asked.items()
-    assert "tool_choice" not in asked
-
-
-async def test_a_model_is_parsed_from_structured_output(firm: House) -> None:
-    async with await client_of(firm) as client:
-        parsed = await client.messages.parse(model="base", max_tokens=64, messages=HELLO, output_format=Category)
-    assert parsed.parsed_output == Category(category="symptoms")
-    assert firm.engine.requests[-1]["response_format"]["json_schema"]["schema"]["required"] == ["category"]
-
-
-async def test_a_tool_is_called_and_its_result_sent_back(firm: House) -> None:
-    says(firm, "", finish_reason="tool_calls", beside={"content": "I look.", "tool_calls": [CALLED]})
-    history: list[MessageParam] = [{"role": "user", "content": "the weather in Bern?"}]
-    async with await client_of(firm) as client:
-        first = await client.messages.create(
-            model="base", max_tokens=64, messages=history, tools=[WEATHER], tool_choice={"type": "any"}
-        )
-        use = first.content[-1]
-        assert first.stop_reason == "tool_use"
-        assert use.type == "tool_use"
-        assert (use.id, use.name, use.input) == ("call_0f", "weather", {"city": "Bern"})
-        says(firm, "It rains.")
-        history += [
-            {"role": "assistant", "content": first.content},
-            {
-                "role": "user",
-                "content": [
-                    {"type": "tool_result", "tool_use_id": use.id, "content": [{"type": "text", "text": "rain"}]},
-                    {"type": "text", "text": "and?"},
-                ],
-            },
-        ]
-        second = await client.messages.create(model="base", max_tokens=64, messages=history, tools=[WEATHER])
-    assert text_of(second) == "It rains."
-    first_asked, asked = firm.engine.requests
-    assert first_asked["tool_choice"] == "required"
-    assert first_asked["tools"][0]["function"]["parameters"] == WEATHER["input_schema"]
-    assert asked["messages"][1:] == [
-        {"role": "assistant", "content": "I look.", "tool_calls": [CALLED]},
-        {"role": "tool", "tool_call_id": "call_0f", "content": "rain"},
-        {"role": "user", "content": "and?"},
-    ]
-
-
-async def test_one_tool_alone_can_be_wanted(firm: House) -> None:
-    async with await client_of(firm) as client:
-        await client.messages.create(
-            model="base", max_tokens=64, messages=HELLO, tools=[WEATHER],
-            tool_choice={"type": "tool", "name": "weather", "disable_parallel_tool_use": True},
-        )  # fmt: skip
-    (asked,) = firm.engine.requests
-    assert asked["tool_choice"] == {"type": "function", "function": {"name": "weather"}}
-    assert asked["parallel_tool_calls"] is False
-
-
-async def test_thoughts_are_told_to_clients_that_want_them(firm: House) -> None:
-    says(firm, "Good.", beside={"reasoning": "It went well."})
-    async with await client_of(firm) as client:
-        silent = await client.messages.create(model="base", max_tokens=64, messages=HELLO)
-        thinking: Any = {"type": "enabled", "budget_tokens": 1024}
-        told = await client.messages.create(model="base", max_tokens=2048, messages=HELLO, thinking=thinking)
-        assert [block.type for block in silent.content] == ["text"]
-        assert [block.type for block in told.content] == ["thinking", "text"]
-        history: list[MessageParam] = [*HELLO, {"role": "assistant", "content": told.content}, *HELLO]
-        await client.messages.create(model="base", max_tokens=64, messages=history)
-        assert firm.engine.requests[-1]["messages"][1]["reasoning"] == "It went well."
-        said: Said = [(0, {"reasoning": "It went well."}), (0, "Good.")]
-        firm.engine.raw = lambda body: engine_stream(said)
-        off: Any = {"type": "disabled"}
-        for wanted, types in ((thinking, ["thinking", "text"]), (off, ["text"])):
-            async with client.messages.stream(model="base", max_tokens=2048, messages=HELLO, thinking=wanted) as stream:
-                assert [block.type for block in (await stream.get_final_message()).content] == types
-
-
-async def test_a_stream_has_the_events_of_the_api(firm: House) -> None:
-    said = engine_stream([(0, "so "), (0, "good")], usage=True)
-    firm.engine.raw = lambda body: [one.replace(INSIDE.encode(), body["model"].encode()) for one in said]
-    async with await client_of(firm) as client:
-        stream = await client.messages.create(model=MODEL, max_tokens=64, messages=HELLO, stream=True)
-        events: list[Any] = [event async for event in stream]
-        assert [event.type for event in events] == [
-            "message_start",
-            "content_block_start",
-            "content_block_delta",
-            "content_block_delta",
-            "content_block_stop",
-            "message_delta",
-            "message_stop",
-        ]
-        assert (events[0].message.model, events[0].message.usage.input_tokens) == (MODEL, 3)
-        assert (events[-2].delta.stop_reason, events[-2].usage.output_tokens) == ("end_turn", 2)
-        async with client.messages.stream(model=MODEL, max_tokens=64, messages=HELLO) as helper:
-            assert [text async for text in helper.text_stream] == ["so ", "good"]
-            final = await helper.get_final_message()
-        assert (text_of(final), final.usage.input_tokens, final.usage.output_tokens) == ("so good", 3, 2)
-
-
-async def test_a_ping_comes_with_the_first_event(firm: House) -> None:
-    async with await client_of(firm) as client:
-        body = {"model": MODEL, "max_tokens": 9, "messages": HELLO, "stream": True}
-        answer = await firm.client.post("/v1/messages", headers={"x-api-key": str(client.api_key)}, json=body)
-    names = [line.removeprefix("event: ") for line in answer.text.splitlines() if line.startswith("event: ")]
-    assert names[:3] == ["message_start", "ping", "content_block_start"]
-    assert names[-1] == "message_stop"
-
-
-async def test_tool_calls_are_streamed(firm: House) -> None:
-    said: Said = [
-        (0, "I look."),
-        (0, call(0, "weather", "", "call_0f")),
-        (0, call(0, arguments='{"city"')),
-        (0, call(0, arguments=': "Bern"}')),
-        (0, call(1, "weather", '{"city": "Basel"}', "call_1f")),
-    ]
-    firm.engine.raw = lambda body: engine_stream(said, finish="tool_calls")
-    async with (
-        await client_of(firm) as client,
-        client.messages.stream(model="base", max_tokens=64, messages=HELLO, tools=[WEATHER]) as stream,
-    ):
-        opened: list[int] = []
-        async for event in stream:
-            if event.type == "content_block_start":
-                opened.append(event.index)
-            if event.type in ("content_block_delta", "content_block_stop"):
-                assert event.index == opened[-1], "blocks come one after the other"
-        final = await stream.get_final_message()
-    assert final.stop_reason == "tool_use"
-    assert text_of(final) == "I look."
-    assert [block.input for block in final.content if block.type == "tool_use"] == [{"city": "Bern"}, {"city": "Basel"}]
-
-
-async def test_an_answer_that_a_check_replaces_midway_is_a_valid_stream(firm: House) -> None:
-    said: Said = [(0, "so "), (0, "ba"), (0, "d it is"), (0, " and on")]
-    firm.engine.raw = lambda body: engine_stream(said, usage=True)
-    async with (
-        await client_of(firm, REPLACE) as client,
-        client.messages.stream(model=MODEL, max_tokens=64, messages=HELLO) as stream,
-    ):
-        events: list[Any] = [event async for event in stream]
-        final = await stream.get_final_message()
-    assert (text_of(final), final.stop_reason) == ("so I cannot say.", "refusal")
-    (delta,) = [event for event in events if event.type == "message_delta"]
-    assert delta.to_dict()["postil"] == {"fallback": "replace (ban: forbidden)"}
-
-
-async def test_a_call_that_a_check_stops_midway_is_a_valid_stream_and_none_in_a_whole_answer(firm: House) -> None:
-    arguments = '{"city": "Bern", "why": "bad"}'
-    said: Said = [(0, "I look it up"), (0, call(0, "weather", arguments, "call_0f"))]
-    firm.engine.raw = lambda body: engine_stream(said, finish="tool_calls")
-    function = {"name": "weather", "arguments": arguments}
-    called = [{"id": "call_0f", "type": "function", "function": function}]
-    says(firm, "", finish_reason="tool_calls", beside={"content": "I look it up", "tool_calls": called})
-    async with await client_of(firm, STOP) as client:
-        async with client.messages.stream(model=MODEL, max_tokens=64, messages=HELLO, tools=[WEATHER]) as stream:
-            streamed = await stream.get_final_message()
-        whole = await client.messages.create(model=MODEL, max_tokens=64, messages=HELLO, tools=[WEATHER])
-    assert (text_of(streamed), streamed.stop_reason) == ("I look it up", "refusal")
-    assert ([block.type for block in whole.content], whole.stop_reason) == (["text"], "refusal")
-    assert "bad" not in streamed.to_json() + whole.to_json()
-
-
-async def test_a_stream_that_breaks_off_is_an_error(firm: House) -> None:
-    firm.engine.raw = lambda body: engine_stream([(0, "so good")], done=False)[:-1]
-    async with await client_of(firm) as client:
-        stream = await client.messages.create(model=MODEL, max_tokens=64, messages=HELLO, stream=True)
-        with pytest.raises(anthropic.APIStatusError, match="broke off") as caught:
-            async for _ in stream:
-                pass
-    assert caught.value.body == {"type": "error", "error": {"type": "overloaded_error", "message": BROKE_OFF}}
-
-
-BROKE_OFF = "the engine broke off in the middle of the answer; ask again"
 
 
 async def test_an_end_has_its_reason(firm: House) -> None:

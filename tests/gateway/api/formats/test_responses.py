@@ -1,0 +1,122 @@
+"""``/v1/responses`` as OpenAI's own client, unmodified, meets it: whole answers over real HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from openai import AsyncOpenAI
+from openai.types.responses import FunctionToolParam, ResponseInputParam
+
+from tests.fakes.vllm import Reply
+from tests.gateway.api.formats.conftest import MODEL, Category, says
+from tests.gateway.conftest import FREE_TEXT, House
+
+WEATHER: FunctionToolParam = {
+    "type": "function",
+    "name": "weather",
+    "description": "Tell the weather",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    "strict": False,
+}
+CALLED = {"id": "call_0f", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Bern"}'}}
+
+
+async def client_of(house: House, policy: str = FREE_TEXT) -> AsyncOpenAI:
+    """OpenAI's client with the key of a tenant, which asks once."""
+    await house.publish(MODEL, policy)
+    key = await house.tenant("firm", "legal")
+    return AsyncOpenAI(base_url=f"{house.url}/v1", api_key=key, max_retries=0)
+
+
+async def test_a_text_is_answered_as_a_chat_is(firm: House) -> None:
+    says(firm, "All is well.")
+    async with await client_of(firm) as client:
+        response = await client.responses.create(model=MODEL, instructions="Be kind.", input="How is it?")
+    assert (response.output_text, response.status, response.model) == ("All is well.", "completed", MODEL)
+    assert response.usage is not None
+    assert response.usage.total_tokens == 3 + len(Reply("All is well.").pieces())
+    assert response.to_dict()["store"] is False
+    (asked,) = firm.engine.requests
+    # The policy's prompt, and the client's own instructions, are one message of the system.
+    assert asked["messages"] == [
+        {"role": "system", "content": "Answer shortly.\n\nBe kind."},
+        {"role": "user", "content": "How is it?"},
+    ]
+
+
+async def test_fields_that_clients_send_by_default_are_taken(firm: House) -> None:
+    async with await client_of(firm) as client:
+        response = await client.responses.create(
+            model=MODEL,
+            input=[{"role": "user", "content": [{"type": "input_text", "text": "hello"}]}],
+            metadata={"run": "7"},
+            parallel_tool_calls=False,
+            truncation="disabled",
+            include=["reasoning.encrypted_content"],
+            reasoning={"effort": "low", "summary": "auto"},
+            text={"format": {"type": "text"}, "verbosity": "low"},
+            tool_choice="auto",
+            tools=[],
+            store=True,
+            service_tier="auto",
+            prompt_cache_key="k",
+            max_output_tokens=64,
+            temperature=0.5,
+            top_p=0.9,
+            user="ann",
+            extra_body={"top_k": 5, "background": False, "previous_response_id": None},
+        )
+    assert (response.metadata, response.temperature, response.max_output_tokens) == ({"run": "7"}, 0.5, 64)
+    (asked,) = firm.engine.requests
+    sent = {"max_tokens": 64, "temperature": 0.5, "top_p": 0.9, "top_k": 5, "reasoning_effort": "low"}
+    assert sent.items() <= asked.items()
+    assert "tools" not in asked
+    assert "tool_choice" not in asked
+
+
+async def test_a_model_is_parsed_from_structured_output(firm: House) -> None:
+    async with await client_of(firm) as client:
+        parsed = await client.responses.parse(model="base", input="my head hurts", text_format=Category)
+    assert parsed.output_parsed == Category(category="symptoms")
+    form = firm.engine.requests[-1]["response_format"]
+    assert (form["type"], form["json_schema"]["name"], form["json_schema"]["strict"]) == (
+        "json_schema",
+        "Category",
+        True,
+    )
+
+
+async def test_a_tool_is_called_and_its_result_sent_back(firm: House) -> None:
+    says(firm, "", finish_reason="tool_calls", beside={"content": None, "tool_calls": [CALLED]})
+    history: ResponseInputParam = [{"role": "user", "content": "the weather in Bern?"}]
+    async with await client_of(firm) as client:
+        first = await client.responses.create(model="base", input=history, tools=[WEATHER], tool_choice="required")
+        (item,) = first.output
+        assert item.type == "function_call"
+        assert (item.call_id, item.name, item.arguments) == ("call_0f", "weather", '{"city": "Bern"}')
+        says(firm, "It rains.")
+        output = {"type": "function_call_output", "call_id": item.call_id, "output": "rain"}
+        history += [item.to_dict(), output]  # type: ignore[list-item]
+        second = await client.responses.create(model="base", input=history, tools=[WEATHER])
+    assert second.output_text == "It rains."
+    first_asked, asked = firm.engine.requests
+    assert first_asked["tool_choice"] == "required"
+    assert [one["function"]["name"] for one in first_asked["tools"]] == ["weather"]
+    assert asked["messages"][1:] == [
+        {"role": "assistant", "content": None, "tool_calls": [CALLED]},
+        {"role": "tool", "tool_call_id": "call_0f", "content": "rain"},
+    ]
+
+
+async def test_the_output_can_be_sent_back_as_it_came(firm: House) -> None:
+    says(firm, "Good.", beside={"reasoning": "It went well."})
+    async with await client_of(firm) as client:
+        first = await client.responses.create(model="base", input="how was it?")
+        history: Any = [{"role": "user", "content": "how was it?"}, *(item.to_dict() for item in first.output)]
+        await client.responses.create(model="base", input=[*history, {"role": "user", "content": "and then?"}])
+    assert [item.type for item in first.output] == ["reasoning", "message"]
+    assert firm.engine.requests[-1]["messages"] == [
+        {"role": "user", "content": "how was it?"},
+        {"role": "assistant", "content": "Good.", "reasoning": "It went well."},
+        {"role": "user", "content": "and then?"},
+    ]
