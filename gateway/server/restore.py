@@ -52,8 +52,10 @@ def bring_back(settings: Settings, source: Path, digest: str | None = None) -> M
         if digest is not None and sha256_file(source) != digest.removeprefix("sha256:"):
             raise BackupError(f"{source} is not the file of that digest; take another copy of it")
         home = settings.home.absolute()
-        home.parent.mkdir(parents=True, exist_ok=True)
-        with private_files(), tempfile.TemporaryDirectory(dir=home.parent, prefix=".postil-restore-") as folder:
+        # A home that is there may be a mount point, or in a folder that only root may write: it is filled from inside.
+        place = home if home.exists() else home.parent
+        place.mkdir(parents=True, exist_ok=True)
+        with private_files(), tempfile.TemporaryDirectory(dir=place, prefix=".postil-restore-") as folder:
             made = Path(folder, "home")
             made.mkdir()
             with source.open("rb") as file:
@@ -88,7 +90,8 @@ def _unpack(file: IO[bytes], source: Path, home: Path) -> Manifest:
             wanted = missing.pop(member.name, None)
             if wanted is None or not member.isreg() or not _NAME.fullmatch(member.name):
                 raise BackupError(f"{source} holds what its manifest does not name; take another copy of it")
-            if not _landed(_content(tar, member), home / member.name, wanted):
+            # A sparse member is larger than what stands for it: nothing is written of what the manifest does not say.
+            if member.size != wanted.bytes or not _landed(_content(tar, member), home / member.name, wanted):
                 raise _damaged(source, member.name)
     if missing or DATABASE not in manifest.files:
         raise _damaged(source, next(iter(missing), DATABASE))
@@ -178,14 +181,36 @@ def _check_database(manifest: Manifest, database: Path, source: Path) -> None:
 
 
 def _move(made: Path, home: Path, artifacts: Path, database: Path) -> None:
-    """Put what was unpacked where the settings say; the home itself comes last, in one step."""
-    for path, place in ((made / "artifacts", artifacts), (made / DATABASE, database)):
-        if path.exists() and not place.is_relative_to(home):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if place.is_dir():
-                place.rmdir()  # It is empty.
-            shutil.move(path, place)
-    if home.exists():
-        home.rmdir()  # It is empty too.
-    made.rename(home)
-    fsync(home.parent)
+    """Put what was unpacked where the settings say, or nothing of it; the database comes last."""
+    moved: list[Path] = []
+    outside = [
+        (path, place)
+        for path, place in ((made / "artifacts", artifacts), (made / DATABASE, database))
+        if path.exists() and not place.is_relative_to(home)
+    ]
+    try:
+        for path, place in outside:
+            _into(path, place, moved)
+        if home.exists():
+            for path in sorted(made.iterdir(), key=lambda path: path.name == DATABASE):
+                _into(path, home / path.name, moved)
+            fsync(home)
+        else:
+            made.rename(home)
+            fsync(home.parent)
+    except OSError:
+        for place in reversed(moved):
+            shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
+        raise
+
+
+def _into(path: Path, place: Path, moved: list[Path]) -> None:
+    """Move a file or a folder to where nothing is, or an empty folder."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir() and place.is_dir():
+        moved += [place / each.name for each in path.iterdir()]
+        for each in path.iterdir():
+            shutil.move(each, place / each.name)
+        return
+    moved.append(place)
+    shutil.move(path, place)

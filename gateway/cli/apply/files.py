@@ -127,13 +127,12 @@ class Entry(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """All that the files declare, by kind; ``kinds`` are those that some file speaks of, so that they may be pruned."""
+    """All that the files declare, by kind."""
 
     domains: Mapping[str, Entry[DomainFile]]
     tenants: Mapping[str, Entry[TenantFile]]
     webhooks: Mapping[str, Entry[WebhookFile]]
     channels: Mapping[str, Entry[ChannelsFile]]
-    kinds: frozenset[str]
 
 
 def read_folder(folder: Path) -> Declared:
@@ -144,13 +143,11 @@ def read_folder(folder: Path) -> Declared:
     if not paths:
         raise CommandError(f"{folder} has no YAML files; write one, such as tenants.yaml")
     files = [read_yaml(path, File) for path in paths]
-    kinds = frozenset(kind for file in files for kind in file.content.model_fields_set)
     return Declared(
         _joined("domains", ((file, file.content.domains) for file in files)),
         _joined("tenants", ((file, file.content.tenants) for file in files)),
         _joined("webhooks", ((file, file.content.webhooks) for file in files)),
         _joined("channels", ((file, file.content.channels) for file in files)),
-        kinds,
     )
 
 

@@ -159,6 +159,7 @@ def _channels(entry: Entry[ChannelsFile], state: State, reason: str, *, prune: b
     name, wanted, known = entry.name, entry.content, state.adapters[entry.name]
     what, path = f"adapter {name}", f"/api/v1/adapters/{name}"
     _refuse_yanked(entry, known)
+    _refuse_impossible(entry, known)
     if wanted.live is not None and wanted.live != known["live"]:
         row = Row(CHANGE, what, "live", known["live"], wanted.live)
         yield Step((row,), "POST", f"{path}/promote", {"release": wanted.live, "reason": reason})
@@ -170,6 +171,8 @@ def _channels(entry: Entry[ChannelsFile], state: State, reason: str, *, prune: b
             continue
         row = Row(REMOVE if after is None else CHANGE if before else ADD, what, which, before, after)
         channel = f"{path}/channels/{which}"
+        if after is None and now is not None and now["release"] == wanted.live:
+            continue  # It ends by itself when its release is made live.
         if after is None:
             yield Step((row,), "DELETE", channel, params={"reason": reason})
         else:
@@ -188,13 +191,28 @@ def _refuse_yanked(entry: Entry[ChannelsFile], known: Mapping[str, Any]) -> None
             )
 
 
+def _refuse_impossible(entry: Entry[ChannelsFile], known: Mapping[str, Any]) -> None:
+    """Refuse a release that there is not, and a canary or a shadow of what is live."""
+    wanted, newest = entry.content, max((release["number"] for release in known["releases"]), default=0)
+    live = known["live"] if wanted.live is None else wanted.live
+    shares = {which: share.release for which, share in ((_CANARY, wanted.canary), (_SHADOW, wanted.shadow)) if share}
+    for number in (live or 0, *shares.values()):
+        if number > newest:
+            raise CommandError(f"{entry.at}: there is no release {number} of {entry.name}; the newest is {newest}")
+    for which, number in shares.items():
+        if number == live:
+            raise CommandError(f"{entry.at}: release {live} of {entry.name} is live and cannot be its {which} too")
+
+
 def _pruned(declared: Declared, state: State) -> Iterator[Step]:
-    """Remove the tenants and webhooks that no file names, if some file speaks of that kind at all."""
+    """Remove the tenants and webhooks that no file names, if some file names others of that kind: an empty list may be
+    a template's fault.
+    """
     for kind, known, named in (
         ("tenant", state.tenants, declared.tenants),
         ("webhook", state.webhooks, declared.webhooks),
     ):
-        if f"{kind}s" in declared.kinds:
+        if named:
             for name in sorted(known.keys() - named.keys()):
                 row = Row(REMOVE, f"{kind} {name}", "", known[name]["domains"], None)
                 yield Step((row,), "DELETE", f"/api/v1/{kind}s/{name}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,10 +13,10 @@ import typer
 from postil.gateway.cli.api_client import CommandError, call, connected
 from postil.gateway.cli.commands.releases import Reason
 from postil.gateway.cli.output import AsJson, complaints, console, print_json, print_table
-from postil.registry.fsutil import write_private
 
 if TYPE_CHECKING:
     from postil.gateway.cli.apply.plan import Step
+    from postil.gateway.cli.apply.secrets import NewSecrets
 
 _COLUMNS = ("action", "what", "field", "before", "after")
 
@@ -49,28 +48,26 @@ def apply(
     # Imported here because it is slow, and only this command needs it.
     from postil.gateway.cli.apply.files import read_folder
     from postil.gateway.cli.apply.plan import plan
+    from postil.gateway.cli.apply.secrets import NewSecrets
     from postil.gateway.cli.apply.state import read_state
 
     declared = read_folder(folder)
-    if secrets is not None and secrets.exists():
-        raise CommandError(f"{secrets} exists already; name a new file, so that no secret is overwritten")
-    with connected() as client:
+    with connected() as client, NewSecrets(secrets) as new:
         steps = plan(declared, read_state(client, declared.channels), reason=reason, prune=prune)
         if not as_json:
             _show(steps)
-        shown: list[dict[str, str]] = []
         applied = False
         try:
             if not dry_run:
-                _take(client, steps, shown)
+                _take(client, steps, new)
                 applied = True
         finally:
-            _tell(steps, shown, secrets, applied=applied, as_json=as_json)
+            _tell(steps, new.shown, applied=applied, as_json=as_json)
     if dry_run and steps and not as_json:
         complaints().print("nothing was changed, because of --dry-run")
 
 
-def _take(client: httpx.Client, steps: Sequence[Step], shown: list[dict[str, str]]) -> None:
+def _take(client: httpx.Client, steps: Sequence[Step], new: NewSecrets) -> None:
     """Take the steps one after the other, and keep what is shown once. Raises CommandError at the first failure."""
     for done, step in enumerate(steps):
         try:
@@ -79,13 +76,19 @@ def _take(client: httpx.Client, steps: Sequence[Step], shown: list[dict[str, str
                 body = {**call(client, "GET", step.path), **body}
             arguments: dict[str, Any] = {} if body is None else {"json": dict(body)}
             answer = call(client, step.method, step.path, params=dict(step.params), **arguments)
-        except CommandError as error:
-            raise CommandError(
-                f"{done} of {len(steps)} changes were made, and then {step.rows[0].what}: {error}; correct that and"
-                " apply again, which goes on from there"
-            ) from error
+        except (CommandError, httpx.TransportError) as error:
+            raise CommandError(_stopped(done, len(steps), step, error)) from error
         if step.secret is not None:
-            shown.append({"what": step.rows[0].what, "secret": answer[step.secret]})
+            new.add(step.rows[0].what, answer[step.secret])
+
+
+def _stopped(done: int, steps: int, step: Step, error: Exception) -> str:
+    """Say how far it came, and how to go on."""
+    what, said = step.rows[0].what, f"{done} of {steps} changes were made, and then {step.rows[0].what}"
+    if isinstance(error, CommandError):
+        return f"{said}: {error}; correct that and apply again, which goes on from there"
+    lost = f"; if {what} is there now, remove it first, because nobody saw its secret" if step.secret else ""
+    return f"{said}: no answer came ({type(error).__name__}){lost}; apply again, which goes on from there"
 
 
 def _show(steps: Sequence[Step]) -> None:
@@ -95,13 +98,8 @@ def _show(steps: Sequence[Step]) -> None:
     print_table(_COLUMNS, rows, empty="nothing changes: the gateway is as the files say")
 
 
-def _tell(
-    steps: Sequence[Step], shown: Sequence[dict[str, str]], secrets: Path | None, *, applied: bool, as_json: bool
-) -> None:
-    """Say what was done, and hand out the new secrets: into a file, or once here."""
-    if secrets is not None and shown:
-        write_private(secrets, "".join(json.dumps(one) + "\n" for one in shown))
-        shown = [{"what": one["what"], "file": str(secrets)} for one in shown]
+def _tell(steps: Sequence[Step], shown: Sequence[dict[str, str]], *, applied: bool, as_json: bool) -> None:
+    """Say what was done, and where the new secrets are."""
     if as_json:
         changes = [asdict(row) for step in steps for row in step.rows]
         print_json({"changes": changes, "applied": applied, "secrets": list(shown)})

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.output import AsJson, complaints, console, print_json
 from postil.gateway.settings import read_settings
+
+if TYPE_CHECKING:
+    from postil.gateway.server.backup import Manifest
 
 _SUFFIX = ("KiB", "MiB", "GiB")
 
@@ -22,7 +25,7 @@ def backup(
     """Write the registry, the adapters' files and the admin key into one file, which only you may read.
 
     Works on the files of POSTIL_HOME, also while a gateway serves from it. The base model is not in it. Where the
-    registry is in PostgreSQL, use pg_dump and copy the artifacts.
+    registry is in PostgreSQL, use pg_dump and copy the artifacts. Exit status 1 if an adapter's files are damaged.
     """
     # Imported here because it is slow.
     from postil.gateway.server.backup import BackupError, save
@@ -34,11 +37,13 @@ def backup(
     size = file.stat().st_size
     if as_json:
         print_json({"file": str(file), "sha256": digest, "bytes": size, **_shown(manifest)})
-        return
+        _complain(manifest)
+        raise typer.Exit(1 if manifest.damaged else 0)
     console().print(f"{file}: {len(manifest.files)} files, {_size(size)}, sha256:{digest}")
     console().print(f"it holds {', '.join(manifest.secrets)}: keep it where only you may read it")
-    for artifact in manifest.damaged:
-        complaints().print(f"left out, because it is damaged on disk: {artifact}; publish it again")
+    _complain(manifest)
+    if manifest.damaged:
+        raise typer.Exit(1)  # Whoever runs it at night has to see that it is not whole.
 
 
 def restore(
@@ -64,6 +69,13 @@ def restore(
         return
     console().print(f"restored {len(manifest.files)} files of {manifest.made} into {settings.home}")
     console().print("start it with `postil serve`, and then look at its log with `postil audit verify`")
+    _complain(manifest)
+
+
+def _complain(manifest: Manifest) -> None:
+    """Say what is not in the backup, though the registry has it."""
+    for artifact in manifest.damaged:
+        complaints().print(f"not in the backup, because it was damaged on disk: {artifact}; publish it again")
 
 
 def _shown(manifest: Any) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from postil.registry.artifacts.archives import tar as tars
 from postil.registry.artifacts.archives import zip as zips
 from postil.registry.artifacts.archives.safe_extract import Landing
 from postil.registry.artifacts.archives.tar import TarFile, tar_chunks
-from postil.registry.artifacts.contents import LOOKED_AT
+from postil.registry.artifacts.contents import LOOKED_AT, POLICY
 from postil.registry.defaults import SIGNATURE
 from postil.registry.errors import ArtifactError
 from postil.registry.preflight.preflight import CONFIG
@@ -62,9 +62,18 @@ def _names(folder: Path) -> list[str]:
     """The files of a folder and, so that it can be said where an adapter is, of the folders in it."""
     found = []
     for path in sorted(folder.iterdir()):
-        inside = sorted(path.iterdir()) if path.is_dir() and not path.is_symlink() else ()
-        found += [f"{path.name}/{each.name}" for each in inside] or [f"{path.name}/" if path.is_dir() else path.name]
+        found += [f"{path.name}/{each}" for each in _inside(path)] or [f"{path.name}/" if path.is_dir() else path.name]
     return found
+
+
+def _inside(path: Path) -> list[str]:
+    """What is in a folder, if it may be read: it is only to be told."""
+    if path.is_symlink() or not path.is_dir():
+        return []
+    try:
+        return sorted(each.name for each in path.iterdir())
+    except OSError:
+        return []
 
 
 def is_archive(file: IO[bytes]) -> bool:
@@ -83,7 +92,7 @@ def unpack(archive: IO[bytes], folder: Path, limit: int, *, wanted: Callable[[st
     """
     head = archive.read(len(_ZIP[0]))
     archive.seek(0)
-    landing = Landing(folder, limit, wanted, CONFIG)
+    landing = Landing(folder, limit, wanted, CONFIG, together=(POLICY, SIGNATURE))
     try:
         if head in _ZIP:
             zips.unpack_zip(archive, landing)

@@ -34,17 +34,21 @@ class Landing:
     """An empty ``folder`` that accepts at most ``limit`` bytes of the files whose names are ``wanted``.
 
     They come from one folder in the archive: people pack the folder itself, a clone or all that a training run left.
-    That is the highest one that has ``mark`` in it, else the highest one with a wanted file.
+    That is the highest one that has ``mark`` in it, else the highest one with a wanted file. The files ``together``
+    have to lie in it, if they are there at all.
     """
 
-    def __init__(self, folder: Path, limit: int, wanted: Callable[[str], bool], mark: str) -> None:
+    def __init__(
+        self, folder: Path, limit: int, wanted: Callable[[str], bool], mark: str, together: Sequence[str] = ()
+    ) -> None:
         self._folder = folder
         self._limit = self._left = limit
-        self._wanted, self._mark = wanted, mark
+        self._wanted, self._mark, self._together = wanted, mark, together
         self._entries = self._files = 0
         # Where the wanted files of each folder in the archive are, until it is known which one is meant.
         self._landed: dict[tuple[str, ...], Path] = {}
         self._names: list[tuple[str, ...]] = []
+        self._marked: set[tuple[str, ...]] = set()
 
     def folder(self, name: str) -> None:
         """Pass over a folder entry. Raises ArtifactError if its name leads out."""
@@ -57,7 +61,10 @@ class Landing:
         """Whether a file is to be unpacked, by its path: nothing that is hidden, and nothing that leads out."""
         parts = _parts(name)
         hidden = any(not part or part.startswith(".") for part in parts)
-        return bool(parts) and not hidden and self._wanted(parts[-1]) and parts[0] != _MAC_FOLDER
+        if not parts or hidden or not self._wanted(parts[-1]) or parts[0] == _MAC_FOLDER:
+            return False
+        # Below an adapter are the checkpoints that it was made from.
+        return not any(len(top) < len(parts) - 1 and tuple(parts[: len(top)]) == top for top in self._marked)
 
     def skip(self, name: str, why_not: str | None = None) -> None:
         """Pass over an entry. Raises ArtifactError if its name leads out, or if it is wanted and not possible."""
@@ -74,6 +81,8 @@ class Landing:
         if stated > self._left or self._files > MAX_FILES:
             raise self._too_large()
         self._write(self._place(parts), content)
+        if parts[-1] == self._mark:
+            self._marked.add(tuple(parts[:-1]))
 
     def finish(self) -> list[str]:
         """Put the files of the folder that is meant into place; return the paths in it, unwanted files included.
@@ -81,6 +90,7 @@ class Landing:
         Raises ArtifactError if it is not clear which folder is meant.
         """
         top = self._top()
+        self._refuse_beside(top)
         for path in self._landed[top].iterdir() if self._landed else ():
             path.rename(self._folder / path.name)
         return ["/".join(parts[len(top) :]) for parts in self._names if parts[: len(top)] == top != parts]
@@ -100,6 +110,13 @@ class Landing:
             named = ", ".join(sorted("/".join(parts) for parts in highest)[:_SHOWN])
             raise ArtifactError(f"the archive holds several adapters ({named}); pack one of these folders")
         return highest[0]
+
+    def _refuse_beside(self, top: tuple[str, ...]) -> None:
+        """Refuse what belongs to the adapter and lies above its folder: left out, it would be missed by nobody."""
+        for parts, landed in self._landed.items():
+            named = next((name for name in self._together if (landed / name).exists()), None)
+            if named is not None and len(parts) < len(top) and top[: len(parts)] == parts:
+                raise ArtifactError(f"{named} lies beside the adapter's folder {'/'.join(top)}; put it in there")
 
     def _note(self, name: str) -> Sequence[str]:
         """Check a path and return its parts; keep it, to say what was left out."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import resource
+import shutil
 import sqlite3
 import stat
 import tarfile
@@ -170,6 +172,52 @@ def test_a_backup_that_is_newer_damaged_or_none_changes_nothing(
     with pytest.raises(BackupError, match=says):
         bring_back(Settings(home=tmp_path / "new"), changed)
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_empty_home_stays_the_folder_that_it_is_as_a_mount_point_has_to(home: Path, tmp_path: Path) -> None:
+    save(Settings(home=home), tmp_path / "backup.tar")
+    new = tmp_path / "new"
+    new.mkdir()
+    before = new.stat().st_ino
+    bring_back(Settings(home=new), tmp_path / "backup.tar")
+    assert new.stat().st_ino == before
+    assert sorted(path.name for path in new.iterdir()) == sorted(
+        path.name for path in home.iterdir() if path.name in ("admin.key", "artifacts", "postil.db")
+    )
+
+
+def test_what_cannot_be_put_into_place_is_taken_away_again(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(Settings(home=home), tmp_path / "backup.tar")
+    new, artifacts = tmp_path / "new", tmp_path / "elsewhere"
+    moved, move = [], shutil.move
+
+    def full(path: Path, place: Path) -> object:
+        moved.append(place)
+        if len(moved) > 1:
+            raise OSError(28, "No space left on device")
+        return move(path, place)
+
+    new.mkdir()
+    monkeypatch.setattr(shutil, "move", full)
+    with pytest.raises(BackupError, match="nothing was changed"):
+        bring_back(Settings(home=new, artifacts=artifacts), tmp_path / "backup.tar")
+    monkeypatch.undo()
+    assert (len(moved), list(new.iterdir()), artifacts.exists()) == (2, [], False)
+    bring_back(Settings(home=new, artifacts=artifacts), tmp_path / "backup.tar")
+
+
+def test_nothing_is_written_of_a_file_that_is_larger_than_the_manifest_says(home: Path, tmp_path: Path) -> None:
+    save(Settings(home=home), tmp_path / "backup.tar")
+    changed = rewritten(tmp_path / "backup.tar", lambda found: found.update({"admin.key": b"x" * (8 << 20)}))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, hard))
+    try:
+        with pytest.raises(BackupError, match=r"admin\.key in .* is damaged or missing"):
+            bring_back(Settings(home=tmp_path / "new"), changed)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_file_that_is_cut_or_another_one_changes_nothing(home: Path, tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
 import stat
 from pathlib import Path
 
 import pytest
 
+from postil.gateway.cli.apply.secrets import NewSecrets
 from tests.gateway.cli.commands.test_commands import postil
 from tests.gateway.cli.in_process import in_process
 from tests.gateway.conftest import FREE_TEXT, House
@@ -126,7 +129,8 @@ async def test_programs_get_json_and_secrets_go_into_a_private_file(
 async def test_nothing_is_removed_unless_that_is_asked_for(releases: House, folder: Path, tmp_path: Path) -> None:
     await releases.tenant("lab", "healthcare")
     await applied(releases, folder)
-    (folder / "webhooks.yml").write_text("webhooks: {}\n")
+    (folder / "webhooks.yml").write_text(WEBHOOKS.replace("tickets:", "decisions:"))
+    await applied(releases, folder)
     (folder / "teams" / "health.yaml").write_text("channels:\n  healthcare/triage: {live: 2}\n")
     assert (await applied(releases, folder))[1] == "nothing changes: the gateway is as the files say\n"
     _, out, _ = await applied(releases, folder, "--prune")
@@ -199,8 +203,58 @@ REFUSED = {
     "domains:\n  legal: {sources: []}\n": ":2: there is no domain legal yet; publish an adapter of it first",
     "channels:\n  healthcare/triage: {live: 2}\n": ":2: healthcare/triage@2 was yanked (it harms)",
     "channels:\n  healthcare/none: {live: 2}\n": "there is no adapter healthcare/none",
+    "channels:\n  healthcare/triage: {live: 9}\n": ":2: there is no release 9 of healthcare/triage; the newest is 3",
+    "channels:\n  healthcare/triage: {shadow: {release: 8}}\n": "there is no release 8",
+    "channels:\n  healthcare/triage: {live: 3, canary: {release: 3, weight: 5}}\n": "live and cannot be its canary too",
     "domains:\n  healthcare: {signing_keys: [none.pem]}\n": "none.pem cannot be read",
 }
+
+
+async def test_secrets_that_cannot_be_written_are_told_before_anything_is_done(
+    releases: House, folder: Path, tmp_path: Path
+) -> None:
+    nowhere = tmp_path / "none" / "secrets.jsonl"
+    status, _, complaints = await applied(releases, folder, "--secrets", str(nowhere))
+    assert (status, f"{nowhere} cannot be written (No such file or directory)" in complaints) == (1, True)
+    assert (await releases.admin("GET", "/api/v1/webhooks")).json()["data"] == []
+
+
+async def test_a_file_for_secrets_that_gets_none_is_not_left(releases: House, folder: Path, tmp_path: Path) -> None:
+    await applied(releases, folder)
+    secrets = tmp_path / "secrets.jsonl"
+    assert (await applied(releases, folder, "--secrets", str(secrets)))[0] == 0
+    assert not secrets.exists()
+
+
+def test_a_secret_that_the_file_does_not_take_is_shown_instead(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    with NewSecrets(tmp_path / "s") as new:
+        new.add("tenant one", "a")
+        resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "s").stat().st_size, hard))
+        try:
+            new.add("tenant two", "b")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            signal.signal(signal.SIGXFSZ, before)
+    assert new.shown == [{"what": "tenant one", "file": str(tmp_path / "s")}, {"what": "tenant two", "secret": "b"}]
+
+
+async def test_a_canary_that_becomes_live_ends_by_itself(releases: House, folder: Path) -> None:
+    await applied(releases, folder)
+    (folder / "teams" / "health.yaml").write_text("channels:\n  healthcare/triage: {live: 3, canary: null}\n")
+    status, _, complaints = await applied(releases, folder)
+    assert (status, complaints) == (0, "")
+    adapter = (await releases.admin("GET", "/api/v1/adapters/healthcare/triage")).json()
+    assert (adapter["live"], adapter["canary"]) == (3, None)
+
+
+async def test_an_empty_list_prunes_nothing(releases: House, folder: Path, tmp_path: Path) -> None:
+    await applied(releases, folder)
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "a.yaml").write_text("tenants: {}\nwebhooks: {}\n")
+    assert (await applied(releases, tmp_path / "none", "--prune"))[0] == 0
+    assert len((await releases.admin("GET", "/api/v1/tenants")).json()["data"]) == 1
 
 
 async def test_what_cannot_be_is_told_before_anything_is_done(releases: House, tmp_path: Path) -> None:
@@ -220,7 +274,8 @@ async def test_a_change_that_fails_says_how_far_it_came_and_hands_out_what_was_m
     releases: House, tmp_path: Path
 ) -> None:
     (tmp_path / "wanted").mkdir()
-    (tmp_path / "wanted" / "a.yaml").write_text(WEBHOOKS + "channels:\n  healthcare/triage: {live: 9}\n")
+    (tmp_path / "wanted" / "a.yaml").write_text(WEBHOOKS + "channels:\n  healthcare/triage: {live: 3}\n")
+    releases.engine.refuse_load = "out of memory"
     status, out, complaints = await applied(releases, tmp_path / "wanted", "--json")
     assert status == 1
     assert complaints.startswith("error: 1 of 2 changes were made, and then adapter healthcare/triage: ")

@@ -43,6 +43,22 @@ async def test_programs_get_json(house: House, tmp_path: Path) -> None:
     assert (restored["home"], restored["schema"], restored["files"]) == (new, said["schema"], said["files"])
 
 
+async def test_a_backup_that_is_not_whole_says_so_to_who_looks_at_the_status_alone(
+    house: House, clinic: str, tmp_path: Path
+) -> None:
+    home = house.folder / "home"
+    (damaged,) = (home / "artifacts" / "sha256").iterdir()
+    next(damaged.iterdir()).write_bytes(b"damaged")
+    for more in ((), ("--json",)):
+        file = tmp_path / f"backup{len(more)}.tar"
+        status, _, complaints = await in_process(None, "backup", str(file), *more, POSTIL_HOME=str(home))
+        assert (status, f"damaged on disk: sha256:{damaged.name}" in " ".join(complaints.split())) == (1, True), (
+            complaints
+        )
+    status, _, complaints = await in_process(None, "restore", str(file), POSTIL_HOME=str(tmp_path / "new"))
+    assert (status, f"damaged on disk: sha256:{damaged.name}" in " ".join(complaints.split())) == (0, True)
+
+
 async def test_what_is_no_backup_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no tar")
     status, _, complaints = await in_process(

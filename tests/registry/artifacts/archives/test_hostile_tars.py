@@ -96,6 +96,22 @@ def test_of_several_folders_the_highest_with_an_adapter_is_meant(
     assert {path.name for path in folder.iterdir()} == files
 
 
+@pytest.mark.parametrize("name", ["policy.yaml", "model.sig"])
+def test_what_belongs_to_an_adapter_and_lies_beside_its_folder_is_not_left_out_in_silence(
+    folder: Path, name: str
+) -> None:
+    names = [f"run/{name}", "run/adapter/adapter_config.json", "run/adapter/x"]
+    assert refusal(tar_of(*(member(each, b"1") for each in names)), folder) == (
+        f"{name} lies beside the adapter's folder run/adapter; put it in there"
+    )
+
+
+def test_the_checkpoints_below_an_adapter_count_for_nothing(folder: Path) -> None:
+    names = ["run/adapter_config.json", "run/x", *(f"run/checkpoint-{number}/x" for number in range(MAX_FILES))]
+    assert len(unpack(io.BytesIO(tar_of(*(member(name, b"1") for name in names))), folder, LIMIT, wanted=anything)) > 2
+    assert {path.name for path in folder.iterdir()} == {"adapter_config.json", "x"}
+
+
 def test_two_adapters_in_one_archive_are_refused(folder: Path) -> None:
     names = ["b/adapter_config.json", "a/adapter_config.json", "c/x"]
     assert refusal(tar_of(*(member(name, b"1") for name in names)), folder) == (

@@ -6,7 +6,7 @@ import io
 import os
 import tarfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -113,6 +113,21 @@ def test_the_links_of_the_hubs_cache_are_followed_and_no_others(tmp_path: Path) 
     (folder / "training.json").symlink_to(secret)
     with pytest.raises(ArtifactError, match=r"^training\.json is a symbolic link; "):
         packed(folder)
+
+
+def test_a_folder_beside_that_may_not_be_read_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "adapter_config.json").write_text("{}")
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    listed = Path.iterdir
+
+    def refused(path: Path) -> Iterator[Path]:
+        if path == secret:
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", refused)  # Root may read all.
+    assert pack(tmp_path, io.BytesIO()) == ["adapter_config.json", "secret/"]
 
 
 def test_a_tar_lists_its_files_by_name(tmp_path: Path) -> None:
