@@ -58,6 +58,16 @@ def markdown() -> list[Path]:
     return sorted(found)
 
 
+def test_every_command_that_a_page_tells_to_run_is_there() -> None:
+    known = {name.removeprefix("postil ") for name, _ in commands()}
+    groups = {name.partition(" ")[0] for name in known if " " in name}
+    for path in markdown():
+        for words in re.findall(r"`postil ((?:[a-z][a-z-]* ?){1,2})", text_of(path)):
+            said = words.split()
+            is_there = " ".join(said) in known or said[0] in known or (len(said) == 1 and said[0] in groups)
+            assert is_there, f"{shown(path)}: postil {words}"
+
+
 def naming() -> list[Path]:
     """The pages whose files and tests are held against the tree."""
     return [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "deploy").rglob("*.md"))]

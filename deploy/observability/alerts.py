@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from postil.gateway.telemetry import metric_table as metrics
+from postil.gateway.telemetry.request_metrics import ENGINE_ERROR, UNVALIDATED
 
 RUNBOOK = "deploy/docs/alerts.md"
 # Requests that a person would call failed. A fallback is not one: it is what the policy wants.
-_FAILED = 'outcome=~"engine_error|unvalidated"'
+_FAILED = f'outcome=~"{ENGINE_ERROR}|{UNVALIDATED}"'
 # How much of a month's failures one hour may burn: with 0.1 % allowed, 14.4 times that is 2 % of the month's.
 _ALLOWED, _FAST, _SLOW = 0.001, 14.4, 3
+# Of an adapter that is asked little, one failure is a large share, and wakes nobody.
+_FEW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +36,17 @@ class Alert:
 
 def _failing(window: str) -> str:
     """The share of requests that failed, of each adapter."""
-    failed = f"sum by (adapter) (rate({metrics.REQUESTS}{{{_FAILED}}}[{window}]))"
-    return f"{failed} / sum by (adapter) (rate({metrics.REQUESTS}[{window}]))"
+    return f"{_failed('rate', window)} / sum by (adapter) (rate({metrics.REQUESTS}[{window}]))"
+
+
+def _failed(function: str, window: str) -> str:
+    return f"sum by (adapter) ({function}({metrics.REQUESTS}{{{_FAILED}}}[{window}]))"
 
 
 def _burn(times: float, long: str, short: str) -> str:
     """Failures come so many times faster than allowed, over a long window and still over a short one."""
     most = f"{times * _ALLOWED:g}"
-    return f"({_failing(long)}) > {most} and ({_failing(short)}) > {most}"
+    return f"({_failing(long)}) > {most} and ({_failing(short)}) > {most} and {_failed('increase', long)} > {_FEW}"
 
 
 ALERTS: Sequence[Alert] = (
@@ -51,6 +57,14 @@ ALERTS: Sequence[Alert] = (
         True,
         "No gateway is scraped.",
         "Prometheus reads no metrics of a gateway: it is down, cannot be reached, or the key is refused.",
+    ),
+    Alert(
+        "PostilGatewayDown",
+        'up{job="postil"} == 0',
+        "3m",
+        True,
+        "The gateway {{ $labels.instance }} is not scraped.",
+        "It is down, cannot be reached, or refuses the key; the others may answer for it.",
     ),
     Alert(
         "PostilEngineDown",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from postil.gateway.control.gauges import Gauges
 from postil.gateway.engine.client import EngineClient
@@ -13,13 +13,15 @@ from postil.gateway.inference.routing.catalog import AdapterEntry
 from postil.gateway.inference.routing.catalog_holder import CatalogChange
 from postil.gateway.telemetry import metric_table as metrics
 from postil.gateway.telemetry.exposition import engines_own, written
+from postil.gateway.telemetry.request_metrics import OUTCOMES
 from postil.gateway.telemetry.sums import Series, Sums
 from postil.registry.db.database import Database
 from postil.registry.db.tables import utcnow
-from postil.registry.releases.channels import CANARY, SHADOW
+from postil.registry.releases.channels import CANARY, SHADOW, STABLE
 from postil.registry.reviews.waiting import OpenReviews, open_reviews
 
 log = logging.getLogger(__name__)
+PROMOTE, ROLLBACK = "promote", "rollback"
 _KEPT_SECONDS = 5.0
 _READ_SECONDS = 15.0
 # A release that answers nobody any more keeps its series so long, so that its last requests are scraped.
@@ -101,7 +103,10 @@ class MetricsText:
 
 
 class Rollouts:
-    """Counts what the catalog's changes mean for what answers."""
+    """Counts what the catalog's changes mean for what answers.
+
+    What may be counted of an adapter later begins with 0: Prometheus sees no increase of a series that is new.
+    """
 
     def __init__(self, sums: Sums) -> None:
         self._sums = sums
@@ -109,15 +114,27 @@ class Rollouts:
     def changed(self, change: CatalogChange) -> None:
         """Count the changes of adapters that were served before."""
         for entry, before in change.entries:
+            for series in _begun(entry):
+                self._sums.count(series, 0)
             if before is not None:
                 for action in _actions(entry, before):
                     self._sums.count((metrics.ROLLOUTS, str(entry.name), action))
 
 
+def _begun(entry: AdapterEntry) -> Iterator[Series]:
+    """The series that an alert looks at, of what is served."""
+    name = str(entry.name)
+    for action in (PROMOTE, ROLLBACK, CANARY, SHADOW):
+        yield metrics.ROLLOUTS, name, action
+    for channel, number in ((STABLE, entry.live), (CANARY, entry.canary.number if entry.canary else None)):
+        for outcome in OUTCOMES if number is not None else ():
+            yield metrics.REQUESTS, name, str(number), channel, outcome
+
+
 def _actions(entry: AdapterEntry, before: AdapterEntry) -> list[str]:
     found = []
     if entry.live != before.live and entry.live is not None:
-        found.append("promote" if entry.promoted else "rollback")
+        found.append(PROMOTE if entry.promoted else ROLLBACK)
     for action, now, then in ((CANARY, entry.canary, before.canary), (SHADOW, entry.shadow, before.shadow)):
         if now is not None and now != then:
             found.append(action)

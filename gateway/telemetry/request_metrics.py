@@ -10,6 +10,10 @@ from postil.gateway.telemetry.sums import Sums
 from postil.plugins import ReleaseRef, Verdict
 
 _BASE, _NO_RELEASE = "base", ""
+# How requests end that came to a release; the other outcomes are the client's own doing.
+ANSWERED, FALLBACK, HELD, UNVALIDATED, ENGINE_ERROR = OUTCOMES = (
+    "answered", "fallback", "held", "unvalidated", "engine_error",
+)  # fmt: skip
 
 
 class FinishedRequest(Protocol):
@@ -69,12 +73,12 @@ class RequestMetrics:
 def outcome_of(record: FinishedRequest) -> str:
     """How a request ended, in one word; a request that a policy's fallback answered did not end in an error."""
     ended = record.outcome.value
-    if ended != "answered":
+    if ended != ANSWERED:
         return "client_left" if ended == "left" else "refused"
     if record.held:
-        return "held"
+        return HELD
     if record.fell_back:
-        return "fallback"
+        return FALLBACK
     if record.engine_error:
-        return "engine_error"
-    return "unvalidated" if record.failed_validation else "answered"
+        return ENGINE_ERROR
+    return UNVALIDATED if record.failed_validation else ANSWERED

@@ -26,7 +26,7 @@ Expires = Annotated[
     float | None, typer.Option("--expires", parser=span, metavar="SPAN", help="How long the key is valid, such as 90d.")
 ]
 _ID = re.compile("[0-9a-f]{12}")
-_ROLES = "tenant (calls models), publisher or reviewer (of given domains), viewer, admin."
+_ROLES = "tenant (calls models), publisher or reviewer (of given domains), viewer, metrics (reads /metrics), admin."
 
 
 def make_cli() -> typer.Typer:

@@ -145,3 +145,9 @@ async def test_an_engine_that_is_away_costs_a_scrape_nothing_but_its_own_part(
         house.engine.healthy = False
         await until(lambda: house.runtime.engine.phase != "ready")
         assert (await scraped(house))[metrics.ENGINE_UP, ()] == 0
+
+
+async def test_what_an_alert_looks_at_begins_with_nothing(house: House, clinic: str) -> None:
+    found = await scraped(house)
+    assert found[metrics.ROLLOUTS, (NAME, "rollback")] == 0
+    assert found[metrics.REQUESTS, (NAME, "1", "stable", "engine_error")] == 0
