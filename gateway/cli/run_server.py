@@ -18,6 +18,7 @@ from postil.gateway.plugin_host.sandbox import sandbox_of
 from postil.gateway.server import metrics_port
 from postil.gateway.server.app import create_app
 from postil.gateway.server.bootstrap import build
+from postil.gateway.server.collector import collect_seldom
 from postil.gateway.server.file_modes import refuse_writable_plugins
 from postil.gateway.server.health_port import HealthPort
 from postil.gateway.server.own_process import forget_secrets, keep_to_itself
@@ -36,6 +37,7 @@ _HEALTH = "health port"
 
 def run(settings: Settings) -> int:
     """Serve until Ctrl-C and return the exit status. Raises SettingsError if a port is taken."""
+    collect_seldom()
     raise_file_limit()
     private_umask(shared=settings.shared_with_group)
     keep_to_itself()

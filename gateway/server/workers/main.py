@@ -17,6 +17,7 @@ from postil.gateway.api.cors import letting
 from postil.gateway.api.key_connections import KeyConnections
 from postil.gateway.api.openai.completions import CompletionsShortcut, completion_handlers
 from postil.gateway.api.translated import translated_handlers
+from postil.gateway.server.collector import collect_seldom
 from postil.gateway.server.own_process import keep_to_itself
 from postil.gateway.server.shutdown import Server, configured
 from postil.gateway.server.sockets import share
@@ -34,6 +35,7 @@ def main(descriptor: int) -> int:
     os.set_inheritable(descriptor, False)
     log_to(Terminal(stderr=True))
     keep_to_itself()
+    collect_seldom()
     return uvloop.run(_work(socket.socket(fileno=descriptor)))
 
 
