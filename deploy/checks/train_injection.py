@@ -1,8 +1,8 @@
 """Train the classifier of ``injection``: ``python -m deploy.checks.train_injection`` writes its weights.
 
-Logistic regression over hashed words. It learns from the two grammars beside this, from the development half of the
-check's sets and from the demo's training data, which is what people say to a clinic, a bank and a law firm. The same
-seed gives the same file.
+Logistic regression over hashed words. It learns from the eight grammars beside this (four of attacks, four of what is
+harmless), from the check's development set and from the demo's training data, which is what people say to a clinic, a
+bank and a law firm. The same seed gives the same file.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ It is no triage: an emergency that is told in other words passes without a notic
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Annotated
 
@@ -29,7 +30,8 @@ NOTICE = "This may be an emergency. Call your local emergency number now."
 _MOST = 100_000
 # So far before and after a wording something calmer may stand, in the same sentence.
 _AROUND = 90
-_SENTENCE = re2.compile(r"[.!?\n]")
+# A single class of characters takes time in proportion to the text in any engine, and RE2's split is slow from Python.
+_SENTENCE = re.compile(r"[.!?\n]")
 
 _NOT = (
     r"(?:no|not|without|never|nor|denies|denied|denying|don'?t|do not|doesn'?t|does not|didn'?t|did not|haven'?t"
@@ -59,16 +61,21 @@ class Emergency(InputCheck):
     name = "emergency"
     version = "2"
     Config = EmergencyConfig
-    cost = Cost(ascii=1, other=6)
 
     def __init__(self, config: EmergencyConfig) -> None:
         super().__init__(config)
         wordings = dict(known_wordings("emergency.txt")) if config.built_in else {}
-        if config.phrases:
-            wordings["phrases"] = [_words(phrase) for phrase in config.phrases]
+        phrases = [_words(phrase) for phrase in config.phrases]
+        if phrases:
+            wordings["phrases"] = [re2.escape(phrase) for phrase in phrases]
         if not wordings:
             raise ConfigError("emergency: it has no wordings; give phrases, or leave built_in out")
-        self._wordings = {kind: re2.compile(rf"{_EDGE}({'|'.join(some)}){_EDGE}") for kind, some in wordings.items()}
+        self._wordings = {
+            kind: re2.compile(rf"{_EDGE}({'|'.join(some)}){_EDGE}", _options()) for kind, some in wordings.items()
+        }
+        # Each phrase makes a text slower to look through, and each place where one stands is looked at.
+        each = 0.02 * len(phrases) + (4 / min(map(len, phrases)) if phrases else 0.0)
+        self.cost = Cost(ascii=1.5 + each, other=6 + each)
         calm = known_wordings("emergency_calm.txt")
         self._calm = {
             kind: re2.compile("|".join(calm.get(kind, calm["any"]))) for kind in wordings if kind != "phrases"
@@ -88,11 +95,13 @@ class Emergency(InputCheck):
     def _told(self, text: str) -> Iterator[str]:
         """The dangers that are named and not plainly denied; ``or`` carries a denial on to the next."""
         found = [(one.span(1), kind) for kind, wording in self._wordings.items() for one in wording.finditer(text)]
+        told: set[str] = set()
         last_end, last_denied = 0, False
         for (start, end), kind in sorted(found):
             again = last_denied and _OR.search(text[last_end:start]) is not None
             last_end, last_denied = end, again or _DENIED.search(text[max(0, start - 100) : start]) is not None
-            if not (last_denied or self._is_calm(text, start, end, kind)):
+            if not (last_denied or kind in told or self._is_calm(text, start, end, kind)):
+                told.add(kind)
                 yield kind
 
     def _is_calm(self, text: str, start: int, end: int, kind: str) -> bool:
@@ -109,7 +118,15 @@ def _words(phrase: str) -> str:
     said = plain(phrase)
     if not said:
         raise ConfigError(f"emergency: the phrase {phrase!r} has no character that can be seen; leave it out")
-    return re2.escape(said)  # type: ignore[no-any-return]
+    return said
+
+
+def _options() -> re2.Options:
+    """As much memory as five hundred long phrases need: with less, RE2 is slower, and says so on stderr."""
+    options = re2.Options()
+    options.max_mem = 64 << 20
+    options.log_errors = False
+    return options
 
 
 @hookimpl

@@ -9,7 +9,7 @@ validators, tools that ask for rights of their own. Use this to notice, and to m
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import exp
 from typing import Annotated, Literal
 
@@ -64,7 +64,8 @@ class Injection(InputCheck):
     name = "injection"
     version = "2"
     Config = InjectionConfig
-    cost = Cost(ascii=6, other=30)
+    # Short words, in a text that has to be read in each of the ways there are.
+    cost = Cost(ascii=15, other=100)
 
     def __init__(self, config: InjectionConfig) -> None:
         super().__init__(config)
@@ -95,12 +96,15 @@ class Injection(InputCheck):
         likely = self._likely(words)
         if likely >= _LEAST:
             yield "wording", likely
-        others = [plain(one) for one in (*respelt(readable), *respelt(words))]
-        inside = [plain(one) for one in decoded(readable)]
+        inside = list(decoded(readable))
         if inside:
             yield "encoded text", WEIGHTS["encoded text"]
-        if is_scrambled(words) or any(self._attacks(one) for one in (*others, *inside)):
+        if is_scrambled(words) or self._attacks_in_another(words, (*respelt(readable), *respelt(words), *inside)):
             yield "encoded attack", WEIGHTS["encoded attack"]
+
+    def _attacks_in_another(self, words: str, readings: Iterable[str]) -> bool:
+        """Whether one of the readings does; most are alike, and one that is no other than the text was looked at."""
+        return any(self._attacks(one) for one in dict.fromkeys(map(plain, readings)) if one != words)
 
     def _attacks(self, words: str) -> bool:
         strong = any(WEIGHTS[sign] >= 0.5 for sign in self._told(words))

@@ -11,6 +11,7 @@ import html
 import re
 import urllib.parse
 from collections.abc import Iterator
+from itertools import islice
 
 import re2
 
@@ -82,25 +83,35 @@ _MORSE_LETTERS = dict(
 def decoded(text: str) -> Iterator[str]:
     """The texts that a text holds in another spelling."""
     for pattern, decode in ((_BASE64, _base64), (_BASE32, _base32), (_HEX, _hex), (_BITS, _bits), (_CODES, _codes)):
-        for found in list(pattern.finditer(text))[:_MOST_BLOBS]:
+        for found in islice(pattern.finditer(text), _MOST_BLOBS):
             inside = _readable(decode(found.group()))
             if inside:
                 yield inside
-    if text.count("%") > 3:
-        yield urllib.parse.unquote(text, errors="replace")
-    if _ESCAPES.search(text):
-        yield _ESCAPES.sub(lambda one: chr(int(one[1] or one[2] or one[3], 16)), text).encode(errors="replace").decode()
-    if "&#" in text:
-        yield html.unescape(text)
-    for found in list(_MORSE.finditer(text))[:_MOST_BLOBS]:
+    shown = _unescaped(text)
+    if shown is not None:
+        yield shown
+    for found in islice(_MORSE.finditer(text), _MOST_BLOBS):
         yield _morse(found.group())
+
+
+def _unescaped(text: str) -> str | None:
+    """The text with its escapes of all kinds read, as one reading: a reading more for each kind is time for each."""
+    shown = None
+    if text.count("%") > 3:
+        shown = urllib.parse.unquote(text, errors="replace")
+    if _ESCAPES.search(text):
+        told = _ESCAPES.sub(lambda one: chr(int(one[1] or one[2] or one[3], 16)), shown or text)
+        shown = told.encode(errors="replace").decode()
+    if "&#" in text:
+        shown = html.unescape(shown or text)
+    return shown
 
 
 def respelt(text: str) -> Iterator[str]:
     """The text with its letters put back, where it is spelt in digits, single or turned letters."""
     if _SPACED.search(text):
         yield _SPACED.sub(lambda found: re.sub(r"[ .\-_*|+~/,]", "", found.group()), text)
-    if len(_LEET_WORD.findall(text)) > 1:
+    if sum(1 for _ in islice(_LEET_WORD.finditer(text), 2)) > 1:
         yield from (text.translate(table) for table in _LEET)
     if len(_SMALL_LETTER.findall(text)) > 3:
         yield text.translate(_SMALL)

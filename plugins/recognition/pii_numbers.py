@@ -77,6 +77,12 @@ def runs_of_digits(text: str) -> list[Hit]:
     return [found.span() for found in _RUN.finditer(text)]
 
 
+def runs_and_joints(text: str, gap: re.Pattern[str]) -> tuple[list[Hit], list[bool]]:
+    """Where the digits of a text stand together, and for each place and the next, whether a gap alone parts them."""
+    runs = runs_of_digits(text)
+    return runs, [gap.fullmatch(text, one[1], other[0]) is not None for one, other in pairwise(runs)]
+
+
 def digits_of(text: str) -> str:
     """The digits of a text, and nothing else."""
     return "".join(_RUN.findall(text))
@@ -97,8 +103,7 @@ def emails(text: Folded) -> Iterator[Found]:
 
 def cards(text: Folded) -> Iterator[Found]:
     """Digits of a brand's that pass their check: what stands beside them does not matter, if it is no digit."""
-    runs = runs_of_digits(text.text)
-    joined = [_CARD_GAP.fullmatch(text.text, one[1], other[0]) is not None for one, other in pairwise(runs)]
+    runs, joined = runs_and_joints(text.text, _CARD_GAP)
     for first, (start, _) in enumerate(runs):
         sizes: tuple[int, ...] = ()
         count = 0

@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
 import phonenumbers
 from phonenumbers import PhoneMetadata, ValidationResult
 
 from postil.plugins.recognition.folding import Folded
-from postil.plugins.recognition.pii_numbers import AFTER, BEFORE, OF_A_THING, Found, digits_of, runs_of_digits
+from postil.plugins.recognition.pii_numbers import (
+    AFTER,
+    BEFORE,
+    OF_A_THING,
+    Found,
+    digits_of,
+    runs_and_joints,
+    runs_of_digits,
+)
 
 _GAP = re.compile(r"\)? ?[.\-/]? ?\(?")
 _BETWEEN = r" ?[ .\-/] ?"
@@ -56,8 +64,7 @@ class Phones:
 
     def __call__(self, text: Folded) -> Iterator[Found]:
         """Try each run of digits as a number's first, with those after it that are near enough; the longest counts."""
-        runs = runs_of_digits(text.text)
-        joined = [_GAP.fullmatch(text.text, one[1], other[0]) is not None for one, other in pairwise(runs)]
+        runs, joined = runs_and_joints(text.text, _GAP)
         for first in range(len(runs)):
             most = min(first + _MOST_GROUPS, len(runs))
             last = next((at for at in range(first, most - 1) if not joined[at]), most - 1)

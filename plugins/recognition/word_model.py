@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from itertools import accumulate
+from zlib import crc32
 
 from postil.plugins.recognition.injection_concepts import Concepts
 from postil.plugins.recognition.injection_spelling import misspellings
@@ -19,7 +21,10 @@ from postil.plugins.recognition.injection_spelling import misspellings
 BUCKETS = 1 << 16
 SCALE = 24
 WORDS = 28
+_MASK = BUCKETS - 1
 _STEP = 7
+# With so many words before it a word makes pairs.
+_PAIRS = 3
 _MEANT = misspellings()
 # So many concepts before a word, and so far away, make something with its own.
 _BEFORE, _REACH = 4, 10
@@ -31,6 +36,17 @@ _WORD = re.compile(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A word's bytes, its own numbers, and the checksums that its pairs with the words after it go on from."""
+
+    said: bytes
+    alone: list[int]
+    next_to: int
+    near: int
+    concept: str | None
+
+
 def words_of(text: str) -> list[str]:
     """The words and telling marks of a text that ``folding.plain`` made."""
     return [_MEANT.get(word, word[:_LONGEST]) for word in _WORD.findall(text)]
@@ -40,23 +56,45 @@ def features(words: Sequence[str], concepts: Concepts) -> list[list[int]]:
     """For each word, the numbers of what it adds: itself, its parts, and what it makes with the words before."""
     found: list[list[int]] = []
     told: list[tuple[int, str]] = []
-    for at, word in enumerate(words):
-        some = [_bucket(f"1{word}"), *(_bucket(f"p{part}") for part in _parts(word))]
-        some += [_bucket(f"{'2' if back == 1 else 's'}{words[at - back]} {word}") for back in range(1, min(3, at) + 1)]
+    # What is made to cost time says the same short words over and over.
+    known: dict[str, _Word] = {}
+    made: dict[tuple[str, ...], list[int]] = {}
+    starts: list[int] = []  # Where the numbers of a word's pairs begin: with the word next to it, and those before.
+    nears: list[int] = []
+    for at, text in enumerate(words):
+        word = known.get(text)
+        if word is None:
+            word = known[text] = _word(text, concepts)
+        said = word.said
+        some = word.alone + [crc32(said, start) & _MASK for start in starts]
         if at == 0:
-            some.append(_bucket(f"^{word}"))
-        concept = concepts.of(word)
-        if concept is not None:
-            some.append(_bucket(f"c{concept}"))
-            some += [_bucket(f"d{before} {concept}") for place, before in told[-_BEFORE:] if at - place <= _REACH]
-            some += (
-                [_bucket(f"e{told[-2][1]} {told[-1][1]} {concept}")]
-                if len(told) > 1 and at - told[-2][0] <= _REACH
-                else []
-            )
-            told.append((at, concept))
+            some.append(_bucket(f"^{text}"))
+        if word.concept is not None:
+            told = [one for one in told[-_BEFORE:] if at - one[0] <= _REACH]
+            talk = (*(concept for _, concept in told), word.concept)
+            if talk not in made:
+                made[talk] = _together(*talk)
+            some += made[talk]
+            told.append((at, word.concept))
+        starts = [word.next_to, *nears]
+        nears = [word.near, *nears[: _PAIRS - 2]]
         found.append(some)
     return found
+
+
+def _word(text: str, concepts: Concepts) -> _Word:
+    said = text.encode()
+    alone = [_bucket(f"1{text}"), *(_bucket(f"p{part}") for part in _parts(text))]
+    return _Word(said, alone, crc32(b"2%b " % said), crc32(b"s%b " % said), concepts.of(text))
+
+
+def _together(*talk: str) -> list[int]:
+    """What the last of some concepts adds: itself, and what it makes with those shortly before."""
+    *before, concept = talk
+    some = [_bucket(f"c{concept}"), *(_bucket(f"d{one} {concept}") for one in before)]
+    if len(before) > 1:
+        some.append(_bucket(f"e{before[-2]} {before[-1]} {concept}"))
+    return some
 
 
 def windows(words: int) -> Iterator[tuple[int, int]]:
@@ -79,7 +117,7 @@ class WordModel:
         """How much speaks for it: the highest sum of a window. More than 0 is more likely than not."""
         words = words_of(text)
         weights = self._weights
-        sums = [0, *accumulate(sum(weights[number] for number in some) for some in features(words, self._concepts))]
+        sums = [0, *accumulate(sum(map(weights.__getitem__, some)) for some in features(words, self._concepts))]
         return self._bias + max(sums[end] - sums[start] for start, end in windows(len(words)))
 
 
@@ -91,4 +129,4 @@ def _parts(word: str) -> Iterator[str]:
 
 
 def _bucket(feature: str) -> int:
-    return zlib.crc32(feature.encode()) % BUCKETS
+    return crc32(feature.encode()) & _MASK

@@ -54,9 +54,9 @@ class FakeVLLM:
     ``refuses`` says why it takes no such request; ``refuse_load`` is what it says to loads, to those that ``refused``
     says. ``template`` makes the tokens of a chat; without one it has no ``/tokenize``. ``counts`` is what
     ``/metrics`` says, once each. ``odd`` is the body of every answer to a completion, with a status of 200, whatever
-    was asked. ``embeds``: it is an engine for embeddings. Where the gateway tries a policy by itself, that is in
-    ``trials``, is held back where ``holds_trial``
-    says so, and gets a plain answer. With an ``api_key`` it refuses each request under ``guarded`` (vLLM: ``/v1``) that
+    was asked. ``embeds``: it is an engine for embeddings. ``beside`` are the paths that were asked for beside those of
+    completions and what it says of itself. Where the gateway tries a policy by itself, that is in ``trials``, is held
+    back where ``holds_trial`` says so, and gets a plain answer. With an ``api_key`` it refuses each request under ``guarded`` (vLLM: ``/v1``) that
     does not bring it.
     Without a ``tool_parser`` it calls no tools. While the file ``sick_while`` exists it behaves as vLLM does that has
     lost its core.
@@ -87,6 +87,7 @@ class FakeVLLM:
     forgets: bool = False
     embeds: bool = False
     tokenized: list[Json] = field(default_factory=list)
+    beside: list[str] = field(default_factory=list)
     version: str = "0.32.0+cpu.g1234567"
     max_model_len: int = 2048
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -124,6 +125,7 @@ class FakeVLLM:
             await self._beside(path, json.loads(await read_body(receive) or b"{}"), receive, send)
 
     async def _beside(self, path: str, body: Json, receive: Receive, send: Send) -> None:
+        self.beside.append(path)
         if path == "/tokenize" and self.template is not None:
             self.tokenized.append(body)
             await self._held_back(receive)

@@ -33,8 +33,8 @@ What they do not do:
   best; of other languages it knows the usual wordings. A text that is encoded twice stays encoded.
 - `emergency` knows English wordings, and is no triage. Of indirect ones it finds part: see what it found at first.
 
-The same people wrote the code and the first two sets, so these rows flatter. What was found when such a set was opened
-first, before its misses were mended and, but for the last of `injection`, it was learnt from:
+The same people wrote the code and the first two sets, so these rows flatter. Each set of texts that was written later
+was opened once before anything was mended, and this was found:
 
 | check | found | false alarms |
 | --- | --- | --- |
@@ -42,8 +42,10 @@ first, before its misses were mended and, but for the last of `injection`, it wa
 | `injection` | 129 of 160, 136 of 161, 120 of 154, 116 of 121 | 6 of 157, 15 of 165, 3 of 159, 1 of 117 |
 | `emergency` | 29 of 85, 43 of 76, 48 of 60 | 2 of 105, 8 of 105, 3 of 100 |
 
-The last sets of `pii` and `emergency` are the test rows above, mended since. In the unseen set of `pii` two addresses
-of machines count as values, which its writer had meant to be harmless.
+Their misses were then mended, and the classifier learnt from the sets of `injection`, but for the last. The last sets
+of `pii` and `emergency` are the test rows above; that of `pii` had one harmless text more then, which stood in its
+development set, too. In the unseen set of `pii` two addresses of machines count as values, which its writer had meant
+to be harmless.
 """
 
 

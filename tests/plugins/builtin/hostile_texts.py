@@ -44,10 +44,19 @@ UNITS: Mapping[str, str] = {
     "headings": "##  ",
     "dangers": "chest pain or ",
     "denials": "no no ",
+    "dangers told in short sentences": "suicide. ",
+    "dangers without a space": "suicide.",
+    "dangers that are a joke": "suicide seizure lol ",
+    "two letters": "aa ",
+    "one sign after another": "i:",
+    "several spellings at once": "i 1gn0re i g 1a :i i g i &#65;[:::i g i i ",
     "beginnings of dangers": "chest a a a ",
     "what is blocked": "poison",
     "nearly blocked": "poiso n",
 }
+# What has a text read in every way there is, however it goes on.
+SPELLINGS = "k3yb m0u1se x | y l  m  x  z x y z w t &#65; \\u0041 %41%41%41%41 "
+TURNED = f"{SPELLINGS}\u1d00\u0299\u1d04\u1d05 \u0250\u0254\u01dd\u025f "
 ENDS = ("", "!", "b", "@", "1")
 
 nasty = st.builds(

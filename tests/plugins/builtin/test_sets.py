@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from itertools import combinations
 
 import pytest
 
@@ -12,6 +14,7 @@ from tests.plugins.builtin.measures import Share, Spans, rows
 from tests.support.paths import ROOT
 
 HALVES = ("dev", "test")
+SETS = (*HALVES, "unseen")
 
 
 @pytest.mark.parametrize("half", HALVES)
@@ -33,6 +36,25 @@ def test_attacks_on_the_instructions_are_found_and_customers_are_let_through(hal
 def test_people_in_danger_are_found_and_two_of_a_hundred_others_at_most(half: str) -> None:
     found = measures.emergency(f"emergency_{half}")
     assert found.recall.value >= 0.8, found.missed
+    assert found.alarms.value <= 0.02, found.wrong
+
+
+@pytest.mark.parametrize("spans", [measures.whole, measures.streamed])
+def test_personal_data_of_an_unseen_set_is_found(spans: Spans) -> None:
+    found = measures.pii("pii_unseen", spans)
+    assert found.recall.value >= 0.95, found.missed
+    assert found.precision.value >= 0.95, found.wrong
+
+
+def test_attacks_of_an_unseen_set_are_found() -> None:
+    found = measures.injection("injection_unseen")
+    assert found.recall.value >= 0.9, found.missed
+    assert found.precision.value >= 0.9, found.wrong
+
+
+def test_most_dangers_of_an_unseen_set_are_found() -> None:
+    found = measures.emergency("emergency_unseen")
+    assert found.recall.value >= 0.6, found.missed
     assert found.alarms.value <= 0.02, found.wrong
 
 
@@ -59,6 +81,18 @@ def test_the_sets_are_large_and_no_text_stands_in_both_halves(check: str, bad: i
     assert sum(not row[label] for row in both) >= good
     texts = [row["text"] for row in both]
     assert [text for text in texts if texts.count(text) > 1] == []
+
+
+def alike(text: str) -> str:
+    """What is left of a text without its digits, its case and its marks; of marks alone, themselves."""
+    return " ".join(re.sub(r"[\W_]", " ", re.sub(r"\d", "0", text)).casefold().split()) or text
+
+
+@pytest.mark.parametrize("check", ["pii", "injection", "emergency"])
+@pytest.mark.parametrize(("one", "other"), list(combinations(SETS, 2)))
+def test_no_text_of_a_set_stands_in_another_with_other_digits_or_marks(check: str, one: str, other: str) -> None:
+    known = {alike(row["text"]) for row in rows(f"{check}_{one}")}
+    assert [row["text"] for row in rows(f"{check}_{other}") if alike(row["text"]) in known] == []
 
 
 def test_a_share_has_wilsons_interval() -> None:

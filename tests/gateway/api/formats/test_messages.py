@@ -4,36 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from anthropic import AsyncAnthropic
-from anthropic.types import Message, MessageParam, ToolParam
+from anthropic.types import MessageParam
 
 from tests.fakes.sse import Said, engine_stream
 from tests.fakes.vllm import Reply
+from tests.gateway.api.formats.anthropic_calls import HELLO, WEATHER, client_of, text_of
 from tests.gateway.api.formats.conftest import MODEL, Category, says
-from tests.gateway.conftest import FREE_TEXT, House
+from tests.gateway.conftest import House
 
-HELLO: list[MessageParam] = [{"role": "user", "content": "hello"}]
-WEATHER: ToolParam = {
-    "name": "weather",
-    "description": "Tell the weather",
-    "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    "cache_control": {"type": "ephemeral"},
-}
 CALLED = {"id": "call_0f", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Bern"}'}}
-
-
-async def client_of(house: House, policy: str = FREE_TEXT) -> AsyncAnthropic:
-    """Anthropic's client with the key of a tenant, which asks once."""
-    await house.publish(MODEL, policy)
-    return anthropic_client(house, await house.tenant("firm", "legal"))
-
-
-def anthropic_client(house: House, key: str) -> AsyncAnthropic:
-    return AsyncAnthropic(base_url=house.url, api_key=key, max_retries=0)
-
-
-def text_of(message: Message) -> str:
-    return "".join(block.text for block in message.content if block.type == "text")
 
 
 async def test_a_text_is_answered_as_a_chat_is(firm: House) -> None:

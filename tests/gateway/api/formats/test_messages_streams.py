@@ -6,35 +6,13 @@ from typing import Any
 
 import anthropic
 import pytest
-from anthropic import AsyncAnthropic
-from anthropic.types import Message, MessageParam, ToolParam
 
 from tests.fakes.sse import INSIDE, Said, call, engine_stream
+from tests.gateway.api.formats.anthropic_calls import HELLO, WEATHER, client_of, text_of
 from tests.gateway.api.formats.conftest import MODEL, REPLACE, STOP, says
-from tests.gateway.conftest import FREE_TEXT, House
+from tests.gateway.conftest import House
 
-HELLO: list[MessageParam] = [{"role": "user", "content": "hello"}]
-WEATHER: ToolParam = {
-    "name": "weather",
-    "description": "Tell the weather",
-    "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    "cache_control": {"type": "ephemeral"},
-}
 BROKE_OFF = "the engine broke off in the middle of the answer; ask again"
-
-
-async def client_of(house: House, policy: str = FREE_TEXT) -> AsyncAnthropic:
-    """Anthropic's client with the key of a tenant, which asks once."""
-    await house.publish(MODEL, policy)
-    return anthropic_client(house, await house.tenant("firm", "legal"))
-
-
-def anthropic_client(house: House, key: str) -> AsyncAnthropic:
-    return AsyncAnthropic(base_url=house.url, api_key=key, max_retries=0)
-
-
-def text_of(message: Message) -> str:
-    return "".join(block.text for block in message.content if block.type == "text")
 
 
 async def test_a_stream_has_the_events_of_the_api(firm: House) -> None:

@@ -4,28 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from openai import AsyncOpenAI
-from openai.types.responses import FunctionToolParam, ResponseInputParam
+from openai.types.responses import ResponseInputParam
 
 from tests.fakes.vllm import Reply
 from tests.gateway.api.formats.conftest import MODEL, Category, says
-from tests.gateway.conftest import FREE_TEXT, House
+from tests.gateway.api.formats.openai_calls import WEATHER, client_of
+from tests.gateway.conftest import House
 
-WEATHER: FunctionToolParam = {
-    "type": "function",
-    "name": "weather",
-    "description": "Tell the weather",
-    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    "strict": False,
-}
 CALLED = {"id": "call_0f", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Bern"}'}}
-
-
-async def client_of(house: House, policy: str = FREE_TEXT) -> AsyncOpenAI:
-    """OpenAI's client with the key of a tenant, which asks once."""
-    await house.publish(MODEL, policy)
-    key = await house.tenant("firm", "legal")
-    return AsyncOpenAI(base_url=f"{house.url}/v1", api_key=key, max_retries=0)
 
 
 async def test_a_text_is_answered_as_a_chat_is(firm: House) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -139,11 +140,7 @@ ENGINES = (
     "/collective_rpc",
     "/reset_prefix_cache",
     "/server_info",
-    "/tokenize",
-    "/detokenize",
     "/pooling",
-    "/v1/responses",
-    "/v1/embeddings",
     "/inference/v1/generate",
     "/v1//load_lora_adapter",
     "//v1/load_lora_adapter",
@@ -159,16 +156,41 @@ ENGINES = (
     "/V1/LOAD_LORA_ADAPTER",
     "http://engine/v1/load_lora_adapter",
 )
+# The gateway answers these itself, and to GET alone.
+READ_ONLY = ("/metrics", "/version")
+# Engines have these, too: the gateway's own ask for a key.
+OWN: Mapping[str, Mapping[str, Any]] = {
+    "/tokenize": {"prompt": "a"},
+    "/detokenize": {"tokens": [1]},
+    "/v1/responses": {"input": "a"},
+    "/v1/embeddings": {"input": "a"},
+}
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 async def test_nothing_of_the_engines_own_can_be_reached(house: House, method: str) -> None:
     loads = house.engine.loads
-    for path in ENGINES:
+    for path in (*ENGINES, *(READ_ONLY if method == "POST" else ())):
         answer = await asked(house, method, path)
         assert int(answer.split()[1]) in (400, 404, 405), (path, answer)
     assert house.engine.loads == loads
     assert not house.engine.requests
+
+
+@pytest.mark.parametrize("path", OWN)
+@pytest.mark.parametrize("headers", [{}, bearer("pk_nobody"), {"x-api-key": "pk_nobody"}])
+async def test_a_route_that_engines_have_as_well_asks_for_a_key(
+    house: House, clinic: str, path: str, headers: dict[str, str]
+) -> None:
+    house.engine.template, house.engine.embeds = (lambda body: [1]), True
+    house.engine.beside.clear()  # A policy was tried.
+    body = {"model": "base", **OWN[path]}
+    answer = await house.client.post(path, json=body, headers=headers)
+    assert answer.status_code == 401, answer.text
+    assert (house.engine.requests, house.engine.beside) == ([], [])
+    answer = await house.client.post(path, json=body, headers=bearer(clinic))
+    assert answer.status_code == 200, answer.text
+    assert house.engine.requests or house.engine.beside
 
 
 async def asked(house: House, method: str, path: str) -> bytes:
