@@ -12,25 +12,23 @@ from collections.abc import Callable, Iterator, Mapping, Set
 from functools import partial
 from typing import Any
 
-import re2
-
+from postil.gateway.inference.comparison_budget import ComparisonBudget
 from postil.registry.errors import GrammarError
-from postil.registry.policy.grammars.schemas import resolved
 
-# So many looks at a label, and for each pattern as many as compiling one may take.
-_MOST_STEPS, _OF_PATTERN = 50_000, 10_000
 _DEEPEST = 64
+# A look at a schema, in steps; how many labels are put together, and how many labels or values looked at, in a step.
+_LOOK, _TOGETHER, _LOOKED_AT = 3, 32, 12
 Labels = frozenset[str]
 Schema = Mapping[str, Any]
 _NONE: Labels = frozenset()
 
 
-def admitted(schema: object, field: str, labels: Set[str], *, closed: bool = False) -> Labels:
+def admitted(schema: object, field: str, labels: Set[str], budget: ComparisonBudget, *, closed: bool = False) -> Labels:
     """Those labels whose answer, ``{field: label}``, fits a schema. Raises GrammarError.
 
     ``closed``: the schema has to name the field, as that of a tool that is called with it.
     """
-    comparison = _Comparison(schema, field)
+    comparison = _Comparison(schema, field, budget)
     found = comparison.objects(schema, frozenset(labels))
     return found if comparison.names_field or not closed else _NONE
 
@@ -41,11 +39,13 @@ class _Comparison:
     ``names_field``: whether it says anything of the field.
     """
 
-    def __init__(self, root: object, field: str) -> None:
+    def __init__(self, root: object, field: str, budget: ComparisonBudget) -> None:
         self._root = root
         self._field = field
         self.names_field = False
-        self._steps = self._depth = 0
+        self._budget = budget
+        self._depth = 0
+        self._referred: dict[str, object] = {}
 
     def objects(self, schema: object, labels: Labels) -> Labels:
         """Those whose answer fits."""
@@ -66,7 +66,7 @@ class _Comparison:
             return labels if schema else _NONE
         if not isinstance(schema, dict):
             raise GrammarError("a schema has to be an object; see json-schema.org")
-        self._spend(1 + len(labels))
+        self._budget.spend(_LOOK + len(labels) // _TOGETHER)
         self._depth += 1
         if self._depth > _DEEPEST:
             raise GrammarError(f"the schema is nested deeper than {_DEEPEST} levels; send a flatter one")
@@ -74,36 +74,32 @@ class _Comparison:
         for choose in _chosen(schema):
             left = choose(left, same)
         if "$ref" in schema:
-            left = same(self._referred(schema["$ref"]), left)
+            left = same(self._named(schema["$ref"]), left)
         self._depth -= 1
         return left
 
-    def _referred(self, reference: object) -> object:
-        found = resolved(self._root, reference)
-        if found is None:
-            raise GrammarError("a $ref of the schema leads to no schema in it; put what it means under $defs")
-        return found
-
-    def _spend(self, steps: int) -> None:
-        self._steps += steps
-        if self._steps > _MOST_STEPS:
-            raise GrammarError("the schema has too many parts to be compared with the labels; send a smaller one")
+    def _named(self, reference: object) -> object:
+        """What a reference names: it is followed once."""
+        if not isinstance(reference, str) or reference not in self._referred:
+            found = self._budget.resolved(self._root, reference)
+            self._referred[str(reference)] = found
+        return self._referred[str(reference)]
 
     def _of_text(self, schema: Schema, labels: Labels) -> Labels:
-        if not _is_of_type(schema, "string"):
+        if not self._is_of_type(schema, "string"):
             return _NONE
+        self._budget.spend(len(labels) // _LOOKED_AT)
         least, most = _bound(schema, "minLength", 0), _bound(schema, "maxLength", math.inf)
         listed = labels & self._texts_listed(schema) if _lists(schema) else labels
         left = [label for label in listed if least <= len(label) <= most]
         if isinstance(pattern := schema.get("pattern"), str):
-            self._spend(_OF_PATTERN + 10 * len(left))
-            left = [label for label in left if _matches(pattern, label)]
+            return frozenset(self._budget.matching(pattern, left))
         return frozenset(left)
 
     def _of_object(self, schema: Schema, labels: Labels) -> Labels:
         required = schema.get("required")
         if (
-            not _is_of_type(schema, "object")
+            not self._is_of_type(schema, "object")
             or (isinstance(required, list) and not self._are_field(required))
             or not _bound(schema, "minProperties", 1) <= 1 <= _bound(schema, "maxProperties", 1)
         ):
@@ -119,7 +115,7 @@ class _Comparison:
         return frozenset(value for value in self._listed(schema) if isinstance(value, str))
 
     def _answers_listed(self, schema: Schema) -> Labels:
-        answers = [value for value in self._listed(schema) if isinstance(value, dict) and list(value) == [self._field]]
+        answers = [value for value in self._listed(schema) if isinstance(value, dict) and value.keys() == {self._field}]
         self.names_field |= bool(answers)
         return frozenset(label for answer in answers if isinstance(label := answer[self._field], str))
 
@@ -127,13 +123,21 @@ class _Comparison:
         """The values of ``const`` and ``enum``, of both where there are both."""
         listed = schema.get("enum")
         values: list[object] = listed if isinstance(listed, list) else []
-        self._spend(len(values))
+        self._budget.spend(len(values) // _LOOKED_AT)
         if "const" not in schema:
             return values
+        self._budget.spend(self._budget.weight(values))
         return [schema["const"]] if "enum" not in schema or schema["const"] in values else []
 
+    def _is_of_type(self, schema: Schema, kind: str) -> bool:
+        kinds = schema.get("type", kind)
+        if not isinstance(kinds, list):
+            return bool(kinds == kind)
+        self._budget.spend(len(kinds) // _LOOKED_AT)
+        return kind in kinds
+
     def _are_field(self, names: list[object]) -> bool:
-        self._spend(len(names))
+        self._budget.spend(len(names) // _LOOKED_AT)
         return all(name == self._field for name in names)
 
     def _of_field(self, schema: Schema) -> Iterator[object]:
@@ -144,8 +148,8 @@ class _Comparison:
             found = True
             yield named[self._field]
         for pattern, inner in patterns.items() if isinstance(patterns, dict) else ():
-            self._spend(_OF_PATTERN)
-            if _matches(pattern, self._field):
+            self._budget.spend(1)
+            if self._budget.matching(pattern, [self._field]):
                 found = True
                 yield inner
         self.names_field |= found or bool(schema.get("additionalProperties"))
@@ -188,11 +192,6 @@ def _if_then(schema: Schema, left: Labels, same: Callable[[object, Labels], Labe
     return same(schema.get("then", True), fitting) | same(schema.get("else", True), left - fitting)
 
 
-def _is_of_type(schema: Schema, kind: str) -> bool:
-    kinds = schema.get("type", kind)
-    return kind in kinds if isinstance(kinds, list) else kinds == kind
-
-
 def _lists(schema: Schema) -> bool:
     """Whether a schema says which values there are."""
     return "enum" in schema or "const" in schema
@@ -202,13 +201,3 @@ def _bound(schema: Schema, name: str, otherwise: float) -> float:
     """A bound of lengths or counts; what is no number is none."""
     value = schema.get(name)
     return value if isinstance(value, int) else otherwise
-
-
-def _matches(pattern: str, text: str) -> bool:
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = 1 << 20
-    try:
-        return re2.compile(pattern, options).search(text) is not None
-    except re2.error:
-        return True

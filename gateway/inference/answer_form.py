@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ import msgspec
 from postil.gateway.errors import BadRequestError
 from postil.gateway.inference.admitted_labels import admitted
 from postil.gateway.inference.admitted_schema import admits
+from postil.gateway.inference.comparison_budget import ComparisonBudget
 from postil.gateway.inference.request import OTHER_OUTPUTS, CompletionRequest
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.registry.errors import GrammarError
@@ -33,12 +34,13 @@ Admits = Callable[[object, bool], bool]
 class AnswerForm:
     """What a client asked for: the name of its ``tool`` to be called with the answer, or None for the plain answer.
 
-    ``schema`` is what the answer has to fit, for policies with labels.
+    ``schema`` is what the answer has to fit, for policies with labels; ``budget`` is what is left for comparing it.
     """
 
     tool: str | None
     schema: object
     output: Output
+    budget: ComparisonBudget = field(default_factory=ComparisonBudget, compare=False)
 
     def put(self, choice: dict[str, Any]) -> None:
         """Write the call into a choice of a chat. What is no JSON object, or was cut, stays a text."""
@@ -59,9 +61,16 @@ class AnswerForm:
         if self.output.labels is None or self.schema is None or not isinstance(answer, dict):
             return None
         label = answer.get(self.output.field)
-        if not isinstance(label, str) or len(answer) != 1 or admitted(self.schema, self.output.field, {label}):
+        if not isinstance(label, str) or len(answer) != 1 or self._takes(label):
             return None
         return f"The answer {label[:_NAMED]!r} is not among the values of the request's schema; add it there."
+
+    def _takes(self, label: str) -> bool:
+        """Whether the schema admits a label; what nothing is left to compare with is not complained of."""
+        try:
+            return bool(admitted(self.schema, self.output.field, {label}, self.budget))
+        except GrammarError:
+            return True
 
 
 def asked_form(ask: CompletionRequest, release: LoadedRelease) -> AnswerForm | None:
@@ -75,7 +84,8 @@ def asked_form(ask: CompletionRequest, release: LoadedRelease) -> AnswerForm | N
         return None
     given = [name for name in ("structured_outputs", "response_format", "tools") if body.get(name)]
     _check_size(body, given, ask)
-    fits = partial(_admits, output)
+    budget = ComparisonBudget()
+    fits = partial(_admits, output, budget)
     schema = None
     for name, wanted in _schemas(body, release):
         if not _compared(name, fits, wanted, tool=False):
@@ -84,21 +94,22 @@ def asked_form(ask: CompletionRequest, release: LoadedRelease) -> AnswerForm | N
             )
         schema = wanted
     if body.get("tools") and body.get("tool_choice") != "none":
-        return _tool(body, release, output, fits, schema) or AnswerForm(None, schema, output)
-    return None if schema is None else AnswerForm(None, schema, output)
+        tool, wanted = _called(body, release, output, fits, schema) or (None, schema)
+        return AnswerForm(tool, wanted, output, budget)
+    return None if schema is None else AnswerForm(None, schema, output, budget)
 
 
-def _tool(
+def _called(
     body: Mapping[str, Any], release: LoadedRelease, output: Output, fits: Admits, schema: object
-) -> AnswerForm | None:
-    """A call of the first tool that takes the answer; none is called where the schema alone will do."""
+) -> tuple[str, object] | None:
+    """The name and schema of the first tool that takes the answer; None where the request's schema alone will do."""
     choice = body.get("tool_choice", "auto")
     named = choice["function"]["name"] if isinstance(choice, dict) else None
     functions = [tool["function"] for tool in body["tools"]]
     for function in functions:
         wanted = function.get("parameters", {})
         if named in (None, function["name"]) and _compared("tools", fits, wanted, tool=True):
-            return AnswerForm(function["name"], wanted, output)
+            return function["name"], wanted
     if schema is not None and choice == "auto":
         return None
     those = "no tool takes" if named is None else f"`{named[:_NAMED]}` does not take"
@@ -134,14 +145,16 @@ def _compared(name: str, fits: Admits, schema: object, *, tool: bool) -> bool:
         return fits(schema, tool)
     except GrammarError as error:
         raise BadRequestError(str(error), param=name) from None
+    except RecursionError:
+        raise BadRequestError("the schema is nested too deep; send a flatter one", param=name) from None
 
 
-def _admits(output: Output, schema: object, tool: bool) -> bool:
+def _admits(output: Output, budget: ComparisonBudget, schema: object, tool: bool) -> bool:
     """Whether a schema admits an answer of the policy's: one of its labels, or all of its own schema."""
     if output.labels is None:
-        return admits(schema, output.json_schema) and not (tool and not _names_something(schema))
+        return admits(schema, output.json_schema, budget) and not (tool and not _names_something(schema))
     labels = {*output.labels, *([output.reject] if output.reject else [])}
-    return bool(admitted(schema, output.field, labels, closed=tool))
+    return bool(admitted(schema, output.field, labels, budget, closed=tool))
 
 
 def _names_something(schema: object) -> bool:

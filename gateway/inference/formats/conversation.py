@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from postil.gateway.errors import BadRequestError
+from postil.gateway.inference.body_limits import MOST_MESSAGES
 
 _INSTRUCTIONS = ("system", "developer")
 # As long as names and ids of a chat may be.
@@ -21,7 +22,7 @@ class Conversation:
         self._thoughts: list[str] = []
 
     def say(self, role: str, texts: Sequence[str]) -> None:
-        """A message of texts."""
+        """A message of texts. Raises BadRequestError where there are too many."""
         content: Any = [{"type": "text", "text": text} for text in texts]
         if len(texts) < 2:
             content = texts[0] if texts else ""
@@ -62,6 +63,8 @@ class Conversation:
         return BadRequestError(text, param=self._param)
 
     def _add(self, message: dict[str, Any]) -> None:
+        if len(self._messages) == MOST_MESSAGES:  # One that is sent may have many in it.
+            raise self.refused(f"{self._param} has more than {MOST_MESSAGES} messages, calls and results; send fewer")
         if self._thoughts and message["role"] == "assistant":
             message["reasoning"] = "\n".join(self._thoughts)
         self._thoughts = []

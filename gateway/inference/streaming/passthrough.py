@@ -36,7 +36,10 @@ async def whole_events(chunks: AsyncIterator[bytes], engine_name: str, public_na
 
 
 async def ended_cleanly(chunks: AsyncIterator[bytes], record: RequestRecord | None = None) -> AsyncIterator[bytes]:
-    """Pass everything on; where the engine breaks off, end with an error event in place of ``[DONE]``."""
+    """Pass everything on; where the engine breaks off, end with an error event in place of ``[DONE]``.
+
+    What goes wrong after that is nothing to the answer.
+    """
     last, recorded, problem = b"", record.raw if record else None, None
     try:
         async for chunk in chunks:
@@ -48,8 +51,7 @@ async def ended_cleanly(chunks: AsyncIterator[bytes], record: RequestRecord | No
             yield chunk
     except GatewayError as error:
         problem = error
-    if problem is None and not sse.ends_done(last):
-        problem = EngineUnavailableError(_BROKE_OFF)
+    problem = None if sse.ends_done(last) else problem or EngineUnavailableError(_BROKE_OFF)
     if record is not None:
         record.engine_error = problem is not None
         record.finish()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import suppress
 
 import msgspec
 
 from postil.gateway.engine.decode import decode
-from postil.gateway.errors import GatewayError
+from postil.gateway.errors import EngineUnavailableError, GatewayError
 from postil.gateway.inference.formats.translated import ChatEvent, EventWriter, NamedEvent
 from postil.gateway.inference.streaming import sse
 
@@ -20,18 +21,29 @@ async def translated_stream(chunks: AsyncIterator[bytes], writer: EventWriter) -
     reader = sse.EventReader()
     async for chunk in chunks:
         try:
-            out, over = _read(reader, chunk, writer)
+            out, failure = _read(reader, chunk, writer)
         except GatewayError as error:
-            out, over = _written(writer.fail(error.openai()["error"])), True
+            out, failure = _written(writer.fail(error.openai()["error"])), error
         if out:
             yield out
-        if over:
+        if failure is not None:
+            await _give_up(chunks, failure)
+            return
+        if reader.done:
             break
     else:
         yield _written(writer.fail(_BROKE_OFF))
         return
     async for _ in chunks:  # What the chat still does once all of it has left is done here, too.
         pass
+
+
+async def _give_up(chunks: AsyncIterator[bytes], failure: GatewayError) -> None:
+    """Let a chat that is not read on end as one that failed: it may go on for as long as the engine likes."""
+    if isinstance(chunks, AsyncGenerator):
+        with suppress(GatewayError, StopAsyncIteration):
+            await chunks.athrow(failure)
+        await chunks.aclose()
 
 
 def translated_events(body: bytes, writer: EventWriter) -> bytes:
@@ -44,17 +56,18 @@ def failed_stream(error: GatewayError, writer: EventWriter) -> bytes:
     return _written(writer.fail(error.openai()["error"]))
 
 
-def _read(reader: sse.EventReader, chunk: bytes, writer: EventWriter) -> tuple[bytes, bool]:
-    """The events that this read makes due, and whether they are the last."""
+def _read(reader: sse.EventReader, chunk: bytes, writer: EventWriter) -> tuple[bytes, GatewayError | None]:
+    """The events that this read makes due, and why they are the last of an answer that failed."""
     out: list[NamedEvent] = []
     for data in reader.read(chunk):
         event = decode(data, _events, "event")
         if event.error is not None:
-            return _written([*out, *writer.fail(event.error)]), True
+            failure = EngineUnavailableError(_BROKE_OFF["message"])
+            return _written([*out, *writer.fail(event.error)]), failure
         out += writer.take(event)
     if reader.done:
         out += writer.end()
-    return _written(out), reader.done
+    return _written(out), None
 
 
 def _written(events: Iterable[NamedEvent]) -> bytes:

@@ -132,10 +132,14 @@ def _check_references(schema: object, parts: Sequence[Schema]) -> None:
     """Refuse references that lead nowhere, elsewhere, or back without a value between. Raises GrammarError."""
     known = {id(part) for part in parts}
     edges: dict[int, list[int]] = {}
+    targets: dict[object, object] = {}  # A long reference takes long to follow, and may be in a thousand parts.
     for part in parts:
         same = [id(other) for keyword in _SAME_VALUE for other in part.get(keyword) or () if isinstance(other, dict)]
         if "$ref" in part:
-            target = resolved(schema, part["$ref"])
+            reference = part["$ref"] if isinstance(part["$ref"], str) else None
+            if reference not in targets:
+                targets[reference] = resolved(schema, reference)
+            target = targets[reference]
             if id(target) not in known and not isinstance(target, bool):
                 raise GrammarError("a $ref of the schema leads to no schema in it; put what it means under $defs")
             same.append(id(target))

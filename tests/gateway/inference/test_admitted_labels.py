@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Set
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from referencing.jsonschema import EMPTY_REGISTRY
 
-from postil.gateway.inference.admitted_labels import admitted
+from postil.gateway.inference.admitted_labels import admitted as admitted_within
+from postil.gateway.inference.comparison_budget import ComparisonBudget
 from postil.registry.errors import GrammarError
 
 LABELS = frozenset({"a", "bb", "ccc", "Ü", "症状", "needs_review"})
@@ -31,6 +33,10 @@ PLAIN_TEXT = st.fixed_dictionaries(
         "description": st.text(max_size=3),
     },
 )
+
+
+def admitted(schema: object, field: str, labels: Set[str], *, closed: bool = False) -> frozenset[str]:
+    return admitted_within(schema, field, labels, ComparisonBudget(), closed=closed)
 
 
 def chosen(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from postil.gateway.inference.admitted_schema import admits
+from postil.gateway.inference.admitted_schema import admits as admits_within
+from postil.gateway.inference.comparison_budget import ComparisonBudget
 from postil.registry.errors import GrammarError
 
 TEXT: dict[str, Any] = {"type": "string", "maxLength": 9}
@@ -24,6 +25,10 @@ POLICY: dict[str, Any] = {
     },
     "required": ["topic", "urgent"],
 }
+
+
+def admits(schema: object, policy: object) -> bool:
+    return admits_within(schema, policy, ComparisonBudget())
 
 
 def changed(name: str, **schema: Any) -> dict[str, Any]:

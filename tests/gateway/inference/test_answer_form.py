@@ -214,6 +214,18 @@ async def test_schemas_of_hostile_size_are_refused_and_not_compared(client: Asyn
     assert (await refusal(client, response_format=wanted)).param == "response_format"
 
 
+async def test_all_tools_of_a_request_together_have_one_budget(client: AsyncOpenAI) -> None:
+    def tool(number: int) -> Any:
+        patterns = [{"pattern": r"(((\pL{10}){10}){10})" + f"{number}x{part}"} for part in range(4)]
+        parameters = {"type": "object", "properties": {"category": {"type": "string", "allOf": [*patterns, False]}}}
+        return {"type": "function", "function": {"name": f"tool_{number}", "parameters": parameters}}
+
+    assert "no tool takes" in str(await refusal(client, tools=tools(tool(0))))
+    error = await refusal(client, tools=tools(*(tool(number) for number in range(16))))
+    assert error.param == "tools"
+    assert "too many parts to be compared with the policy's" in str(error)
+
+
 async def test_an_answer_that_the_clients_schema_does_not_know_is_told_in_a_notice(
     house: House, client: AsyncOpenAI
 ) -> None:

@@ -63,7 +63,7 @@ def _blocks(conversation: Conversation, place: str, role: str, content: Sequence
             conversation.call(place, block.get("id"), block.get("name"), str(_encoder.encode(arguments), "utf-8"))
         elif kind == "tool_result" and role == "user":
             _said(conversation, role, texts)
-            conversation.result(place, block.get("tool_use_id"), _result(conversation, place, block.get("content")))
+            conversation.result(place, block.get("tool_use_id"), _result(conversation, place, block))
         elif kind in _THOUGHTS and role == "assistant":
             if type(block.get("thinking")) is str:
                 conversation.think(block["thinking"])
@@ -78,7 +78,13 @@ def _said(conversation: Conversation, role: str, texts: list[str]) -> None:
         texts.clear()
 
 
-def _result(conversation: Conversation, place: str, content: Any) -> list[str]:
+def _result(conversation: Conversation, place: str, result: Mapping[str, Any]) -> list[str]:
+    """What a tool said; a chat has no other place for saying that it failed."""
+    first, *others = _said_by_tool(conversation, place, result.get("content")) or [""]
+    return [f"Error: {first}" if result.get("is_error") is True else first, *others]
+
+
+def _said_by_tool(conversation: Conversation, place: str, content: Any) -> list[str]:
     if content is None or type(content) is str:
         return [content or ""]
     texts = []

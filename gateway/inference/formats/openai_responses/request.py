@@ -42,6 +42,22 @@ def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     return chat
 
 
+def echoed(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields as the response has them, once ``chat_of`` took them: what is not known in them stays behind."""
+    taken = dict(asked)
+    if (form := asked.get("text", {}).get("format")) is not None:
+        taken["text"] = {"format": _known(form, _SCHEMA if form["type"] == "json_schema" else ())}
+    if "tools" in asked:
+        taken["tools"] = [_known(tool, _FUNCTION) for tool in asked["tools"]]
+    if type(choice := asked.get("tool_choice")) is dict:
+        taken["tool_choice"] = _known(choice, ("name",))
+    return taken
+
+
+def _known(given: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: given[name] for name in ("type", *names) if given.get(name) is not None}
+
+
 def _response_format(form: Mapping[str, Any]) -> dict[str, Any]:
     kind = form.get("type")
     if kind not in _FORMATS:

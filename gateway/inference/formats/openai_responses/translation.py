@@ -9,7 +9,7 @@ from postil.gateway.inference.formats.blocks import blocks_of
 from postil.gateway.inference.formats.events import ChoiceDelta
 from postil.gateway.inference.formats.openai_responses import table
 from postil.gateway.inference.formats.openai_responses.answer import ResponseObject, item_status
-from postil.gateway.inference.formats.openai_responses.request import chat_of, checked
+from postil.gateway.inference.formats.openai_responses.request import chat_of, checked, echoed
 from postil.gateway.inference.formats.openai_responses.stream import ResponseEvents
 from postil.gateway.inference.formats.translated import ChatAnswer
 
@@ -48,4 +48,5 @@ class OpenAIResponses:
     def translate(self, body: dict[str, Any]) -> ResponseTranslation:
         """Translate a request. Raises BadRequestError."""
         asked = checked(body)
-        return ResponseTranslation(asked, chat_of(asked))
+        chat = chat_of(asked)
+        return ResponseTranslation(echoed(asked), chat)

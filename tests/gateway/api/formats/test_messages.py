@@ -125,3 +125,17 @@ async def test_thoughts_are_told_to_clients_that_want_them(firm: House) -> None:
         for wanted, types in ((thinking, ["thinking", "text"]), (off, ["text"])):
             async with client.messages.stream(model="base", max_tokens=2048, messages=HELLO, thinking=wanted) as stream:
                 assert [block.type for block in (await stream.get_final_message()).content] == types
+
+
+async def test_a_result_of_a_tool_that_failed_says_so(firm: House) -> None:
+    failed: list[Any] = [
+        {"type": "tool_result", "tool_use_id": "a", "content": "no such city", "is_error": True},
+        {"type": "tool_result", "tool_use_id": "b", "is_error": True},
+        {"type": "tool_result", "tool_use_id": "c", "content": "rain", "is_error": False},
+    ]
+    async with await client_of(firm) as client:
+        await client.messages.create(
+            model="base", max_tokens=64, messages=[*HELLO, {"role": "user", "content": failed}]
+        )
+    results = [message["content"] for message in firm.engine.requests[-1]["messages"][1:]]
+    assert results == ["Error: no such city", "Error: ", "rain"]

@@ -209,3 +209,13 @@ async def test_an_error_that_comes_after_a_held_stream_began_is_one_of_the_apis_
     assert lines[0] == ": keep-alive"
     assert [line.removeprefix("event: ") for line in lines if line[0] != ":"] == events
     assert "did not pass `labels`" in text
+
+
+async def test_results_of_tools_are_messages_that_are_counted(house: House, clinic: str) -> None:
+    result = {"type": "tool_result", "tool_use_id": "a", "content": "x"}
+    for count, said in ((2047, None), (2048, "messages has more than 2048 messages, calls and results; send fewer")):
+        messages = [*HELLO, {"role": "user", "content": [result] * count}]
+        body = {"model": "base", "max_tokens": 64, "messages": messages}
+        answer = await house.client.post("/v1/messages", headers=bearer(clinic), json=body)
+        assert answer.json().get("error", {}).get("message") == said
+    assert len(house.engine.requests) == 1

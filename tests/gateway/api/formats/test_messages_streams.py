@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 import anthropic
 import pytest
 
+from postil.gateway.telemetry import metric_table as metrics
 from tests.fakes.sse import INSIDE, Said, call, engine_stream
 from tests.gateway.api.formats.anthropic_calls import HELLO, WEATHER, client_of, text_of
 from tests.gateway.api.formats.conftest import MODEL, REPLACE, STOP, says
-from tests.gateway.conftest import House
+from tests.gateway.api.test_metrics import scraped
+from tests.gateway.conftest import FREE_TEXT, House
 
 BROKE_OFF = "the engine broke off in the middle of the answer; ask again"
 
@@ -110,3 +114,19 @@ async def test_a_stream_that_breaks_off_is_an_error(firm: House) -> None:
             async for _ in stream:
                 pass
     assert caught.value.body == {"type": "error", "error": {"type": "overloaded_error", "message": BROKE_OFF}}
+
+
+@pytest.mark.parametrize("policy", [FREE_TEXT, STOP])
+async def test_a_stream_that_cannot_be_read_ends_although_the_engine_goes_on(firm: House, policy: str) -> None:
+    def goes_on(_: Any) -> Iterator[bytes]:
+        yield from engine_stream([(0, "so good")], done=False)[:-1]
+        yield b'data: {"choices": 7}\n\n'
+        yield b""  # Until the gateway leaves.
+
+    firm.engine.raw = goes_on
+    async with asyncio.timeout(30), await client_of(firm, policy) as client:
+        stream = await client.messages.create(model=MODEL, max_tokens=64, messages=HELLO, stream=True)
+        with pytest.raises(anthropic.APIStatusError, match="engine"):
+            async for _ in stream:
+                pass
+    assert (await scraped(firm))[metrics.REQUESTS, (MODEL, "1", "stable", "engine_error")] == 1

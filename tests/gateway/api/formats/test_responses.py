@@ -6,10 +6,11 @@ from typing import Any
 
 from openai.types.responses import ResponseInputParam
 
+from postil.gateway.inference.formats.openai_responses.answer import ResponseObject
 from tests.fakes.vllm import Reply
 from tests.gateway.api.formats.conftest import MODEL, Category, says
 from tests.gateway.api.formats.openai_calls import WEATHER, client_of
-from tests.gateway.conftest import House
+from tests.gateway.conftest import House, bearer
 
 CALLED = {"id": "call_0f", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Bern"}'}}
 
@@ -106,3 +107,33 @@ async def test_the_output_can_be_sent_back_as_it_came(firm: House) -> None:
         {"role": "assistant", "content": "Good.", "reasoning": "It went well."},
         {"role": "user", "content": "and then?"},
     ]
+
+
+async def test_the_response_echoes_what_was_taken_and_nothing_else(house: House, clinic: str) -> None:
+    schema = {"type": "object", "properties": {"category": {"type": "string"}}, "required": ["category"]}
+    function = {"type": "function", "name": "sort", "parameters": schema, "strict": True}
+    form = {"type": "json_schema", "name": "a", "schema": schema}
+    much = {"unknown": "x" * 4096}
+    choice = {"type": "function", "name": "sort"}
+    body = {
+        "model": "healthcare/triage", "input": "hello", "tools": [{**function, **much}],
+        "text": {"format": {**form, **much}}, "tool_choice": {**choice, **much},
+    }  # fmt: skip
+    response = (await house.client.post("/v1/responses", headers=bearer(clinic), json=body)).json()
+    assert response["tools"] == [function]
+    assert response["text"] == {"format": form}
+    assert response["tool_choice"] == choice
+    streamed = await house.client.post("/v1/responses", headers=bearer(clinic), json={**body, "stream": True})
+    assert streamed.text.count('"tools":[{"type":"function"') == 3
+    assert "xxxx" not in streamed.text
+    plain = {"model": "base", "input": "hello", "text": {"format": {"type": "json_object", **much}}}
+    response = (await house.client.post("/v1/responses", headers=bearer(clinic), json=plain)).json()
+    assert response["text"] == {"format": {"type": "json_object"}}
+
+
+async def test_tokens_of_thoughts_are_counted_where_the_engine_does(firm: House) -> None:
+    details = {"completion_tokens_details": {"reasoning_tokens": 3}}
+    used = {"prompt_tokens": 5, "completion_tokens": 4, "total_tokens": 9, **details}
+    told = ResponseObject({}).ended([], "stop", used)["usage"]
+    assert told["output_tokens_details"] == {"reasoning_tokens": 3}
+    assert ResponseObject({}).ended([], "stop", {})["usage"]["output_tokens_details"] == {"reasoning_tokens": 0}

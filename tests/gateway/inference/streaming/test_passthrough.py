@@ -12,8 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from postil.gateway.errors import EngineUnavailableError
+from postil.gateway.inference.formats import Kind
+from postil.gateway.inference.record import RequestOutcome, RequestRecord
+from postil.gateway.inference.request import CompletionRequest
+from postil.gateway.inference.routing.catalog import Route
 from postil.gateway.inference.streaming.passthrough import ended_cleanly, whole_events
+from postil.gateway.tenancy.directory import Caller
+from postil.registry.releases.channels import STABLE
 from tests.gateway.conftest import FREE_TEXT, House
+from tests.gateway.inference.routing.test_catalog import RELEASES
 
 INSIDE, OUTSIDE = "postil-0123456789abcdef", "legal/notes"
 
@@ -90,3 +97,16 @@ async def test_an_engine_that_dies_in_the_middle_is_an_error_event_for_the_clien
     assert response.status_code == 200
     assert "[DONE]" not in response.text
     assert '"code":"engine_unavailable"' in response.text.split("\n\n")[-2]
+
+
+async def test_what_goes_wrong_after_the_end_is_nothing_to_the_answer() -> None:
+    data = b'data: {"text":"all"}\n\ndata: [DONE]\n\n'
+
+    async def breaks() -> AsyncIterator[bytes]:
+        yield data
+        raise EngineUnavailableError("gone")
+
+    asked = CompletionRequest(Kind.CHAT, {}, None, False, True)
+    record = RequestRecord.start(Route(RELEASES[1], STABLE), Caller("clinic", frozenset()), asked)
+    assert b"".join(await collected(ended_cleanly(breaks(), record))) == data
+    assert (record.engine_error, record.outcome) == (False, RequestOutcome.ANSWERED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -232,3 +233,11 @@ def test_values_that_nothing_ends_are_named() -> None:
         e={"type": {"odd": 1}},
     )
     assert unbounded(bounded) == []
+
+
+def test_a_long_reference_is_followed_once() -> None:
+    long = {"$ref": "#/$defs/" + "%41" * 4000}
+    began = time.process_time()
+    for _ in range(5):
+        check_schema({"anyOf": [long] * 700, "$defs": {"A" * 4000: STRING}})
+    assert time.process_time() - began < 2  # Some seconds when it was followed each time.
