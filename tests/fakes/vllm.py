@@ -56,8 +56,8 @@ class FakeVLLM:
     ``/metrics`` says, once each. ``odd`` is the body of every answer to a completion, with a status of 200, whatever
     was asked. ``embeds``: it is an engine for embeddings. ``beside`` are the paths that were asked for beside those of
     completions and what it says of itself. Where the gateway tries a policy by itself, that is in ``trials``, is held
-    back where ``holds_trial`` says so, and gets a plain answer. With an ``api_key`` it refuses each request under ``guarded`` (vLLM: ``/v1``) that
-    does not bring it.
+    back where ``holds_trial`` says so, and gets a plain answer. With an ``api_key`` it refuses each request under
+    ``guarded`` (vLLM: ``/v1``) that does not bring it.
     Without a ``tool_parser`` it calls no tools. While the file ``sick_while`` exists it behaves as vLLM does that has
     lost its core.
     """

@@ -10,9 +10,9 @@ import anthropic
 import pytest
 
 from tests.fakes.vllm import FakeVLLM
-from tests.gateway.api.formats.anthropic_calls import HELLO, WEATHER, anthropic_client, client_of, text_of
-from tests.gateway.api.formats.conftest import MODEL, REVIEW, Category, says
 from tests.gateway.conftest import House, bearer, running_house, until
+from tests.gateway.inference.formats.anthropic_calls import HELLO, WEATHER, anthropic_client, client_of, text_of
+from tests.gateway.inference.formats.conftest import MODEL, REVIEW, Category, says
 
 
 async def test_an_end_has_its_reason(firm: House) -> None:

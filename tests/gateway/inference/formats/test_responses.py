@@ -8,9 +8,9 @@ from openai.types.responses import ResponseInputParam
 
 from postil.gateway.inference.formats.openai_responses.answer import ResponseObject
 from tests.fakes.vllm import Reply
-from tests.gateway.api.formats.conftest import MODEL, Category, says
-from tests.gateway.api.formats.openai_calls import WEATHER, client_of
 from tests.gateway.conftest import House, bearer
+from tests.gateway.inference.formats.conftest import MODEL, Category, says
+from tests.gateway.inference.formats.openai_calls import WEATHER, client_of
 
 CALLED = {"id": "call_0f", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Bern"}'}}
 

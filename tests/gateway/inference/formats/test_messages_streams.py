@@ -11,10 +11,10 @@ import pytest
 
 from postil.gateway.telemetry import metric_table as metrics
 from tests.fakes.sse import INSIDE, Said, call, engine_stream
-from tests.gateway.api.formats.anthropic_calls import HELLO, WEATHER, client_of, text_of
-from tests.gateway.api.formats.conftest import MODEL, REPLACE, STOP, says
 from tests.gateway.api.test_metrics import scraped
 from tests.gateway.conftest import FREE_TEXT, House
+from tests.gateway.inference.formats.anthropic_calls import HELLO, WEATHER, client_of, text_of
+from tests.gateway.inference.formats.conftest import MODEL, REPLACE, STOP, says
 
 BROKE_OFF = "the engine broke off in the middle of the answer; ask again"
 

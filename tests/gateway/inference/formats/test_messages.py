@@ -8,9 +8,9 @@ from anthropic.types import MessageParam
 
 from tests.fakes.sse import Said, engine_stream
 from tests.fakes.vllm import Reply
-from tests.gateway.api.formats.anthropic_calls import HELLO, WEATHER, client_of, text_of
-from tests.gateway.api.formats.conftest import MODEL, Category, says
 from tests.gateway.conftest import House
+from tests.gateway.inference.formats.anthropic_calls import HELLO, WEATHER, client_of, text_of
+from tests.gateway.inference.formats.conftest import MODEL, Category, says
 
 CALLED = {"id": "call_0f", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Bern"}'}}
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from tests.fakes.sse import INSIDE, Said, call, engine_stream
-from tests.gateway.api.formats.conftest import MODEL, REPLACE, STOP, Category, says
-from tests.gateway.api.formats.openai_calls import WEATHER, client_of, streamed
 from tests.gateway.conftest import House
+from tests.gateway.inference.formats.conftest import MODEL, REPLACE, STOP, Category, says
+from tests.gateway.inference.formats.openai_calls import WEATHER, client_of, streamed
 
 
 async def test_a_stream_has_the_events_of_the_api(firm: House) -> None:

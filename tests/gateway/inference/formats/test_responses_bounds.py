@@ -10,9 +10,9 @@ import pytest
 from openai import AsyncOpenAI
 from openai.types.responses import FunctionToolParam
 
-from tests.gateway.api.formats.conftest import MODEL, REVIEW, Category, says
-from tests.gateway.api.formats.openai_calls import client_of, streamed
 from tests.gateway.conftest import House, bearer
+from tests.gateway.inference.formats.conftest import MODEL, REVIEW, Category, says
+from tests.gateway.inference.formats.openai_calls import client_of, streamed
 
 
 async def test_an_unsure_answer_is_held_for_review_and_says_so(firm: House) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from anthropic import AsyncAnthropic
 from anthropic.types import Message, MessageParam, ToolParam
 
-from tests.gateway.api.formats.conftest import MODEL
 from tests.gateway.conftest import FREE_TEXT, House
+from tests.gateway.inference.formats.conftest import MODEL
 
 HELLO: list[MessageParam] = [{"role": "user", "content": "hello"}]
 WEATHER: ToolParam = {

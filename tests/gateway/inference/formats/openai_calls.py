@@ -7,8 +7,8 @@ from typing import Any
 from openai import AsyncOpenAI
 from openai.types.responses import FunctionToolParam, Response
 
-from tests.gateway.api.formats.conftest import MODEL
 from tests.gateway.conftest import FREE_TEXT, House
+from tests.gateway.inference.formats.conftest import MODEL
 
 WEATHER: FunctionToolParam = {
     "type": "function",
