@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from postil.gateway.errors import SettingsError
+from postil.gateway.settings.console import ConsoleSettings
 from postil.gateway.settings.engine import EngineSettings
 from postil.gateway.settings.keeping import KeepingSettings
 from postil.gateway.settings.processes import ProcessSettings
@@ -47,7 +48,14 @@ _WEBHOOKS_NOW = (
 
 
 class Settings(
-    ReleaseSettings, KeepingSettings, ProcessSettings, TrafficSettings, EngineSettings, TlsSettings, ServerSettings
+    ConsoleSettings,
+    ReleaseSettings,
+    KeepingSettings,
+    ProcessSettings,
+    TrafficSettings,
+    EngineSettings,
+    TlsSettings,
+    ServerSettings,
 ):
     """All settings of a gateway, frozen."""
 
