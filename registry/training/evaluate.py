@@ -113,12 +113,14 @@ def _answers(
 
     from postil.registry.training.answers import judge
     from postil.registry.training.model import load_base
+    from postil.registry.training.probe import lowest_layer
     from postil.registry.training.prompts import Coder
 
     model, tokenizer = load_base(base.path, 0, device)
     allowed = [*labels, reject] if reject is not None else labels
     coder = Coder(tokenizer, validation.field, [*validation.examples, *_one_each(validation.examples[0], allowed)])
     check_lengths(coder, [validation], window)
+    lowest_layer(model, coder, 0)
     tell = onlooker.answered if onlooker else lambda more: None
     if onlooker:
         onlooker.started(2 * len(validation.examples))
