@@ -16,6 +16,7 @@ from postil.gateway.cli.commands import (
     channels,
     diff,
     domains,
+    evaluate,
     export,
     gc,
     history,
@@ -66,7 +67,7 @@ def make_cli() -> typer.Typer:
     cli.command()(diff.diff)
     cli.command()(gc.gc)
     cli.command(context_settings=train.NAMES)(train.train)
-    cli.command()(train.evaluate)
+    cli.command()(evaluate.evaluate)
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(keys.make_cli(), name="keys")
     cli.command()(usage.usage)
