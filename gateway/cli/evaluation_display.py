@@ -50,7 +50,7 @@ def compared_sentence(found: Comparison, before: str, after: str) -> str:
     return (
         f"only {after} is right on {found.only_after} rows, only {before} on {found.only_before}: a difference of"
         f" {points(found.difference)} points ({points(low)} to {points(high)} with {found.confidence:.0%} confidence),"
-        f" McNemar p = {_p(found.p)}"
+        f" McNemar p = {p_value(found.p)}"
     )
 
 
@@ -131,5 +131,6 @@ def _errors(wrong: int) -> str:
     return "no error" if wrong == 0 else f"{wrong} error{'s' if wrong > 1 else ''}"
 
 
-def _p(value: float) -> str:
+def p_value(value: float) -> str:
+    """``0.50``, and small ones with two digits that say something."""
     return f"{value:.2g}" if value < 0.01 else f"{value:.2f}"

@@ -14,6 +14,7 @@ from postil.gateway.cli.commands import (
     audit,
     backup,
     channels,
+    compare,
     diff,
     domains,
     evaluate,
@@ -68,6 +69,7 @@ def make_cli() -> typer.Typer:
     cli.command()(gc.gc)
     cli.command(context_settings=train.NAMES)(train.train)
     cli.command()(evaluate.evaluate)
+    cli.command()(compare.compare)
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(keys.make_cli(), name="keys")
     cli.command()(usage.usage)

@@ -6,8 +6,14 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Literal
 
 from postil.plugins.statistics.shares import CONFIDENCE, HALVINGS, Interval, at_most
+
+Verdict = Literal["not worse", "worse", "not shown"]
+NOT_WORSE: Verdict = "not worse"
+WORSE: Verdict = "worse"
+NOT_SHOWN: Verdict = "not shown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,14 @@ def difference_interval(pairs: Pairs, confidence: float = CONFIDENCE) -> Interva
 def least_difference(pairs: Pairs, confidence: float = CONFIDENCE) -> float:
     """Return what the difference is at least, with ``confidence``: the one-sided bound of the same method."""
     return _end(pairs, NormalDist().inv_cdf(confidence))
+
+
+def verdict(pairs: Pairs, margin: float, confidence: float = CONFIDENCE) -> Verdict:
+    """Say whether the second is shown to be not worse by more than ``margin``, or worse by more, or neither."""
+    if least_difference(pairs, confidence) >= -margin:
+        return NOT_WORSE
+    turned = Pairs(pairs.rows, pairs.only_after, pairs.only_before)
+    return WORSE if least_difference(turned, confidence) > margin else NOT_SHOWN
 
 
 def rows_needed(margin: float, confidence: float = CONFIDENCE) -> int:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from postil.plugins.statistics.paired import Pairs, difference_interval, least_difference, mcnemar, rows_needed
+from postil.plugins.statistics.paired import Pairs, difference_interval, least_difference, mcnemar, rows_needed, verdict
 
 
 def test_rows_are_counted_where_only_one_is_right() -> None:
@@ -72,3 +72,30 @@ def test_the_one_sided_bound_holds_as_often_as_it_says(before: float, after: flo
         pairs = Pairs(300, sum(x < before for x in drawn), sum(before <= x < before + after for x in drawn))
         misses += least_difference(pairs) > after - before
     assert misses / 2000 < 0.075
+
+
+@pytest.mark.parametrize(
+    ("pairs", "margin", "said"),
+    [
+        (Pairs(300, 0, 0), 0.01, "not worse"),
+        (Pairs(200, 0, 0), 0.01, "not shown"),
+        (Pairs(300, 5, 5), 0.01, "not shown"),
+        (Pairs(300, 0, 20), 0.01, "not worse"),
+        (Pairs(300, 40, 2), 0.01, "worse"),
+        (Pairs(300, 40, 2), 0.2, "not worse"),
+        (Pairs(0, 0, 0), 0.01, "not shown"),
+    ],
+)
+def test_worse_is_told_from_what_the_rows_do_not_show(pairs: Pairs, margin: float, said: str) -> None:
+    assert verdict(pairs, margin) == said
+
+
+def test_a_release_that_is_worse_by_the_margin_passes_as_seldom_as_was_said() -> None:
+    """2,000 comparisons of 400 rows with a release that is worse by just the margin."""
+    chance = random.Random(9)
+    passed = 0
+    for _ in range(2000):
+        drawn = [chance.random() for _ in range(400)]
+        pairs = Pairs(400, sum(x < 0.03 for x in drawn), sum(0.03 <= x < 0.05 for x in drawn))
+        passed += verdict(pairs, 0.01) == "not worse"
+    assert passed / 2000 < 0.075
