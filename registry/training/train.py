@@ -57,6 +57,8 @@ def _trained(
         instruction=training.examples[0].instruction,
         data=about(training),
         validation=about(validation),
+        selection=about(validation),
+        calibrated_on=about(validation),
         options=options.model_dump(mode="json", exclude=PATHS),
         libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
         base_metrics=base,
