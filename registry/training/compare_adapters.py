@@ -40,7 +40,7 @@ class Margins:
     confidence: float = CONFIDENCE
 
 
-class Judgement(BaseModel):
+class MarginVerdict(BaseModel):
     """Whether the second adapter is not worse by more than ``margin``, overall or for a ``label``.
 
     "not shown" says that it may be either; ``needed`` rows show it if both answer all of them equally well.
@@ -69,7 +69,7 @@ class AdapterComparison(BaseModel):
     after_metrics: Metrics
     overall: Comparison
     labels: dict[str, Comparison]
-    judgements: tuple[Judgement, ...]
+    judgements: tuple[MarginVerdict, ...]
     not_worse: bool
 
 
@@ -161,9 +161,9 @@ def _of(label: str, before: Sequence[Judged], after: Sequence[Judged], confidenc
     return compare([a for a, _ in pairs], [b for _, b in pairs], None, confidence)
 
 
-def _judged(label: str | None, found: Comparison, margin: float) -> Judgement:
+def _judged(label: str | None, found: Comparison, margin: float) -> MarginVerdict:
     pairs = Pairs(found.rows, found.only_before, found.only_after)
-    return Judgement(
+    return MarginVerdict(
         label=label,
         margin=margin,
         rows=found.rows,
