@@ -46,7 +46,7 @@ class Answerer:
         window: int | None,
         tell: Callable[[int], None],
     ) -> Answerer:
-        """Load the base. Raises DatasetError where a message does not fit the window, BaseModelError for a base of another shape."""
+        """Load the base. Raises BaseModelError for one of another shape, DatasetError for a message beyond the window."""
         from postil.registry.training.model import load_base
         from postil.registry.training.probe import lowest_layer
 
