@@ -84,6 +84,8 @@ def _trained(run: _Run) -> tuple[PeftModel, TrainReport]:
         instruction=training.examples[0].instruction,
         data=about(training),
         validation=about(run.validation),
+        selection=about(run.validation),
+        calibrated_on=about(run.validation),
         options=options.model_dump(mode="json", exclude=PATHS),
         libraries=_versions(),
         base_metrics=base,

@@ -126,7 +126,7 @@ def test_training_ends_when_validations_no_longer_improve_and_the_figure_is_that
     tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
 ) -> None:
     from postil.registry.base_model.model import read_base
-    from postil.registry.training.evaluate import evaluate
+    from postil.registry.training.evaluate import Files, evaluate
 
     diary = Diary()
     chosen = options(tiny_base, data, tmp_path / "out", epochs=20, parts=4, patience=2, schedule="constant")
@@ -135,7 +135,7 @@ def test_training_ends_when_validations_no_longer_improve_and_the_figure_is_that
     ranked = [(part.accuracy, -part.loss) for part in report.parts]
     assert ranked.index(max(ranked)) == len(ranked) - 3
     assert (report.accuracy, -report.adapter_metrics.loss) == max(ranked)
-    found = evaluate(tmp_path / "out", data[1], read_base(tiny_base, "example/tiny"))
+    found = evaluate(tmp_path / "out", Files(data[1]), read_base(tiny_base, "example/tiny"))
     assert found.adapter_metrics.loss == pytest.approx(report.adapter_metrics.loss, rel=1e-3)
 
 
