@@ -18,13 +18,16 @@ from postil.registry.training.dataset import Dataset, check_apart, load
 from postil.registry.training.errors import TuneExtraMissingError
 from postil.registry.training.files import check_out, workplace, write
 from postil.registry.training.options import TrainOptions
-from postil.registry.training.progress import Silent, Watcher
+from postil.registry.training.progress import Reader, Silent, Watcher
 from postil.registry.training.report import Judged, Metrics, Part, TrainReport, about, findings, measure
 from postil.registry.training.shape import check_shape
+from postil.registry.training.taught import SHOWN, check_taught, taught
 from postil.registry.training.window import check_lengths
 
 if TYPE_CHECKING:
     from peft import PeftModel
+
+    from postil.registry.training.prompts import Coder
 
 LIBRARIES = ("torch", "transformers", "peft", "accelerate")
 # A report records settings, not local paths.
@@ -120,6 +123,24 @@ def _load(options: TrainOptions) -> tuple[Dataset, Dataset]:
     return training, validation
 
 
+def _show(run: _Run, coder: Coder) -> None:
+    """Show some rows with what they teach. Raises DatasetError where one teaches nothing."""
+    from postil.registry.training.rows import Rows
+
+    rows = [*Rows(coder, run.training.examples, run.options).taught()]
+    check_taught(run.training.path, ((line, trained) for line, _, trained in rows))
+    if isinstance(run.watcher, Reader):
+        chosen = rows[:: -(-len(rows) // SHOWN)]
+        run.watcher.shown([taught(*row, coder.text) for row in chosen], len(rows), _serving(run.options))
+
+
+def _serving(options: TrainOptions) -> str:
+    return (
+        f"It will be served exactly as it is trained: a LoRA of rank {options.rank}, for which the gateway needs a"
+        f" POSTIL_MAX_LORA_RANK of {options.rank} or more."
+    )
+
+
 def _tune(run: _Run) -> tuple[PeftModel, Metrics, tuple[Part, ...], list[Judged]]:
     """Return the trained model in its best state, the base's figures, the history, and the final answers."""
     from postil.registry.training.answers import judge
@@ -136,6 +157,7 @@ def _tune(run: _Run) -> tuple[PeftModel, Metrics, tuple[Part, ...], list[Judged]
     coder = Coder(tokenizer, training.field, [*training.examples, *validation.examples])
     check_lengths(coder, (training, validation), options.window)
     lowest = lowest_layer(model, coder, options.first_layer)
+    _show(run, coder)
 
     # The base does not know the reject label, so it chooses among the real ones.
     real = set(training.labels) - {options.reject}
