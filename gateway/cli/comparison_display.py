@@ -12,7 +12,7 @@ from postil.gateway.cli.evaluation_display import compared_sentence, p_value, po
 from postil.gateway.telemetry.terminal import Terminal, visible
 
 if TYPE_CHECKING:
-    from postil.registry.training.compare_adapters import AdapterComparison, Judgement
+    from postil.registry.training.compare_adapters import AdapterComparison, MarginVerdict
     from postil.registry.training.comparison import Comparison
     from postil.registry.training.report import LabelMetrics, Metrics
 
@@ -32,7 +32,7 @@ def sentences(found: AdapterComparison) -> Iterator[str]:
     """Return the overall comparison, and a verdict for each margin."""
     told = compared_sentence(found.overall, "A", "B")
     yield f"Of {found.overall.rows} rows, {told}."
-    for one in found.judgements:
+    for one in found.verdicts:
         yield _verdict(one, found.overall.confidence)
 
 
@@ -66,7 +66,7 @@ def _share(metrics: Metrics | LabelMetrics) -> str:
     return f"{metrics.accuracy:.1%} ({100 * low:.0f}-{100 * high:.0f})"
 
 
-def _verdict(one: Judgement, confidence: float) -> str:
+def _verdict(one: MarginVerdict, confidence: float) -> str:
     where = "" if one.label is None else f" on messages of {one.label!r}"
     margin = f"{100 * one.margin:g} point{'' if one.margin == 0.01 else 's'}"
     if one.verdict == "not worse":

@@ -40,7 +40,7 @@ class Margins:
     confidence: float = CONFIDENCE
 
 
-class Judgement(BaseModel):
+class MarginVerdict(BaseModel):
     """Whether the second adapter is not worse by more than ``margin``, overall or for a ``label``.
 
     "not shown" says that it may be either; ``needed`` rows show it if both answer all of them equally well.
@@ -69,7 +69,7 @@ class AdapterComparison(BaseModel):
     after_metrics: Metrics
     overall: Comparison
     labels: dict[str, Comparison]
-    judgements: tuple[Judgement, ...]
+    verdicts: tuple[MarginVerdict, ...]
     not_worse: bool
 
 
@@ -120,7 +120,7 @@ def compared_answers(
     """Return what two sets of answers to the same rows say."""
     labels = {label: _of(label, before, after, margins.confidence) for label in rows.labels if label != reject}
     overall = compare(before, after, reject, margins.confidence)
-    judgements = (
+    verdicts = (
         _judged(None, overall, margins.overall),
         *(_judged(label, labels[label], margin) for label, margin in margins.labels.items()),
     )
@@ -133,8 +133,8 @@ def compared_answers(
         after_metrics=measure(after, reject),
         overall=overall,
         labels=labels,
-        judgements=judgements,
-        not_worse=all(one.verdict == NOT_WORSE for one in judgements),
+        verdicts=verdicts,
+        not_worse=all(one.verdict == NOT_WORSE for one in verdicts),
     )
 
 
@@ -161,9 +161,9 @@ def _of(label: str, before: Sequence[Judged], after: Sequence[Judged], confidenc
     return compare([a for a, _ in pairs], [b for _, b in pairs], None, confidence)
 
 
-def _judged(label: str | None, found: Comparison, margin: float) -> Judgement:
+def _judged(label: str | None, found: Comparison, margin: float) -> MarginVerdict:
     pairs = Pairs(found.rows, found.only_before, found.only_after)
-    return Judgement(
+    return MarginVerdict(
         label=label,
         margin=margin,
         rows=found.rows,
