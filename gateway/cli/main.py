@@ -15,6 +15,7 @@ from postil.gateway.cli.commands import (
     backup,
     channels,
     compare,
+    data,
     diff,
     domains,
     evaluate,
@@ -76,7 +77,7 @@ def make_cli() -> typer.Typer:
     cli.add_typer(domains.make_cli(), name="domains")
     cli.add_typer(policy.make_cli(), name="policy")
     cli.add_typer(reviews.make_cli(), name="reviews")
-    cli.add_typer(reviews.make_data_cli(), name="data")
+    cli.add_typer(data.make_cli(), name="data")
     cli.add_typer(webhooks.make_cli(), name="webhooks")
     cli.command()(history.log)
     cli.add_typer(audit.make_cli(), name="audit")

@@ -46,13 +46,15 @@ class Answerer:
         window: int | None,
         tell: Callable[[int], None],
     ) -> Answerer:
-        """Load the base. Raises DatasetError where a message does not fit the engine's window."""
+        """Load the base. Raises DatasetError where a message does not fit the engine's window, BaseModelError for a base of another shape."""
         from postil.registry.training.model import load_base
+        from postil.registry.training.probe import lowest_layer
 
         model, tokenizer = load_base(base.path, 0, device)
         examples = [example for dataset in datasets for example in dataset.examples]
         coder = Coder(tokenizer, datasets[0].field, [*examples, *_one_each(examples[0], labels)])
         check_lengths(coder, datasets, window)
+        lowest_layer(model, coder, 0)
         return cls(model, tokenizer, coder, window, tell)
 
     def base(self, examples: Sequence[Example], labels: Collection[str]) -> list[Judged]:
