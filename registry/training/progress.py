@@ -81,7 +81,7 @@ class Bar:
             console=console,
         )
         self._task = self._progress.add_task("training", total=None, loss=0.0)
-        self._base = 0.0
+        self._base, self._step = 0.0, 0
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +104,10 @@ class Bar:
         self._progress.start()
 
     def stepped(self, step: int, loss: float) -> None:
-        """Advance the bar."""
+        """Advance the bar; where the first step is none, say that the run goes on."""
+        if not self._step and step > 1:
+            self._progress.console.print(f"going on after step {step - 1}, where this run was ended")
+        self._step = step
         self._progress.update(self._task, completed=step, loss=loss)
 
     def measured(self, epoch: float, metrics: Metrics, best: bool) -> None:

@@ -7,11 +7,13 @@ import importlib.util
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from postil.registry.base_model.model import read_base
 from postil.registry.errors import DatasetError
+from postil.registry.training.checkpoints import claim
 from postil.registry.training.dataset import Dataset, check_apart, load
 from postil.registry.training.errors import TuneExtraMissingError
 from postil.registry.training.files import check_out, workplace, write
@@ -27,28 +29,53 @@ if TYPE_CHECKING:
 LIBRARIES = ("torch", "transformers", "peft", "accelerate")
 # A report records settings, not local paths.
 PATHS = {"data", "validation", "base", "out", "overwrite", "window"}
+# Of the weights on the disk: the result, and two checkpoints with the best state and two moments of Adam each.
+_COPIES = 9
 
 
 def train(options: TrainOptions, watcher: Watcher | None = None) -> TrainReport:
     """Train with ``options``, write the adapter to ``options.out`` and return the figures.
 
     Raises DatasetError, ShapeError, BaseModelError, OutFolderError or TuneExtraMissingError, all before the long work.
-    After an error nothing is left at ``options.out``; a result that cannot be written there is saved elsewhere.
+    After an error nothing is left at ``options.out``; a result that cannot be written there is saved elsewhere. A run
+    that was killed goes on from its last checkpoint when it is started again with the same options and data.
     """
     out = Path(os.path.abspath(options.out))
     training, validation = _load(options)
     check_out(out, options.overwrite)
     check_libraries()
-    with workplace(out, check_shape(options, read_base(options.base, options.base_name))) as scratch:
-        adapted, report = _trained(options, training, validation, watcher or Silent(), scratch)
+    base = read_base(options.base, options.base_name)
+    with workplace(out, _COPIES * check_shape(options, base)) as scratch:
+        run = _Run(options, training, validation, base.revision, watcher or Silent(), scratch)
+        adapted, report = _trained(run)
         return write(adapted, report, out, scratch, options.half)
 
 
-def _trained(
-    options: TrainOptions, training: Dataset, validation: Dataset, watcher: Watcher, scratch: Path
-) -> tuple[PeftModel, TrainReport]:
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What one training takes."""
+
+    options: TrainOptions
+    training: Dataset
+    validation: Dataset
+    revision: str
+    watcher: Watcher
+    scratch: Path
+
+    def decides(self) -> dict[str, Any]:
+        """Return what decides the result: with the same of it, a run may go on where another ended."""
+        return {
+            "options": self.options.model_dump(mode="json", exclude=PATHS),
+            "data": [self.training.digest, self.validation.digest],
+            "base": self.revision,
+            "libraries": _versions(),
+        }
+
+
+def _trained(run: _Run) -> tuple[PeftModel, TrainReport]:
     begun = time.monotonic()
-    adapted, base, parts, judged = _tune(options, training, validation, watcher, scratch)
+    adapted, base, parts, judged = _tune(run)
+    options, training = run.options, run.training
     return adapted, TrainReport(
         base=options.base_name,
         field=training.field,
@@ -56,17 +83,21 @@ def _trained(
         reject=options.reject,
         instruction=training.examples[0].instruction,
         data=about(training),
-        validation=about(validation),
-        selection=about(validation),
-        calibrated_on=about(validation),
+        validation=about(run.validation),
+        selection=about(run.validation),
+        calibrated_on=about(run.validation),
         options=options.model_dump(mode="json", exclude=PATHS),
-        libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
+        libraries=_versions(),
         base_metrics=base,
         **findings(judged, options.reject),
         parts=parts,
         parameters=adapted.get_nb_trainable_parameters()[0],
         seconds=round(time.monotonic() - begun, 1),
     )
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
 def check_libraries(names: Sequence[str] = LIBRARIES) -> None:
@@ -89,19 +120,19 @@ def _load(options: TrainOptions) -> tuple[Dataset, Dataset]:
     return training, validation
 
 
-def _tune(
-    options: TrainOptions, training: Dataset, validation: Dataset, watcher: Watcher, scratch: Path
-) -> tuple[PeftModel, Metrics, tuple[Part, ...], list[Judged]]:
+def _tune(run: _Run) -> tuple[PeftModel, Metrics, tuple[Part, ...], list[Judged]]:
     """Return the trained model in its best state, the base's figures, the history, and the final answers."""
     from postil.registry.training.answers import judge
     from postil.registry.training.forward import Lower
-    from postil.registry.training.loop import Looks, adapt, fit, steps_per_epoch
+    from postil.registry.training.looks import Looks
+    from postil.registry.training.loop import adapt, fit, steps_per_epoch
     from postil.registry.training.model import load_base
     from postil.registry.training.probe import lowest_layer
     from postil.registry.training.prompts import Coder
 
+    options, training, validation, watcher = run.options, run.training, run.validation, run.watcher
     watcher.began()
-    model, tokenizer = load_base(options.base, options.seed, options.device)
+    model, tokenizer = load_base(options.base, options.seed, options.device, options.dtype)
     coder = Coder(tokenizer, training.field, [*training.examples, *validation.examples])
     check_lengths(coder, (training, validation), options.window)
     lowest = lowest_layer(model, coder, options.first_layer)
@@ -114,5 +145,9 @@ def _tune(
     watcher.started(base, round(steps * options.epochs))
     every = max(1, steps // options.parts)
     looks = Looks(adapted, lambda: judge(adapted, coder, validation.examples, training.labels), every, options, watcher)
-    fit(adapted, Lower(adapted, lowest, coder.shared), coder, training.examples, options, looks, scratch)
+    checkpoint = claim(run.scratch, run.decides())
+    if checkpoint is not None:
+        looks.go_on(checkpoint, validation.examples)
+    lower = Lower(adapted, lowest, coder.shared)
+    fit(adapted, lower, coder, training.examples, options, looks, run.scratch, checkpoint)
     return adapted, base, tuple(looks.parts), looks.best

@@ -105,7 +105,16 @@ def test_the_defaults_that_help_shows_are_those_of_the_typed_options() -> None:
     assert {name: fields[name] for name in shown.keys() & fields.keys()} == {
         name: shown[name] for name in shown.keys() & fields.keys()
     }
-    assert fields.keys() - shown.keys() == {"data", "validation", "base", "out", "base_id", "reject", "window"}
+    assert fields.keys() - shown.keys() == {
+        "data",
+        "validation",
+        "base",
+        "out",
+        "base_id",
+        "patience",
+        "reject",
+        "window",
+    }
 
 
 def test_a_file_of_options_is_read_and_a_method_that_there_is_not_refused(run: Run, tmp_path: Path) -> None:
