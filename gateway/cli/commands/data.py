@@ -1,4 +1,4 @@
-"""``postil data check | export``: training data, before it is learned from and from what people decided.
+"""``postil data check | split | export``: training data, before it is learned from and from what people decided.
 
 Slow modules are imported where they are used, so that other commands start fast.
 """
@@ -27,9 +27,10 @@ Threshold = Annotated[
 
 def make_cli() -> typer.Typer:
     """Return the `data` command group."""
-    cli = typer.Typer(help="Training data: check it, and export what people decided.", no_args_is_help=True)
+    cli = typer.Typer(help="Training data: check it, split it, and export what people decided.", no_args_is_help=True)
     cli.callback()(lambda: None)
     cli.command()(check)
+    cli.command()(split)
     cli.command()(reviews.export)
     return cli
 
@@ -60,6 +61,41 @@ def check(
         _show(report, None if all_ else _SHOWN)
     if report.errors:
         raise typer.Exit(1)
+
+
+def split(
+    file: Data,
+    out: Annotated[Path, typer.Option(help="Folder for the parts and split.json.")],
+    shares: Annotated[
+        str, typer.Option(help="Shares of train, validation, calibration and held-out; 0 leaves a part out.")
+    ] = "70,10,10,10",
+    seed: Annotated[int, typer.Option(help="Random seed; equal seeds give equal parts.")] = 0,
+    near: Threshold = 0.5,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files of an earlier split.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Split training data into train, validation, calibration and held-out.
+
+    Rows that are nearly the same stay in one part, and each label gets its share of every part.
+    """
+    from postil.registry.training.data.split import split as run
+
+    report = run(file, out, shares=_numbers(shares), seed=seed, threshold=near, overwrite=overwrite)
+    if as_json:
+        print_json_text(report.model_dump_json(indent=2))
+        return
+    names = sorted({label for part in report.parts for label in part.labels})
+    rows = [(str(out / part.file), part.rows, *(part.labels.get(name, 0) for name in names)) for part in report.parts]
+    print_table(["file", "rows", *names], rows, empty="")
+    grouped = f"{report.rows} rows in {report.groups} groups that stay together, the largest of {report.largest_group}"
+    console().print(grouped)
+
+
+def _numbers(shares: str) -> list[float]:
+    try:
+        return [float(share) for share in shares.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{shares!r} is not a list of numbers; write such as 70,10,10,10") from None
 
 
 def _base(given: Path | None) -> Path | None:

@@ -32,6 +32,7 @@ def check(
     counts = _token_counts(files, base)
     findings = [
         *(finding for data in files for finding in _own(data)),
+        *labels.held_out(training),
         *(finding for data in others for finding in labels.same_labels(training, data)),
         *_texts(training, files, threshold),
         *_lengths(files, counts, window),

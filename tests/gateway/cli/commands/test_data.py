@@ -63,3 +63,19 @@ async def test_text_of_a_file_cannot_move_the_terminal(tmp_path: Path, home: str
     rows[0]["output"] = json.dumps({"category": "symptoms"})
     _, out, _ = await in_process(None, "data", "check", str(write(tmp_path / "a.jsonl", *rows)), POSTIL_HOME=home)
     assert "\x1b" not in out
+
+
+async def test_a_split_says_its_files_and_counts(tmp_path: Path) -> None:
+    path = write_labelled(tmp_path / "a.jsonl", messages(80))
+    status, out, complaints = await in_process(None, "data", "split", str(path), "--out", str(tmp_path / "out"))
+    assert (status, complaints) == (0, "")
+    lines = [line.split() for line in out.splitlines()]
+    assert lines[0] == ["file", "rows", "billing", "symptoms"]
+    assert lines[4] == [str(tmp_path / "out" / "held-out.jsonl"), "8", "4", "4"]
+    assert out.endswith("80 rows in 80 groups that stay together, the largest of 1\n")
+    again = ("data", "split", str(path), "--out", str(tmp_path / "out"))
+    assert (await in_process(None, *again))[0] == 1
+    status, out, _ = await in_process(None, *again, "--overwrite", "--json", "--shares", "1,1,0,0")
+    assert [part["rows"] for part in json.loads(out)["parts"]] == [40, 40]
+    status, _, complaints = await in_process(None, *again, "--shares", "half")
+    assert (status, "'half' is not a list of numbers" in complaints) == (2, True)
