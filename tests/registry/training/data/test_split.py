@@ -64,8 +64,9 @@ def read(path: Path) -> list[str]:
     return [json.loads(line)["input"] for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def made(tmp_path: Path, **options: int) -> SplitReport:
-    return split(write_labelled(tmp_path / "all.jsonl", messages(200)), tmp_path / "out", **options)
+def made(tmp_path: Path, seed: int = 0, *, overwrite: bool = False) -> SplitReport:
+    path = write_labelled(tmp_path / "all.jsonl", messages(200))
+    return split(path, tmp_path / "out", seed=seed, overwrite=overwrite)
 
 
 def test_the_report_says_the_counts_and_the_digests(tmp_path: Path) -> None:
