@@ -14,9 +14,11 @@ from postil.gateway.cli.commands import (
     audit,
     backup,
     channels,
+    compare,
     data,
     diff,
     domains,
+    evaluate,
     export,
     gc,
     history,
@@ -66,8 +68,9 @@ def make_cli() -> typer.Typer:
     cli.command()(backup.restore)
     cli.command()(diff.diff)
     cli.command()(gc.gc)
-    cli.command()(train.train)
-    cli.command()(train.evaluate)
+    cli.command(context_settings=train.NAMES)(train.train)
+    cli.command()(evaluate.evaluate)
+    cli.command()(compare.compare)
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(keys.make_cli(), name="keys")
     cli.command()(usage.usage)
