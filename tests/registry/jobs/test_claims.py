@@ -1,4 +1,4 @@
-"""Of the gateways that share a database one works on a job; one that is gone loses it, and a cancelled job is nobody's."""
+"""Of the gateways that share a database one works on a job: one that is gone loses it, and who cancels takes it."""
 
 from __future__ import annotations
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 from postil.registry.jobs.states import MOVES, OPEN, JobStatus, may_become
 
 
 def test_a_job_goes_through_validation_and_the_queue_to_training_and_an_end() -> None:
     way = [JobStatus.VALIDATING, JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.SUCCEEDED]
-    assert all(may_become(one, after) for one, after in zip(way, way[1:], strict=False))
+    assert all(may_become(one, after) for one, after in itertools.pairwise(way))
     assert not may_become(JobStatus.VALIDATING, JobStatus.RUNNING)
     assert not may_become(JobStatus.QUEUED, JobStatus.SUCCEEDED)
     assert not may_become(JobStatus.RUNNING, JobStatus.QUEUED)
