@@ -19,6 +19,7 @@ from postil.gateway.cli.commands import (
     export,
     gc,
     history,
+    jobs,
     keys,
     plugins,
     policy,
@@ -67,6 +68,7 @@ def make_cli() -> typer.Typer:
     cli.command()(gc.gc)
     cli.command(context_settings=train.NAMES)(train.train)
     cli.command()(train.evaluate)
+    cli.add_typer(jobs.make_cli(), name="jobs")
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(keys.make_cli(), name="keys")
     cli.command()(usage.usage)

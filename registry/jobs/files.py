@@ -22,7 +22,7 @@ from postil.registry.db.tables import utcnow
 from postil.registry.errors import JobError, NotFoundError
 from postil.registry.fsutil import fsync, sha256_file
 from postil.registry.jobs.lists import Listed, newest_first
-from postil.registry.jobs.rows import read_rows
+from postil.registry.jobs.rows import count_rows
 from postil.registry.jobs.states import OPEN
 from postil.registry.text import kept_line
 
@@ -57,7 +57,7 @@ class TrainingFiles:
     def add(self, upload: Upload) -> TrainingFile:
         """Check a file and take it: ``upload.path`` is moved, from the same disk. Raises JobError or TextError."""
         name = kept_line(upload.filename, "name of the file")[:_MOST_NAME] or "file.jsonl"
-        rows = read_rows(upload.path, name)
+        rows = count_rows(upload.path, name)
         found = TrainingFile(
             id=f"file-{secrets.token_hex(12)}",
             domain=upload.domain,
@@ -66,7 +66,7 @@ class TrainingFiles:
             purpose=PURPOSE,
             bytes=upload.path.stat().st_size,
             digest=f"sha256:{sha256_file(upload.path)}",
-            rows=len(rows),
+            rows=rows,
             expires_at=upload.expires_at,
         )
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -11,8 +11,9 @@ from typing import Any
 from postil.registry.defaults import REPORT
 from postil.registry.errors import DatasetError, JobError
 from postil.registry.jobs.options import RESULT, TRAINING, VALIDATION
-from postil.registry.jobs.rows import Row, read_rows, write_rows
+from postil.registry.jobs.rows import all_faults, write_rows
 from postil.registry.jobs.split import validation_lines
+from postil.registry.training.data.reading import read_rows
 from postil.registry.training.dataset import check_apart, load
 from postil.registry.training.options import TrainOptions
 
@@ -20,21 +21,22 @@ OPTIONS = "options.json"
 
 
 def prepare(folder: Path, training: Path, validation: Path | None, *, seed: int, reject: str | None) -> tuple[int, int]:
-    """Write the data as the trainer takes it, split if there is no validation file; returns how many rows each has.
+    """Put the data where the trainer takes it, split if there is no validation file; returns how many rows each has.
 
     Raises JobError where nothing can be learned from it, with the lines of the files that were uploaded.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
+    _copy(training, folder / TRAINING, "training_file")
+    if validation is not None:
+        _copy(validation, folder / VALIDATION, "validation_file")
     try:
-        _write(folder / TRAINING, _by_line(training, "training_file"))
         if validation is None:
             _split(folder, seed)
-        else:
-            _write(folder / VALIDATION, _by_line(validation, "validation_file"))
         return _checked(folder, reject)
     except DatasetError as error:
-        raise JobError(plain(str(error), folder), "training_file") from error
+        named = {folder / TRAINING: "training_file", folder / VALIDATION: "validation_file"}
+        raise JobError(all_faults(error, named), "training_file") from error
 
 
 def plain(text: str, folder: Path) -> str:
@@ -69,23 +71,18 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _by_line(path: Path, param: str) -> dict[int, Row]:
+def _copy(path: Path, place: Path, param: str) -> None:
     try:
-        return {line.number: line.row for line in read_rows(path, param)}
-    except OSError as error:
+        shutil.copyfile(path, place)
+    except FileNotFoundError as error:
         raise JobError(f"the content of {param} is not on this gateway's disk; upload the file again", param) from error
 
 
-def _write(path: Path, rows: Mapping[int, Row]) -> None:
-    write_rows(rows, path)
-
-
 def _split(folder: Path, seed: int) -> None:
-    whole = load(folder / TRAINING)
-    chosen = validation_lines(whole.examples, seed)
-    rows = {line.number: line.row for line in read_rows(folder / TRAINING, TRAINING)}
-    _write(folder / VALIDATION, {number: row for number, row in rows.items() if number in chosen})
-    _write(folder / TRAINING, {number: row for number, row in rows.items() if number not in chosen})
+    chosen = validation_lines(load(folder / TRAINING).examples, seed)
+    rows = read_rows(folder / TRAINING).rows
+    write_rows([row for row in rows if row.line in chosen], folder / VALIDATION)
+    write_rows([row for row in rows if row.line not in chosen], folder / TRAINING)
 
 
 def _checked(folder: Path, reject: str | None) -> tuple[int, int]:

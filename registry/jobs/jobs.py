@@ -97,7 +97,8 @@ def cancel(database: Database, job_id: str, scope: Collection[str] | None, *, ac
         store.lock_for_writing(session)
         job = _found(session, job_id, scope)
         if not may_become(job.status, JobStatus.CANCELLED):
-            raise JobError(f"{job.id} has {job.status} already; there is nothing to cancel")
+            was = "was" if job.status == JobStatus.CANCELLED else "has"
+            raise JobError(f"{job.id} {was} {job.status} already; there is nothing to cancel")
         end(session, job, JobStatus.CANCELLED)
         say(session, job, "The job was cancelled", level=WARN)
         record(session, job, CANCEL, actor)

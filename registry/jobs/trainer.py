@@ -15,6 +15,7 @@ from postil.plugins.child_process import bound_memory, end_with
 from postil.registry.errors import RegistryError
 from postil.registry.jobs.folder import OPTIONS, plain
 from postil.registry.jobs.progress import Began, Done, Failed, Measured, Message, Started, Stepped, encode
+from postil.registry.training.dispatch import trainer
 from postil.registry.training.options import TrainOptions
 from postil.registry.training.progress import Watcher
 from postil.registry.training.report import Metrics, TrainReport
@@ -79,7 +80,9 @@ def main(arguments: list[str]) -> int:
     bound_memory(int(memory))
     os.set_inheritable(int(channel), False)
     os.environ.update(_OFFLINE)
-    from postil.registry.training.train import train
+
+    def train(options: TrainOptions, watcher: Watcher) -> TrainReport:
+        return trainer(options.method, options.tune)(options, watcher)
 
     with open(int(channel), "wb", buffering=0) as pipe:
 

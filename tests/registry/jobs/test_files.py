@@ -70,7 +70,7 @@ def test_lists_are_paged_by_the_last_id(files: TrainingFiles, tmp_path: Path) ->
 
 
 def test_a_file_that_cannot_be_used_leaves_nothing(files: TrainingFiles, database: Database, tmp_path: Path) -> None:
-    with pytest.raises(JobError, match="line 1: it is not JSON"):
+    with pytest.raises(JobError, match="line 1: this is not a JSON object"):
         added(files, tmp_path, "no json")
     with pytest.raises(TextError):
         added(files, tmp_path, filename="a\nb")

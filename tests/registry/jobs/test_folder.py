@@ -41,11 +41,11 @@ def test_two_files_stay_apart_and_a_folder_is_begun_anew(tmp_path: Path) -> None
 
 def test_what_cannot_be_learned_is_refused_with_the_line_of_the_uploaded_file(tmp_path: Path) -> None:
     free = [*chats()[:3], chat("explain", "A free text.")]
-    assert "training.jsonl, line 4: the output is not a JSON object of one field" in str(refused(tmp_path, text(free)))
+    assert "training_file, line 4: the output is not a JSON object of one field" in str(refused(tmp_path, text(free)))
     twice = [*chats(), chat("knee hurts today", '{"category": "billing"}')]
     assert "line 26: the input is 'billing' here and 'symptoms' in line 1" in str(refused(tmp_path, text(twice)))
     leak = refused(tmp_path, text(chats()), text(chats()[:1] + chats()[-1:]))
-    assert "validation.jsonl, line 1: the input also occurs in training.jsonl, line 1" in str(leak)
+    assert "validation_file, line 1: the input also occurs in training_file, line 1" in str(leak)
     no_reject = refused(tmp_path, text(chats()), reject="other")
     assert (no_reject.param, "has the reject label 'other'" in str(no_reject)) == ("postil.reject", True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,13 +37,14 @@ def test_a_job_is_made_with_what_was_asked_and_stands_in_the_log(
 
 def test_a_job_needs_files_of_its_own_domain(files: TrainingFiles, database: Database, tmp_path: Path) -> None:
     file, law = added(files, tmp_path), added(files, tmp_path, domain="legal")
-    for wanted, param, says in [
+    cases: list[tuple[dict[str, Any], str, str]] = [
         ({"training_file": "file-nothing"}, "training_file", "there is no file"),
         ({"validation_file": law.id}, "validation_file", "is of legal, and the adapter is of healthcare"),
         ({"validation_file": law.id, "scope": ["healthcare"]}, "validation_file", "there is no file"),
         ({"validation_file": file.id}, "validation_file", "is the training file"),
         ({"name": AdapterName("legal", "clause")}, "training_file", "is of healthcare"),
-    ]:
+    ]
+    for wanted, param, says in cases:
         with pytest.raises(JobError, match=says) as refused:
             job_of(database, file, **wanted)
         assert refused.value.param == param
@@ -68,7 +70,7 @@ def test_a_cancelled_job_stays_cancelled(files: TrainingFiles, database: Databas
         jobs.cancel(database, job.id, ["legal"], actor="eve")
     done = jobs.cancel(database, job.id, ["healthcare"], actor="ann")
     assert (done.status, done.finished_at is None) == ("cancelled", False)
-    with pytest.raises(JobError, match="has cancelled already"):
+    with pytest.raises(JobError, match="was cancelled already"):
         jobs.cancel(database, job.id, None, actor="ann")
 
 
