@@ -39,13 +39,15 @@ def require_permission(callers: Callers, denied: DeniedAttempts, prefix: str = _
     return guard
 
 
-def check_domain(denied: DeniedAttempts, request: AnyRequest, right: Permission, domain: str) -> None:
+def check_domain(
+    denied: DeniedAttempts, request: AnyRequest, right: Permission, domain: str, prefix: str = _PREFIX
+) -> None:
     """Check a domain that is not in the path against the key's domains. Raises KeyForbiddenError."""
     caller: Caller = request.user
     try:
         _check(caller, right, domain)
     except ForbiddenError as error:
-        denied.note(_refusal(request, request.route_handler, caller, error))
+        denied.note(_refusal(request, request.route_handler, caller, error, prefix))
         raise
 
 
