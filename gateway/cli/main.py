@@ -74,7 +74,6 @@ def make_cli() -> typer.Typer:
     cli.command()(evaluate.evaluate)
     cli.command()(compare.compare)
     cli.command("try")(try_release.try_release)
-    cli.command()(train.evaluate)
     cli.add_typer(jobs.make_cli(), name="jobs")
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(keys.make_cli(), name="keys")
