@@ -27,6 +27,7 @@ from postil.gateway.api.openai.completions import (
     completion_handlers,
     routes_of,
 )
+from postil.gateway.api.openai.fine_tuning import training_router
 from postil.gateway.api.openai.models import BaseCard, model_routes
 from postil.gateway.api.openapi import document_config
 from postil.gateway.api.security_headers import SecurityHeaders
@@ -76,6 +77,7 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
             *document_openai_errors(_tenant_routes(runtime)),
             *health_routes(runtime.engine, runtime.traffic, runtime.tasks),
             *document_openai_errors([metrics_route(runtime.metrics, runtime.callers, runtime.denied_attempts)]),
+            training_router(runtime),
             admin_router(runtime),
             *([console_router(runtime, status_parts(runtime))] if runtime.settings.console else []),
         ],

@@ -27,6 +27,7 @@ from postil.gateway.settings.server import ServerSettings
 from postil.gateway.settings.tls import TlsSettings
 from postil.gateway.settings.toml_file import TomlFile
 from postil.gateway.settings.traffic import TrafficSettings
+from postil.gateway.settings.training import TrainingSettings
 
 # Names of an earlier version: left in the environment, they would be passed over in silence.
 _RENAMED = {
@@ -51,6 +52,7 @@ class Settings(
     ConsoleSettings,
     ReleaseSettings,
     KeepingSettings,
+    TrainingSettings,
     ProcessSettings,
     TrafficSettings,
     EngineSettings,
@@ -67,6 +69,11 @@ class Settings(
     def admin_address(self) -> str:
         """The address that the admin port listens on."""
         return self.admin_host or self.host
+
+    @property
+    def training(self) -> Path:
+        """Where training files and jobs are kept."""
+        return self.training_folder or self.home / "training"
 
     @classmethod
     def settings_customise_sources(
