@@ -57,6 +57,8 @@ class AdapterPages:
     plugins: PluginManager
     pages: Pages
     last_moves: LastMoves
+    # Whether a candidate that is found worse is taken back.
+    automatic: bool
 
     def entry(self, name: AdapterName) -> AdapterEntry:
         """Return an adapter as this gateway serves it. Raises NotFoundError."""
@@ -94,6 +96,7 @@ def _adapter_route(parts: AdapterPages) -> Any:
             events=show_events(rows.events, caller),
             outcomes=outcomes_of(parts.sums, {str(name)}).get(str(name)),
             said=DONE.get(done, ""),
+            automatic=parts.automatic,
             **_comparison(parts.monitor, entry),
         )
 

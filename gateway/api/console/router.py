@@ -33,7 +33,14 @@ def console_router(runtime: Runtime, status: StatusParts) -> Router:
     pages = Pages(assets)
     sessions = Sessions(settings.console_idle_minutes * 60, settings.console_session_hours * 3600)
     adapters = AdapterPages(
-        registry, runtime.catalog, runtime.monitor, runtime.sums, runtime.plugins, pages, LastMoves()
+        registry,
+        runtime.catalog,
+        runtime.monitor,
+        runtime.sums,
+        runtime.plugins,
+        pages,
+        LastMoves(),
+        settings.auto_rollback,
     )
     return Router(
         PREFIX,
