@@ -15,6 +15,7 @@ from postil.gateway.cli.commands import (
     backup,
     channels,
     compare,
+    curve,
     data,
     diff,
     domains,
@@ -71,6 +72,7 @@ def make_cli() -> typer.Typer:
     cli.command(context_settings=train.NAMES)(train.train)
     cli.command()(evaluate.evaluate)
     cli.command()(compare.compare)
+    cli.command()(curve.curve)
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(keys.make_cli(), name="keys")
     cli.command()(usage.usage)
