@@ -53,13 +53,17 @@ class TrainOptions(BaseModel):
     validator detects. Layers below ``first_layer`` are not trained and run once per text instead of once per epoch.
     ``half`` stores float16: twice the rank in the same number of bytes. ``dtype`` is the base's in training; the
     adapter's weights are float32 there. ``patience`` ends training after so many validations without a better one.
-    ``window`` is the engine's context in tokens: what does not fit it could never be asked, and is refused.
+    ``validation`` chooses the best state. ``calibration`` fits the confidence, and ``held_out`` gives the figures;
+    without them ``validation`` does. ``window`` is the engine's context in tokens: what does not fit it could never be
+    asked, and is refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: Path
     validation: Path
+    calibration: Path | None = None
+    held_out: Path | None = None
     base: Path
     out: Path
     base_id: str | None = None

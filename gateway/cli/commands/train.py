@@ -51,6 +51,12 @@ def train(
     validation: Annotated[
         Path | None, typer.Option(help="Validation examples: JSONL with other messages than the training data.")
     ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Other examples, which fit temperature and minimum; default: --validation.")
+    ] = None,
+    held_out: Annotated[
+        Path | None, typer.Option(help="Other examples, which only give the figures; default: --validation.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write the adapter to.")] = None,
     method: Annotated[str, typer.Option(help="What is learned: classify (one label as JSON).")] = "classify",
     tune: Annotated[str, typer.Option(help="Which weights learn it: lora.")] = "lora",

@@ -112,6 +112,8 @@ def test_the_defaults_that_help_shows_are_those_of_the_typed_options() -> None:
     assert fields.keys() - shown.keys() == {
         "data",
         "validation",
+        "calibration",
+        "held_out",
         "base",
         "out",
         "base_id",
