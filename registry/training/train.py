@@ -19,14 +19,17 @@ from postil.registry.training.dataset import Dataset, load
 from postil.registry.training.errors import TuneExtraMissingError
 from postil.registry.training.files import check_out, workplace, write
 from postil.registry.training.options import TrainOptions
-from postil.registry.training.progress import Silent, Watcher
+from postil.registry.training.progress import Reader, Silent, Watcher
 from postil.registry.training.report import Judged, Metrics, Part, TrainReport, about, against_linear, findings, measure
 from postil.registry.training.shape import check_shape
 from postil.registry.training.splits import check_splits
+from postil.registry.training.taught import SHOWN, check_taught, taught
 from postil.registry.training.window import check_lengths
 
 if TYPE_CHECKING:
     from peft import PeftModel
+
+    from postil.registry.training.prompts import Coder
 
 LIBRARIES = ("torch", "transformers", "peft", "accelerate")
 # For the linear model that stands beside an adapter.
@@ -147,6 +150,24 @@ def _load(options: TrainOptions) -> _Files:
     return files
 
 
+def _show(run: _Run, coder: Coder) -> None:
+    """Show some rows with what they teach. Raises DatasetError where one teaches nothing."""
+    from postil.registry.training.rows import Rows
+
+    rows = [*Rows(coder, run.files.training.examples, run.options).taught()]
+    check_taught(run.files.training.path, ((line, trained) for line, _, trained in rows))
+    if isinstance(run.watcher, Reader):
+        chosen = rows[:: -(-len(rows) // SHOWN)]
+        run.watcher.shown([taught(*row, coder.text) for row in chosen], len(rows), _serving(run.options))
+
+
+def _serving(options: TrainOptions) -> str:
+    return (
+        f"It will be served exactly as it is trained: a LoRA of rank {options.rank}, for which the gateway needs a"
+        f" POSTIL_MAX_LORA_RANK of {options.rank} or more."
+    )
+
+
 def _fitted(files: _Files, answers: Mapping[Path, list[Judged]]) -> list[Judged] | None:
     """Return the answers that fit temperature and minimum; None where those of the figures do."""
     rows = files.calibration or files.validation
@@ -170,6 +191,7 @@ def _tune(run: _Run) -> tuple[PeftModel, Metrics, tuple[Part, ...], dict[Path, l
     coder = Coder(tokenizer, training.field, [example for one in (training, *files.others) for example in one.examples])
     check_lengths(coder, (training, *files.others), options.window)
     lowest = lowest_layer(model, coder, options.first_layer)
+    _show(run, coder)
 
     # The base does not know the reject label, so it chooses among the real ones.
     real = set(training.labels) - {options.reject}

@@ -92,7 +92,7 @@ def train(
 
     Options may be named as in TRL, transformers and PEFT too, such as --lora-r or num_train_epochs.
     """
-    out, report = _run(config, _flags(context))
+    out, report = _run(config, _flags(context), rows=not json)
     if json:
         print_json_text(report.model_dump_json(indent=2))
     else:
@@ -115,7 +115,7 @@ def prepared_base(wanted: str | None) -> BaseModel:
     return prepare(wanted or settings.base_model, settings.home)
 
 
-def _run(config: Path | None, flags: Mapping[str, Any]) -> tuple[Path, TrainReport]:
+def _run(config: Path | None, flags: Mapping[str, Any], *, rows: bool) -> tuple[Path, TrainReport]:
     """Train with a progress bar on standard error; standard output holds only the report."""
     from postil.registry.training.dispatch import trainer
     from postil.registry.training.progress import Bar
@@ -127,7 +127,7 @@ def _run(config: Path | None, flags: Mapping[str, Any]) -> tuple[Path, TrainRepo
         run = trainer(options.method, options.tune)
         prepared = prepared_base(given.text("base"))
         of_base = {"base": prepared.path, "base_id": given.text("base_id") or prepared.id}
-        with Bar(complaints()) as bar, private_files():
+        with Bar(complaints(), rows=rows) as bar, private_files():
             return options.out, run(options.model_copy(update=of_base), bar)
 
 

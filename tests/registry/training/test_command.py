@@ -52,8 +52,12 @@ def test_it_prints_the_report_as_json_or_as_a_table(run: Run, tiny_base: Path) -
     report = json.loads(result.stdout)
     assert report["base"] == "tiny-base"
     assert "epoch 1.00" in result.stderr
+    assert "rows; what is trained" not in result.stderr
     result = run("--epochs", "1", "--targets", "o_proj,down_proj", base=tiny_base, out="again")
     assert result.exit_code == 0
+    assert "3 of 60 rows; what is trained is in [ ]:\nline 1: <|system|>Sort.<|end|><|user|>" in result.stderr
+    assert '<|assistant|>[{"category": "symptoms"}<|end|>]\n' in result.stderr
+    assert "It will be served exactly as it is trained: a LoRA of rank 8, for which" in result.stderr
     told = ("symptoms", "billing", "adapter", "A confidence minimum of", "is calibrated by")
     assert all(word in result.stdout for word in told)
 
