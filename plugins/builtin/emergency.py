@@ -85,7 +85,7 @@ class Emergency(InputCheck):
         self._model = DangerModel("emergency.weights") if config.built_in else None
         # Each phrase makes a text slower to look through, and each place where one stands is looked at.
         each = 0.02 * len(phrases) + (4 / min(map(len, phrases)) if phrases else 0.0)
-        self.cost = Cost(ascii=1.5 + each, other=6 + each)
+        self.cost = Cost(ascii=4 + each, other=16 + each)
         calm = known_wordings("emergency_calm.txt")
         self._calm = {
             kind: re2.compile("|".join(calm.get(kind, calm["any"]))) for kind in wordings if kind != "phrases"

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from itertools import accumulate
 from math import sqrt
+from typing import NamedTuple
 from zlib import crc32
 
 from postil.plugins.recognition.wordings import wordings
@@ -24,6 +24,8 @@ SCALE = 24
 # So many words are seen together; the next window begins half of it later.
 WORDS = 40
 _MASK = BUCKETS - 1
+# What the checksums of each kind of feature begin with.
+_ALONE, _PART, _ABOUT, _PAIR = map(crc32, (b"1", b"p", b"c", b"d"))
 # Parts of words, of so many letters.
 _PARTS = (3, 4, 5)
 # So many concepts before a word, and so far away, make a pair with its own.
@@ -55,13 +57,26 @@ class Concepts:
         return ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
-    """A word's bytes, its own numbers, and its concepts."""
+class _Word(NamedTuple):
+    """A word's bytes, its own numbers and concepts, and the checksums that its pairs with later words go on from."""
 
     said: bytes
     alone: list[int]
     concepts: Sequence[str]
+    about: Sequence[bytes]
+    next_to: int
+    first_of_three: int
+    skipped: int
+    with_concept: int
+    as_concepts: Sequence[int]
+
+
+def _read(text: str, alone: list[int], concepts: Sequence[str]) -> _Word:
+    said = text.encode() + b" "
+    about = tuple(one.encode() for one in concepts)
+    pair, three, skipped, with_concept = (crc32(b"%b%b" % (kind, said)) for kind in (b"2", b"3", b"s", b"g"))
+    as_concepts = tuple(crc32(b"h%b " % one) for one in about)
+    return _Word(said, alone, concepts, about, pair, three, skipped, with_concept, as_concepts)
 
 
 def words_of(text: str) -> list[str]:
@@ -75,18 +90,19 @@ def features(words: Sequence[str], concepts: Concepts) -> list[list[int]]:
     known: dict[str, _Word] = {}
     pairs: dict[tuple[str, str], int] = {}
     told: list[tuple[int, str]] = []
-    before: tuple[bytes, ...] = (b"^", b"^", b"^")
+    start = _read("^", [], ())
+    before = (start, start, start)
     for at, text in enumerate(words):
         word = known.get(text)
         if word is None:
             word = known[text] = _word(text, concepts)
-        some = word.alone + _next_to(word.said, before)
-        before = (*before[1:], word.said)
+        some = word.alone + _next_to(word, before)
+        before = (*before[1:], word)
         if word.concepts:
             told = [one for one in told[-_BEFORE:] if at - one[0] <= _REACH]
             for pair in ((other, own) for own in word.concepts for _, other in told):
                 if pair not in pairs:
-                    pairs[pair] = _bucket("d%s %s" % pair)
+                    pairs[pair] = crc32(b"%b %b" % (pair[0].encode(), pair[1].encode()), _PAIR) & _MASK
                 some.append(pairs[pair])
             told += [(at, own) for own in word.concepts]
         found.append(some)
@@ -122,28 +138,26 @@ class DangerModel:
 
 
 def _word(text: str, concepts: Concepts) -> _Word:
-    alone = [_bucket(f"1{text}"), *(_bucket(f"p{part}") for part in _parts(text))]
+    """A word; its parts are a few letters each, so that another form of it, or a misspelt one, is still alike."""
+    said = text.encode()
+    alone = [crc32(said, _ALONE) & _MASK]
+    if text[0].isalpha():
+        edged = b"<%b>" % said
+        alone += [crc32(edged[at : at + size], _PART) & _MASK for size in _PARTS for at in range(len(edged) - size + 1)]
     about = concepts.of(text)
-    return _Word(text.encode(), alone + [_bucket(f"c{one}") for one in about], about)
+    alone += [crc32(one.encode(), _ABOUT) & _MASK for one in about]
+    return _read(text, alone, about)
 
 
-def _next_to(said: bytes, before: tuple[bytes, ...]) -> list[int]:
-    """With the word before, with the two before, and with one of them skipped."""
+def _next_to(word: _Word, before: tuple[_Word, ...]) -> list[int]:
+    """With the word before, with the two before, with one of them skipped; and each with what the other is about."""
     third, second, first = before
+    said = word.said
     return [
-        crc32(b"2%b %b" % (first, said)) & _MASK,
-        crc32(b"3%b %b %b" % (second, first, said)) & _MASK,
-        crc32(b"s%b %b" % (second, said)) & _MASK,
-        crc32(b"s%b %b" % (third, said)) & _MASK,
+        crc32(said, first.next_to) & _MASK,
+        crc32(said, crc32(first.said, second.first_of_three)) & _MASK,
+        crc32(said, second.skipped) & _MASK,
+        crc32(said, third.skipped) & _MASK,
+        *[crc32(one, first.with_concept) & _MASK for one in word.about],
+        *[crc32(said, one) & _MASK for one in first.as_concepts],
     ]
-
-
-def _parts(word: str) -> Iterator[str]:
-    """A few letters each, so that another form of a word, or a misspelt one, is still alike."""
-    if word[0].isalpha():
-        edged = f"<{word}>"
-        yield from (edged[at : at + size] for size in _PARTS for at in range(len(edged) - size + 1))
-
-
-def _bucket(feature: str) -> int:
-    return crc32(feature.encode()) & _MASK
