@@ -148,6 +148,12 @@ def test_a_danger_in_other_words_is_likely(text: str) -> None:
     assert not check(text, built_in=False, phrases=["brainfog"]).notice
 
 
+def test_wordings_are_told_apart_from_what_is_likely() -> None:
+    checker: Emergency = Emergency.from_mapping({})
+    assert (checker.wordings("chest pain"), checker.dangers("chest pain")) == (["chest pain"], ["chest pain"])
+    assert checker.wordings("he stands beside me and makes me send the money") == []
+
+
 def test_a_danger_that_is_named_goes_by_its_name_alone() -> None:
     assert dangers("chest pain, and he stands beside me and makes me send the money") == "chest pain"
 
