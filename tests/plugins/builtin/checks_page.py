@@ -58,8 +58,9 @@ belong to. It looks at windows of 40 words and takes one to two milliseconds for
 known counts without it; where one is known and denied, or over, the classifier has to be surer.
 
 Of texts whose whole scenario was held out (five folds), it finds 59.2 %, with 3.0 % false alarms; the wordings find
-17.4 % with 2.7 %; both together 63.3 % with 5.5 %.
-Those texts are meant to be hard: each danger has its harmless look-alike beside it in the same scenario.
+17.4 % with 2.7 %; both together 63.3 % with 5.5 %. These texts are meant to be hard: each danger has its harmless
+look-alike beside it in the same scenario. Of the test set above, which it has not learnt from, the classifier alone
+finds 36 of 60, with 1 false alarm of 99; the rest there is found by the wordings, which were mended with it.
 
 What was tried, each with scenarios held out, and how much of the dangers it found where 2 % of the look-alikes raise
 an alarm. The set grew meanwhile, so only rows with the same number of texts compare:
