@@ -15,13 +15,12 @@ import typer
 from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.evaluation_display import show_evaluation
 from postil.gateway.cli.output import complaints, print_error, print_json_text
-from postil.gateway.cli.training_config import merged
 from postil.gateway.errors import SettingsError
 from postil.gateway.settings import read_settings
 from postil.gateway.telemetry.terminal import Terminal
 from postil.registry.errors import RegistryError
 from postil.registry.fsutil import private_files
-from postil.registry.training.options import Device, own_name
+from postil.registry.training.options import Device, Precision, Schedule, own_name
 
 if TYPE_CHECKING:
     from postil.registry.base_model.model import BaseModel
@@ -52,6 +51,12 @@ def train(
     validation: Annotated[
         Path | None, typer.Option(help="Validation examples: JSONL with other messages than the training data.")
     ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Other examples, which fit temperature and minimum; default: --validation.")
+    ] = None,
+    held_out: Annotated[
+        Path | None, typer.Option(help="Other examples, which only give the figures; default: --validation.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write the adapter to.")] = None,
     method: Annotated[str, typer.Option(help="What is learned: classify (one label as JSON).")] = "classify",
     tune: Annotated[str, typer.Option(help="Which weights learn it: lora.")] = "lora",
@@ -70,12 +75,15 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 2e-3,
     batch_size: Annotated[int, typer.Option(help="Examples that are computed together.")] = 8,
     accumulation: Annotated[int, typer.Option(help="Batches per step; more take longer, and no more memory.")] = 1,
+    schedule: Annotated[Schedule, typer.Option(help="What the learning rate does after warm-up.")] = "cosine",
     warmup: Annotated[float, typer.Option(help="Share of steps for learning-rate warm-up, 0 to 1.")] = 0.06,
     weight_decay: Annotated[float, typer.Option(help="Weight decay.")] = 0.0,
     noise: Annotated[float, typer.Option(help="Share of messages with added typing errors, 0 to 1.")] = 0.0,
     parts: Annotated[int, typer.Option(help="Validation runs per epoch.")] = 1,
+    patience: Annotated[int | None, typer.Option(help="End after so many validations without a better one.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed; equal seeds give equal adapters.")] = 0,
     device: Annotated[Device, typer.Option(help="Where to run; auto takes a GPU if there is one.")] = "auto",
+    dtype: Annotated[Precision, typer.Option(help="Numbers of the base; bfloat16 takes less.")] = "float32",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the result of an earlier run.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -83,7 +91,7 @@ def train(
 
     Options may be named as in TRL, transformers and PEFT too, such as --lora-r or num_train_epochs.
     """
-    out, report = _run(config, _flags(context))
+    out, report = _run(config, _flags(context), rows=not json)
     if json:
         print_json_text(report.model_dump_json(indent=2))
     else:
@@ -106,30 +114,31 @@ def prepared_base(wanted: str | None) -> BaseModel:
     return prepare(wanted or settings.base_model, settings.home)
 
 
-def _run(config: Path | None, flags: Mapping[str, Any]) -> tuple[Path, TrainReport]:
+def _run(config: Path | None, flags: Mapping[str, Any], *, rows: bool) -> tuple[Path, TrainReport]:
     """Train with a progress bar on standard error; standard output holds only the report."""
+    from postil.gateway.cli.training_config import merged
     from postil.registry.training.dispatch import trainer
     from postil.registry.training.progress import Bar
 
-    with explained():
+    with explained("stopped; the same command goes on from the last validation"):
         # All before the base is prepared, which may take long.
         given = merged(config, flags)
         options = given.options(read_settings().window)
         run = trainer(options.method, options.tune)
         prepared = prepared_base(given.text("base"))
         of_base = {"base": prepared.path, "base_id": given.text("base_id") or prepared.id}
-        with Bar(complaints()) as bar, private_files():
+        with Bar(complaints(), rows=rows) as bar, private_files():
             return options.out, run(options.model_copy(update=of_base), bar)
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explained(stopped: str = "stopped; nothing was written") -> Iterator[None]:
     """Say in one sentence why the work ended before its end."""
     try:
         yield
         return
     except KeyboardInterrupt:
-        print_error("stopped; nothing was written")
+        print_error(stopped)
         raise typer.Exit(130) from None
     except MemoryError:
         print_error(_TOO_LITTLE)
