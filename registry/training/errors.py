@@ -3,6 +3,7 @@
 RegistryError
 ├── DatasetError          (registry.errors) data that cannot be learned from
 ├── TuneExtraMissingError torch, transformers, peft or accelerate is not installed
+├── MethodError           a method or a way of tuning that postil does not train by
 ├── ShapeError            the base has no such modules or layers
 └── OutFolderError        the folder for the result cannot be used
 """
@@ -14,6 +15,10 @@ from postil.registry.errors import RegistryError
 
 class TuneExtraMissingError(RegistryError):
     """The libraries for training are not installed."""
+
+
+class MethodError(RegistryError):
+    """A method or a way of tuning that there is not."""
 
 
 class ShapeError(RegistryError):

@@ -1,0 +1,166 @@
+"""Train by a method: ``run(options)`` reads the rows, shows three, tunes, measures, and writes a folder."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from postil.registry.base_model.model import BaseModel, read_base
+from postil.registry.defaults import REPORT
+from postil.registry.fsutil import sha256_file
+from postil.registry.preflight.preflight import WEIGHTS, preflight
+from postil.registry.training.errors import MethodError, OutFolderError
+from postil.registry.training.files import check_out, workplace
+from postil.registry.training.methods.options import MethodOptions
+from postil.registry.training.methods.progress import Onlooker, Quiet
+from postil.registry.training.methods.report import Measured, MethodReport
+from postil.registry.training.methods.rows import Rows, about, check_apart, encode, read_samples
+from postil.registry.training.methods.samples import Sample
+from postil.registry.training.methods.servability import PREFERENCES, Servability, check_servable
+from postil.registry.training.methods.tasks import Task, read_task
+from postil.registry.training.shape import check_shape
+from postil.registry.training.train import LIBRARIES, check_libraries
+
+if TYPE_CHECKING:
+    from postil.registry.training.methods.session import Session
+
+_NEEDED = (*LIBRARIES, "trl", "datasets")
+# A report records settings, not local paths.
+_PATHS = {"data", "validation", "base", "out", "start", "overwrite", "window", "resume"}
+_LARGEST_RANK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What a run knows before its first step."""
+
+    options: MethodOptions
+    base: BaseModel
+    serving: Servability
+    task: Task
+    training: list[Sample]
+    held_out: list[Sample]
+
+
+def run(options: MethodOptions, onlooker: Onlooker | None = None, rows: int | None = None) -> MethodReport:
+    """Train with ``options``, write the adapter to ``options.out`` and return the figures.
+
+    ``rows`` takes the first rows of the training file only. Raises DatasetError, MethodError, ShapeError,
+    PreflightError, BaseModelError, OutFolderError or TuneExtraMissingError, all before the long work.
+    """
+    begun = time.monotonic()
+    serving = check_servable(options.method, options.tune, measure_only=options.measure_only)
+    job = _prepared(options, serving, rows)
+    out = Path(os.path.abspath(options.out))
+    check_out(out, options.overwrite)
+    check_libraries(_NEEDED)
+    with workplace(out, check_shape(options, job.base)) as scratch, _checkpoints(options, out, scratch) as kept:
+        report, adapter = _trained(job, onlooker or Quiet(), scratch, kept, begun)
+        return report if options.measure_only else _placed(report, adapter, out, scratch)
+
+
+def _prepared(options: MethodOptions, serving: Servability, rows: int | None) -> _Job:
+    training = read_samples(options.data, options.method, rows)
+    held_out = read_samples(options.validation, options.method)
+    check_apart(training, held_out, options.validation)
+    base = read_base(options.base, options.base_name)
+    if options.start is not None:
+        if options.tune != "lora":
+            raise MethodError("--start goes on with a LoRA; take --tune lora")
+        preflight(options.start, base, _LARGEST_RANK)
+    return _Job(options, base, serving, read_task(training, held_out), training, held_out)
+
+
+def _trained(job: _Job, onlooker: Onlooker, scratch: Path, kept: Path, begun: float) -> tuple[MethodReport, Path]:
+    from postil.registry.training.methods.session import Session
+
+    options = job.options
+    onlooker.said(f"--tune {options.tune}: {job.serving.sentence}.")
+    session = Session(options, job.task, scratch, kept)
+    training = encode(options.data, job.training, session.encoder)
+    held_out = encode(options.validation, job.held_out, session.encoder)
+    for number, text in enumerate(session.shown(training.shown), 1):
+        onlooker.said(f"row {number} ({'what is learned stands in brackets' if number == 1 else 'likewise'}):\n{text}")
+    before = session.begin(held_out)
+    session.fit(training, held_out, onlooker)
+    trained = session.measure(held_out)
+    adapter = scratch / "adapter"
+    served = None if options.measure_only else session.write(adapter, held_out)
+    return _report(job, session, training, held_out, (before, trained, served), begun), adapter
+
+
+def _report(
+    job: _Job,
+    session: Session,
+    training: Rows,
+    held_out: Rows,
+    measured: tuple[Measured, Measured, Measured | None],
+    begun: float,
+) -> MethodReport:
+    options, (before, trained, served) = job.options, measured
+    final = (served or trained).answers
+    return MethodReport(
+        method=options.method,
+        tune=options.tune,
+        serving=job.serving.way,
+        base=options.base_name,
+        base_digest=job.base.revision,
+        **_reference(job),
+        labels=job.task.labels,
+        field=job.task.field,
+        instruction=job.task.instruction,
+        data=about(options.data, training),
+        validation=about(options.validation, held_out),
+        options=options.model_dump(mode="json", exclude=_PATHS) | {"learning_rate": options.highest_rate},
+        libraries={name: importlib.metadata.version(name) for name in _NEEDED},
+        before=before,
+        trained=trained,
+        served=served,
+        accuracy=final.accuracy if final else None,
+        seconds=round(time.monotonic() - begun, 1),
+        **session.figures(training),
+    )
+
+
+def _reference(job: _Job) -> dict[str, str | None]:
+    """Return what preferences were measured against: the base, or the adapter that training began with."""
+    options = job.options
+    if options.method not in PREFERENCES:
+        return {"reference": None, "reference_digest": None}
+    if options.start is None:
+        return {"reference": options.base_name, "reference_digest": job.base.revision}
+    return {"reference": options.start.name, "reference_digest": f"sha256:{sha256_file(options.start / WEIGHTS)}"}
+
+
+@contextmanager
+def _checkpoints(options: MethodOptions, out: Path, scratch: Path) -> Iterator[Path]:
+    """The folder of checkpoints: beside the result, and gone once it is there; or temporary where none are kept."""
+    if not options.save_steps:
+        yield scratch / "trainer"
+        return
+    kept = out.with_name(f".{out.name}.checkpoints")
+    if not options.resume:
+        shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(exist_ok=True)
+    yield kept
+    shutil.rmtree(kept)
+
+
+def _placed(report: MethodReport, adapter: Path, out: Path, scratch: Path) -> MethodReport:
+    """Put the adapter with its report at ``out``, replacing an earlier result. Raises OutFolderError."""
+    report = report.model_copy(update={"bytes": (adapter / WEIGHTS).stat().st_size})
+    try:
+        (adapter / REPORT).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        with suppress(FileNotFoundError):
+            out.rename(scratch / "former")
+        adapter.rename(out)
+    except OSError as error:
+        raise OutFolderError(f"{out} cannot be written ({error.strerror}); name another folder") from error
+    return report
