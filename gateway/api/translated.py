@@ -7,7 +7,7 @@ from functools import partial
 
 from litestar.types import ASGIApp, Send
 
-from postil.gateway.api.openai.completions import CompletionParts, CompletionWire, RawHeaders, handler_of
+from postil.gateway.api.openai.completions import CompletionParts, CompletionWire, RawHeaders, complete_one, handler_of
 from postil.gateway.errors import GatewayError
 from postil.gateway.inference.cost_limits import CostLimits
 from postil.gateway.inference.deadline import deadline_of
@@ -21,7 +21,7 @@ from postil.gateway.inference.translate import parse_translated, rename_fields, 
 
 def translated_handlers(parts: CompletionParts) -> dict[str, ASGIApp]:
     """Return the endpoints of other APIs by their paths."""
-    return {api.path: handler_of(parts, api.path, partial(TranslatedWire, api)) for api in TRANSLATED}
+    return {api.path: handler_of(parts, api.path, partial(TranslatedWire, api), complete_one) for api in TRANSLATED}
 
 
 class TranslatedWire(CompletionWire):

@@ -65,7 +65,7 @@ def make_cli() -> typer.Typer:
     cli.command()(backup.restore)
     cli.command()(diff.diff)
     cli.command()(gc.gc)
-    cli.command()(train.train)
+    cli.command(context_settings=train.NAMES)(train.train)
     cli.command()(train.evaluate)
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(keys.make_cli(), name="keys")

@@ -173,7 +173,7 @@ def _said(body: bytes) -> _Said:
         return _Said("", None)
     error = decoded.get("error", decoded) if type(decoded) is dict else decoded
     if type(error) is not dict:
-        return _Said(str(error), None)
+        error = {"message": error}
     message, param = error.get("message") or error.get("detail") or "", error.get("param")
     return _Said(str(message)[:_MOST_READ], param if type(param) is str else None)
 

@@ -1,22 +1,24 @@
-"""Labelled messages: one ``{"instruction", "input", "output"}`` per line; the output is JSON with one field.
+"""Labelled messages, as training for labels needs them: each answer is JSON with one field, the same in all.
 
-A line may have a ``history`` too: the turns before the input, each with ``role`` and ``content``.
+They are read from any form that says so: ``instruction/input/output``, OpenAI's ``messages``, prompt/completion.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
-from typing import Any, NoReturn
 
 from postil.registry.errors import DatasetError
 from postil.registry.text import spelling
+from postil.registry.training.data.labels import label_of
+from postil.registry.training.data.problems import SHOWN, DataProblemsError, Problem, RowError
+from postil.registry.training.data.reading import read_rows
+from postil.registry.training.data.rows import InstructionRow, Kind, MessagesRow, Row, Turn
 
-KEYS = ("instruction", "input", "output")
-HISTORY, ROLES = "history", ("system", "user", "assistant")
+KINDS: tuple[Kind, ...] = ("instruction", "messages", "completion")
+FORMS = "instruction/input/output, messages or prompt/completion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +52,20 @@ class Dataset:
 
 
 def load(path: Path) -> Dataset:
-    """Read ``path``. Raises DatasetError with file, line and remedy."""
-    raw = _read(path)
-    rows = [_row(path, number, line) for number, line in enumerate(raw.split("\n"), start=1) if line.strip()]
-    if not rows:
-        raise DatasetError(f"{path} holds no example; write one JSON object per line with {_quoted(KEYS)}")
-    examples = tuple(example for _, example in rows)
-    _refuse_contradictions(path, examples)
-    _refuse_twins(path, examples)
+    """Read ``path``. Raises DatasetError with file, line and remedy of all that is wrong."""
+    file = read_rows(path)
+    if file.kind not in KINDS:
+        raise DatasetError(f"{path} holds {file.form}, which has no labels; labels are learned from {FORMS}")
+    found, problems = _examples(file.rows)
+    examples = tuple(example for _, example in found)
+    problems += [*_contradictions(examples), *_twins(examples), *_other_fields(found)]
+    if problems:
+        problems.sort(key=lambda problem: problem.line)
+        raise DataProblemsError(path, problems[:SHOWN], len(problems), file.unit)
     labels = tuple(sorted({example.label for example in examples}))
     if len(labels) == 1:
         raise DatasetError(f"{path} holds only the label {labels[0]!r}; add examples of at least one other")
-    digest = "sha256:" + hashlib.sha256(raw.encode()).hexdigest()
-    return Dataset(path, examples, _one_field(path, rows), labels, digest)
+    return Dataset(path, examples, found[0][0], labels, file.digest)
 
 
 def check_apart(training: Dataset, validation: Dataset) -> None:
@@ -88,114 +91,68 @@ def check_apart(training: Dataset, validation: Dataset) -> None:
     seen = {example.key: example.line for example in training.examples}
     for example in validation.examples:
         if example.key in seen:
-            _refuse(
-                validation.path,
-                example.line,
-                f"the input also occurs in {training.path}, line {seen[example.key]}",
-                "take it out of one of the two",
-            )
+            what = f"the input also occurs in {training.path}, line {seen[example.key]}"
+            raise DatasetError(Problem(example.line, what, "take it out of one of the two").said(validation.path))
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"{path} is not UTF-8 text; save it as UTF-8") from error
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read ({error.strerror}); check the path") from error
+def example_of(row: Row) -> tuple[str, Example]:
+    """Return the output's field and the example of a row. Raises RowError where its answer is no label."""
+    field, label = label_of(row)
+    instruction, message, history = _asked(row)
+    if not message.strip():
+        raise RowError("the input is empty", "write the message or delete the line")
+    turns = tuple((turn.role, turn.content) for turn in history)
+    return field, Example(instruction.strip(), message.strip(), label, row.line, turns)
 
 
-def _row(path: Path, number: int, line: str) -> tuple[str, Example]:
-    """Return the output's field and the example of one line."""
-    values = _object(line.removeprefix("\ufeff"))  # As where files with such a mark were put together.
-    if values is None:
-        _refuse(path, number, "this is not a JSON object", f"write one object per line with {_quoted(KEYS)}")
-    for key in KEYS:
-        if key not in values:
-            _refuse(path, number, f"the key {key!r} is missing", f"every line needs {_quoted(KEYS)}")
-        if not _is_text(values[key]):
-            _refuse(path, number, f"{key!r} is not a text", "put it in quotes; the output too is a JSON text")
-    if not values["input"].strip():
-        _refuse(path, number, "the input is empty", "write the message or delete the line")
-    answer = _object(values["output"])
-    if answer is None or len(answer) != 1 or not all(_is_text(v) and v for v in answer.values()):
-        _refuse(path, number, "the output is not a JSON object of one field", 'write such as {"category": "billing"}')
-    [(field, label)] = answer.items()
-    history = _history(path, number, values.get(HISTORY) or [])
-    return field, Example(values["instruction"].strip(), values["input"].strip(), label, number, history)
+def _asked(row: Row) -> tuple[str, str, Sequence[Turn]]:
+    """The instruction, the message and the turns between them; a conversation begins with its instructions."""
+    if isinstance(row, InstructionRow):
+        return row.instruction, row.input, row.history
+    turns = row.messages[:-1] if isinstance(row, MessagesRow) else getattr(row, "prompt", "")
+    if isinstance(turns, str):
+        return "", turns, ()
+    if turns[-1].role != "user":
+        raise RowError("the message before the answer is not the user's", "end what is asked with the user's message")
+    own = sum(1 for _ in takewhile(lambda turn: turn.role == "system", turns))
+    return "\n\n".join(turn.content for turn in turns[:own]), turns[-1].content, turns[own:-1]
 
 
-def _history(path: Path, number: int, turns: object) -> tuple[tuple[str, str], ...]:
-    if not isinstance(turns, list) or not all(map(_is_turn, turns)):
-        remedy = f'write each turn as {{"role": ..., "content": ...}}, with a role of {_quoted(ROLES)}'
-        _refuse(path, number, "the history is not a list of turns", remedy)
-    return tuple((turn["role"], turn["content"]) for turn in turns)
+def _examples(rows: Iterable[Row]) -> tuple[list[tuple[str, Example]], list[Problem]]:
+    found, problems = [], []
+    for row in rows:
+        try:
+            found.append(example_of(row))
+        except RowError as error:
+            problems.append(Problem(row.line, error.what, error.remedy))
+    return found, problems
 
 
-def _is_turn(turn: object) -> bool:
-    return isinstance(turn, dict) and turn.get("role") in ROLES and _is_text(turn.get("content"))
-
-
-def _is_text(value: object) -> bool:
-    """Whether it is a text without halves of pairs, which no tokenizer takes."""
-    return isinstance(value, str) and not any("\ud800" <= character <= "\udfff" for character in value)
-
-
-def _object(text: str) -> Mapping[str, Any] | None:
-    """Return the JSON object in ``text``, or None."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _refuse_contradictions(path: Path, examples: Iterable[Example]) -> None:
+def _contradictions(examples: Iterable[Example]) -> Iterator[Problem]:
     seen: dict[tuple[str, ...], Example] = {}
     for example in examples:
         first = seen.setdefault(example.key, example)
         if first.label != example.label:
-            _refuse(
-                path,
-                example.line,
-                f"the input is {example.label!r} here and {first.label!r} in line {first.line}",
-                "keep the right one",
-            )
+            what = f"the input is {example.label!r} here and {first.label!r} in line {first.line}"
+            yield Problem(example.line, what, "keep the right one")
 
 
-def _refuse_twins(path: Path, examples: Iterable[Example]) -> None:
+def _twins(examples: Iterable[Example]) -> Iterator[Problem]:
     """Refuse labels that people take for one: the adapter would have to tell them apart."""
     seen: dict[str, Example] = {}
     for example in examples:
         first = seen.setdefault(_key(example.label), example)
         if first.label != example.label:
-            _refuse(
-                path,
-                example.line,
-                f"the label {example.label!a} differs from {first.label!a} in line {first.line} only in case,"
-                " blanks or the encoding of letters",
-                "write it in one way",
-            )
+            what = f"the label {example.label!a} differs from {first.label!a} in line {first.line} only in case,"
+            yield Problem(example.line, f"{what} blanks or the encoding of letters", "write it in one way")
 
 
 def _key(label: str) -> str:
     return spelling(label).casefold()
 
 
-def _one_field(path: Path, rows: Iterable[tuple[str, Example]]) -> str:
-    fields: dict[str, int] = {}
-    for field, example in rows:
-        fields.setdefault(field, example.line)
-    (first, _), *others = fields.items()
-    if others:
-        field, line = others[0]
-        _refuse(path, line, f"the output has {field!r}, earlier lines have {first!r}", "use one field in all")
-    return first
-
-
-def _refuse(path: Path, line: int, wrong: str, remedy: str) -> NoReturn:
-    raise DatasetError(f"{path}, line {line}: {wrong}; {remedy}")
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f'"{name}"' for name in names)
+def _other_fields(found: Sequence[tuple[str, Example]]) -> Iterator[Problem]:
+    for field, example in found:
+        if field != found[0][0]:
+            what = f"the output has {field!r}, earlier lines have {found[0][0]!r}"
+            yield Problem(example.line, what, "use one field in all")

@@ -1,9 +1,10 @@
-"""Options of a training run."""
+"""Options of a training run, and what TRL, transformers and PEFT call them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -15,11 +16,31 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Device = Literal["auto", "cpu", "cuda"]
 SampleShare = Annotated[float, Field(ge=0, le=1)]
+# Names of TRL, transformers and PEFT for options that have a shorter one here; most others are spelt the same.
+ALIASES: Mapping[str, str] = {
+    "lora_alpha": "alpha",
+    "lora_dropout": "dropout",
+    "lora_r": "rank",
+    "lora_target_modules": "targets",
+    "model_name_or_path": "base",
+    "num_train_epochs": "epochs",
+    "output_dir": "out",
+    "per_device_train_batch_size": "batch_size",
+    "target_modules": "targets",
+    "warmup_ratio": "warmup",
+}
+
+
+def own_name(name: str) -> str:
+    """Return postil's name of an option, with underscores."""
+    plain = name.replace("-", "_")
+    return ALIASES.get(plain, plain)
 
 
 class TrainOptions(BaseModel):
     """Files, adapter shape and training schedule; the defaults suit a small base on a CPU.
 
+    ``method`` is what is learned and ``tune`` which weights learn it: ``dispatch`` knows those that there are.
     ``device`` auto selects a GPU if torch finds one. Equal seeds give equal adapters on the same kind of device.
 
     ``reject`` is a label for messages that fit no other; a policy names it as its output's ``reject``. Because the
@@ -41,6 +62,8 @@ class TrainOptions(BaseModel):
     reject: str | None = None
     window: Positive | None = None
 
+    method: str = "classify"
+    tune: str = "lora"
     rank: Rank = 8
     alpha: Alpha = 16
     targets: tuple[str, ...] = ("q_proj", "v_proj")
@@ -56,6 +79,11 @@ class TrainOptions(BaseModel):
     noise: SampleShare = 0.0
     parts: Positive = 1
     seed: Seed = 0
+
+    @field_validator("targets", mode="before")
+    @classmethod
+    def _split(cls, targets: Any) -> Any:
+        return tuple(targets.split(",")) if isinstance(targets, str) else targets
 
     @field_validator("targets")
     @classmethod

@@ -2,121 +2,90 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
-from litestar.handlers import asgi
 from litestar.handlers.asgi_handlers import ASGIRouteHandler
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import Send
 
-from postil.gateway.api.denied import authorization, identify
-from postil.gateway.api.media_types import only_post
-from postil.gateway.api.openai.completions import CompletionParts, Wire, read_body, until_gone
-from postil.gateway.errors import EngineRefusedError, GatewayError
+from postil.gateway.api.openai.completions import (
+    Asked,
+    CompletionParts,
+    Wire,
+    handler_of,
+    read_body,
+    routes_of,
+    until_gone,
+)
 from postil.gateway.inference.cost_limits import CostLimits
 from postil.gateway.inference.deadline import deadline_of
 from postil.gateway.inference.embeddings import embed, no_embeddings
-from postil.gateway.inference.engine_refusal import told
 from postil.gateway.inference.fields.beside import DETOKENIZE, EMBEDDINGS, TOKENIZE
 from postil.gateway.inference.formats import COUNT
 from postil.gateway.inference.pipeline import JSON, PipelineResponse
 from postil.gateway.inference.tokens import Tokenizer
-from postil.gateway.tenancy.directory import Caller
 
-log = logging.getLogger(__name__)
 _PLAIN: Mapping[str, str] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One request whose key is known and admitted."""
+class BesideWire(Wire):
+    """Answers at a path whose prompt comes in a field of its own."""
 
-    caller: Caller
-    body: bytes
-    limits: CostLimits
-    scope: Scope
+    def __init__(self, path: str, prompt: str, send: Send, comment_seconds: float) -> None:
+        super().__init__(send, comment_seconds)
+        self.path, self.prompt = path, prompt
 
 
-Answer = Callable[[Asked], Awaitable[PipelineResponse]]
+# What is made of a request's body, within what one request of this caller may cost.
+Answer = Callable[[Asked[BesideWire], bytes, CostLimits], Awaitable[PipelineResponse]]
 
 
 def routes_beside(parts: CompletionParts, *, embeds: bool) -> list[ASGIRouteHandler]:
     """Return the routes. ``embeds`` says whether the engine may serve embeddings: one that generates does not."""
     tokenizer = Tokenizer(parts.context)
 
-    async def tokenize(asked: Asked) -> PipelineResponse:
-        return PipelineResponse(_PLAIN, JSON, await tokenizer.tokenize(asked.caller, asked.body, asked.limits))
+    async def tokenize(asked: Asked[BesideWire], body: bytes, limits: CostLimits) -> PipelineResponse:
+        return PipelineResponse(_PLAIN, JSON, await tokenizer.tokenize(asked.caller, body, limits))
 
-    async def detokenize(asked: Asked) -> PipelineResponse:
-        return PipelineResponse(_PLAIN, JSON, await tokenizer.detokenize(asked.caller, asked.body, asked.limits))
+    async def detokenize(asked: Asked[BesideWire], body: bytes, limits: CostLimits) -> PipelineResponse:
+        return PipelineResponse(_PLAIN, JSON, await tokenizer.detokenize(asked.caller, body, limits))
 
-    async def embedded(asked: Asked) -> PipelineResponse:
-        if not embeds:
-            raise no_embeddings()
-        deadline = deadline_of(asked.scope["headers"])
-        made = await embed(parts.context, asked.caller, asked.body, asked.limits, deadline)
-        return PipelineResponse({"x-postil-release": made.model}, JSON, made.body)
-
-    async def counted(asked: Asked) -> PipelineResponse:
-        counted = await tokenizer.count(asked.caller, asked.body, asked.limits)
+    async def counted(asked: Asked[BesideWire], body: bytes, limits: CostLimits) -> PipelineResponse:
+        counted = await tokenizer.count(asked.caller, body, limits)
         return PipelineResponse(_PLAIN, JSON, msgspec.json.encode({"input_tokens": counted}))
 
     # OpenAI's clients, whose address ends in /v1, ask for tokens there.
     return [
         *_routes(parts, [TOKENIZE.path, f"/v1{TOKENIZE.path}"], "prompt", tokenize),
         *_routes(parts, [DETOKENIZE.path, f"/v1{DETOKENIZE.path}"], "tokens", detokenize),
-        *_routes(parts, [EMBEDDINGS.path], "input", embedded),
+        *_routes(parts, [EMBEDDINGS.path], "input", _embedded if embeds else _refuse_embeddings),
         *_routes(parts, [COUNT.path], "messages", counted),
     ]
 
 
 def _routes(parts: CompletionParts, paths: list[str], prompt: str, answer: Answer) -> list[ASGIRouteHandler]:
-    return [asgi(path, copy_scope=False)(_handler(parts, path, prompt, answer)) for path in paths]
+    answering = partial(_answer, answer)
+    return routes_of({path: handler_of(parts, path, partial(BesideWire, path, prompt), answering) for path in paths})
 
 
-def _handler(parts: CompletionParts, path: str, prompt: str, answer: Answer) -> ASGIApp:
-    async def handler(scope: Scope, receive: Receive, send: Send) -> None:
-        wire = Wire(send)
-        wire.path = path
-        if scope.get("method") != "POST":
-            await wire.error(only_post(path), status=405)
-            return
-        parts.traffic.in_flight += 1
-        try:
-            await _respond(parts, answer, path, scope, receive, wire)
-        except GatewayError as error:
-            await wire.error(error)
-        except EngineRefusedError as error:
-            await wire.error(told(error, prompt))
-        except Exception:
-            log.exception("a request failed")
-            await wire.error(GatewayError("the gateway failed on this request; its log says why"))
-        finally:
-            parts.traffic.in_flight -= 1
-
-    return handler
+async def _answer(answer: Answer, asked: Asked[BesideWire]) -> None:
+    body, limits = await read_body(asked.receive, asked.parts.body_limit), asked.parts.cost.of(asked.caller.limits)
+    await until_gone(_send(asked.wire, answer(asked, body, limits)), asked.receive)
 
 
-async def _respond(
-    parts: CompletionParts, answer: Answer, path: str, scope: Scope, receive: Receive, wire: Wire
-) -> None:
-    caller = identify(parts.callers, parts.denied, authorization(scope), scope, f"POST {path}")
-    wire.headers = await parts.limits.admit(caller.limits)
+async def _send(wire: Wire, answer: Awaitable[PipelineResponse]) -> None:
+    await wire.answer(await answer)
 
-    async def work() -> None:
-        body = await read_body(receive, parts.body_limit)
-        await until_gone(send(Asked(caller, body, parts.cost.of(caller.limits), scope)), receive)
 
-    async def send(asked: Asked) -> None:
-        await wire.answer(await answer(asked))
+async def _embedded(asked: Asked[BesideWire], body: bytes, limits: CostLimits) -> PipelineResponse:
+    made = await embed(asked.parts.context, asked.caller, body, limits, deadline_of(asked.scope["headers"]))
+    return PipelineResponse({"x-postil-release": made.model}, JSON, made.body)
 
-    try:
-        await work()
-    finally:
-        parts.limits.left(caller.limits)
+
+async def _refuse_embeddings(asked: Asked[BesideWire], body: bytes, limits: CostLimits) -> PipelineResponse:
+    raise no_embeddings()
 
 
 def document_beside() -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Generic, TypeVar
 
 from litestar.enums import ScopeType
 from litestar.handlers import asgi
@@ -35,6 +36,7 @@ from postil.gateway.tenancy.rate_limiter import RequestLimits
 
 log = logging.getLogger(__name__)
 RawHeaders = Iterable[tuple[bytes, bytes]]
+_W = TypeVar("_W", bound="Wire")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,17 @@ class CompletionParts:
     comment_seconds: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[_W]):
+    """One request whose key is known and admitted, and whose body is still to be read."""
+
+    parts: CompletionParts
+    caller: Caller
+    scope: Scope
+    receive: Receive
+    wire: _W
+
+
 class CompletionsShortcut:
     """An ASGI application that routes the endpoints that answer past the web framework, by their paths.
 
@@ -75,7 +88,7 @@ class CompletionsShortcut:
 
 def completion_handlers(parts: CompletionParts) -> dict[str, ASGIApp]:
     """Return the two completion endpoints by their paths."""
-    return {kind.value: handler_of(parts, kind.value, partial(CompletionWire, kind)) for kind in Kind}
+    return {kind.value: handler_of(parts, kind.value, partial(CompletionWire, kind), complete_one) for kind in Kind}
 
 
 def routes_of(handlers: Mapping[str, ASGIApp]) -> list[ASGIRouteHandler]:
@@ -83,8 +96,13 @@ def routes_of(handlers: Mapping[str, ASGIApp]) -> list[ASGIRouteHandler]:
     return [asgi(path, copy_scope=False)(handler) for path, handler in handlers.items()]
 
 
-def handler_of(parts: CompletionParts, path: str, wire_of: Callable[[Send, float], CompletionWire]) -> ASGIApp:
-    """Return the endpoint at a path, which reads each request, and answers it, by a wire of its own."""
+def handler_of(
+    parts: CompletionParts,
+    path: str,
+    wire_of: Callable[[Send, float], _W],
+    answer: Callable[[Asked[_W]], Awaitable[None]],
+) -> ASGIApp:
+    """Return the endpoint at a path, which answers each request whose key is admitted by a wire of its own."""
 
     async def handler(scope: Scope, receive: Receive, send: Send) -> None:
         wire = wire_of(send, parts.comment_seconds)
@@ -93,7 +111,7 @@ def handler_of(parts: CompletionParts, path: str, wire_of: Callable[[Send, float
             return
         parts.traffic.in_flight += 1
         try:
-            await _respond(parts, path, scope, receive, wire)
+            await _respond(parts, path, answer, scope, receive, wire)
         finally:
             wire.comments.cancel()
             parts.traffic.in_flight -= 1
@@ -101,27 +119,40 @@ def handler_of(parts: CompletionParts, path: str, wire_of: Callable[[Send, float
     return handler
 
 
-async def _respond(parts: CompletionParts, path: str, scope: Scope, receive: Receive, wire: CompletionWire) -> None:
+async def _respond(
+    parts: CompletionParts,
+    path: str,
+    answer: Callable[[Asked[_W]], Awaitable[None]],
+    scope: Scope,
+    receive: Receive,
+    wire: _W,
+) -> None:
     try:
         caller = identify(parts.callers, parts.denied, authorization(scope), scope, f"POST {path}")
         wire.headers = await parts.limits.admit(caller.limits)
         try:
             refuse_other_bodies(scope["headers"])
-            limits, raw = parts.cost.of(caller.limits), await read_body(receive, parts.body_limit)
-            ask = wire.parse(raw, limits, scope["headers"])
-            check_cost(ask, limits)
-            if not parts.prompt_logprobs:
-                refuse_prompt_logprobs(ask)
-            await until_gone(_answer(parts, caller, ask, wire), receive)
+            await answer(Asked(parts, caller, scope, receive, wire))
         finally:
             parts.limits.left(caller.limits)
     except GatewayError as error:
         await wire.error(error)
     except EngineRefusedError as error:
-        await wire.error(told(error, "messages" if wire.kind is Kind.CHAT else "prompt"))
+        await wire.error(told(error, wire.prompt))
     except Exception:
         log.exception("a request failed")
         await wire.error(GatewayError("the gateway failed on this request; its log says why"))
+
+
+async def complete_one(asked: Asked[CompletionWire]) -> None:
+    """Read a request for a completion, and answer it."""
+    parts, wire = asked.parts, asked.wire
+    limits, raw = parts.cost.of(asked.caller.limits), await read_body(asked.receive, parts.body_limit)
+    ask = wire.parse(raw, limits, asked.scope["headers"])
+    check_cost(ask, limits)
+    if not parts.prompt_logprobs:
+        refuse_prompt_logprobs(ask)
+    await until_gone(_answer(parts, asked.caller, ask, wire), asked.receive)
 
 
 async def _answer(parts: CompletionParts, caller: Caller, ask: CompletionRequest, wire: Wire) -> None:
@@ -170,8 +201,9 @@ async def read_body(receive: Receive, limit: int) -> bytes:
 class Wire:
     """Sends the response to one client. A response that has started is not started again."""
 
-    # Errors are written as those of this path are.
+    # Errors are written as those of this path are, and name the field that a prompt came in.
     path = "/v1"
+    prompt = "prompt"
 
     def __init__(self, send: Send, comment_seconds: float = 0.0) -> None:
         self._send = send
@@ -243,6 +275,7 @@ class CompletionWire(Wire):
     def __init__(self, kind: Kind, send: Send, comment_seconds: float) -> None:
         super().__init__(send, comment_seconds)
         self.kind = kind
+        self.prompt = "messages" if kind is Kind.CHAT else "prompt"
 
     def parse(self, raw: bytes, limits: CostLimits, headers: RawHeaders) -> CompletionRequest:
         """Read a body. Raises BadRequestError."""

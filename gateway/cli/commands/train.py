@@ -5,37 +5,57 @@ Slow modules are imported where they are used, so that other commands start fast
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import ValidationError
 from rich.table import Table
 
+from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.output import complaints, print_error, print_json_text
+from postil.gateway.cli.training_config import merged
 from postil.gateway.errors import SettingsError
 from postil.gateway.settings import read_settings
 from postil.gateway.telemetry.terminal import Terminal
 from postil.registry.errors import RegistryError
 from postil.registry.fsutil import private_files
-from postil.registry.training.options import Device
+from postil.registry.training.options import Device, own_name
 
 if TYPE_CHECKING:
     from postil.registry.base_model.model import BaseModel
     from postil.registry.training.calibration import Calibration
     from postil.registry.training.report import Evaluation, Metrics, TrainReport
 
+# What says how the command works, and is no option of training.
+_OF_THE_COMMAND = {"config", "json"}
 _TOO_LITTLE = "the memory is not enough; take fewer --targets, a later --first-layer or a smaller --batch-size"
 
 
+def flag_name(name: str) -> str:
+    """Return the flag that is meant by a name of TRL, transformers or PEFT, or by one with underscores."""
+    return own_name(name).replace("_", "-")
+
+
+# For ``Typer.command``.
+NAMES = {"token_normalize_func": flag_name}
+
+
 def train(
-    data: Annotated[Path, typer.Option(help="Training examples: JSONL with instruction, input and output.")],
+    context: typer.Context,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file of options, by the names of the flags; flags come first.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Training examples: JSONL with instruction, input and output.")
+    ] = None,
     validation: Annotated[
-        Path, typer.Option(help="Validation examples: JSONL with other messages than the training data.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder to write the adapter to.")],
+        Path | None, typer.Option(help="Validation examples: JSONL with other messages than the training data.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write the adapter to.")] = None,
+    method: Annotated[str, typer.Option(help="What is learned: classify (one label as JSON).")] = "classify",
+    tune: Annotated[str, typer.Option(help="Which weights learn it: lora.")] = "lora",
     base: Annotated[
         str | None, typer.Option(help="Model folder or Hugging Face id; default: the gateway's base.")
     ] = None,
@@ -59,14 +79,23 @@ def train(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the result of an earlier run.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Train an adapter and measure it against the base."""
-    values = {key: value for key, value in locals().items() if key not in ("json", "base", "base_id")}
-    report = _run(values | {"targets": tuple(targets.split(",")), "window": read_settings().window}, base, base_id)
+    """Train an adapter and measure it against the base.
+
+    Options may be named as in TRL, transformers and PEFT too, such as --lora-r or num_train_epochs.
+    """
+    out, report = _run(config, _flags(context))
     if json:
         print_json_text(report.model_dump_json(indent=2))
     else:
         _show(report)
         Terminal().print(f"{out}: {report.bytes:,} bytes, {report.seconds:.0f} s", soft_wrap=True)
+
+
+def _flags(context: typer.Context) -> dict[str, Any]:
+    """Return the options that stand on the command line; defaults are those of the typed options."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = {name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"}
+    return {name: context.params[name] for name in given - _OF_THE_COMMAND}
 
 
 def evaluate(
@@ -100,19 +129,20 @@ def _prepared(wanted: str | None) -> BaseModel:
     return prepare(wanted or settings.base_model, settings.home)
 
 
-def _run(values: dict[str, object], base: str | None, base_id: str | None) -> TrainReport:
+def _run(config: Path | None, flags: Mapping[str, Any]) -> tuple[Path, TrainReport]:
     """Train with a progress bar on standard error; standard output holds only the report."""
-    from postil.registry.training.options import TrainOptions
+    from postil.registry.training.dispatch import trainer
     from postil.registry.training.progress import Bar
-    from postil.registry.training.train import train as run
 
     with _told():
-        # Before the base is prepared, which may take long.
-        options = TrainOptions.model_validate(values | {"base": Path()})
-        prepared = _prepared(base)
-        of_base = {"base": prepared.path, "base_id": base_id or prepared.id}
+        # All before the base is prepared, which may take long.
+        given = merged(config, flags)
+        options = given.options(read_settings().window)
+        run = trainer(options.method, options.tune)
+        prepared = _prepared(given.text("base"))
+        of_base = {"base": prepared.path, "base_id": given.text("base_id") or prepared.id}
         with Bar(complaints()) as bar, private_files():
-            return run(options.model_copy(update=of_base), bar)
+            return options.out, run(options.model_copy(update=of_base), bar)
 
 
 @contextmanager
@@ -121,10 +151,6 @@ def _told() -> Iterator[None]:
     try:
         yield
         return
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0]).replace("_", "-")
-        print_error(f"--{name}: {first['msg'].removeprefix('Value error, ')}; see postil train --help")
     except KeyboardInterrupt:
         print_error("stopped; nothing was written")
         raise typer.Exit(130) from None
@@ -136,7 +162,7 @@ def _told() -> Iterator[None]:
             if "memory" in str(error)
             else f"torch gave up: {(str(error) or type(error).__name__).splitlines()[0]}"
         )
-    except (RegistryError, SettingsError) as error:
+    except (CommandError, RegistryError, SettingsError) as error:
         print_error(error)
     raise typer.Exit(1)
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from postil.gateway.errors import BadRequestError
 from postil.gateway.inference import field_types as t
+from postil.gateway.inference.field_refusals import missing_field, unknown_field, unsupported_field, wrong_type
 from postil.gateway.inference.field_types import FieldType
 
-_NAMED = 64
 _TEXT = t.text(2**24, 1)
 _TOKENS = t.many_whole(0, t.LARGEST_INT32, 2**20, 1)
 # What the gateway reads itself.
@@ -94,21 +93,14 @@ def check_body(endpoint: Endpoint, body: Mapping[str, Any]) -> dict[str, Any]:
         if value is None:
             continue
         if not kind.fits(value):
-            raise BadRequestError(f"{name} has to be {kind.words}", param=name)
+            raise wrong_type(name, kind.words)
         checked[name] = value
     if sum(name in checked for name in endpoint.one_of) != 1:
-        names, first = " or ".join(endpoint.one_of), endpoint.one_of[0]
-        raise BadRequestError(f"{names} is required, and no other", param=first, code="missing_required_parameter")
+        raise missing_field(*endpoint.one_of)
     return checked
 
 
 def _not_taken(endpoint: Endpoint, name: str) -> BadRequestError:
-    shown = name[:_NAMED]
     if (instead := endpoint.refused.get(name)) is not None:
-        why, code = f"`{name}` is not taken here; {instead}", "unsupported_parameter"
-        return BadRequestError(why, param=name, code=code)
-    close = next(iter(difflib.get_close_matches(shown, endpoint.passed, 1)), None)
-    advice = f"did you mean `{close}`?" if close else "leave it out"
-    return BadRequestError(
-        f"{shown!r} is not a field of {endpoint.path}; {advice}", param=shown, code="unknown_parameter"
-    )
+        return unsupported_field(name, instead)
+    return unknown_field(endpoint.path, name, endpoint.passed)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from postil.gateway.errors import BadRequestError
+from postil.gateway.inference.field_refusals import (
+    missing_field,
+    undoing_field,
+    unknown_field,
+    unsupported_field,
+    wrong_type,
+)
 from postil.gateway.inference.fields.field import Field, Guard, Use
 from postil.gateway.inference.fields.messages import read_messages
 from postil.gateway.inference.fields.table import FIELDS, RENAMED
 from postil.gateway.inference.fields.tools import read_tool_choice, read_tools
 from postil.gateway.inference.formats import Kind
 
-_NAMED = 64
-_UNSUPPORTED = "unsupported_parameter"
 _REQUIRED = {Kind.CHAT: "messages", Kind.TEXT: "prompt"}
 
 
@@ -50,9 +54,7 @@ def check_fields(kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
     if nulls:
         body = {name: value for name, value in body.items() if value is not None}
     if _REQUIRED[kind] not in body:
-        raise BadRequestError(
-            f"{_REQUIRED[kind]} is required", param=_REQUIRED[kind], code="missing_required_parameter"
-        )
+        raise missing_field(_REQUIRED[kind])
     if kind is Kind.CHAT:
         _read_chat(body)
     return body
@@ -89,8 +91,7 @@ def _refuse(kind: Kind, body: Mapping[str, Any], refused: frozenset[str], releas
     """Raises BadRequestError for a refused field that says more than its absence."""
     for name, value in body.items():
         if name in refused and not FIELDS[kind][name].is_neutral(value):
-            why = f"`{name}` could undo what the policy of {release} fixes; leave it out, or ask `base`"
-            raise BadRequestError(why, param=name, code=_UNSUPPORTED)
+            raise undoing_field(name, release)
 
 
 def asks_for_prompt_logprobs(kind: Kind, body: Mapping[str, Any]) -> bool:
@@ -102,25 +103,21 @@ def asks_for_prompt_logprobs(kind: Kind, body: Mapping[str, Any]) -> bool:
 
 def _refused(name: str, field: Field, value: Any) -> BadRequestError:
     if not field.type.fits(value):
-        return BadRequestError(f"{name} has to be {field.type.words}", param=name)
-    why = f"`{name}` is not taken here; {field.instead or 'leave it out'}"
-    return BadRequestError(why, param=name, code=_UNSUPPORTED)
+        return wrong_type(name, field.type.words)
+    return unsupported_field(name, field.instead or "leave it out")
 
 
 def _unknown(kind: Kind, name: str) -> BadRequestError:
-    shown = name[:_NAMED]
-    why = f"{shown!r} is not a field of {kind.value}; {_advice(kind, name)}"
-    return BadRequestError(why, param=shown, code="unknown_parameter")
+    return unknown_field(kind.value, name, _offered(kind), _advice(name))
 
 
-def _advice(kind: Kind, name: str) -> str:
+def _advice(name: str) -> str | None:
     if (renamed := RENAMED.get(name)) is not None:
         return f"send `{renamed}`"
     for other, fields in FIELDS.items():
         if name in fields:
             return f"ask {other.value}, or leave it out"
-    close = next(iter(difflib.get_close_matches(name[:_NAMED], _offered(kind), 1)), None)
-    return f"did you mean `{close}`?" if close else "leave it out"
+    return None
 
 
 def _offered(kind: Kind) -> Iterator[str]:

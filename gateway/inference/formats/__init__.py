@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from postil.gateway.inference.formats.anthropic_messages.translation import AnthropicCount, AnthropicMessages
+from postil.gateway.inference.formats.anthropic_messages import table
+from postil.gateway.inference.formats.anthropic_messages.translation import AnthropicMessages
 from postil.gateway.inference.formats.base import Kind, WireFormat
 from postil.gateway.inference.formats.openai_chat import OpenAIChat
 from postil.gateway.inference.formats.openai_responses.translation import OpenAIResponses
@@ -17,4 +18,4 @@ FORMATS: Mapping[Kind, WireFormat] = {Kind.CHAT: OpenAIChat(), Kind.TEXT: OpenAI
 # Of these, requests are translated to chats, and answers back.
 TRANSLATED: tuple[TranslatedFormat, ...] = (OpenAIResponses(), AnthropicMessages())
 # A request of this one is not answered: its tokens are counted.
-COUNT: TranslatedFormat = AnthropicCount()
+COUNT: TranslatedFormat = AnthropicMessages(table.COUNT_PATH, table.COUNT_REQUIRED)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from postil.gateway.errors import BadRequestError
+from postil.gateway.inference.field_refusals import missing_field, unknown_field, unsupported_field, wrong_type
 from postil.gateway.inference.field_types import FieldType
-
-_NAMED = 64
 
 
 class Handling(StrEnum):
@@ -26,13 +23,15 @@ class Handling(StrEnum):
 class OtherField:
     """A field: its type, what is done with it, why, and which values are as good as none.
 
-    The note of a refused field ends the sentence that refuses it.
+    The note of a refused field ends the sentence that refuses it. ``in_chat``: a chat has a field of this name and
+    meaning, which it becomes as it is.
     """
 
     type: FieldType
     handling: Handling
     note: str = ""
     neutral: Sequence[Any] = ()
+    in_chat: bool = False
 
 
 def check_other_fields(
@@ -45,27 +44,28 @@ def check_other_fields(
     given = {}
     for name, value in body.items():
         if name not in fields:
-            raise _unknown(path, fields, name)
+            raise unknown_field(path, name, _offered(fields))
         if value is not None:
             _check(name, fields[name], value)
             given[name] = value
     for name in required:
         if name not in given:
-            raise BadRequestError(f"{name} is required", param=name)
+            raise missing_field(name)
     return {name: value for name, value in given.items() if fields[name].handling is Handling.HONOURED}
+
+
+def fields_in_chat(fields: Mapping[str, OtherField], asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The checked fields that a chat has as they are."""
+    return {name: asked[name] for name, field in fields.items() if field.in_chat and name in asked}
 
 
 def _check(name: str, field: OtherField, value: Any) -> None:
     if field.handling is Handling.REFUSED:
         if value not in field.neutral:
-            raise BadRequestError(f"`{name}` is not taken here; {field.note}", param=name)
+            raise unsupported_field(name, field.note)
     elif not field.type.fits(value):
-        raise BadRequestError(f"{name} has to be {field.type.words}", param=name)
+        raise wrong_type(name, field.type.words)
 
 
-def _unknown(path: str, fields: Mapping[str, OtherField], name: str) -> BadRequestError:
-    shown = name[:_NAMED]
-    offered = [known for known, field in fields.items() if field.handling is not Handling.REFUSED]
-    close = next(iter(difflib.get_close_matches(shown, offered, 1)), None)
-    advice = f"did you mean `{close}`?" if close else "leave it out"
-    return BadRequestError(f"{shown!r} is not a field of {path}; {advice}", param=shown)
+def _offered(fields: Mapping[str, OtherField]) -> Iterator[str]:
+    return (name for name, field in fields.items() if field.handling is not Handling.REFUSED)

@@ -10,7 +10,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from postil.gateway.cli.commands.train import evaluate, train
+from postil.gateway.cli.commands.train import NAMES, evaluate, train
+from postil.registry.training.options import TrainOptions
 from tests.fakes.adapters import write_base
 
 Run = Callable[..., Result]
@@ -20,7 +21,7 @@ Run = Callable[..., Result]
 def run(data: tuple[Path, Path], tmp_path: Path) -> Run:
     """Run the command on the test's data; more arguments may follow."""
     app = typer.Typer()
-    app.command()(train)
+    app.command(context_settings=NAMES)(train)
 
     headers_only = write_base(tmp_path / "base")
 
@@ -87,3 +88,30 @@ def test_a_value_out_of_range_names_its_option(run: Run) -> None:
     result = run("--learning-rate", "-1")
     assert result.exit_code == 1
     assert "error: --learning-rate: " in result.stderr
+
+
+def test_a_flag_may_be_named_as_in_other_libraries(run: Run) -> None:
+    assert "error: --rank: " in run("--lora_r", "0").stderr
+    assert "error: --epochs: " in run("--num-train-epochs", "0").stderr
+
+
+def test_the_defaults_that_help_shows_are_those_of_the_typed_options() -> None:
+    app = typer.Typer()
+    app.command()(train)
+    shown = {one.name: one.default for one in typer.main.get_command(app).params if one.default is not None}
+    fields = {name: field.default for name, field in TrainOptions.model_fields.items()}
+    fields["targets"] = ",".join(fields["targets"])
+    assert {name: fields[name] for name in shown.keys() & fields.keys()} == {
+        name: shown[name] for name in shown.keys() & fields.keys()
+    }
+    assert fields.keys() - shown.keys() == {"data", "validation", "base", "out", "base_id", "reject", "window"}
+
+
+def test_a_file_of_options_is_read_and_a_method_that_there_is_not_refused(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "train.yaml"
+    config.write_text("method: guess\n")
+    result = run("--config", str(config))
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: --method: postil does not train by 'guess'")
+    config.write_text("nope: 1\n")
+    assert f"error: {config}:1: `nope` is no option of training" in run("--config", str(config)).stderr

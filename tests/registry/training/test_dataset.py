@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from postil.registry.errors import DatasetError
+from postil.registry.training.data.problems import DataProblemsError
 from postil.registry.training.dataset import Dataset, check_apart, load
 
 
@@ -170,3 +171,56 @@ def test_a_message_that_is_encoded_otherwise_is_the_same_message(tmp_path: Path)
     validation = load(write(tmp_path / "b.jsonl", line("mir ist u\u0308bel", "a"), line("d", "b")))
     with pytest.raises(DatasetError, match=r"line 1: the input also occurs in .*, line 1; take it out"):
         check_apart(training, validation)
+
+
+ANSWER = {"role": "assistant", "content": '{"category": "billing"}'}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"messages": [{"role": "system", "content": "Sort."}, {"role": "user", "content": "too dear"}, ANSWER]},
+        {
+            "prompt": [{"role": "system", "content": "Sort."}, {"role": "user", "content": "too dear"}],
+            "completion": [ANSWER],
+        },
+    ],
+)
+def test_other_forms_that_mean_the_same_give_the_same_example(tmp_path: Path, other: dict[str, object]) -> None:
+    same = json.loads(line("too dear", "billing"))
+    as_usual = load(write(tmp_path / "a.jsonl", line(), json.dumps(same)))
+    second = json.dumps(other).replace("too dear", "my knee").replace("billing", "symptoms")
+    in_other = load(write(tmp_path / "b.jsonl", second, json.dumps(other)))
+    assert in_other.examples[1] == as_usual.examples[1]
+    assert (in_other.field, in_other.labels) == (as_usual.field, as_usual.labels)
+
+
+def test_a_text_prompt_is_the_message_and_has_no_instruction(tmp_path: Path) -> None:
+    rows = [{"prompt": label, "completion": json.dumps({"category": label})} for label in "ab"]
+    data = load(write(tmp_path / "a.jsonl", *map(json.dumps, rows)))
+    assert [(one.instruction, one.message, one.history) for one in data.examples] == [("", "a", ()), ("", "b", ())]
+
+
+def test_the_turns_before_the_message_are_its_history(tmp_path: Path) -> None:
+    turns = [{"role": role, "content": role} for role in ("system", "user", "assistant", "user")]
+    rows = [{"messages": [*turns, ANSWER]}, {"messages": [turns[1], ANSWER | {"content": '{"category": "x"}'}]}]
+    data = load(write(tmp_path / "a.jsonl", *map(json.dumps, rows)))
+    assert data.examples[0].history == (("user", "user"), ("assistant", "assistant"))
+
+
+def test_data_without_labels_is_refused_as_a_whole(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="holds text, which has no labels; labels are learned from instruction/"):
+        load(write(tmp_path / "a.jsonl", '{"text": "a"}'))
+
+
+def test_an_answer_to_nobody_is_refused(tmp_path: Path) -> None:
+    row = json.dumps({"messages": [{"role": "system", "content": "Sort."}, ANSWER]})
+    with pytest.raises(DatasetError, match="line 1: the message before the answer is not the user's; end what"):
+        load(write(tmp_path / "a.jsonl", row))
+
+
+def test_all_faults_of_labels_are_told_in_the_order_of_their_lines(tmp_path: Path) -> None:
+    lines = [line("a"), line("b", output="x"), line("a", "billing"), line("c", "Symptoms"), line("d", output="{}")]
+    with pytest.raises(DataProblemsError, match=r"line 2: .* \(3 more; ") as caught:
+        load(write(tmp_path / "a.jsonl", *lines))
+    assert [problem.line for problem in caught.value.problems] == [2, 3, 4, 5]

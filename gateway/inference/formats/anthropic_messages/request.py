@@ -8,7 +8,7 @@ from typing import Any
 from postil.gateway.errors import BadRequestError
 from postil.gateway.inference.formats.anthropic_messages import table
 from postil.gateway.inference.formats.anthropic_messages.content import read_messages, read_system
-from postil.gateway.inference.formats.other_fields import check_other_fields
+from postil.gateway.inference.formats.other_fields import check_other_fields, fields_in_chat
 
 # A chat's choice of tools, by this API's.
 _CHOICES: Mapping[str, str] = {"auto": "auto", "any": "required", "none": "none"}
@@ -21,7 +21,7 @@ def checked(path: str, required: Sequence[str], body: Mapping[str, Any]) -> dict
 
 def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """The chat for fields that were checked. Raises BadRequestError."""
-    chat = {name: asked[name] for name in table.SAME if name in asked}
+    chat = fields_in_chat(table.FIELDS, asked)
     chat["messages"] = read_messages(asked["messages"]).messages(read_system(asked.get("system")))
     if asked.get("stream"):
         # The first event says how many tokens the prompt has.

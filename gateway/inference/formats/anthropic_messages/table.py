@@ -31,17 +31,18 @@ def _is_choice(value: Any) -> bool:
 _CHOICE = t.FieldType("an object whose `type` is auto, any, none, or tool with a `name`", _is_choice)
 
 FIELDS: Mapping[str, OtherField] = {
-    "model": OtherField(t.text(512), _H, "routes the request, as a chat's"),
+    "model": OtherField(t.text(512), _H, "routes the request, as a chat's", in_chat=True),
     "messages": OtherField(t.many(t.OBJECT, 2048, 1), _H, "see below"),
     "system": OtherField(t.either(_TEXT, t.many(t.OBJECT, 2048)), _H, "the first message of the system"),
     "max_tokens": OtherField(
         t.whole(1, t.LARGEST_INT32),
         _H,
         "required, as Anthropic's; more than may be becomes what may be",
+        in_chat=True,
     ),
-    "stream": OtherField(t.BOOLEAN, _H),
-    "temperature": OtherField(t.number(0, 2), _H),
-    "top_p": OtherField(t.number(0, 1, above=True), _H),
+    "stream": OtherField(t.BOOLEAN, _H, in_chat=True),
+    "temperature": OtherField(t.number(0, 2), _H, in_chat=True),
+    "top_p": OtherField(t.number(0, 1, above=True), _H, in_chat=True),
     "top_k": OtherField(t.whole(0, t.LARGEST_INT32), _H, "0 is as good as none"),
     "stop_sequences": OtherField(t.many(t.text(256, 1), 4), _H, "`stop` of a chat"),
     "tools": OtherField(t.many(t.OBJECT, 128), _H, "of type custom, or without one; hosted tools are refused"),
@@ -60,7 +61,7 @@ FIELDS: Mapping[str, OtherField] = {
         "`effort` is a chat's `reasoning_effort`, `format` its `response_format`",
     ),
     "metadata": OtherField(t.record({"user_id": t.text(4096)}), _H, "`user_id` keeps a user on one side of a canary"),
-    "chat_template_kwargs": OtherField(t.ANYTHING, _H, "passed on as a chat's"),
+    "chat_template_kwargs": OtherField(t.ANYTHING, _H, "passed on as a chat's", in_chat=True),
     "cache_control": OtherField(t.ANYTHING, _I, "prompts are cached for each tenant and release; so it is in blocks"),
     "context_management": OtherField(t.ANYTHING, _I, "nothing is cleared; what is too long is refused"),
     "service_tier": OtherField(t.text(64), _I, "there is one"),
@@ -72,7 +73,6 @@ FIELDS: Mapping[str, OtherField] = {
     "container": OtherField(t.ANYTHING, _R, "no code is run here", ({},)),
     "mcp_servers": OtherField(t.ANYTHING, _R, "no tools are run here; send `tools`", ([],)),
 }
-SAME = ("model", "stream", "max_tokens", "temperature", "top_p", "chat_template_kwargs")
 # What a chat calls otherwise, for errors.
 RENAMED: Mapping[str, str] = {
     "stop": "stop_sequences",

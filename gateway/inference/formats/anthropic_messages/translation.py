@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from postil.gateway.inference.formats.anthropic_messages import table
@@ -38,30 +38,16 @@ class MessageTranslation:
 
 
 class AnthropicMessages:
-    """``/v1/messages``."""
+    """``/v1/messages``, or what counts the tokens of such a request, which need not bound an answer."""
 
-    path = table.PATH
     fields = table.FIELDS
-    required = table.REQUIRED
     needs_limit = True
     renamed = table.RENAMED
 
+    def __init__(self, path: str = table.PATH, required: Sequence[str] = table.REQUIRED) -> None:
+        self.path, self.required = path, required
+
     def translate(self, body: dict[str, Any]) -> MessageTranslation:
         """Translate a request. Raises BadRequestError."""
-        asked = checked(table.PATH, table.REQUIRED, body)
+        asked = checked(self.path, self.required, body)
         return MessageTranslation(asked, chat_of(asked))
-
-
-class AnthropicCount:
-    """``/v1/messages/count_tokens``: a request that is only read."""
-
-    path = table.COUNT_PATH
-    fields = table.FIELDS
-    required = table.COUNT_REQUIRED
-    needs_limit = True
-    renamed = table.RENAMED
-
-    def translate(self, body: dict[str, Any]) -> MessageTranslation:
-        """Translate a request. Raises BadRequestError."""
-        asked = checked(table.COUNT_PATH, table.COUNT_REQUIRED, body)
-        return MessageTranslation(asked, chat_of({**asked, "stream": False}))

@@ -8,7 +8,7 @@ from typing import Any
 from postil.gateway.errors import BadRequestError
 from postil.gateway.inference.formats.openai_responses import table
 from postil.gateway.inference.formats.openai_responses.items import read_input
-from postil.gateway.inference.formats.other_fields import check_other_fields
+from postil.gateway.inference.formats.other_fields import check_other_fields, fields_in_chat
 
 _FORMATS = ("text", "json_object", "json_schema")
 _SCHEMA = ("name", "description", "schema", "strict")
@@ -23,10 +23,9 @@ def checked(body: Mapping[str, Any]) -> dict[str, Any]:
 def chat_of(asked: Mapping[str, Any]) -> dict[str, Any]:
     """The chat for fields that were checked. Raises BadRequestError."""
     if table.LOGPROBS in asked.get("include", ()):
-        raise BadRequestError(
-            f"`{table.LOGPROBS}` is not taken here; ask /v1/chat/completions for log-probabilities", param="include"
-        )
-    chat = {name: asked[name] for name in table.SAME if name in asked}
+        why = f"`{table.LOGPROBS}` is not taken here; ask /v1/chat/completions for log-probabilities"
+        raise BadRequestError(why, param="include", code="unsupported_parameter")
+    chat = fields_in_chat(table.FIELDS, asked)
     chat["messages"] = read_input(asked["input"]).messages(asked.get("instructions"))
     if asked.get("stream"):
         chat["stream_options"] = {"include_usage": True}

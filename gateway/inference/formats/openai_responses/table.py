@@ -16,17 +16,17 @@ _EFFORT = t.one_of("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _NAME = t.text(256)
 _REASONING = t.record({"effort": _EFFORT, "summary": _NAME, "generate_summary": _NAME, "context": _NAME, "mode": _NAME})
 _STATELESS = "nothing is stored here; send the whole conversation as `input`"
-_CHATS = "passed on as a chat's"
+_CHATS = "passed on as a chat's, whose table knows its type and bounds"
 
 FIELDS: Mapping[str, OtherField] = {
-    "model": OtherField(t.text(512), _H, "routes the request, as a chat's"),
+    "model": OtherField(t.text(512), _H, "routes the request, as a chat's", in_chat=True),
     "input": OtherField(t.either(t.text(2**24), t.many(t.OBJECT, 2048, 1)), _H, "see below"),
     "instructions": OtherField(t.text(2**24), _H, "the first message of the system"),
-    "stream": OtherField(t.BOOLEAN, _H),
+    "stream": OtherField(t.BOOLEAN, _H, in_chat=True),
     "stream_options": OtherField(t.record({"include_obfuscation": t.BOOLEAN}), _I, "nothing is obfuscated"),
     "max_output_tokens": OtherField(t.whole(1, t.LARGEST_INT32), _H, "`max_tokens` of a chat"),
-    "temperature": OtherField(t.number(0, 2), _H),
-    "top_p": OtherField(t.number(0, 1, above=True), _H),
+    "temperature": OtherField(t.number(0, 2), _H, in_chat=True),
+    "top_p": OtherField(t.number(0, 1, above=True), _H, in_chat=True),
     "text": OtherField(
         t.record({"format": t.OBJECT, "verbosity": t.text(64)}),
         _H,
@@ -36,7 +36,7 @@ FIELDS: Mapping[str, OtherField] = {
     "tool_choice": OtherField(
         t.either(t.one_of("none", "auto", "required"), t.OBJECT), _H, "a mode, or a function by its name"
     ),
-    "parallel_tool_calls": OtherField(t.BOOLEAN, _H),
+    "parallel_tool_calls": OtherField(t.BOOLEAN, _H, in_chat=True),
     "reasoning": OtherField(_REASONING, _H, "`effort` is a chat's `reasoning_effort`; the rest is ignored"),
     "user": OtherField(t.text(4096), _H, "keeps a user on one side of a canary"),
     "safety_identifier": OtherField(t.text(4096), _H, "as `user`, where that is not sent"),
@@ -62,18 +62,13 @@ FIELDS: Mapping[str, OtherField] = {
     "context_management": OtherField(t.ANYTHING, _R, "nothing is compacted; shorten the input", ([],)),
     "top_logprobs": OtherField(t.ANYTHING, _R, "ask /v1/chat/completions for log-probabilities", (0,)),
     **{
-        name: OtherField(t.ANYTHING, _H, _CHATS)
+        name: OtherField(t.ANYTHING, _H, _CHATS, in_chat=True)
         for name in (
             "top_k", "min_p", "seed", "stop", "stop_token_ids", "presence_penalty", "frequency_penalty",
             "repetition_penalty", "logit_bias", "structured_outputs", "chat_template_kwargs",
         )
     },
 }  # fmt: skip
-# These have the same name and meaning in a chat; of the last, the chat's own table knows types and bounds.
-SAME = (
-    "model", "stream", "temperature", "top_p", "parallel_tool_calls",
-    *(name for name, field in FIELDS.items() if field.note == _CHATS),
-)  # fmt: skip
 # What a chat calls otherwise, for errors.
 RENAMED: Mapping[str, str] = {
     "messages": "input",
