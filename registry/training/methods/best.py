@@ -15,13 +15,19 @@ from safetensors.torch import save_file
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 
-class Best(TrainerCallback):
-    """Keeps the state with the lowest held-out loss, and tells of every loss."""
+def history(state: TrainerState, name: str) -> list[tuple[int, float]]:
+    """Return the figures of a name by step, those before a checkpoint included."""
+    return [(int(entry["step"]), float(entry[name])) for entry in state.log_history if name in entry]
 
-    def __init__(self, model: Any, folder: Path, tell: Callable[[int, float], None]) -> None:
-        self._model, self._file, self._tell = model, folder / "best.safetensors", tell
-        self.losses: list[tuple[int, float]] = []
-        self.looks: list[tuple[int, float]] = []
+
+class Best(TrainerCallback):
+    """Keeps the state with the lowest held-out loss, and tells of every loss.
+
+    ``patience`` is how many looks in a row may bring nothing.
+    """
+
+    def __init__(self, model: Any, folder: Path, tell: Callable[[int, float], None], patience: int | None) -> None:
+        self._model, self._file, self._tell, self._patience = model, folder / "best.safetensors", tell, patience
 
     def on_log(
         self,
@@ -31,41 +37,26 @@ class Best(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Note the loss of a step."""
+        """Tell of the loss of a step."""
         if logs and "loss" in logs:
-            self.losses.append((state.global_step, round(float(logs["loss"]), 4)))
-            self._tell(*self.losses[-1])
+            self._tell(state.global_step, float(logs["loss"]))
 
-    def on_evaluate(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        metrics: dict[str, float] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Keep the state if it is the best so far."""
-        loss = float((metrics or {})["eval_loss"])
-        self.looks.append((state.global_step, round(loss, 4)))
-        if loss < self._known():
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Keep the state if it is the best so far; end training if nothing was gained for long enough."""
+        losses = [loss for _, loss in history(state, "eval_loss")]
+        if losses[-1] <= min(losses):
             beside = self._file.with_name("best.new")
-            save_file(self._state(), beside, metadata={"loss": repr(loss)})
+            save_file(self._state(), beside)
             os.replace(beside, self._file)
+        elif self._patience and len(losses) - losses.index(min(losses)) > self._patience:
+            control.should_training_stop = True
 
     def restore(self) -> None:
         """Put the best state into the model."""
-        if not self._file.exists():
-            return
         own = self._trained()
         with safe_open(self._file, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118 - not a mapping
                 own[name].data.copy_(file.get_tensor(name))
-
-    def _known(self) -> float:
-        if not self._file.exists():
-            return float("inf")
-        with safe_open(self._file, framework="pt") as file:
-            return float(file.metadata()["loss"])
 
     def _state(self) -> dict[str, Any]:
         return {name: value.detach().cpu().contiguous() for name, value in self._trained().items()}

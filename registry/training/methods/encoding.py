@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from postil.registry.errors import DatasetError
-from postil.registry.training.methods.samples import Chat, Pair, Plain, Turn, Verdict
+from postil.registry.training.data.rows import Turn
+from postil.registry.training.methods.samples import Chat, Pair, Plain, Verdict, answered
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -59,9 +60,9 @@ class Encoder:
 
     def chat(self, sample: Chat) -> Encoded:
         """Encode a conversation; what the assistant says is learned. Raises DatasetError."""
-        if not any(role == "assistant" and text.strip() for role, text in sample.turns):
+        if not any(_is_learned(turn) for turn in sample.turns):
             raise DatasetError(
-                f"line {sample.line}: no answer of an assistant is in it, so nothing would be learned; delete it"
+                f"line {sample.line}: no answer of an assistant is in it, so nothing would be learned; delete the line"
             )
         ids, learned = list[int](), list[bool]()
         for part, trained in self._parts(sample):
@@ -73,50 +74,42 @@ class Encoder:
         """Encode a text; all of it is learned, but for its first token, which nothing precedes. Raises DatasetError."""
         ids = (*self._ids(sample.text), self._end)
         if len(ids) < 3:
-            raise DatasetError(f"line {sample.line}: the text is too short to learn from; delete it")
+            raise DatasetError(f"line {sample.line}: the text is too short to learn from; delete the line")
         return self._checked(Encoded(ids, (False, *[True] * (len(ids) - 1)), sample.line))
 
     def pair(self, sample: Pair) -> EncodedPair:
         """Encode a pair. Raises DatasetError."""
-        if sample.chosen.strip() == sample.rejected.strip():
-            raise DatasetError(f"line {sample.line}: both answers are the same, so none is better; delete it")
         return EncodedPair(
-            self._answered(sample.prompt, sample.chosen, sample.line),
-            self._answered(sample.prompt, sample.rejected, sample.line),
+            self.chat(answered(sample.prompt, sample.chosen, sample.line)),
+            self.chat(answered(sample.prompt, sample.rejected, sample.line)),
         )
 
     def verdict(self, sample: Verdict) -> Encoded:
         """Encode an answer that was judged. Raises DatasetError."""
-        return self._answered(sample.prompt, sample.answer, sample.line)
-
-    def prompt(self, turns: Sequence[Turn]) -> tuple[int, ...]:
-        """Encode a prompt up to where the answer begins."""
-        return self._ids(self._rendered(turns, asked=True))
-
-    def _answered(self, prompt: tuple[Turn, ...], answer: str, line: int) -> Encoded:
-        return self.chat(Chat((*prompt, ("assistant", answer)), line))
+        return self.chat(answered(sample.prompt, sample.answer, sample.line))
 
     def _parts(self, sample: Chat) -> Iterator[tuple[tuple[int, ...], bool]]:
         """Give what stands between the answers, and the answers, each with whether it is learned."""
         done = ""
-        last = max(at for at, (role, _) in enumerate(sample.turns) if role == "assistant")
-        for at, (role, said) in enumerate(sample.turns[: last + 1]):
-            if role != "assistant":
+        last = max(at for at, turn in enumerate(sample.turns) if _is_learned(turn))
+        for at, turn in enumerate(sample.turns[: last + 1]):
+            # Answers that are not learned stand in the next prompt, as the template writes them.
+            if not _is_learned(turn):
                 continue
-            text = said.strip()  # As most templates have it.
-            prompt = self._rendered(sample.turns[:at], asked=True)
+            prompt = self._rendered(sample.turns[:at])
             if not prompt.startswith(done):
                 raise DatasetError(
                     f"line {sample.line}: the base's chat template leaves out what was said before, so a conversation"
                     " of several answers cannot be learned at once; write one line for each answer"
                 )
+            text = turn.content.strip()  # As most templates have it.
             yield self._ids(prompt[len(done) :]), False
-            yield (*self._ids(text), self._end), bool(text)
+            yield (*self._ids(text), self._end), True
             done = prompt + text + self._tokenizer.decode([self._end])
 
-    def _rendered(self, turns: Sequence[Turn], *, asked: bool) -> str:
-        said = [{"role": role, "content": content} for role, content in turns]
-        text: Any = self._tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=asked)
+    def _rendered(self, turns: Sequence[Turn]) -> str:
+        said = [{"role": turn.role, "content": turn.content} for turn in turns]
+        text: Any = self._tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
         return str(text)
 
     def _ids(self, text: str) -> tuple[int, ...]:
@@ -129,3 +122,7 @@ class Encoder:
                 " (POSTIL_MAX_MODEL_LEN); shorten it or delete the line"
             )
         return row
+
+
+def _is_learned(turn: Turn) -> bool:
+    return turn.role == "assistant" and turn.trained and bool(turn.content.strip())

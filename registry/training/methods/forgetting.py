@@ -10,9 +10,10 @@ from typing import Any
 
 import torch
 
+from postil.registry.training.data.rows import Turn
 from postil.registry.training.methods.encoding import Encoded, Encoder
 from postil.registry.training.methods.measures import answer_logits
-from postil.registry.training.methods.samples import Chat
+from postil.registry.training.methods.samples import answered
 
 _FILE = "neutral.jsonl"
 
@@ -22,7 +23,7 @@ def neutral(encoder: Encoder) -> list[Encoded]:
     lines = files(__package__).joinpath(_FILE).read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
     return [
-        encoder.chat(Chat((("user", row["prompt"]), ("assistant", row["answer"])), number))
+        encoder.chat(answered((Turn("user", row["prompt"]),), row["answer"], number))
         for number, row in enumerate(rows, 1)
     ]
 

@@ -78,21 +78,21 @@ def _mean(values: Sequence[float]) -> float:
 
 def ended(model: Any, prompts: Sequence[Sequence[int]], end: int, longest: int) -> float:
     """Return the share of generated answers that ended by themselves within ``longest`` tokens."""
-    done = 0
     model.eval()
-    for prompt in prompts:
-        ids = torch.tensor([list(prompt)], device=model.device)
-        with torch.no_grad():
-            made = model.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                max_new_tokens=longest,
-                do_sample=False,
-                eos_token_id=end,
-                pad_token_id=end,
-            )
-        done += end in made[0, ids.shape[1] :].tolist()
-    return round(done / len(prompts), 4)
+    width = max(map(len, prompts))
+    # Filled up on the left: the answers follow on the right.
+    ids = torch.tensor([[*[end] * (width - len(prompt)), *prompt] for prompt in prompts], device=model.device)
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)
+    with torch.no_grad():
+        made = model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=longest,
+            do_sample=False,
+            eos_token_id=end,
+            pad_token_id=end,
+        )
+    return round(sum(end in answer for answer in made[:, width:].tolist()) / len(prompts), 4)
 
 
 def answer_logits(model: Any, rows: Sequence[Encoded]) -> Iterator[tuple[int, Tensor]]:

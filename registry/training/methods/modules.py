@@ -59,9 +59,7 @@ def add_bottlenecks(model: nn.Module, targets: Sequence[str], width: int) -> Non
     model.requires_grad_(False)
     for name, module in linears(model, targets):
         if module.bias is not None:
-            raise ShapeError(
-                f"--tune bottleneck: {name} has a bias, after which it is no LoRA; leave it out of --targets"
-            )
+            raise ShapeError(f"--tune bottleneck: {name} has a bias, which no LoRA can hold; leave it out of --targets")
         _replace(model, name, Bottleneck(module, width))
 
 

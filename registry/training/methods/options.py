@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from postil.registry.training.options import Positive, Rank, Rate, TrainOptions
 
@@ -43,6 +43,12 @@ class MethodOptions(TrainOptions):
     convert_rank: Rank = 16
     virtual_tokens: Positive = 14
     measure_only: bool = False
+
+    @field_validator("reject", "noise", "first_layer")
+    @classmethod
+    def _refuse(cls, value: Any) -> Any:
+        """Refuse what only the fast path does, rather than leave it undone; called for what is given."""
+        raise ValueError("only --method classify does this; leave it out")
 
     @property
     def highest_rate(self) -> float:

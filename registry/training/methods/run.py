@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,8 +22,7 @@ from postil.registry.training.files import check_out, workplace
 from postil.registry.training.methods.options import MethodOptions
 from postil.registry.training.methods.progress import Onlooker, Quiet
 from postil.registry.training.methods.report import Measured, MethodReport
-from postil.registry.training.methods.rows import Rows, about, check_apart, encode, read_samples
-from postil.registry.training.methods.samples import Sample
+from postil.registry.training.methods.rows import Rows, SampleFile, check_apart, encode, read_samples
 from postil.registry.training.methods.servability import PREFERENCES, Servability, check_servable
 from postil.registry.training.methods.tasks import Task, read_task
 from postil.registry.training.shape import check_shape
@@ -45,8 +45,8 @@ class _Job:
     base: BaseModel
     serving: Servability
     task: Task
-    training: list[Sample]
-    held_out: list[Sample]
+    training: SampleFile
+    held_out: SampleFile
 
 
 def run(options: MethodOptions, onlooker: Onlooker | None = None, rows: int | None = None) -> MethodReport:
@@ -61,7 +61,8 @@ def run(options: MethodOptions, onlooker: Onlooker | None = None, rows: int | No
     out = Path(os.path.abspath(options.out))
     check_out(out, options.overwrite)
     check_libraries(_NEEDED)
-    with workplace(out, check_shape(options, job.base)) as scratch, _checkpoints(options, out, scratch) as kept:
+    size = check_shape(options, job.base)
+    with _offline(), workplace(out, size) as scratch, _checkpoints(options, out, scratch) as kept:
         report, adapter = _trained(job, onlooker or Quiet(), scratch, kept, begun)
         return report if options.measure_only else _placed(report, adapter, out, scratch)
 
@@ -69,13 +70,13 @@ def run(options: MethodOptions, onlooker: Onlooker | None = None, rows: int | No
 def _prepared(options: MethodOptions, serving: Servability, rows: int | None) -> _Job:
     training = read_samples(options.data, options.method, rows)
     held_out = read_samples(options.validation, options.method)
-    check_apart(training, held_out, options.validation)
+    check_apart(training, held_out)
     base = read_base(options.base, options.base_name)
     if options.start is not None:
         if options.tune != "lora":
             raise MethodError("--start goes on with a LoRA; take --tune lora")
         preflight(options.start, base, _LARGEST_RANK)
-    return _Job(options, base, serving, read_task(training, held_out), training, held_out)
+    return _Job(options, base, serving, read_task(training.samples, held_out.samples), training, held_out)
 
 
 def _trained(job: _Job, onlooker: Onlooker, scratch: Path, kept: Path, begun: float) -> tuple[MethodReport, Path]:
@@ -84,8 +85,8 @@ def _trained(job: _Job, onlooker: Onlooker, scratch: Path, kept: Path, begun: fl
     options = job.options
     onlooker.said(f"--tune {options.tune}: {job.serving.sentence}.")
     session = Session(options, job.task, scratch, kept)
-    training = encode(options.data, job.training, session.encoder)
-    held_out = encode(options.validation, job.held_out, session.encoder)
+    training = encode(job.training, session.encoder)
+    held_out = encode(job.held_out, session.encoder)
     for number, text in enumerate(session.shown(training.shown), 1):
         onlooker.said(f"row {number} ({'what is learned stands in brackets' if number == 1 else 'likewise'}):\n{text}")
     before = session.begin(held_out)
@@ -93,31 +94,32 @@ def _trained(job: _Job, onlooker: Onlooker, scratch: Path, kept: Path, begun: fl
     trained = session.measure(held_out)
     adapter = scratch / "adapter"
     served = None if options.measure_only else session.write(adapter, held_out)
-    return _report(job, session, training, held_out, (before, trained, served), begun), adapter
+    return _report(job, session, training, (before, trained, served), begun), adapter
 
 
 def _report(
     job: _Job,
     session: Session,
     training: Rows,
-    held_out: Rows,
     measured: tuple[Measured, Measured, Measured | None],
     begun: float,
 ) -> MethodReport:
     options, (before, trained, served) = job.options, measured
     final = (served or trained).answers
+    reference, digest = _reference(job)
     return MethodReport(
         method=options.method,
         tune=options.tune,
         serving=job.serving.way,
         base=options.base_name,
         base_digest=job.base.revision,
-        **_reference(job),
+        reference=reference,
+        reference_digest=digest,
         labels=job.task.labels,
         field=job.task.field,
         instruction=job.task.instruction,
-        data=about(options.data, training),
-        validation=about(options.validation, held_out),
+        data=job.training.about(),
+        validation=job.held_out.about(),
         options=options.model_dump(mode="json", exclude=_PATHS) | {"learning_rate": options.highest_rate},
         libraries={name: importlib.metadata.version(name) for name in _NEEDED},
         before=before,
@@ -129,14 +131,27 @@ def _report(
     )
 
 
-def _reference(job: _Job) -> dict[str, str | None]:
+def _reference(job: _Job) -> tuple[str | None, str | None]:
     """Return what preferences were measured against: the base, or the adapter that training began with."""
     options = job.options
     if options.method not in PREFERENCES:
-        return {"reference": None, "reference_digest": None}
+        return None, None
     if options.start is None:
-        return {"reference": options.base_name, "reference_digest": job.base.revision}
-    return {"reference": options.start.name, "reference_digest": f"sha256:{sha256_file(options.start / WEIGHTS)}"}
+        return options.base_name, job.base.revision
+    return options.start.name, f"sha256:{sha256_file(options.start / WEIGHTS)}"
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Keep the libraries from asking a hub about the base, and from telling anybody of the run."""
+    before = os.environ.get("HF_HUB_OFFLINE")
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["HF_HUB_OFFLINE"]
+        if before is not None:
+            os.environ["HF_HUB_OFFLINE"] = before
 
 
 @contextmanager
@@ -154,7 +169,10 @@ def _checkpoints(options: MethodOptions, out: Path, scratch: Path) -> Iterator[P
 
 
 def _placed(report: MethodReport, adapter: Path, out: Path, scratch: Path) -> MethodReport:
-    """Put the adapter with its report at ``out``, replacing an earlier result. Raises OutFolderError."""
+    """Put the adapter with its report at ``out``, replacing an earlier result.
+
+    Where that fails, it is saved among the temporary files. Raises OutFolderError, which says where.
+    """
     report = report.model_copy(update={"bytes": (adapter / WEIGHTS).stat().st_size})
     try:
         (adapter / REPORT).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -162,5 +180,9 @@ def _placed(report: MethodReport, adapter: Path, out: Path, scratch: Path) -> Me
             out.rename(scratch / "former")
         adapter.rename(out)
     except OSError as error:
-        raise OutFolderError(f"{out} cannot be written ({error.strerror}); name another folder") from error
+        saved = Path(tempfile.mkdtemp(prefix="postil-train-")) / "adapter"
+        shutil.copytree(adapter, saved)
+        raise OutFolderError(
+            f"{out} cannot be written ({error.strerror}); the adapter is saved in {saved}, move it from there"
+        ) from error
     return report

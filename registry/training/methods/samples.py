@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from postil.registry.errors import DatasetError
-
-Turn = tuple[str, str]
+from postil.registry.training.data.rows import (
+    CompletionRow,
+    FeedbackRow,
+    InstructionRow,
+    MessagesRow,
+    PreferenceRow,
+    Prompt,
+    Row,
+    TextRow,
+    Turn,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """Turns of (role, content); the assistant's are learned."""
+    """The turns of a conversation; the assistant's are learned."""
 
     turns: tuple[Turn, ...]
     line: int
@@ -21,7 +29,7 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """A text, learned from its first to its last token."""
+    """A text, learned from its second to its last token."""
 
     text: str
     line: int
@@ -48,74 +56,66 @@ class Verdict:
 
 
 Sample = Chat | Plain | Pair | Verdict
-_NEEDS = {
-    "sft": "instruction/input/output, messages or prompt/completion",
-    "text": "text",
-    "dpo": "prompt/chosen/rejected",
-    "kto": "prompt/completion/label",
-}
 
 
-def read_sample(method: str, row: Mapping[str, Any], line: int) -> Sample:
-    """Return a row as ``method`` learns it. Raises DatasetError with the line, if the row is of another kind."""
-    try:
-        sample = _READERS[method](row, line)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DatasetError(
-            f"line {line}: --method {method} learns from rows with {_NEEDS[method]}, and this one has"
-            f" {', '.join(sorted(row)) or 'nothing'}; bring it into that form"
-        ) from error
+def sample_of(method: str, row: Row) -> Sample:
+    """Return a row as ``method`` learns it. Raises DatasetError if the row is of another kind."""
+    needs, reader = _READERS[method]
+    sample = reader(row)
+    if sample is None:
+        raise DatasetError(f"--method {method} learns from rows with {needs}, and these are of another form")
     return sample
 
 
-def _chat(row: Mapping[str, Any], line: int) -> Sample:
-    if "messages" in row:
-        return Chat(_turns(row["messages"]), line)
-    if "completion" in row:
-        return Chat((*_turns(row["prompt"]), ("assistant", _answer(row["completion"]))), line)
-    told, asked = _text(row["instruction"]), _text(row.get("input") or "")
-    # As the fast path has it: an instruction with a message is the system's. Alone, it is what is asked.
-    history = _turns(row["history"]) if row.get("history") else ()
-    before = (("system", told), *history, ("user", asked)) if told and asked else (*history, ("user", asked or told))
-    return Chat((*before, ("assistant", _text(row["output"]))), line)
+def answered(prompt: tuple[Turn, ...], answer: str, line: int) -> Chat:
+    """Return a prompt with its answer as a conversation of which only that answer is learned."""
+    before = tuple(Turn(turn.role, turn.content, trained=False) for turn in prompt)
+    return Chat((*before, Turn("assistant", answer)), line)
 
 
-def _plain(row: Mapping[str, Any], line: int) -> Sample:
-    return Plain(_text(row["text"]), line)
+def _chat(row: Row) -> Sample | None:
+    match row:
+        case MessagesRow():
+            return Chat(row.messages, row.line)
+        case CompletionRow():
+            return answered(_prompt(row.prompt), row.completion, row.line)
+        case InstructionRow():
+            return answered(_instructed(row), row.output, row.line)
+    return None
 
 
-def _pair(row: Mapping[str, Any], line: int) -> Sample:
-    if "preferred_output" in row:
-        given = row["input"]
-        prompt = given["messages"] if isinstance(given, Mapping) else given
-        return Pair(_turns(prompt), _answer(row["preferred_output"]), _answer(row["non_preferred_output"]), line)
-    return Pair(_turns(row["prompt"]), _answer(row["chosen"]), _answer(row["rejected"]), line)
+def _instructed(row: InstructionRow) -> tuple[Turn, ...]:
+    """The turns before the answer; an instruction with an input is the system's, as in the fast path."""
+    told, asked = row.instruction.strip(), row.input.strip()
+    if told and asked:
+        return (Turn("system", told), *row.history, Turn("user", asked))
+    return (*row.history, Turn("user", asked or told))
 
 
-def _verdict(row: Mapping[str, Any], line: int) -> Sample:
-    if not isinstance(row["label"], bool):
-        raise TypeError("label")
-    return Verdict(_turns(row["prompt"]), _answer(row["completion"]), row["label"], line)
+def _plain(row: Row) -> Sample | None:
+    return Plain(row.text, row.line) if isinstance(row, TextRow) else None
 
 
-def _turns(value: object) -> tuple[Turn, ...]:
-    """Return a prompt as turns; a text is what a user says."""
-    if isinstance(value, str):
-        return (("user", value),)
-    if not isinstance(value, Sequence) or not value:
-        raise TypeError("turns")
-    return tuple((_text(turn["role"]), _text(turn["content"])) for turn in value)
+def _pair(row: Row) -> Sample | None:
+    if not isinstance(row, PreferenceRow):
+        return None
+    return Pair(_prompt(row.prompt), row.chosen, row.rejected, row.line)
 
 
-def _answer(value: object) -> str:
-    """Return the text of an answer: one in itself, or the last of its messages."""
-    return value if isinstance(value, str) else _turns(value)[-1][1]
+def _verdict(row: Row) -> Sample | None:
+    if not isinstance(row, FeedbackRow):
+        return None
+    return Verdict(_prompt(row.prompt), row.completion, row.label, row.line)
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError("text")
-    return value
+def _prompt(prompt: Prompt) -> tuple[Turn, ...]:
+    """A prompt as turns; a text is what a user says, because that is how the gateway is asked."""
+    return (Turn("user", prompt),) if isinstance(prompt, str) else prompt
 
 
-_READERS = {"sft": _chat, "text": _plain, "dpo": _pair, "kto": _verdict}
+_READERS: Mapping[str, tuple[str, Callable[[Row], Sample | None]]] = {
+    "sft": ("instruction/input/output, messages or prompt/completion", _chat),
+    "text": ("text", _plain),
+    "dpo": ("prompt/chosen/rejected", _pair),
+    "kto": ("prompt/completion/label", _verdict),
+}

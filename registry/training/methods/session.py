@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import resource
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import EarlyStoppingCallback, TrainerCallback
+from transformers import TrainerState
 from transformers.trainer_utils import get_last_checkpoint
 
-from postil.registry.preflight.preflight import CONFIG
+from postil.registry.training.data.rows import Turn
 from postil.registry.training.methods import measures, shown
-from postil.registry.training.methods.best import Best
+from postil.registry.training.methods.best import Best, history
 from postil.registry.training.methods.encoding import Encoded, Encoder
 from postil.registry.training.methods.forgetting import forgotten, neutral, remember
 from postil.registry.training.methods.options import MethodOptions
 from postil.registry.training.methods.progress import Onlooker
 from postil.registry.training.methods.report import Measured
-from postil.registry.training.methods.result import AS_IT_IS, read_adapter, write_adapter
+from postil.registry.training.methods.result import AS_IT_IS, read_adapter, tidy, write_adapter
 from postil.registry.training.methods.rows import Rows
-from postil.registry.training.methods.samples import Chat
+from postil.registry.training.methods.samples import answered
 from postil.registry.training.methods.tasks import Task
 from postil.registry.training.methods.trainers import Row, dpo_row, kto_row, sft_row, trainer
 from postil.registry.training.methods.tunes import adapt, parameters
@@ -40,8 +39,8 @@ class Session:
         self._model, self._tokenizer = load_base(options.base, options.seed, options.device)
         self.encoder = Encoder(self._tokenizer, options.window)
         self._neutral = neutral(self.encoder)
-        self._best: Best | None = None
-        self._steps = self._parameters = 0
+        self._state = TrainerState()
+        self._parameters = 0
         self._prompts: list[tuple[int, ...]] = []
 
     def shown(self, rows: Sequence[Encoded]) -> Iterator[str]:
@@ -59,14 +58,13 @@ class Session:
     def fit(self, training: Rows, held_out: Rows, onlooker: Onlooker) -> None:
         """Train, and leave the model in its best state."""
         self._kept.mkdir(exist_ok=True)
-        self._best = Best(self._model, self._kept, onlooker.stepped)
+        best = Best(self._model, self._kept, onlooker.stepped, self._options.patience)
         made = trainer(
-            self._model, self._tokenizer, self._rows(training), self._rows(held_out), self._options, self._kept,
-            self._callbacks(self._best),
-        )  # fmt: skip
+            self._model, self._tokenizer, self._rows(training), self._rows(held_out), self._options, self._kept, [best]
+        )
         made.train(resume_from_checkpoint=get_last_checkpoint(str(self._kept)) if self._options.resume else None)
-        self._steps = made.state.global_step
-        self._best.restore()
+        self._state = made.state
+        best.restore()
         self._prompts = [row.ids[: row.start] for row in held_out.shown[:_GENERATED]]
 
     def measure(self, held_out: Rows, model: Any = None) -> Measured:
@@ -81,7 +79,7 @@ class Session:
     def write(self, folder: Path, held_out: Rows) -> Measured | None:
         """Write the adapter to ``folder``, and measure it as it will be served where that is not as it was trained."""
         write_adapter(self._model, self._options, folder)
-        _tidy(folder)
+        tidy(folder, half=self._options.half)
         if self._options.tune in AS_IT_IS:
             return None
         self._model = read_adapter(folder, self._options)
@@ -89,13 +87,13 @@ class Session:
 
     def figures(self, training: Rows) -> dict[str, Any]:
         """Return what the run cost and did, for its report; of the model as it will be served."""
-        best, options = self._best, self._options
+        options, steps = self._options, self._state.global_step
         per_step = options.batch_size * options.accumulation * training.tokens / len(training.shown)
         return {
-            "losses": tuple(best.losses) if best else (),
-            "looks": tuple(best.looks) if best else (),
-            "steps": self._steps,
-            "tokens": round(self._steps * per_step),
+            "losses": _curve(self._state, "loss"),
+            "looks": _curve(self._state, "eval_loss"),
+            "steps": steps,
+            "tokens": round(steps * per_step),
             "parameters": self._parameters,
             "forgetting": forgotten(self._model, self._neutral, self._scratch / "neutral"),
             "ended": self._ended(),
@@ -111,7 +109,7 @@ class Session:
         """Return the answers that a label task allows, as token ids."""
         if not self._task.answers:
             return None
-        chats = [Chat((("user", ""), ("assistant", answer)), 0) for answer in self._task.answers]
+        chats = [answered((Turn("user", "?"),), answer, 0) for answer in self._task.answers]
         return measures.tree([self.encoder.chat(chat).answer for chat in chats])
 
     def _rows(self, rows: Rows) -> list[Row]:
@@ -121,9 +119,9 @@ class Session:
             return [kto_row(row, good=good) for row, good in zip(rows.shown, rows.good, strict=True)]
         return [sft_row(row) for row in rows.shown]
 
-    def _callbacks(self, best: Best) -> list[TrainerCallback]:
-        patience = self._options.patience
-        return [best, EarlyStoppingCallback(early_stopping_patience=patience)] if patience else [best]
+
+def _curve(state: TrainerState, name: str) -> tuple[tuple[int, float], ...]:
+    return tuple((step, round(value, 4)) for step, value in history(state, name))
 
 
 def _peak_memory(model: Any) -> int:
@@ -131,11 +129,3 @@ def _peak_memory(model: Any) -> int:
     if model.device.type == "cuda":
         return int(torch.cuda.max_memory_allocated())
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-
-
-def _tidy(folder: Path) -> None:
-    """Sort what peft stores as a set, so that equal training gives equal bytes."""
-    (folder / "README.md").unlink(missing_ok=True)
-    values = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    values["target_modules"] = sorted(values["target_modules"])
-    (folder / CONFIG).write_text(json.dumps(values, indent=2, sort_keys=True) + "\n", encoding="utf-8")

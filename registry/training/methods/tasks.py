@@ -25,9 +25,9 @@ class Task:
 def read_task(training: Sequence[Sample], held_out: Sequence[Sample]) -> Task:
     """Return what the rows have in common."""
     chats = [sample for sample in (*training, *held_out) if isinstance(sample, Chat)]
-    told = {chat.turns[0][1] if chat.turns[0][0] == "system" else "" for chat in chats}
+    told = {chat.turns[0].content if chat.turns[0].role == "system" else "" for chat in chats}
     instruction = told.pop() if len(told) == 1 else None
-    said = [[text for role, text in chat.turns if role == "assistant"] for chat in chats]
+    said = [[turn.content for turn in chat.turns if turn.role == "assistant"] for chat in chats]
     answers = {texts[0] for texts in said if len(texts) == 1}
     if not answers or any(len(texts) != 1 for texts in said) or len(answers) > min(_MOST, len(said) // _OFTEN):
         return Task(instruction)

@@ -17,12 +17,12 @@ from postil.registry.training.methods.options import MethodOptions
 Row = Mapping[str, Any]
 
 
-class _Sft(SFTTrainer):  # type: ignore[misc]
+class _Sft(SFTTrainer):
     def _send_telemetry(self) -> None:
         """Tell nobody."""
 
 
-class _Dpo(DPOTrainer):  # type: ignore[misc]
+class _Dpo(DPOTrainer):
     def _send_telemetry(self) -> None:
         """Tell nobody."""
 
@@ -31,7 +31,7 @@ class _Dpo(DPOTrainer):  # type: ignore[misc]
         return dataset
 
 
-class _Kto(KTOTrainer):  # type: ignore[misc]
+class _Kto(KTOTrainer):
     def _send_telemetry(self) -> None:
         """Tell nobody."""
 

@@ -27,8 +27,8 @@ def parameters(model: Any) -> int:
 
 
 def _named(adapted: PeftModel, options: MethodOptions) -> PeftModel:
-    # peft stores the folder's path here, but the adapter is used on other machines.
-    adapted.peft_config["default"].base_model_name_or_path = options.base_name
+    # Where the base is while training: peft looks for a name that is no folder at a hub, at each checkpoint.
+    adapted.peft_config["default"].base_model_name_or_path = str(options.base)
     return adapted
 
 
