@@ -14,8 +14,11 @@ from postil.gateway.cli.commands import (
     audit,
     backup,
     channels,
+    compare,
+    data,
     diff,
     domains,
+    evaluate,
     export,
     gc,
     history,
@@ -66,14 +69,15 @@ def make_cli() -> typer.Typer:
     cli.command()(diff.diff)
     cli.command()(gc.gc)
     cli.command(context_settings=train.NAMES)(train.train)
-    cli.command()(train.evaluate)
+    cli.command()(evaluate.evaluate)
+    cli.command()(compare.compare)
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(keys.make_cli(), name="keys")
     cli.command()(usage.usage)
     cli.add_typer(domains.make_cli(), name="domains")
     cli.add_typer(policy.make_cli(), name="policy")
     cli.add_typer(reviews.make_cli(), name="reviews")
-    cli.add_typer(reviews.make_data_cli(), name="data")
+    cli.add_typer(data.make_cli(), name="data")
     cli.add_typer(webhooks.make_cli(), name="webhooks")
     cli.command()(history.log)
     cli.add_typer(audit.make_cli(), name="audit")

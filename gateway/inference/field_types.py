@@ -1,28 +1,36 @@
-"""The types and bounds of request fields. Strict: a bool is no number, and an integer fits into 64 bits."""
+"""The types and bounds of request fields. Strict: a bool is no number, and an integer fits into 64 bits.
+
+Each is told in words, as a check, and as a JSON Schema for the OpenAPI document.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+Schema = Mapping[str, Any]
 LARGEST_INT32 = 2**31 - 1
 SMALLEST_INT64, LARGEST_INT64 = -(2**63), 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class FieldType:
-    """What a value has to be: in words, and as a check that never raises."""
+    """What a value has to be: in words, as a check that never raises, and as a JSON Schema.
+
+    A schema may let pass what the check does not, never the other way round.
+    """
 
     words: str
     fits: Callable[[Any], bool]
+    schema: Schema = field(default_factory=dict, repr=False)
 
 
 ANYTHING = FieldType("anything", lambda value: True)
-BOOLEAN = FieldType("true or false", lambda value: value is True or value is False)
-OBJECT = FieldType("an object", lambda value: type(value) is dict)
-LIST = FieldType("a list", lambda value: type(value) is list)
+BOOLEAN = FieldType("true or false", lambda value: value is True or value is False, {"type": "boolean"})
+OBJECT = FieldType("an object", lambda value: type(value) is dict, {"type": "object"})
+LIST = FieldType("a list", lambda value: type(value) is list, {"type": "array"})
 
 
 def whole(least: int, most: int) -> FieldType:
@@ -30,6 +38,7 @@ def whole(least: int, most: int) -> FieldType:
     return FieldType(
         f"a whole number from {_bound_in_words(least)} to {_bound_in_words(most)}",
         lambda value: type(value) is int and least <= value <= most,
+        {"type": "integer", "minimum": least, "maximum": most},
     )
 
 
@@ -40,7 +49,9 @@ def number(least: float, most: float, *, above: bool = False) -> FieldType:
         kind = type(value)
         return (kind is float or kind is int) and (least < value if above else least <= value) and value <= most
 
-    return FieldType(f"a number {'above' if above else 'from'} {least:g} {'and up ' if above else ''}to {most:g}", fits)
+    words = f"a number {'above' if above else 'from'} {least:g} {'and up ' if above else ''}to {most:g}"
+    lower = "exclusiveMinimum" if above else "minimum"
+    return FieldType(words, fits, {"type": "number", lower: least, "maximum": most})
 
 
 def text(most: int, least: int = 0) -> FieldType:
@@ -48,13 +59,15 @@ def text(most: int, least: int = 0) -> FieldType:
     return FieldType(
         f"a string of {least} to {most} characters" if least else f"a string of at most {most} characters",
         lambda value: type(value) is str and least <= len(value) <= most,
+        {"type": "string", "minLength": least, "maxLength": most},
     )
 
 
 def one_of(*names: str) -> FieldType:
     """One of some strings."""
     known = frozenset(names)
-    return FieldType(f"one of {', '.join(names)}", lambda value: type(value) is str and value in known)
+    schema = {"type": "string", "enum": list(names)}
+    return FieldType(f"one of {', '.join(names)}", lambda value: type(value) is str and value in known, schema)
 
 
 def many(each: FieldType, most: int, least: int = 0) -> FieldType:
@@ -63,6 +76,7 @@ def many(each: FieldType, most: int, least: int = 0) -> FieldType:
     return FieldType(
         f"a list of {f'{least} to' if least else 'at most'} {most}, each {each.words}",
         lambda value: type(value) is list and least <= len(value) <= most and all(map(fits, value)),
+        {"type": "array", "minItems": least, "maxItems": most, "items": each.schema},
     )
 
 
@@ -74,12 +88,15 @@ def many_whole(least: int, most: int, longest: int, shortest: int = 0) -> FieldT
             return False
         return not value or (set(map(type, value)) == {int} and least <= min(value) and max(value) <= most)
 
-    return FieldType(many(whole(least, most), longest, shortest).words, fits)
+    alike = many(whole(least, most), longest, shortest)
+    return FieldType(alike.words, fits, alike.schema)
 
 
 def either(*types: FieldType) -> FieldType:
     """A value of one of several types."""
-    return FieldType(" or ".join(each.words for each in types), lambda value: any(each.fits(value) for each in types))
+    schema = {"anyOf": [each.schema for each in types]}
+    words = " or ".join(each.words for each in types)
+    return FieldType(words, lambda value: any(each.fits(value) for each in types), schema)
 
 
 def mapping(each: FieldType, most: int, keys: FieldType) -> FieldType:
@@ -92,6 +109,12 @@ def mapping(each: FieldType, most: int, keys: FieldType) -> FieldType:
             and all(map(keys.fits, value))
             and all(map(each.fits, value.values()))
         ),
+        {
+            "type": "object",
+            "maxProperties": most,
+            "propertyNames": keys.schema,
+            "additionalProperties": each.schema,
+        },
     )
 
 
@@ -104,13 +127,24 @@ def record(fields: Mapping[str, FieldType], required: Collection[str] = ()) -> F
         return all(name in fields and (inner is None or fields[name].fits(inner)) for name, inner in value.items())
 
     names = ", ".join(f"`{name}`: {each.words}" for name, each in fields.items())
-    return FieldType(f"an object with {names}", fits)
+    needed = {name: fields[name].schema if name in required else or_null(fields[name].schema) for name in fields}
+    schema = {"type": "object", "properties": needed, "required": list(required), "additionalProperties": False}
+    return FieldType(f"an object with {names}", fits, schema)
+
+
+def or_null(schema: Schema) -> Schema:
+    """The schema for a field that is as good as left out where it is null."""
+    if type(kind := schema.get("type")) is str and "enum" not in schema:
+        return {**schema, "type": [kind, "null"]}
+    return {"anyOf": [schema, {"type": "null"}]} if schema else schema
 
 
 def token_id_key() -> FieldType:
     """A token's id as a key: digits."""
     return FieldType(
-        "a token id", lambda key: key.isascii() and key.isdecimal() and len(key) <= 10 and int(key) <= LARGEST_INT32
+        "a token id",
+        lambda key: key.isascii() and key.isdecimal() and len(key) <= 10 and int(key) <= LARGEST_INT32,
+        {"type": "string", "pattern": "^[0-9]{1,10}$"},
     )
 
 
@@ -123,6 +157,13 @@ SCALAR = FieldType(
         or (type(value) is int and SMALLEST_INT64 <= value <= LARGEST_INT64)
         or (type(value) is float and math.isfinite(value))
     ),
+    {
+        "anyOf": [
+            {"type": "string", "maxLength": 4096},
+            {"type": "boolean"},
+            {"type": "number"},
+        ]
+    },
 )
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,11 @@ from transformers import (
 from postil.registry.training.batches import TRAINING, batches, is_long
 from postil.registry.training.dataset import Example
 from postil.registry.training.forward import Lower, head, run, run_whole, sparing
-from postil.registry.training.noise import disturb
 from postil.registry.training.options import TrainOptions
 from postil.registry.training.progress import Watcher
 from postil.registry.training.prompts import Coder
 from postil.registry.training.report import Judged, Metrics, Part, measure
+from postil.registry.training.rows import Order, Rows, collect
 
 
 def adapt(model: Any, options: TrainOptions) -> PeftModel:
@@ -50,40 +49,36 @@ def adapt(model: Any, options: TrainOptions) -> PeftModel:
     return adapted
 
 
-class Rows:
-    """The training examples as token ids; typing noise is drawn anew on each access."""
-
-    def __init__(self, coder: Coder, examples: Sequence[Example], options: TrainOptions) -> None:
-        self._coder, self._examples, self._noise = coder, examples, options.noise
-        self._chance = random.Random(options.seed)
-
-    def __len__(self) -> int:
-        return len(self._examples)
-
-    def __getitem__(self, index: int) -> dict[str, Any]:
-        example = self._examples[index]
-        message = disturb(example.message, self._noise, self._chance)
-        answer = self._coder.answers[example.label].ids
-        return {"input_ids": [*self._coder.tail(example, message), *answer], "answer": len(answer)}
-
-
 class AnswerTrainer(Trainer):
     """A Trainer whose loss covers only the answer, with the shared prefix computed once per batch.
 
-    A batch that would take too much memory is computed in parts, whose gradients add up to the same.
+    The loss is the mean over all answer tokens of a step, however many batches it accumulates. A batch that would take
+    too much memory is computed in parts, whose gradients add up to the same.
     """
 
-    def __init__(self, lower: Lower, **settings: Any) -> None:
-        super().__init__(data_collator=_collect, **settings)
-        self._lower = lower
+    def __init__(self, lower: Lower, order: Order, **settings: Any) -> None:
+        super().__init__(data_collator=collect, **settings)
+        # The loss is divided by the tokens of the whole step already.
+        self.loss_is_scaled_for_ga = True
+        self._lower, self._order = lower, order
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Order:
+        return self._order
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], int]:
+        """Return the batches of one step, and the number of their answers' tokens."""
+        samples, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        return samples, sum(sum(batch["lengths"]) for batch in samples)
 
     def training_step(
         self, model: Any, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
-        """Compute the gradients of one batch, and return its loss."""
+        """Compute the gradients of one batch, and return its share of the step's loss."""
         rows, lengths = inputs["rows"], inputs["lengths"]
         # Here, because layers that are not trained are computed with a cache, which long rows have none of.
-        states = self._lower.states(rows)
+        states = self._lower.states(rows, inputs["lasting"])
         losses = []
         for part in batches([len(row) for row in rows], len(self._lower.shared), TRAINING, len(rows)):
             long = self._is_long(rows[part[0]])
@@ -91,7 +86,6 @@ class AnswerTrainer(Trainer):
                 "rows": [rows[place] for place in part],
                 "lengths": [lengths[place] for place in part],
                 "states": [states[place] for place in part],
-                "of": sum(lengths),
             }
             with sparing(model.get_decoder(), gradients=True) if long else nullcontext():
                 losses.append(super().training_step(model, chosen, num_items_in_batch))
@@ -104,7 +98,7 @@ class AnswerTrainer(Trainer):
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Any:
-        """Return a part's share of the mean negative log-likelihood of the answers' tokens."""
+        """Return a part's negative log-likelihood of its answers' tokens, divided by the step's number of them."""
         rows, lengths, states = inputs["rows"], inputs["lengths"], inputs["states"]
         with self._lower.upper() as body:
             if self._is_long(rows[0]):
@@ -115,14 +109,10 @@ class AnswerTrainer(Trainer):
         before = [row[-n - 1 : -1] for row, n in zip(seen, lengths, strict=True)]
         wanted = [token for row, n in zip(rows, lengths, strict=True) for token in row[-n:]]
         loss = cross_entropy(head(model, torch.cat(before)), torch.tensor(wanted, device=seen.device))
-        return loss * (len(wanted) / inputs["of"])
+        return loss * (len(wanted) / num_items_in_batch) if num_items_in_batch else loss
 
     def _is_long(self, row: Sequence[int]) -> bool:
         return is_long(len(row), len(self._lower.shared), TRAINING)
-
-
-def _collect(examples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {"rows": [one["input_ids"] for one in examples], "lengths": [one["answer"] for one in examples]}
 
 
 class Looks(TrainerCallback):
@@ -176,18 +166,24 @@ def _better(new: Metrics, old: Metrics | None) -> bool:
 
 
 def steps_per_epoch(examples: int, options: TrainOptions) -> int:
-    """Return the number of batches per epoch."""
-    return math.ceil(examples / options.batch_size)
+    """Return the number of steps per epoch."""
+    return math.ceil(math.ceil(examples / options.batch_size) / options.accumulation)
 
 
 def fit(
-    model: PeftModel, coder: Coder, examples: Sequence[Example], options: TrainOptions, looks: Looks, scratch: Path
+    model: PeftModel,
+    lower: Lower,
+    coder: Coder,
+    examples: Sequence[Example],
+    options: TrainOptions,
+    looks: Looks,
+    scratch: Path,
 ) -> None:
     """Train ``model`` in place and leave it in its best state; what the libraries write goes to ``scratch``."""
-    rows: Any = Rows(coder, examples, options)
-    lower = Lower(model, options.first_layer, coder.shared)
+    rows = Rows(coder, examples, options)
+    order = Order(rows.lengths(), options.batch_size * options.accumulation, options.seed)
     trainer = AnswerTrainer(
-        lower, model=model, args=_arguments(options, model, scratch), train_dataset=rows, callbacks=[looks]
+        lower, order, model=model, args=_arguments(options, model, scratch), train_dataset=rows, callbacks=[looks]
     )
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
@@ -201,13 +197,13 @@ def _arguments(options: TrainOptions, model: PeftModel, scratch: Path) -> Traini
         output_dir=str(scratch / "trainer"),
         num_train_epochs=options.epochs,
         per_device_train_batch_size=options.batch_size,
+        gradient_accumulation_steps=options.accumulation,
         learning_rate=options.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=options.warmup,
         weight_decay=options.weight_decay,
         max_grad_norm=1.0,
         seed=options.seed,
-        train_sampling_strategy="group_by_length",
         logging_steps=1,
         save_strategy="no",
         report_to=[],

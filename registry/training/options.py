@@ -18,6 +18,7 @@ Device = Literal["auto", "cpu", "cuda"]
 SampleShare = Annotated[float, Field(ge=0, le=1)]
 # Names of TRL, transformers and PEFT for options that have a shorter one here; most others are spelt the same.
 ALIASES: Mapping[str, str] = {
+    "gradient_accumulation_steps": "accumulation",
     "lora_alpha": "alpha",
     "lora_dropout": "dropout",
     "lora_r": "rank",
@@ -74,6 +75,7 @@ class TrainOptions(BaseModel):
     epochs: Rate = 3
     learning_rate: Rate = 2e-3
     batch_size: Positive = 8
+    accumulation: Positive = 1
     warmup: SampleShare = 0.06
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     noise: SampleShare = 0.0

@@ -57,6 +57,8 @@ def _trained(
         instruction=training.examples[0].instruction,
         data=about(training),
         validation=about(validation),
+        selection=about(validation),
+        calibrated_on=about(validation),
         options=options.model_dump(mode="json", exclude=PATHS),
         libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
         base_metrics=base,
@@ -92,14 +94,17 @@ def _tune(
 ) -> tuple[PeftModel, Metrics, tuple[Part, ...], list[Judged]]:
     """Return the trained model in its best state, the base's figures, the history, and the final answers."""
     from postil.registry.training.answers import judge
+    from postil.registry.training.forward import Lower
     from postil.registry.training.loop import Looks, adapt, fit, steps_per_epoch
     from postil.registry.training.model import load_base
+    from postil.registry.training.probe import lowest_layer
     from postil.registry.training.prompts import Coder
 
     watcher.began()
     model, tokenizer = load_base(options.base, options.seed, options.device)
     coder = Coder(tokenizer, training.field, [*training.examples, *validation.examples])
     check_lengths(coder, (training, validation), options.window)
+    lowest = lowest_layer(model, coder, options.first_layer)
 
     # The base does not know the reject label, so it chooses among the real ones.
     real = set(training.labels) - {options.reject}
@@ -109,5 +114,5 @@ def _tune(
     watcher.started(base, round(steps * options.epochs))
     every = max(1, steps // options.parts)
     looks = Looks(adapted, lambda: judge(adapted, coder, validation.examples, training.labels), every, options, watcher)
-    fit(adapted, coder, training.examples, options, looks, scratch)
+    fit(adapted, Lower(adapted, lowest, coder.shared), coder, training.examples, options, looks, scratch)
     return adapted, base, tuple(looks.parts), looks.best

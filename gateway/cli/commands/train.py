@@ -1,4 +1,4 @@
-"""``postil train | evaluate``: train an adapter on labelled messages, and measure how good one is.
+"""``postil train``: train an adapter on labelled messages.
 
 Slow modules are imported where they are used, so that other commands start fast.
 """
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from postil.gateway.cli.api_client import CommandError
+from postil.gateway.cli.evaluation_display import show_evaluation
 from postil.gateway.cli.method_report import show_method
 from postil.gateway.cli.output import complaints, print_error, print_json_text
 from postil.gateway.cli.training_config import merged
@@ -28,11 +28,10 @@ from postil.registry.training.options import Device, own_name
 
 if TYPE_CHECKING:
     from postil.registry.base_model.model import BaseModel
-    from postil.registry.training.calibration import Calibration
     from postil.registry.training.methods.progress import Lines
     from postil.registry.training.options import TrainOptions
     from postil.registry.training.progress import Bar
-    from postil.registry.training.report import Evaluation, Metrics, TrainReport
+    from postil.registry.training.report import TrainReport
 
 # What says how the command works, and is no option of training.
 _OF_THE_COMMAND = {"config", "json"}
@@ -79,7 +78,8 @@ def train(
     half: Annotated[bool, typer.Option("--half", help="Store the weights as float16.")] = False,
     epochs: Annotated[float, typer.Option(help="Number of passes over the training data.")] = 3,
     learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 2e-3,
-    batch_size: Annotated[int, typer.Option(help="Examples per step.")] = 8,
+    batch_size: Annotated[int, typer.Option(help="Examples that are computed together.")] = 8,
+    accumulation: Annotated[int, typer.Option(help="Batches per step; more take longer, and no more memory.")] = 1,
     warmup: Annotated[float, typer.Option(help="Share of steps for learning-rate warm-up, 0 to 1.")] = 0.06,
     weight_decay: Annotated[float, typer.Option(help="Weight decay.")] = 0.0,
     noise: Annotated[float, typer.Option(help="Share of messages with added typing errors, 0 to 1.")] = 0.0,
@@ -117,7 +117,7 @@ def train(
     if isinstance(report, MethodReport):
         show_method(report)
     else:
-        _show(report)
+        show_evaluation(report)
     if report.bytes:
         Terminal().print(f"{out}: {report.bytes:,} bytes, {report.seconds:.0f} s", soft_wrap=True)
 
@@ -129,30 +129,7 @@ def _flags(context: typer.Context) -> dict[str, Any]:
     return {name: context.params[name] for name in given - _OF_THE_COMMAND}
 
 
-def evaluate(
-    adapter: Annotated[Path, typer.Argument(help="Folder of a LoRA adapter, trained here or elsewhere.")],
-    data: Annotated[Path, typer.Option(help="Examples that were not used in training, JSONL as for training.")],
-    base: Annotated[
-        str | None, typer.Option(help="Model folder or Hugging Face id; default: the gateway's base.")
-    ] = None,
-    reject: Annotated[str | None, typer.Option(help="Label for messages that fit no other label.")] = None,
-    device: Annotated[Device, typer.Option(help="Where to run; auto takes a GPU if there is one.")] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
-) -> None:
-    """Measure an adapter against the base, calibrate its confidence, and store both in its training.json."""
-    from postil.registry.training.evaluate import evaluate as measure
-    from postil.registry.training.progress import Count
-
-    with _told(), Count(complaints()) as count, private_files():
-        window = read_settings().window
-        found = measure(adapter, data, _prepared(base), reject=reject, device=device, onlooker=count, window=window)
-    if json:
-        print_json_text(found.model_dump_json(indent=2))
-    else:
-        _show(found)
-
-
-def _prepared(wanted: str | None) -> BaseModel:
+def prepared_base(wanted: str | None) -> BaseModel:
     """Prepare the given base, or the one that ``postil serve`` uses."""
     from postil.registry.base_model.prepare import prepare
 
@@ -165,14 +142,14 @@ def _run(config: Path | None, flags: Mapping[str, Any]) -> tuple[Path, TrainRepo
     from postil.registry.training.dispatch import trainer
     from postil.registry.training.methods.servability import check_servable
 
-    with _told():
+    with explained():
         # All before the base is prepared, which may take long.
         given = merged(config, flags)
         options = given.options(read_settings().window)
         run = trainer(options.method, options.tune)
         if isinstance(options, MethodOptions):
             check_servable(options.method, options.tune, measure_only=options.measure_only)
-        prepared = _prepared(given.text("base"))
+        prepared = prepared_base(given.text("base"))
         of_base = {"base": prepared.path, "base_id": given.text("base_id") or prepared.id}
         with _watcher(options) as watcher, private_files():
             return options.out, run(options.model_copy(update=of_base), watcher)
@@ -187,7 +164,7 @@ def _watcher(options: TrainOptions) -> AbstractContextManager[Bar | Lines]:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def explained() -> Iterator[None]:
     """Say in one sentence why the work ended before its end."""
     try:
         yield
@@ -206,39 +183,3 @@ def _told() -> Iterator[None]:
     except (CommandError, RegistryError, SettingsError) as error:
         print_error(error)
     raise typer.Exit(1)
-
-
-def _show(report: Evaluation) -> None:
-    console = Terminal()
-    table = Table("label", "examples", "base", "adapter", "mostly taken for")
-    for label, adapter in report.adapter_metrics.labels.items():
-        base = report.base_metrics.labels[label]
-        wrong = [f"{name} {count}" for name, count in adapter.answered.items() if name != label]
-        figures = (str(adapter.examples), f"{base.accuracy:.1%}", f"{adapter.accuracy:.1%}")
-        table.add_row(label, *figures, ", ".join(wrong[:2]))
-    table.add_row("all", *_totals(report.base_metrics, report.adapter_metrics), "", style="bold")
-    console.print(table)
-    console.print(_calibration(report.calibration), soft_wrap=True)
-    advice = report.confidence
-    console.print(
-        f"A confidence minimum of {advice.minimum:.2f} would hold back {advice.right_below} right and"
-        f" {advice.wrong_below} wrong answers"
-        + (f", and {advice.rejects_below} of {advice.rejects} rejects." if advice.rejects else "."),
-        soft_wrap=True,
-    )
-
-
-def _calibration(found: Calibration) -> str:
-    if found.error is None:
-        return f"{found.answers} answers are too few to calibrate the confidence; give more examples."
-    change = (
-        f"on answers left out of its fit, the expected error goes from {found.raw_error:.1%} to {found.error:.1%},"
-        f" log-loss from {found.raw_log_loss:.3f} to {found.log_loss:.3f}"
-    )
-    if found.temperature == 1:
-        return f"The confidence is left as it is: no temperature improves it ({change})."
-    return f"The confidence is calibrated by a temperature of {found.temperature:.2f}: {change}."
-
-
-def _totals(base: Metrics, adapter: Metrics) -> tuple[str, str, str]:
-    return str(adapter.examples), f"{base.accuracy:.1%}", f"{adapter.accuracy:.1%}"

@@ -7,6 +7,7 @@ policy restricts the output. What a policy fixes no field undoes: what would is 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from postil.gateway.inference import field_types as t
 from postil.gateway.inference.fields.field import Field, Origin, Use
@@ -47,6 +48,14 @@ _FORMAT = t.FieldType(
         and value.get("type") in ("text", "json_object", "json_schema", "structural_tag")
         and type(value.get("json_schema", {})) is dict
     ),
+    {
+        "type": "object",
+        "required": ["type"],
+        "properties": {
+            "type": {"enum": ["text", "json_object", "json_schema", "structural_tag"]},
+            "json_schema": {"type": "object"},
+        },
+    },
 )
 _STREAM_OPTIONS = t.record(
     {"include_usage": t.BOOLEAN, "continuous_usage_stats": t.BOOLEAN, "include_obfuscation": t.BOOLEAN}
@@ -156,7 +165,7 @@ _CHAT: Mapping[str, Field] = {
 }  # fmt: skip
 _TEXT: Mapping[str, Field] = {
     "prompt": Field(
-        t.FieldType("a text, token ids, or a list of texts or of token ids, none of them empty", _PROMPT.fits),
+        replace(_PROMPT, words="a text, token ids, or a list of texts or of token ids, none of them empty"),
         EVERYWHERE,
         _OPENAI,
         note="as token ids: not where a check reads the text or a policy has a prompt",

@@ -32,7 +32,6 @@ class MethodOptions(TrainOptions):
     tune: str = "lora"
     targets: tuple[str, ...] = ALL_LINEAR
     schedule: Schedule = "cosine"
-    accumulation: Positive = 1
     max_steps: Positive | None = None
     patience: Positive | None = None
     save_steps: Positive | None = None

@@ -10,7 +10,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from postil.gateway.cli.commands.train import NAMES, evaluate, train
+from postil.gateway.cli.commands.evaluate import evaluate
+from postil.gateway.cli.commands.train import NAMES, train
 from postil.registry.training.options import TrainOptions
 from tests.fakes.adapters import write_base
 

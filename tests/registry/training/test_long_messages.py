@@ -9,7 +9,7 @@ import pytest
 
 from postil.registry.base_model.model import read_base
 from postil.registry.errors import DatasetError
-from postil.registry.training.evaluate import evaluate
+from postil.registry.training.evaluate import Files, evaluate
 from postil.registry.training.train import train
 from tests.registry.training.test_train import Diary, options
 
@@ -62,7 +62,7 @@ def test_a_conversation_is_taught_as_it_is_asked(tiny_base: Path, data: tuple[Pa
     config = tmp_path / "out" / "adapter_config.json"
     config.write_bytes(b"\xef\xbb\xbf" + config.read_bytes())
     base = read_base(tiny_base, "example/tiny")
-    found = evaluate(tmp_path / "out", data[1], base)
+    found = evaluate(tmp_path / "out", Files(data[1]), base)
     assert found.adapter_metrics.loss == pytest.approx(report.adapter_metrics.loss, rel=1e-3)
     with pytest.raises(DatasetError, match="engine's window of 32"):
-        evaluate(tmp_path / "out", data[1], base, window=32)
+        evaluate(tmp_path / "out", Files(data[1]), base, window=32)

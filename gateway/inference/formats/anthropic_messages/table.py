@@ -18,6 +18,7 @@ _TEXT = t.text(2**24)
 _THINKING = t.FieldType(
     "an object whose `type` is enabled, adaptive or disabled",
     lambda value: type(value) is dict and value.get("type") in ("enabled", "adaptive", "disabled"),
+    {"type": "object", "required": ["type"], "properties": {"type": {"enum": ["enabled", "adaptive", "disabled"]}}},
 )
 
 
@@ -28,7 +29,19 @@ def _is_choice(value: Any) -> bool:
     return kind in ("auto", "any", "none") or (kind == "tool" and _NAME.fits(value.get("name")))
 
 
-_CHOICE = t.FieldType("an object whose `type` is auto, any, none, or tool with a `name`", _is_choice)
+_CHOICE = t.FieldType(
+    "an object whose `type` is auto, any, none, or tool with a `name`",
+    _is_choice,
+    {
+        "type": "object",
+        "required": ["type"],
+        "properties": {
+            "type": {"enum": ["auto", "any", "none", "tool"]},
+            "name": {"type": "string"},
+            "disable_parallel_tool_use": {"type": "boolean"},
+        },
+    },
+)
 
 FIELDS: Mapping[str, OtherField] = {
     "model": OtherField(t.text(512), _H, "routes the request, as a chat's", in_chat=True),

@@ -31,7 +31,7 @@ def changed(base: Path, chosen: MethodOptions) -> Any:
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:
-                parameter += 0.1 * torch.randn_like(parameter)
+                parameter.add_(0.1 * torch.randn_like(parameter))
     return model.eval()
 
 

@@ -21,5 +21,5 @@ def test_the_learning_rate_suits_the_method_unless_it_is_said() -> None:
 
 
 def test_what_only_the_fast_path_does_is_refused() -> None:
-    with pytest.raises(ValidationError, match="noise\n.*only --method classify does this"):
+    with pytest.raises(ValidationError, match=r"noise\n.*only --method classify does this"):
         MethodOptions(**FILES, noise=0.5)

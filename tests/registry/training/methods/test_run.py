@@ -194,7 +194,7 @@ def test_a_result_that_cannot_be_put_in_its_place_is_saved_elsewhere(
             (tmp_path / "1").mkdir()
 
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    with pytest.raises(OutFolderError, match="1 cannot be written .*; the adapter is saved in ") as refusal:
+    with pytest.raises(OutFolderError, match=r"1 cannot be written .*; the adapter is saved in ") as refusal:
         run(options(tiny_base, data, tmp_path / "1", max_steps=1), Blocks())
     [saved] = [word for word in str(refusal.value).split() if word.endswith("/adapter,")]
     assert servable(Path(saved.removesuffix(",")), tiny_base) == 8

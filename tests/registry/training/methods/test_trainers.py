@@ -38,5 +38,5 @@ def test_kto_estimates_by_the_answer_of_a_neighbour_in_the_batch(tiny_base: Path
 
     rows = [kto_row(Encoded((1, n), (False, True), n), good=bool(n % 2)) for n in range(10, 15)]
     dataset = made(tiny_base, rows, method="kto", batch_size=2).train_dataset
-    own, others = (sum(list(dataset[name]), []) for name in ("completion_ids", "KL_completion_ids"))
+    own, others = ([token for [token] in dataset[name]] for name in ("completion_ids", "KL_completion_ids"))
     assert others == [own[1], own[0], own[3], own[2], own[4]]
