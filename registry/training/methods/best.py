@@ -5,6 +5,7 @@ The Trainer's own ``load_best_model_at_end`` does not fit every way of tuning (p
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -43,7 +44,7 @@ class Best(TrainerCallback):
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Keep the state if it is the best so far; end training if nothing was gained for long enough."""
-        losses = [loss for _, loss in history(state, "eval_loss")]
+        losses = [math.inf if math.isnan(loss) else loss for _, loss in history(state, "eval_loss")]
         if losses[-1] <= min(losses):
             beside = self._file.with_name("best.new")
             save_file(self._state(), beside)

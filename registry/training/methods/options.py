@@ -23,9 +23,9 @@ class MethodOptions(TrainOptions):
     ``beta`` holds DPO and KTO near their reference; ``sft_weight`` weighs the loss that keeps DPO's better answer
     likely. ``start`` is an adapter to go on from, which is then the reference too. ``convert_rank`` is the rank of the
     LoRA that DoRA or full fine-tuning becomes. ``patience`` ends training after so many looks at the validation rows
-    that brought nothing; the best state is kept in any case. ``measure_only`` trains what cannot be served, and writes
-    no adapter. ``max_steps`` ends training early; ``save_steps`` keeps a checkpoint that often, from which ``resume``
-    goes on.
+    that brought nothing; the best state is kept in any case. ``eval_steps`` looks that often, in place of ``parts`` per
+    epoch. ``measure_only`` trains what cannot be served, and writes no adapter. ``max_steps`` ends training early;
+    ``save_steps`` keeps a checkpoint that often, from which ``resume`` goes on.
     """
 
     method: str = "sft"
@@ -33,6 +33,7 @@ class MethodOptions(TrainOptions):
     targets: tuple[str, ...] = ALL_LINEAR
     schedule: Schedule = "cosine"
     max_steps: Positive | None = None
+    eval_steps: Positive | None = None
     patience: Positive | None = None
     save_steps: Positive | None = None
     resume: bool = False

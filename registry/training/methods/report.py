@@ -49,7 +49,7 @@ class MethodReport(_Part):
     """The complete report of a run.
 
     ``served`` is the adapter as it will be served, where that is not ``trained`` to the bit. ``ended`` is the share of
-    generated answers that ended by themselves. ``peak_memory`` is the process's, in bytes.
+    generated answers that ended by themselves. ``peak_memory`` is the process's, in bytes (the GPU's, if more).
     """
 
     method: str

@@ -9,6 +9,7 @@ from typing import Any
 
 from postil.registry.errors import DatasetError
 from postil.registry.training.data.reading import read_rows
+from postil.registry.training.data.rows import Row
 from postil.registry.training.methods.encoding import Encoded, EncodedPair, Encoder
 from postil.registry.training.methods.samples import Chat, Pair, Plain, Sample, Verdict, sample_of
 
@@ -42,15 +43,21 @@ class Rows:
 
 
 def read_samples(path: Path, method: str, limit: int | None = None) -> SampleFile:
-    """Read the rows of a file, the first ``limit`` at most. Raises DatasetError with file and line."""
+    """Read the rows of a file, ``limit`` at most, spread over it. Raises DatasetError with file and line."""
     file = read_rows(path)
     try:
-        samples = tuple(sample_of(method, row) for row in file.rows[:limit])
+        samples = tuple(sample_of(method, row) for row in _spread(file.rows, limit))
     except DatasetError as error:
         raise DatasetError(f"{path}: {error}; it has {file.form}") from error
     if method == "kto" and len({sample.good for sample in samples if isinstance(sample, Verdict)}) == 1:
         raise DatasetError(f"{path} has answers of one kind only; --method kto needs both true and false labels")
     return SampleFile(path, samples, file.digest)
+
+
+def _spread(rows: Sequence[Row], limit: int | None) -> list[Row]:
+    """Return ``limit`` of the rows, from all over the file: it may be sorted by label."""
+    count = min(limit or len(rows), len(rows))
+    return [rows[place * len(rows) // count] for place in range(count)]
 
 
 def encode(file: SampleFile, encoder: Encoder) -> Rows:
@@ -83,7 +90,7 @@ def _encode(sample: Sample, encoder: Encoder) -> Encoded | EncodedPair:
             return encoder.plain(sample)
         case Pair():
             return encoder.pair(sample)
-        case Verdict():
+        case _:
             return encoder.verdict(sample)
 
 
@@ -94,7 +101,7 @@ def _key(sample: Sample) -> Hashable:
             return _asked(sample.turns[:-1])
         case Plain():
             return sample.text
-        case Pair() | Verdict():
+        case _:
             return _asked(sample.prompt)
 
 

@@ -49,15 +49,17 @@ class _Job:
     held_out: SampleFile
 
 
-def run(options: MethodOptions, onlooker: Onlooker | None = None, rows: int | None = None) -> MethodReport:
+def run(
+    options: MethodOptions, onlooker: Onlooker | None = None, rows: int | None = None, held_out: int | None = None
+) -> MethodReport:
     """Train with ``options``, write the adapter to ``options.out`` and return the figures.
 
-    ``rows`` takes the first rows of the training file only. Raises DatasetError, MethodError, ShapeError,
+    ``rows`` and ``held_out`` take so many rows of each file only. Raises DatasetError, MethodError, ShapeError,
     PreflightError, BaseModelError, OutFolderError or TuneExtraMissingError, all before the long work.
     """
     begun = time.monotonic()
     serving = check_servable(options.method, options.tune, measure_only=options.measure_only)
-    job = _prepared(options, serving, rows)
+    job = _prepared(options, serving, rows, held_out)
     out = Path(os.path.abspath(options.out))
     check_out(out, options.overwrite)
     check_libraries(_NEEDED)
@@ -67,9 +69,9 @@ def run(options: MethodOptions, onlooker: Onlooker | None = None, rows: int | No
         return report if options.measure_only else _placed(report, adapter, out, scratch)
 
 
-def _prepared(options: MethodOptions, serving: Servability, rows: int | None) -> _Job:
+def _prepared(options: MethodOptions, serving: Servability, rows: int | None, held: int | None) -> _Job:
     training = read_samples(options.data, options.method, rows)
-    held_out = read_samples(options.validation, options.method)
+    held_out = read_samples(options.validation, options.method, held)
     check_apart(training, held_out)
     base = read_base(options.base, options.base_name)
     if options.start is not None:

@@ -97,7 +97,7 @@ class Session:
             "parameters": self._parameters,
             "forgetting": forgotten(self._model, self._neutral, self._scratch / "neutral"),
             "ended": self._ended(),
-            "peak_memory": _peak_memory(self._model),
+            "peak_memory": _peak_memory(),
         }
 
     def _ended(self) -> float | None:
@@ -124,8 +124,6 @@ def _curve(state: TrainerState, name: str) -> tuple[tuple[int, float], ...]:
     return tuple((step, round(value, 4)) for step, value in history(state, name))
 
 
-def _peak_memory(model: Any) -> int:
-    """Return the most memory that this process held, in bytes: the GPU's where the model is on one."""
-    if model.device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated())
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+def _peak_memory() -> int:
+    """Return the most memory that this process held, in bytes; the GPU's where that was more."""
+    return max(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10, int(torch.cuda.max_memory_allocated()))

@@ -123,7 +123,7 @@ def _arguments(options: MethodOptions, model: Any, scratch: Path, rows: int) -> 
         "seed": options.seed,
         "logging_steps": 1,
         "eval_strategy": "steps",
-        "eval_steps": looks_every(options, rows),
+        "eval_steps": options.eval_steps or looks_every(options, rows),
         "save_strategy": "steps" if options.save_steps else "no",
         "save_steps": options.save_steps or 500,
         "save_total_limit": 1,
