@@ -10,6 +10,7 @@ RegistryError
 ├── WebhookError          a webhook that cannot be: its URL, domains or time
 ├── QuotaError            as much is kept as may be
 ├── RightError            a right of a tenant that there is not, or that is both given and taken
+├── JobError              a training file or a fine-tuning job that cannot be
 ├── NotFoundError         no such adapter, release, tenant or key
 ├── ConflictError         somebody else was faster, or there is nothing to do it to
 ├── GrammarError          a schema or pattern that vLLM could not compile, or not in time
@@ -57,6 +58,14 @@ class WebhookError(RegistryError):
 
 class RightError(RegistryError):
     """A right that no tenant can have, or that is both added and removed."""
+
+
+class JobError(RegistryError):
+    """A training file or a fine-tuning job that cannot be; ``param`` is the value that is at fault, if it is one."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class QuotaError(RegistryError):

@@ -73,6 +73,7 @@ GATEWAY = {
     "tenancy",
 }
 REGISTRY = {
+    "jobs",
     "accounts",
     "artifacts",
     "base_model",
@@ -106,7 +107,7 @@ def test_the_gateway_has_ten_rooms_and_four_files() -> None:
     assert (rooms("gateway"), files("gateway")) == (GATEWAY, {"errors", "fair_slots", "ipc", "threads"})
 
 
-def test_the_registry_has_ten_rooms() -> None:
+def test_the_registry_has_eleven_rooms() -> None:
     assert rooms("registry") == REGISTRY
 
 

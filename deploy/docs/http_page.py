@@ -125,13 +125,11 @@ def _summary(method: str, path: str, described: Schema, handler: Any) -> str:
 
 
 def _who(path: str, handler: Any) -> str:
-    if path.startswith("/v1/"):
-        return "tenant, admin"
-    if not path.startswith("/api/"):
-        return "everybody"
     right = handler.opt.get("may") if handler is not None else None
     if not isinstance(right, Permission):
-        return "nobody"
+        if path.startswith("/v1/"):
+            return "tenant, admin"
+        return "nobody" if path.startswith("/api/") else "everybody"
     return ", ".join(role.value for role, rights in PERMISSIONS.items() if right in rights) + f" (`{right.value}`)"
 
 

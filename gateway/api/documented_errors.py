@@ -48,7 +48,12 @@ def document_problems(handlers: Iterable[HTTPRouteHandler]) -> list[HTTPRouteHan
 
 def document_openai_errors(handlers: Iterable[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
     """Document the common errors of routes under ``/v1``."""
-    return [_documented(handler, OpenAIErrorBody, JSON, _ANY) for handler in handlers]
+    return [_documented(handler, OpenAIErrorBody, JSON, _statuses(handler)) for handler in handlers]
+
+
+def openai_errors(*statuses: int) -> dict[int, ResponseSpec]:
+    """Return the responses for errors that a route under ``/v1`` declares."""
+    return _specs(OpenAIErrorBody, JSON, statuses)
 
 
 def problems(*statuses: int) -> dict[int, ResponseSpec]:

@@ -101,6 +101,8 @@ def exception_handlers() -> dict[type[Exception] | int, Any]:
 
 def translated(error: Exception) -> GatewayError:
     """Map an error of the registry to an HTTP error."""
+    if isinstance(error, registry_errors.JobError):
+        return BadRequestError(str(error), param=error.param)
     for kind, becomes in _REGISTRY:
         if isinstance(error, kind):
             return becomes(str(error))

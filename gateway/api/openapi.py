@@ -38,6 +38,13 @@ _UPLOAD = {"type": "object", "required": ["artifact"], "properties": {
     "artifact": {"type": "string", "format": "binary"},
     "policy": {"type": "string"}, "note": {"type": "string"},
 }}  # fmt: skip
+_FILES = "/v1/files"
+_FILE = {"type": "object", "required": ["file", "purpose"], "properties": {
+    "file": {"type": "string", "format": "binary"}, "purpose": {"const": "fine-tune"},
+    "domain": {"type": "string", "description": "The domain of the file; needed where the key is for several"},
+    "expires_after[anchor]": {"const": "created_at"},
+    "expires_after[seconds]": {"type": "integer", "minimum": 3600, "maximum": 2_592_000},
+}}  # fmt: skip
 _SOURCE = {"type": "object", "required": ["source"], "additionalProperties": False, "properties": {
     "source": _HUB, "policy": {"type": ["string", "null"]}, "note": {"type": "string"},
 }}  # fmt: skip
@@ -53,7 +60,7 @@ def document_config() -> OpenAPIConfig:
 
 
 class _Document(JsonRenderPlugin):
-    """Adds the completions, which are raw ASGI, and the body of a publish, which is parsed by hand."""
+    """Adds the completions, which are raw ASGI, and the bodies of uploads, which are parsed by hand."""
 
     def render(self, request: Any, openapi_schema: dict[str, Any]) -> bytes:
         """Return the document as JSON."""
@@ -62,6 +69,9 @@ class _Document(JsonRenderPlugin):
         forms = {"multipart/form-data": {"schema": _UPLOAD}, "application/json": {"schema": _SOURCE}}
         publish = {**paths[_RELEASES]["post"], "requestBody": {"required": True, "content": forms}}
         paths[_RELEASES] = {**paths[_RELEASES], "post": publish}
+        training = {"multipart/form-data": {"schema": _FILE}}
+        upload = {**paths[_FILES]["post"], "requestBody": {"required": True, "content": training}}
+        paths[_FILES] = {**paths[_FILES], "post": upload}
         return super().render(request, with_values({**openapi_schema, "paths": paths}))
 
 

@@ -38,13 +38,14 @@ class CommandError(Exception):
 
 
 @contextmanager
-def connected() -> Iterator[httpx.Client]:
+def connected(*, openai: bool = False) -> Iterator[httpx.Client]:
     """Return a client for the gateway at POSTIL_URL, or at POSTIL_HOST and POSTIL_PORT. Raises CommandError.
 
-    It goes by HTTPS_PROXY, HTTP_PROXY and NO_PROXY, unless the gateway is on this machine.
+    It is for the admin API, which may have a port of its own, or for the one in OpenAI's form. It goes by HTTPS_PROXY,
+    HTTP_PROXY and NO_PROXY, unless the gateway is on this machine.
     """
     settings = read_settings()
-    url = _url(settings)
+    url = _url(settings, openai=openai)
     # As bytes: a header of text could not carry every user's name.
     headers = {b"authorization": f"Bearer {_key(settings)}".encode(), b"x-postil-actor": actor().encode()}
     with _client(url, headers, settings.ca_file) as client:
@@ -130,7 +131,8 @@ def _checked_path(path: str) -> str:
 
 def _refusal(response: httpx.Response) -> str:
     try:
-        return str(response.json()["detail"])
+        said = response.json()
+        return str(said["error"]["message"] if "error" in said else said["detail"])
     except (ValueError, KeyError, TypeError):
         return _strange(response)
 
@@ -160,10 +162,10 @@ def _checked(key: str, where: str) -> str:
     return key
 
 
-def _url(settings: Settings) -> httpx.URL:
+def _url(settings: Settings, *, openai: bool) -> httpx.URL:
     given = os.environ.get("POSTIL_URL", "").strip()
     try:
-        url = httpx.URL(given or _own_url(settings))
+        url = httpx.URL(given or _own_url(settings, openai=openai))
     except httpx.InvalidURL:
         url = httpx.URL()
     if url.scheme not in ("http", "https") or not url.host or (url.port or 0) > _LAST_PORT:
@@ -185,10 +187,10 @@ def _is_local(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _own_url(settings: Settings) -> str:
-    """The admin API of the gateway that these settings are for."""
+def _own_url(settings: Settings, *, openai: bool) -> str:
+    """The API of the gateway that these settings are for."""
     scheme = "http" if settings.tls_certificate is None else "https"
-    if settings.admin_port is not None:
+    if settings.admin_port is not None and not openai:
         return f"{scheme}://{_reachable(settings.admin_address)}:{settings.admin_port}"
     return f"{scheme}://{_reachable(settings.host)}:{settings.port}"
 

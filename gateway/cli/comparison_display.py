@@ -32,7 +32,7 @@ def sentences(found: AdapterComparison) -> Iterator[str]:
     """Return the overall comparison, and a verdict for each margin."""
     told = compared_sentence(found.overall, "A", "B")
     yield f"Of {found.overall.rows} rows, {told}."
-    for one in found.judgements:
+    for one in found.verdicts:
         yield _verdict(one, found.overall.confidence)
 
 

@@ -22,6 +22,7 @@ from postil.gateway.cli.commands import (
     export,
     gc,
     history,
+    jobs,
     keys,
     plugins,
     policy,
@@ -32,6 +33,7 @@ from postil.gateway.cli.commands import (
     status,
     tenants,
     train,
+    try_release,
     usage,
     webhooks,
     yank,
@@ -71,6 +73,8 @@ def make_cli() -> typer.Typer:
     cli.command(context_settings=train.NAMES)(train.train)
     cli.command()(evaluate.evaluate)
     cli.command()(compare.compare)
+    cli.command("try")(try_release.try_release)
+    cli.add_typer(jobs.make_cli(), name="jobs")
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(keys.make_cli(), name="keys")
     cli.command()(usage.usage)

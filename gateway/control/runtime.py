@@ -14,6 +14,8 @@ from postil.gateway.control.change_feed import AdapterFeed, RemoteChanges
 from postil.gateway.control.engine_handle import EngineHandle
 from postil.gateway.control.evidence_ledger import EvidenceLedger
 from postil.gateway.control.inside_keys import InsideKeys
+from postil.gateway.control.jobs.runner import JobRunner
+from postil.gateway.control.jobs.service import FineTuning
 from postil.gateway.control.key_feed import KeyFeed
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.metrics import MetricsText, ReviewCounts
@@ -77,6 +79,8 @@ class Runtime:
     webhooks: Webhooks
     readings: ReadingLog
     upkeep: Upkeep
+    tuning: FineTuning
+    jobs: JobRunner
     monitor: Monitor
     rollback_causes: asyncio.Queue[RollbackCause]
     auto_rollback: AutoRollback

@@ -16,7 +16,7 @@ def sandbox_of(settings: Settings) -> Sandbox | None:
     """The sandbox that settings ask for. Raises SettingsError where plugins would be imported from what it denies."""
     if not settings.plugin_sandbox:
         return None
-    kept = (settings.home, settings.artifact_folder)
+    kept = (settings.home, settings.artifact_folder, settings.training)
     _refuse_modules_in(kept, settings.plugins_dir)
     return Sandbox(
         tuple(str(path.absolute()) for path in (*kept, *secret_files(settings, os.environ))),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from postil.gateway.control.analysis.monitor import Monitor
 from postil.gateway.control.gauges import Gauges
+from postil.gateway.control.jobs.trainer import TrainerCommand
 from postil.gateway.control.metrics import MetricsText, ReviewCounts, Rollouts
 from postil.gateway.control.reading_log import ReadingLog
 from postil.gateway.control.runtime import Runtime
@@ -52,6 +53,7 @@ def build(
     client: EngineClient | None = None,
     scheduler: Scheduler | None = None,
     catalog: CatalogHolder | None = None,
+    trainer: TrainerCommand | None = None,
 ) -> Runtime:
     """Build a gateway; ``Lifecycle`` starts it. ``address`` is where its workers listen, if it has workers.
 
@@ -62,7 +64,7 @@ def build(
     tenancy = make_tenancy(base)
     analysis = make_analysis(base)
     serving = make_serving(base, tenancy, analysis, scheduler or make_scheduler(settings))
-    control = make_control(base, tenancy, analysis, serving)
+    control = make_control(base, tenancy, analysis, serving, trainer or TrainerCommand())
     workers = Workers() if address is None else _workers(base, tenancy, analysis, serving, address)
     _subscribe(base, analysis.monitor, serving.plugin_host)
     return _runtime(base, tenancy, analysis, serving, control, workers)
@@ -103,6 +105,8 @@ def _runtime(
         webhooks=serving.webhooks,
         readings=ReadingLog(base.registry),
         upkeep=control.upkeep,
+        tuning=control.tuning,
+        jobs=control.jobs,
         monitor=monitor,
         rollback_causes=analysis.causes,
         auto_rollback=control.auto_rollback,

@@ -28,7 +28,11 @@ def secure(settings: Settings) -> None:
     Raises SettingsError where others may write the home, the artifacts or a file that settings name, or exchange one.
     """
     shared = settings.shared_with_group
-    for folder, name in ((settings.home, "POSTIL_HOME"), (settings.artifact_folder, "POSTIL_ARTIFACTS")):
+    for folder, name in (
+        (settings.home, "POSTIL_HOME"),
+        (settings.artifact_folder, "POSTIL_ARTIFACTS"),
+        (settings.training, "POSTIL_TRAINING_FOLDER"),
+    ):
         _refuse_writable([folder], name, shared=shared)
         folder.parent.mkdir(parents=True, exist_ok=True)
         folder.mkdir(mode=0o770 if shared else 0o700, exist_ok=True)
@@ -100,7 +104,7 @@ def _writers(found: os.stat_result, *, own: bool, shared: bool) -> str:
 def _kept(settings: Settings) -> Iterator[Path]:
     """Yield everything that a gateway keeps, without following links."""
     yield settings.home
-    for root in {settings.artifact_folder, *(settings.home / name for name in _OURS)}:
+    for root in {settings.artifact_folder, settings.training, *(settings.home / name for name in _OURS)}:
         yield root
         for folder, folders, files in os.walk(root):
             yield from (Path(folder, name) for name in (*folders, *files))

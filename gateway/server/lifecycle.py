@@ -61,6 +61,7 @@ class Lifecycle:
         await runtime.plugin_host.stop()
         await runtime.reviews.stop()
         await runtime.engine.stop()
+        runtime.jobs.close()
         runtime.callers.close()
         runtime.pools.close()
         if runtime.registry.started:
@@ -94,6 +95,8 @@ class Lifecycle:
             (_ENGINE, supervisor.run),
         ):
             runtime.tasks.start(name, work)
+        if runtime.settings.training_jobs:
+            runtime.tasks.start("fine-tuning jobs", runtime.jobs.run)
 
     async def _open(self) -> tuple[Reconciler, Supervisor]:
         runtime, settings = self._runtime, self._runtime.settings

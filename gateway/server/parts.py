@@ -18,6 +18,10 @@ from postil.gateway.control.engine_handle import EngineHandle
 from postil.gateway.control.evidence_ledger import EvidenceLedger
 from postil.gateway.control.garbage import collect_garbage
 from postil.gateway.control.inside_keys import InsideKeys
+from postil.gateway.control.jobs.result import ResultPublisher
+from postil.gateway.control.jobs.runner import JobRunner
+from postil.gateway.control.jobs.service import FineTuning, TrainingBounds
+from postil.gateway.control.jobs.trainer import TrainerCommand, Trainers
 from postil.gateway.control.key_feed import KeyFeed
 from postil.gateway.control.locks import AdapterLocks
 from postil.gateway.control.publish import PublishService
@@ -114,6 +118,8 @@ class Control:
     releases: ReleaseService
     publishing: PublishService
     upkeep: Upkeep
+    tuning: FineTuning
+    jobs: JobRunner
     auto_rollback: AutoRollback
     remote: RemoteChanges
     signatures: SignatureGate
@@ -206,7 +212,9 @@ def make_serving(base: Base, tenancy: Tenancy, analysis: Analysis, scheduler: Sc
     return Serving(scheduler, plugin_host, extensions, webhooks, reviews, context, shadows)
 
 
-def make_control(base: Base, tenancy: Tenancy, analysis: Analysis, serving: Serving) -> Control:
+def make_control(
+    base: Base, tenancy: Tenancy, analysis: Analysis, serving: Serving, trainer: TrainerCommand
+) -> Control:
     """Make what changes releases."""
     settings, registry = base.settings, base.registry
     releases = ReleaseService(
@@ -221,10 +229,14 @@ def make_control(base: Base, tenancy: Tenancy, analysis: Analysis, serving: Serv
     )
     remote = RemoteChanges(base.sync, base.catalog, base.engine, base.locks)
     signatures = SignatureGate(registry.database)
+    publishing = _publishing(base)
+    tuning = _tuning(base, trainer)
     return Control(
         releases,
-        _publishing(base),
+        publishing,
         _upkeep(base),
+        tuning,
+        _jobs(base, tuning, publishing, trainer),
         AutoRollback(analysis.causes, releases, base.catalog, enabled=settings.auto_rollback),
         remote,
         signatures,
@@ -246,6 +258,28 @@ def _publishing(base: Base) -> PublishService:
         hub_seconds=settings.hub_timeout_seconds,
         at_a_time=settings.uploads_per_publisher,
     )
+
+
+def _tuning(base: Base, trainer: TrainerCommand) -> FineTuning:
+    settings = base.settings
+    bounds = TrainingBounds(
+        file_bytes=settings.training_file_mib << 20,
+        domain_bytes=settings.training_files_mib_per_domain << 20,
+        open_jobs=settings.training_jobs_per_domain,
+        max_rank=settings.max_lora_rank,
+        device=settings.training_device,
+    )
+    disk = FreeSpace(settings.training, settings.min_free_mib << 20, Path(tempfile.gettempdir()))
+    return FineTuning(base.registry, settings.training, disk, base.pools.publishing, bounds, trainer)
+
+
+def _jobs(base: Base, tuning: FineTuning, publishing: PublishService, trainer: TrainerCommand) -> JobRunner:
+    settings = base.settings
+    trainers = Trainers(trainer, settings.training_memory_mib << 20, settings.home / "logs")
+    results = ResultPublisher(base.registry, tuning, publishing)
+    runner = JobRunner(base.registry, tuning, trainers, results, settings.home)
+    tuning.on_change = runner.wake
+    return runner
 
 
 def _upkeep(base: Base) -> Upkeep:

@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from postil.gateway.errors import SettingsError
+from postil.gateway.settings.console import ConsoleSettings
 from postil.gateway.settings.engine import EngineSettings
 from postil.gateway.settings.keeping import KeepingSettings
 from postil.gateway.settings.processes import ProcessSettings
@@ -26,6 +27,7 @@ from postil.gateway.settings.server import ServerSettings
 from postil.gateway.settings.tls import TlsSettings
 from postil.gateway.settings.toml_file import TomlFile
 from postil.gateway.settings.traffic import TrafficSettings
+from postil.gateway.settings.training import TrainingSettings
 
 # Names of an earlier version: left in the environment, they would be passed over in silence.
 _RENAMED = {
@@ -47,7 +49,15 @@ _WEBHOOKS_NOW = (
 
 
 class Settings(
-    ReleaseSettings, KeepingSettings, ProcessSettings, TrafficSettings, EngineSettings, TlsSettings, ServerSettings
+    ConsoleSettings,
+    ReleaseSettings,
+    KeepingSettings,
+    TrainingSettings,
+    ProcessSettings,
+    TrafficSettings,
+    EngineSettings,
+    TlsSettings,
+    ServerSettings,
 ):
     """All settings of a gateway, frozen."""
 
@@ -59,6 +69,11 @@ class Settings(
     def admin_address(self) -> str:
         """The address that the admin port listens on."""
         return self.admin_host or self.host
+
+    @property
+    def training(self) -> Path:
+        """Where training files and jobs are kept."""
+        return self.training_folder or self.home / "training"
 
     @classmethod
     def settings_customise_sources(

@@ -46,7 +46,10 @@ class Answerer:
         window: int | None,
         tell: Callable[[int], None],
     ) -> Answerer:
-        """Load the base. Raises BaseModelError for one of another shape, DatasetError for a message beyond the window."""
+        """Load the base.
+
+        Raises DatasetError where a message does not fit the engine's window, BaseModelError for a base of another kind.
+        """
         from postil.registry.training.model import load_base
         from postil.registry.training.probe import lowest_layer
 

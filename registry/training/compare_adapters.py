@@ -69,7 +69,7 @@ class AdapterComparison(BaseModel):
     after_metrics: Metrics
     overall: Comparison
     labels: dict[str, Comparison]
-    judgements: tuple[MarginVerdict, ...]
+    verdicts: tuple[MarginVerdict, ...]
     not_worse: bool
 
 
@@ -120,7 +120,7 @@ def compared_answers(
     """Return what two sets of answers to the same rows say."""
     labels = {label: _of(label, before, after, margins.confidence) for label in rows.labels if label != reject}
     overall = compare(before, after, reject, margins.confidence)
-    judgements = (
+    verdicts = (
         _judged(None, overall, margins.overall),
         *(_judged(label, labels[label], margin) for label, margin in margins.labels.items()),
     )
@@ -133,8 +133,8 @@ def compared_answers(
         after_metrics=measure(after, reject),
         overall=overall,
         labels=labels,
-        judgements=judgements,
-        not_worse=all(one.verdict == NOT_WORSE for one in judgements),
+        verdicts=verdicts,
+        not_worse=all(one.verdict == NOT_WORSE for one in verdicts),
     )
 
 

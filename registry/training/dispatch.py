@@ -10,14 +10,12 @@ from typing import Any
 from postil.registry.policy.complaints import did_you_mean
 from postil.registry.training.errors import MethodError
 from postil.registry.training.methods.options import MethodOptions
-from postil.registry.training.methods.report import MethodReport
 from postil.registry.training.methods.servability import METHODS as BY_TRL
 from postil.registry.training.methods.servability import TUNES
 from postil.registry.training.options import TrainOptions
-from postil.registry.training.report import TrainReport
 
-# With the options of its method, and whoever watches (None: nobody).
-Trainer = Callable[[Any, Any], TrainReport | MethodReport]
+# With the options of its method, and whoever watches (None: nobody); returns the method's report.
+Trainer = Callable[[Any, Any], Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,12 @@ from postil.registry.errors import DatasetError
 from postil.registry.preflight.preflight import preflight
 from postil.registry.training.answering import Answerer, Onlooker
 from postil.registry.training.baselines import linear, with_shots
-from postil.registry.training.dataset import Dataset, check_apart, load
+from postil.registry.training.dataset import Dataset, load
 from postil.registry.training.errors import OutFolderError
 from postil.registry.training.options import Device
 from postil.registry.training.promises import Wanted, check_critical
 from postil.registry.training.report import Evaluation, Judged, about, against_linear, findings, measure
+from postil.registry.training.splits import check_splits
 from postil.registry.training.train import check_libraries
 
 # The largest rank that vLLM supports.
@@ -107,27 +108,9 @@ def _load(files: Files) -> _Rows:
     training = None if files.training is None else load(files.training)
     if training is not None:
         check_libraries(["sklearn"])
-        for dataset in filter(None, (figures, calibration)):
-            check_apart(training, dataset)
-    if calibration is not None:
-        _check_other_rows(figures, calibration)
-    return _Rows(figures, calibration, training)
-
-
-def _check_other_rows(figures: Dataset, calibration: Dataset) -> None:
-    """Refuse a calibration file with another field or with messages of the figures. Raises DatasetError."""
-    if figures.field != calibration.field:
-        raise DatasetError(
-            f"{calibration.path} answers with {calibration.field!r}, {figures.path} with {figures.field!r};"
-            " use one field in both"
-        )
-    seen = {example.key: example.line for example in figures.examples}
-    for example in calibration.examples:
-        if example.key in seen:
-            raise DatasetError(
-                f"{calibration.path}, line {example.line}: the input also occurs in {figures.path}, line"
-                f" {seen[example.key]}; take it out of one of the two"
-            )
+    rows = _Rows(figures, calibration, training)
+    check_splits(training, rows.answered)
+    return rows
 
 
 def known_report(adapter: Path) -> Mapping[str, Any]:

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from peft import LoraConfig, PeftModel, get_peft_model, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn.functional import cross_entropy
-from transformers import (
-    PrinterCallback,
-    ProgressCallback,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import PrinterCallback, ProgressCallback, Trainer, TrainingArguments
 
 from postil.registry.training.batches import TRAINING, batches, is_long
+from postil.registry.training.checkpoints import KEPT, TRAINER
 from postil.registry.training.dataset import Example
 from postil.registry.training.forward import Lower, head, run, run_whole, sparing
+from postil.registry.training.looks import Looks, weights
 from postil.registry.training.options import TrainOptions
-from postil.registry.training.progress import Watcher
 from postil.registry.training.prompts import Coder
-from postil.registry.training.report import Judged, Metrics, Part, measure
 from postil.registry.training.rows import Order, Rows, collect
 
 
@@ -47,6 +40,10 @@ def adapt(model: Any, options: TrainOptions) -> PeftModel:
     # peft stores the folder's path here, but the adapter is used on other machines.
     adapted.peft_config["default"].base_model_name_or_path = options.base_name
     return adapted
+
+
+_WEIGHTS = "adapter.safetensors"
+_SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
 class AnswerTrainer(Trainer):
@@ -111,58 +108,16 @@ class AnswerTrainer(Trainer):
         loss = cross_entropy(head(model, torch.cat(before)), torch.tensor(wanted, device=seen.device))
         return loss * (len(wanted) / num_items_in_batch) if num_items_in_batch else loss
 
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: value.contiguous() for name, value in weights(self.model).items()}, folder / _WEIGHTS)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        set_peft_model_state_dict(self.model, load_file(Path(resume_from_checkpoint) / _WEIGHTS))
+
     def _is_long(self, row: Sequence[int]) -> bool:
         return is_long(len(row), len(self._lower.shared), TRAINING)
-
-
-class Looks(TrainerCallback):
-    """Validates several times per epoch, keeps the best state, and informs the watcher."""
-
-    def __init__(
-        self, model: PeftModel, answers: Callable[[], list[Judged]], every: int, options: TrainOptions, watcher: Watcher
-    ) -> None:
-        self._model, self._answers, self._every, self._watcher = model, answers, every, watcher
-        self._reject = options.reject
-        self._metrics: Metrics | None = None
-        self._state: dict[str, Tensor] = {}
-        self.best: list[Judged] = []
-        self.parts: list[Part] = []
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        """Validate if a part of the epoch is over."""
-        if state.global_step % self._every == 0 or state.global_step == state.max_steps:
-            self._look(state.epoch or 0.0)
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        """Report the loss."""
-        if logs and "loss" in logs:
-            self._watcher.stepped(state.global_step, float(logs["loss"]))
-
-    def _look(self, epoch: float) -> None:
-        judged = self._answers()
-        metrics = measure(judged, self._reject)
-        best = _better(metrics, self._metrics)
-        if best:
-            state = get_peft_model_state_dict(self._model, save_embedding_layers=False)
-            self._state = {name: value.detach().clone() for name, value in state.items()}
-            self._metrics, self.best = metrics, judged
-        self.parts.append(Part(epoch=round(epoch, 3), loss=metrics.loss, accuracy=metrics.accuracy))
-        self._watcher.measured(epoch, metrics, best)
-
-    def restore(self) -> None:
-        """Load the best state into the model."""
-        set_peft_model_state_dict(self._model, self._state)
-
-
-def _better(new: Metrics, old: Metrics | None) -> bool:
-    return old is None or (new.accuracy, -new.loss) > (old.accuracy, -old.loss)
 
 
 def steps_per_epoch(examples: int, options: TrainOptions) -> int:
@@ -178,8 +133,12 @@ def fit(
     options: TrainOptions,
     looks: Looks,
     scratch: Path,
+    checkpoint: Path | None = None,
 ) -> None:
-    """Train ``model`` in place and leave it in its best state; what the libraries write goes to ``scratch``."""
+    """Train ``model`` in place and leave it in its best state; what the libraries write goes to ``scratch``.
+
+    A ``checkpoint`` is where an earlier process got to.
+    """
     rows = Rows(coder, examples, options)
     order = Order(rows.lengths(), options.batch_size * options.accumulation, options.seed)
     trainer = AnswerTrainer(
@@ -187,25 +146,26 @@ def fit(
     )
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
-    trainer.train()
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     looks.restore()
 
 
 def _arguments(options: TrainOptions, model: PeftModel, scratch: Path) -> TrainingArguments:
     arguments = TrainingArguments(
-        # Made by the Trainer; nothing is written there.
-        output_dir=str(scratch / "trainer"),
+        output_dir=str(scratch / TRAINER),
         num_train_epochs=options.epochs,
         per_device_train_batch_size=options.batch_size,
         gradient_accumulation_steps=options.accumulation,
         learning_rate=options.learning_rate,
-        lr_scheduler_type="cosine",
+        lr_scheduler_type=_SCHEDULES[options.schedule],
         warmup_steps=options.warmup,
         weight_decay=options.weight_decay,
         max_grad_norm=1.0,
         seed=options.seed,
         logging_steps=1,
+        # Looks ask for a checkpoint after each validation.
         save_strategy="no",
+        save_total_limit=KEPT,
         report_to=[],
         disable_tqdm=True,
         remove_unused_columns=False,

@@ -17,8 +17,7 @@ from postil.registry.training.forward import Lower, head, run
 from postil.registry.training.prompts import Coder
 
 # The largest difference between logits, in their standard deviations; numbers of 16 bits differ more by themselves.
-_APART = {torch.float32: 0.01}
-_APART_16 = 0.25
+_APART, _APART_16 = 0.01, 0.25
 # What code does with a model of another shape.
 _FAILED = (AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError)
 
@@ -28,18 +27,18 @@ def lowest_layer(model: Any, coder: Coder, first: int) -> int:
 
     Raises BaseModelError where it cannot be trained at all.
     """
-    rows = _rows(coder)
+    rows, apart = _rows(coder), _APART if model.dtype == torch.float32 else _APART_16
     was_training = model.training
     model.eval()
     try:
         with torch.inference_mode():
             plain = [_plain(model, [*coder.shared, *row]) for row in rows]
-            if not _agree(lambda: _as_trained(model, coder.shared, rows, 0), plain):
+            if not _agree(lambda: _as_trained(model, coder.shared, rows, 0), plain, apart):
                 raise BaseModelError(
                     f"the base ({type(model).__name__}) answers otherwise where a batch shares its beginning, as here;"
                     " take a base that is built like Llama"
                 )
-            return first if first and _agree(lambda: _as_trained(model, coder.shared, rows, first), plain) else 0
+            return first if first and _agree(lambda: _as_trained(model, coder.shared, rows, first), plain, apart) else 0
     finally:
         model.train(was_training)
 
@@ -62,10 +61,9 @@ def _as_trained(model: Any, shared: Sequence[int], rows: Sequence[Sequence[int]]
         return head(model, run(decoder, lower.shared, states).states[:, -1])
 
 
-def _agree(compute: Callable[[], Tensor], plain: Sequence[Tensor]) -> bool:
+def _agree(compute: Callable[[], Tensor], plain: Sequence[Tensor], apart: float) -> bool:
     try:
         found = compute()
     except _FAILED:
         return False
-    apart = _APART.get(found.dtype, _APART_16)
     return all(bool((one - other).abs().max() <= apart * other.std()) for one, other in zip(found, plain, strict=True))

@@ -49,6 +49,10 @@ class Coder:
             ids = self._prompt(example, example.message)
         return list(ids[len(self.shared) :])
 
+    def text(self, ids: Sequence[int]) -> str:
+        """Return what tokens spell, with those that mark turns and ends."""
+        return str(self._tokenizer.decode(list(ids)))
+
     def _prompt(self, example: Example, message: str) -> tuple[int, ...]:
         said = [*example.history, ("user", message)]
         try:

@@ -40,6 +40,13 @@ class Rows:
         ids = [*self._coder.tail(example, message), *answer]
         return {"input_ids": ids, "answer": len(answer), "lasting": message == example.message}
 
+    def taught(self) -> Iterator[tuple[int, list[int], list[bool]]]:
+        """Yield of every example, without noise, its line, all its tokens, and which of them are trained."""
+        for one in self._examples:
+            answer = self._coder.answers[one.label].ids
+            ids = [*self._coder.shared, *self._coder.tail(one), *answer]
+            yield one.line, ids, [at >= len(ids) - len(answer) for at in range(len(ids))]
+
     def lengths(self) -> list[int]:
         """Return the number of tokens of every example without noise."""
         return [len(self._coder.tail(one)) + len(self._coder.answers[one.label].ids) for one in self._examples]

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from postil.gateway.control.jobs.trainer import TrainerCommand
 from postil.gateway.control.runtime import Runtime
 from postil.gateway.engine.supervisor import Phase
 from postil.gateway.server.app import create_app
@@ -119,6 +120,7 @@ async def running_house(
     *,
     installed: bool = False,
     bounds: Bounds | None = None,
+    trainer: TrainerCommand | None = None,
     **settings: Any,
 ) -> AsyncIterator[House]:
     """A gateway with its data in ``folder``, ready to answer; with the plugins that are ``installed``, if told so."""
@@ -134,7 +136,7 @@ async def running_house(
     }
     prepare_home(known["home"])
     loaded = PluginManager(plugins, entry_points=installed, folder=known.get("plugins_dir"), bounds=bounds)
-    runtime = build(Settings(**known), loaded)
+    runtime = build(Settings(**known), loaded, trainer=trainer)
     app = create_app(runtime)
     door = bounded(runtime.settings.http_limits)
     async with serving(app, lifespan="on", http=door) as url, plain_client(url, timeout=30) as client:

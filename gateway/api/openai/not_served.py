@@ -33,6 +33,8 @@ _SERVED = ", ".join(
         *(kind.value for kind in Kind),
         *(api.path for api in TRANSLATED),
         "/v1/embeddings",
+        "/v1/files",
+        "/v1/fine_tuning/jobs",
         "/v1/models",
         "/tokenize",
         "/detokenize",

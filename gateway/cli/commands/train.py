@@ -24,7 +24,7 @@ from postil.registry.errors import RegistryError
 from postil.registry.fsutil import private_files
 from postil.registry.training.methods.options import MethodOptions
 from postil.registry.training.methods.report import MethodReport
-from postil.registry.training.options import Device, own_name
+from postil.registry.training.options import Device, Precision, Schedule, own_name
 
 if TYPE_CHECKING:
     from postil.registry.base_model.model import BaseModel
@@ -58,6 +58,12 @@ def train(
     validation: Annotated[
         Path | None, typer.Option(help="Validation examples: JSONL with other messages than the training data.")
     ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Other examples, which fit temperature and minimum; default: --validation.")
+    ] = None,
+    held_out: Annotated[
+        Path | None, typer.Option(help="Other examples, which only give the figures; default: --validation.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write the adapter to.")] = None,
     method: Annotated[
         str, typer.Option(help="What is learned: classify (one label as JSON), sft, text, dpo or kto.")
@@ -80,18 +86,18 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 2e-3,
     batch_size: Annotated[int, typer.Option(help="Examples that are computed together.")] = 8,
     accumulation: Annotated[int, typer.Option(help="Batches per step; more take longer, and no more memory.")] = 1,
+    schedule: Annotated[Schedule, typer.Option(help="What the learning rate does after warm-up.")] = "cosine",
     warmup: Annotated[float, typer.Option(help="Share of steps for learning-rate warm-up, 0 to 1.")] = 0.06,
     weight_decay: Annotated[float, typer.Option(help="Weight decay.")] = 0.0,
     noise: Annotated[float, typer.Option(help="Share of messages with added typing errors, 0 to 1.")] = 0.0,
     parts: Annotated[int, typer.Option(help="Validation runs per epoch.")] = 1,
+    patience: Annotated[int | None, typer.Option(help="End after so many validations without a better one.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed; equal seeds give equal adapters.")] = 0,
     device: Annotated[Device, typer.Option(help="Where to run; auto takes a GPU if there is one.")] = "auto",
-    schedule: Annotated[
-        str, typer.Option(help="Of the learning rate: cosine, linear, constant; not classify.")
-    ] = "cosine",
+    dtype: Annotated[Precision, typer.Option(help="Numbers of the base; bfloat16 takes less.")] = "float32",
     max_steps: Annotated[int | None, typer.Option(help="End after so many steps; not classify.")] = None,
-    patience: Annotated[
-        int | None, typer.Option(help="End after so many validation runs without a gain; not classify.")
+    eval_steps: Annotated[
+        int | None, typer.Option(help="Steps between two validations, in place of --parts; not classify.")
     ] = None,
     save_steps: Annotated[int | None, typer.Option(help="Steps between two checkpoints; not classify.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint; not classify.")] = False,
@@ -110,7 +116,7 @@ def train(
 
     Options may be named as in TRL, transformers and PEFT too, such as --lora-r or num_train_epochs.
     """
-    out, report = _run(config, _flags(context))
+    out, report = _run(config, _flags(context), rows=not json)
     if json:
         print_json_text(report.model_dump_json(indent=2))
         return
@@ -137,12 +143,12 @@ def prepared_base(wanted: str | None) -> BaseModel:
     return prepare(wanted or settings.base_model, settings.home)
 
 
-def _run(config: Path | None, flags: Mapping[str, Any]) -> tuple[Path, TrainReport | MethodReport]:
+def _run(config: Path | None, flags: Mapping[str, Any], *, rows: bool) -> tuple[Path, TrainReport | MethodReport]:
     """Train with the progress on standard error; standard output holds only the report."""
     from postil.registry.training.dispatch import trainer
     from postil.registry.training.methods.servability import check_servable
 
-    with explained():
+    with explained("stopped; the same command goes on from the last checkpoint (with --resume, if the method has it)"):
         # All before the base is prepared, which may take long.
         given = merged(config, flags)
         options = given.options(read_settings().window)
@@ -151,26 +157,28 @@ def _run(config: Path | None, flags: Mapping[str, Any]) -> tuple[Path, TrainRepo
             check_servable(options.method, options.tune, measure_only=options.measure_only)
         prepared = prepared_base(given.text("base"))
         of_base = {"base": prepared.path, "base_id": given.text("base_id") or prepared.id}
-        with _watcher(options) as watcher, private_files():
+        with _watcher(options, rows=rows) as watcher, private_files():
             return options.out, run(options.model_copy(update=of_base), watcher)
 
 
-def _watcher(options: TrainOptions) -> AbstractContextManager[Bar | Lines]:
-    """A bar for the fast path, whose steps are known; lines for the other methods, which show rows first."""
+def _watcher(options: TrainOptions, *, rows: bool) -> AbstractContextManager[Bar | Lines]:
+    """A bar for the fast path; lines for the other methods, which say how the result is served."""
     from postil.registry.training.methods.progress import Lines
     from postil.registry.training.progress import Bar
 
-    return nullcontext(Lines(complaints())) if isinstance(options, MethodOptions) else Bar(complaints())
+    if isinstance(options, MethodOptions):
+        return nullcontext(Lines(complaints()))
+    return Bar(complaints(), rows=rows)
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explained(stopped: str = "stopped; nothing was written") -> Iterator[None]:
     """Say in one sentence why the work ended before its end."""
     try:
         yield
         return
     except KeyboardInterrupt:
-        print_error("stopped; nothing was written")
+        print_error(stopped)
         raise typer.Exit(130) from None
     except MemoryError:
         print_error(_TOO_LITTLE)

@@ -32,6 +32,7 @@ def check(
     counts = _token_counts(files, base)
     findings = [
         *(finding for data in files for finding in _own(data)),
+        *labels.held_out(training),
         *(finding for data in others for finding in labels.same_labels(training, data)),
         *_texts(training, files, threshold),
         *_lengths(files, counts, window),
@@ -69,7 +70,7 @@ def _texts(training: Subject, files: Sequence[Subject], threshold: float) -> Ite
     found = duplicates.likenesses(files, threshold)
     yield from duplicates.duplicates(found, training)
     yield from duplicates.contradictions(found)
-    hidden = [personal.personal_lines(data) for data in files]
+    hidden = [personal.personal_lines(data.rows) for data in files]
     for data, lines in zip(files, hidden, strict=True):
         yield from personal.personal_data(data, lines)
     if training.field is not None:

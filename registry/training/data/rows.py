@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Literal
 
 Kind = Literal["instruction", "messages", "completion", "preference", "feedback", "text"]
 Role = Literal["system", "user", "assistant"]
+# The origin of rows that ``postil data vary`` made of others.
+VARIED = "varied"
 
 
 @dataclass(frozen=True, slots=True)

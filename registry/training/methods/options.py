@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
 from postil.registry.training.options import Positive, Rank, Rate, TrainOptions
 
 ALL_LINEAR = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-Schedule = Literal["cosine", "linear", "constant", "constant_with_warmup"]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 # The highest learning rates that suit a small base; LoRA wants some ten times that of full tuning.
 _RATES = {"full": 2e-4, "prompt": 2e-2, "prefix": 1e-2, "ia3": 1e-2, "bitfit": 5e-3, "bottleneck": 5e-3}
@@ -31,10 +30,8 @@ class MethodOptions(TrainOptions):
     method: str = "sft"
     tune: str = "lora"
     targets: tuple[str, ...] = ALL_LINEAR
-    schedule: Schedule = "cosine"
     max_steps: Positive | None = None
     eval_steps: Positive | None = None
-    patience: Positive | None = None
     save_steps: Positive | None = None
     resume: bool = False
     start: Path | None = None
@@ -44,7 +41,7 @@ class MethodOptions(TrainOptions):
     virtual_tokens: Positive = 14
     measure_only: bool = False
 
-    @field_validator("reject", "noise", "first_layer")
+    @field_validator("reject", "noise", "first_layer", "calibration", "held_out", "dtype")
     @classmethod
     def _refuse(cls, value: Any) -> Any:
         """Refuse what only the fast path does, rather than leave it undone; called for what is given."""

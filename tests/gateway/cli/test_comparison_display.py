@@ -61,7 +61,7 @@ def test_every_margin_has_a_verdict() -> None:
     )
     assert said[1:] == [
         "B is not worse than A by more than 5 points: at least -2.4 at 95%.",
-        "B is not worse than A by more than 1 point on messages of 'symptoms': at least +1.0 at 95%.",
+        "B is not worse than A by more than 1 point on messages of 'symptoms': at least +1.1 at 95%.",
         "B is worse than A by more than 3 points on messages of 'billing', at 95% confidence.",
     ]
 

@@ -9,8 +9,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlmodel import SQLModel
 
+from postil.registry.db import job_tables, safety_tables
 from postil.registry.db import queries as store
-from postil.registry.db import safety_tables
 from postil.registry.db import tables as models
 from postil.registry.db.audit_chain import first_break
 from postil.registry.db.database import Database, alembic_config
@@ -19,7 +19,8 @@ from tests.registry.conftest import Publish
 
 TABLES = [
     "agreement", "channel", "deniedattempt", "domain", "event", "evidence", "key", "lease", "pin", "release", "review",
-    "signature", "signingkey", "spent", "tenant", "usage", "webhook", "writer",
+    "signature", "signingkey", "spent", "tenant", "trainingevent", "trainingfile", "trainingjob", "usage", "webhook",
+    "writer",
 ]  # fmt: skip
 
 
@@ -39,7 +40,7 @@ def tables(database: Database) -> list[str]:
 def test_an_empty_database_gets_every_table(empty: Database) -> None:
     empty.migrate()
     assert tables(empty) == sorted(SQLModel.metadata.tables) == TABLES
-    assert safety_tables.Evidence.__tablename__ in TABLES
+    assert {safety_tables.Evidence.__tablename__, job_tables.TrainingJob.__tablename__} <= set(TABLES)
 
 
 def test_migrating_again_changes_nothing(database: Database) -> None:

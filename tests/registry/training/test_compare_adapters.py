@@ -76,15 +76,15 @@ def test_a_label_has_a_margin_of_its_own(tmp_path: Path) -> None:
     after = [judged("a", "a")] * 400 + [judged("b", "a")] * 12 + [judged("b", "b")] * 88
     rows = Dataset(tmp_path / "rows.jsonl", (), "f", ("a", "b", "none"), "sha256:0")
 
-    def verdicts(**labels: float) -> list[str]:
+    def told(**labels: float) -> list[str]:
         found = compared_answers(("x", "y"), rows, "base", before, after, "none", Margins(0.05, labels))
-        assert found.not_worse == all(one.verdict == "not worse" for one in found.judgements)
+        assert found.not_worse == all(one.verdict == "not worse" for one in found.verdicts)
         assert (found.labels["a"].rows, found.labels["b"].only_before) == (400, 12)
-        return [one.verdict for one in found.judgements]
+        return [one.verdict for one in found.verdicts]
 
-    assert verdicts() == ["not worse"]
-    assert verdicts(a=0.02, b=0.02) == ["not worse", "not worse", "worse"]
-    assert verdicts(b=0.12) == ["not worse", "not shown"]
+    assert told() == ["not worse"]
+    assert told(a=0.02, b=0.02) == ["not worse", "not worse", "worse"]
+    assert told(b=0.12) == ["not worse", "not shown"]
 
 
 def test_adapters_with_two_ways_to_say_that_no_label_fits_do_not_compare(

@@ -40,10 +40,10 @@ def test_a_message_beyond_the_engines_window_is_refused_before_the_long_work(
     tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
 ) -> None:
     rows = data[0].read_text(encoding="utf-8").splitlines()
-    long = json.loads(rows[0]) | {"input": "knee hurts " * 40}
-    data[0].write_text("\n".join([*rows, json.dumps(long)]) + "\n", encoding="utf-8")
-    diary = Diary()
-    says = rf"train.jsonl, line {len(rows) + 1}: the message has 4\d\d tokens, .* of 256"
+    long = [json.dumps(json.loads(rows[0]) | {"input": f"knee {n} hurts " * 40}) for n in (1, 2)]
+    data[0].write_text("\n".join([*rows, *long]) + "\n", encoding="utf-8")
+    diary, last = Diary(), len(rows) + 2
+    says = rf"train.jsonl, line {last - 1}: the message has 5\d\d tokens, .* of 256 .* \(also too long: line {last}\)"
     with pytest.raises(DatasetError, match=says):
         train(options(tiny_base, data, tmp_path / "out", window=256), diary)
     assert diary.steps == 0

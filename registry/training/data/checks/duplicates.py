@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from postil.registry.training.data.checks.subject import Subject
 from postil.registry.training.data.report import NAMED, CheckName, DataFinding, Level, Spot
-from postil.registry.training.data.rows import Row, turns_of
+from postil.registry.training.data.rows import VARIED, Row, turns_of
 from postil.registry.training.data.similar import Pair, clusters, key, near_pairs
 
 
@@ -46,7 +46,7 @@ def duplicates(found: Likenesses, training: Subject) -> Iterator[DataFinding]:
     files = list({id(place.data): place.data for place in found.places}.values())
     both = [(found.places[pair.first], found.places[pair.second], pair.likeness) for pair in found.pairs]
     for data in files:
-        own = [pair for pair in both if pair[0].data is data is pair[1].data]
+        own = [pair for pair in both if pair[0].data is data is pair[1].data and not _is_variant(pair[1])]
         yield from _within(data, own)
     for data in files:
         leaks = [pair for pair in both if pair[1].data is data and pair[0].data is not data]
@@ -86,6 +86,11 @@ def _leaks(data: Subject, pairs: Sequence[tuple[Place, Place, float]], is_error:
         yield _finding("error" if is_error else "warning", "leak", data, text, remedy, same)
     if near:
         yield _finding("warning", "leak", data, f"{len(near)} rows are nearly one of another file", remedy, near)
+
+
+def _is_variant(place: Place) -> bool:
+    """Whether a row was made of another one, which it is then meant to be near to."""
+    return place.row.origin == VARIED
 
 
 def _same(one: Place, other: Place) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from postil.registry.text import spelling
 from postil.registry.training.data.checks.subject import Subject
-from postil.registry.training.data.report import NAMED, DataFinding, Spot
+from postil.registry.training.data.held_out import is_held_out
+from postil.registry.training.data.report import NAMED, CheckName, DataFinding, Spot
 
 LEAST = 30
 MOST_TIMES = 5
@@ -30,6 +31,14 @@ def balance(data: Subject) -> Iterator[DataFinding]:
         yield DataFinding(level="warning", check="balance", file=data.name, text=text, remedy=f"add rows of {least!r}")
 
 
+def held_out(training: Subject) -> Iterator[DataFinding]:
+    """Find rows that `postil data split` held out, in a file that is learned from."""
+    spots = [Spot(line=row.line) for row in training.rows if is_held_out(row)]
+    if spots:
+        text = f"{len(spots)} rows are held out, and no longer measure anything once they are learned from"
+        yield _error(training, text, "take them out", spots, "leak")
+
+
 def same_labels(training: Subject, validation: Subject) -> Iterator[DataFinding]:
     """Find labels and fields of a validation file that the training file does not have."""
     if training.field is None or validation.field is None:
@@ -50,11 +59,13 @@ def same_labels(training: Subject, validation: Subject) -> Iterator[DataFinding]
         yield _error(validation, text, remedy, spots)
 
 
-def _error(data: Subject, text: str, remedy: str, spots: list[Spot] | None = None) -> DataFinding:
+def _error(
+    data: Subject, text: str, remedy: str, spots: list[Spot] | None = None, check: CheckName = "labels"
+) -> DataFinding:
     found = spots or []
     return DataFinding(
         level="error",
-        check="labels",
+        check=check,
         file=data.name,
         text=text,
         remedy=remedy,

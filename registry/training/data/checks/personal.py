@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from postil.plugins.builtin.pii import Pii, PiiConfig
 from postil.plugins.types import Completion, Outcome, ReleaseRef, RequestContext
@@ -25,14 +25,12 @@ def personal_data(data: Subject, lines: Sequence[int]) -> Iterator[DataFinding]:
         )
 
 
-def personal_lines(data: Subject) -> list[int]:
+def personal_lines(rows: Iterable[Row]) -> list[int]:
     """The lines of the rows in whose texts ``pii`` finds something."""
     judge = Pii(PiiConfig())
     context = RequestContext(ReleaseRef("", "", 0), "", {})
     return [
-        row.line
-        for row in data.rows
-        if judge.judge(context, Completion("\n".join(_texts(row)))).outcome is Outcome.FAILED
+        row.line for row in rows if judge.judge(context, Completion("\n".join(_texts(row)))).outcome is Outcome.FAILED
     ]
 
 

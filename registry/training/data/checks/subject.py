@@ -45,10 +45,7 @@ def subject(path: Path) -> Subject:
     """Read a file for the checks. Raises DatasetError where it is no file of rows at all."""
     scan = scan_rows(path)
     rows = scan.file.rows
-    found, wrong = labelled(rows) if scan.file.kind in KINDS else ([], [])
-    if 2 * len(found) <= len(rows):  # Free text with some answers that look like labels, or none.
-        found, wrong = [], []
-    by_line = {example.line: example.label for _, example in found}
+    found, wrong = _labelled(scan.file)
     problems = sorted([*scan.problems, *wrong], key=lambda problem: problem.line)
     return Subject(
         scan.file,
@@ -56,6 +53,22 @@ def subject(path: Path) -> Subject:
         scan.total + len(wrong),
         tuple(example for _, example in found),
         found[0][0] if found else None,
-        tuple(by_line.get(row.line) for row in rows),
+        _in_order(rows, found),
         tuple(compared(row) for row in rows),
     )
+
+
+def labels_of(file: DataFile) -> tuple[str | None, ...]:
+    """The label of each row; None for all where the answers are no labels."""
+    return _in_order(file.rows, _labelled(file)[0])
+
+
+def _labelled(file: DataFile) -> tuple[list[tuple[str, Example]], list[Problem]]:
+    found, wrong = labelled(file.rows) if file.kind in KINDS else ([], [])
+    # Else it is free text with some answers that look like labels, or none.
+    return (found, wrong) if 2 * len(found) > len(file.rows) else ([], [])
+
+
+def _in_order(rows: Sequence[Row], found: Sequence[tuple[str, Example]]) -> tuple[str | None, ...]:
+    by_line = {example.line: example.label for _, example in found}
+    return tuple(by_line.get(row.line) for row in rows)

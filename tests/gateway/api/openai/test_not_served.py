@@ -11,9 +11,10 @@ from tests.gateway.conftest import House, bearer
 
 ELSEWHERE = [
     "/v1/images/generations", "/v1/images/edits", "/v1/audio/speech", "/v1/audio/transcriptions", "/v1/moderations",
-    "/v1/rerank", "/v1/score", "/v1/pooling", "/v1/classify", "/v1/batches", "/v1/files", "/v1/uploads",
+    "/v1/rerank", "/v1/score", "/v1/pooling", "/v1/classify", "/v1/batches", "/v1/uploads",
+    "/v1/fine_tuning/alpha/graders/run",
     "/v1/assistants", "/v1/threads/runs", "/v1/vector_stores", "/v1/realtime", "/v1/realtime/sessions",
-    "/v1/fine_tuning/jobs", "/v1/evals", "/v1/containers", "/v1/conversations", "/v1/videos", "/v1/complete",
+    "/v1/files/file-1/copies", "/v1/evals", "/v1/containers", "/v1/conversations", "/v1/videos", "/v1/complete",
     "/v1/engines/davinci/completions", "/v1/edits", "/v1/load_lora_adapter", "/v1/unload_lora_adapter",
     "/v1/chat/completions/chatcmpl-1", "/v1/responses/resp_1/cancel", "/v1/messages/batches", "/v1/search",
     "/v1/chat/completions/batch", "/v1/completions/render", "/score", "/rerank", "/v2/rerank", "/v2/embed", "/pooling",
@@ -38,12 +39,13 @@ async def test_the_sentence_names_what_is_there(house: House) -> None:
     message = (await house.client.post("/v1/images/generations", json={})).json()["error"]["message"]
     there = message.removeprefix("this part of /v1/images is not served here; there are ").split(", ")
     assert there == [
-        "/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages", "/v1/embeddings", "/v1/models",
-        "/tokenize", "/detokenize",
+        "/v1/chat/completions", "/v1/completions", "/v1/responses", "/v1/messages", "/v1/embeddings", "/v1/files",
+        "/v1/fine_tuning/jobs", "/v1/models", "/tokenize", "/detokenize",
     ]  # fmt: skip
     for path in there:
         answer = await house.client.get(path, headers=bearer(house.admin_key))
-        assert answer.status_code == (200 if path == "/v1/models" else 405), path
+        read = path in ("/v1/models", "/v1/files", "/v1/fine_tuning/jobs")
+        assert answer.status_code == (200 if read else 405), path
     adapter = (await house.client.post("/v1/load_lora_adapter", json={})).json()["error"]["message"]
     assert adapter.endswith("adapters are published with `postil publish`")
 

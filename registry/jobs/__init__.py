@@ -1,0 +1,1 @@
+"""Training files and fine-tuning jobs: what is kept of them, and the process that trains."""

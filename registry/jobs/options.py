@@ -1,0 +1,66 @@
+"""What a job asks of training: OpenAI's hyperparameters, and what only postil has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from postil.registry.base_model.model import BaseModel as Base
+from postil.registry.training.options import Alpha, Device, Rank, TrainOptions
+
+Auto = Literal["auto"]
+AUTO: Auto = "auto"
+# Times this the multiplier is the highest learning rate.
+LEARNING_RATE = 2e-3
+TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+TRAINING, VALIDATION, RESULT = "training.jsonl", "validation.jsonl", "result"
+
+
+class JobOptions(BaseModel):
+    """What was asked; ``auto`` is what postil finds right."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    n_epochs: Annotated[int, Field(ge=1, le=50)] | Auto = AUTO
+    batch_size: Annotated[int, Field(ge=1, le=256)] | Auto = AUTO
+    learning_rate_multiplier: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] | Auto = AUTO
+    reject: str | None = None
+    lora_r: Rank = 8
+    lora_alpha: Alpha | None = None
+    targets: tuple[str, ...] | None = None
+    policy: str | None = None
+    note: str = ""
+
+
+def train_options(
+    asked: JobOptions, folder: Path, base: Base, *, seed: int, window: int | None, device: Device
+) -> TrainOptions:
+    """What the trainer is told, for a job whose files are in ``folder``. Raises pydantic's ValidationError."""
+    return TrainOptions.model_validate(
+        {
+            "data": folder / TRAINING,
+            "validation": folder / VALIDATION,
+            "base": base.path.resolve(),
+            "base_id": base.id,
+            "out": folder / RESULT,
+            "device": device,
+            "reject": asked.reject,
+            "window": window,
+            "rank": asked.lora_r,
+            "alpha": asked.lora_alpha or 2 * asked.lora_r,
+            "targets": asked.targets or _targets_of(base),
+            "epochs": 3 if asked.n_epochs == AUTO else asked.n_epochs,
+            "batch_size": 8 if asked.batch_size == AUTO else asked.batch_size,
+            "learning_rate": LEARNING_RATE
+            * (1.0 if asked.learning_rate_multiplier == AUTO else asked.learning_rate_multiplier),
+            "seed": seed,
+        }
+    )
+
+
+def _targets_of(base: Base) -> tuple[str, ...]:
+    """The usual linear layers that a base has; where it has none of them, all of their names, to be refused by name."""
+    kinds = {name.rpartition(".")[2] for name in base.modules}
+    return tuple(target for target in TARGETS if target in kinds) or TARGETS

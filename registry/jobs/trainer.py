@@ -1,0 +1,97 @@
+"""The process that trains one job: ``python -m postil.registry.jobs.trainer FOLDER CHANNEL PARENT MEMORY``.
+
+``FOLDER`` holds the options and the data, and gets the result. ``CHANNEL`` is the descriptor to which it tells its
+progress, ``PARENT`` the process id of the gateway, with which it ends, ``MEMORY`` how many bytes it may take.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from postil.plugins.child_process import bound_memory, end_with
+from postil.registry.errors import RegistryError
+from postil.registry.jobs.folder import OPTIONS, plain
+from postil.registry.jobs.progress import Began, Done, Failed, Measured, Message, Started, Stepped, encode
+from postil.registry.training.dispatch import trainer
+from postil.registry.training.options import TrainOptions
+from postil.registry.training.progress import Watcher
+from postil.registry.training.report import Metrics, TrainReport
+
+Tell = Callable[[Message], None]
+Train = Callable[[TrainOptions, Watcher], TrainReport]
+# Nothing is fetched and nothing is sent by the libraries.
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1"}
+_TOO_LITTLE = (
+    "the memory that training may take is not enough; ask for fewer targets or a smaller batch_size, or have an admin"
+    " raise POSTIL_TRAINING_MEMORY_MIB"
+)
+
+
+class Teller:
+    """Tells the gateway what a training run reports."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+
+    def began(self) -> None:
+        """Tell that the data is good."""
+        self._tell(Began())
+
+    def started(self, base: Metrics, steps: int) -> None:
+        """Tell how long it will take."""
+        self._tell(Started(steps, base.accuracy))
+
+    def stepped(self, step: int, loss: float) -> None:
+        """Tell of a step."""
+        self._tell(Stepped(step, loss))
+
+    def measured(self, epoch: float, metrics: Metrics, best: bool) -> None:
+        """Tell the figures on the validation set."""
+        self._tell(Measured(round(epoch, 3), metrics.loss, metrics.accuracy, best))
+
+
+def work(folder: Path, tell: Tell, train: Train) -> bool:
+    """Train what ``folder`` asks for and tell how it ended; whether that was well."""
+    try:
+        options = TrainOptions.model_validate_json((folder / OPTIONS).read_bytes())
+        report = train(options, Teller(tell))
+    except RegistryError as error:
+        tell(Failed(plain(str(error), folder), "invalid_training_data"))
+        return False
+    except MemoryError:
+        tell(Failed(_TOO_LITTLE, "out_of_memory"))
+        return False
+    except RuntimeError as error:  # torch's, also where memory is short.
+        if "memory" not in str(error):
+            raise
+        tell(Failed(_TOO_LITTLE, "out_of_memory"))
+        return False
+    tell(Done(report.accuracy, report.base_metrics.accuracy, report.adapter_metrics.loss))
+    return True
+
+
+def main(arguments: list[str]) -> int:
+    """Work until the job is done, or the gateway ends."""
+    folder, channel, gateway, memory = arguments
+    end_with(int(gateway))
+    bound_memory(int(memory))
+    os.set_inheritable(int(channel), False)
+    os.environ.update(_OFFLINE)
+
+    def train(options: TrainOptions, watcher: Watcher) -> TrainReport:
+        report: TrainReport = trainer(options.method, options.tune)(options, watcher)
+        return report
+
+    with open(int(channel), "wb", buffering=0) as pipe:
+
+        def tell(message: Message) -> None:
+            pipe.write(encode(message))
+
+        return 0 if work(Path(folder), tell, train) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,100 @@
+"""Of the gateways that share a database one works on a job: one that is gone loses it, and who cancels takes it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from postil.registry.db.database import Database
+from postil.registry.db.job_tables import TrainingJob
+from postil.registry.db.tables import utcnow
+from postil.registry.jobs import claims, jobs
+from postil.registry.jobs.claims import Claim, Progress, Told
+from postil.registry.jobs.files import TrainingFiles
+from postil.registry.jobs.states import JobStatus
+from tests.registry.jobs.data import added, job_of
+
+MINUTE = timedelta(minutes=1)
+VALIDATING = (JobStatus.VALIDATING,)
+
+
+@pytest.fixture
+def job(files: TrainingFiles, database: Database, tmp_path: Path) -> TrainingJob:
+    """A job that nobody works on."""
+    return job_of(database, added(files, tmp_path))
+
+
+def taken(database: Database, holder: str, later: timedelta = timedelta(0)) -> str | None:
+    """The id of the job that a gateway claims for a minute."""
+    found = claims.claim(database, VALIDATING, holder, now=utcnow() + later, lasts=MINUTE)
+    return found.id if found else None
+
+
+def held(job: TrainingJob, holder: str = "one") -> Claim:
+    """The claim of a gateway."""
+    return Claim(job.id, holder, MINUTE)
+
+
+def told(database: Database, job: TrainingJob) -> list[tuple[str, str]]:
+    """What a job told, the oldest first."""
+    rows = jobs.list_events(database, job.id, None, after=None, limit=100).data
+    return [(event.level, event.message) for event in reversed(rows)]
+
+
+def test_a_job_is_claimed_once_until_the_claim_expires(database: Database, job: TrainingJob) -> None:
+    assert claims.claim(database, [JobStatus.QUEUED], "one", now=utcnow(), lasts=MINUTE) is None
+    assert taken(database, "one") == job.id
+    assert taken(database, "two") is None
+    assert taken(database, "one") == job.id  # It began again, and has what it had.
+    assert taken(database, "two", later=2 * MINUTE) == job.id
+    assert not claims.report(database, held(job), now=utcnow())
+    claims.release(database, held(job))  # It is another's.
+    assert taken(database, "one") is None
+    claims.release(database, held(job, "two"))
+    assert taken(database, "one") == job.id
+
+
+def test_a_job_goes_from_state_to_state_and_tells_what_happens(database: Database, job: TrainingJob) -> None:
+    assert taken(database, "one")
+    assert claims.move(database, held(job), JobStatus.QUEUED, "valid")
+    assert not claims.move(database, held(job), JobStatus.SUCCEEDED, "too early")
+    assert claims.move(database, held(job), JobStatus.RUNNING, "started")
+    soon = utcnow() + MINUTE
+    news = [Told("step 1", kind="metrics", data={"step": 1, "train_loss": 0.5})]
+    assert claims.report(database, held(job), news, Progress(1, 9, soon), now=utcnow())
+    found = jobs.get(database, job.id, None)
+    assert (found.status, found.step, found.steps, found.estimated_finish) == ("running", 1, 9, soon)
+    assert claims.succeed(database, held(job), "healthcare/triage@1", {"accuracy": 0.9}, actor="ann")
+    found = jobs.get(database, job.id, None)
+    assert (found.status, found.fine_tuned_model, found.step) == ("succeeded", "healthcare/triage@1", 9)
+    assert (found.metrics, found.claimed_by, found.estimated_finish) == ({"accuracy": 0.9}, None, None)
+    assert [message for _, message in told(database, job)[1:]] == [
+        "valid", "started", "step 1", "New fine-tuned model created: healthcare/triage@1; it is not live",
+    ]  # fmt: skip
+
+
+def test_a_job_that_fails_says_why(database: Database, job: TrainingJob) -> None:
+    assert taken(database, "one")
+    assert claims.fail(database, held(job), "it cannot be", code="no", param="training_file", actor="postil")
+    found = jobs.get(database, job.id, None)
+    assert found.error == {"code": "no", "message": "it cannot be", "param": "training_file"}
+    assert (found.status, told(database, job)[-1]) == ("failed", ("error", "it cannot be"))
+
+
+def test_crashes_are_counted(database: Database, job: TrainingJob) -> None:
+    assert taken(database, "one")
+    assert [claims.crashed(database, held(job), "gone") for _ in range(2)] == [1, 2]
+    assert told(database, job)[-1] == ("warn", "gone")
+
+
+def test_a_cancelled_job_is_nobodys(database: Database, job: TrainingJob) -> None:
+    assert taken(database, "one")
+    jobs.cancel(database, job.id, None, actor="ann")
+    assert not claims.report(database, held(job), now=utcnow())
+    assert not claims.move(database, held(job), JobStatus.QUEUED, "valid")
+    assert not claims.succeed(database, held(job), "x", {}, actor="ann")
+    assert not claims.fail(database, held(job), "x", code="x", actor="ann")
+    assert claims.crashed(database, held(job), "x") is None
+    assert jobs.get(database, job.id, None).status == "cancelled"
