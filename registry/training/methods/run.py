@@ -62,11 +62,16 @@ def run(
     job = _prepared(options, serving, rows, held_out)
     out = Path(os.path.abspath(options.out))
     check_out(out, options.overwrite)
-    check_libraries(_NEEDED)
+    check_method_libraries()
     size = check_shape(options, job.base)
     with _offline(), workplace(out, size) as scratch, _checkpoints(options, out, scratch) as kept:
         report, adapter = _trained(job, onlooker or Quiet(), scratch, kept, begun)
         return report if options.measure_only else _placed(report, adapter, out, scratch)
+
+
+def check_method_libraries() -> None:
+    """Check that the libraries of the methods are installed. Raises TuneExtraMissingError."""
+    check_libraries(_NEEDED)
 
 
 def _prepared(options: MethodOptions, serving: Servability, rows: int | None, held: int | None) -> _Job:

@@ -146,9 +146,9 @@ def test_a_run_that_was_ended_goes_on_and_comes_to_the_same_bytes(
 def test_training_ends_when_nothing_is_gained_and_keeps_the_best_state(
     tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    changes = {"learning_rate": 1.0, "patience": 2, "max_steps": None, "epochs": 4, "parts": 8}
-    report = run(options(tiny_base, data, tmp_path / "1", **changes))
-    assert report.steps < 32
+    changes = {"learning_rate": 1.0, "patience": 2, "max_steps": None, "epochs": 8, "parts": 8}
+    report = run(options(tiny_base, data, tmp_path / "1", schedule="constant", **changes))
+    assert report.steps < 64
     assert report.trained.answers is not None
     assert report.trained.answers.loss == pytest.approx(min(loss for _, loss in report.looks), abs=0.05)
 
