@@ -16,6 +16,7 @@ from postil.gateway.cli.commands import (
     channels,
     compare,
     compare_methods,
+    curve,
     data,
     diff,
     domains,
@@ -75,6 +76,7 @@ def make_cli() -> typer.Typer:
     cli.command()(evaluate.evaluate)
     cli.command()(compare.compare)
     cli.command()(compare_methods.compare_methods)
+    cli.command()(curve.curve)
     cli.command("try")(try_release.try_release)
     cli.add_typer(jobs.make_cli(), name="jobs")
     cli.add_typer(tenants.make_cli(), name="tenants")

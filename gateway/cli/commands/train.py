@@ -16,7 +16,6 @@ from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.evaluation_display import show_evaluation
 from postil.gateway.cli.method_report import show_method
 from postil.gateway.cli.output import complaints, print_error, print_json_text
-from postil.gateway.cli.training_config import merged
 from postil.gateway.errors import SettingsError
 from postil.gateway.settings import read_settings
 from postil.gateway.telemetry.terminal import Terminal
@@ -145,6 +144,7 @@ def prepared_base(wanted: str | None) -> BaseModel:
 
 def _run(config: Path | None, flags: Mapping[str, Any], *, rows: bool) -> tuple[Path, TrainReport | MethodReport]:
     """Train with the progress on standard error; standard output holds only the report."""
+    from postil.gateway.cli.training_config import merged
     from postil.registry.training.dispatch import trainer
     from postil.registry.training.methods.servability import check_servable
 
