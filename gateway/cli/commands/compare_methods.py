@@ -68,13 +68,20 @@ def compare_methods(
 
 
 def _show(found: Comparison) -> None:
+    """Print what each costs and what each reaches, in two tables that fit a narrow terminal."""
     console = Terminal()
-    table = Table("tune", "served", "parameters", "MB", "GiB at most", "seconds", "loss", "right", "forgetting")
+    costs = Table("tune", "served", "parameters", "MB", "GiB at most", "seconds")
+    reached = Table("tune", "loss", "before conversion", "right", "forgetting")
     if found.base is not None:
-        table.add_row("(base)", "", "0", "", "", "", f"{found.base.loss:.3f}", _share(found.base.accuracy), "0.000")
+        reached.add_row("(base)", f"{found.base.loss:.3f}", "", _share(found.base.accuracy), "0.000")
     for kind in found.kinds:
-        table.add_row(kind.tune, kind.serving, *_figures(kind))
-    console.print(table)
+        costs.add_row(kind.tune, kind.serving, *_costs(kind))
+        if kind.loss is not None:
+            before = f"{kind.trained_loss:.3f}" if kind.serving == "converted" else ""
+            share = _share(kind.accuracy, kind.interval)
+            reached.add_row(kind.tune, f"{kind.loss:.3f}", before, share, f"{kind.forgetting:.3f}")
+    console.print(costs)
+    console.print(reached)
     for kind in found.kinds:
         if kind.failed is not None:
             console.print(f"{kind.tune}: {kind.failed}", soft_wrap=True, markup=False)
@@ -84,21 +91,11 @@ def _show(found: Comparison) -> None:
     )
 
 
-def _figures(kind: Kind) -> tuple[str, ...]:
+def _costs(kind: Kind) -> tuple[str, ...]:
     if kind.parameters is None or kind.bytes is None or kind.peak_memory is None:
         return ("failed",)
-    loss = f"{kind.loss:.3f}"
-    if kind.serving == "converted":
-        loss = f"{loss} ({kind.trained_loss:.3f})"
-    return (
-        f"{kind.parameters:,}",
-        f"{kind.bytes / 1e6:.2f}",
-        f"{kind.peak_memory / (1 << 30):.2f}",
-        f"{kind.seconds:.0f}",
-        loss,
-        _share(kind.accuracy, kind.interval),
-        f"{kind.forgetting:.3f}",
-    )
+    memory = f"{kind.peak_memory / (1 << 30):.2f}"
+    return f"{kind.parameters:,}", f"{kind.bytes / 1e6:.2f}", memory, f"{kind.seconds:.0f}"
 
 
 def _share(share: float | None, interval: tuple[float, float] | None = None) -> str:
