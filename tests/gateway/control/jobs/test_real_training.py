@@ -25,7 +25,7 @@ async def test_a_file_becomes_a_release_that_has_learned_it(
             client,
             training_file=files[0].id,
             validation_file=files[1].id,
-            hyperparameters={"n_epochs": 4, "learning_rate_multiplier": 5.0},
+            hyperparameters={"n_epochs": 2, "learning_rate_multiplier": 10.0},
         )
         done = await reached(client, job.id, "succeeded", "failed", seconds=500)
         assert done.fine_tuned_model == "healthcare/triage@1", done.error
