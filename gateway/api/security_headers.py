@@ -8,7 +8,7 @@ from postil.gateway.api.error_responses import tell
 from postil.gateway.api.media_types import is_json, refuse_other_bodies
 from postil.gateway.errors import BadRequestError, CrossSiteError, GatewayError, UnsupportedMediaError
 
-# Pages of postil's own can relax this for themselves later.
+# The console's pages have a policy of their own, which lets their own style and script in.
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -69,9 +69,9 @@ def _cross_site(headers: dict[bytes, bytes]) -> bool:
 
 
 def _json(path: str, headers: dict[bytes, bytes]) -> bool:
-    """Return whether the body is JSON or absent; an upload is a form."""
+    """Return whether the body is JSON or absent; an upload is a form, and the console has its own rule."""
     empty = headers.get(b"content-length", b"0") == b"0" and b"transfer-encoding" not in headers
-    if empty or path.rstrip("/").endswith("/releases"):
+    if empty or path.startswith("/console/") or path.rstrip("/").endswith("/releases"):
         return True
     return is_json(headers.get(b"content-type", b""))
 

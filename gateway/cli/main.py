@@ -14,8 +14,11 @@ from postil.gateway.cli.commands import (
     audit,
     backup,
     channels,
+    compare,
+    data,
     diff,
     domains,
+    evaluate,
     export,
     gc,
     history,
@@ -30,6 +33,7 @@ from postil.gateway.cli.commands import (
     status,
     tenants,
     train,
+    try_release,
     usage,
     webhooks,
     yank,
@@ -67,7 +71,9 @@ def make_cli() -> typer.Typer:
     cli.command()(diff.diff)
     cli.command()(gc.gc)
     cli.command(context_settings=train.NAMES)(train.train)
-    cli.command()(train.evaluate)
+    cli.command()(evaluate.evaluate)
+    cli.command()(compare.compare)
+    cli.command("try")(try_release.try_release)
     cli.add_typer(jobs.make_cli(), name="jobs")
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(keys.make_cli(), name="keys")
@@ -75,7 +81,7 @@ def make_cli() -> typer.Typer:
     cli.add_typer(domains.make_cli(), name="domains")
     cli.add_typer(policy.make_cli(), name="policy")
     cli.add_typer(reviews.make_cli(), name="reviews")
-    cli.add_typer(reviews.make_data_cli(), name="data")
+    cli.add_typer(data.make_cli(), name="data")
     cli.add_typer(webhooks.make_cli(), name="webhooks")
     cli.command()(history.log)
     cli.add_typer(audit.make_cli(), name="audit")

@@ -99,6 +99,8 @@ class ServeProgress:
         self._introduced = True
         print_line = self._console.print
         print_line(Text(f"\npostil is ready at {self._url}", style="bold"), "  (Ctrl-C ends it)")
+        if self._settings.console:
+            print_line(f"console: {self._console_url()}  (sign in with a key, such as the admin key)")
         print_line(f"admin key: {self._settings.admin_key_file}")
         if self._settings.demo and self._settings.on_loopback:
             self._introduce_demo()
@@ -107,6 +109,15 @@ class ServeProgress:
                 f"the demo keys are off, because {self._settings.host} can be reached from other machines;"
                 " add tenants with `postil tenants add NAME --domain healthcare`"
             )
+
+    def _console_url(self) -> str:
+        """The console's address: it is where the admin API is."""
+        scheme, _, rest = self._url.partition("://")
+        host, port = rest.rpartition(":")[::2]
+        if (apart := self._settings.admin_port) is not None:
+            own = self._settings.admin_host
+            host, port = host if own is None else own, str(apart)
+        return f"{scheme}://{host}:{port}/console"
 
     def _introduce_demo(self) -> None:
         keys = ", ".join(f"{name} ({domain})" for name, domain in DEMO_TENANTS.items())

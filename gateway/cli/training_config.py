@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,9 +70,15 @@ def _from_file(file: YamlFile[_Keys]) -> Given:
     for key, value in file.content.root.items():
         name = own_name(key)
         if name not in known:
-            near = did_you_mean(key.replace("-", "_"), {*known, *ALIASES})
-            raise CommandError(f"{file.at(key)}: `{key}` is no option of training{near}")
+            raise CommandError(f"{file.at(key)}: `{key}` is no option of training{_nearest(key, known)}")
         if name in places:
             raise CommandError(f"{file.at(key)}: `{key}` is `{name}`, which stands above too; leave one out")
         values[name], places[name] = value, f"{file.at(key)}: `{key}`"
     return Given(values, places)
+
+
+def _nearest(key: str, known: Collection[str]) -> str:
+    """Return the end of a sentence: the nearest name of all, or the list of ours."""
+    name = key.replace("-", "_")
+    nearest = did_you_mean(name, {*known, *ALIASES})
+    return nearest if "did you mean" in nearest else did_you_mean(name, known)

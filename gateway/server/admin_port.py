@@ -1,4 +1,4 @@
-"""The admin API at a port of its own: nowhere else, and nothing else there."""
+"""The admin API and the console at a port of their own: nowhere else, and nothing else there."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from postil.gateway.api.error_responses import tell
 from postil.gateway.errors import NotFoundError
 
-_ADMIN = "/api"
+_ADMIN = ("/api/", "/console/")
 _HEALTH = "/health/"
 
 
 def set_apart(app: ASGIApp, admin_port: int | None) -> ASGIApp:
-    """Wrap an application: ``/api`` is answered at the admin port alone; without one, at every port."""
+    """Wrap an application: ``/api`` and ``/console`` are at the admin port alone; without one, at every port."""
     if admin_port is None:
         return app
 
@@ -35,11 +35,11 @@ def _belongs(scope: Scope, admin_port: int) -> bool:
 
 
 def _is_admin(path: str) -> bool:
-    """Whether a path is the admin API's, however often its slashes are written."""
-    return f"/{path.lstrip('/')}/".startswith(f"{_ADMIN}/")
+    """Whether a path is the admin API's or the console's, however often its slashes are written."""
+    return f"/{path.lstrip('/')}/".startswith(_ADMIN)
 
 
 def _elsewhere(path: str) -> str:
     if _is_admin(path):
-        return "the admin API is not at this port; ask at POSTIL_ADMIN_PORT"
-    return "only the admin API is at this port; ask for answers at POSTIL_PORT"
+        return "the admin API and the console are not at this port; ask at POSTIL_ADMIN_PORT"
+    return "only the admin API and the console are at this port; ask for answers at POSTIL_PORT"

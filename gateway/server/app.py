@@ -12,7 +12,8 @@ from litestar.types import ASGIApp
 
 from postil.gateway.api.admin.limits import usage_routes
 from postil.gateway.api.admin.reviews import review_routes
-from postil.gateway.api.admin.router import admin_router
+from postil.gateway.api.admin.router import admin_router, status_parts
+from postil.gateway.api.console.router import console_router
 from postil.gateway.api.cors import letting
 from postil.gateway.api.documented_errors import document_openai_errors
 from postil.gateway.api.error_responses import exception_handlers
@@ -78,6 +79,7 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
             *document_openai_errors([metrics_route(runtime.metrics, runtime.callers, runtime.denied_attempts)]),
             training_router(runtime),
             admin_router(runtime),
+            *([console_router(runtime, status_parts(runtime))] if runtime.settings.console else []),
         ],
         lifespan=[lifespan],
         exception_handlers=exception_handlers(),

@@ -26,7 +26,7 @@ from postil.gateway.settings import HttpLimits
 from postil.gateway.telemetry.request_id import RequestIds
 
 # What a connection of the reserve may ask for.
-_RESERVED_PATHS = (b"/health/", b"/api/")
+_RESERVED_PATHS = (b"/health/", b"/api/", b"/console")
 _FULL = "there are too many connections; close some, or try again in a moment"
 # A chunked body may be sent in so many times its own size, beside the size of a head: chunks of one byte are 6.
 _MOST_OVERHEAD = 8

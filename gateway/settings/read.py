@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from postil.gateway.errors import SettingsError
+from postil.gateway.settings.console import ConsoleSettings
 from postil.gateway.settings.engine import EngineSettings
 from postil.gateway.settings.keeping import KeepingSettings
 from postil.gateway.settings.processes import ProcessSettings
@@ -48,6 +49,7 @@ _WEBHOOKS_NOW = (
 
 
 class Settings(
+    ConsoleSettings,
     ReleaseSettings,
     KeepingSettings,
     TrainingSettings,

@@ -130,6 +130,8 @@ def _others(attempt: DeniedAttempt) -> DeniedAttempt:
 
 
 def _api(attempt: DeniedAttempt) -> str:
+    if " /console" in attempt.route:
+        return "/console"
     return "/api/v1" if "/api/" in attempt.route else "/v1"
 
 

@@ -142,7 +142,27 @@ class Directory:
         """The caller, of any role, behind an Authorization header. Raises AuthenticationError, TenantRefusedError or
         EngineUnavailableError.
         """
-        held = self._found(authorization or "")
+        return self._in_force(self._found(authorization or ""))
+
+    def handle(self, authorization: str | None) -> str:
+        """By what ``recall`` finds the key of an Authorization header again: its id, or the hash of one that has none.
+
+        Raises what ``known`` raises.
+        """
+        self.known(authorization)
+        key = (authorization or "").partition(" ")[2].strip()
+        split = parts(key)
+        return unsalted(key) if split is None else split[0]
+
+    def recall(self, handle: str) -> Caller:
+        """The caller whose key ``handle`` named, as it is now. Raises what ``known`` raises."""
+        held = self._salted.get(handle) or self._unsalted.get(handle)
+        if held is None:
+            raise self._unknown()
+        return self._in_force(held)
+
+    def _in_force(self, held: _Held) -> Caller:
+        """The caller of a key that neither expired nor was revoked, and whose tenant is not refused."""
         if held.revoked or self._clock() >= held.until:
             why = "was revoked" if held.revoked else "has expired"
             error = AuthenticationError(f"this API key {why}; ask whoever runs the gateway for another")

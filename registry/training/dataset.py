@@ -56,11 +56,9 @@ def load(path: Path) -> Dataset:
     file = read_rows(path)
     if file.kind not in KINDS:
         raise DatasetError(f"{path} holds {file.form}, which has no labels; labels are learned from {FORMS}")
-    found, problems = _examples(file.rows)
+    found, problems = labelled(file.rows)
     examples = tuple(example for _, example in found)
-    problems += [*_contradictions(examples), *_twins(examples), *_other_fields(found)]
     if problems:
-        problems.sort(key=lambda problem: problem.line)
         raise DataProblemsError(path, problems[:SHOWN], len(problems), file.unit)
     labels = tuple(sorted({example.label for example in examples}))
     if len(labels) == 1:
@@ -105,6 +103,20 @@ def example_of(row: Row) -> tuple[str, Example]:
     return field, Example(instruction.strip(), message.strip(), label, row.line, turns)
 
 
+def labelled(rows: Iterable[Row]) -> tuple[list[tuple[str, Example]], list[Problem]]:
+    """Return the examples with their fields, and all that is wrong with them, in the order of their lines."""
+    found: list[tuple[str, Example]] = []
+    problems: list[Problem] = []
+    for row in rows:
+        try:
+            found.append(example_of(row))
+        except RowError as error:
+            problems.append(Problem(row.line, error.what, error.remedy))
+    examples = [example for _, example in found]
+    problems += [*_contradictions(examples), *_twins(examples), *_other_fields(found)]
+    return found, sorted(problems, key=lambda problem: problem.line)
+
+
 def _asked(row: Row) -> tuple[str, str, Sequence[Turn]]:
     """The instruction, the message and the turns between them; a conversation begins with its instructions."""
     if isinstance(row, InstructionRow):
@@ -116,16 +128,6 @@ def _asked(row: Row) -> tuple[str, str, Sequence[Turn]]:
         raise RowError("the message before the answer is not the user's", "end what is asked with the user's message")
     own = sum(1 for _ in takewhile(lambda turn: turn.role == "system", turns))
     return "\n\n".join(turn.content for turn in turns[:own]), turns[-1].content, turns[own:-1]
-
-
-def _examples(rows: Iterable[Row]) -> tuple[list[tuple[str, Example]], list[Problem]]:
-    found, problems = [], []
-    for row in rows:
-        try:
-            found.append(example_of(row))
-        except RowError as error:
-            problems.append(Problem(row.line, error.what, error.remedy))
-    return found, problems
 
 
 def _contradictions(examples: Iterable[Example]) -> Iterator[Problem]:

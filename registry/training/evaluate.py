@@ -2,143 +2,191 @@
 
 from __future__ import annotations
 
-import codecs
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from postil.registry.base_model.model import BaseModel
 from postil.registry.defaults import REPORT
 from postil.registry.errors import DatasetError
-from postil.registry.preflight.preflight import CONFIG, WEIGHTS, preflight
-from postil.registry.training.dataset import Dataset, Example, load
+from postil.registry.preflight.preflight import preflight
+from postil.registry.training.answering import Answerer, Onlooker
+from postil.registry.training.baselines import linear, with_shots
+from postil.registry.training.dataset import Dataset, load
 from postil.registry.training.errors import OutFolderError
 from postil.registry.training.options import Device
-from postil.registry.training.report import Evaluation, Judged, Metrics, about, findings, measure
+from postil.registry.training.promises import Wanted, check_critical
+from postil.registry.training.report import Evaluation, Judged, about, against_linear, findings, measure
+from postil.registry.training.splits import check_splits
 from postil.registry.training.train import check_libraries
-from postil.registry.training.window import check_lengths
 
 # The largest rank that vLLM supports.
-_LARGEST_RANK = 512
+LARGEST_RANK = 512
 
 
-class Onlooker(Protocol):
-    """Receives the progress of an evaluation."""
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The rows of an evaluation: those of the figures, and others if they are at hand.
 
-    def started(self, answers: int) -> None:
-        """All checks passed; that many answers follow."""
+    ``calibration`` fits temperature and minimum, which the figures' rows do without it. ``training`` trains the linear
+    model and gives the examples that the base is shown.
+    """
 
-    def answered(self, more: int) -> None:
-        """That many more answers are done."""
+    data: Path
+    calibration: Path | None = None
+    training: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    figures: Dataset
+    calibration: Dataset | None
+    training: Dataset | None
+
+    @property
+    def answered(self) -> list[Dataset]:
+        """Return the files that the adapter answers."""
+        return [self.figures] if self.calibration is None else [self.figures, self.calibration]
+
+    @property
+    def answers(self) -> int:
+        """Return how many answers an evaluation takes."""
+        rows, fitted = len(self.figures.examples), self.answered[1:]
+        return (2 if self.training is None else 3) * rows + sum(len(one.examples) for one in fitted)
 
 
 def evaluate(
     adapter: Path,
-    data: Path,
+    files: Files,
     base: BaseModel,
     *,
     reject: str | None = None,
+    wanted: Wanted | None = None,
     device: Device = "auto",
     onlooker: Onlooker | None = None,
     window: int | None = None,
 ) -> Evaluation:
-    """Answer every example of ``data`` with ``adapter`` and with its base; store figures in ``training.json``.
+    """Answer every example of ``files.data`` with ``adapter`` and its base; store figures in ``training.json``.
 
     Other content of that file stays. ``reject`` is the label for messages that fit no other (default: the one from
-    training), ``window`` the engine's context in tokens. Raises DatasetError, PreflightError, BaseModelError,
-    OutFolderError or TuneExtraMissingError.
+    training), ``wanted`` what to promise, ``window`` the engine's context in tokens. Raises DatasetError,
+    PreflightError, BaseModelError, OutFolderError or TuneExtraMissingError.
     """
-    known = _known(adapter / REPORT)
-    validation = load(data)
-    preflight(adapter, base, _LARGEST_RANK)
+    known, rows, wanted = known_report(adapter), _load(files), wanted or Wanted()
+    check_critical(wanted, rows.calibration or rows.figures)
+    preflight(adapter, base, LARGEST_RANK)
     _check_writable(adapter)
     check_libraries()
-    reject = reject or known.get("reject") or (known.get("options") or {}).get("reject")
-    labels = _labels(known, validation, reject)
-    metrics, judged = _answers(adapter, base, validation, labels, reject, device, onlooker, window)
+    reject = reject or known_reject(known)
+    labels = known_labels(known, rows.answered, reject)
+    baselines, judged, fitted = _answers(adapter, base, rows, labels, reject, device, onlooker, window)
     found = Evaluation(
         base=base.id,
-        field=validation.field,
+        field=rows.figures.field,
         labels=labels,
         reject=reject,
-        instruction=validation.examples[0].instruction,
-        validation=about(validation),
-        base_metrics=metrics,
-        **findings(judged, reject),
+        instruction=rows.figures.examples[0].instruction,
+        validation=about(rows.figures),
+        selection=_selection(known),
+        calibrated_on=about(rows.calibration or rows.figures),
+        linear=_linear(rows, judged, reject),
+        **baselines,
+        **findings(judged, reject, fitted, wanted),
     )
     _write(adapter / REPORT, {**known, **found.model_dump(mode="json")})
     return found
 
 
-def _known(path: Path) -> Mapping[str, Any]:
-    """Read the existing report; empty if there is no valid one."""
+def _load(files: Files) -> _Rows:
+    """Read the files, no two of which may share a message. Raises DatasetError or TuneExtraMissingError."""
+    figures = load(files.data)
+    calibration = None if files.calibration is None else load(files.calibration)
+    training = None if files.training is None else load(files.training)
+    if training is not None:
+        check_libraries(["sklearn"])
+    rows = _Rows(figures, calibration, training)
+    check_splits(training, rows.answered)
+    return rows
+
+
+def known_report(adapter: Path) -> Mapping[str, Any]:
+    """Read the report in an adapter's folder; empty if there is no valid one."""
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads((adapter / REPORT).read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def _labels(known: Mapping[str, Any], validation: Dataset, reject: str | None) -> tuple[str, ...]:
-    """Return the labels that the adapter was trained with, even those that the data lacks."""
-    shown = set(validation.labels) - {reject}
+def known_reject(known: Mapping[str, Any]) -> str | None:
+    """Return the label for messages that fit no other, as a report has it."""
+    options = known.get("options")
+    found = known.get("reject") or (options.get("reject") if isinstance(options, Mapping) else None)
+    return found if isinstance(found, str) else None
+
+
+def known_labels(known: Mapping[str, Any], datasets: Sequence[Dataset], reject: str | None) -> tuple[str, ...]:
+    """Return the labels that the adapter was trained with, even those that the data lacks. Raises DatasetError."""
+    shown = {label: dataset for dataset in reversed(datasets) for label in dataset.labels if label != reject}
     trained = known.get("labels")
     if not isinstance(trained, list) or not all(isinstance(label, str) for label in trained):
         return tuple(sorted(shown))
-    if unknown := shown - set(trained):
+    if unknown := set(shown) - set(trained):
+        first = min(unknown)
         raise DatasetError(
-            f"{validation.path} has the label {min(unknown)!r}, for which the adapter was not trained"
+            f"{shown[first].path} has the label {first!r}, for which the adapter was not trained"
             f" ({', '.join(trained)}); take it out, or name it with --reject"
         )
     return tuple(sorted(trained))
 
 
+def _selection(known: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the file that chose the epoch: `postil train` of before chose on its validation file."""
+    found = known.get("selection") or (known.get("validation") if known.get("parts") else None)
+    return found if isinstance(found, dict) and found.keys() >= {"file", "digest"} else None
+
+
 def _answers(
     adapter: Path,
     base: BaseModel,
-    validation: Dataset,
-    labels: Sequence[str],
+    rows: _Rows,
+    labels: Collection[str],
     reject: str | None,
     device: Device,
     onlooker: Onlooker | None,
     window: int | None,
-) -> tuple[Metrics, list[Judged]]:
-    """Return the base's figures and the adapter's answers."""
-    from peft import PeftModel
-
-    from postil.registry.training.answers import judge
-    from postil.registry.training.model import load_base
-    from postil.registry.training.prompts import Coder
-
-    model, tokenizer = load_base(base.path, 0, device)
-    allowed = [*labels, reject] if reject is not None else labels
-    coder = Coder(tokenizer, validation.field, [*validation.examples, *_one_each(validation.examples[0], allowed)])
-    check_lengths(coder, [validation], window)
+) -> tuple[dict[str, Any], list[Judged], list[Judged] | None]:
+    """Return the base's figures, and the adapter's answers to the rows of the figures and of the calibration."""
+    allowed = allowed_labels(labels, reject)
     tell = onlooker.answered if onlooker else lambda more: None
+    answerer = Answerer.load(base, rows.answered, allowed, device, window, tell)
     if onlooker:
-        onlooker.started(2 * len(validation.examples))
-    alone = measure(judge(model, coder, validation.examples, labels, tell), reject)
-    with _readable(adapter) as folder:
-        adapted = PeftModel.from_pretrained(model, str(folder))
-    return alone, judge(adapted, coder, validation.examples, allowed, tell)
+        onlooker.started(rows.answers)
+    figures = rows.figures.examples
+    baselines: dict[str, Any] = {"base_metrics": measure(answerer.base(figures, labels), reject)}
+    if rows.training is not None:
+        shown = with_shots(rows.training, figures, labels)
+        judged = answerer.base_with_shots(rows.figures, shown, labels)
+        baselines["few_shot_metrics"] = measure(judged, reject) if judged else None
+    both = [example for dataset in rows.answered for example in dataset.examples]
+    answers = answerer.adapter(adapter, both, allowed)
+    fitted = None if rows.calibration is None else answers[len(figures) :]
+    return baselines, answers[: len(figures)], fitted
 
 
-@contextmanager
-def _readable(adapter: Path) -> Iterator[Path]:
-    """The adapter as PEFT can read it: without the mark that some editors put before a JSON text."""
-    config = (adapter / CONFIG).read_bytes()
-    if not config.startswith(codecs.BOM_UTF8):
-        yield adapter
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        (Path(scratch) / CONFIG).write_bytes(config.removeprefix(codecs.BOM_UTF8))
-        (Path(scratch) / WEIGHTS).symlink_to((adapter / WEIGHTS).resolve())
-        yield Path(scratch)
+def allowed_labels(labels: Collection[str], reject: str | None) -> list[str]:
+    """Return what an adapter may answer; the base does not know the reject label."""
+    return [*labels] if reject is None else [*labels, reject]
+
+
+def _linear(rows: _Rows, judged: Sequence[Judged], reject: str | None) -> Any:
+    if rows.training is None:
+        return None
+    return against_linear(rows.training, linear(rows.training, rows.figures.examples), judged, reject)
 
 
 def _check_writable(adapter: Path) -> None:
@@ -149,11 +197,6 @@ def _check_writable(adapter: Path) -> None:
         raise OutFolderError(
             f"{adapter} cannot be written to ({error.strerror}), and its {REPORT} gets the figures; copy it first"
         ) from error
-
-
-def _one_each(example: Example, labels: Sequence[str]) -> list[Example]:
-    """Return one example per label, so that every label gets its tokens."""
-    return [replace(example, label=label) for label in labels]
 
 
 def _write(path: Path, report: Mapping[str, Any]) -> None:

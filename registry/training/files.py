@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 from safetensors import SafetensorError
 
 from postil.registry.defaults import REPORT
+from postil.registry.training.checkpoints import RUN, TRAINER, newest
 from postil.registry.training.errors import OutFolderError
 from postil.registry.training.report import TrainReport
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 # Beside the weights: the configuration and the report.
 _MORE_BYTES = 4 << 20
+_LOCK = "lock"
 
 
 def check_out(out: Path, overwrite: bool) -> None:
@@ -39,32 +43,69 @@ def check_out(out: Path, overwrite: bool) -> None:
 def workplace(out: Path, size: int) -> Iterator[Path]:
     """A folder beside ``out`` with room for ``size`` bytes of weights, gone after the block. Raises OutFolderError.
 
-    Folders above ``out`` are made; where nothing comes of the work, they are gone too.
+    Folders above ``out`` are made; where nothing comes of the work, they are gone too. Where the process or the user
+    ends the work, checkpoints stay in the folder, and the next work for ``out`` finds them there.
     """
     missing = [folder for folder in out.parents if not folder.exists()]
+    folder = out.with_name(f".postil-{hashlib.sha256(out.name.encode(errors='replace')).hexdigest()[:12]}")
     try:
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            out.mkdir(exist_ok=True)  # Its name may be none that this disk takes.
-            if not any(out.iterdir()):
-                out.rmdir()
-            scratch = tempfile.TemporaryDirectory(prefix=".postil-", dir=out.parent)
-        except OSError as error:
-            in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
-            why = "a file is in the way" if in_the_way else error.strerror
-            raise OutFolderError(f"{out} cannot be made ({why}); name another folder") from error
-        with scratch as folder:
+        with _claimed(out, folder):
             free = shutil.disk_usage(folder).free
             if free < size + _MORE_BYTES:
                 raise OutFolderError(
                     f"the disk of {out} has {free >> 20} MiB left, and the adapter needs {(size + _MORE_BYTES) >> 20};"
                     " make room or name a folder on another disk"
                 )
-            yield Path(folder)
+            yield folder
     finally:
         for folder_above in missing:
             with suppress(OSError):  # The result is in it, or somebody else's.
                 folder_above.rmdir()
+
+
+@contextmanager
+def _claimed(out: Path, folder: Path) -> Iterator[None]:
+    """Hold ``folder`` for this process alone, with nothing in it but checkpoints of earlier work."""
+    lock, checkpoint = _locked(out, folder), None
+    try:
+        _clear(folder, {_LOCK, RUN, TRAINER})
+        yield
+    except Exception:
+        raise
+    except BaseException:  # Somebody ends the process, and may start it again.
+        checkpoint = newest(folder)
+        raise
+    finally:
+        if checkpoint is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked(out: Path, folder: Path) -> int:
+    """Make ``folder`` and return its lock. Raises OutFolderError where the disk or another process is against it."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.mkdir(exist_ok=True)  # Its name may be none that this disk takes.
+        if not any(out.iterdir()):
+            out.rmdir()
+        folder.mkdir(exist_ok=True)
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+        why = "a file is in the way" if in_the_way else error.strerror
+        raise OutFolderError(f"{out} cannot be made ({why}); name another folder") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise OutFolderError(f"another process trains for {out}; wait for it or name another folder") from error
+    return lock
+
+
+def _clear(folder: Path, kept: Collection[str]) -> None:
+    for path in folder.iterdir():
+        if path.name not in kept:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def write(model: PeftModel, report: TrainReport, out: Path, scratch: Path, half: bool) -> TrainReport:

@@ -21,6 +21,9 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from postil.registry.training.batches import ANSWERING, batches, is_long
 
+# Bytes of states that are kept for later epochs, on the device where the training is.
+KEPT = 1 << 30
+
 
 @dataclass(slots=True)
 class Pass:
@@ -34,8 +37,9 @@ class Pass:
 
 def head(model: Any, states: Tensor) -> Tensor:
     """Return the logits (rows, vocabulary) of ``states`` (rows, width); two dimensions are faster on a CPU."""
-    logits: Tensor = model.get_output_embeddings()(states)
-    return logits.float()
+    logits: Tensor = model.get_output_embeddings()(states).float()
+    cap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+    return torch.tanh(logits / cap) * cap if cap else logits
 
 
 def embed(model: Any, ids: Sequence[int]) -> Tensor:
@@ -78,7 +82,7 @@ def sparing(decoder: Any, *, gradients: bool = False) -> Iterator[None]:
     nothing can be cached.
     """
     config = decoder.config
-    layers = [one for one in decoder.layers if gradients and isinstance(one, GradientCheckpointingLayer)]
+    layers = [one for one in decoder.modules() if gradients and isinstance(one, GradientCheckpointingLayer)]
     before, config._attn_implementation = config._attn_implementation, "sdpa"
     for layer in layers:
         layer.gradient_checkpointing = True
@@ -109,26 +113,41 @@ def _pass(decoder: Any, states: Tensor, cache: DynamicCache, mask: Tensor, posit
 
 
 class Lower:
-    """The layers below ``first``, which are not trained: computed once per text and cached."""
+    """The layers below ``first``, which are not trained: computed once per text that comes again, and kept.
 
-    def __init__(self, model: Any, first: int, shared: Sequence[int]) -> None:
-        self._model, self._first = model, first
+    At most ``room`` bytes are kept; what does not fit is computed again whenever it comes.
+    """
+
+    def __init__(self, model: Any, first: int, shared: Sequence[int], room: int = KEPT) -> None:
+        self._model, self._first, self._room = model, first, room
         self._decoder = model.get_decoder()
         self._known: dict[tuple[int, ...], Tensor] = {}
         self._shared_ids = embed(model, shared).detach()
         computed = first and len(shared)
         self.shared = self._states([self._shared_ids], prefixed=False)[0] if computed else self._shared_ids
 
-    def states(self, rows: Sequence[Sequence[int]]) -> list[Tensor]:
-        """Return the input of the first trained layer for every row, each (length, width)."""
+    def states(self, rows: Sequence[Sequence[int]], lasting: Sequence[bool]) -> list[Tensor]:
+        """Return the input of the first trained layer for every row, each (length, width).
+
+        ``lasting`` says which rows come again: noise makes texts that do not, and keeping them would fill the memory.
+        """
         if not self._first:
             return [embed(self._model, row).detach() for row in rows]
-        new = [tuple(row) for row in rows if tuple(row) not in self._known]
+        keys = [tuple(row) for row in rows]
+        new = list(dict.fromkeys(key for key in keys if key not in self._known))
+        found = {key: self._known[key] for key in keys if key in self._known}
         for part in batches([len(row) for row in new], len(self._shared_ids), ANSWERING, len(rows)):
             chosen = [new[place] for place in part]
             computed = self._states([embed(self._model, row).detach() for row in chosen], prefixed=True)
-            self._known.update(zip(chosen, computed, strict=True))
-        return [self._known[tuple(row)] for row in rows]
+            found.update(zip(chosen, computed, strict=True))
+        for key in {key for key, again in zip(keys, lasting, strict=True) if again} & {*new}:
+            self._keep(key, found[key])
+        return [found[key] for key in keys]
+
+    def _keep(self, row: tuple[int, ...], states: Tensor) -> None:
+        if states.nbytes <= self._room:
+            self._room -= states.nbytes
+            self._known[row] = states
 
     def _states(self, rows: Sequence[Tensor], prefixed: bool) -> list[Tensor]:
         shared = self._shared_ids if prefixed else self._shared_ids[:0]
@@ -141,7 +160,7 @@ class Lower:
     @contextmanager
     def upper(self) -> Iterator[Any]:
         """Reduce the decoder to its upper layers within the block; it then takes ``states`` as input."""
-        with _only(self._decoder, slice(self._first, None)):
+        with _only(self._decoder, slice(self._first, None)) if self._first else nullcontext():
             yield self._decoder
 
 
@@ -150,11 +169,11 @@ def _only(decoder: Any, part: slice) -> Iterator[None]:
     """Reduce ``decoder`` to some of its layers; without the last layer it also has no final norm."""
     layers, norm = decoder.layers, decoder.norm
     kept = layers[part]
-    decoder.layers = kept
-    if part.stop is not None:
-        decoder.norm = nn.Identity()
-    _number(kept)
     try:
+        decoder.layers = kept
+        if part.stop is not None:
+            decoder.norm = nn.Identity()
+        _number(kept)
         yield
     finally:
         decoder.layers, decoder.norm = layers, norm

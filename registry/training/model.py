@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from postil.registry.errors import BaseModelError
-from postil.registry.training.options import Device
+from postil.registry.training.options import Device, Precision
 
 
-def load_base(folder: Path, seed: int, device: Device = "auto") -> tuple[Any, Any]:
-    """Load model (float32) and tokenizer, after seeding the random generators. Raises BaseModelError.
+def load_base(folder: Path, seed: int, device: Device = "auto", dtype: Precision = "float32") -> tuple[Any, Any]:
+    """Load model and tokenizer, after seeding the random generators. Raises BaseModelError.
 
     ``device`` auto selects a GPU if torch finds one.
     """
@@ -25,7 +25,7 @@ def load_base(folder: Path, seed: int, device: Device = "auto") -> tuple[Any, An
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, attn_implementation="eager"
+            folder, dtype=getattr(torch, dtype), local_files_only=True, attn_implementation="eager"
         )
     except (OSError, ValueError) as error:
         first = str(error).splitlines()[0]

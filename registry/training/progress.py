@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from postil.registry.training.report import Metrics
+from postil.registry.training.taught import Taught
+
+# Of a piece that is not trained, its end is shown.
+_MOST = 160
 
 
 class Watcher(Protocol):
@@ -25,6 +31,14 @@ class Watcher(Protocol):
 
     def measured(self, epoch: float, metrics: Metrics, best: bool) -> None:
         """The validation set was answered; ``best`` says whether this state is the best so far."""
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """A watcher that wants to see what will be learned, before the first step."""
+
+    def shown(self, rows: Sequence[Taught], of: int, serving: str) -> None:
+        """Some rows ``of`` so many, and one sentence on how the result will be served."""
 
 
 class Silent:
@@ -72,7 +86,8 @@ class Count:
 class Bar:
     """A progress bar with the loss, and a line for every validation."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, rows: bool = True) -> None:
+        self._rows = rows
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -81,7 +96,7 @@ class Bar:
             console=console,
         )
         self._task = self._progress.add_task("training", total=None, loss=0.0)
-        self._base = 0.0
+        self._base, self._step = 0.0, 0
 
     def __enter__(self) -> Self:
         return self
@@ -96,6 +111,16 @@ class Bar:
         """Say that the base is being loaded and measured."""
         self._progress.console.print("measuring the base model ...")
 
+    def shown(self, rows: Sequence[Taught], of: int, serving: str) -> None:
+        """Print the rows with what is trained marked, and the sentence."""
+        console = self._progress.console
+        if self._rows:
+            marked = "in bold" if console.is_terminal else "in [ ]"
+            console.print(f"{len(rows)} of {of:,} rows; what is trained is {marked}:")
+        for row in rows if self._rows else ():
+            console.print(_marked(row, plain=not console.is_terminal), soft_wrap=True)
+        console.print(serving, soft_wrap=True)
+
     def started(self, base: Metrics, steps: int) -> None:
         """Show the base's figures."""
         self._base = base.accuracy
@@ -104,7 +129,10 @@ class Bar:
         self._progress.start()
 
     def stepped(self, step: int, loss: float) -> None:
-        """Advance the bar."""
+        """Advance the bar; where the first step is none, say that the run goes on."""
+        if not self._step and step > 1:
+            self._progress.console.print(f"going on after step {step - 1}, where this run was ended")
+        self._step = step
         self._progress.update(self._task, completed=step, loss=loss)
 
     def measured(self, epoch: float, metrics: Metrics, best: bool) -> None:
@@ -113,3 +141,13 @@ class Bar:
             f"epoch {epoch:.2f}: loss {metrics.loss:.3f}, accuracy {metrics.accuracy:.1%}"
             f" (base {self._base:.1%}){', best so far' if best else ''}"
         )
+
+
+def _marked(row: Taught, *, plain: bool) -> Text:
+    """Return a row on one line; line ends are shown as they are written in JSON."""
+    shown = Text(f"line {row.line}: ")
+    for text, trained in row.pieces:
+        piece = text if trained or len(text) <= _MOST else f"...{text[-_MOST:]}"
+        piece = piece.replace("\n", "\\n")
+        shown.append(f"[{piece}]" if trained and plain else piece, style="bold underline" if trained else "dim")
+    return shown

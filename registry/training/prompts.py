@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import TemplateError
+
 from postil.plugins.texts import label_answer
+from postil.registry.errors import BaseModelError, DatasetError, RegistryError
 from postil.registry.training.dataset import Example
 
 if TYPE_CHECKING:
@@ -46,12 +49,34 @@ class Coder:
             ids = self._prompt(example, example.message)
         return list(ids[len(self.shared) :])
 
+    def text(self, ids: Sequence[int]) -> str:
+        """Return what tokens spell, with those that mark turns and ends."""
+        return str(self._tokenizer.decode(list(ids)))
+
     def _prompt(self, example: Example, message: str) -> tuple[int, ...]:
-        told = [("system", example.instruction)] if example.instruction else []
-        said = [*told, *example.history, ("user", message)]
-        turns = [{"role": role, "content": content} for role, content in said]
-        text: Any = self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        said = [*example.history, ("user", message)]
+        try:
+            text = self._rendered([("system", example.instruction), *said] if example.instruction else said)
+        except TemplateError as error:
+            raise self._refusal(example, said, error) from error
         return tuple(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def _rendered(self, said: Sequence[tuple[str, str]]) -> Any:
+        turns = [{"role": role, "content": content} for role, content in said]
+        return self._tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+
+    def _refusal(self, example: Example, said: Sequence[tuple[str, str]], error: TemplateError) -> RegistryError:
+        """Return what is wrong: that there is a system message at all, or the turns of one line."""
+        try:
+            self._rendered(said)
+        except TemplateError:
+            return DatasetError(
+                f"line {example.line}: the base's chat template does not take these turns ({error}); change the history"
+            )
+        return BaseModelError(
+            f"the base's chat template takes no system message ({error}), and an adapter is asked with its instruction"
+            " as one; take another base, or data without an instruction"
+        )
 
 
 def _answer(tokenizer: PreTrainedTokenizerBase, field: str, label: str) -> ModelAnswer:

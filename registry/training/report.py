@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from postil.plugins.builtin.confidence import calibrated
+from postil.plugins.statistics.shares import wilson
 from postil.registry.training.calibration import Calibration, calibrate
+from postil.registry.training.comparison import Comparison, compare
 from postil.registry.training.dataset import Dataset, Example
+from postil.registry.training.promises import Promised, Wanted, promises
+from postil.registry.training.statistics.labels import f1_by_label, macro_f1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +38,33 @@ class _Part(BaseModel):
 
 
 class LabelMetrics(_Part):
-    """Results of one label: its examples, and how they were answered."""
+    """Results of one label: its examples, and how they were answered.
+
+    ``accuracy`` is the label's recall, ``interval`` its 95 % interval after Wilson. Reports of before have neither that
+    nor ``f1``.
+    """
 
     examples: int
     accuracy: float
     answered: dict[str, int]
+    interval: tuple[float, float] | None = None
+    f1: float | None = None
 
 
 class Metrics(_Part):
-    """Accuracy over all examples with a real label; ``loss`` is in nats per answer, up to the first wrong token."""
+    """Accuracy over all examples with a real label; ``loss`` is in nats per answer, up to the first wrong token.
+
+    ``interval`` is the accuracy's 95 % interval after Wilson, ``macro_f1`` the mean of the labels' F1. Reports of
+    before have neither.
+    """
 
     examples: int
     right: int
     accuracy: float
     loss: float
     labels: dict[str, LabelMetrics]
+    interval: tuple[float, float] | None = None
+    macro_f1: float | None = None
 
 
 class ConfidenceAdvice(_Part):
@@ -79,8 +95,26 @@ class Part(_Part):
     accuracy: float
 
 
+class LinearBaseline(_Part):
+    """A linear model that was trained on the same rows: its figures, and how the adapter compares with it.
+
+    ``comparison`` has the linear model as the one before. ``confidence`` is what its own probabilities would hold back.
+    """
+
+    training: dict[str, Any]
+    metrics: Metrics
+    comparison: Comparison
+    confidence: ConfidenceAdvice
+
+
 class Evaluation(_Part):
-    """The figures of an adapter and of its base, and the adapter's calibration."""
+    """An adapter's figures on the validation set, next to those of its base without the adapter.
+
+    ``validation`` is the file of the figures, ``selection`` the one that chose the epoch, and ``calibrated_on`` the one
+    that fitted temperature and threshold; the last two are None where nobody knows. ``few_shot_metrics`` are the base's
+    with examples shown. ``outcomes`` says of each label's rows, in the file's order, which were right (1): with them
+    two releases are compared row by row.
+    """
 
     base: str
     field: str
@@ -88,12 +122,35 @@ class Evaluation(_Part):
     reject: str | None
     instruction: str
     validation: dict[str, Any]
+    selection: dict[str, Any] | None = None
+    calibrated_on: dict[str, Any] | None = None
     base_metrics: Metrics
+    few_shot_metrics: Metrics | None = None
+    linear: LinearBaseline | None = None
     adapter_metrics: Metrics
     calibration: Calibration
     confidence: ConfidenceAdvice
+    promises: tuple[Promised, ...] = ()
+    outcomes: dict[str, str] = {}
     mistakes: tuple[Mistake, ...]
     accuracy: float
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was chosen on the rows of the figures, which flatters them."""
+        return tuple(_notes(self))
+
+
+def _notes(report: Evaluation) -> Iterator[str]:
+    file, digest = report.validation["file"], report.validation["digest"]
+    if report.selection and report.selection["digest"] == digest:
+        yield f"the epoch was chosen on {file}, the file of the figures: they are better than on new messages"
+    fitted = report.calibrated_on
+    if fitted and fitted["digest"] == digest:
+        yield f"temperature and minimum were fitted on {file}, the file of the figures, too"
+    if fitted and report.selection and report.selection["digest"] == fitted["digest"]:
+        yield f"the epoch was chosen on {fitted['file']}: a promise takes rows that chose nothing (--calibration)"
 
 
 class TrainReport(Evaluation):
@@ -108,16 +165,50 @@ class TrainReport(Evaluation):
     seconds: float
 
 
-def findings(judged: Sequence[Judged], reject: str | None) -> dict[str, Any]:
-    """Return the parts of an evaluation that come from the adapter's answers to the validation set."""
-    metrics, scale = measure(judged, reject), calibration(judged, reject)
+def findings(
+    judged: Sequence[Judged],
+    reject: str | None,
+    fitted: Sequence[Judged] | None = None,
+    wanted: Wanted | None = None,
+) -> dict[str, Any]:
+    """Return the parts of an evaluation that come from the adapter's answers.
+
+    ``judged`` gives the figures. ``fitted`` are answers to other rows, which give temperature, minimum and promises;
+    without them ``judged`` does.
+    """
+    metrics, rows = measure(judged, reject), judged if fitted is None else fitted
+    scale = calibration(rows, reject)
+    held_out = None if fitted is None else judged
     return {
         "adapter_metrics": metrics,
         "calibration": scale,
-        "confidence": advise(judged, reject, scale.temperature),
+        "confidence": advise(rows, reject, scale.temperature),
+        "promises": promises(rows, reject, scale.temperature, wanted or Wanted(), held_out),
+        "outcomes": outcomes(judged, reject),
         "mistakes": mistakes(judged, reject),
         "accuracy": metrics.accuracy,
     }
+
+
+def against_linear(
+    training: Dataset, theirs: Sequence[Judged], ours: Sequence[Judged], reject: str | None
+) -> LinearBaseline:
+    """Return a linear model's figures beside an adapter's, from their answers to the same rows."""
+    return LinearBaseline(
+        training=about(training),
+        metrics=measure(theirs, reject),
+        comparison=compare(theirs, ours, reject),
+        confidence=advise(theirs, reject),
+    )
+
+
+def outcomes(judged: Sequence[Judged], reject: str | None) -> dict[str, str]:
+    """Return a text of 1 (right) and 0 for each real label's rows, in their order."""
+    found: dict[str, str] = {}
+    for one in judged:
+        if one.example.label != reject:
+            found[one.example.label] = found.get(one.example.label, "") + str(int(one.right))
+    return dict(sorted(found.items()))
 
 
 def about(dataset: Dataset) -> dict[str, Any]:
@@ -129,22 +220,33 @@ def measure(judged: Iterable[Judged], reject: str | None) -> Metrics:
     """Count right answers; examples of the reject label are left out."""
     rows = [one for one in judged if one.example.label != reject]
     right = sum(one.right for one in rows)
-    labels = sorted({one.example.label for one in rows})
+    answered = [(one.example.label, one.label) for one in rows]
+    f1 = f1_by_label(answered)
     return Metrics(
         examples=len(rows),
         right=right,
         accuracy=round(right / len(rows), 4),
         loss=round(sum(one.loss for one in rows) / len(rows), 4),
-        labels={label: _label([one for one in rows if one.example.label == label]) for label in labels},
+        labels={name: _label([one for one in rows if one.example.label == name], score) for name, score in f1.items()},
+        interval=_interval(right, len(rows)),
+        macro_f1=round(macro_f1(answered), 4),
     )
 
 
-def _label(rows: Sequence[Judged]) -> LabelMetrics:
+def _label(rows: Sequence[Judged], f1: float) -> LabelMetrics:
+    right = sum(one.right for one in rows)
     return LabelMetrics(
         examples=len(rows),
-        accuracy=round(sum(one.right for one in rows) / len(rows), 4),
+        accuracy=round(right / len(rows), 4),
         answered=dict(Counter(one.label for one in rows).most_common()),
+        interval=_interval(right, len(rows)),
+        f1=round(f1, 4),
     )
+
+
+def _interval(hits: int, count: int) -> tuple[float, float]:
+    low, high = wilson(hits, count)
+    return round(low, 4), round(high, 4)
 
 
 def calibration(judged: Sequence[Judged], reject: str | None) -> Calibration:

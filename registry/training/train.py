@@ -6,49 +6,103 @@ import importlib.metadata
 import importlib.util
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from postil.registry.base_model.model import read_base
 from postil.registry.errors import DatasetError
-from postil.registry.training.dataset import Dataset, check_apart, load
+from postil.registry.training.baselines import linear
+from postil.registry.training.checkpoints import claim
+from postil.registry.training.dataset import Dataset, load
 from postil.registry.training.errors import TuneExtraMissingError
 from postil.registry.training.files import check_out, workplace, write
 from postil.registry.training.options import TrainOptions
-from postil.registry.training.progress import Silent, Watcher
-from postil.registry.training.report import Judged, Metrics, Part, TrainReport, about, findings, measure
+from postil.registry.training.progress import Reader, Silent, Watcher
+from postil.registry.training.report import Judged, Metrics, Part, TrainReport, about, against_linear, findings, measure
 from postil.registry.training.shape import check_shape
+from postil.registry.training.splits import check_splits
+from postil.registry.training.taught import SHOWN, check_taught, taught
 from postil.registry.training.window import check_lengths
 
 if TYPE_CHECKING:
     from peft import PeftModel
 
+    from postil.registry.training.prompts import Coder
+
 LIBRARIES = ("torch", "transformers", "peft", "accelerate")
+# For the linear model that stands beside an adapter.
+_LINEAR = ("sklearn",)
 # A report records settings, not local paths.
-PATHS = {"data", "validation", "base", "out", "overwrite", "window"}
+PATHS = {"data", "validation", "calibration", "held_out", "base", "out", "overwrite", "window"}
+# Of the weights on the disk: the result, and two checkpoints with the best state and two moments of Adam each.
+_COPIES = 9
 
 
 def train(options: TrainOptions, watcher: Watcher | None = None) -> TrainReport:
     """Train with ``options``, write the adapter to ``options.out`` and return the figures.
 
     Raises DatasetError, ShapeError, BaseModelError, OutFolderError or TuneExtraMissingError, all before the long work.
-    After an error nothing is left at ``options.out``; a result that cannot be written there is saved elsewhere.
+    After an error nothing is left at ``options.out``; a result that cannot be written there is saved elsewhere. A run
+    that was killed goes on from its last checkpoint when it is started again with the same options and data.
     """
     out = Path(os.path.abspath(options.out))
-    training, validation = _load(options)
+    files = _load(options)
     check_out(out, options.overwrite)
-    check_libraries()
-    with workplace(out, check_shape(options, read_base(options.base, options.base_name))) as scratch:
-        adapted, report = _trained(options, training, validation, watcher or Silent(), scratch)
+    check_libraries((*LIBRARIES, *_LINEAR))
+    base = read_base(options.base, options.base_name)
+    with workplace(out, _COPIES * check_shape(options, base)) as scratch:
+        run = _Run(options, files, base.revision, watcher or Silent(), scratch)
+        adapted, report = _trained(run)
         return write(adapted, report, out, scratch, options.half)
 
 
-def _trained(
-    options: TrainOptions, training: Dataset, validation: Dataset, watcher: Watcher, scratch: Path
-) -> tuple[PeftModel, TrainReport]:
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The rows of a training run; where there are no others, those of ``validation`` give figures and confidence."""
+
+    training: Dataset
+    validation: Dataset
+    calibration: Dataset | None
+    held_out: Dataset | None
+
+    @property
+    def figures(self) -> Dataset:
+        """Return the rows that give the figures."""
+        return self.held_out or self.validation
+
+    @property
+    def others(self) -> list[Dataset]:
+        """Return the rows that are not trained on."""
+        return [one for one in (self.validation, self.calibration, self.held_out) if one is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What one training takes."""
+
+    options: TrainOptions
+    files: _Files
+    revision: str
+    watcher: Watcher
+    scratch: Path
+
+    def decides(self) -> dict[str, Any]:
+        """Return what decides the result: with the same of it, a run may go on where another ended."""
+        return {
+            "options": self.options.model_dump(mode="json", exclude=PATHS),
+            "data": [self.files.training.digest, self.files.validation.digest],
+            "base": self.revision,
+            "libraries": _versions(),
+        }
+
+
+def _trained(run: _Run) -> tuple[PeftModel, TrainReport]:
     begun = time.monotonic()
-    adapted, base, parts, judged = _tune(options, training, validation, watcher, scratch)
+    adapted, base, parts, answers = _tune(run)
+    options, training, figures = run.options, run.files.training, run.files.figures
+    judged = answers[figures.path]
     return adapted, TrainReport(
         base=options.base_name,
         field=training.field,
@@ -56,15 +110,22 @@ def _trained(
         reject=options.reject,
         instruction=training.examples[0].instruction,
         data=about(training),
-        validation=about(validation),
+        validation=about(figures),
+        selection=about(run.files.validation),
+        calibrated_on=about(run.files.calibration or run.files.validation),
         options=options.model_dump(mode="json", exclude=PATHS),
-        libraries={name: importlib.metadata.version(name) for name in LIBRARIES},
+        libraries=_versions(),
         base_metrics=base,
-        **findings(judged, options.reject),
+        linear=against_linear(training, linear(training, figures.examples), judged, options.reject),
+        **findings(judged, options.reject, _fitted(run.files, answers)),
         parts=parts,
         parameters=adapted.get_nb_trainable_parameters()[0],
         seconds=round(time.monotonic() - begun, 1),
     )
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
 def check_libraries(names: Sequence[str] = LIBRARIES) -> None:
@@ -77,37 +138,75 @@ def check_libraries(names: Sequence[str] = LIBRARIES) -> None:
         )
 
 
-def _load(options: TrainOptions) -> tuple[Dataset, Dataset]:
+def _load(options: TrainOptions) -> _Files:
     training, validation = load(options.data), load(options.validation)
-    check_apart(training, validation)
+    calibration = None if options.calibration is None else load(options.calibration)
+    files = _Files(training, validation, calibration, None if options.held_out is None else load(options.held_out))
+    check_splits(training, files.others)
     if options.reject is not None and options.reject not in training.labels:
         raise DatasetError(
             f"{training.path} has no example of the reject label {options.reject!r}; add some or drop --reject"
         )
-    return training, validation
+    return files
 
 
-def _tune(
-    options: TrainOptions, training: Dataset, validation: Dataset, watcher: Watcher, scratch: Path
-) -> tuple[PeftModel, Metrics, tuple[Part, ...], list[Judged]]:
-    """Return the trained model in its best state, the base's figures, the history, and the final answers."""
+def _show(run: _Run, coder: Coder) -> None:
+    """Show some rows with what they teach. Raises DatasetError where one teaches nothing."""
+    from postil.registry.training.rows import Rows
+
+    rows = [*Rows(coder, run.files.training.examples, run.options).taught()]
+    check_taught(run.files.training.path, ((line, trained) for line, _, trained in rows))
+    if isinstance(run.watcher, Reader):
+        chosen = rows[:: -(-len(rows) // SHOWN)]
+        run.watcher.shown([taught(*row, coder.text) for row in chosen], len(rows), _serving(run.options))
+
+
+def _serving(options: TrainOptions) -> str:
+    return (
+        f"It will be served exactly as it is trained: a LoRA of rank {options.rank}, for which the gateway needs a"
+        f" POSTIL_MAX_LORA_RANK of {options.rank} or more."
+    )
+
+
+def _fitted(files: _Files, answers: Mapping[Path, list[Judged]]) -> list[Judged] | None:
+    """Return the answers that fit temperature and minimum; None where those of the figures do."""
+    rows = files.calibration or files.validation
+    return None if rows is files.figures else answers[rows.path]
+
+
+def _tune(run: _Run) -> tuple[PeftModel, Metrics, tuple[Part, ...], dict[Path, list[Judged]]]:
+    """Return the trained model in its best state, the base's figures, the history, and the final answers by file."""
     from postil.registry.training.answers import judge
-    from postil.registry.training.loop import Looks, adapt, fit, steps_per_epoch
+    from postil.registry.training.forward import Lower
+    from postil.registry.training.looks import Looks
+    from postil.registry.training.loop import adapt, fit, steps_per_epoch
     from postil.registry.training.model import load_base
+    from postil.registry.training.probe import lowest_layer
     from postil.registry.training.prompts import Coder
 
+    options, files, watcher = run.options, run.files, run.watcher
+    training, validation = files.training, files.validation
     watcher.began()
-    model, tokenizer = load_base(options.base, options.seed, options.device)
-    coder = Coder(tokenizer, training.field, [*training.examples, *validation.examples])
-    check_lengths(coder, (training, validation), options.window)
+    model, tokenizer = load_base(options.base, options.seed, options.device, options.dtype)
+    coder = Coder(tokenizer, training.field, [example for one in (training, *files.others) for example in one.examples])
+    check_lengths(coder, (training, *files.others), options.window)
+    lowest = lowest_layer(model, coder, options.first_layer)
+    _show(run, coder)
 
     # The base does not know the reject label, so it chooses among the real ones.
     real = set(training.labels) - {options.reject}
-    base = measure(judge(model, coder, validation.examples, real), options.reject)
+    base = measure(judge(model, coder, files.figures.examples, real), options.reject)
     adapted = adapt(model, options)
     steps = steps_per_epoch(len(training.examples), options)
     watcher.started(base, round(steps * options.epochs))
     every = max(1, steps // options.parts)
     looks = Looks(adapted, lambda: judge(adapted, coder, validation.examples, training.labels), every, options, watcher)
-    fit(adapted, coder, training.examples, options, looks, scratch)
-    return adapted, base, tuple(looks.parts), looks.best
+    checkpoint = claim(run.scratch, run.decides())
+    if checkpoint is not None:
+        looks.go_on(checkpoint, validation.examples)
+    lower = Lower(adapted, lowest, coder.shared)
+    fit(adapted, lower, coder, training.examples, options, looks, run.scratch, checkpoint)
+    answers = {validation.path: looks.best} | {
+        one.path: judge(adapted, coder, one.examples, training.labels) for one in files.others if one is not validation
+    }
+    return adapted, base, tuple(looks.parts), answers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from litestar.connection import ASGIConnection
@@ -25,11 +26,20 @@ _PREFIX = "/api/v1"
 def require_permission(callers: Callers, denied: DeniedAttempts, prefix: str = _PREFIX) -> Guard:
     """Guard every route under ``prefix``; a ``{domain}`` in the path is checked against the key's domains."""
 
+    def who(connection: Connection) -> Caller:
+        return callers.current.known(connection.headers.get("authorization"))
+
+    return guard_of(who, denied, prefix)
+
+
+def guard_of(who: Callable[[Connection], Caller], denied: DeniedAttempts, prefix: str) -> Guard:
+    """Guard every route under ``prefix`` as the admin API is guarded; ``who`` finds the caller, and raises if none."""
+
     # A plain function would be called in one of the threads for short work, and wait where those are taken.
     async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         caller = None
         try:
-            caller = callers.current.known(connection.headers.get("authorization"))
+            caller = who(connection)
             _check(caller, handler.opt.get("may"), connection.path_params.get("domain"))
         except (AuthenticationError, ForbiddenError) as error:
             denied.note(_refusal(connection, handler, caller, error, prefix))

@@ -40,13 +40,14 @@ def compare_routes(
             check_domain(denied, request, Permission.SEE, ref.domain)
         # Hashing files and comparing tensors would block the event loop.
         return show_diff(
-            await reports.run(after.domain, actor(request), _compare, registry.get(), before, after), plugins
+            await reports.run(after.domain, actor(request), compare_releases, registry.get(), before, after), plugins
         )
 
     return [compare]
 
 
-def _compare(registry: Registry, before: ReleaseRef | None, after: ReleaseRef) -> diff.ReleaseDiff:
+def compare_releases(registry: Registry, before: ReleaseRef | None, after: ReleaseRef) -> diff.ReleaseDiff:
+    """Compare a release with another, or with the live one. Files are read: not for the event loop."""
     newer = registry.release(after)
     older = registry.release(before or _live(registry, after))
     return diff.diff(older, newer, registry.artifacts)

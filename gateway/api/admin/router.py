@@ -62,14 +62,15 @@ def admin_router(runtime: Runtime) -> Router:
                 *domain_routes(registry, runtime.settings.domain_quotas),
                 *signing_routes(registry, runtime.signature_gate, runtime.settings.domain_quotas),
                 *quota_routes(registry, runtime.settings.domain_quotas),
-                status_route(_status_parts(runtime)),
+                status_route(status_parts(runtime)),
                 plugin_route(runtime.plugins),
             ]
         ),
     )
 
 
-def _status_parts(runtime: Runtime) -> StatusParts:
+def status_parts(runtime: Runtime) -> StatusParts:
+    """Return the parts that the state of a gateway is read from."""
     return StatusParts(
         runtime.engine,
         runtime.registry,

@@ -1,4 +1,4 @@
-"""``postil reviews list | show | assign | approve | edit | reject | purge`` and ``postil data export``."""
+"""``postil reviews list | show | assign | approve | edit | reject | purge``; what is exported of them."""
 
 from __future__ import annotations
 
@@ -37,14 +37,6 @@ def make_cli() -> typer.Typer:
     cli.command("list")(list_reviews)
     for command in (show, assign, approve, edit, reject, purge):
         cli.command()(command)
-    return cli
-
-
-def make_data_cli() -> typer.Typer:
-    """Return the `data` command group."""
-    cli = typer.Typer(help="Training data from what people decided.", no_args_is_help=True)
-    cli.callback()(lambda: None)
-    cli.command()(export)
     return cli
 
 

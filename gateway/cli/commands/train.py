@@ -1,4 +1,4 @@
-"""``postil train | evaluate``: train an adapter on labelled messages, and measure how good one is.
+"""``postil train``: train an adapter on labelled messages.
 
 Slow modules are imported where they are used, so that other commands start fast.
 """
@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from postil.gateway.cli.api_client import CommandError
+from postil.gateway.cli.evaluation_display import show_evaluation
 from postil.gateway.cli.output import complaints, print_error, print_json_text
 from postil.gateway.cli.training_config import merged
 from postil.gateway.errors import SettingsError
@@ -21,12 +21,11 @@ from postil.gateway.settings import read_settings
 from postil.gateway.telemetry.terminal import Terminal
 from postil.registry.errors import RegistryError
 from postil.registry.fsutil import private_files
-from postil.registry.training.options import Device, own_name
+from postil.registry.training.options import Device, Precision, Schedule, own_name
 
 if TYPE_CHECKING:
     from postil.registry.base_model.model import BaseModel
-    from postil.registry.training.calibration import Calibration
-    from postil.registry.training.report import Evaluation, Metrics, TrainReport
+    from postil.registry.training.report import TrainReport
 
 # What says how the command works, and is no option of training.
 _OF_THE_COMMAND = {"config", "json"}
@@ -53,6 +52,12 @@ def train(
     validation: Annotated[
         Path | None, typer.Option(help="Validation examples: JSONL with other messages than the training data.")
     ] = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Other examples, which fit temperature and minimum; default: --validation.")
+    ] = None,
+    held_out: Annotated[
+        Path | None, typer.Option(help="Other examples, which only give the figures; default: --validation.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write the adapter to.")] = None,
     method: Annotated[str, typer.Option(help="What is learned: classify (one label as JSON).")] = "classify",
     tune: Annotated[str, typer.Option(help="Which weights learn it: lora.")] = "lora",
@@ -69,13 +74,17 @@ def train(
     half: Annotated[bool, typer.Option("--half", help="Store the weights as float16.")] = False,
     epochs: Annotated[float, typer.Option(help="Number of passes over the training data.")] = 3,
     learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 2e-3,
-    batch_size: Annotated[int, typer.Option(help="Examples per step.")] = 8,
+    batch_size: Annotated[int, typer.Option(help="Examples that are computed together.")] = 8,
+    accumulation: Annotated[int, typer.Option(help="Batches per step; more take longer, and no more memory.")] = 1,
+    schedule: Annotated[Schedule, typer.Option(help="What the learning rate does after warm-up.")] = "cosine",
     warmup: Annotated[float, typer.Option(help="Share of steps for learning-rate warm-up, 0 to 1.")] = 0.06,
     weight_decay: Annotated[float, typer.Option(help="Weight decay.")] = 0.0,
     noise: Annotated[float, typer.Option(help="Share of messages with added typing errors, 0 to 1.")] = 0.0,
     parts: Annotated[int, typer.Option(help="Validation runs per epoch.")] = 1,
+    patience: Annotated[int | None, typer.Option(help="End after so many validations without a better one.")] = None,
     seed: Annotated[int, typer.Option(help="Random seed; equal seeds give equal adapters.")] = 0,
     device: Annotated[Device, typer.Option(help="Where to run; auto takes a GPU if there is one.")] = "auto",
+    dtype: Annotated[Precision, typer.Option(help="Numbers of the base; bfloat16 takes less.")] = "float32",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the result of an earlier run.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -83,11 +92,11 @@ def train(
 
     Options may be named as in TRL, transformers and PEFT too, such as --lora-r or num_train_epochs.
     """
-    out, report = _run(config, _flags(context))
+    out, report = _run(config, _flags(context), rows=not json)
     if json:
         print_json_text(report.model_dump_json(indent=2))
     else:
-        _show(report)
+        show_evaluation(report)
         Terminal().print(f"{out}: {report.bytes:,} bytes, {report.seconds:.0f} s", soft_wrap=True)
 
 
@@ -98,30 +107,7 @@ def _flags(context: typer.Context) -> dict[str, Any]:
     return {name: context.params[name] for name in given - _OF_THE_COMMAND}
 
 
-def evaluate(
-    adapter: Annotated[Path, typer.Argument(help="Folder of a LoRA adapter, trained here or elsewhere.")],
-    data: Annotated[Path, typer.Option(help="Examples that were not used in training, JSONL as for training.")],
-    base: Annotated[
-        str | None, typer.Option(help="Model folder or Hugging Face id; default: the gateway's base.")
-    ] = None,
-    reject: Annotated[str | None, typer.Option(help="Label for messages that fit no other label.")] = None,
-    device: Annotated[Device, typer.Option(help="Where to run; auto takes a GPU if there is one.")] = "auto",
-    json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
-) -> None:
-    """Measure an adapter against the base, calibrate its confidence, and store both in its training.json."""
-    from postil.registry.training.evaluate import evaluate as measure
-    from postil.registry.training.progress import Count
-
-    with _told(), Count(complaints()) as count, private_files():
-        window = read_settings().window
-        found = measure(adapter, data, _prepared(base), reject=reject, device=device, onlooker=count, window=window)
-    if json:
-        print_json_text(found.model_dump_json(indent=2))
-    else:
-        _show(found)
-
-
-def _prepared(wanted: str | None) -> BaseModel:
+def prepared_base(wanted: str | None) -> BaseModel:
     """Prepare the given base, or the one that ``postil serve`` uses."""
     from postil.registry.base_model.prepare import prepare
 
@@ -129,30 +115,30 @@ def _prepared(wanted: str | None) -> BaseModel:
     return prepare(wanted or settings.base_model, settings.home)
 
 
-def _run(config: Path | None, flags: Mapping[str, Any]) -> tuple[Path, TrainReport]:
+def _run(config: Path | None, flags: Mapping[str, Any], *, rows: bool) -> tuple[Path, TrainReport]:
     """Train with a progress bar on standard error; standard output holds only the report."""
     from postil.registry.training.dispatch import trainer
     from postil.registry.training.progress import Bar
 
-    with _told():
+    with explained("stopped; the same command goes on from the last validation"):
         # All before the base is prepared, which may take long.
         given = merged(config, flags)
         options = given.options(read_settings().window)
         run = trainer(options.method, options.tune)
-        prepared = _prepared(given.text("base"))
+        prepared = prepared_base(given.text("base"))
         of_base = {"base": prepared.path, "base_id": given.text("base_id") or prepared.id}
-        with Bar(complaints()) as bar, private_files():
+        with Bar(complaints(), rows=rows) as bar, private_files():
             return options.out, run(options.model_copy(update=of_base), bar)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def explained(stopped: str = "stopped; nothing was written") -> Iterator[None]:
     """Say in one sentence why the work ended before its end."""
     try:
         yield
         return
     except KeyboardInterrupt:
-        print_error("stopped; nothing was written")
+        print_error(stopped)
         raise typer.Exit(130) from None
     except MemoryError:
         print_error(_TOO_LITTLE)
@@ -165,39 +151,3 @@ def _told() -> Iterator[None]:
     except (CommandError, RegistryError, SettingsError) as error:
         print_error(error)
     raise typer.Exit(1)
-
-
-def _show(report: Evaluation) -> None:
-    console = Terminal()
-    table = Table("label", "examples", "base", "adapter", "mostly taken for")
-    for label, adapter in report.adapter_metrics.labels.items():
-        base = report.base_metrics.labels[label]
-        wrong = [f"{name} {count}" for name, count in adapter.answered.items() if name != label]
-        figures = (str(adapter.examples), f"{base.accuracy:.1%}", f"{adapter.accuracy:.1%}")
-        table.add_row(label, *figures, ", ".join(wrong[:2]))
-    table.add_row("all", *_totals(report.base_metrics, report.adapter_metrics), "", style="bold")
-    console.print(table)
-    console.print(_calibration(report.calibration), soft_wrap=True)
-    advice = report.confidence
-    console.print(
-        f"A confidence minimum of {advice.minimum:.2f} would hold back {advice.right_below} right and"
-        f" {advice.wrong_below} wrong answers"
-        + (f", and {advice.rejects_below} of {advice.rejects} rejects." if advice.rejects else "."),
-        soft_wrap=True,
-    )
-
-
-def _calibration(found: Calibration) -> str:
-    if found.error is None:
-        return f"{found.answers} answers are too few to calibrate the confidence; give more examples."
-    change = (
-        f"on answers left out of its fit, the expected error goes from {found.raw_error:.1%} to {found.error:.1%},"
-        f" log-loss from {found.raw_log_loss:.3f} to {found.log_loss:.3f}"
-    )
-    if found.temperature == 1:
-        return f"The confidence is left as it is: no temperature improves it ({change})."
-    return f"The confidence is calibrated by a temperature of {found.temperature:.2f}: {change}."
-
-
-def _totals(base: Metrics, adapter: Metrics) -> tuple[str, str, str]:
-    return str(adapter.examples), f"{base.accuracy:.1%}", f"{adapter.accuracy:.1%}"

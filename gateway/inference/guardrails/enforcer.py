@@ -284,7 +284,7 @@ class Enforcer:
         return not (await evaluate_input(self._plugin_host, release, context)).failed
 
     def _opening(self, text: str, reason: str, verdicts: Sequence[Verdict], holding: str | None) -> ReviewRequest:
-        told = [{key: value for key, value in asdict(verdict).items() if key != "spans"} for verdict in verdicts]
+        told = [{key: said for key, said in asdict(each).items() if key != "spans" or said} for each in verdicts]
         drawn_by = LOW_CONFIDENCE if any(verdict.validator == _CONFIDENCE for verdict in verdicts) else CHECK
         caller, body = self._record.caller, self._record.request.body
         opening = ReviewRequest(self._release.ref, caller.name, body, text, reason, told, holding)

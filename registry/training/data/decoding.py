@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import hashlib
-import importlib.util
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from postil.registry.errors import DatasetError
+from postil.registry.training.data.libraries import PARQUET, require
 from postil.registry.training.data.problems import RowError
-from postil.registry.training.errors import TuneExtraMissingError
 
 FileFormat = Literal["jsonl", "csv", "parquet"]
 Record = tuple[int, Mapping[str, Any] | RowError]
@@ -139,11 +138,7 @@ def _cell(name: str, text: str, values: Mapping[str, str]) -> Any:
 
 
 def _parquet(path: Path) -> Iterator[Record]:
-    if importlib.util.find_spec("pyarrow") is None:
-        raise TuneExtraMissingError(
-            "Parquet needs pyarrow; install it with: bash deploy/setup.sh cpu tune"
-            " (elsewhere than in a clone of postil: pip install 'postil[tune]'), or write JSON lines"
-        )
+    require(PARQUET, "reading Parquet")
     import pyarrow
     from pyarrow import parquet
 

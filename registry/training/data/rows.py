@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Literal
 
 Kind = Literal["instruction", "messages", "completion", "preference", "feedback", "text"]
 Role = Literal["system", "user", "assistant"]
+# The origin of rows that ``postil data vary`` made of others.
+VARIED = "varied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +167,24 @@ def last_asked(prompt: Prompt) -> str:
         return prompt
     said = [turn.content for turn in prompt if turn.role == "user"] or [turn.content for turn in prompt]
     return said[-1] if said else ""
+
+
+def turns_of(row: Row) -> tuple[Turn, ...]:
+    """All that a row says, as a conversation: what is asked, and the (better) answer at its end."""
+    if isinstance(row, MessagesRow):
+        return row.messages
+    if isinstance(row, TextRow):
+        return (Turn("assistant", row.text),)
+    if isinstance(row, InstructionRow):
+        system = (Turn("system", row.instruction),) if row.instruction.strip() and row.input.strip() else ()
+        return (*system, *row.history, Turn("user", row.asked), Turn("assistant", row.output))
+    assert isinstance(row, CompletionRow | PreferenceRow | FeedbackRow)
+    asked = (Turn("user", row.prompt),) if isinstance(row.prompt, str) else row.prompt
+    return (*asked, Turn("assistant", row.answer))
+
+
+def compared(row: Row) -> str:
+    """The text by which rows are compared: all that is asked, without instructions; for text, the text."""
+    turns = turns_of(row) if isinstance(row, TextRow) else turns_of(row)[:-1]
+    said = [turn.content for turn in turns if turn.role != "system"] or [row.asked]
+    return "\n".join(said)

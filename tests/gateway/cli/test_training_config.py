@@ -48,7 +48,10 @@ def test_without_a_file_flags_are_all(config: Path) -> None:
     ("lines", "says"),
     [
         ("lora_rank: 4\n", r"train\.yaml:4: `lora_rank` is no option of training; did you mean lora_r\?"),
-        ("window: 4\n", r"train\.yaml:4: `window` is no option of training; known are alpha, "),
+        (
+            "window: 4\n",
+            r"train\.yaml:4: `window` is no option of training; known are accumulation, alpha, base, ",
+        ),
         ("rank: 4\nlora-r: 8\n", r"train\.yaml:5: `lora-r` is `rank`, which stands above too; leave one out"),
         ("rank: 4\nrank: 8\n", r"train\.yaml:5: `rank` stands here twice"),
         ("lora_r: many\n", r"train\.yaml:4: `lora_r`: input should be a valid integer"),

@@ -130,6 +130,23 @@ async def test_a_release_without_figures_does_not_pass_the_gate(governed: House)
     assert "gate `minimum_metric`: its training reports no adapter_metrics.accuracy" in refused.text
 
 
+async def test_a_release_that_is_worse_on_the_same_rows_is_not_made_live(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    gates = [{"name": "not_worse", "config": {"margin": 2}}]
+    async with running_house(tmp_path, *engine_at, gates=gates) as house:
+        answers = []
+        for seed, wrong in enumerate((0, 40), start=1):
+            source = write_adapter(house.folder / f"triage-{seed}", seed=seed)
+            outcomes = {"symptoms": "0" * wrong + "1" * (200 - wrong)}
+            (source / "training.json").write_text(json.dumps({"outcomes": outcomes, "validation": {"digest": "d"}}))
+            assert (await house.upload("healthcare/triage", source)).status_code == 201
+            body = {"release": seed, "reason": "new"}
+            answers.append(await house.admin("POST", "/api/v1/adapters/healthcare/triage/promote", json=body))
+    assert [answer.status_code for answer in answers] == [200, 422]
+    assert "gate `not_worse`: it is more than 2 points worse: only it is right on 0 of 200 rows" in answers[1].text
+
+
 async def made_live(house: House, adapter: str, seed: int) -> None:
     """Publish an adapter whose training reports a good figure, and make it live."""
     source = write_adapter(house.folder / adapter.replace("/", "-"), seed=seed)

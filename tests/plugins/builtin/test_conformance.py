@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,14 @@ def label(logprob: float) -> Completion:
 
 
 def candidate(accuracy: float) -> Candidate:
-    """A release that was measured so."""
-    return Candidate(ReleaseRef("legal", "clause", 2), {}, {"adapter_metrics": {"accuracy": accuracy}})
+    """A release that was measured so, on 400 rows of one label."""
+    right = round(400 * accuracy)
+    metrics = {
+        "adapter_metrics": {"accuracy": accuracy},
+        "validation": {"digest": "sha256:0"},
+        "outcomes": {"a": "1" * right + "0" * (400 - right)},
+    }
+    return Candidate(ReleaseRef("legal", "clause", 2), {}, metrics)
 
 
 class Receiver(BaseHTTPRequestHandler):
@@ -128,7 +135,7 @@ def test_the_built_in_router_keeps_the_contract() -> None:
     check_router(PLUGINS.router("keywords"), {"words": words}, routes=routes, bad=[{}, {"words": {"legal": ["!"]}}])
 
 
-def test_the_built_in_gate_keeps_the_contract() -> None:
+def test_the_built_in_gates_keep_the_contract() -> None:
     good, poor = (candidate(accuracy) for accuracy in (0.95, 0.5))
     check_gate(
         PLUGINS.gate("minimum_metric"),
@@ -136,6 +143,13 @@ def test_the_built_in_gate_keeps_the_contract() -> None:
         passes=[(poor, None), (good, poor)],
         fails=[(poor, good), (candidate(0.3), None)],
         bad=[{}, {"minimum": "much"}],
+    )
+    check_gate(
+        PLUGINS.gate("not_worse"),
+        {"labels": {"a": 2}},
+        passes=[(poor, None), (good, poor), (good, good)],
+        fails=[(poor, good), (replace(good, metrics={}), good)],
+        bad=[{"margin": 0}, {"labels": ["a"]}],
     )
 
 
@@ -153,5 +167,5 @@ def test_the_built_in_listeners_keep_the_contract(tmp_path: Path) -> None:
 def test_none_is_left_out() -> None:
     offered = {component.name for component in PLUGINS.list_components()}
     # The bridge to Guardrails AI keeps what that package's validators promise, which is nothing.
-    others = {"keywords", "minimum_metric", "event_log", "webhook", "guardrails"}
+    others = {"keywords", "minimum_metric", "not_worse", "event_log", "webhook", "guardrails"}
     assert {*VALIDATORS, *INPUT_CHECKS, *RULES, *others} == offered

@@ -10,7 +10,8 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from postil.gateway.cli.commands.train import NAMES, evaluate, train
+from postil.gateway.cli.commands.evaluate import evaluate
+from postil.gateway.cli.commands.train import NAMES, train
 from postil.registry.training.options import TrainOptions
 from tests.fakes.adapters import write_base
 
@@ -51,8 +52,12 @@ def test_it_prints_the_report_as_json_or_as_a_table(run: Run, tiny_base: Path) -
     report = json.loads(result.stdout)
     assert report["base"] == "tiny-base"
     assert "epoch 1.00" in result.stderr
+    assert "rows; what is trained" not in result.stderr
     result = run("--epochs", "1", "--targets", "o_proj,down_proj", base=tiny_base, out="again")
     assert result.exit_code == 0
+    assert "3 of 60 rows; what is trained is in [ ]:\nline 1: <|system|>Sort.<|end|><|user|>" in result.stderr
+    assert '<|assistant|>[{"category": "symptoms"}<|end|>]\n' in result.stderr
+    assert "It will be served exactly as it is trained: a LoRA of rank 8, for which" in result.stderr
     told = ("symptoms", "billing", "adapter", "A confidence minimum of", "is calibrated by")
     assert all(word in result.stdout for word in told)
 
@@ -104,7 +109,18 @@ def test_the_defaults_that_help_shows_are_those_of_the_typed_options() -> None:
     assert {name: fields[name] for name in shown.keys() & fields.keys()} == {
         name: shown[name] for name in shown.keys() & fields.keys()
     }
-    assert fields.keys() - shown.keys() == {"data", "validation", "base", "out", "base_id", "reject", "window"}
+    assert fields.keys() - shown.keys() == {
+        "data",
+        "validation",
+        "calibration",
+        "held_out",
+        "base",
+        "out",
+        "base_id",
+        "patience",
+        "reject",
+        "window",
+    }
 
 
 def test_a_file_of_options_is_read_and_a_method_that_there_is_not_refused(run: Run, tmp_path: Path) -> None:

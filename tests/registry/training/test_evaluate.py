@@ -6,6 +6,7 @@ import errno
 import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ import pytest
 from postil.registry.base_model.model import BaseModel, read_base
 from postil.registry.errors import DatasetError, PreflightError
 from postil.registry.training.errors import OutFolderError
-from postil.registry.training.evaluate import evaluate
+from postil.registry.training.evaluate import Files, evaluate
 from postil.registry.training.options import TrainOptions
+from postil.registry.training.promises import Wanted
 from postil.registry.training.train import train
 from tests.fakes.adapters import BASE_ID, write_adapter, write_base
 from tests.registry.preflight.bad_adapters import good_config, good_tensors, write
@@ -45,7 +47,7 @@ def test_what_was_trained_here_is_measured_as_it_was_by_its_training(
         TrainOptions(data=data[0], validation=data[1], base=tiny_base, base_id="tiny", out=out, learning_rate=2e-2)
     )
     (out / "training.json").write_text(json.dumps({**json.loads((out / "training.json").read_text()), "kept": 1}))
-    found = evaluate(out, data[1], read_base(tiny_base, "tiny"))
+    found = evaluate(out, Files(data[1]), read_base(tiny_base, "tiny"))
     assert found.adapter_metrics == report.adapter_metrics
     assert found.base_metrics == report.base_metrics
     assert found.calibration == report.calibration
@@ -66,11 +68,66 @@ def test_one_that_was_trained_elsewhere_gets_its_first_report(
     train(TrainOptions(data=data[0], validation=data[1], base=tiny_base, out=out, epochs=1))
     (out / "training.json").write_text("{")
     rejected = examples(tmp_path / "held-out.jsonl", ["symptoms", "billing", "other", "symptoms"])
-    found = evaluate(out, rejected, read_base(tiny_base, "tiny"), reject="other")
+    found = evaluate(out, Files(rejected), read_base(tiny_base, "tiny"), reject="other")
     assert (found.labels, found.reject) == (("billing", "symptoms"), "other")
     assert found.adapter_metrics.examples == 3
     assert found.confidence.rejects == 1
     assert json.loads((out / "training.json").read_text()) == found.model_dump(mode="json")
+
+
+@pytest.mark.tune
+def test_with_the_training_rows_it_stands_beside_a_linear_model_and_a_base_that_is_shown_some(
+    tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out, base = tmp_path / "out", read_base(tiny_base, "tiny")
+    train(TrainOptions(data=data[0], validation=data[1], base=tiny_base, out=out, epochs=1))
+    fitted = examples(tmp_path / "calibration.jsonl", ["symptoms", "billing"] * 12)
+    files = Files(data[1], fitted, data[0])
+    seen = Seen()
+    found = evaluate(out, files, base, wanted=Wanted(critical=("billing",)), onlooker=seen)
+    assert seen.total == seen.done == 3 * 20 + 24
+    assert found.linear is not None
+    assert found.linear.metrics.accuracy == 1.0
+    assert found.linear.comparison.rows == 20
+    assert found.few_shot_metrics is not None
+    assert found.few_shot_metrics != found.base_metrics
+    assert found.calibration.answers == 24
+    assert [(one.label, one.rows) for one in found.promises] == [(None, 24), ("billing", 12)]
+    assert found.notes == ("the epoch was chosen on validation.jsonl, the file of the figures: they are better than on"
+                           " new messages",)  # fmt: skip
+    assert evaluate(out, replace(files, calibration=None), base, window=150).few_shot_metrics is None
+
+
+class Seen:
+    """Counts what it is told."""
+
+    def __init__(self) -> None:
+        self.total = self.done = 0
+
+    def started(self, answers: int) -> None:
+        self.total = answers
+
+    def answered(self, more: int) -> None:
+        self.done += more
+
+
+def test_rows_of_the_figures_may_not_fit_the_threshold_or_train_the_linear_model(
+    base: BaseModel, tmp_path: Path
+) -> None:
+    adapter = write_adapter(tmp_path / "adapter")
+    data = examples(tmp_path / "data.jsonl", ["a", "b"])
+    other = tmp_path / "other.jsonl"
+    other.write_text(data.read_text().replace('"m0"', '"new"'))
+    said = r"other.jsonl, line 2: the input also occurs in .*data.jsonl, line 2; take it out"
+    with pytest.raises(DatasetError, match=said):
+        evaluate(adapter, Files(data, calibration=other), base)
+    with pytest.raises(DatasetError, match="the input also occurs in"):
+        evaluate(adapter, Files(data, training=other), base)
+    other.write_text(data.read_text().replace('"m', '"n').replace("category", "kind"))
+    with pytest.raises(DatasetError, match=r"answers with 'kind', .*data.jsonl with 'category'; use one field in both"):
+        evaluate(adapter, Files(data, calibration=other), base)
+    with pytest.raises(DatasetError, match="no row of the critical label 'c'"):
+        evaluate(adapter, Files(data), base, wanted=Wanted(critical=("c",)))
 
 
 def test_a_label_that_the_adapter_never_learned_is_refused(base: BaseModel, tmp_path: Path) -> None:
@@ -79,7 +136,7 @@ def test_a_label_that_the_adapter_never_learned_is_refused(base: BaseModel, tmp_
     (adapter / "training.json").write_text(report)
     data = examples(tmp_path / "data.jsonl", ["billing", "other", "card"])
     with pytest.raises(DatasetError, match="'card', for which the adapter was not trained"):
-        evaluate(adapter, data, base)
+        evaluate(adapter, Files(data), base)
     assert (adapter / "training.json").read_text() == report
 
 
@@ -88,7 +145,7 @@ def test_an_adapter_that_could_not_be_published_is_not_measured(base: BaseModel,
     config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
     (adapter / "adapter_config.json").write_text(json.dumps({**config, "use_dora": True}), encoding="utf-8")
     with pytest.raises(PreflightError, match="dora"):
-        evaluate(adapter, examples(tmp_path / "data.jsonl", ["a", "b"]), base)
+        evaluate(adapter, Files(examples(tmp_path / "data.jsonl", ["a", "b"])), base)
     assert not (adapter / "training.json").exists()
 
 
@@ -101,4 +158,4 @@ def test_where_the_figures_cannot_be_stored_it_is_said_before_the_work(
     adapter = write_adapter(tmp_path / "adapter")
     monkeypatch.setattr(tempfile, "TemporaryFile", refused)
     with pytest.raises(OutFolderError, match=r"cannot be written to \(Permission denied\), and its training.json gets"):
-        evaluate(adapter, examples(tmp_path / "a.jsonl", ["a", "b"]), base)
+        evaluate(adapter, Files(examples(tmp_path / "a.jsonl", ["a", "b"])), base)

@@ -34,12 +34,39 @@ def test_the_states_are_those_of_a_plain_pass(model: Any, first: int, shared: li
     lower = Lower(model, first, shared)
     with torch.inference_mode():
         for _ in range(2):  # The second time, the lower layers are remembered.
-            states = lower.states(ROWS)
+            states = lower.states(ROWS, [True] * len(ROWS))
             with lower.upper() as decoder:
                 seen = run(decoder, lower.shared, states).states
             for row, last in zip(ROWS, seen, strict=True):
                 plain = model.model(torch.tensor([[*shared, *row]])).last_hidden_state[0]
                 assert torch.allclose(last[-len(row) :], plain[len(shared) :], atol=1e-4)
+
+
+def test_only_texts_that_come_again_are_kept_and_no_more_than_there_is_room_for(model: Any) -> None:
+    from postil.registry.training.forward import Lower
+
+    def kept(room: int, lasting: list[bool]) -> int:
+        lower, passes = Lower(model, 1, SHARED, room), 0
+        again = lower._states
+        first = lower.states(ROWS, lasting)
+
+        def counted(rows: Any, prefixed: bool) -> Any:
+            nonlocal passes
+            passes += len(rows)
+            return again(rows, prefixed)
+
+        lower._states = counted  # type: ignore[method-assign]
+        for _ in range(3):  # Noise upon noise takes no more.
+            for one, other in zip(first, lower.states(ROWS, lasting), strict=True):
+                assert one.allclose(other, atol=1e-5)
+        return len(ROWS) - passes // 3
+
+    row = 32 * 4
+    assert kept(7 * row, [True] * 3) == 3
+    assert kept(4 * row, [False, True, False]) == 1
+    assert kept(2 * row, [False] * 3) == 0
+    assert kept(2 * row, [True, False, False]) == 1
+    assert kept(0, [True] * 3) == 0
 
 
 def test_layers_that_are_left_alone_have_no_part_in_the_adapter(

@@ -9,7 +9,7 @@ import pytest
 
 from postil.registry.base_model.model import read_base
 from postil.registry.errors import DatasetError
-from postil.registry.training.evaluate import evaluate
+from postil.registry.training.evaluate import Files, evaluate
 from postil.registry.training.train import train
 from tests.registry.training.test_train import Diary, options
 
@@ -40,10 +40,10 @@ def test_a_message_beyond_the_engines_window_is_refused_before_the_long_work(
     tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
 ) -> None:
     rows = data[0].read_text(encoding="utf-8").splitlines()
-    long = json.loads(rows[0]) | {"input": "knee hurts " * 40}
-    data[0].write_text("\n".join([*rows, json.dumps(long)]) + "\n", encoding="utf-8")
-    diary = Diary()
-    says = rf"train.jsonl, line {len(rows) + 1}: the message has 4\d\d tokens, .* of 256"
+    long = [json.dumps(json.loads(rows[0]) | {"input": f"knee {n} hurts " * 40}) for n in (1, 2)]
+    data[0].write_text("\n".join([*rows, *long]) + "\n", encoding="utf-8")
+    diary, last = Diary(), len(rows) + 2
+    says = rf"train.jsonl, line {last - 1}: the message has 5\d\d tokens, .* of 256 .* \(also too long: line {last}\)"
     with pytest.raises(DatasetError, match=says):
         train(options(tiny_base, data, tmp_path / "out", window=256), diary)
     assert diary.steps == 0
@@ -62,7 +62,7 @@ def test_a_conversation_is_taught_as_it_is_asked(tiny_base: Path, data: tuple[Pa
     config = tmp_path / "out" / "adapter_config.json"
     config.write_bytes(b"\xef\xbb\xbf" + config.read_bytes())
     base = read_base(tiny_base, "example/tiny")
-    found = evaluate(tmp_path / "out", data[1], base)
+    found = evaluate(tmp_path / "out", Files(data[1]), base)
     assert found.adapter_metrics.loss == pytest.approx(report.adapter_metrics.loss, rel=1e-3)
     with pytest.raises(DatasetError, match="engine's window of 32"):
-        evaluate(tmp_path / "out", data[1], base, window=32)
+        evaluate(tmp_path / "out", Files(data[1]), base, window=32)

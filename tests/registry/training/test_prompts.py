@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from postil.registry.errors import BaseModelError, DatasetError
 from postil.registry.training.dataset import Example
 from postil.registry.training.prompts import Coder
 
@@ -67,3 +68,23 @@ def test_a_label_of_another_alphabet_is_learned_as_it_is_written(
 ) -> None:
     answer = Coder(tokenizer, "Kategorie", [example("one", label)]).answers[label]
     assert text(tokenizer, answer.ids[: answer.end]) == f'{{"Kategorie": "{label}"'
+
+
+def test_a_template_without_a_system_message_is_refused_as_the_engine_would(tokenizer: PreTrainedTokenizerFast) -> None:
+    tokenizer.chat_template = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('no system here') }}{% endif %}"
+        + "{% for message in messages %}{{ message.content }}{% endfor %}"
+    )
+    with pytest.raises(BaseModelError, match=r"takes no system message \(no system here\), .* take another base"):
+        Coder(tokenizer, "category", [example("one"), example("two")])
+    Coder(tokenizer, "category", [example("one", instruction=""), example("two", instruction="")])
+
+
+def test_turns_that_a_template_does_not_take_are_named_by_their_line(tokenizer: PreTrainedTokenizerFast) -> None:
+    tokenizer.chat_template = (
+        "{% for message in messages %}{% if message.role == 'assistant' %}{{ raise_exception('alternate') }}{% endif %}"
+        + "{{ message.content }}{% endfor %}"
+    )
+    told = Example("Sort.", "one", "bill", 7, (("assistant", "Hello."),))
+    with pytest.raises(DatasetError, match=r"^line 7: .* does not take these turns \(alternate\); change the history"):
+        Coder(tokenizer, "category", [example("one"), told])

@@ -134,6 +134,32 @@ def test_a_reject_label_counts_as_none_of_the_labels(tiny_base: Path, data: tupl
     assert {label for one in report.base_metrics.labels.values() for label in one.answered} <= set(report.labels)
 
 
+@pytest.mark.tune
+def test_other_rows_fit_the_confidence_and_give_the_figures(
+    tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    rows = data[1].read_text().splitlines()
+    calibration, held_out = tmp_path / "calibration.jsonl", tmp_path / "held-out.jsonl"
+    for path, chosen in ((data[1], rows[::4]), (calibration, rows[1::4]), (held_out, rows[2::4] + rows[3::4])):
+        path.write_text("\n".join(chosen) + "\n")
+    files = {"calibration": calibration, "held_out": held_out}
+    report = train(options(tiny_base, data, tmp_path / "out", epochs=1, **files))
+    assert (report.validation["file"], report.adapter_metrics.examples) == ("held-out.jsonl", 10)
+    assert report.selection is not None
+    assert report.calibrated_on is not None
+    assert (report.selection["file"], report.calibrated_on["file"]) == ("validation.jsonl", "calibration.jsonl")
+    assert (report.calibration.answers, report.promises[0].rows) == (5, 5)
+    assert report.linear is not None
+    assert report.linear.comparison.rows == 10
+    assert (report.notes, set(report.options) & {"calibration", "held_out"}) == ((), set())
+    one = train(options(tiny_base, data, tmp_path / "one", epochs=1))
+    assert [note.partition(" on ")[0] for note in one.notes] == [
+        "the epoch was chosen", "temperature and minimum were fitted", "the epoch was chosen",
+    ]  # fmt: skip
+    with pytest.raises(DatasetError, match="the input also occurs in"):
+        train(options(tiny_base, data, tmp_path / "none", calibration=held_out, held_out=held_out))
+
+
 def test_missing_libraries_are_named_with_the_remedy() -> None:
     with pytest.raises(TuneExtraMissingError, match=r"need no_such_library; .* 'postil\[tune\]'"):
         check_libraries(("json", "no_such_library"))

@@ -163,7 +163,7 @@ def test_parquet_is_read_by_rows(tmp_path: Path) -> None:
 def test_without_its_library_parquet_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a").write_bytes(b"PAR1")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(TuneExtraMissingError, match="Parquet needs pyarrow; install it with"):
+    with pytest.raises(TuneExtraMissingError, match="reading Parquet needs pyarrow; install it with"):
         read_rows(tmp_path / "a")
 
 

@@ -1,0 +1,1 @@
+"""``/console``: pages for people, with a session, rules and headers of their own."""

@@ -1,0 +1,94 @@
+"""The forms of an adapter: each calls what the admin API and the commands call, with the same right."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar import Response, post
+from litestar.params import FromPath
+
+from postil.gateway.api.admin.params import AnyRequest, adapter_name
+from postil.gateway.api.console.forms import Form, read_form
+from postil.gateway.api.console.pages import go_to
+from postil.gateway.api.console.person import person
+from postil.gateway.control.releases import ReleaseService
+from postil.gateway.control.retire import RetireService
+from postil.gateway.tenancy.permissions import Permission
+from postil.registry.names import AdapterName
+from postil.registry.releases.channels import CANARY, STABLE, Precondition
+from postil.registry.releases.state import AdapterState
+
+Act = Callable[[AdapterName, Form, str, str], Awaitable[AdapterState]]
+_PATH = "/adapters/{domain:str}/{adapter:str}"
+# The release that the form is about, what its page showed as live or canary (0: none), the canary's share, and why.
+_FIELDS = ("release", "seen", "weight", "reason")
+
+
+def act_routes(releases: ReleaseService, retiring: RetireService) -> list[Any]:
+    """Return the routes that the forms are sent to."""
+    acts = {**_live_acts(releases), **_canary_acts(releases), **_service_acts(releases, retiring)}
+    return [_route(what, act) for what, act in acts.items()]
+
+
+def _route(what: str, act: Act) -> Any:
+    @post(f"{_PATH}/{what}", status_code=200, may=Permission.PUBLISH)
+    async def acted(request: AnyRequest, domain: FromPath[str], adapter: FromPath[str]) -> Response[bytes]:
+        name = adapter_name(domain, adapter)
+        form = await read_form(request, _FIELDS)
+        await act(name, form, form.needed("reason", "the reason"), person(request))
+        return go_to(f"/console/adapters/{name}?done={what}")
+
+    return acted
+
+
+def _live_acts(releases: ReleaseService) -> dict[str, Act]:
+    """What moves the live release, if it is still the one that the page showed."""
+
+    async def promote(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
+        return await releases.promote(
+            name.release(form.number("release")), reason=reason, actor=actor, only=_seen(form)
+        )
+
+    async def rollback(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
+        return await releases.rollback(
+            name.release(form.number("release")), reason=reason, actor=actor, only=_seen(form)
+        )
+
+    return {"promote": promote, "rollback": rollback}
+
+
+def _canary_acts(releases: ReleaseService) -> dict[str, Act]:
+    """What moves the canary, if it is still the one that the page showed."""
+
+    async def point(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
+        ref, share = name.release(form.number("release")), form.share("weight")
+        return await releases.point(ref, CANARY, share, reason=reason, actor=actor, only=_seen(form))
+
+    async def clear(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
+        return await releases.clear(name, CANARY, reason=reason, actor=actor, only=_seen(form))
+
+    return {"canary": point, "canary-stop": clear}
+
+
+def _service_acts(releases: ReleaseService, retiring: RetireService) -> dict[str, Act]:
+    """What takes a release out of service and puts it back."""
+
+    async def retire(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
+        return await retiring.retire_release(name.release(form.number("release")), reason=reason, actor=actor)
+
+    async def restore(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
+        return await retiring.restore_release(name.release(form.number("release")), reason=reason, actor=actor)
+
+    async def yank(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
+        ref = name.release(form.number("release"))
+        return await releases.yank(ref, reason=reason, actor=actor, which=STABLE, only=_seen(form))
+
+    async def unyank(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
+        return await releases.unyank(name.release(form.number("release")), reason=reason, actor=actor)
+
+    return {"retire": retire, "restore": restore, "yank": yank, "unyank": unyank}
+
+
+def _seen(form: Form) -> Precondition:
+    return Precondition(number=form.number("seen"))

@@ -1,0 +1,115 @@
+"""``/console/login`` and ``/console/logout``."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.params import FromQuery
+
+from postil.gateway.api.admin.params import AnyRequest
+from postil.gateway.api.console.cookie import clear_cookie, session_id, set_cookie
+from postil.gateway.api.console.failures import SignInNeededError
+from postil.gateway.api.console.forms import Form, read_form
+from postil.gateway.api.console.guard import PREFIX, signed_in
+from postil.gateway.api.console.pages import Pages, go_to
+from postil.gateway.api.console.sessions import FailedLogins, Sessions
+from postil.gateway.api.denied import origin, owner_of
+from postil.gateway.errors import AuthenticationError, ForbiddenError, GatewayError, KeyForbiddenError
+from postil.gateway.tenancy.callers import Callers
+from postil.gateway.tenancy.denied_attempts import DeniedAttempt, DeniedAttempts
+from postil.gateway.tenancy.directory import Caller
+from postil.gateway.tenancy.permissions import Permission
+from postil.registry.accounts.denied_attempts import NOBODY
+from postil.registry.text import cleaned
+
+# Where a login may lead: to a page of the console.
+_OWN_PAGE = re.compile(r"/console(?:/[A-Za-z0-9._~@/-]*)?")
+_LONGEST_NAME = 64
+_NO_COOKIE = (
+    "Your browser kept no cookie, so you are not signed in. Open the console over HTTPS, or on http://localhost, and"
+    " allow cookies."
+)
+
+
+class Login:
+    """What both routes need."""
+
+    def __init__(
+        self, sessions: Sessions, callers: Callers, denied: DeniedAttempts, pages: Pages, *, tls: bool
+    ) -> None:
+        self.sessions = sessions
+        self.callers = callers
+        self.pages = pages
+        self.tls = tls
+        self._denied = denied
+        self._failed = FailedLogins()
+
+    def form(self, request: AnyRequest, then: str, *, status: int = 200, said: str = "") -> Response[str]:
+        """Return the page that asks for a key."""
+        return self.pages.page(request, "login.html", status=status, then=_own(then), said=said)
+
+    async def begin(self, request: AnyRequest, form: Form) -> Response[Any]:
+        """Sign somebody in, or say why not."""
+        address, then = origin(request.scope), form.text("next")
+        if (wait := self._failed.wait(address)) > 0:
+            return self.form(request, then, status=429, said=f"Too many attempts; try again in {wait} seconds.")
+        try:
+            handle, caller = self._known(f"Bearer {form.text('key')}")
+        except (AuthenticationError, ForbiddenError) as error:
+            self._failed.note(address)
+            owner, key = owner_of(error)
+            self._denied.note(DeniedAttempt(owner or NOBODY, key, address, f"POST {PREFIX}/login", error.status))
+            return self.form(request, then, status=error.status, said=f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        self.sessions.close(session_id(request, tls=self.tls))
+        person = cleaned(form.text("person"))[:_LONGEST_NAME] if caller.root else ""
+        identity = self.sessions.open(handle, person)
+        cookie = set_cookie(request, identity, tls=self.tls)
+        return go_to(f"/console/login?kept=1&next={_own(then)}", cookie=cookie)
+
+    def _known(self, authorization: str) -> tuple[str, Caller]:
+        """Return the handle and caller of a key that is good for a page at least."""
+        if authorization == "Bearer ":
+            raise AuthenticationError("no key was given; paste one that begins with postil_, or the admin key")
+        directory = self.callers.current
+        caller = directory.known(authorization)
+        if not (caller.may(Permission.SEE) or caller.may(Permission.REVIEW)):
+            error = KeyForbiddenError(
+                f"a {caller.role}'s key opens no page; use a key of role publisher, reviewer, viewer or admin"
+            )
+            error.owner, error.key = caller.owner, caller.key
+            raise error
+        return directory.handle(authorization), caller
+
+
+def login_routes(login: Login) -> list[Any]:
+    """Return the routes that begin and end a session."""
+
+    @get("/login", public=True, sync_to_thread=False)
+    def asked(request: AnyRequest, kept: FromQuery[str] = "") -> Response[Any]:
+        then = request.query_params.get("next", "")
+        try:
+            signed_in(request, login.sessions, login.callers, tls=login.tls)
+        except SignInNeededError:
+            return login.form(request, then, said=_NO_COOKIE if kept else "")
+        except GatewayError as error:  # The gateway is still starting.
+            return login.form(request, then, status=error.status, said=str(error))
+        return go_to(_own(then))
+
+    @post("/login", public=True, status_code=200)
+    async def begun(request: AnyRequest) -> Response[Any]:
+        return await login.begin(request, await read_form(request, ("key", "person", "next")))
+
+    @post("/logout", public=True, status_code=200, sync_to_thread=False)
+    def ended(request: AnyRequest) -> Response[Any]:
+        login.sessions.close(session_id(request, tls=login.tls))
+        return go_to("/console/login", cookie=clear_cookie(request, tls=login.tls))
+
+    return [asked, begun, ended]
+
+
+def _own(then: str) -> str:
+    """Return where a login leads; anything but a page of the console is the console's home."""
+    fits = _OWN_PAGE.fullmatch(then) and "//" not in then and not then.startswith(("/console/login", "/console/logout"))
+    return then if fits else "/console"

@@ -1,0 +1,59 @@
+"""``/console``: all pages behind one guard, each given only the parts that it needs."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from litestar import HttpMethod, Router, route
+from litestar.params import FromPath
+
+from postil.gateway.api.admin.status import StatusParts
+from postil.gateway.api.console.acts import act_routes
+from postil.gateway.api.console.adapters import AdapterPages, adapter_page_routes
+from postil.gateway.api.console.assets import Assets, asset_route
+from postil.gateway.api.console.compare import compare_route
+from postil.gateway.api.console.failures import failure_pages
+from postil.gateway.api.console.guard import PREFIX, console_guard
+from postil.gateway.api.console.home import home_route
+from postil.gateway.api.console.log import log_route
+from postil.gateway.api.console.login import Login, login_routes
+from postil.gateway.api.console.pages import Pages
+from postil.gateway.api.console.reviews import ReviewPages, review_page_routes
+from postil.gateway.api.console.sessions import Sessions
+from postil.gateway.control.retire import RetireService
+from postil.gateway.control.runtime import Runtime
+from postil.gateway.errors import NotFoundError
+
+
+def console_router(runtime: Runtime, status: StatusParts) -> Router:
+    """Return the router with every page of a gateway."""
+    settings, callers, denied, registry = runtime.settings, runtime.callers, runtime.denied_attempts, runtime.registry
+    assets, tls = Assets.read(), settings.tls_certificate is not None
+    pages = Pages(assets)
+    sessions = Sessions(settings.console_idle_minutes * 60, settings.console_session_hours * 3600)
+    adapters = AdapterPages(registry, runtime.catalog, runtime.monitor, runtime.sums, runtime.plugins, pages)
+    return Router(
+        PREFIX,
+        guards=[console_guard(sessions, callers, denied, tls=tls)],
+        exception_handlers=failure_pages(pages),
+        include_in_schema=False,
+        route_handlers=[
+            asset_route(assets),
+            *login_routes(Login(sessions, callers, denied, pages, tls=tls)),
+            home_route(status, runtime.sums, pages),
+            *adapter_page_routes(adapters),
+            compare_route(adapters, runtime.pools.reports),
+            *act_routes(runtime.releases, RetireService(registry, runtime.releases)),
+            *review_page_routes(ReviewPages(registry, runtime.reviews, runtime.readings, denied, pages)),
+            log_route(registry, denied, pages),
+            _nothing_else(),
+        ],
+    )
+
+
+def _nothing_else() -> Any:
+    @route("/{rest:path}", http_method=[HttpMethod.GET, HttpMethod.POST], signed_in=True, sync_to_thread=False)
+    def nothing(rest: FromPath[str]) -> NoReturn:
+        raise NotFoundError("there is no such page; the console begins at /console")
+
+    return nothing

@@ -1,0 +1,63 @@
+"""Finds the files of an adapter: a folder, or a release of the registry on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from postil.gateway.cli.api_client import CommandError
+from postil.gateway.settings import Settings, read_settings
+from postil.gateway.settings.files import database_files
+from postil.registry.names import AdapterName, parse_release
+
+if TYPE_CHECKING:
+    from postil.registry.artifacts.local_store import LocalStore
+    from postil.registry.db.database import Database
+
+
+@contextmanager
+def adapter_folders(names: Sequence[str]) -> Iterator[list[Path]]:
+    """Return the folder of each name; the releases among them stay as they are during the block.
+
+    A name is that of a folder, or a release such as ``healthcare/triage@2``. Raises CommandError, RegistryError where
+    there is none of that name.
+    """
+    if all(Path(name).is_dir() for name in names):
+        yield [Path(name) for name in names]
+        return
+    # Imported here because it is slow.
+    from postil.registry.artifacts.local_store import LocalStore
+    from postil.registry.db.database import Database
+
+    settings = read_settings()
+    _check_there(settings)
+    store = LocalStore.open(settings.artifact_folder, shared=settings.shared_with_group)
+    database = Database(settings.database)
+    try:
+        with store.naming():  # Nothing is collected meanwhile.
+            yield [_folder(name, database, store) for name in names]
+    finally:
+        database.close()
+
+
+def _check_there(settings: Settings) -> None:
+    for file in database_files(settings)[:1]:
+        if not file.is_file():
+            raise CommandError(
+                f"there is no registry at {file}; run this with the POSTIL_HOME of the gateway, or name two folders"
+            )
+
+
+def _folder(name: str, database: Database, store: LocalStore) -> Path:
+    from postil.registry.db.queries import release
+
+    if Path(name).is_dir():
+        return Path(name)
+    ref = parse_release(name)
+    with database.read() as session:
+        found = release(session, AdapterName(ref.domain, ref.adapter), ref.number)
+        if found is None:
+            raise CommandError(f"there is no release {ref} in the registry here; see `postil releases list`")
+        return store.verified_path(found.artifact)

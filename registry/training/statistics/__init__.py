@@ -1,0 +1,1 @@
+"""Statistics of labelled answers: figures of each label, and a threshold with a promise."""
