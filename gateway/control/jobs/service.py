@@ -116,9 +116,23 @@ class FineTuning:
 
     async def cancel(self, job_id: str, scope: Collection[str] | None, actor: str) -> TrainingJob:
         """Cancel a job. Raises NotFoundError, or JobError if it has ended."""
-        done = await asyncio.to_thread(jobs.cancel, self._registry.database(), job_id, scope, actor=actor)
-        self.on_change()
+        done = await self._changed(jobs.cancel, job_id, scope, actor)
         await asyncio.to_thread(folder.remove, self.place_of(done.id))
+        return done
+
+    async def pause(self, job_id: str, scope: Collection[str] | None, actor: str) -> TrainingJob:
+        """Pause a job. Raises NotFoundError, or JobError if it neither waits nor runs."""
+        return await self._changed(jobs.pause, job_id, scope, actor)
+
+    async def resume(self, job_id: str, scope: Collection[str] | None, actor: str) -> TrainingJob:
+        """Put a paused job back into the queue. Raises NotFoundError, or JobError if it is not paused."""
+        return await self._changed(jobs.resume, job_id, scope, actor)
+
+    async def _changed(
+        self, act: Callable[..., TrainingJob], job_id: str, scope: Collection[str] | None, actor: str
+    ) -> TrainingJob:
+        done = await asyncio.to_thread(act, self._registry.database(), job_id, scope, actor=actor)
+        self.on_change()
         return done
 
     def _check(self, wanted: JobRequest, base: BaseModel) -> None:
