@@ -45,6 +45,13 @@ def test_every_package_says_that_it_is_one() -> None:
     assert without <= {ROOT / "deploy" / "requirements"}
 
 
+def test_the_consoles_templates_and_files_are_packed(project: dict[str, Any]) -> None:
+    folder = ROOT / "gateway" / "api" / "console"
+    packed = project["tool"]["setuptools"]["package-data"]["postil.gateway.api.console"]
+    found = {path for pattern in packed for path in folder.glob(pattern)}
+    assert {path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")} == found
+
+
 def test_there_are_pins() -> None:
     assert [path.stem for path in PINS] == ["core", "cpu", "dev", "tune"]
 

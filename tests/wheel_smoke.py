@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -53,6 +54,10 @@ async def use(environment: dict[str, str], adapter: Path) -> None:
         models = [model["id"] for model in (await client.get("/v1/models")).json()["data"]]
         body = {"messages": [{"role": "user", "content": "my head hurts"}]}
         answer = await client.post("/v1/chat/completions", json=body)
+        login = await client.get("/console/login")
+        (style,) = re.findall(r'href="(/console/static/[^"]+\.css)"', login.text) or [""]
+        if (await client.get(style)).status_code != 200:
+            sys.exit(f"smoke: the console's login answered {login.status_code} and has no style: {login.text}")
     if "healthcare/triage" not in models or answer.headers.get("x-postil-release") != "healthcare/triage@1":
         sys.exit(f"smoke: the models are {models}, and it answered {answer.status_code}: {answer.text}")
 

@@ -13,7 +13,7 @@ from postil.registry.artifacts.contents import POLICY
 from postil.registry.db.tables import Release
 from postil.registry.defaults import REPORT
 from postil.registry.policy.policy import Output, Policy, policy_from
-from postil.registry.training.report import LabelMetrics, Metrics
+from postil.registry.training.report import LabelMetrics, LinearBaseline, Metrics
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
@@ -23,6 +23,7 @@ class _Report(BaseModel):
 
     adapter_metrics: Metrics
     base_metrics: Metrics
+    linear: LinearBaseline | None = None
 
 
 def model_card(release: Release, artifact: Path) -> str:
@@ -101,11 +102,14 @@ def _figures(path: Path) -> Iterator[str]:
         alone = base.labels.get(label)
         yield _row(_code(label), found, None if alone is None else alone.accuracy)
     yield ""
+    if report.linear is not None:
+        yield f"A linear model that was trained on the same rows answers {report.linear.metrics.accuracy:.1%} right.\n"
 
 
 def _row(name: str, found: Metrics | LabelMetrics, alone: float | None) -> str:
     shown = name.replace("|", "\\|")
-    return f"| {shown} | {found.examples} | {found.accuracy:.1%} | {'' if alone is None else f'{alone:.1%}'} |"
+    span = "" if found.interval is None else f" ({found.interval[0]:.1%} to {found.interval[1]:.1%})"
+    return f"| {shown} | {found.examples} | {found.accuracy:.1%}{span} | {'' if alone is None else f'{alone:.1%}'} |"
 
 
 def _code(value: object) -> str:

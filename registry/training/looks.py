@@ -58,8 +58,8 @@ class Looks(TrainerCallback):
         """Write what was found so far into the Trainer's checkpoint."""
         folder = folder_of(args.output_dir, state.global_step)
         save_file({name: value.contiguous() for name, value in self._state.items()}, folder / _BEST)
-        if self._metrics is not None:
-            finish(folder, self._metrics, self.best, self.parts, self._waited)
+        assert self._metrics is not None, "a checkpoint is asked for after a validation"
+        finish(folder, self._metrics, self.best, self.parts, self._waited)
 
     def go_on(self, folder: Path, examples: Sequence[Example]) -> None:
         """Take over what an earlier process found until its checkpoint in ``folder``."""

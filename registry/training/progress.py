@@ -113,11 +113,12 @@ class Bar:
 
     def shown(self, rows: Sequence[Taught], of: int, serving: str) -> None:
         """Print the rows with what is trained marked, and the sentence."""
+        if not self._rows:
+            return
         console = self._progress.console
-        if self._rows:
-            marked = "in bold" if console.is_terminal else "in [ ]"
-            console.print(f"{len(rows)} of {of:,} rows; what is trained is {marked}:")
-        for row in rows if self._rows else ():
+        marked = "in bold" if console.is_terminal else "in [ ]"
+        console.print(f"{len(rows)} of {of:,} rows; what is trained is {marked}:")
+        for row in rows:
             console.print(_marked(row, plain=not console.is_terminal), soft_wrap=True)
         console.print(serving, soft_wrap=True)
 

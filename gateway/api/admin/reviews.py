@@ -132,13 +132,17 @@ def _reading(registry: RegistryHandle, denied: DeniedAttempts, readings: Reading
 
     @get("/adapters/{domain:str}/{adapter:str}/examples", may=Permission.REVIEW)
     async def labelled(
-        request: AnyRequest, domain: FromPath[str], adapter: FromPath[str], since: FromQuery[str | None] = None
+        request: AnyRequest,
+        domain: FromPath[str],
+        adapter: FromPath[str],
+        since: FromQuery[str | None] = None,
+        kind: FromQuery[str] = "instruction",
     ) -> ExamplePage:
         instant = None if since is None else history.parse_instant(since)
         name = adapter_name(domain, adapter)
         await readings.note_export(actor(request), str(name))
-        found = await reports.run(domain, actor(request), examples.examples, registry.get(), name, instant)
-        return ExamplePage(data=list(map(show_example, found)))
+        found = await reports.run(domain, actor(request), examples.decided, registry.get(), name, kind, instant)
+        return ExamplePage(data=[show_example(row, kind) for row in found])
 
     return [listed, shown, labelled]
 

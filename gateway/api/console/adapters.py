@@ -13,6 +13,7 @@ from litestar.params import FromPath, FromQuery
 from postil.gateway.api.admin.params import AnyRequest, adapter_name, caller_of
 from postil.gateway.api.admin.schemas.adapters import show_release
 from postil.gateway.api.admin.schemas.events import show_events
+from postil.gateway.api.console.last_moves import LastMoves
 from postil.gateway.api.console.outcomes import outcomes_of
 from postil.gateway.api.console.pages import Pages
 from postil.gateway.api.console.releases import ReleaseRow, release_rows
@@ -25,13 +26,11 @@ from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.telemetry.sums import Sums
 from postil.gateway.tenancy.permissions import Permission
 from postil.plugins.manager import PluginManager
-from postil.registry.db.database import Database
 from postil.registry.db.paging import Page
 from postil.registry.db.tables import Event as EventRow
 from postil.registry.db.tables import Release
 from postil.registry.names import AdapterName
 from postil.registry.releases import history, lists
-from postil.registry.releases.yank import YANK
 
 _RELEASES, _EVENTS = 25, 10
 # What a form did, as the page says it afterwards.
@@ -57,6 +56,9 @@ class AdapterPages:
     sums: Sums
     plugins: PluginManager
     pages: Pages
+    last_moves: LastMoves
+    # Whether a candidate that is found worse is taken back.
+    automatic: bool
 
     def entry(self, name: AdapterName) -> AdapterEntry:
         """Return an adapter as this gateway serves it. Raises NotFoundError."""
@@ -82,7 +84,7 @@ def _adapter_route(parts: AdapterPages) -> Any:
     ) -> Response[str]:
         name, caller = adapter_name(domain, adapter), caller_of(request)
         entry = parts.entry(name)
-        rows = await asyncio.to_thread(_read, parts.registry.database(), name, caller.scope, after)
+        rows = await asyncio.to_thread(_read, parts, name, after)
         lived = show_events(rows.lived, caller)
         return parts.pages.page(
             request,
@@ -94,6 +96,7 @@ def _adapter_route(parts: AdapterPages) -> Any:
             events=show_events(rows.events, caller),
             outcomes=outcomes_of(parts.sums, {str(name)}).get(str(name)),
             said=DONE.get(done, ""),
+            automatic=parts.automatic,
             **_comparison(parts.monitor, entry),
         )
 
@@ -126,13 +129,14 @@ class _Rows:
     events: Sequence[EventRow]
 
 
-def _read(database: Database, name: AdapterName, scope: frozenset[str] | None, after: str | None) -> _Rows:
+def _read(parts: AdapterPages, name: AdapterName, after: str | None) -> _Rows:
     """A page of the releases, what moved the live one last, and what was done last: a few rows of each."""
-    moves = (*history.MOVES, YANK)
+    database = parts.registry.database()
+    moved = parts.last_moves.of(database, name)
     return _Rows(
         lists.releases(database, name, newest_first=True, after=after, limit=_RELEASES),
-        history.events(database, name=name, domains=scope, actions=moves, newest_first=True, limit=1).items,
-        history.events(database, name=name, domains=scope, newest_first=True, limit=_EVENTS).items,
+        [] if moved is None else [moved],
+        history.events(database, name=name, newest_first=True, limit=_EVENTS).items,
     )
 
 

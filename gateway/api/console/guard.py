@@ -18,11 +18,11 @@ from postil.gateway.tenancy.directory import Caller
 PREFIX = "/console"
 
 
-def console_guard(sessions: Sessions, callers: Callers, denied: DeniedAttempts, *, tls: bool) -> Guard:
+def console_guard(sessions: Sessions, callers: Callers, denied: DeniedAttempts) -> Guard:
     """Guard every page. A page names its permission (``may``), or is ``public`` or for all who are ``signed_in``."""
 
     def who(connection: Connection) -> Caller:
-        return signed_in(connection, sessions, callers, tls=tls)
+        return signed_in(connection, sessions, callers)
 
     rights = guard_of(who, denied, PREFIX)
 
@@ -37,9 +37,9 @@ def console_guard(sessions: Sessions, callers: Callers, denied: DeniedAttempts, 
     return guard
 
 
-def signed_in(connection: Connection, sessions: Sessions, callers: Callers, *, tls: bool) -> Caller:
+def signed_in(connection: Connection, sessions: Sessions, callers: Callers) -> Caller:
     """Return the caller behind a session. Raises SignInNeededError; a key that is no longer good ends the session."""
-    identity = session_id(connection, tls=tls)
+    identity = session_id(connection)
     session = sessions.find(identity)
     if session is None:
         raise SignInNeededError("sign in first; the session has ended, or there was none")

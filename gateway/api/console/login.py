@@ -62,7 +62,7 @@ class Login:
             owner, key = owner_of(error)
             self._denied.note(DeniedAttempt(owner or NOBODY, key, address, f"POST {PREFIX}/login", error.status))
             return self.form(request, then, status=error.status, said=f"{str(error)[:1].upper()}{str(error)[1:]}.")
-        self.sessions.close(session_id(request, tls=self.tls))
+        self.sessions.close(session_id(request))
         person = cleaned(form.text("person"))[:_LONGEST_NAME] if caller.root else ""
         identity = self.sessions.open(handle, person)
         cookie = set_cookie(request, identity, tls=self.tls)
@@ -90,7 +90,7 @@ def login_routes(login: Login) -> list[Any]:
     def asked(request: AnyRequest, kept: FromQuery[str] = "") -> Response[Any]:
         then = request.query_params.get("next", "")
         try:
-            signed_in(request, login.sessions, login.callers, tls=login.tls)
+            signed_in(request, login.sessions, login.callers)
         except SignInNeededError:
             return login.form(request, then, said=_NO_COOKIE if kept else "")
         except GatewayError as error:  # The gateway is still starting.
@@ -103,7 +103,7 @@ def login_routes(login: Login) -> list[Any]:
 
     @post("/logout", public=True, status_code=200, sync_to_thread=False)
     def ended(request: AnyRequest) -> Response[Any]:
-        login.sessions.close(session_id(request, tls=login.tls))
+        login.sessions.close(session_id(request))
         return go_to("/console/login", cookie=clear_cookie(request, tls=login.tls))
 
     return [asked, begun, ended]

@@ -15,6 +15,7 @@ from postil.gateway.api.console.compare import compare_route
 from postil.gateway.api.console.failures import failure_pages
 from postil.gateway.api.console.guard import PREFIX, console_guard
 from postil.gateway.api.console.home import home_route
+from postil.gateway.api.console.last_moves import LastMoves
 from postil.gateway.api.console.log import log_route
 from postil.gateway.api.console.login import Login, login_routes
 from postil.gateway.api.console.pages import Pages
@@ -31,10 +32,19 @@ def console_router(runtime: Runtime, status: StatusParts) -> Router:
     assets, tls = Assets.read(), settings.tls_certificate is not None
     pages = Pages(assets)
     sessions = Sessions(settings.console_idle_minutes * 60, settings.console_session_hours * 3600)
-    adapters = AdapterPages(registry, runtime.catalog, runtime.monitor, runtime.sums, runtime.plugins, pages)
+    adapters = AdapterPages(
+        registry,
+        runtime.catalog,
+        runtime.monitor,
+        runtime.sums,
+        runtime.plugins,
+        pages,
+        LastMoves(),
+        settings.auto_rollback,
+    )
     return Router(
         PREFIX,
-        guards=[console_guard(sessions, callers, denied, tls=tls)],
+        guards=[console_guard(sessions, callers, denied)],
         exception_handlers=failure_pages(pages),
         include_in_schema=False,
         route_handlers=[

@@ -1,4 +1,4 @@
-"""``postil data check | split | vary | export``: training data, before it is learned from and from what people decided.
+"""``postil data check | split | vary | export``: training data, before anybody learns from it.
 
 Slow modules are imported where they are used, so that other commands start fast.
 """
@@ -14,7 +14,7 @@ import httpx
 import typer
 
 from postil.gateway.cli.api_client import CommandError, trusted
-from postil.gateway.cli.commands import reviews
+from postil.gateway.cli.commands.data_export import export
 from postil.gateway.cli.output import AsJson, console, print_error, print_json_text, print_table
 from postil.gateway.settings import read_settings
 
@@ -37,7 +37,7 @@ def make_cli() -> typer.Typer:
     cli.command()(check)
     cli.command()(split)
     cli.command()(vary)
-    cli.command()(reviews.export)
+    cli.command()(export)
     return cli
 
 

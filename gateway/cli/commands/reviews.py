@@ -1,32 +1,23 @@
-"""``postil reviews list | show | assign | approve | edit | reject | purge``; what is exported of them."""
+"""``postil reviews list | show | assign | approve | edit | reject | purge``."""
 
 from __future__ import annotations
 
-import json
-import re
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from postil.gateway.cli.api_client import CommandError, call, call_list, connected, user
+from postil.gateway.cli.api_client import call, call_list, connected, user
 from postil.gateway.cli.output import (
     All,
     AsJson,
     Limit,
-    console,
     print_json,
-    print_json_text,
     print_table,
     say,
     short_time,
     show_list,
 )
-from postil.registry.fsutil import private_files
-from postil.registry.names import parse_adapter
 
-# Ends of lines to some readers, and halves of pairs.
-_NO_TEXT = re.compile("[\x85\u2028\u2029\ud800-\udfff]")
 Which = Annotated[str, typer.Argument(help="The review's id, or the start of it.")]
 Note = Annotated[str, typer.Option("--note", help="A remark, stored with the decision.")]
 
@@ -158,29 +149,6 @@ def purge(
     say(done, f"{done['open']} open and {done['decided']} decided reviews {what}", as_json)
 
 
-def export(
-    adapter: Annotated[str, typer.Option(help="The adapter: domain/adapter.")],
-    since: Annotated[str | None, typer.Option(help="Only decisions since this time (UTC), such as 2026-11-01.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Output file; default: standard output.")] = None,
-) -> None:
-    """Export decided reviews as labelled examples in the format that `postil train` reads."""
-    params = {} if since is None else {"since": since}
-    path = f"/api/v1/adapters/{parse_adapter(adapter)}/examples"
-    with connected() as client:
-        rows = call(client, "GET", path, params=params)["data"]
-    if out is None:
-        for row in rows:
-            print_json_text(json.dumps(row))
-        return
-    text = "".join(_line(row) + "\n" for row in rows)
-    try:
-        with private_files():
-            out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise CommandError(f"{out} cannot be written: {error.strerror or error}") from error
-    console().print(f"{len(rows)} examples in {out}")
-
-
 def _act(which: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
     with connected() as client:
         review: dict[str, Any] = call(client, "POST", f"/api/v1/reviews/{which}/{action}", json=body)
@@ -189,11 +157,6 @@ def _act(which: str, action: str, body: dict[str, Any]) -> dict[str, Any]:
 
 def _say(review: dict[str, Any], what: str, as_json: bool) -> None:
     say(review, f"review {review['id'][:8]} {what}", as_json)
-
-
-def _line(row: dict[str, Any]) -> str:
-    """A row as JSON that any reader of lines takes as one line, and any file as text."""
-    return _NO_TEXT.sub(lambda found: f"\\u{ord(found.group()):04x}", json.dumps(row, ensure_ascii=False))
 
 
 def _cut(text: str, length: int = 40) -> str:

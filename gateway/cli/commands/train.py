@@ -15,7 +15,6 @@ import typer
 from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.evaluation_display import show_evaluation
 from postil.gateway.cli.output import complaints, print_error, print_json_text
-from postil.gateway.cli.training_config import merged
 from postil.gateway.errors import SettingsError
 from postil.gateway.settings import read_settings
 from postil.gateway.telemetry.terminal import Terminal
@@ -117,6 +116,7 @@ def prepared_base(wanted: str | None) -> BaseModel:
 
 def _run(config: Path | None, flags: Mapping[str, Any], *, rows: bool) -> tuple[Path, TrainReport]:
     """Train with a progress bar on standard error; standard output holds only the report."""
+    from postil.gateway.cli.training_config import merged
     from postil.registry.training.dispatch import trainer
     from postil.registry.training.progress import Bar
 

@@ -45,8 +45,10 @@ class Paths(WithLifespan):
             await respond(send, 200, b"{}")
 
 
-@pytest.mark.parametrize("path", ["/api/v1/keys", "/api", "//api/v1/keys", "/api/v1/docs"])
-async def test_with_an_admin_port_the_admin_api_is_nowhere_else(tmp_path: Path, path: str) -> None:
+@pytest.mark.parametrize(
+    "path", ["/api/v1/keys", "/api", "//api/v1/keys", "/api/v1/docs", "/console", "//console/login"]
+)
+async def test_with_an_admin_port_the_admin_api_and_the_console_are_nowhere_else(tmp_path: Path, path: str) -> None:
     admin = listen("127.0.0.1", 0)
     port = admin.getsockname()[1]
     main = listen("127.0.0.1", 0)

@@ -10,9 +10,11 @@ import pytest
 import yaml
 from huggingface_hub import ModelCard
 
+from postil.plugins.statistics.paired import Pairs
 from postil.registry.artifacts.model_card import model_card
 from postil.registry.db.tables import Release
 from postil.registry.policy.policy import Policy, parse_policy
+from postil.registry.training.comparison import compared
 from tests.support.paths import ROOT
 
 DEMO = ROOT / "deploy/demo/healthcare/triage"
@@ -49,6 +51,20 @@ def test_the_card_of_the_demo_tells_what_it_is_and_how_good() -> None:
         "postil publish PATH --adapter healthcare/triage", "`labels`, `confidence`", '`{"max_tokens": 32}`',
     ):  # fmt: skip
         assert told in card.text
+
+
+def test_intervals_and_the_linear_model_are_told_where_they_were_measured(tmp_path: Path) -> None:
+    report = json.loads((DEMO / "2" / "training.json").read_text())
+    metrics = report["adapter_metrics"] | {"interval": [0.935, 0.98]}
+    comparison = compared(Pairs(300, 8, 12)).model_dump(mode="json")
+    linear = {
+        "training": {}, "metrics": metrics | {"accuracy": 0.95}, "comparison": comparison,
+        "confidence": report["confidence"],
+    }  # fmt: skip
+    (tmp_path / "training.json").write_text(json.dumps(report | {"adapter_metrics": metrics, "linear": linear}))
+    card = model_card(release(Policy()), tmp_path)
+    assert "(93.5% to 98.0%) | 33.7% |" in card
+    assert "A linear model that was trained on the same rows answers 95.0% right.\n" in card
 
 
 def test_a_base_that_is_no_name_on_a_hub_is_not_given_as_one(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 
 from postil.plugins import ReleaseRef
+from postil.registry.errors import TextError
 from postil.registry.names import AdapterName
 from postil.registry.policy.policy import parse_policy
 from postil.registry.releases.service import Registry
 from postil.registry.reviews import reviews
 from postil.registry.reviews.asked import Turn, conversation, last_message
 from postil.registry.reviews.bounds import ReviewBounds
-from postil.registry.reviews.export_examples import LabelledExample, examples
+from postil.registry.reviews.export_examples import Decided, LabelledExample, conversation_of, decided, examples
 from postil.registry.training.dataset import load
 from tests.registry.conftest import Publish
 
@@ -148,3 +149,67 @@ def test_a_long_request_whose_messages_are_whole_is_an_example(registry: Registr
 )
 def test_a_conversation_is_all_that_was_said(request_body: Mapping[str, Any], turns: list[Turn]) -> None:
     assert conversation(request_body) == turns
+
+
+def opened(registry: Registry, message: str, answer: str = "no", drawn_by: str = "audit") -> str:
+    """A review of one message, drawn with a probability of a half."""
+    ref = ReleaseRef("healthcare", "triage", 1)
+    opening = reviews.ReviewRequest(
+        ref, "clinic", {"messages": [user(message)]}, answer, "", [], None, drawn_by=drawn_by, probability=0.5
+    )
+    return reviews.open_review(registry.database, opening).id
+
+
+@pytest.fixture
+def judged(registry: Registry, publish: Publish) -> Registry:
+    """A registry in which every kind of decision was taken."""
+    publish()
+    reviews.approve(registry.database, opened(registry, "good", "fine"), actor="ann")
+    reviews.reject(registry.database, opened(registry, "bad"), actor="ann")
+    reviews.edit(registry.database, opened(registry, "better"), "yes", actor="ann")
+    reviews.edit(registry.database, opened(registry, "same"), "no", actor="ann")
+    opened(registry, "open")
+    return registry
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [
+        ("instruction", [("good", "fine", "approved"), ("better", "yes", "edited"), ("same", "no", "edited")]),
+        ("messages", [("good", "fine", "approved"), ("better", "yes", "edited"), ("same", "no", "edited")]),
+        ("dpo", [("better", "yes", "edited")]),
+        ("kto", [("good", "fine", "approved"), ("bad", "no", "rejected")]),
+    ],
+)
+def test_each_kind_takes_the_decisions_that_it_can_learn_from(
+    judged: Registry, kind: str, found: list[tuple[str, str, str]]
+) -> None:
+    rows = decided(judged, TRIAGE, kind)
+    assert [(row.example.input, row.example.output, row.decision) for row in rows] == found
+
+
+def test_a_decision_says_why_the_answer_was_drawn_and_how_probable_that_was(judged: Registry) -> None:
+    (row,) = decided(judged, TRIAGE, "dpo")
+    assert row == Decided(LabelledExample("", "better", "yes"), "no", "edited", "healthcare/triage@1", "audit", 0.5)
+
+
+def test_for_kto_each_answer_to_a_message_counts_for_itself_and_the_last_decision_on_it(judged: Registry) -> None:
+    reviews.approve(judged.database, opened(judged, "Bad", "no"), actor="ann")
+    reviews.reject(judged.database, opened(judged, "bad", "other"), actor="ann")
+    rows = decided(judged, TRIAGE, "kto")
+    assert [(row.example.input, row.answer, row.decision) for row in rows] == [
+        ("good", "fine", "approved"),
+        ("Bad", "no", "approved"),
+        ("bad", "other", "rejected"),
+    ]
+
+
+def test_an_unknown_kind_is_refused_with_those_there_are(registry: Registry) -> None:
+    with pytest.raises(TextError, match="there is no kind 'grpo'; there are instruction, messages, dpo, kto"):
+        decided(registry, TRIAGE, "grpo")
+
+
+def test_a_conversation_begins_with_the_instruction_if_there_is_one() -> None:
+    example = LabelledExample("Sort.", "yes", "x", (Turn("user", "a"), Turn("assistant", "b")))
+    assert [turn.role for turn in conversation_of(example)] == ["system", "user", "assistant", "user"]
+    assert conversation_of(LabelledExample("", "yes", "x")) == [Turn("user", "yes")]

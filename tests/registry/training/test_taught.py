@@ -64,7 +64,7 @@ def test_what_is_trained_is_marked() -> None:
         "It will be served.",
     ]
     assert '\x1b[1;4m{"category": "billing"}<|end|>\x1b[0m' in printed(True)
-    assert printed(False, rows=False) == "It will be served.\n"
+    assert printed(False, rows=False) == ""
 
 
 def test_of_a_long_beginning_the_end_is_shown() -> None:

@@ -10,7 +10,8 @@ import msgspec
 from postil.gateway.api.admin.schemas.times import stamp, stamp_or_none
 from postil.registry.db import tables
 from postil.registry.reviews.asked import CUT, Turn, conversation, is_whole, last_message
-from postil.registry.reviews.export_examples import LabelledExample
+from postil.registry.reviews.export_examples import Decided, conversation_of
+from postil.registry.reviews.reviews import APPROVED
 
 
 class Review(msgspec.Struct, kw_only=True):
@@ -97,16 +98,33 @@ class TenantReview(msgspec.Struct, kw_only=True):
 
 
 class Example(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A labelled example, as ``postil train`` reads it; ``history`` are the turns before ``input``, if there are."""
+    """A decided answer as a row of training data, with the keys of its kind alone.
 
-    instruction: str
-    input: str
-    output: str
+    ``instruction``: ``instruction``, ``input``, ``output`` and, if there are turns before the input, ``history``.
+    ``messages``: the whole conversation. ``dpo``: ``prompt``, ``chosen`` (the edit), ``rejected`` (the model's answer).
+    ``kto``: ``prompt``, ``completion``, ``label`` (approved or not). All say where they come from: the ``decision``,
+    the ``release`` that answered, why the answer was drawn, and how probable that was, where it is known.
+    """
+
+    instruction: str | None = None
+    input: str | None = None
+    output: str | None = None
     history: list[Turn] = []
+    messages: list[Turn] = []
+    prompt: list[Turn] = []
+    chosen: list[Turn] = []
+    rejected: list[Turn] = []
+    completion: list[Turn] = []
+    label: bool | None = None
+    origin: str | None = None
+    decision: str | None = None
+    release: str | None = None
+    drawn_by: str | None = None
+    probability: float | None = None
 
 
 class ExamplePage(msgspec.Struct, kw_only=True):
-    """Decided answers of an adapter as examples, oldest decision first; always all of them."""
+    """Decided answers of an adapter as rows of one kind, oldest decision first; always all of them."""
 
     data: list[Example]
     next: str | None = None
@@ -141,9 +159,33 @@ def show_review(row: tables.Review) -> Review:
     )
 
 
-def show_example(row: LabelledExample) -> Example:
-    """Convert an example."""
-    return Example(instruction=row.instruction, input=row.input, output=row.output, history=list(row.history))
+def show_example(row: Decided, kind: str) -> Example:
+    """Convert a decision to a row of a kind."""
+    shown = Example(
+        origin="review",
+        decision=row.decision,
+        release=row.release,
+        drawn_by=row.drawn_by,
+        probability=row.probability,
+    )
+    return msgspec.structs.replace(shown, **_form(row, kind))
+
+
+def _form(row: Decided, kind: str) -> dict[str, Any]:
+    """The keys and values of the row's form."""
+    example, asked = row.example, conversation_of(row.example)
+    if kind == "messages":
+        return {"messages": [*asked, _answered(example.output)]}
+    if kind == "dpo":
+        return {"prompt": asked, "chosen": [_answered(example.output)], "rejected": [_answered(row.answer)]}
+    if kind == "kto":
+        return {"prompt": asked, "completion": [_answered(row.answer)], "label": row.decision == APPROVED}
+    of_example = {"instruction": example.instruction, "input": example.input, "output": example.output}
+    return {**of_example, "history": list(example.history)}
+
+
+def _answered(text: str) -> Turn:
+    return Turn("assistant", text)
 
 
 def show_summary(row: tables.Review) -> ReviewSummary:

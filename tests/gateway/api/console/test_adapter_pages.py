@@ -38,6 +38,8 @@ async def test_evidence_of_a_canary_stands_on_its_way_to_the_threshold(house: Ho
         await house.ask(key, user=str(user))
     text = await (await people.signed_in()).text(PAGE)
     assert "Evidence: @2 beside @1" in text
+    assert "the candidate is taken back automatically" in text
+    assert "a probability of at most 1 %" in text
     assert "1 of 400" in text
     assert "validator failures: 0 % of the way" in text
 

@@ -49,6 +49,23 @@ async def test_anywhere_else_the_cookie_is_secure(house: House, people: People) 
     assert cookie_of(answer).endswith("; Path=/; HttpOnly; SameSite=Strict; Secure")
 
 
+async def test_behind_a_proxy_with_tls_that_changes_the_host_the_cookie_is_secure(house: House, people: People) -> None:
+    headers = {**SAME, "Origin": "https://127.0.0.1"}
+    answer = await people.browser().send_as(headers, "/console/login", key=house.admin_key)
+    name, _, value = cookie_of(answer).partition(";")[0].partition("=")
+    assert name == "__Host-postil"
+    cookies = {"Cookie": f'odd={{"a": 1}}; broken; {name}={value}'}
+    assert (await house.client.get("/console", headers=cookies)).status_code == 200
+
+
+async def test_the_plain_cookie_counts_on_this_machine_alone(house: House, people: People) -> None:
+    browser = await people.signed_in()
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.client.cookies.items())
+    for host, status in (("127.0.0.1:8080", 200), ("localhost", 200), ("[::1]:8080", 200), ("gateway.example", 303)):
+        answer = await house.client.get("/console", headers={"Cookie": cookie, "Host": host})
+        assert answer.status_code == status, host
+
+
 @pytest.mark.parametrize("role", [Role.TENANT, Role.METRICS])
 async def test_a_key_that_opens_no_page_signs_nobody_in(house: House, people: People, role: Role) -> None:
     await house.publish("healthcare/triage")

@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 
+from postil.registry.training.data.reading import read_rows
+from postil.registry.training.data.rows import PreferenceRow, turns_of
 from tests.fakes.http import read_body, respond, serving
+from tests.gateway.cli.commands.test_commands import postil
+from tests.gateway.cli.commands.test_reviews import opened
 from tests.gateway.cli.in_process import in_process
+from tests.gateway.conftest import TRIAGE, House
 from tests.registry.training.data.files import labelled, messages, write, write_labelled
 
 
@@ -138,3 +143,49 @@ async def test_an_endpoint_that_cannot_be_asked_is_one_sentence(
     told = [word.format(key=tmp_path / "key") for word in arguments]
     status, _, complaints = await in_process(None, "data", "vary", "a", "--out", str(tmp_path / "b"), *told)
     assert (status, said in complaints, "two words" in complaints) == (1, True, False)
+
+
+async def test_decisions_are_exported_in_each_form_with_why_they_were_drawn(house: House, tmp_path: Path) -> None:
+    await house.publish("healthcare/triage", TRIAGE)
+    await postil(house, "reviews", "approve", opened(house, 1, last="the invoice"))
+    await postil(house, "reviews", "edit", opened(house, 2, "hello", "hi", last="my knee hurts today"), "symptoms")
+    await postil(house, "reviews", "reject", opened(house, 3, last="what is this"))
+    found = {}
+    for kind in ("instruction", "messages", "dpo", "kto"):
+        out = tmp_path / f"{kind}.jsonl"
+        arguments = ("data", "export", "--adapter", "healthcare/triage", "--kind", kind, "--out", str(out))
+        status, _, complaints = await postil(house, *arguments)
+        assert (status, complaints) == (0, "")
+        found[kind] = read_rows(out).rows
+    assert [(row.kind, row.asked, row.answer) for row in found["instruction"]] == [
+        ("instruction", "the invoice", '{"category": "billing"}'),
+        ("instruction", "my knee hurts today", '{"category": "symptoms"}'),
+    ]
+    assert [(row.kind, len(turns_of(row))) for row in found["messages"]] == [("messages", 3), ("messages", 5)]
+    [pair] = found["dpo"]
+    assert isinstance(pair, PreferenceRow)
+    assert (pair.chosen, pair.rejected) == ('{"category": "symptoms"}', '{"category": "billing"}')
+    assert [(row.asked, row.raw["label"]) for row in found["kto"]] == [("the invoice", True), ("what is this", False)]
+    where = {"origin": "review", "decision": "edited", "release": "healthcare/triage@1", "drawn_by": "check"}
+    assert {key: value for key, value in pair.raw.items() if key in where} == where
+
+
+async def test_decisions_near_to_held_out_rows_are_refused_and_counted(house: House, tmp_path: Path) -> None:
+    await house.publish("healthcare/triage", TRIAGE)
+    for number, text in enumerate(["the invoice is wrong", "my knee hurts since monday"]):
+        await postil(house, "reviews", "approve", opened(house, number, last=text))
+    held_out = write(tmp_path / "held-out.jsonl", labelled("My knee hurts since sunday", "symptoms"))
+    arguments = ("data", "export", "--adapter", "healthcare/triage", "--held-out", str(held_out))
+    status, said, complaints = await postil(house, *arguments)
+    assert (status, complaints) == (0, "1 examples; 1 refused, because they are near to held-out rows\n")
+    assert json.loads(said)["input"] == "the invoice is wrong"
+    status, said, _ = await postil(house, *arguments, "--out", str(tmp_path / "out.jsonl"))
+    assert said.endswith("; 1 refused, because they are near to held-out rows\n")
+    assert len(read_rows(tmp_path / "out.jsonl").rows) == 1
+    status, _, complaints = await postil(house, *arguments, "--out", str(tmp_path / "none" / "out.jsonl"))
+    assert (status, "cannot be written" in complaints) == (1, True)
+
+
+async def test_an_unknown_kind_is_a_bad_request(house: House) -> None:
+    response = await house.admin("GET", "/api/v1/adapters/healthcare/triage/examples?kind=grpo")
+    assert (response.status_code, "there are instruction" in response.json()["detail"]) == (400, True)

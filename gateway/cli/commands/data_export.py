@@ -1,0 +1,68 @@
+"""``postil data export``: what people decided, as training data. Slow modules are imported where they are used."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from postil.gateway.cli.api_client import CommandError, call, connected
+from postil.gateway.cli.output import console, print_json_text
+from postil.registry.fsutil import private_files
+from postil.registry.names import parse_adapter
+
+Kind = Literal["instruction", "messages", "dpo", "kto"]
+
+
+def export(
+    adapter: Annotated[str, typer.Option(help="The adapter: domain/adapter.")],
+    since: Annotated[str | None, typer.Option(help="Only decisions since this time (UTC), such as 2026-11-01.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Output file; default: standard output.")] = None,
+    kind: Annotated[
+        Kind,
+        typer.Option(help="Form of the rows: what `postil train` reads, whole conversations, or rows for DPO or KTO."),
+    ] = "instruction",
+    held_out: Annotated[
+        list[Path] | None, typer.Option(help="Held-out file, whose rows and those near to them are refused.")
+    ] = None,
+) -> None:
+    """Export decided reviews as training data: by default as labelled examples that `postil train` reads."""
+    params = {"kind": kind} | ({} if since is None else {"since": since})
+    path = f"/api/v1/adapters/{parse_adapter(adapter)}/examples"
+    with connected() as client:
+        found = call(client, "GET", path, params=params)["data"]
+    rows = _apart(found, held_out or [])
+    _write(rows, out)
+    told = f"{len(rows)} examples" + ("" if out is None else f" in {out}")
+    if held_out:
+        told += f"; {len(found) - len(rows)} refused, because they are near to held-out rows"
+    if out is not None:
+        console().print(told)
+    elif held_out:
+        sys.stderr.write(told + "\n")
+
+
+def _apart(rows: Sequence[Mapping[str, Any]], held_out: Sequence[Path]) -> Sequence[Mapping[str, Any]]:
+    if not held_out:
+        return rows
+    from postil.registry.training.data.held_out import apart_from
+
+    return apart_from(rows, held_out)
+
+
+def _write(rows: Sequence[Mapping[str, Any]], out: Path | None) -> None:
+    from postil.registry.training.data.writing import json_lines
+
+    if out is None:
+        for row in rows:
+            print_json_text(json.dumps(row))
+        return
+    try:
+        with private_files():
+            out.write_text(json_lines(rows), encoding="utf-8")
+    except OSError as error:
+        raise CommandError(f"{out} cannot be written: {error.strerror or error}") from error
