@@ -242,7 +242,7 @@ class JobRunner:
     async def _crashed(self, job: TrainingJob, held: Claim, status: int) -> bool:
         """Note that the process ended too early; whether it is tried again."""
         how = f"signal {-status}" if status < 0 else f"status {status}"
-        message = f"The training process ended early ({how}); it goes on from its last checkpoint"
+        message = f"The training process ended early ({how})"
         count = await asyncio.to_thread(claims.crashed, self._registry.database(), held, message)
         if count is not None and count < _CRASHES:
             return True
