@@ -43,6 +43,8 @@ class ServeProgress:
         self._step = ""
         self._began = 0.0
         self._introduced = False
+        # The secret of a link to the console that signs in once.
+        self._once = ""
         self.failed = False
         self.on_failure: Callable[[], None] = lambda: None
 
@@ -63,6 +65,8 @@ class ServeProgress:
         elif step == "ready":
             self._finish()
             self._introduce()
+        elif step == "console":
+            self._once = text
         elif step == "down":
             self._console.print(Text("vLLM is down:", style="yellow"), text)
         elif step == "failed":
@@ -100,7 +104,7 @@ class ServeProgress:
         print_line = self._console.print
         print_line(Text(f"\npostil is ready at {self._url}", style="bold"), "  (Ctrl-C ends it)")
         if self._settings.console:
-            print_line(f"console: {self._console_url()}  (sign in with a key, such as the admin key)")
+            self._introduce_console()
         print_line(f"admin key: {self._settings.admin_key_file}")
         if self._settings.demo and self._settings.on_loopback:
             self._introduce_demo()
@@ -109,6 +113,13 @@ class ServeProgress:
                 f"the demo keys are off, because {self._settings.host} can be reached from other machines;"
                 " add tenants with `postil tenants add NAME --domain healthcare`"
             )
+
+    def _introduce_console(self) -> None:
+        if self._once:
+            link = f"{self._console_url()}/login?once={self._once}"
+            self._console.print(f"console: {link}  (signs in once, within 15 minutes)", soft_wrap=True)
+        else:
+            self._console.print(f"console: {self._console_url()}  (sign in with a key, such as the admin key)")
 
     def _console_url(self) -> str:
         """The console's address: it is where the admin API is."""

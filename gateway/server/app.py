@@ -79,7 +79,7 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
             *document_openai_errors([metrics_route(runtime.metrics, runtime.callers, runtime.denied_attempts)]),
             training_router(runtime),
             admin_router(runtime),
-            *([console_router(runtime, status_parts(runtime))] if runtime.settings.console else []),
+            *([console_router(runtime, status_parts(runtime), tell)] if runtime.settings.console else []),
         ],
         lifespan=[lifespan],
         exception_handlers=exception_handlers(),

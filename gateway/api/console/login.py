@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from litestar import Response, get, post
@@ -13,6 +14,7 @@ from postil.gateway.api.console.cookie import clear_cookie, session_id, set_cook
 from postil.gateway.api.console.failures import SignInNeededError
 from postil.gateway.api.console.forms import Form, read_form
 from postil.gateway.api.console.guard import PREFIX, signed_in
+from postil.gateway.api.console.one_time import OneTimeLink
 from postil.gateway.api.console.pages import Pages, go_to
 from postil.gateway.api.console.sessions import FailedLogins, Sessions
 from postil.gateway.api.denied import origin, owner_of
@@ -37,18 +39,31 @@ class Login:
     """What both routes need."""
 
     def __init__(
-        self, sessions: Sessions, callers: Callers, denied: DeniedAttempts, pages: Pages, *, tls: bool
+        self,
+        sessions: Sessions,
+        callers: Callers,
+        denied: DeniedAttempts,
+        pages: Pages,
+        *,
+        tls: bool,
+        link: OneTimeLink,
+        read_key: Callable[[], str],
     ) -> None:
         self.sessions = sessions
         self.callers = callers
         self.pages = pages
         self.tls = tls
+        self.link = link
+        self._read_key = read_key
         self._denied = denied
         self._failed = FailedLogins()
 
-    def form(self, request: AnyRequest, then: str, *, status: int = 200, said: str = "") -> Response[str]:
-        """Return the page that asks for a key."""
-        return self.pages.page(request, "login.html", status=status, then=_own(then), said=said)
+    def form(
+        self, request: AnyRequest, then: str, *, status: int = 200, said: str = "", once: str = ""
+    ) -> Response[str]:
+        """Return the page that asks for a key; not if a link of one use brings a secret that is good."""
+        once = once if self.link.fits(once) else ""
+        return self.pages.page(request, "login.html", status=status, then=_own(then), said=said, once=once)
 
     async def begin(self, request: AnyRequest, form: Form) -> Response[Any]:
         """Sign somebody in, or say why not."""
@@ -56,7 +71,7 @@ class Login:
         if (wait := self._failed.wait(address)) > 0:
             return self.form(request, then, status=429, said=f"Too many attempts; try again in {wait} seconds.")
         try:
-            handle, caller = self._known(f"Bearer {form.text('key')}")
+            handle, caller = self._known(f"Bearer {self._key_of(form)}")
         except (AuthenticationError, ForbiddenError) as error:
             self._failed.note(address)
             owner, key = owner_of(error)
@@ -67,6 +82,14 @@ class Login:
         identity = self.sessions.open(handle, person)
         cookie = set_cookie(request, identity, tls=self.tls)
         return go_to(f"/console/login?kept=1&next={_own(then)}", cookie=cookie)
+
+    def _key_of(self, form: Form) -> str:
+        """Return the key that was typed, or the key file's for a link of one use."""
+        if not (once := form.text("once")):
+            return form.text("key")
+        if not self.link.take(once):
+            raise AuthenticationError("this link was used already, or is too old; sign in with a key")
+        return self._read_key()
 
     def _known(self, authorization: str) -> tuple[str, Caller]:
         """Return the handle and caller of a key that is good for a page at least."""
@@ -87,19 +110,19 @@ def login_routes(login: Login) -> list[Any]:
     """Return the routes that begin and end a session."""
 
     @get("/login", public=True, sync_to_thread=False)
-    def asked(request: AnyRequest, kept: FromQuery[str] = "") -> Response[Any]:
+    def asked(request: AnyRequest, kept: FromQuery[str] = "", once: FromQuery[str] = "") -> Response[Any]:
         then = request.query_params.get("next", "")
         try:
             signed_in(request, login.sessions, login.callers)
         except SignInNeededError:
-            return login.form(request, then, said=_NO_COOKIE if kept else "")
+            return login.form(request, then, said=_NO_COOKIE if kept else "", once=once)
         except GatewayError as error:  # The gateway is still starting.
             return login.form(request, then, status=error.status, said=str(error))
         return go_to(_own(then))
 
     @post("/login", public=True, status_code=200)
     async def begun(request: AnyRequest) -> Response[Any]:
-        return await login.begin(request, await read_form(request, ("key", "person", "next")))
+        return await login.begin(request, await read_form(request, ("key", "person", "next", "once")))
 
     @post("/logout", public=True, status_code=200, sync_to_thread=False)
     def ended(request: AnyRequest) -> Response[Any]:

@@ -18,18 +18,20 @@ from postil.gateway.api.console.home import home_route
 from postil.gateway.api.console.last_moves import LastMoves
 from postil.gateway.api.console.log import log_route
 from postil.gateway.api.console.login import Login, login_routes
+from postil.gateway.api.console.one_time import OneTimeLink
 from postil.gateway.api.console.pages import Pages
 from postil.gateway.api.console.reviews import ReviewPages, review_page_routes
 from postil.gateway.api.console.sessions import Sessions
 from postil.gateway.control.retire import RetireService
-from postil.gateway.control.runtime import Runtime
+from postil.gateway.control.runtime import Runtime, Tell
 from postil.gateway.errors import NotFoundError
+from postil.gateway.tenancy.directory import admin_key
 
 
-def console_router(runtime: Runtime, status: StatusParts) -> Router:
-    """Return the router with every page of a gateway."""
+def console_router(runtime: Runtime, status: StatusParts, tell: Tell) -> Router:
+    """Return the router with every page of a gateway. The demo on loopback tells a link that signs in once."""
     settings, callers, denied, registry = runtime.settings, runtime.callers, runtime.denied_attempts, runtime.registry
-    assets, tls = Assets.read(), settings.tls_certificate is not None
+    assets = Assets.read()
     pages = Pages(assets)
     sessions = Sessions(settings.console_idle_minutes * 60, settings.console_session_hours * 3600)
     adapters = AdapterPages(
@@ -49,7 +51,7 @@ def console_router(runtime: Runtime, status: StatusParts) -> Router:
         include_in_schema=False,
         route_handlers=[
             asset_route(assets),
-            *login_routes(Login(sessions, callers, denied, pages, tls=tls)),
+            *login_routes(_login(runtime, sessions, pages, tell)),
             home_route(status, runtime.sums, pages),
             *adapter_page_routes(adapters),
             compare_route(adapters, runtime.pools.reports),
@@ -59,6 +61,15 @@ def console_router(runtime: Runtime, status: StatusParts) -> Router:
             _nothing_else(),
         ],
     )
+
+
+def _login(runtime: Runtime, sessions: Sessions, pages: Pages, tell: Tell) -> Login:
+    settings, link = runtime.settings, OneTimeLink()
+    if settings.demo and settings.on_loopback:
+        tell("console", link.make())
+    tls = settings.tls_certificate is not None
+    parts = (sessions, runtime.callers, runtime.denied_attempts, pages)
+    return Login(*parts, tls=tls, link=link, read_key=lambda: admin_key(settings))
 
 
 def _nothing_else() -> Any:

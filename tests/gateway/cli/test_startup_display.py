@@ -13,10 +13,12 @@ from postil.gateway.cli.startup_display import ServeProgress
 from postil.gateway.settings import Settings
 
 
-def said(home: Path, **settings: Any) -> str:
+def said(home: Path, *, once: str = "", **settings: Any) -> str:
     """The first lines of a gateway that is ready at port 8080."""
     output = io.StringIO()
     with ServeProgress(Console(file=output, width=120), Settings(home=home, **settings), port=8080) as progress:
+        if once:
+            progress.tell("console", once)
         progress.tell("ready", "")
     return output.getvalue()
 
@@ -32,6 +34,10 @@ def said(home: Path, **settings: Any) -> str:
 )
 def test_it_says_where_the_console_is(tmp_path: Path, settings: dict[str, Any], address: str) -> None:
     assert f"console: {address} " in said(tmp_path, **settings)
+
+
+def test_with_a_link_that_signs_in_once_it_shows_that(tmp_path: Path) -> None:
+    assert "console: http://localhost:8080/console/login?once=abc  (signs in once" in said(tmp_path, once="abc")
 
 
 def test_it_says_nothing_of_a_console_that_is_turned_off(tmp_path: Path) -> None:
