@@ -46,9 +46,9 @@ was opened once before anything was mended, and this was found:
 Their misses were then mended, and the classifiers learnt from the development sets. The last sets
 of `pii` and `emergency` are the test rows above; that of `pii` had one harmless text more then, which stood in its
 development set, too. In the unseen set of `pii` two addresses of machines count as values, which its writer had meant
-to be harmless. The unseen set of `emergency` was written after the classifier was made, by somebody who had seen neither
-code nor texts, and was opened once: the wordings alone, as they were before, found 26 of its 100 dangers, with 1 false
-alarm of 150.
+to be harmless. The unseen set of `emergency` was written after the classifier was made, by somebody who had seen
+neither code nor texts, and was opened once: the wordings alone, as they were before, found 26 of its 100 dangers, with
+1 false alarm of 150.
 
 ## The classifier of `emergency`
 
