@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
@@ -15,6 +16,8 @@ SHOTS = 2
 # Not tuned: the usual choice for TF-IDF, whose features are small.
 _PENALTY = 10.0
 _LEAST = 1e-12
+# What scikit-learn takes for a word.
+_WORD = re.compile(r"\b\w\w+\b")
 
 
 def linear(training: Dataset, examples: Sequence[Example]) -> list[Judged]:
@@ -27,10 +30,12 @@ def linear(training: Dataset, examples: Sequence[Example]) -> list[Judged]:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline, make_union
 
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
-    model = make_pipeline(make_union(words, characters), LogisticRegression(C=_PENALTY, max_iter=1000))
-    model.fit([_text(one) for one in training.examples], [one.label for one in training.examples])
+    texts = [_text(one) for one in training.examples]
+    parts = [TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)]
+    if any(_WORD.search(text) for text in texts):  # It refuses texts without any word.
+        parts.insert(0, TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True))
+    model = make_pipeline(make_union(*parts), LogisticRegression(C=_PENALTY, max_iter=1000))
+    model.fit(texts, [one.label for one in training.examples])
     labels = [str(label) for label in model.classes_]
     chances = model.predict_proba([_text(one) for one in examples]).tolist()
     return [_judged(one, dict(zip(labels, row, strict=True))) for one, row in zip(examples, chances, strict=True)]

@@ -78,9 +78,9 @@ def compare_adapters(
     data: Path,
     base: Base,
     margins: Margins,
+    onlooker: Onlooker,
     *,
     device: Device = "auto",
-    onlooker: Onlooker | None = None,
     window: int | None = None,
 ) -> AdapterComparison:
     """Answer every row of ``data`` with both of ``adapters`` (folders by the names to show) on ``base``.
@@ -96,11 +96,8 @@ def compare_adapters(
         preflight(folder, base, LARGEST_RANK)
     check_libraries()
     allowed = [allowed_labels(known_labels(report, [rows], reject), reject) for report in known]
-    answerer = Answerer.load(
-        base, [rows], {*allowed[0], *allowed[1]}, device, window, onlooker.answered if onlooker else lambda more: None
-    )
-    if onlooker:
-        onlooker.started(2 * len(rows.examples))
+    answerer = Answerer.load(base, [rows], {*allowed[0], *allowed[1]}, device, window, onlooker.answered)
+    onlooker.started(2 * len(rows.examples))
     before, after = (
         answerer.adapter(folder, rows.examples, labels)
         for folder, labels in zip(adapters.values(), allowed, strict=True)

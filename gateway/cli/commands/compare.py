@@ -67,9 +67,7 @@ def _compared(
     with adapter_folders([before, after]) as folders, Count(complaints()) as count, private_files():
         adapters = dict(zip((before, after), folders, strict=True))
         window = read_settings().window
-        return compare_adapters(
-            adapters, data, prepared_base(base), margins, device=device, onlooker=count, window=window
-        )
+        return compare_adapters(adapters, data, prepared_base(base), margins, count, device=device, window=window)
 
 
 def _margins(overall: float, labels: Sequence[str], confidence: float) -> Margins:

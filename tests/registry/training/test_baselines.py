@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from postil.registry.training.baselines import linear, with_shots
-from postil.registry.training.dataset import Example, load
+from postil.registry.training.dataset import Dataset, Example, load
 
 
 def test_a_linear_model_learns_the_rows_and_gives_probabilities(data: tuple[Path, Path]) -> None:
@@ -20,6 +20,12 @@ def test_a_label_that_it_never_saw_is_a_certain_loss(data: tuple[Path, Path]) ->
     [found] = linear(load(data[0]), [Example("Sort.", "wrong invoice", "weather", 1, (("user", "hello"),))])
     assert (found.label, found.right) == ("billing", False)
     assert found.loss > 20
+
+
+def test_texts_without_words_are_told_apart_too(tmp_path: Path) -> None:
+    rows = [Example("Sort.", text, label, 1) for text, label in (("?!", "a"), ("?", "a"), ("...", "b"), ("..", "b"))]
+    training = Dataset(tmp_path / "train.jsonl", tuple(rows), "category", ("a", "b"), "sha256:0")
+    assert [one.label for one in linear(training, rows)] == ["a", "a", "b", "b"]
 
 
 def test_the_base_is_shown_two_rows_of_each_label_before_the_message(data: tuple[Path, Path]) -> None:

@@ -54,7 +54,7 @@ def test_both_answer_every_row_and_too_few_rows_pass_nothing(
     train(TrainOptions(data=data[0], validation=data[1], base=tiny_base, out=old, epochs=2, learning_rate=2e-2))
     shutil.copytree(old, new)
     seen = Seen()
-    found = compare_adapters({"old": old, "new": new}, data[1], read_base(tiny_base, "tiny"), Margins(), onlooker=seen)
+    found = compare_adapters({"old": old, "new": new}, data[1], read_base(tiny_base, "tiny"), Margins(), seen)
     assert seen.total == seen.done == 40
     assert found.before_metrics == found.after_metrics
     trained = json.loads((old / "training.json").read_text())["adapter_metrics"]
@@ -93,19 +93,19 @@ def test_adapters_with_two_ways_to_say_that_no_label_fits_do_not_compare(
     for name, folder in two.items():
         (folder / "training.json").write_text(json.dumps({"reject": f"none of {name}"}))
     with pytest.raises(DatasetError, match="one adapter answers 'none of new' where no label fits and the other 'none"):
-        compare_adapters(two, data[1], base, Margins())
+        compare_adapters(two, data[1], base, Margins(), Seen())
 
 
 def test_what_cannot_be_compared_is_said_before_the_work(
     base: BaseModel, two: dict[str, Path], data: tuple[Path, Path]
 ) -> None:
     with pytest.raises(DatasetError, match="no row of the label 'c'; correct --label"):
-        compare_adapters(two, data[1], base, Margins(labels={"c": 0.01}))
+        compare_adapters(two, data[1], base, Margins(labels={"c": 0.01}), Seen())
     for folder in two.values():
         (folder / "training.json").write_text(json.dumps({"reject": "billing", "labels": ["symptoms"]}))
     with pytest.raises(DatasetError, match="no row of the label 'billing'"):
-        compare_adapters(two, data[1], base, Margins(labels={"billing": 0.01}))
+        compare_adapters(two, data[1], base, Margins(labels={"billing": 0.01}), Seen())
     (two["new"] / "adapter_config.json").write_text("{}")
     with pytest.raises(PreflightError):
-        compare_adapters(two, data[1], base, Margins())
+        compare_adapters(two, data[1], base, Margins(), Seen())
     assert load(data[1]).labels == ("billing", "symptoms")
