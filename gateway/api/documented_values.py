@@ -20,6 +20,7 @@ from postil.registry.names import PART as NAME_PART
 from postil.registry.releases import quotas
 from postil.registry.releases.channels import CANARY, SHADOW
 from postil.registry.releases.sources import MOST as MOST_SOURCES
+from postil.registry.reviews.export_examples import KINDS as EXAMPLE_KINDS
 from postil.registry.reviews.reviews import STATUSES
 from postil.registry.text import MAX_CHARACTERS
 
@@ -60,6 +61,7 @@ _IN_QUERIES: Mapping[str, Schema] = {
     "reason": _LINE,
     "status": {"type": "string", "enum": [*STATUSES]},
     "by": {"type": "string", "enum": [*GROUPS]},
+    "kind": {"type": "string", "enum": [*EXAMPLE_KINDS]},
     "since": _TIME,
     "until": _TIME,
     "at": _TIME,

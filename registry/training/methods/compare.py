@@ -88,7 +88,8 @@ def _trained(order: Order, report: Path) -> MethodReport | str:
         [sys.executable, "-m", "postil.registry.training.methods.one", str(report)],
         input=order.model_dump_json(exclude_unset=True),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
     )
     if not report.exists():

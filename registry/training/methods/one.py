@@ -37,4 +37,4 @@ def main(order: Order, report: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Order.model_validate_json(sys.stdin.read()), Path(sys.argv[1])))
+    sys.exit(main(Order.model_validate_json(sys.stdin.buffer.read()), Path(sys.argv[1])))
