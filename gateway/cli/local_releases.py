@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from postil.gateway.cli.api_client import CommandError
 from postil.gateway.settings import Settings, read_settings
-from postil.gateway.settings.files import database_files
 from postil.registry.names import AdapterName, parse_release
 
 if TYPE_CHECKING:
@@ -43,6 +42,8 @@ def adapter_folders(names: Sequence[str]) -> Iterator[list[Path]]:
 
 
 def _check_there(settings: Settings) -> None:
+    from postil.gateway.settings.files import database_files
+
     for file in database_files(settings)[:1]:
         if not file.is_file():
             raise CommandError(

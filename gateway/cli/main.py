@@ -15,6 +15,7 @@ from postil.gateway.cli.commands import (
     backup,
     channels,
     compare,
+    compare_methods,
     curve,
     data,
     diff,
@@ -74,6 +75,7 @@ def make_cli() -> typer.Typer:
     cli.command(context_settings=train.NAMES)(train.train)
     cli.command()(evaluate.evaluate)
     cli.command()(compare.compare)
+    cli.command()(compare_methods.compare_methods)
     cli.command()(curve.curve)
     cli.command("try")(try_release.try_release)
     cli.add_typer(jobs.make_cli(), name="jobs")

@@ -12,11 +12,13 @@ from pydantic import RootModel, ValidationError
 from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.yaml_files import YamlFile, read_yaml
 from postil.registry.policy.complaints import did_you_mean
+from postil.registry.training.dispatch import METHODS, find_method
 from postil.registry.training.options import ALIASES, TrainOptions, own_name
 
 # From the gateway's settings, and no option of a person's.
 _NOT_ASKED = {"window"}
 _REQUIRED = ("data", "validation", "out")
+_METHOD = "classify"
 
 
 class _Keys(RootModel[dict[str, Any]]):
@@ -35,13 +37,18 @@ class Given:
         return self.places.get(name, f"--{name.replace('_', '-')}")
 
     def options(self, window: int | None) -> TrainOptions:
-        """Return the checked options; the base is named later. Raises CommandError."""
+        """Return the checked options; the base is named later. Raises CommandError or MethodError."""
         for name in _REQUIRED:
             if self.values.get(name) is None:
                 raise CommandError(f"--{name} is missing; name it here or as `{name}` in the file of --config")
         values = {name: value for name, value in self.values.items() if name not in ("base", "base_id")}
+        method = self.text("method") or _METHOD
+        kind = find_method(method).options
+        for name in values:
+            if name not in kind.model_fields:
+                raise CommandError(f"{self.place(name)}: --method {method} has no such option; leave it out")
         try:
-            return TrainOptions.model_validate(values | {"base": Path(), "window": window})
+            return kind.model_validate(values | {"base": Path(), "window": window})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             said = first["msg"].removeprefix("Value error, ")
@@ -66,7 +73,7 @@ def merged(config: Path | None, flags: Mapping[str, Any]) -> Given:
 
 def _from_file(file: YamlFile[_Keys]) -> Given:
     values, places = dict[str, Any](), dict[str, str]()
-    known = {*TrainOptions.model_fields} - _NOT_ASKED
+    known = {name for method in METHODS.values() for name in method.options.model_fields} - _NOT_ASKED
     for key, value in file.content.root.items():
         name = own_name(key)
         if name not in known:

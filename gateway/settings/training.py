@@ -20,9 +20,14 @@ class TrainingSettings(BaseSettings):
         default=None,
         description="Training files and jobs, shared by gateways on one database; unset, in `POSTIL_HOME`.",
     )
-    training_file_mib: int = Field(default=64, ge=1, le=4096, description="Size of one training file, in MiB.")
+    training_file_mib: int = Field(
+        default=8,
+        ge=1,
+        le=1024,
+        description="Size of one training file, in MiB; its check takes some nine times as much memory for a while.",
+    )
     training_files_mib_per_domain: int = Field(
-        default=1024, ge=1, description="Size of all training files of one domain, in MiB; one more is refused."
+        default=256, ge=1, description="Size of all training files of one domain, in MiB; one more is refused."
     )
     training_jobs_per_domain: int = Field(
         default=16, ge=1, description="Fine-tuning jobs of one domain that have not ended; one more is refused."

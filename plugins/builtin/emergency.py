@@ -2,7 +2,8 @@
 
 It knows English wordings and common misspellings of a few dangers, and what ``phrases`` adds. "No chest pain" is no
 alarm; where a denial is not plain ("no longer", "not only", a comma between), it is one: a false alarm costs a notice.
-It is no triage: an emergency that is told in other words passes without a notice.
+What is told in other words, or in one of five other languages, a small classifier recognises, for the most part: how
+much it finds is measured in ``deploy/docs/checks.md``. It is no triage.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from postil.plugins.contract import Config, InputCheck
 from postil.plugins.cost import Cost
 from postil.plugins.errors import ConfigError
 from postil.plugins.hookspecs import hookimpl
+from postil.plugins.recognition.danger_model import DangerModel
 from postil.plugins.recognition.folding import plain
 from postil.plugins.recognition.wordings import wordings as known_wordings
 from postil.plugins.texts import asked, asked_last, ends
@@ -28,6 +30,10 @@ _EDGE = r"(?:^|$|[^\pL\pN]|\b)"
 NOTICE = "This may be an emergency. Call your local emergency number now."
 # The end of what was said, so many characters of it in all: what matters stands there, and is read in time.
 _MOST = 100_000
+# What the classifier recognises is told by no name of its own.
+LIKELY = "likely"
+# Where a danger is named and denied, or over, the classifier has to be so much surer than where none is named.
+_LEAST_DENIED = 0.8
 # So far before and after a wording something calmer may stand, in the same sentence.
 _AROUND = 90
 # A single class of characters takes time in proportion to the text in any engine, and RE2's split is slow from Python.
@@ -42,8 +48,11 @@ _DENIED = re2.compile(rf"\b{_NOT}(?: {_FILLER}){{0,4}} $")
 _OR = re2.compile(r"^ (?:or|nor)(?: any| a| an| the| my)? $")
 
 
+Span = tuple[int, int]
+
+
 class EmergencyConfig(Config):
-    """``phrases`` are looked for beside the built-in wordings, or instead of them (``built_in: false``).
+    """``phrases`` are looked for beside the built-in wordings and the classifier, or instead (``built_in: false``).
 
     ``whole_conversation`` looks at all that the user said, not only at what came since the last answer.
     """
@@ -59,7 +68,7 @@ class Emergency(InputCheck):
     """Always passes; with a notice for the client and a review, where the user's words name a danger."""
 
     name = "emergency"
-    version = "2"
+    version = "3"
     Config = EmergencyConfig
 
     def __init__(self, config: EmergencyConfig) -> None:
@@ -73,9 +82,10 @@ class Emergency(InputCheck):
         self._wordings = {
             kind: re2.compile(rf"{_EDGE}({'|'.join(some)}){_EDGE}", _options()) for kind, some in wordings.items()
         }
+        self._model = DangerModel("emergency.weights") if config.built_in else None
         # Each phrase makes a text slower to look through, and each place where one stands is looked at.
         each = 0.02 * len(phrases) + (4 / min(map(len, phrases)) if phrases else 0.0)
-        self.cost = Cost(ascii=1.5 + each, other=6 + each)
+        self.cost = Cost(ascii=4 + each, other=16 + each)
         calm = known_wordings("emergency_calm.txt")
         self._calm = {
             kind: re2.compile("|".join(calm.get(kind, calm["any"]))) for kind in wordings if kind != "phrases"
@@ -84,20 +94,36 @@ class Emergency(InputCheck):
     def check(self, context: RequestContext) -> Verdict:
         """Pass; the reason of the review says which dangers were named."""
         said = asked(context.request) if self.config.whole_conversation else asked_last(context.request)
-        texts = [plain(text) for text in ends(said, _MOST)]
-        told = {kind for text in texts for kind in self._told(text)}
+        told = {kind for text in ends(said, _MOST) for kind in self.dangers(text)}
         if not told:
             return Verdict.passed()
-        kinds = ", ".join(kind for kind in self._wordings if kind in told)
+        kinds = ", ".join(kind for kind in (*self._wordings, LIKELY) if kind in told)
         review = f"emergency wording ({kinds})" if self.config.review else ""
         return Verdict.passed(notice=self.config.notice, review=review)
 
-    def _told(self, text: str) -> Iterator[str]:
+    def dangers(self, text: str) -> Sequence[str]:
+        """What a text tells of: the dangers of its wordings, or, where it has none, ``likely`` by the classifier."""
+        words = plain(text)
+        found = self._found(words)
+        told = list(self._told(words, found))
+        if told or self._model is None:
+            return told
+        return [LIKELY] if self._model.score(words) > (_LEAST_DENIED if found else 0) else []
+
+    def wordings(self, text: str) -> Sequence[str]:
+        """The dangers that a text names in wordings that are known."""
+        words = plain(text)
+        return list(self._told(words, self._found(words)))
+
+    def _found(self, text: str) -> Sequence[tuple[Span, str]]:
+        """Where which wordings stand."""
+        return sorted((one.span(1), kind) for kind, wording in self._wordings.items() for one in wording.finditer(text))
+
+    def _told(self, text: str, found: Sequence[tuple[Span, str]]) -> Iterator[str]:
         """The dangers that are named and not plainly denied; ``or`` carries a denial on to the next."""
-        found = [(one.span(1), kind) for kind, wording in self._wordings.items() for one in wording.finditer(text)]
         told: set[str] = set()
         last_end, last_denied = 0, False
-        for (start, end), kind in sorted(found):
+        for (start, end), kind in found:
             again = last_denied and _OR.search(text[last_end:start]) is not None
             last_end, last_denied = end, again or _DENIED.search(text[max(0, start - 100) : start]) is not None
             if not (last_denied or kind in told or self._is_calm(text, start, end, kind)):

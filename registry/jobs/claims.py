@@ -60,11 +60,12 @@ def claim(
         if session.exec(query).one_or_none() is None:
             return None
     with database.write() as session:
-        job = session.exec(query.with_for_update(skip_locked=True)).one_or_none()
-        if job is not None:
+        # One at most, and none where another gateway was faster.
+        found = session.exec(query.with_for_update(skip_locked=True)).all()
+        for job in found:
             job.claimed_by, job.claimed_until = holder, now + lasts
             session.add(job)
-        return job
+        return next(iter(found), None)
 
 
 def report(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,9 @@ from postil.registry.text import kept_line
 
 PURPOSE = "fine-tune"
 ADD, READ, REMOVE = "training-file-add", "training-file-read", "training-file-remove"
+# How names begin of uploads that have not arrived.
+UNFINISHED = ".upload-"
+_DAY = 86_400.0
 _MOST_NAME = 200
 
 
@@ -119,7 +123,14 @@ class TrainingFiles:
         self.path(found.id).unlink(missing_ok=True)
 
     def remove_expired(self, now: datetime, *, actor: str) -> int:
-        """Delete the files whose time is over and that no job uses; returns how many."""
+        """Delete the files whose time is over and that no job uses; returns how many.
+
+        What an upload has left that did not come to its end goes a day later.
+        """
+        for left in self._folder.glob(f"{UNFINISHED}*"):
+            with suppress(FileNotFoundError):  # It arrived meanwhile.
+                if now.timestamp() - left.stat().st_mtime > _DAY:
+                    left.unlink()
         with self._database.read() as session:
             over: Sequence[str] = session.exec(select(TrainingFile.id).where(~_in_force(now))).all()
         if not over:

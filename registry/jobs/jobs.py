@@ -22,6 +22,7 @@ from postil.registry.names import AdapterName
 from postil.registry.releases.freeze import check_not_frozen
 
 CREATE, CANCEL, END = "training-job-create", "training-job-cancel", "training-job-end"
+PAUSE, RESUME = "training-job-pause", "training-job-resume"
 INFO, WARN, ERROR = "info", "warn", "error"
 MESSAGE, METRICS = "message", "metrics"
 
@@ -105,6 +106,31 @@ def cancel(database: Database, job_id: str, scope: Collection[str] | None, *, ac
         return job
 
 
+def pause(database: Database, job_id: str, scope: Collection[str] | None, *, actor: str) -> TrainingJob:
+    """Pause a job that waits or runs; what it has learned stays. Raises NotFoundError, or JobError for another."""
+    with database.write() as session:
+        store.lock_for_writing(session)
+        job = _found(session, job_id, scope)
+        _move(session, job, JobStatus.PAUSED, "only one that is queued or running can be paused")
+        job.claimed_by = job.claimed_until = job.estimated_finish = None
+        say(session, job, "The job was paused")
+        record(session, job, PAUSE, actor)
+        return job
+
+
+def resume(database: Database, job_id: str, scope: Collection[str] | None, *, actor: str) -> TrainingJob:
+    """Put a paused job back into the queue. Raises NotFoundError, or JobError if it is not paused."""
+    with database.write() as session:
+        store.lock_for_writing(session)
+        job = _found(session, job_id, scope)
+        if job.status != JobStatus.PAUSED:
+            raise JobError(f"{job.id} is {job.status}; only one that is paused can be resumed")
+        _move(session, job, JobStatus.QUEUED, "")
+        say(session, job, "The job was resumed; moving job to queued")
+        record(session, job, RESUME, actor)
+        return job
+
+
 def list_events(
     database: Database, job_id: str, scope: Collection[str] | None, *, after: int | None, limit: int
 ) -> Listed[TrainingEvent]:
@@ -133,6 +159,13 @@ def record(session: Session, job: TrainingJob, action: str, actor: str, **detail
     """Append an event of the adapter to the log."""
     subject = f"{job.domain}/{job.adapter}"
     store.record(session, actor=actor, action=action, subject=subject, reason="", details={"job": job.id, **details})
+
+
+def _move(session: Session, job: TrainingJob, status: JobStatus, otherwise: str) -> None:
+    if not may_become(job.status, status):
+        raise JobError(f"{job.id} is {job.status}; {otherwise}")
+    job.status = status
+    session.add(job)
 
 
 def _files(job: TrainingJob) -> tuple[str, str | None]:

@@ -12,6 +12,7 @@ class JobStatus(StrEnum):
     VALIDATING = "validating_files"
     QUEUED = "queued"
     RUNNING = "running"
+    PAUSED = "paused"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -20,8 +21,9 @@ class JobStatus(StrEnum):
 _ENDS = {JobStatus.FAILED, JobStatus.CANCELLED}
 MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.VALIDATING: frozenset({JobStatus.QUEUED, *_ENDS}),
-    JobStatus.QUEUED: frozenset({JobStatus.RUNNING, *_ENDS}),
-    JobStatus.RUNNING: frozenset({JobStatus.SUCCEEDED, *_ENDS}),
+    JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.PAUSED, *_ENDS}),
+    JobStatus.RUNNING: frozenset({JobStatus.SUCCEEDED, JobStatus.PAUSED, *_ENDS}),
+    JobStatus.PAUSED: frozenset({JobStatus.QUEUED, *_ENDS}),
     JobStatus.SUCCEEDED: frozenset(),
     JobStatus.FAILED: frozenset(),
     JobStatus.CANCELLED: frozenset(),

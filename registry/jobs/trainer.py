@@ -82,7 +82,8 @@ def main(arguments: list[str]) -> int:
     os.environ.update(_OFFLINE)
 
     def train(options: TrainOptions, watcher: Watcher) -> TrainReport:
-        return trainer(options.method, options.tune)(options, watcher)
+        report: TrainReport = trainer(options.method, options.tune)(options, watcher)
+        return report
 
     with open(int(channel), "wb", buffering=0) as pipe:
 

@@ -13,32 +13,38 @@ from pydantic import BaseModel, ConfigDict
 
 from postil.plugins.texts import label_answer
 from postil.registry.errors import DatasetError
-from postil.registry.training.baselines import linear
+from postil.registry.training.comparison import Comparison
 from postil.registry.training.dataset import Dataset, Example, load
 from postil.registry.training.options import TrainOptions
 from postil.registry.training.progress import Watcher
-from postil.registry.training.report import Metrics, measure
-from postil.registry.training.train import check_libraries, train
+from postil.registry.training.report import Metrics, TrainReport
+from postil.registry.training.train import train
 
 
 class Point(BaseModel):
-    """The figures of an adapter, and of a linear model, that were trained on ``examples``."""
+    """The figures of an adapter, and of a linear model, that were trained on ``examples``, and how they compare."""
 
     model_config = ConfigDict(frozen=True)
 
     examples: int
     adapter: Metrics
     linear: Metrics
+    comparison: Comparison
     seconds: float
 
 
 class Curve(BaseModel):
-    """The points of a curve, fewest examples first, with the base's figures; all are taken on the validation file."""
+    """The points of a curve, fewest examples first, with the base's figures.
+
+    ``data`` is the digest of the examples, ``validation`` that of the rows of the figures, and ``selection`` that of
+    the rows which chose each best state.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     data: str
     validation: str
+    selection: str
     seed: int
     base: Metrics
     points: tuple[Point, ...]
@@ -49,18 +55,21 @@ def curve(options: TrainOptions, sizes: Sequence[int], watcher: Watcher | None =
 
     Raises what ``train`` raises, and DatasetError for a size that cannot hold each label.
     """
-    training, validation = load(options.data), load(options.validation)
-    check_libraries(["sklearn"])
+    training = load(options.data)
     chosen = sorted({min(size, len(training.examples)) for size in sizes})
     if chosen[0] < len(training.labels):
         raise DatasetError(f"{chosen[0]} examples cannot hold all {len(training.labels)} labels; name a larger size")
     order = spread(training.examples, options.seed)
-    points, base = [], None
-    for size in chosen:
-        point, base = _point(options, training, order[:size], validation, watcher)
-        points.append(point)
-    assert base is not None, "there is a size"
-    return Curve(data=training.digest, validation=validation.digest, seed=options.seed, base=base, points=tuple(points))
+    reports = [_trained(options, training, order[:size], watcher) for size in chosen]
+    last = reports[-1]
+    return Curve(
+        data=training.digest,
+        validation=str(last.validation["digest"]),
+        selection=str((last.selection or last.validation)["digest"]),
+        seed=options.seed,
+        base=last.base_metrics,
+        points=tuple(_point(size, report) for size, report in zip(chosen, reports, strict=True)),
+    )
 
 
 def spread(examples: Sequence[Example], seed: int) -> list[Example]:
@@ -77,22 +86,21 @@ def spread(examples: Sequence[Example], seed: int) -> list[Example]:
     return [shuffled[place] for _, place in sorted(ranks)]
 
 
-def _point(
-    options: TrainOptions, training: Dataset, part: Sequence[Example], validation: Dataset, watcher: Watcher | None
-) -> tuple[Point, Metrics]:
+def _trained(options: TrainOptions, training: Dataset, part: Sequence[Example], watcher: Watcher | None) -> TrainReport:
     with tempfile.TemporaryDirectory(prefix="postil-curve-") as folder:
         data = Path(folder) / training.path.with_suffix(".jsonl").name
         data.write_text("".join(_line(one, training.field) for one in part), encoding="utf-8")
-        report = train(options.model_copy(update={"data": data, "out": Path(folder) / "adapter"}), watcher)
-        judged = linear(load(data), validation.examples)
-    return (
-        Point(
-            examples=len(part),
-            adapter=report.adapter_metrics,
-            linear=measure(judged, options.reject),
-            seconds=report.seconds,
-        ),
-        report.base_metrics,
+        return train(options.model_copy(update={"data": data, "out": Path(folder) / "adapter"}), watcher)
+
+
+def _point(size: int, report: TrainReport) -> Point:
+    assert report.linear is not None, "training always compares"
+    return Point(
+        examples=size,
+        adapter=report.adapter_metrics,
+        linear=report.linear.metrics,
+        comparison=report.linear.comparison,
+        seconds=report.seconds,
     )
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 LIBRARIES = ("torch", "transformers", "peft", "accelerate")
 # For the linear model that stands beside an adapter.
 _LINEAR = ("sklearn",)
+_QUIET = {"HF_HUB_DISABLE_TELEMETRY": "1", "DISABLE_TELEMETRY": "1"}
 # A report records settings, not local paths.
 PATHS = {"data", "validation", "calibration", "held_out", "base", "out", "overwrite", "window"}
 # Of the weights on the disk: the result, and two checkpoints with the best state and two moments of Adam each.
@@ -129,7 +130,8 @@ def _versions() -> dict[str, str]:
 
 
 def check_libraries(names: Sequence[str] = LIBRARIES) -> None:
-    """Check that the libraries ``names`` are installed. Raises TuneExtraMissingError."""
+    """Check that libraries are installed, and have them report to nobody. Raises TuneExtraMissingError."""
+    os.environ.update(_QUIET)
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         raise TuneExtraMissingError(

@@ -1,7 +1,7 @@
 """A trainer that is as strict as the real one and learns nothing: the same process, data and options, in no time.
 
 A file ``script`` beside the jobs' folder says what it does: nothing of note, ``wait`` after the second step until it
-is killed, or ``crash``.
+is killed, ``crash``, or tell ``nonsense``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from postil.registry.training.shape import check_shape
 from tests.fakes.adapters import write_adapter
 
 STEPS = 4
-SCRIPT, WAIT, CRASH = "script", "wait", "crash"
+SCRIPT, WAIT, CRASH, NONSENSE = "script", "wait", "crash", "nonsense"
 
 
 def train(options: TrainOptions, watcher: Watcher) -> TrainReport:
@@ -32,8 +32,7 @@ def train(options: TrainOptions, watcher: Watcher) -> TrainReport:
     training, validation = load(options.data), load(options.validation)
     check_apart(training, validation)
     check_shape(options, read_base(options.base, options.base_name))
-    script = options.out.parent.parent.parent / SCRIPT
-    told = script.read_text() if script.exists() else ""
+    told = _script(options.out.parent)
     watcher.began()
     judged = [_judged(example) for example in validation.examples]
     watcher.started(measure(judged, options.reject), STEPS)
@@ -66,6 +65,11 @@ def train(options: TrainOptions, watcher: Watcher) -> TrainReport:
     return report
 
 
+def _script(folder: Path) -> str:
+    path = folder.parent.parent / SCRIPT
+    return path.read_text() if path.exists() else ""
+
+
 def _judged(example: Example) -> Judged:
     return Judged(example, example.label, 0.9, 0.1)
 
@@ -76,6 +80,8 @@ def main(arguments: list[str]) -> int:
     end_with(int(gateway))
     bound_memory(int(memory))
     with open(int(channel), "wb", buffering=0) as pipe:
+        if _script(Path(folder)) == NONSENSE:
+            pipe.write(b"no json\n")
 
         def tell(message: Message) -> None:
             pipe.write(encode(message))

@@ -92,19 +92,15 @@ def _making(tuning: FineTuning, registry: RegistryHandle, denied: DeniedAttempts
         """Cancel a fine-tuning job; its process is ended, and nothing is published."""
         return show_job(await tuning.cancel(job_id, caller_of(request).scope, actor(request)))
 
-    async def refused(request: AnyRequest, job_id: str) -> FineTuningJob:
-        await asyncio.to_thread(jobs.get, registry.database(), job_id, caller_of(request).scope)
-        raise UnsupportedParameterError("jobs cannot be paused here; cancel the job, and make it again")
-
     @post(f"{_JOBS}/{{job_id:str}}/pause", status_code=200, may=Permission.PUBLISH)
     async def pause(request: AnyRequest, job_id: FromPath[str]) -> FineTuningJob:
-        """Refuse to pause a job: training does not go on from where it stopped."""
-        return await refused(request, job_id)
+        """Pause a fine-tuning job that waits or runs; what it has learned at its last checkpoint stays."""
+        return show_job(await tuning.pause(job_id, caller_of(request).scope, actor(request)))
 
     @post(f"{_JOBS}/{{job_id:str}}/resume", status_code=200, may=Permission.PUBLISH)
     async def resume(request: AnyRequest, job_id: FromPath[str]) -> FineTuningJob:
-        """Refuse to resume a job, as none can be paused."""
-        return await refused(request, job_id)
+        """Put a paused fine-tuning job back into the queue; it goes on from its last checkpoint."""
+        return show_job(await tuning.resume(job_id, caller_of(request).scope, actor(request)))
 
     return [create, cancel, pause, resume]
 

@@ -14,6 +14,7 @@ import typer
 
 from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.commands.train import explained, prepared_base
+from postil.gateway.cli.evaluation_display import p_value
 from postil.gateway.cli.output import AsJson, complaints, console, print_json_text, print_table
 from postil.gateway.settings import read_settings
 from postil.registry.fsutil import private_files
@@ -37,7 +38,7 @@ def curve(
 ) -> None:
     """Train on more and more examples, and compare each adapter with a linear model on the same ones.
 
-    No adapter is kept. The figures are taken on the validation file, on which each best state is chosen, too.
+    No adapter is kept. The figures are those of the file's `held_out` rows, else of its `validation` rows.
     """
     with explained():
         _check_plot(plot)
@@ -77,14 +78,22 @@ def _traced(config: Path, sizes: Sequence[int]) -> Curve:
 
 
 def _show(found: Curve) -> None:
-    columns = ("examples", "adapter", "95 %", "linear", "95 %", "seconds")
+    columns = ("examples", "adapter", "95 %", "linear", "95 %", "p", "seconds")
     rows = [
-        (f"{point.examples:,}", *_figures(point.adapter), *_figures(point.linear), f"{point.seconds:.0f}")
+        (
+            f"{point.examples:,}",
+            *_figures(point.adapter),
+            *_figures(point.linear),
+            p_value(point.comparison.p),
+            f"{point.seconds:.0f}",
+        )
         for point in found.points
     ]
     print_table(columns, rows, empty="no sizes")
     base = found.base
     console().print(f"The base without an adapter is right on {base.accuracy:.1%} of the {base.examples:,} rows.")
+    if found.validation == found.selection:
+        console().print("Each best state was chosen on these rows: adapters are less good on new messages.")
 
 
 def _figures(metrics: Metrics) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""``postil data check | split | vary | export``: training data, before anybody learns from it.
+"""``postil data check | split | vary | review | export``: training data, before anybody learns from it.
 
 Slow modules are imported where they are used, so that other commands start fast.
 """
@@ -15,6 +15,7 @@ import typer
 
 from postil.gateway.cli.api_client import CommandError, trusted
 from postil.gateway.cli.commands.data_export import export
+from postil.gateway.cli.commands.data_review import review
 from postil.gateway.cli.output import AsJson, console, print_error, print_json_text, print_table
 from postil.gateway.settings import read_settings
 
@@ -32,11 +33,12 @@ Threshold = Annotated[
 
 def make_cli() -> typer.Typer:
     """Return the `data` command group."""
-    cli = typer.Typer(help="Training data: check, split and vary it, export decisions.", no_args_is_help=True)
+    cli = typer.Typer(help="Training data: check, split, vary and review it, export decisions.", no_args_is_help=True)
     cli.callback()(lambda: None)
     cli.command()(check)
     cli.command()(split)
     cli.command()(vary)
+    cli.command()(review)
     cli.command()(export)
     return cli
 

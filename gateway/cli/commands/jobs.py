@@ -29,6 +29,8 @@ Which = Annotated[str, typer.Argument(help="The job's id, or the start of it.", 
 _JOBS = "/v1/fine_tuning/jobs"
 _MARK, _SHORT, _WHOLE = "ftjob-", 14, 30
 _PAGE = 100
+# Of a time, up to its minute.
+_MINUTE = 16
 _ENDED = ("succeeded", "failed", "cancelled")
 _LOOK_SECONDS = 1.0
 
@@ -47,7 +49,7 @@ def list_jobs(limit: Limit = DEFAULT_LIMIT, all_: All = False, as_json: AsJson =
     with connected(openai=True) as client:
         found = _listed(client, _JOBS, 0 if all_ else limit)
     rows = [
-        (job["id"][:_SHORT], job["status"], job["suffix"], _done(job), _time(job["created_at"]), _result(job))
+        (_short(job), job["status"], job["suffix"], _done(job), _time(job["created_at"])[:_MINUTE], _result(job))
         for job in found.data
     ]
     columns = ["id", "status", "adapter", "step", "since (UTC)", "release"]
@@ -175,8 +177,15 @@ def _done(job: dict[str, Any]) -> str:
     return f"{own['step']}/{own['steps']}" if own["steps"] else ""
 
 
+def _short(job: dict[str, Any]) -> str:
+    return str(job["id"])[len(_MARK) : _SHORT]
+
+
 def _result(job: dict[str, Any]) -> str:
-    return job["fine_tuned_model"] or (job["error"]["message"] if job["error"] else "")
+    """The number of the release, or the code of the error; `show` has its sentence."""
+    if job["error"]:
+        return str(job["error"]["code"])
+    return f"@{job['fine_tuned_model'].rpartition('@')[2]}" if job["fine_tuned_model"] else ""
 
 
 def _percent(share: float | None) -> str:

@@ -6,7 +6,7 @@ Slow modules are imported where they are used, so that other commands start fast
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,16 +14,22 @@ import typer
 
 from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.evaluation_display import show_evaluation
+from postil.gateway.cli.method_report import show_method
 from postil.gateway.cli.output import complaints, print_error, print_json_text
 from postil.gateway.errors import SettingsError
 from postil.gateway.settings import read_settings
 from postil.gateway.telemetry.terminal import Terminal
 from postil.registry.errors import RegistryError
 from postil.registry.fsutil import private_files
+from postil.registry.training.methods.options import MethodOptions
+from postil.registry.training.methods.report import MethodReport
 from postil.registry.training.options import Device, Precision, Schedule, own_name
 
 if TYPE_CHECKING:
     from postil.registry.base_model.model import BaseModel
+    from postil.registry.training.methods.progress import Lines
+    from postil.registry.training.options import TrainOptions
+    from postil.registry.training.progress import Bar
     from postil.registry.training.report import TrainReport
 
 # What says how the command works, and is no option of training.
@@ -58,8 +64,12 @@ def train(
         Path | None, typer.Option(help="Other examples, which only give the figures; default: --validation.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write the adapter to.")] = None,
-    method: Annotated[str, typer.Option(help="What is learned: classify (one label as JSON).")] = "classify",
-    tune: Annotated[str, typer.Option(help="Which weights learn it: lora.")] = "lora",
+    method: Annotated[
+        str, typer.Option(help="What is learned: classify (one label as JSON), sft, text, dpo or kto.")
+    ] = "classify",
+    tune: Annotated[
+        str, typer.Option(help="Which weights learn it: lora, rslora, dora, bottleneck, full ...")
+    ] = "lora",
     base: Annotated[
         str | None, typer.Option(help="Model folder or Hugging Face id; default: the gateway's base.")
     ] = None,
@@ -84,6 +94,20 @@ def train(
     seed: Annotated[int, typer.Option(help="Random seed; equal seeds give equal adapters.")] = 0,
     device: Annotated[Device, typer.Option(help="Where to run; auto takes a GPU if there is one.")] = "auto",
     dtype: Annotated[Precision, typer.Option(help="Numbers of the base; bfloat16 takes less.")] = "float32",
+    max_steps: Annotated[int | None, typer.Option(help="End after so many steps; not classify.")] = None,
+    eval_steps: Annotated[
+        int | None, typer.Option(help="Steps between two validations, in place of --parts; not classify.")
+    ] = None,
+    save_steps: Annotated[int | None, typer.Option(help="Steps between two checkpoints; not classify.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint; not classify.")] = False,
+    start: Annotated[Path | None, typer.Option(help="Adapter to go on from; not classify.")] = None,
+    beta: Annotated[float, typer.Option(help="How near dpo and kto stay to their reference.")] = 0.1,
+    sft_weight: Annotated[float, typer.Option(help="Weight of the loss that keeps dpo's better answer likely.")] = 0.2,
+    convert_rank: Annotated[int, typer.Option(help="Rank of the LoRA that dora or full becomes.")] = 16,
+    virtual_tokens: Annotated[int, typer.Option(help="Learned tokens of prompt and prefix.")] = 14,
+    measure_only: Annotated[
+        bool, typer.Option("--measure-only", help="Train what cannot be served too, and write no adapter.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the result of an earlier run.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -94,8 +118,12 @@ def train(
     out, report = _run(config, _flags(context), rows=not json)
     if json:
         print_json_text(report.model_dump_json(indent=2))
+        return
+    if isinstance(report, MethodReport):
+        show_method(report)
     else:
         show_evaluation(report)
+    if report.bytes:
         Terminal().print(f"{out}: {report.bytes:,} bytes, {report.seconds:.0f} s", soft_wrap=True)
 
 
@@ -114,21 +142,33 @@ def prepared_base(wanted: str | None) -> BaseModel:
     return prepare(wanted or settings.base_model, settings.home)
 
 
-def _run(config: Path | None, flags: Mapping[str, Any], *, rows: bool) -> tuple[Path, TrainReport]:
-    """Train with a progress bar on standard error; standard output holds only the report."""
+def _run(config: Path | None, flags: Mapping[str, Any], *, rows: bool) -> tuple[Path, TrainReport | MethodReport]:
+    """Train with the progress on standard error; standard output holds only the report."""
     from postil.gateway.cli.training_config import merged
     from postil.registry.training.dispatch import trainer
-    from postil.registry.training.progress import Bar
+    from postil.registry.training.methods.servability import check_servable
 
-    with explained("stopped; the same command goes on from the last validation"):
+    with explained("stopped; the same command goes on from the last checkpoint (with --resume, if the method has it)"):
         # All before the base is prepared, which may take long.
         given = merged(config, flags)
         options = given.options(read_settings().window)
         run = trainer(options.method, options.tune)
+        if isinstance(options, MethodOptions):
+            check_servable(options.method, options.tune, measure_only=options.measure_only)
         prepared = prepared_base(given.text("base"))
         of_base = {"base": prepared.path, "base_id": given.text("base_id") or prepared.id}
-        with Bar(complaints(), rows=rows) as bar, private_files():
-            return options.out, run(options.model_copy(update=of_base), bar)
+        with _watcher(options, rows=rows) as watcher, private_files():
+            return options.out, run(options.model_copy(update=of_base), watcher)
+
+
+def _watcher(options: TrainOptions, *, rows: bool) -> AbstractContextManager[Bar | Lines]:
+    """A bar for the fast path; lines for the other methods, which say how the result is served."""
+    from postil.registry.training.methods.progress import Lines
+    from postil.registry.training.progress import Bar
+
+    if isinstance(options, MethodOptions):
+        return nullcontext(Lines(complaints()))
+    return Bar(complaints(), rows=rows)
 
 
 @contextmanager

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -26,12 +27,12 @@ from postil.gateway.errors import GatewayError, ServiceUnavailableError
 from postil.plugins.errors import PluginError
 from postil.registry.db.job_tables import TrainingJob
 from postil.registry.db.tables import utcnow
-from postil.registry.errors import JobError, RegistryError, UnavailableError
+from postil.registry.errors import JobError, NotFoundError, RegistryError, UnavailableError
 from postil.registry.jobs import claims, folder, jobs
 from postil.registry.jobs.claims import Claim
 from postil.registry.jobs.options import JobOptions, train_options
 from postil.registry.jobs.progress import Failed
-from postil.registry.jobs.states import JobStatus
+from postil.registry.jobs.states import OPEN, JobStatus
 
 log = logging.getLogger(__name__)
 ACTOR = "postil"
@@ -71,6 +72,7 @@ class JobRunner:
 
     async def run(self) -> None:
         """Work until cancelled; what is at work then is given back."""
+        await asyncio.to_thread(self._sweep)
         async with asyncio.TaskGroup() as group:
             for news, step in zip(self._news, (self._validate_next, self._train_next), strict=True):
                 group.create_task(self._forever(news, step))
@@ -102,16 +104,18 @@ class JobRunner:
         found = await self._claimed(JobStatus.VALIDATING)
         if found is None:
             return False
-        job, held = found
+        await self._guarded(*found, self._validated(*found))
+        return True
+
+    async def _validated(self, job: TrainingJob, held: Claim) -> None:
         try:
             trained, validated = await asyncio.to_thread(self._prepare, job)
         except (JobError, OSError) as error:
             await self._fail(job, held, error, "invalid_training_file")
-            return True
+            return
         message = f"Files validated: {trained} examples to learn, {validated} to validate with; moving job to queued"
         await asyncio.to_thread(self._queue, job, held, message)
         self.wake()
-        return True
 
     def _queue(self, job: TrainingJob, held: Claim, message: str) -> None:
         database = self._registry.database()
@@ -123,7 +127,7 @@ class JobRunner:
     def _prepare(self, job: TrainingJob) -> tuple[int, int]:
         files, asked = self._tuning.files, JobOptions.model_validate(job.options)
         validation = None if job.validation_file is None else files.path(job.validation_file)
-        place = self._tuning.folder_of(job)
+        place = self._tuning.place_of(job.id)
         counts = folder.prepare(place, files.path(job.training_file), validation, seed=job.seed, reject=asked.reject)
         registry = self._registry.get()
         told = train_options(
@@ -143,16 +147,27 @@ class JobRunner:
             if not await asyncio.to_thread(move):
                 return True
         try:
-            await self._work(job, held)
+            await self._guarded(job, held, self._work(job, held))
         except BaseException:
             with suppress(*_AWAY, GatewayError):  # Without a database the claim expires.
                 await asyncio.shield(asyncio.to_thread(claims.release, self._registry.database(), held))
             raise
         return True
 
+    async def _guarded(self, job: TrainingJob, held: Claim, work: Coroutine[Any, Any, None]) -> None:
+        """Do a part of a job; a fault of ours fails it, so that it does not stop the jobs after it."""
+        try:
+            await work
+        except _AWAY:
+            raise
+        except Exception:
+            log.exception("fine-tuning job %s failed", job.id)
+            sentence = "the gateway failed on this job; its log says why"
+            await self._fail(job, held, JobError(sentence), "internal_error")
+
     async def _work(self, job: TrainingJob, held: Claim) -> None:
         """Train and publish, or publish only where the result is there from before a restart."""
-        place = self._tuning.folder_of(job)
+        place = self._tuning.place_of(job.id)
         if folder.result(place) is None and not await self._trained(job, held, place):
             return
         try:
@@ -227,7 +242,7 @@ class JobRunner:
     async def _crashed(self, job: TrainingJob, held: Claim, status: int) -> bool:
         """Note that the process ended too early; whether it is tried again."""
         how = f"signal {-status}" if status < 0 else f"status {status}"
-        message = f"The training process ended early ({how}); it begins again"
+        message = f"The training process ended early ({how})"
         count = await asyncio.to_thread(claims.crashed, self._registry.database(), held, message)
         if count is not None and count < _CRASHES:
             return True
@@ -244,12 +259,22 @@ class JobRunner:
         fail = partial(claims.fail, self._registry.database(), held, message, code=code, param=param, actor=ACTOR)
         if await asyncio.to_thread(fail):
             log.warning("fine-tuning job %s failed: %s", job.id, message)
-        await asyncio.to_thread(folder.remove, self._tuning.folder_of(job))
+        await asyncio.to_thread(folder.remove, self._tuning.place_of(job.id))
+
+    def _sweep(self) -> None:
+        """Delete the folders of jobs that have ended, which a gateway that was killed has left."""
+        for job_id in self._tuning.folders():
+            try:
+                ended = jobs.get(self._registry.database(), job_id, None).status not in OPEN
+            except NotFoundError:
+                ended = True
+            if ended:
+                folder.remove(self._tuning.place_of(job_id))
 
     def _forget(self, job: TrainingJob) -> None:
         """Delete the files of a job that was cancelled; those that another gateway works on stay."""
         if jobs.get(self._registry.database(), job.id, None).status == JobStatus.CANCELLED:
-            folder.remove(self._tuning.folder_of(job))
+            folder.remove(self._tuning.place_of(job.id))
 
 
 async def _read(trainer: Trainer, follower: Follower) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from postil.registry.base_model.model import BaseModel
 from postil.registry.db.job_tables import TrainingFile, TrainingJob
 from postil.registry.errors import JobError
 from postil.registry.jobs import folder, jobs
-from postil.registry.jobs.files import TrainingFiles, Upload
+from postil.registry.jobs.files import UNFINISHED, TrainingFiles, Upload
 from postil.registry.jobs.folder import plain
 from postil.registry.jobs.jobs import JobRequest
 from postil.registry.jobs.options import train_options
@@ -71,9 +70,13 @@ class FineTuning:
         """The training files. Raises EngineUnavailableError until the registry is open."""
         return TrainingFiles(self._registry.database(), self._folder / "files", self.bounds.domain_bytes)
 
-    def folder_of(self, job: TrainingJob) -> Path:
+    def place_of(self, job_id: str) -> Path:
         """Where a job is worked on."""
-        return self._folder / "jobs" / job.id
+        return self._folder / "jobs" / job_id
+
+    def folders(self) -> list[str]:
+        """The jobs that have a folder."""
+        return sorted(path.name for path in (self._folder / "jobs").glob("*"))
 
     @contextmanager
     def admitted(self, upload_bytes: int | None) -> Iterator[None]:
@@ -113,9 +116,23 @@ class FineTuning:
 
     async def cancel(self, job_id: str, scope: Collection[str] | None, actor: str) -> TrainingJob:
         """Cancel a job. Raises NotFoundError, or JobError if it has ended."""
-        done = await asyncio.to_thread(jobs.cancel, self._registry.database(), job_id, scope, actor=actor)
+        done = await self._changed(jobs.cancel, job_id, scope, actor)
+        await asyncio.to_thread(folder.remove, self.place_of(done.id))
+        return done
+
+    async def pause(self, job_id: str, scope: Collection[str] | None, actor: str) -> TrainingJob:
+        """Pause a job. Raises NotFoundError, or JobError if it neither waits nor runs."""
+        return await self._changed(jobs.pause, job_id, scope, actor)
+
+    async def resume(self, job_id: str, scope: Collection[str] | None, actor: str) -> TrainingJob:
+        """Put a paused job back into the queue. Raises NotFoundError, or JobError if it is not paused."""
+        return await self._changed(jobs.resume, job_id, scope, actor)
+
+    async def _changed(
+        self, act: Callable[..., TrainingJob], job_id: str, scope: Collection[str] | None, actor: str
+    ) -> TrainingJob:
+        done = await asyncio.to_thread(act, self._registry.database(), job_id, scope, actor=actor)
         self.on_change()
-        await asyncio.to_thread(folder.remove, self.folder_of(done))
         return done
 
     def _check(self, wanted: JobRequest, base: BaseModel) -> None:
@@ -142,7 +159,7 @@ class FineTuning:
         """A copy on the disk of the training files, gone after the block unless it was moved."""
         folder = self._folder / "files"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(prefix=f".upload-{secrets.token_hex(4)}-", dir=folder)
+        descriptor, name = tempfile.mkstemp(prefix=UNFINISHED, dir=folder)
         path = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as file:

@@ -18,7 +18,7 @@ from postil.plugins import child_process
 from postil.registry.errors import JobError
 from postil.registry.jobs.progress import LONGEST_LINE, Message, decode
 
-_LIBRARIES = ("torch", "transformers", "peft", "accelerate")
+_LIBRARIES = ("torch", "transformers", "peft", "accelerate", "sklearn")
 
 
 class TrainingUnavailableError(BadRequestError):

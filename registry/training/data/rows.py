@@ -21,7 +21,7 @@ class Turn:
     trained: bool = True
 
 
-# A text, or the messages of a conversation. A text takes no chat template.
+# A text, or the messages of a conversation. A text is what a user says.
 Prompt = str | tuple[Turn, ...]
 
 

@@ -31,7 +31,8 @@ What they do not do:
 - `pii` finds no names, postal addresses, dates of birth, and nothing that is spelt out ("jane at example dot org").
 - `injection` is no defence by itself: who tries long enough finds a wording that it does not know. It knows English
   best; of other languages it knows the usual wordings. A text that is encoded twice stays encoded.
-- `emergency` knows English wordings, and is no triage. Of indirect ones it finds part: see what it found at first.
+- `emergency` is no triage. It knows English best; of German, French, Spanish, Italian and Portuguese its classifier has
+  learnt about 100 texts each, of other languages none. What is told in a way that nobody has thought of passes.
 
 The same people wrote the code and the first two sets, so these rows flatter. Each set of texts that was written later
 was opened once before anything was mended, and this was found:
@@ -42,10 +43,43 @@ was opened once before anything was mended, and this was found:
 | `injection` | 129 of 160, 136 of 161, 120 of 154, 116 of 121 | 6 of 157, 15 of 165, 3 of 159, 1 of 117 |
 | `emergency` | 29 of 85, 43 of 76, 48 of 60 | 2 of 105, 8 of 105, 3 of 100 |
 
-Their misses were then mended, and the classifier learnt from the sets of `injection`, but for the last. The last sets
+Their misses were then mended, and the classifiers learnt from the development sets. The last sets
 of `pii` and `emergency` are the test rows above; that of `pii` had one harmless text more then, which stood in its
 development set, too. In the unseen set of `pii` two addresses of machines count as values, which its writer had meant
-to be harmless.
+to be harmless. The unseen set of `emergency` was written after the classifier was made, by somebody who had seen
+neither code nor texts, and was opened once: the wordings alone, as they were before, found 26 of its 100 dangers, with
+1 false alarm of 150.
+
+## The classifier of `emergency`
+
+`python -m deploy.checks.train_emergency` makes it again from the texts in deploy/checks/emergency/, which we wrote by
+scenario: 1,267 of people in danger, and 1,828 that are harmless. It is a logistic regression over hashed words, pairs
+of words, parts of words, and 58 concepts ("swallow", "pills", "locked", "now", "fiction") that words of six languages
+belong to. It looks at windows of 40 words and takes one to two milliseconds for 1,000 characters. A wording that is
+known counts without it; where one is known and denied, or over, the classifier has to be surer.
+
+Of texts whose whole scenario was held out (five folds), it finds 59.2 %, with 3.0 % false alarms; the wordings find
+17.4 % with 2.7 %; both together 63.3 % with 5.5 %. These texts are meant to be hard: each danger has its harmless
+look-alike beside it in the same scenario. Of the test set above, which it has not learnt from, the classifier alone
+finds 36 of 60, with 1 false alarm of 99; the rest there is found by the wordings, which were mended with it.
+
+What was tried, each with scenarios held out, and how much of the dangers it found where 2 % of the look-alikes raise
+an alarm. The set grew meanwhile, so only rows with the same number of texts compare:
+
+| classifier | texts | found |
+| --- | --- | --- |
+| words and parts of words, logistic regression | 1,792 | 40 % |
+| token embeddings of SmolLM2-135M, pooled (mean, most, least), of 64 and of 200 numbers | 1,792 | 22 %, 28 % |
+| both together | 1,792 | 43 % |
+| words and parts of words | 1,975 | 40 % |
+| sentences by a transformer (MiniLM), too slow for a gateway | 1,975 | 28 % |
+| words and parts of words, hashed | 2,655 | 51 % |
+| the same with concepts, and pairs of concepts | 2,655 | 53 % |
+| the same with concepts beside words | 2,655 | 55 % |
+| a convolution over token embeddings and hashed words (two of three folds) | 2,655 | 57 %, 55 % |
+
+More texts, and words that are grouped by hand, helped more than embeddings. The convolution was not better by enough
+for ten times the time to train.
 """
 
 

@@ -50,6 +50,7 @@ UNITS: Mapping[str, str] = {
     "two letters": "aa ",
     "one sign after another": "i:",
     "several spellings at once": "i 1gn0re i g 1a :i i g i &#65;[:::i g i i ",
+    "words that are about much": "i no he will ",
     "beginnings of dangers": "chest a a a ",
     "what is blocked": "poison",
     "nearly blocked": "poiso n",

@@ -137,6 +137,30 @@ def test_a_plain_denial_is_no_alarm(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "I have taken every tablet in the house and I am getting sleepy",
+        "he stands beside me and makes me send the money",
+        "Ich habe alle Tabletten genommen und will nicht mehr leben",
+        "Mon mari me frappe et les enfants ont peur",
+    ],
+)
+def test_a_danger_in_other_words_is_likely(text: str) -> None:
+    assert dangers(text) == "likely"
+    assert not check(text, built_in=False, phrases=["brainfog"]).notice
+
+
+def test_wordings_are_told_apart_from_what_is_likely() -> None:
+    checker: Emergency = Emergency.from_mapping({})
+    assert (checker.wordings("chest pain"), checker.dangers("chest pain")) == (["chest pain"], ["chest pain"])
+    assert checker.wordings("he stands beside me and makes me send the money") == []
+
+
+def test_a_danger_that_is_named_goes_by_its_name_alone() -> None:
+    assert dangers("chest pain, and he stands beside me and makes me send the money") == "chest pain"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "no, chest pain",
         "no nausea, chest pain",
         "no nausea but chest pain",

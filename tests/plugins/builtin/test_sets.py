@@ -35,7 +35,7 @@ def test_attacks_on_the_instructions_are_found_and_customers_are_let_through(hal
 @pytest.mark.parametrize("half", HALVES)
 def test_people_in_danger_are_found_and_two_of_a_hundred_others_at_most(half: str) -> None:
     found = measures.emergency(f"emergency_{half}")
-    assert found.recall.value >= 0.8, found.missed
+    assert found.recall.value >= 0.95, found.missed
     assert found.alarms.value <= 0.02, found.wrong
 
 
@@ -54,7 +54,7 @@ def test_attacks_of_an_unseen_set_are_found() -> None:
 
 def test_most_dangers_of_an_unseen_set_are_found() -> None:
     found = measures.emergency("emergency_unseen")
-    assert found.recall.value >= 0.6, found.missed
+    assert found.recall.value >= 0.8, found.missed
     assert found.alarms.value <= 0.02, found.wrong
 
 

@@ -49,6 +49,7 @@ def test_a_job_is_claimed_once_until_the_claim_expires(database: Database, job: 
     assert taken(database, "two") is None
     assert taken(database, "one") == job.id  # It began again, and has what it had.
     assert taken(database, "two", later=2 * MINUTE) == job.id
+    assert claims.report(database, held(job, "two"), now=utcnow())
     assert not claims.report(database, held(job), now=utcnow())
     claims.release(database, held(job))  # It is another's.
     assert taken(database, "one") is None

@@ -125,3 +125,13 @@ def test_a_content_that_is_gone_is_said_to_be(files: TrainingFiles, tmp_path: Pa
     files.path(file.id).unlink()
     with pytest.raises(NotFoundError, match="not on this gateway's disk"):
         files.read(file.id, None, actor="ann")
+
+
+def test_what_an_upload_has_left_goes_a_day_later(files: TrainingFiles, tmp_path: Path) -> None:
+    added(files, tmp_path)
+    left = tmp_path / "training" / ".upload-1"
+    left.touch()
+    files.remove_expired(utcnow(), actor="postil")
+    assert left.exists()
+    files.remove_expired(utcnow() + timedelta(days=2), actor="postil")
+    assert [path.name[:5] for path in (tmp_path / "training").iterdir()] == ["file-"]

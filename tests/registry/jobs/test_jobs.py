@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
-from postil.registry.db.tables import Domain
+from postil.registry.db.tables import Domain, utcnow
 from postil.registry.errors import ConflictError, JobError, NotFoundError
-from postil.registry.jobs import jobs
+from postil.registry.jobs import claims, jobs
+from postil.registry.jobs.claims import Claim
 from postil.registry.jobs.files import TrainingFiles
 from postil.registry.jobs.options import JobOptions
+from postil.registry.jobs.states import JobStatus
 from postil.registry.names import AdapterName
 from postil.registry.releases.freeze import freeze
 from tests.registry.jobs.data import added, job_of
@@ -96,3 +99,22 @@ def test_events_are_listed_newest_first_and_paged(files: TrainingFiles, database
     assert [event.level for event in rest.data] == ["info"]
     with pytest.raises(NotFoundError):
         jobs.list_events(database, job.id, ["legal"], after=None, limit=1)
+
+
+def test_a_job_is_paused_and_resumed(files: TrainingFiles, database: Database, tmp_path: Path) -> None:
+    job = job_of(database, added(files, tmp_path))
+    with pytest.raises(JobError, match="is validating_files; only one that is queued or running can be paused"):
+        jobs.pause(database, job.id, None, actor="ann")
+    with pytest.raises(JobError, match="only one that is paused can be resumed"):
+        jobs.resume(database, job.id, None, actor="ann")
+    held = Claim(job.id, "one", timedelta(minutes=1))
+    claims.claim(database, [JobStatus.VALIDATING], "one", now=utcnow(), lasts=held.lasts)
+    assert claims.move(database, held, JobStatus.QUEUED, "valid")
+    assert claims.move(database, held, JobStatus.RUNNING, "started")
+    assert jobs.pause(database, job.id, ["healthcare"], actor="ann").status == "paused"
+    assert not claims.report(database, held, now=utcnow())
+    assert claims.claim(database, [JobStatus.QUEUED, JobStatus.RUNNING], "one", now=utcnow(), lasts=held.lasts) is None
+    assert jobs.resume(database, job.id, ["healthcare"], actor="ann").status == "queued"
+    with database.read() as session:
+        actions = [event.action for event in store.events_after(session, 0)]
+    assert actions[-2:] == ["training-job-pause", "training-job-resume"]

@@ -27,6 +27,11 @@ def test_nothing_follows_an_end() -> None:
     assert not any(may_become(end, after) for end in ends for after in JobStatus)
 
 
+def test_a_job_that_waits_or_runs_can_be_paused_and_goes_back_into_the_queue() -> None:
+    assert [status for status in JobStatus if may_become(status, JobStatus.PAUSED)] == ["queued", "running"]
+    assert [status for status in JobStatus if may_become(JobStatus.PAUSED, status)] == ["queued", "failed", "cancelled"]
+
+
 def test_every_state_stands_in_the_table_and_one_of_a_later_version_leads_nowhere() -> None:
     assert set(MOVES) == set(JobStatus)
-    assert not may_become("paused", JobStatus.CANCELLED)
+    assert not may_become("pausing", JobStatus.CANCELLED)

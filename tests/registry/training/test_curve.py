@@ -64,11 +64,12 @@ def test_adapters_and_linear_models_are_trained_on_the_same_parts(
     plot = tmp_path / "curve.svg"
     result = run(lines, "--sizes", "6", "--plot", str(plot))
     assert result.exit_code == 0, result.stderr
-    head, small, whole, base = result.stdout.splitlines()
-    assert head.split() == ["examples", "adapter", "95", "%", "linear", "95", "%", "seconds"]
+    head, small, whole, base, note = result.stdout.splitlines()
+    assert head.split() == ["examples", "adapter", "95", "%", "linear", "95", "%", "p", "seconds"]
     assert (small.split()[0], whole.split()[0]) == ("6", "60")
     assert whole.split()[3] == "100.0%"
     assert base.endswith("of the 20 rows.")
+    assert note.startswith("Each best state was chosen on these rows")
     assert "<svg" in plot.read_text()
     assert {*tmp_path.iterdir()} - before == {plot, tmp_path / "train.yaml"}
     found = json.loads(run(lines, "--sizes", "60,500", "--json").stdout)

@@ -21,3 +21,8 @@ def test_a_method_that_there_is_not_is_refused_with_those_there_are() -> None:
 def test_a_way_of_tuning_that_there_is_not_is_refused_with_those_there_are() -> None:
     with pytest.raises(MethodError, match="--tune: postil does not tune by 'zzz' with --method classify; known are "):
         trainer("classify", "zzz")
+
+
+def test_labels_are_learned_by_other_weights_with_another_method() -> None:
+    with pytest.raises(MethodError, match="--method sft learns the same rows by dora"):
+        trainer("classify", "dora")

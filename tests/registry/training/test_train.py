@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,13 @@ def test_other_rows_fit_the_confidence_and_give_the_figures(
 def test_missing_libraries_are_named_with_the_remedy() -> None:
     with pytest.raises(TuneExtraMissingError, match=r"need no_such_library; .* 'postil\[tune\]'"):
         check_libraries(("json", "no_such_library"))
+
+
+def test_libraries_report_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_HUB_DISABLE_TELEMETRY", "DISABLE_TELEMETRY"):
+        monkeypatch.setenv(name, "0")
+    check_libraries(("json",))
+    assert os.environ["HF_HUB_DISABLE_TELEMETRY"] == os.environ["DISABLE_TELEMETRY"] == "1"
 
 
 def test_refusals_come_before_any_work(data: tuple[Path, Path], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from postil.gateway.control.jobs.trainer import TrainerCommand
 from postil.registry.accounts.keys import Role
 from tests.fakes.trainer import WAIT
 from tests.fakes.vllm import FakeVLLM
-from tests.gateway.conftest import House, bearer, running_house
+from tests.gateway.conftest import House, bearer, running_house, until
 from tests.gateway.control.jobs.conftest import client as client
 from tests.gateway.control.jobs.conftest import trained as trained
 from tests.gateway.control.jobs.work import at_step, created, reached, script, speaking, uploaded
@@ -114,14 +114,19 @@ async def test_events_are_paged_and_a_checkpoint_is_the_release(trained: House, 
         await client.fine_tuning.jobs.list_events(job.id, after="event-1")
 
 
-async def test_a_job_can_be_cancelled_once_and_not_be_paused(trained: House, client: openai.AsyncOpenAI) -> None:
+async def test_a_job_is_paused_resumed_and_no_longer_cancelled_once_it_has_ended(
+    trained: House, client: openai.AsyncOpenAI
+) -> None:
+    script(trained, WAIT)
     job = await created(client)
-    for act in (client.fine_tuning.jobs.pause, client.fine_tuning.jobs.resume):
-        with pytest.raises(openai.BadRequestError, match="cannot be paused here") as refused:
-            await act(job.id)
-        assert refused.value.code == "unsupported_parameter"
-    done = await reached(client, job.id, "succeeded", "failed")
-    assert done.status == "succeeded"
+    await at_step(client, job.id, 2)
+    assert str((await client.fine_tuning.jobs.pause(job.id)).status) == "paused"  # Not among the client's types.
+    await until(lambda: trained.runtime.jobs.trainer is None)
+    with pytest.raises(openai.BadRequestError, match="only one that is queued or running can be paused"):
+        await client.fine_tuning.jobs.pause(job.id)
+    script(trained, "")
+    assert (await client.fine_tuning.jobs.resume(job.id)).status == "queued"
+    assert (await reached(client, job.id, "succeeded", "failed")).status == "succeeded"
     with pytest.raises(openai.BadRequestError, match="has succeeded already"):
         await client.fine_tuning.jobs.cancel(job.id)
 

@@ -26,8 +26,9 @@ async def test_jobs_are_listed_shown_and_followed(trained: House, client: openai
     _, out, _ = await postil(trained, "jobs", "list")
     head, row = out.splitlines()
     assert head.split() == ["id", "status", "adapter", "step", "since", "(UTC)", "release"]
-    assert row.split()[:4] == [job.id[:14], "succeeded", "healthcare/triage", "4/4"]
-    assert row.split()[-1] == "healthcare/triage@1"
+    assert row.split()[:4] == [job.id[6:14], "succeeded", "healthcare/triage", "4/4"]
+    assert row.split()[-1] == "@1"
+    assert len(row.rstrip()) <= 80
     _, out, _ = await postil(trained, "jobs", "show", job.id.removeprefix("ftjob-"))
     lines = [line.split() for line in out.splitlines()]
     assert ["accuracy", "100.0%"] in lines

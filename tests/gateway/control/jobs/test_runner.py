@@ -10,8 +10,9 @@ from pathlib import Path
 import openai
 import pytest
 
+from postil.registry.db.job_tables import TrainingJob
 from postil.registry.names import parse_release
-from tests.fakes.trainer import CRASH, WAIT
+from tests.fakes.trainer import CRASH, NONSENSE, WAIT
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import House, running_house, until
 from tests.gateway.control.jobs.work import FAKE, at_step, created, messages, reached, script, speaking, uploaded
@@ -103,7 +104,7 @@ async def test_a_job_whose_process_is_killed_is_trained_again(trained: House, cl
     os.kill(trainer_pid(trained), signal.SIGKILL)
     done = await reached(client, job.id, "succeeded", "failed")
     assert done.status == "succeeded"
-    assert "The training process ended early (signal 9); it begins again" in await messages(client, job.id)
+    assert "The training process ended early (signal 9)" in await messages(client, job.id)
 
 
 async def test_a_job_whose_process_always_ends_early_fails(trained: House, client: openai.AsyncOpenAI) -> None:
@@ -184,3 +185,32 @@ async def test_the_log_says_who_made_and_ended_a_job_and_none_of_its_texts(
         "training-file-add", "training-job-create", "training-job-end",
     ]  # fmt: skip
     assert "hurts" not in json.dumps(events)
+
+
+async def test_a_process_that_tells_what_makes_no_sense_fails_its_job(
+    trained: House, client: openai.AsyncOpenAI
+) -> None:
+    script(trained, NONSENSE)
+    failed = await reached(client, (await created(client)).id, "succeeded", "failed")
+    assert failed.error is not None
+    assert (failed.error.code, "makes no sense" in failed.error.message) == ("training_failed", True)
+
+
+async def test_a_job_that_the_gateway_cannot_read_fails_and_stops_no_other(
+    tmp_path: Path, engine_at: tuple[FakeVLLM, str]
+) -> None:
+    idle = running_house(tmp_path, *engine_at, trainer=FAKE, training_jobs=False)
+    async with idle as house, speaking(house) as client:
+        broken, good = await created(client), await created(client, seed=8)
+        with house.runtime.registry.database().write() as session:
+            session.get_one(TrainingJob, broken.id).options = {"n_epochs": "many"}
+    left = tmp_path / "home" / "training" / "jobs" / "ftjob-of-a-gateway-that-was-killed"
+    left.mkdir(parents=True)
+    async with running_house(tmp_path, *engine_at, trainer=FAKE) as house, speaking(house) as client:
+        assert (await reached(client, good.id, "succeeded", "failed")).status == "succeeded"
+        assert not left.exists()
+        with house.runtime.registry.database().read() as session:
+            job = session.get_one(TrainingJob, broken.id)
+        assert job.error == {
+            "code": "internal_error", "message": "the gateway failed on this job; its log says why", "param": None,
+        }  # fmt: skip

@@ -36,9 +36,9 @@ async def created(client: openai.AsyncOpenAI, **more: Any) -> FineTuningJob:
     return await client.fine_tuning.jobs.create(**{"model": "base", "suffix": "healthcare/triage", "seed": 7, **more})
 
 
-async def reached(client: openai.AsyncOpenAI, job_id: str, *statuses: str) -> FineTuningJob:
-    """The job once it has one of these statuses; fails after a minute."""
-    async with asyncio.timeout(60):
+async def reached(client: openai.AsyncOpenAI, job_id: str, *statuses: str, seconds: float = 120) -> FineTuningJob:
+    """The job once it has one of these statuses; fails after some time."""
+    async with asyncio.timeout(seconds):
         while (job := await client.fine_tuning.jobs.retrieve(job_id)).status not in statuses:  # noqa: ASYNC110 - it is another process's
             await asyncio.sleep(0.05)
         return job

@@ -1,0 +1,43 @@
+"""Progress of a method's training."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from rich.console import Console
+
+
+class Onlooker(Protocol):
+    """Receives the progress of a run."""
+
+    def said(self, text: str) -> None:
+        """Something that a person should read before or after the long work."""
+
+    def stepped(self, step: int, loss: float) -> None:
+        """One step is done; ``loss`` is its batch's."""
+
+
+class Quiet:
+    """Shows nothing."""
+
+    def said(self, text: str) -> None:
+        """Do nothing."""
+
+    def stepped(self, step: int, loss: float) -> None:
+        """Do nothing."""
+
+
+class Lines:
+    """Prints what is said, and the loss now and then."""
+
+    def __init__(self, console: Console, every: int = 10) -> None:
+        self._console, self._every = console, every
+
+    def said(self, text: str) -> None:
+        """Print it as it is: rows may hold anything."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def stepped(self, step: int, loss: float) -> None:
+        """Print the loss every few steps."""
+        if step % self._every == 0:
+            self.said(f"step {step}: loss {loss:.3f}")

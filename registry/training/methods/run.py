@@ -1,0 +1,195 @@
+"""Train by a method: ``run(options)`` reads the rows, shows three, tunes, measures, and writes a folder."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from postil.registry.base_model.model import BaseModel, read_base
+from postil.registry.defaults import REPORT
+from postil.registry.fsutil import sha256_file
+from postil.registry.preflight.preflight import WEIGHTS, preflight
+from postil.registry.training.errors import MethodError, OutFolderError
+from postil.registry.training.files import check_out, workplace
+from postil.registry.training.methods.options import MethodOptions
+from postil.registry.training.methods.progress import Onlooker, Quiet
+from postil.registry.training.methods.report import Measured, MethodReport
+from postil.registry.training.methods.rows import Rows, SampleFile, check_apart, encode, read_samples
+from postil.registry.training.methods.servability import PREFERENCES, Servability, check_servable
+from postil.registry.training.methods.tasks import Task, read_task
+from postil.registry.training.shape import check_shape
+from postil.registry.training.train import LIBRARIES, check_libraries
+
+if TYPE_CHECKING:
+    from postil.registry.training.methods.session import Session
+
+_NEEDED = (*LIBRARIES, "trl", "datasets")
+# A report records settings, not local paths.
+_PATHS = {"data", "validation", "base", "out", "start", "overwrite", "window", "resume"}
+_LARGEST_RANK = 512
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What a run knows before its first step."""
+
+    options: MethodOptions
+    base: BaseModel
+    serving: Servability
+    task: Task
+    training: SampleFile
+    held_out: SampleFile
+
+
+def run(
+    options: MethodOptions, onlooker: Onlooker | None = None, rows: int | None = None, held_out: int | None = None
+) -> MethodReport:
+    """Train with ``options``, write the adapter to ``options.out`` and return the figures.
+
+    ``rows`` and ``held_out`` take so many rows of each file only. Raises DatasetError, MethodError, ShapeError,
+    PreflightError, BaseModelError, OutFolderError or TuneExtraMissingError, all before the long work.
+    """
+    begun = time.monotonic()
+    serving = check_servable(options.method, options.tune, measure_only=options.measure_only)
+    job = _prepared(options, serving, rows, held_out)
+    out = Path(os.path.abspath(options.out))
+    check_out(out, options.overwrite)
+    check_method_libraries()
+    size = check_shape(options, job.base)
+    with _offline(), workplace(out, size) as scratch, _checkpoints(options, out, scratch) as kept:
+        report, adapter = _trained(job, onlooker or Quiet(), scratch, kept, begun)
+        return report if options.measure_only else _placed(report, adapter, out, scratch)
+
+
+def check_method_libraries() -> None:
+    """Check that the libraries of the methods are installed. Raises TuneExtraMissingError."""
+    check_libraries(_NEEDED)
+
+
+def _prepared(options: MethodOptions, serving: Servability, rows: int | None, held: int | None) -> _Job:
+    training = read_samples(options.data, options.method, rows)
+    held_out = read_samples(options.validation, options.method, held)
+    check_apart(training, held_out)
+    base = read_base(options.base, options.base_name)
+    if options.start is not None:
+        if options.tune != "lora":
+            raise MethodError("--start goes on with a LoRA; take --tune lora")
+        preflight(options.start, base, _LARGEST_RANK)
+    return _Job(options, base, serving, read_task(training.samples, held_out.samples), training, held_out)
+
+
+def _trained(job: _Job, onlooker: Onlooker, scratch: Path, kept: Path, begun: float) -> tuple[MethodReport, Path]:
+    from postil.registry.training.methods.session import Session
+
+    options = job.options
+    onlooker.said(f"--tune {options.tune}: {job.serving.sentence}.")
+    session = Session(options, job.task, scratch, kept)
+    training = encode(job.training, session.encoder)
+    held_out = encode(job.held_out, session.encoder)
+    for number, text in enumerate(session.shown(training.shown), 1):
+        onlooker.said(f"row {number} ({'what is learned stands in brackets' if number == 1 else 'likewise'}):\n{text}")
+    before = session.begin(held_out)
+    session.fit(training, held_out, onlooker)
+    trained = session.measure(held_out)
+    adapter = scratch / "adapter"
+    served = None if options.measure_only else session.write(adapter, held_out)
+    return _report(job, session, training, (before, trained, served), begun), adapter
+
+
+def _report(
+    job: _Job,
+    session: Session,
+    training: Rows,
+    measured: tuple[Measured, Measured, Measured | None],
+    begun: float,
+) -> MethodReport:
+    options, (before, trained, served) = job.options, measured
+    final = (served or trained).answers
+    reference, digest = _reference(job)
+    return MethodReport(
+        method=options.method,
+        tune=options.tune,
+        serving=job.serving.way,
+        base=options.base_name,
+        base_digest=job.base.revision,
+        reference=reference,
+        reference_digest=digest,
+        labels=job.task.labels,
+        field=job.task.field,
+        instruction=job.task.instruction,
+        data=job.training.about(),
+        validation=job.held_out.about(),
+        options=options.model_dump(mode="json", exclude=_PATHS) | {"learning_rate": options.highest_rate},
+        libraries={name: importlib.metadata.version(name) for name in _NEEDED},
+        before=before,
+        trained=trained,
+        served=served,
+        accuracy=final.accuracy if final else None,
+        seconds=round(time.monotonic() - begun, 1),
+        **session.figures(training),
+    )
+
+
+def _reference(job: _Job) -> tuple[str | None, str | None]:
+    """Return what preferences were measured against: the base, or the adapter that training began with."""
+    options = job.options
+    if options.method not in PREFERENCES:
+        return None, None
+    if options.start is None:
+        return options.base_name, job.base.revision
+    return options.start.name, f"sha256:{sha256_file(options.start / WEIGHTS)}"
+
+
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Keep the libraries from asking a hub about the base, and from telling anybody of the run."""
+    before = os.environ.get("HF_HUB_OFFLINE")
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    try:
+        yield
+    finally:
+        del os.environ["HF_HUB_OFFLINE"]
+        if before is not None:
+            os.environ["HF_HUB_OFFLINE"] = before
+
+
+@contextmanager
+def _checkpoints(options: MethodOptions, out: Path, scratch: Path) -> Iterator[Path]:
+    """The folder of checkpoints: beside the result, and gone once it is there; or temporary where none are kept."""
+    if not options.save_steps:
+        yield scratch / "trainer"
+        return
+    kept = out.with_name(f".{out.name}.checkpoints")
+    if not options.resume:
+        shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(exist_ok=True)
+    yield kept
+    shutil.rmtree(kept)
+
+
+def _placed(report: MethodReport, adapter: Path, out: Path, scratch: Path) -> MethodReport:
+    """Put the adapter with its report at ``out``, replacing an earlier result.
+
+    Where that fails, it is saved among the temporary files. Raises OutFolderError, which says where.
+    """
+    report = report.model_copy(update={"bytes": (adapter / WEIGHTS).stat().st_size})
+    try:
+        (adapter / REPORT).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        with suppress(FileNotFoundError):
+            out.rename(scratch / "former")
+        adapter.rename(out)
+    except OSError as error:
+        saved = Path(tempfile.mkdtemp(prefix="postil-train-")) / "adapter"
+        shutil.copytree(adapter, saved)
+        raise OutFolderError(
+            f"{out} cannot be written ({error.strerror}); the adapter is saved in {saved}, move it from there"
+        ) from error
+    return report

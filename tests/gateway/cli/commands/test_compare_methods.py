@@ -1,0 +1,45 @@
+"""``postil compare-methods`` as a person meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from postil.gateway.cli.commands.compare_methods import compare_methods
+from tests.fakes.adapters import write_base
+
+
+def call(tmp_path: Path, *more: str) -> Result:
+    """Run the command on rows that are learned and held out at once, which every way of tuning refuses."""
+    app = typer.Typer()
+    app.command()(compare_methods)
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(json.dumps({"prompt": "a", "completion": "b"}) + "\n")
+    base = write_base(tmp_path / "base")
+    arguments = ["--data", str(rows), "--validation", str(rows), "--base", str(base), *more]
+    return CliRunner().invoke(app, arguments)
+
+
+@pytest.mark.tune
+def test_a_way_that_fails_is_a_row_of_the_table_with_its_reason_below(tmp_path: Path) -> None:
+    result = call(tmp_path, "--tunes", "lora", "--plot", str(tmp_path / "out.png"))
+    assert result.exit_code == 0
+    assert "failed" in result.stdout
+    assert "the same is asked in" in result.stdout
+    assert "60 steps on at most 150 rows" in result.stdout
+
+
+@pytest.mark.tune
+def test_figures_are_told_as_json_too(tmp_path: Path) -> None:
+    result = call(tmp_path, "--tunes", "lora", "--json")
+    assert [kind["serving"] for kind in json.loads(result.stdout)["kinds"]] == ["exact"]
+
+
+def test_a_way_of_tuning_that_there_is_not_is_refused_at_once(tmp_path: Path) -> None:
+    result = call(tmp_path, "--tunes", "lora,qlora")
+    assert result.exit_code == 1
+    assert "does not tune by 'qlora'" in result.stderr

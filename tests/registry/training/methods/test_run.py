@@ -1,0 +1,200 @@
+"""Whole runs of each method on a tiny model."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from postil.registry.base_model.model import read_base
+from postil.registry.preflight.preflight import preflight
+from postil.registry.training.errors import MethodError, OutFolderError
+from postil.registry.training.methods.options import MethodOptions
+from postil.registry.training.methods.report import MethodReport
+from postil.registry.training.methods.run import run
+from tests.registry.training.methods.conftest import Write
+
+pytestmark = pytest.mark.tune
+
+
+@dataclass
+class Diary:
+    """Remembers, and ends the run at a step."""
+
+    ends: int = 10**6
+    told: list[str] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+
+    def said(self, text: str) -> None:
+        self.told.append(text)
+
+    def stepped(self, step: int, loss: float) -> None:
+        self.steps.append(step)
+        if step == self.ends:
+            raise KeyboardInterrupt
+
+
+def options(base: Path, data: tuple[Path, Path], out: Path, **changes: Any) -> MethodOptions:
+    values: dict[str, Any] = {
+        "data": data[0],
+        "validation": data[1],
+        "base": base,
+        "base_id": "example/tiny",
+        "out": out,
+        "max_steps": 12,
+        "parts": 2,
+        "learning_rate": 2e-2,
+        "targets": ("q_proj", "v_proj", "down_proj"),
+    }
+    return MethodOptions.model_validate(values | changes)
+
+
+@pytest.fixture
+def pairs(write: Write) -> tuple[Path, Path]:
+    """The base finds a short answer likelier than a long one; the long one is wanted."""
+    rows = [{"prompt": f"Say number {n}.", "chosen": "no sir", "rejected": "yes"} for n in range(24)]
+    return write("pairs.jsonl", rows[:16]), write("held-pairs.jsonl", rows[16:])
+
+
+def servable(folder: Path, base: Path) -> int:
+    return preflight(folder, read_base(base, "example/tiny"), 16).rank
+
+
+def test_sft_learns_answers_shows_rows_and_writes_what_can_be_published(
+    tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out, diary = tmp_path / "1", Diary()
+    report = run(options(tiny_base, data, out, half=True), diary)
+    assert diary.told[0] == "--tune lora: a LoRA is served exactly as it was trained."
+    assert diary.told[1].endswith('<|assistant|>⟦{"category": "symptoms"}<|end|>⟧')
+    assert len(diary.told) == 4
+    assert report.trained.answers is not None
+    assert report.before.answers is not None
+    assert report.trained.answers.loss < 0.7 * report.before.answers.loss
+    assert report.accuracy == report.trained.answers.accuracy
+    assert (report.serving, report.served, report.steps) == ("exact", None, 12)
+    assert (report.labels, report.field, report.instruction) == (("billing", "symptoms"), "category", "Sort.")
+    assert servable(out, tiny_base) == 8
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["1", "tiny-base"]
+    written = (out / "training.json").read_text()
+    assert MethodReport.model_validate_json(written) == report
+    assert str(tmp_path) not in written
+    with pytest.raises(OutFolderError, match="--overwrite"):
+        run(options(tiny_base, data, out))
+
+
+def test_dpo_prefers_the_better_answer_which_does_not_get_less_probable(
+    tiny_base: Path, pairs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    first = run(options(tiny_base, pairs, tmp_path / "1", method="dpo", batch_size=4))
+    before, trained = first.before.preferences, first.trained.preferences
+    assert before is not None
+    assert trained is not None
+    assert (before.accuracy, trained.accuracy) == (0.0, 1.0)
+    assert trained.chosen > before.chosen
+    assert (first.reference, first.reference_digest) == ("example/tiny", first.base_digest)
+    again = run(options(tiny_base, pairs, tmp_path / "2", method="dpo", start=tmp_path / "1", max_steps=1))
+    assert again.reference == "1"
+    assert again.reference_digest != first.base_digest
+    assert again.before.preferences == trained
+    assert servable(tmp_path / "2", tiny_base) == 8
+
+
+def test_kto_tells_good_answers_from_bad_ones(tiny_base: Path, write: Write, tmp_path: Path) -> None:
+    rows = [
+        {"prompt": f"Say number {n}.", "completion": "no sir" if n % 2 else "yes", "label": bool(n % 2)}
+        for n in range(24)
+    ]
+    files = write("kto.jsonl", rows[:16]), write("held-kto.jsonl", rows[16:])
+    report = run(options(tiny_base, files, tmp_path / "1", method="kto", batch_size=4))
+    before, trained = report.before.preferences, report.trained.preferences
+    assert before is not None
+    assert trained is not None
+    assert trained.chosen - trained.rejected > before.chosen - before.rejected + 5
+
+
+def test_text_is_learned_from_its_first_to_its_last_token(tiny_base: Path, write: Write, tmp_path: Path) -> None:
+    rows = [{"text": f"The cat number {n} sits on the mat."} for n in range(24)]
+    files = write("text.jsonl", rows[:16]), write("held-text.jsonl", rows[16:])
+    report = run(options(tiny_base, files, tmp_path / "1", method="text"))
+    assert report.before.answers is not None
+    assert report.trained.answers is not None
+    assert report.trained.answers.loss < report.before.answers.loss
+    assert report.ended is None
+
+
+def test_a_run_that_was_ended_goes_on_and_comes_to_the_same_bytes(
+    tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    changes = {"save_steps": 3, "max_steps": 8}
+    run(options(tiny_base, data, tmp_path / "whole", **changes))
+    with pytest.raises(KeyboardInterrupt):
+        run(options(tiny_base, data, tmp_path / "1", **changes), Diary(ends=5))
+    assert not (tmp_path / "1").exists()
+    diary = Diary()
+    report = run(options(tiny_base, data, tmp_path / "1", resume=True, **changes), diary)
+    assert diary.steps == [4, 5, 6, 7, 8]
+    assert [step for step, _ in report.losses] == [1, 2, 3, 4, 5, 6, 7, 8]
+    weights = [(tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("whole", "1")]
+    assert weights[0] == weights[1]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_training_ends_when_nothing_is_gained_and_keeps_the_best_state(
+    tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    changes = {"learning_rate": 1.0, "patience": 2, "max_steps": None, "epochs": 8, "parts": 8}
+    report = run(options(tiny_base, data, tmp_path / "1", schedule="constant", **changes))
+    assert report.steps < 64
+    assert report.trained.answers is not None
+    assert report.trained.answers.loss == pytest.approx(min(loss for _, loss in report.looks), abs=0.05)
+
+
+@pytest.mark.parametrize("tune", ["rslora", "dora", "full", "bottleneck"])
+def test_what_is_exact_or_converted_is_published_as_a_lora_and_measured_so(
+    tune: str, tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    report = run(options(tiny_base, data, tmp_path / "1", tune=tune, max_steps=4))
+    assert servable(tmp_path / "1", tiny_base) == (16 if report.serving == "converted" else 8)
+    assert report.trained.answers is not None
+    if report.served is not None:
+        assert report.served.answers is not None
+        assert report.served.answers.loss == pytest.approx(report.trained.answers.loss, rel=0.05)
+
+
+@pytest.mark.parametrize("tune", ["prompt", "prefix", "ia3", "bitfit"])
+def test_what_cannot_be_served_is_trained_to_be_measured_and_written_nowhere(
+    tune: str, tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(MethodError, match=f"--tune {tune}: "):
+        run(options(tiny_base, data, tmp_path / "1", tune=tune))
+    report = run(options(tiny_base, data, tmp_path / "1", tune=tune, max_steps=2, measure_only=True), rows=8)
+    assert (report.serving, report.bytes, report.ended) == ("refused", 0, None)
+    assert report.data["examples"] == 8
+    assert not (tmp_path / "1").exists()
+
+
+def test_another_way_of_tuning_does_not_go_on_with_a_lora(
+    tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(MethodError, match="--start goes on with a LoRA"):
+        run(options(tiny_base, data, tmp_path / "1", tune="dora", start=tmp_path))
+
+
+def test_a_result_that_cannot_be_put_in_its_place_is_saved_elsewhere(
+    tiny_base: Path, data: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Blocks(Diary):
+        def stepped(self, step: int, loss: float) -> None:
+            [scratch] = tmp_path.glob(".postil-*")
+            (scratch / "former" / "something").mkdir(parents=True)
+            (tmp_path / "1").mkdir()
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(OutFolderError, match=r"1 cannot be written .*; the adapter is saved in ") as refusal:
+        run(options(tiny_base, data, tmp_path / "1", max_steps=1), Blocks())
+    [saved] = [word for word in str(refusal.value).split() if word.endswith("/adapter,")]
+    assert servable(Path(saved.removesuffix(",")), tiny_base) == 8
