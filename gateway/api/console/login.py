@@ -68,20 +68,29 @@ class Login:
     async def begin(self, request: AnyRequest, form: Form) -> Response[Any]:
         """Sign somebody in, or say why not."""
         address, then = origin(request.scope), form.text("next")
-        if (wait := self._failed.wait(address)) > 0:
-            return self.form(request, then, status=429, said=f"Too many attempts; try again in {wait} seconds.")
         try:
             handle, caller = self._known(f"Bearer {self._key_of(form)}")
         except (AuthenticationError, ForbiddenError) as error:
-            self._failed.note(address)
-            owner, key = owner_of(error)
-            self._denied.note(DeniedAttempt(owner or NOBODY, key, address, f"POST {PREFIX}/login", error.status))
-            return self.form(request, then, status=error.status, said=f"{str(error)[:1].upper()}{str(error)[1:]}.")
+            return self._refused(request, then, address, error)
         self.sessions.close(session_id(request))
         person = cleaned(form.text("person"))[:_LONGEST_NAME] if caller.root else ""
         identity = self.sessions.open(handle, person)
         cookie = set_cookie(request, identity, tls=self.tls)
         return go_to(f"/console/login?kept=1&next={_own(then)}", cookie=cookie)
+
+    def _refused(
+        self, request: AnyRequest, then: str, address: str, error: AuthenticationError | ForbiddenError
+    ) -> Response[str]:
+        """Say why a key signs nobody in; too many of them from one address wait.
+
+        A key that is good is let in all the same: behind a proxy all people have one address.
+        """
+        if (wait := self._failed.wait(address)) > 0:
+            return self.form(request, then, status=429, said=f"Too many attempts; try again in {wait} seconds.")
+        self._failed.note(address)
+        owner, key = owner_of(error)
+        self._denied.note(DeniedAttempt(owner or NOBODY, key, address, f"POST {PREFIX}/login", error.status))
+        return self.form(request, then, status=error.status, said=f"{str(error)[:1].upper()}{str(error)[1:]}.")
 
     def _key_of(self, form: Form) -> str:
         """Return the key that was typed, or the key file's for a link of one use."""

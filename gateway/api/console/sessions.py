@@ -84,7 +84,7 @@ class FailedLogins:
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
 
     def wait(self, address: str) -> int:
-        """Return for how many seconds no login of this address is looked at; 0 if it may try."""
+        """Return for how many seconds this address is told to wait when its key is wrong; 0 if it need not."""
         failures = self._failures.get(address)
         if failures is None or len(failures) < _FAILURES:
             return 0

@@ -31,6 +31,18 @@ async def test_the_page_says_first_what_is_live_since_when_by_whom_and_why(house
     assert "The way back is @1." in text
 
 
+async def test_a_yank_of_a_release_that_was_not_live_is_not_why_the_live_one_is(house: House, people: People) -> None:
+    await opened(house)
+    await house.admin("POST", f"/api/v1/adapters/{NAME}/promote", json={"release": 2, "reason": "fewer mistakes"})
+    await canary(house, 1)
+    browser = await people.signed_in()
+    assert await act(browser, "yank", release=1, seen=2) == 303
+    text = (await browser.text(PAGE)).partition("Releases")[0]
+    assert "<strong>@2 is live</strong> since" in text
+    assert "“fewer mistakes”" in text
+    assert "yank" not in text
+
+
 async def test_evidence_of_a_canary_stands_on_its_way_to_the_threshold(house: House, people: People) -> None:
     key = await opened(house)
     await canary(house, 2, 50)
