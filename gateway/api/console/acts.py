@@ -21,8 +21,9 @@ from postil.registry.releases.state import AdapterState
 
 Act = Callable[[AdapterName, Form, str, str], Awaitable[AdapterState]]
 _PATH = "/adapters/{domain:str}/{adapter:str}"
-# The release that the form is about, what its page showed as live or canary (0: none), the canary's share, and why.
-_FIELDS = ("release", "seen", "weight", "reason")
+# The release that the form is about, what its page showed as live (0: none), as canary (0: none) and as its share (empty:
+# none), the share that is wanted, and why.
+_FIELDS = ("release", "seen", "canary", "share", "weight", "reason")
 
 
 def act_routes(releases: ReleaseService, retiring: RetireService) -> list[Any]:
@@ -43,12 +44,11 @@ def _route(what: str, act: Act) -> Any:
 
 
 def _live_acts(releases: ReleaseService) -> dict[str, Act]:
-    """What moves the live release, if it is still the one that the page showed."""
+    """What moves the live release, if it is still the one that the page showed, and the canary for a promotion."""
 
     async def promote(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
-        return await releases.promote(
-            name.release(form.number("release")), reason=reason, actor=actor, only=_seen(form)
-        )
+        only = Precondition(form.number("seen"), canary=_seen_canary(form))
+        return await releases.promote(name.release(form.number("release")), reason=reason, actor=actor, only=only)
 
     async def rollback(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
         return await releases.rollback(
@@ -59,14 +59,14 @@ def _live_acts(releases: ReleaseService) -> dict[str, Act]:
 
 
 def _canary_acts(releases: ReleaseService) -> dict[str, Act]:
-    """What moves the canary, if it is still the one that the page showed."""
+    """What moves the canary, if it and its share are still those that the page showed."""
 
     async def point(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
         ref, share = name.release(form.number("release")), form.share("weight")
-        return await releases.point(ref, CANARY, share, reason=reason, actor=actor, only=_seen(form))
+        return await releases.point(ref, CANARY, share, reason=reason, actor=actor, only=_seen_canary(form))
 
     async def clear(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
-        return await releases.clear(name, CANARY, reason=reason, actor=actor, only=_seen(form))
+        return await releases.clear(name, CANARY, reason=reason, actor=actor, only=_seen_canary(form))
 
     return {"canary": point, "canary-stop": clear}
 
@@ -92,3 +92,7 @@ def _service_acts(releases: ReleaseService, retiring: RetireService) -> dict[str
 
 def _seen(form: Form) -> Precondition:
     return Precondition(number=form.number("seen"))
+
+
+def _seen_canary(form: Form) -> Precondition:
+    return Precondition(number=form.number("canary"), weight=form.share("share") if form.text("share") else None)

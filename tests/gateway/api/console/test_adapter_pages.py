@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from postil.registry.accounts.keys import Role
@@ -59,11 +61,11 @@ async def test_evidence_of_a_canary_stands_on_its_way_to_the_threshold(house: Ho
 async def test_a_publisher_promotes_tries_and_goes_back_in_its_own_name(house: House, people: People) -> None:
     await opened(house, 3)
     ann = await people.signed_in(Role.PUBLISHER, "healthcare")
-    assert await act(ann, "canary", release=2, seen=0, weight=25) == 303
+    assert await act(ann, "canary", release=2, canary=0, weight=25) == 303
     assert served(house) == (1, 2)
-    assert await act(ann, "canary-stop", seen=2) == 303
+    assert await act(ann, "canary-stop", canary=2, share=25) == 303
     assert served(house) == (1, None)
-    assert await act(ann, "promote", release=2, seen=1) == 303
+    assert await act(ann, "promote", release=2, seen=1, canary=0) == 303
     assert await act(ann, "rollback", release=1, seen=2) == 303
     assert served(house) == (1, None)
     assert await act(ann, "retire", release=3) == 303
@@ -82,11 +84,11 @@ async def test_a_form_of_a_page_that_is_out_of_date_changes_nothing(house: House
     browser = await people.signed_in()
     await move(house, "promote", 2)
     for what, fields in (
-        ("promote", {"release": 3, "seen": 1}),
+        ("promote", {"release": 3, "seen": 1, "canary": 0}),
         ("rollback", {"release": 1, "seen": 3}),
-        ("canary", {"release": 3, "seen": 2, "weight": 5}),
+        ("canary", {"release": 3, "canary": 2, "weight": 5}),
         ("yank", {"release": 3, "seen": 1}),
-        ("canary-stop", {"seen": 3}),
+        ("canary-stop", {"canary": 3}),
     ):
         answer = await browser.send(
             f"{PAGE}/{what}", reason="because", **{key: str(one) for key, one in fields.items()}
@@ -95,20 +97,43 @@ async def test_a_form_of_a_page_that_is_out_of_date_changes_nothing(house: House
     assert served(house) == (2, None)
 
 
+async def test_a_canary_that_somebody_stopped_or_gave_another_share_is_not_promoted_nor_changed_by_an_old_page(
+    house: House, people: People
+) -> None:
+    await opened(house, 3)
+    await canary(house, 2, 12.5)
+    browser = await people.signed_in()
+    seen = hidden_fields(await browser.text(PAGE))
+    assert seen == {"release": "2", "seen": "1", "canary": "2", "share": "12.5"}
+    await canary(house, 2, 50)
+    for what in ("promote", "canary", "canary-stop"):
+        assert await act(browser, what, **{"weight": 5, **seen}) == 409, what
+    assert await act(browser, "canary-stop", canary=2, share=50) == 303
+    answer = await browser.send(f"{PAGE}/promote", reason="because", **seen)
+    assert (answer.status_code, "canary-end by admin" in answer.text) == (409, True)
+    assert served(house) == (1, None)
+
+
+def hidden_fields(text: str) -> dict[str, str]:
+    """What the first form of a page's main part sends by itself."""
+    form = text.partition('class="stack"')[2].partition("</form>")[0]
+    return dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', form))
+
+
 async def test_a_form_without_a_reason_or_with_what_it_does_not_have_is_refused(house: House, people: People) -> None:
     await opened(house)
     browser = await people.signed_in()
     for fields in (
-        {"release": "2", "seen": "1"},
-        {"release": "2", "seen": "1", "reason": " "},
-        {"release": "two", "seen": "1", "reason": "x"},
-        {"release": "-2", "seen": "1", "reason": "x"},
-        {"release": "2", "seen": "1", "reason": "x", "more": "1"},
+        {"release": "2", "seen": "1", "canary": "0"},
+        {"release": "2", "seen": "1", "canary": "0", "reason": " "},
+        {"release": "two", "seen": "1", "canary": "0", "reason": "x"},
+        {"release": "-2", "seen": "1", "canary": "0", "reason": "x"},
+        {"release": "2", "seen": "1", "canary": "0", "reason": "x", "more": "1"},
         {"release": "2", "reason": "x"},
-        {"release": "2", "seen": "1", "reason": "a\0b"},
-        {"release": "2", "seen": "1", "reason": "a\x1bb"},
-        {"release": "2", "seen": "1", "reason": "x" * 5000},
-        {"release": "2", "seen": "1", "reason": "x" * 300_000},
+        {"release": "2", "seen": "1", "canary": "0", "reason": "a\0b"},
+        {"release": "2", "seen": "1", "canary": "0", "reason": "a\x1bb"},
+        {"release": "2", "seen": "1", "canary": "0", "reason": "x" * 5000},
+        {"release": "2", "seen": "1", "canary": "0", "reason": "x" * 300_000},
     ):
         assert (await browser.send(f"{PAGE}/promote", **fields)).status_code == 400, fields.keys()
     raw = {"content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin"}
@@ -117,7 +142,7 @@ async def test_a_form_without_a_reason_or_with_what_it_does_not_have_is_refused(
     json = await browser.client.post(f"{PAGE}/promote", json={"release": 2}, headers={"sec-fetch-site": "same-origin"})
     assert json.status_code == 415
     for weight in ("", "much", "nan", "inf", "0", "101", "-1"):
-        assert await act(browser, "canary", release=2, seen=0, weight=weight) == 400, weight
+        assert await act(browser, "canary", release=2, canary=0, weight=weight) == 400, weight
     assert served(house) == (1, None)
 
 
@@ -139,7 +164,7 @@ async def test_each_role_gets_the_forms_that_it_may_send_and_no_other(
     browser = await people.signed_in(role, *domains)
     assert forms(await browser.text(f"{PAGE}/releases/2")) == expected
     for what in ("promote", "canary", "canary-stop", "rollback", "retire", "restore", "yank", "unyank"):
-        status = await act(browser, what, release=9, seen=1, weight=5)
+        status = await act(browser, what, release=9, seen=1, canary=0, weight=5)
         assert (status == 403) is (not expected), (what, status)
 
 
