@@ -10,7 +10,7 @@ from litestar.params import FromPath
 
 from postil.gateway.api.admin.params import AnyRequest, adapter_name
 from postil.gateway.api.console.forms import Form, read_form
-from postil.gateway.api.console.pages import go_to
+from postil.gateway.api.console.notices import go_to_and_say
 from postil.gateway.api.console.person import person
 from postil.gateway.control.releases import ReleaseService
 from postil.gateway.control.retire import RetireService
@@ -21,9 +21,20 @@ from postil.registry.releases.state import AdapterState
 
 Act = Callable[[AdapterName, Form, str, str], Awaitable[AdapterState]]
 _PATH = "/adapters/{domain:str}/{adapter:str}"
-# The release that the form is about, what its page showed as live (0: none), as canary (0: none) and as its share (empty:
-# none), the share that is wanted, and why.
+# The release that the form is about; what its page showed as live (0: none), as canary (0: none) and as the canary's
+# share (empty: none); the share that is wanted; and why.
 _FIELDS = ("release", "seen", "canary", "share", "weight", "reason")
+# What a form did, as the page says it afterwards.
+_DONE = {
+    "promote": "The release is live.",
+    "rollback": "The release is live again.",
+    "canary": "The canary answers its share from now on.",
+    "canary-stop": "The canary has ended.",
+    "retire": "The release is out of service.",
+    "restore": "The release is in service again.",
+    "yank": "The release is yanked: nobody gets it.",
+    "unyank": "The yank is undone.",
+}
 
 
 def act_routes(releases: ReleaseService, retiring: RetireService) -> list[Any]:
@@ -38,7 +49,7 @@ def _route(what: str, act: Act) -> Any:
         name = adapter_name(domain, adapter)
         form = await read_form(request, _FIELDS)
         await act(name, form, form.needed("reason", "the reason"), person(request))
-        return go_to(f"/console/adapters/{name}?done={what}")
+        return go_to_and_say(request, f"/console/adapters/{name}", _DONE[what])
 
     return acted
 

@@ -20,12 +20,16 @@ _FAILURES, _WINDOW_SECONDS, _ADDRESSES = 10, 60.0, 4096
 
 @dataclass(slots=True)
 class Session:
-    """A person that is signed in. ``handle`` names the key, ``person`` is who uses the key file, as they say."""
+    """A person that is signed in. ``handle`` names the key, ``person`` is who uses the key file, as they say.
+
+    ``said`` is a page's address and what it has to say the next time.
+    """
 
     handle: str
     person: str
     made: float
     seen: float
+    said: tuple[str, str] = ("", "")
 
 
 class Sessions:

@@ -39,7 +39,7 @@ async def test_a_yank_of_a_release_that_was_not_live_is_not_why_the_live_one_is(
     await canary(house, 1)
     browser = await people.signed_in()
     assert await act(browser, "yank", release=1, seen=2) == 303
-    text = (await browser.text(PAGE)).partition("Releases")[0]
+    text = (await browser.text(PAGE)).partition('class="lead"')[2].partition("</p>")[0]
     assert "<strong>@2 is live</strong> since" in text
     assert "“fewer mistakes”" in text
     assert "yank" not in text
@@ -52,7 +52,7 @@ async def test_evidence_of_a_canary_stands_on_its_way_to_the_threshold(house: Ho
         await house.ask(key, user=str(user))
     text = await (await people.signed_in()).text(PAGE)
     assert "Evidence: @2 beside @1" in text
-    assert "the candidate is taken back automatically" in text
+    assert "the candidate is yanked automatically" in text
     assert "a probability of at most 1 %" in text
     assert "1 of 400" in text
     assert "validator failures: 0 % of the way" in text
@@ -77,6 +77,23 @@ async def test_a_publisher_promotes_tries_and_goes_back_in_its_own_name(house: H
         "canary", "canary-end", "promote", "rollback", "retire", "unretire", "yank", "unyank",
     ]  # fmt: skip
     assert {(event["actor"], event["reason"]) for event in events} == {("ann", "because")}
+
+
+async def test_what_a_form_did_is_said_once_and_no_address_makes_it_up(house: House, people: People) -> None:
+    await opened(house)
+    browser = await people.signed_in()
+    assert "The release is live." not in await browser.text(f"{PAGE}?done=promote")
+    assert await act(browser, "promote", release=2, seen=1, canary=0) == 303
+    assert ["The release is live." in await browser.text(PAGE) for _ in range(2)] == [True, False]
+
+
+async def test_a_yank_says_what_is_live_afterwards(house: House, people: People) -> None:
+    await opened(house)
+    browser = await people.signed_in()
+    assert "Nothing is live afterwards: the adapter answers nobody." in await browser.text(f"{PAGE}/releases/1")
+    await move(house, "promote", 2)
+    assert "@1 goes live." in await browser.text(f"{PAGE}/releases/2")
+    assert "goes live" not in await browser.text(f"{PAGE}/releases/1")
 
 
 async def test_a_form_of_a_page_that_is_out_of_date_changes_nothing(house: House, people: People) -> None:
