@@ -13,6 +13,7 @@ from litestar.types import ASGIApp
 from postil.gateway.api.admin.limits import usage_routes
 from postil.gateway.api.admin.reviews import review_routes
 from postil.gateway.api.admin.router import admin_router, status_parts
+from postil.gateway.api.console.one_time import OneTimeLink
 from postil.gateway.api.console.router import console_router
 from postil.gateway.api.cors import letting
 from postil.gateway.api.documented_errors import document_openai_errors
@@ -60,7 +61,8 @@ def completion_parts(runtime: Runtime) -> CompletionParts:
 
 def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda step, text: None) -> Litestar:
     """Build the litestar application with all routes, the admin API among them, and one error format."""
-    lifecycle = Lifecycle(runtime, tell)
+    link = OneTimeLink()
+    lifecycle = Lifecycle(runtime, link.heard_by(tell))
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -79,7 +81,7 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
             *document_openai_errors([metrics_route(runtime.metrics, runtime.callers, runtime.denied_attempts)]),
             training_router(runtime),
             admin_router(runtime),
-            *([console_router(runtime, status_parts(runtime), tell)] if runtime.settings.console else []),
+            *([console_router(runtime, status_parts(runtime), link, tell)] if runtime.settings.console else []),
         ],
         lifespan=[lifespan],
         exception_handlers=exception_handlers(),

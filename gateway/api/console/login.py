@@ -10,7 +10,7 @@ from litestar import Response, get, post
 from litestar.params import FromQuery
 
 from postil.gateway.api.admin.params import AnyRequest
-from postil.gateway.api.console.cookie import clear_cookie, session_id, set_cookie
+from postil.gateway.api.console.cookie import Cookies
 from postil.gateway.api.console.failures import SignInNeededError
 from postil.gateway.api.console.forms import Form, read_form
 from postil.gateway.api.console.guard import PREFIX, signed_in
@@ -24,11 +24,14 @@ from postil.gateway.tenancy.denied_attempts import DeniedAttempt, DeniedAttempts
 from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts.denied_attempts import NOBODY
+from postil.registry.accounts.keys import TAKEN
 from postil.registry.text import cleaned
 
 # Where a login may lead: to a page of the console.
 _OWN_PAGE = re.compile(r"/console(?:/[A-Za-z0-9._~@/-]*)?")
 _LONGEST_NAME = 64
+# Names that nobody else gives itself: of the gateway's own acts, among others.
+_TAKEN = TAKEN - {"admin"}
 _NO_COOKIE = (
     "Your browser kept no cookie, so you are not signed in. Open the console over HTTPS, or on http://localhost, and"
     " allow cookies."
@@ -41,18 +44,18 @@ class Login:
     def __init__(
         self,
         sessions: Sessions,
+        cookies: Cookies,
         callers: Callers,
         denied: DeniedAttempts,
         pages: Pages,
         *,
-        tls: bool,
         link: OneTimeLink,
         read_key: Callable[[], str],
     ) -> None:
         self.sessions = sessions
+        self.cookies = cookies
         self.callers = callers
         self.pages = pages
-        self.tls = tls
         self.link = link
         self._read_key = read_key
         self._denied = denied
@@ -72,11 +75,19 @@ class Login:
             handle, caller = self._known(f"Bearer {self._key_of(form)}")
         except (AuthenticationError, ForbiddenError) as error:
             return self._refused(request, then, address, error)
-        self.sessions.close(session_id(request))
         person = cleaned(form.text("person"))[:_LONGEST_NAME] if caller.root else ""
-        identity = self.sessions.open(handle, person)
-        cookie = set_cookie(request, identity, tls=self.tls)
+        if person.lower() in _TAKEN:
+            return self.form(
+                request, then, status=400, said=f"The log writes {person} for what no person did; use yours."
+            )
+        self.end(request)
+        cookie = self.cookies.set(request, self.sessions.open(handle, person))
         return go_to(f"/console/login?kept=1&next={_own(then)}", cookie=cookie)
+
+    def end(self, request: AnyRequest) -> None:
+        """End the sessions that a request brings."""
+        for identity in self.cookies.ids(request):
+            self.sessions.close(identity)
 
     def _refused(
         self, request: AnyRequest, then: str, address: str, error: AuthenticationError | ForbiddenError
@@ -122,7 +133,7 @@ def login_routes(login: Login) -> list[Any]:
     def asked(request: AnyRequest, kept: FromQuery[str] = "", once: FromQuery[str] = "") -> Response[Any]:
         then = request.query_params.get("next", "")
         try:
-            signed_in(request, login.sessions, login.callers)
+            signed_in(request, login.sessions, login.cookies, login.callers)
         except SignInNeededError:
             return login.form(request, then, said=_NO_COOKIE if kept else "", once=once)
         except GatewayError as error:  # The gateway is still starting.
@@ -135,13 +146,14 @@ def login_routes(login: Login) -> list[Any]:
 
     @post("/logout", public=True, status_code=200, sync_to_thread=False)
     def ended(request: AnyRequest) -> Response[Any]:
-        login.sessions.close(session_id(request))
-        return go_to("/console/login", cookie=clear_cookie(request, tls=login.tls))
+        login.end(request)
+        return go_to("/console/login", cookie=login.cookies.clear(request))
 
     return [asked, begun, ended]
 
 
 def _own(then: str) -> str:
     """Return where a login leads; anything but a page of the console is the console's home."""
-    fits = _OWN_PAGE.fullmatch(then) and "//" not in then and not then.startswith(("/console/login", "/console/logout"))
+    fits = _OWN_PAGE.fullmatch(then) and not {"", ".", ".."} & set(then[1:].split("/"))
+    fits = fits and not then.startswith(("/console/login", "/console/logout"))
     return then if fits else "/console"

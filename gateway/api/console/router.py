@@ -12,6 +12,7 @@ from postil.gateway.api.console.acts import act_routes
 from postil.gateway.api.console.adapters import AdapterPages, adapter_page_routes
 from postil.gateway.api.console.assets import Assets, asset_route
 from postil.gateway.api.console.compare import compare_route
+from postil.gateway.api.console.cookie import Cookies
 from postil.gateway.api.console.failures import failure_pages
 from postil.gateway.api.console.guard import PREFIX, console_guard
 from postil.gateway.api.console.home import home_route
@@ -28,12 +29,16 @@ from postil.gateway.errors import NotFoundError
 from postil.gateway.tenancy.directory import admin_key
 
 
-def console_router(runtime: Runtime, status: StatusParts, tell: Tell) -> Router:
+def console_router(runtime: Runtime, status: StatusParts, link: OneTimeLink, tell: Tell) -> Router:
     """Return the router with every page of a gateway. The demo on loopback tells a link that signs in once."""
     settings, callers, denied, registry = runtime.settings, runtime.callers, runtime.denied_attempts, runtime.registry
     assets = Assets.read()
     pages = Pages(assets)
     sessions = Sessions(settings.console_idle_minutes * 60, settings.console_session_hours * 3600)
+    cookies = Cookies(tls=settings.tls_certificate is not None)
+    if settings.demo and settings.on_loopback:
+        tell("console", link.make())
+    login = Login(sessions, cookies, callers, denied, pages, link=link, read_key=lambda: admin_key(settings))
     adapters = AdapterPages(
         registry,
         runtime.catalog,
@@ -46,12 +51,12 @@ def console_router(runtime: Runtime, status: StatusParts, tell: Tell) -> Router:
     )
     return Router(
         PREFIX,
-        guards=[console_guard(sessions, callers, denied)],
+        guards=[console_guard(sessions, cookies, callers, denied)],
         exception_handlers=failure_pages(pages),
         include_in_schema=False,
         route_handlers=[
             asset_route(assets),
-            *login_routes(_login(runtime, sessions, pages, tell)),
+            *login_routes(login),
             home_route(status, runtime.sums, pages),
             *adapter_page_routes(adapters),
             compare_route(adapters, runtime.pools.reports),
@@ -61,15 +66,6 @@ def console_router(runtime: Runtime, status: StatusParts, tell: Tell) -> Router:
             _nothing_else(),
         ],
     )
-
-
-def _login(runtime: Runtime, sessions: Sessions, pages: Pages, tell: Tell) -> Login:
-    settings, link = runtime.settings, OneTimeLink()
-    if settings.demo and settings.on_loopback:
-        tell("console", link.make())
-    tls = settings.tls_certificate is not None
-    parts = (sessions, runtime.callers, runtime.denied_attempts, pages)
-    return Login(*parts, tls=tls, link=link, read_key=lambda: admin_key(settings))
 
 
 def _nothing_else() -> Any:

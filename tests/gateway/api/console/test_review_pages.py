@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from postil.registry.accounts.keys import Role
+from postil.registry.text import CONTROLS
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.api.console.conftest import People, forms
 from tests.gateway.conftest import House, running_house
@@ -24,6 +25,8 @@ validators: [{name: pii}]
 fallback: [{name: review, config: {content: 'wait'}}]
 """
 HOSTILE = "</p><script>alert(1)</script> {{ 7*7 }} \x1b[31m \u202e <form action=/console/logout>"
+# Each range of what is escaped, by its ends.
+UNSEEN = "\x08\x0b\x1f\x7f\x9f\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069\ufff9\ufffb\U000e0000\U000e007f"
 
 
 @dataclass
@@ -59,10 +62,12 @@ async def desk(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> AsyncIterator
 
 
 async def test_hostile_texts_stay_texts(desk: Reviewing) -> None:
-    review = await desk.ask("healthcare", HOSTILE)
+    review = await desk.ask("healthcare", HOSTILE + UNSEEN)
     text = await (await desk.people.signed_in(Role.REVIEWER, "healthcare")).text(f"/console/reviews/{review}")
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt; {{ 7*7 }} \\u001b[31m \\u202e" in text
+    assert CONTROLS.findall(text) == []
+    assert all(f"\\u{ord(one):04x}" in text or f"\\U{ord(one):08x}" in text for one in UNSEEN)
     assert forms(text) == {f"/console/reviews/{review}/{act}" for act in ("claim", "edit", "approve", "reject")}
 
 
