@@ -8,14 +8,13 @@ from litestar.types import Guard
 from postil.gateway.api.admin.auth import Connection, guard_of
 from postil.gateway.api.console.cookie import Cookies
 from postil.gateway.api.console.failures import SignInNeededError
+from postil.gateway.api.console.pages import PREFIX
 from postil.gateway.api.console.same_origin import check_same_origin
 from postil.gateway.api.console.sessions import Sessions
 from postil.gateway.errors import AuthenticationError, TenantRefusedError
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.directory import Caller
-
-PREFIX = "/console"
 
 
 def console_guard(sessions: Sessions, cookies: Cookies, callers: Callers, denied: DeniedAttempts) -> Guard:

@@ -13,9 +13,9 @@ from postil.gateway.api.admin.params import AnyRequest
 from postil.gateway.api.console.cookie import Cookies
 from postil.gateway.api.console.failures import SignInNeededError
 from postil.gateway.api.console.forms import Form, read_form
-from postil.gateway.api.console.guard import PREFIX, signed_in
+from postil.gateway.api.console.guard import signed_in
 from postil.gateway.api.console.one_time import OneTimeLink
-from postil.gateway.api.console.pages import Pages, go_to
+from postil.gateway.api.console.pages import PREFIX, Pages, go_to
 from postil.gateway.api.console.sessions import FailedLogins, Sessions
 from postil.gateway.api.denied import origin, owner_of
 from postil.gateway.errors import AuthenticationError, ForbiddenError, GatewayError, KeyForbiddenError

@@ -15,10 +15,9 @@ from postil.gateway.api.admin.auth import check_domain
 from postil.gateway.api.admin.params import AnyRequest, caller_of
 from postil.gateway.api.admin.schemas.reviews import show_review, show_summary
 from postil.gateway.api.console.forms import Form, read_form
-from postil.gateway.api.console.guard import PREFIX
 from postil.gateway.api.console.marked import failed, marked
 from postil.gateway.api.console.notices import go_to_and_say, said_once
-from postil.gateway.api.console.pages import Pages
+from postil.gateway.api.console.pages import PREFIX, Pages
 from postil.gateway.api.console.person import person
 from postil.gateway.control.reading_log import ReadingLog
 from postil.gateway.control.registry_handle import RegistryHandle

@@ -8,7 +8,7 @@ import pytest
 
 from postil.registry.accounts.keys import Role
 from tests.gateway.api.console.conftest import Browser, People, forms
-from tests.gateway.channel_acts import NAME, canary, move, opened, served
+from tests.gateway.channel_acts import NAME, canary, move, opened, served, shadow
 from tests.gateway.conftest import TRIAGE, House
 
 PAGE = f"/console/adapters/{NAME}"
@@ -183,6 +183,23 @@ async def test_each_role_gets_the_forms_that_it_may_send_and_no_other(
     for what in ("promote", "canary", "canary-stop", "rollback", "retire", "restore", "yank", "unyank"):
         status = await act(browser, what, release=9, seen=1, canary=0, weight=5)
         assert (status == 403) is (not expected), (what, status)
+
+
+async def test_no_act_is_offered_that_would_be_refused(house: House, people: People) -> None:
+    await opened(house, 3)
+    await canary(house, 2)
+    await shadow(house, 3)
+    browser = await people.signed_in()
+    acts = {f"{PAGE}/{what}" for what in ("promote", "canary", "yank")}
+    for number in (2, 3):  # What is tried or shadowed cannot be retired.
+        assert forms(await browser.text(f"{PAGE}/releases/{number}")) == acts
+    await move(house, "promote", 3)
+    await house.admin("POST", f"/api/v1/adapters/{NAME}/retire", json={"reason": "no longer needed"})
+    assert forms(await browser.text(PAGE)) <= {f"{PAGE}/canary-stop"}
+    for number in (1, 2, 3):
+        assert forms(await browser.text(f"{PAGE}/releases/{number}")) <= {
+            f"{PAGE}/{what}" for what in ("yank", "retire")
+        }
 
 
 async def test_who_may_not_see_a_domain_gets_no_page_of_it_and_reviewers_get_none(house: House, people: People) -> None:

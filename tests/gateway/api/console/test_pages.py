@@ -179,7 +179,14 @@ async def test_an_unknown_page_or_method_is_a_page_that_says_so(house: House, pe
     assert (await browser.send("/console/nothing")).status_code == 404
     for method in ("PUT", "DELETE", "PATCH"):
         answer = await browser.client.request(method, "/console/log", headers=SAME)
-        assert answer.status_code == 405, method
+        assert (answer.status_code, "GET" in answer.headers["allow"]) == (405, True), method
+        assert "That page does not take this" in answer.text
+        check_headers(answer)
+    for client in (browser, people.browser()):
+        answer = await client.get("/console/adapters/healthcare/triage/releases/x")
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert (await client.client.head("/console/nothing")).headers["content-type"].startswith("text/")
+    assert (await browser.get("/consoles")).headers["content-type"] == "application/json"
 
 
 async def test_the_log_is_paged_and_can_be_filtered(house: House, people: People) -> None:
