@@ -28,6 +28,7 @@ from postil.plugins import ReleaseRef
 from postil.plugins.texts import label_answer
 from postil.registry.db import tables
 from postil.registry.db.database import Database
+from postil.registry.db.paging import Page
 from postil.registry.errors import NotFoundError
 from postil.registry.names import parse_domain
 from postil.registry.policy.policy import Output, policy_from
@@ -84,17 +85,22 @@ def _queue_route(parts: ReviewPages) -> Any:
             after=after,
             limit=_PER_PAGE,
         )
-        return parts.pages.page(
-            request,
-            "reviews.html",
-            rows=list(map(show_summary, page.items)),
-            statuses=(*reviews.STATUSES, "all"),
-            chosen={"status": status, "domain": domain, "mine": bool(mine)},
-            next=page.next,
-            said=said_once(request),
-        )
+        chosen = {"status": status, "domain": domain, "mine": bool(mine)}
+        return _queue(parts, request, page, chosen)
 
     return queue
+
+
+def _queue(parts: ReviewPages, request: AnyRequest, page: Page[tables.Review], chosen: dict[str, Any]) -> Response[str]:
+    return parts.pages.page(
+        request,
+        "reviews.html",
+        rows=list(map(show_summary, page.items)),
+        statuses=(*reviews.STATUSES, "all"),
+        chosen=chosen,
+        next=page.next,
+        said=said_once(request),
+    )
 
 
 def _review_route(parts: ReviewPages) -> Any:
