@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from postil.registry.accounts.keys import Role
+from postil.registry.reviews import reviews
 from postil.registry.text import CONTROLS
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.api.console.conftest import People, forms
@@ -145,6 +146,16 @@ async def test_a_claimed_review_is_shown_with_its_holder_and_is_not_the_next_of_
     assert second not in await rob.text("/console/reviews?mine=1")
     answer = await rob.send(f"/console/reviews/{first}/approve")
     assert answer.headers["location"] == f"/console/reviews/{third}"
+
+
+async def test_the_next_review_is_found_behind_any_number_that_others_hold(desk: Reviewing) -> None:
+    ids = [await desk.ask("healthcare", str(number)) for number in range(53)]
+    database = desk.house.runtime.registry.database()
+    for review in ids[1:-1]:
+        reviews.assign(database, review, "rob", actor="rob")
+    ann = await desk.people.signed_in(Role.REVIEWER, "healthcare")
+    answer = await ann.send(f"/console/reviews/{ids[0]}/approve")
+    assert answer.headers["location"] == f"/console/reviews/{ids[-1]}"
 
 
 async def test_a_reviewer_has_the_reviews_of_its_domains_alone(desk: Reviewing) -> None:
