@@ -25,7 +25,7 @@ from postil.gateway.tenancy.directory import Caller
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts.denied_attempts import NOBODY
 from postil.registry.accounts.keys import TAKEN
-from postil.registry.text import cleaned
+from postil.registry.text import cleaned, spelling
 
 # Where a login may lead: to a page of the console.
 _OWN_PAGE = re.compile(r"/console(?:/[A-Za-z0-9._~@/-]*)?")
@@ -71,17 +71,16 @@ class Login:
     async def begin(self, request: AnyRequest, form: Form) -> Response[Any]:
         """Sign somebody in, or say why not."""
         address, then = origin(request.scope), form.text("next")
+        person = cleaned(form.text("person"))[:_LONGEST_NAME]
+        if spelling(person).lower() in _TAKEN:  # Before a link of one use is used up.
+            said = f"The log writes {person} for what no person did; give your own name."
+            return self.form(request, then, status=400, said=said, once=form.text("once"))
         try:
             handle, caller = self._known(f"Bearer {self._key_of(form)}")
         except (AuthenticationError, ForbiddenError) as error:
             return self._refused(request, then, address, error)
-        person = cleaned(form.text("person"))[:_LONGEST_NAME] if caller.root else ""
-        if person.lower() in _TAKEN:
-            return self.form(
-                request, then, status=400, said=f"The log writes {person} for what no person did; use yours."
-            )
         self.end(request)
-        cookie = self.cookies.set(request, self.sessions.open(handle, person))
+        cookie = self.cookies.set(request, self.sessions.open(handle, person if caller.root else ""))
         return go_to(f"/console/login?kept=1&next={_own(then)}", cookie=cookie)
 
     def end(self, request: AnyRequest) -> None:

@@ -23,6 +23,8 @@ async def test_the_demo_on_loopback_tells_a_link_that_signs_in_once(house: House
         text = await browser.text(f"/console/login?once={told['console']}")
         assert 'type="password"' not in text
         (once,) = re.findall(r'name="once" value="([^"]+)"', text)
+        refused = await browser.send("/console/login", once=once, person="postil")
+        assert (refused.status_code, once in refused.text) == (400, True)
         assert (await browser.send("/console/login", once=once, person="Mona")).status_code == 303
         assert "Mona" in await browser.text("/console")
         await browser.send("/console/logout")
