@@ -130,10 +130,13 @@ def known_reject(known: Mapping[str, Any]) -> str | None:
 
 
 def known_labels(known: Mapping[str, Any], datasets: Sequence[Dataset], reject: str | None) -> tuple[str, ...]:
-    """Return the labels that the adapter was trained with, even those that the data lacks. Raises DatasetError."""
+    """Return the labels that the adapter was trained with, even those that the data lacks, without ``reject``.
+
+    Those of the data, where the report names none: other methods than classify learn no labels. Raises DatasetError.
+    """
     shown = {label: dataset for dataset in reversed(datasets) for label in dataset.labels if label != reject}
     trained = known.get("labels")
-    if not isinstance(trained, list) or not all(isinstance(label, str) for label in trained):
+    if not trained or not isinstance(trained, list) or not all(isinstance(label, str) for label in trained):
         return tuple(sorted(shown))
     if unknown := set(shown) - set(trained):
         first = min(unknown)
@@ -141,7 +144,7 @@ def known_labels(known: Mapping[str, Any], datasets: Sequence[Dataset], reject: 
             f"{shown[first].path} has the label {first!r}, for which the adapter was not trained"
             f" ({', '.join(trained)}); take it out, or name it with --reject"
         )
-    return tuple(sorted(trained))
+    return tuple(sorted({*trained} - {reject}))
 
 
 def _selection(known: Mapping[str, Any]) -> dict[str, Any] | None:

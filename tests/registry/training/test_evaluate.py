@@ -13,8 +13,9 @@ import pytest
 
 from postil.registry.base_model.model import BaseModel, read_base
 from postil.registry.errors import DatasetError, PreflightError
+from postil.registry.training.dataset import load
 from postil.registry.training.errors import OutFolderError
-from postil.registry.training.evaluate import Files, evaluate
+from postil.registry.training.evaluate import Files, allowed_labels, evaluate, known_labels
 from postil.registry.training.options import TrainOptions
 from postil.registry.training.promises import Wanted
 from postil.registry.training.train import train
@@ -138,6 +139,22 @@ def test_a_label_that_the_adapter_never_learned_is_refused(base: BaseModel, tmp_
     with pytest.raises(DatasetError, match="'card', for which the adapter was not trained"):
         evaluate(adapter, Files(data), base)
     assert (adapter / "training.json").read_text() == report
+
+
+@pytest.mark.parametrize(
+    ("known", "found"),
+    [
+        ({"labels": []}, ("billing", "card")),  # By sft, dpo or kto.
+        ({"labels": "billing"}, ("billing", "card")),
+        ({"labels": ["other", "card", "billing", "lab"]}, ("billing", "card", "lab")),  # Trained without --reject.
+    ],
+)
+def test_labels_are_those_of_the_data_where_the_report_has_none_and_the_reject_label_comes_once(
+    tmp_path: Path, known: dict[str, object], found: tuple[str, ...]
+) -> None:
+    labels = known_labels(known, [load(examples(tmp_path / "data.jsonl", ["billing", "other", "card"]))], "other")
+    assert labels == found
+    assert allowed_labels(labels, "other") == [*found, "other"]
 
 
 def test_an_adapter_that_could_not_be_published_is_not_measured(base: BaseModel, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_a_link_in_the_place_of_the_work_is_refused_and_its_target_is_untouched(
     (tmp_path / "precious" / "file").touch()
     planted(tmp_path / "out").symlink_to(tmp_path / "precious")
     with (
-        pytest.raises(OutFolderError, match="is not a folder of this user .*; delete it"),
+        pytest.raises(OutFolderError, match=r"is not a folder of this user .*; delete it"),
         workplace(tmp_path / "out", 1),
     ):
         pytest.fail("the work has begun")
