@@ -77,6 +77,7 @@ def evaluate(
     PreflightError, BaseModelError, OutFolderError or TuneExtraMissingError.
     """
     known, rows, wanted = known_report(adapter), _load(files), wanted or Wanted()
+    check_unseen(known, adapter, rows.answered)
     check_critical(wanted, rows.calibration or rows.figures)
     preflight(adapter, base, LARGEST_RANK)
     _check_writable(adapter)
@@ -120,6 +121,18 @@ def known_report(adapter: Path) -> Mapping[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def check_unseen(known: Mapping[str, Any], adapter: Path | str, datasets: Sequence[Dataset]) -> None:
+    """Refuse files that the adapter, by its report, was trained on. Raises DatasetError."""
+    data = known.get("data")
+    learned = data.get("digest") if isinstance(data, Mapping) else None
+    for dataset in datasets:
+        if dataset.digest == learned:
+            raise DatasetError(
+                f"{dataset.path} is the file that {adapter} was trained on, so figures on it say nothing about new"
+                " messages; name a file of messages that were not used in training"
+            )
 
 
 def known_reject(known: Mapping[str, Any]) -> str | None:

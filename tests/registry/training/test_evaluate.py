@@ -131,6 +131,17 @@ def test_rows_of_the_figures_may_not_fit_the_threshold_or_train_the_linear_model
         evaluate(adapter, Files(data), base, wanted=Wanted(critical=("c",)))
 
 
+def test_figures_on_the_training_rows_are_refused(base: BaseModel, tmp_path: Path) -> None:
+    adapter = write_adapter(tmp_path / "adapter")
+    learned = examples(tmp_path / "learned.jsonl", ["a", "b"])
+    other = tmp_path / "other.jsonl"
+    other.write_text(learned.read_text().replace('"m', '"n'))
+    (adapter / "training.json").write_text(json.dumps({"data": {"digest": load(learned).digest}}))
+    for files in (Files(learned), Files(other, calibration=learned)):
+        with pytest.raises(DatasetError, match=r"learned.jsonl is the file that .*adapter was trained on, .*; name a"):
+            evaluate(adapter, files, base)
+
+
 def test_a_label_that_the_adapter_never_learned_is_refused(base: BaseModel, tmp_path: Path) -> None:
     adapter = write(tmp_path / "adapter", good_tensors(), good_config())
     report = json.dumps({"labels": ["billing", "symptoms"], "options": {"reject": "other"}})
