@@ -146,7 +146,7 @@ def _label_check(file: DataFile) -> Callable[[Row, str], bool]:
     if len(set(labels.values())) < 2:
         raise DatasetError(f"{file.path} has no labels that paraphrases could be held against; leave the check out")
     texts = [row.asked for row in file.rows if row.line in labels]
-    model = linear_model().fit(texts, list(labels.values()))
+    model = linear_model(texts).fit(texts, list(labels.values()))
     return lambda row, text: bool(model.predict([text])[0] == labels.get(row.line))
 
 
