@@ -31,7 +31,7 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of an earlier export.")] = False,
 ) -> None:
     """Export decided reviews as training data: by default as labelled examples that `postil train` reads."""
-    from postil.registry.training.data.writing import check_free, json_lines, write_text
+    from postil.registry.training.data.writing import check_free
 
     if out is not None:
         check_free(out, overwrite)
@@ -41,14 +41,7 @@ def export(
         found = call(client, "GET", path, params=params)["data"]
     rows = _apart(found, held_out or [])
     refused = f"; {len(found) - len(rows)} refused, because they are near to held-out rows" if held_out else ""
-    if out is not None:
-        write_text(out, json_lines(rows))
-        console().print(f"{len(rows)} examples in {out}{refused}")
-        return
-    for row in rows:
-        print_json_text(json.dumps(row))
-    if refused:
-        sys.stderr.write(f"{len(rows)} examples{refused}\n")
+    _write(rows, out, refused)
 
 
 def _apart(rows: Sequence[Mapping[str, Any]], held_out: Sequence[Path]) -> Sequence[Mapping[str, Any]]:
@@ -57,3 +50,16 @@ def _apart(rows: Sequence[Mapping[str, Any]], held_out: Sequence[Path]) -> Seque
     from postil.registry.training.data.held_out import apart_from
 
     return apart_from(rows, held_out)
+
+
+def _write(rows: Sequence[Mapping[str, Any]], out: Path | None, refused: str) -> None:
+    from postil.registry.training.data.writing import json_lines, write_text
+
+    if out is not None:
+        write_text(out, json_lines(rows))
+        console().print(f"{len(rows)} examples in {out}{refused}")
+        return
+    for row in rows:
+        print_json_text(json.dumps(row))
+    if refused:
+        sys.stderr.write(f"{len(rows)} examples{refused}\n")
