@@ -44,8 +44,8 @@ def check_out(out: Path, overwrite: bool) -> None:
 def workplace(out: Path, size: int) -> Iterator[Path]:
     """A folder beside ``out`` with room for ``size`` bytes of weights, gone after the block. Raises OutFolderError.
 
-    Folders above ``out`` are made; where nothing comes of the work, they are gone too. Where the process or the user
-    ends the work, checkpoints stay in the folder, and the next work for ``out`` finds them there.
+    Folders above ``out`` are made; where nothing comes of the work, they are gone too. Where an error, the process
+    or the user ends the work, whole checkpoints stay in the folder, and the next work for ``out`` finds them there.
     """
     missing = [folder for folder in out.parents if not folder.exists()]
     folder = out.with_name(f".postil-{hashlib.sha256(out.name.encode(errors='replace')).hexdigest()[:12]}")
@@ -71,9 +71,7 @@ def _claimed(out: Path, folder: Path) -> Iterator[None]:
     try:
         _clear(folder, {_LOCK, RUN, TRAINER})
         yield
-    except Exception:
-        raise
-    except BaseException:  # Somebody ends the process, and may start it again.
+    except BaseException:  # No memory, a full disk, Ctrl-C: the same work may be begun again.
         checkpoint = newest(folder)
         raise
     finally:
