@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from postil.gateway.cli.api_client import call, connected
-from postil.gateway.cli.output import console, print_json_text
+from postil.gateway.cli.output import complaints, console, print_json_text
 from postil.registry.names import parse_adapter
 
 Kind = Literal["instruction", "messages", "dpo", "kto"]
@@ -62,4 +61,4 @@ def _write(rows: Sequence[Mapping[str, Any]], out: Path | None, refused: str) ->
     for row in rows:
         print_json_text(json.dumps(row))
     if refused:
-        sys.stderr.write(f"{len(rows)} examples{refused}\n")
+        complaints().print(f"{len(rows)} examples{refused}", soft_wrap=True)
