@@ -116,5 +116,5 @@ def test_what_cannot_be_compared_is_said_before_the_work(
         compare_adapters(two, data[1], base, Margins(labels={"billing": 0.01}), Seen())
     (two["new"] / "adapter_config.json").write_text("{}")
     with pytest.raises(PreflightError):
-        compare_adapters(two, data[1], base, Margins(), Seen())
+        compare_adapters(two, data[1], base, Margins(labels={"symptoms": 0.01}), Seen())
     assert load(data[1]).labels == ("billing", "symptoms")
