@@ -19,6 +19,7 @@ from postil.registry.db.database import Database
 from postil.registry.db.job_tables import TrainingEvent, TrainingJob
 from postil.registry.jobs.jobs import END, ERROR, INFO, MESSAGE, end, record, say
 from postil.registry.jobs.states import OPEN, JobStatus, may_become
+from postil.registry.text import MAX_CHARACTERS, cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ def succeed(database: Database, held: Claim, model: str, metrics: dict[str, floa
 
 def fail(database: Database, held: Claim, message: str, *, code: str, param: str | None = None, actor: str) -> bool:
     """End a job that failed, with a sentence; False if it is no longer the holder's."""
+    message = cut(message, MAX_CHARACTERS)
     with database.write() as session:
         store.lock_for_writing(session)
         job = _held(session, held)

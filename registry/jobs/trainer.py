@@ -15,6 +15,7 @@ from postil.plugins.child_process import bound_memory, end_with
 from postil.registry.errors import RegistryError
 from postil.registry.jobs.folder import OPTIONS, plain
 from postil.registry.jobs.progress import Began, Done, Failed, Measured, Message, Started, Stepped, encode
+from postil.registry.text import MAX_CHARACTERS, cut
 from postil.registry.training.dispatch import trainer
 from postil.registry.training.options import TrainOptions
 from postil.registry.training.progress import Watcher
@@ -59,7 +60,7 @@ def work(folder: Path, tell: Tell, train: Train) -> bool:
         options = TrainOptions.model_validate_json((folder / OPTIONS).read_bytes())
         report = train(options, Teller(tell))
     except RegistryError as error:
-        tell(Failed(plain(str(error), folder), "invalid_training_data"))
+        tell(Failed(cut(plain(str(error), folder), MAX_CHARACTERS), "invalid_training_data"))
         return False
     except MemoryError:
         tell(Failed(_TOO_LITTLE, "out_of_memory"))

@@ -84,6 +84,15 @@ def test_a_job_that_fails_says_why(database: Database, job: TrainingJob) -> None
     assert (found.status, told(database, job)[-1]) == ("failed", ("error", "it cannot be"))
 
 
+def test_an_error_is_kept_with_4000_characters_at_most(database: Database, job: TrainingJob) -> None:
+    assert taken(database, "one")
+    assert claims.fail(database, held(job), "x" * 1_000_000, code="no", actor="postil")
+    error = jobs.get(database, job.id, None).error
+    assert error is not None
+    assert error["message"] == "x" * 3997 + "..."
+    assert told(database, job)[-1] == ("error", error["message"])
+
+
 def test_crashes_are_counted(database: Database, job: TrainingJob) -> None:
     assert taken(database, "one")
     assert [claims.crashed(database, held(job), "gone") for _ in range(2)] == [1, 2]
