@@ -6,7 +6,7 @@ Adding, reading and removing one is an event of its domain, without its content.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,8 +22,8 @@ from postil.registry.db.job_tables import TrainingFile, TrainingJob
 from postil.registry.db.tables import utcnow
 from postil.registry.errors import JobError, NotFoundError
 from postil.registry.fsutil import fsync, sha256_file
+from postil.registry.jobs.apart import Apart
 from postil.registry.jobs.lists import Listed, newest_first
-from postil.registry.jobs.rows import count_rows
 from postil.registry.jobs.states import OPEN
 from postil.registry.text import kept_line
 
@@ -47,12 +47,22 @@ class Upload:
 
 
 class TrainingFiles:
-    """The files of a gateway. ``folder`` holds the contents; ``most_bytes`` is what a domain may keep of them."""
+    """The files of a gateway. ``folder`` holds the contents; ``most_bytes`` is what a domain may keep of them.
 
-    def __init__(self, database: Database, folder: Path, most_bytes: int) -> None:
+    ``count_rows`` checks a file, in a process of its own unless told otherwise.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        most_bytes: int,
+        count_rows: Callable[[Path, str], int] | None = None,
+    ) -> None:
         self._database = database
         self._folder = folder
         self._most_bytes = most_bytes
+        self._count_rows = count_rows or Apart().count_rows
 
     def path(self, file_id: str) -> Path:
         """Where the content of a file lies."""
@@ -61,7 +71,7 @@ class TrainingFiles:
     def add(self, upload: Upload) -> TrainingFile:
         """Check a file and take it: ``upload.path`` is moved, from the same disk. Raises JobError or TextError."""
         name = kept_line(upload.filename, "name of the file")[:_MOST_NAME] or "file.jsonl"
-        rows = count_rows(upload.path, name)
+        rows = self._count_rows(upload.path, name)
         found = TrainingFile(
             id=f"file-{secrets.token_hex(12)}",
             domain=upload.domain,

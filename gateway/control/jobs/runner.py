@@ -29,6 +29,7 @@ from postil.registry.db.job_tables import TrainingJob
 from postil.registry.db.tables import utcnow
 from postil.registry.errors import JobError, NotFoundError, RegistryError, UnavailableError
 from postil.registry.jobs import claims, folder, jobs
+from postil.registry.jobs.apart import Apart
 from postil.registry.jobs.claims import Claim
 from postil.registry.jobs.options import JobOptions, train_options
 from postil.registry.jobs.progress import Failed
@@ -128,7 +129,7 @@ class JobRunner:
         files, asked = self._tuning.files, JobOptions.model_validate(job.options)
         validation = None if job.validation_file is None else files.path(job.validation_file)
         place = self._tuning.place_of(job.id)
-        counts = folder.prepare(place, files.path(job.training_file), validation, seed=job.seed, reject=asked.reject)
+        counts = Apart().prepare(place, files.path(job.training_file), validation, seed=job.seed, reject=asked.reject)
         registry = self._registry.get()
         told = train_options(
             asked, place, registry.base, seed=job.seed, window=registry.window, device=self._tuning.bounds.device
