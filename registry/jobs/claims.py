@@ -21,6 +21,9 @@ from postil.registry.jobs.jobs import END, ERROR, INFO, MESSAGE, end, record, sa
 from postil.registry.jobs.states import OPEN, JobStatus, may_become
 from postil.registry.text import MAX_CHARACTERS, cut
 
+# In these states somebody may work on a job.
+_HELD = OPEN - {JobStatus.PAUSED}
+
 
 @dataclass(frozen=True, slots=True)
 class Told:
@@ -154,7 +157,7 @@ def _is_free(holder: str, now: datetime) -> ColumnElement[bool]:
 
 def _held(session: Session, held: Claim) -> TrainingJob | None:
     job = session.get(TrainingJob, held.job, with_for_update=True)
-    return job if job is not None and job.claimed_by == held.holder and job.status in OPEN else None
+    return job if job is not None and job.claimed_by == held.holder and job.status in _HELD else None
 
 
 def _tell(session: Session, job: TrainingJob, told: Sequence[Told]) -> None:

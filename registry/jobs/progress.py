@@ -49,6 +49,8 @@ class Failed(msgspec.Struct, tag="failed", frozen=True):
     code: str
 
 
+# The code where another process still works in the folder: the job is to be tried again.
+BUSY = "busy"
 Message = Began | Started | Stepped | Measured | Done | Failed
 _DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 # No line is longer: a sentence about the data may quote a few labels.

@@ -14,9 +14,10 @@ from pathlib import Path
 from postil.plugins.child_process import bound_memory, end_with
 from postil.registry.errors import RegistryError
 from postil.registry.jobs.folder import OPTIONS, plain
-from postil.registry.jobs.progress import Began, Done, Failed, Measured, Message, Started, Stepped, encode
+from postil.registry.jobs.progress import BUSY, Began, Done, Failed, Measured, Message, Started, Stepped, encode
 from postil.registry.text import MAX_CHARACTERS, cut
 from postil.registry.training.dispatch import trainer
+from postil.registry.training.errors import FolderBusyError
 from postil.registry.training.options import TrainOptions
 from postil.registry.training.progress import Watcher
 from postil.registry.training.report import Metrics, TrainReport
@@ -59,6 +60,9 @@ def work(folder: Path, tell: Tell, train: Train) -> bool:
     try:
         options = TrainOptions.model_validate_json((folder / OPTIONS).read_bytes())
         report = train(options, Teller(tell))
+    except FolderBusyError as error:
+        tell(Failed(cut(plain(str(error), folder), MAX_CHARACTERS), BUSY))
+        return False
     except RegistryError as error:
         tell(Failed(cut(plain(str(error), folder), MAX_CHARACTERS), "invalid_training_data"))
         return False

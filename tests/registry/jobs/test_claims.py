@@ -10,6 +10,7 @@ import pytest
 from postil.registry.db.database import Database
 from postil.registry.db.job_tables import TrainingJob
 from postil.registry.db.tables import utcnow
+from postil.registry.errors import JobError
 from postil.registry.jobs import claims, jobs
 from postil.registry.jobs.claims import Claim, Progress, Told
 from postil.registry.jobs.files import TrainingFiles
@@ -67,12 +68,14 @@ def test_a_job_goes_from_state_to_state_and_tells_what_happens(database: Databas
     assert claims.report(database, held(job), news, Progress(1, 9, soon), now=utcnow())
     found = jobs.get(database, job.id, None)
     assert (found.status, found.step, found.steps, found.estimated_finish) == ("running", 1, 9, soon)
+    assert not claims.succeed(database, held(job), "healthcare/triage@1", {}, actor="ann")
+    assert claims.move(database, held(job), JobStatus.PUBLISHING, "published")
     assert claims.succeed(database, held(job), "healthcare/triage@1", {"accuracy": 0.9}, actor="ann")
     found = jobs.get(database, job.id, None)
     assert (found.status, found.fine_tuned_model, found.step) == ("succeeded", "healthcare/triage@1", 9)
     assert (found.metrics, found.claimed_by, found.estimated_finish) == ({"accuracy": 0.9}, None, None)
     assert [message for _, message in told(database, job)[1:]] == [
-        "valid", "started", "step 1", "New fine-tuned model created: healthcare/triage@1; it is not live",
+        "valid", "started", "step 1", "published", "New fine-tuned model created: healthcare/triage@1; it is not live",
     ]  # fmt: skip
 
 
@@ -108,3 +111,25 @@ def test_a_cancelled_job_is_nobodys(database: Database, job: TrainingJob) -> Non
     assert not claims.fail(database, held(job), "x", code="x", actor="ann")
     assert claims.crashed(database, held(job), "x") is None
     assert jobs.get(database, job.id, None).status == "cancelled"
+
+
+def test_a_job_whose_release_is_being_made_can_neither_be_cancelled_nor_paused(
+    database: Database, job: TrainingJob
+) -> None:
+    assert taken(database, "one")
+    for status in (JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.PUBLISHING):
+        assert claims.move(database, held(job), status, status)
+    with pytest.raises(JobError, match="its release is being published"):
+        jobs.cancel(database, job.id, None, actor="ann")
+    with pytest.raises(JobError, match="only one that is queued or running can be paused"):
+        jobs.pause(database, job.id, None, actor="ann")
+    assert claims.move(database, held(job), JobStatus.RUNNING, "not now")
+    assert jobs.pause(database, job.id, None, actor="ann").status == "paused"
+    assert not claims.move(database, held(job), JobStatus.PUBLISHING, "too late")
+
+
+def test_a_paused_job_is_nobodys_even_with_a_claim(database: Database, job: TrainingJob) -> None:
+    assert taken(database, "one")
+    with database.write() as session:
+        session.get_one(TrainingJob, job.id).status = JobStatus.PAUSED
+    assert not claims.report(database, held(job), now=utcnow())

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
+import threading
+from datetime import timedelta
 from pathlib import Path
 
 import openai
 import pytest
 
 from postil.registry.db.job_tables import TrainingJob
+from postil.registry.db.tables import utcnow
 from postil.registry.names import parse_release
 from tests.fakes.trainer import CRASH, NONSENSE, WAIT
 from tests.fakes.vllm import FakeVLLM
@@ -93,7 +97,7 @@ async def test_data_that_cannot_be_learned_fails_the_job_with_a_sentence(
     assert (failed.error.code, failed.error.param) == ("invalid_training_file", "training_file")
     assert "line 26: the output is not a JSON object of one field" in failed.error.message
     assert "line 27" in failed.error.message
-    assert jobs_folders(trained) == []
+    await until(lambda: jobs_folders(trained) == [])
 
 
 async def test_a_job_whose_process_is_killed_is_trained_again(trained: House, client: openai.AsyncOpenAI) -> None:
@@ -214,3 +218,45 @@ async def test_a_job_that_the_gateway_cannot_read_fails_and_stops_no_other(
         assert job.error == {
             "code": "internal_error", "message": "the gateway failed on this job; its log says why", "param": None,
         }  # fmt: skip
+
+
+async def test_a_job_whose_release_is_being_made_can_neither_be_cancelled_nor_paused_and_succeeds(
+    trained: House, client: openai.AsyncOpenAI
+) -> None:
+    script(trained, WAIT)
+    job = await created(client)
+    await at_step(client, job.id, 2)
+    go_on = threading.Event()
+    pool = trained.runtime.pools.publishing
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8):  # The publish waits for a thread.
+            group.create_task(pool.run("healthcare", "admin", go_on.wait))
+        try:
+            script(trained, "")
+            os.kill(trainer_pid(trained), signal.SIGKILL)
+            async with asyncio.timeout(60):
+                while "Training is done; publishing its release" not in await messages(client, job.id):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            assert (await client.fine_tuning.jobs.retrieve(job.id)).status == "running"
+            with pytest.raises(openai.BadRequestError, match="its release is being published"):
+                await client.fine_tuning.jobs.cancel(job.id)
+            with pytest.raises(openai.BadRequestError, match="can be paused"):
+                await client.fine_tuning.jobs.pause(job.id)
+            assert jobs_folders(trained) == [job.id]
+        finally:
+            go_on.set()
+    done = await reached(client, job.id, "succeeded", "failed")
+    assert (done.status, done.fine_tuned_model) == ("succeeded", "healthcare/triage@1")
+    await until(lambda: jobs_folders(trained) == [])
+
+
+async def test_a_job_that_another_took_keeps_its_folder(trained: House, client: openai.AsyncOpenAI) -> None:
+    script(trained, WAIT)
+    job = await created(client)
+    await at_step(client, job.id, 2)
+    with trained.runtime.registry.database().write() as session:
+        row = session.get_one(TrainingJob, job.id)
+        row.claimed_by, row.claimed_until = "another", utcnow() + timedelta(hours=1)
+    await until(lambda: trained.runtime.jobs.trainer is None)
+    assert jobs_folders(trained) == [job.id]
+    assert (await client.fine_tuning.jobs.retrieve(job.id)).status == "running"
