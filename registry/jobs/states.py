@@ -23,9 +23,9 @@ class JobStatus(StrEnum):
 _ENDS = {JobStatus.FAILED, JobStatus.CANCELLED}
 MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.VALIDATING: frozenset({JobStatus.QUEUED, *_ENDS}),
-    JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.PAUSED, *_ENDS}),
-    JobStatus.RUNNING: frozenset({JobStatus.PUBLISHING, JobStatus.PAUSED, *_ENDS}),
-    JobStatus.PUBLISHING: frozenset({JobStatus.RUNNING, JobStatus.SUCCEEDED, JobStatus.FAILED}),
+    JobStatus.QUEUED: frozenset({JobStatus.VALIDATING, JobStatus.RUNNING, JobStatus.PAUSED, *_ENDS}),
+    JobStatus.RUNNING: frozenset({JobStatus.VALIDATING, JobStatus.PUBLISHING, JobStatus.PAUSED, *_ENDS}),
+    JobStatus.PUBLISHING: frozenset({JobStatus.VALIDATING, JobStatus.RUNNING, JobStatus.SUCCEEDED, JobStatus.FAILED}),
     JobStatus.PAUSED: frozenset({JobStatus.QUEUED, *_ENDS}),
     JobStatus.SUCCEEDED: frozenset(),
     JobStatus.FAILED: frozenset(),

@@ -112,12 +112,12 @@ class JobRunner:
             await self._fail(job, held, error, "invalid_training_file")
             return
         message = f"Files validated: {trained} examples to learn, {validated} to validate with; moving job to queued"
-        await asyncio.to_thread(self._queue, job, held, message)
+        await asyncio.to_thread(self._queue, job, held, message, JobStatus.QUEUED)
         self.wake()
 
-    def _queue(self, job: TrainingJob, held: Claim, message: str) -> None:
+    def _queue(self, job: TrainingJob, held: Claim, message: str, status: JobStatus) -> None:
         database = self._registry.database()
-        if claims.move(database, held, JobStatus.QUEUED, message):
+        if claims.move(database, held, status, message):
             claims.release(database, held)
         else:
             self._forget(job)
@@ -126,13 +126,16 @@ class JobRunner:
         files, asked = self._tuning.files, JobOptions.model_validate(job.options)
         validation = None if job.validation_file is None else files.path(job.validation_file)
         place = self._tuning.place_of(job.id)
-        counts = Apart().prepare(place, files.path(job.training_file), validation, seed=job.seed, reject=asked.reject)
+        return Apart().prepare(place, files.path(job.training_file), validation, seed=job.seed, reject=asked.reject)
+
+    def _instruct(self, job: TrainingJob, place: Path) -> None:
+        """Write what the trainer is to do, on this machine: another may have checked the data."""
+        asked = JobOptions.model_validate(job.options)
         registry = self._registry.get()
         told = train_options(
             asked, place, registry.base, seed=job.seed, window=registry.window, device=self._tuning.bounds.device
         )
         folder.write_options(place, told)
-        return counts
 
     async def _train_next(self) -> bool:
         self._runs.look.clear()
@@ -167,6 +170,11 @@ class JobRunner:
     async def _work(self, job: TrainingJob, held: Claim) -> None:
         """Train and publish, or publish only where the result is there from before a restart."""
         place = self._tuning.place_of(job.id)
+        if folder.result(place) is None and not folder.is_prepared(place):
+            again = "The job's data is not on this disk; moving job to validating_files"
+            await asyncio.to_thread(self._queue, job, held, again, JobStatus.VALIDATING)
+            self.wake()
+            return
         if folder.result(place) is None and not await self._trained(job, held, place):
             return
         database = self._registry.database()
@@ -189,6 +197,7 @@ class JobRunner:
 
     async def _trained(self, job: TrainingJob, held: Claim, place: Path) -> bool:
         """Run the trainer until there is a result; False if there will be none, and the job has ended or is lost."""
+        await asyncio.to_thread(self._instruct, job, place)
         while True:
             follower = Follower()
             try:

@@ -35,3 +35,7 @@ def test_a_job_that_waits_or_runs_can_be_paused_and_goes_back_into_the_queue() -
 def test_every_state_stands_in_the_table_and_one_of_a_later_version_leads_nowhere() -> None:
     assert set(MOVES) == set(JobStatus)
     assert not may_become("pausing", JobStatus.CANCELLED)
+
+
+def test_a_job_whose_data_is_gone_has_it_checked_again() -> None:
+    assert [one for one in JobStatus if may_become(one, JobStatus.VALIDATING)] == ["queued", "running", "publishing"]

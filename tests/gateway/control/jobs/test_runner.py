@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
 import threading
 from datetime import timedelta
@@ -260,3 +261,15 @@ async def test_a_job_that_another_took_keeps_its_folder(trained: House, client: 
     await until(lambda: trained.runtime.jobs.trainer is None)
     assert jobs_folders(trained) == [job.id]
     assert (await client.fine_tuning.jobs.retrieve(job.id)).status == "running"
+
+
+async def test_a_job_whose_folder_is_gone_is_prepared_again(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:
+    async with running_house(tmp_path, *engine_at, trainer=FAKE) as house, speaking(house) as client:
+        script(house, WAIT)
+        job = await created(client)
+        await at_step(client, job.id, 2)
+    shutil.rmtree(tmp_path / "home" / "training" / "jobs" / job.id)
+    async with running_house(tmp_path, *engine_at, trainer=FAKE) as house, speaking(house) as client:
+        script(house, "")
+        assert (await reached(client, job.id, "succeeded", "failed")).status == "succeeded"
+        assert "The job's data is not on this disk; moving job to validating_files" in await messages(client, job.id)
