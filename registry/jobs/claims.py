@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, func, or_
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from postil.registry.db import queries as store
@@ -56,16 +57,19 @@ class Claim:
 def claim(
     database: Database, statuses: Sequence[JobStatus], holder: str, *, now: datetime, lasts: timedelta
 ) -> TrainingJob | None:
-    """Claim the oldest job in one of these states that nobody holds; what ``holder`` has already, it gets again."""
+    """Claim a job in one of these states that nobody holds; what ``holder`` has already, it gets again.
+
+    Those that are begun come first; else the oldest of the domain whose last job ended longest ago.
+    """
     query = select(TrainingJob).where(col(TrainingJob.status).in_(statuses), _is_free(holder, now))
-    query = query.order_by(col(TrainingJob.created_at), col(TrainingJob.id)).limit(1)
+    query = query.order_by(*_order()).limit(1)
     with database.read() as session:
         # Usually there is none; this check takes no write lock.
         if session.exec(query).one_or_none() is None:
             return None
     with database.write() as session:
         # One at most, and none where another gateway was faster.
-        found = session.exec(query.with_for_update(skip_locked=True)).all()
+        found = session.exec(query.with_for_update(skip_locked=True, of=TrainingJob)).all()
         for job in found:
             job.claimed_by, job.claimed_until = holder, now + lasts
             session.add(job)
@@ -153,6 +157,13 @@ def release(database: Database, held: Claim) -> None:
 def _is_free(holder: str, now: datetime) -> ColumnElement[bool]:
     until = col(TrainingJob.claimed_until)
     return or_(until.is_(None), until <= now, col(TrainingJob.claimed_by) == holder)
+
+
+def _order() -> Sequence[Any]:
+    other = aliased(TrainingJob)
+    last = select(func.max(other.finished_at)).where(other.domain == TrainingJob.domain).scalar_subquery()
+    begun = col(TrainingJob.status).in_([JobStatus.PUBLISHING, JobStatus.RUNNING])
+    return begun.desc(), last.asc().nulls_first(), col(TrainingJob.created_at), col(TrainingJob.id)
 
 
 def _held(session: Session, held: Claim) -> TrainingJob | None:

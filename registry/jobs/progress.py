@@ -22,14 +22,14 @@ class Stepped(msgspec.Struct, tag="stepped", frozen=True):
     """A step is done; ``loss`` is its batch's."""
 
     step: int
-    loss: float
+    loss: float | None
 
 
 class Measured(msgspec.Struct, tag="measured", frozen=True):
     """The validation set was answered."""
 
     epoch: float
-    loss: float
+    loss: float | None
     accuracy: float
     best: bool
 
@@ -39,7 +39,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
 
     accuracy: float
     base_accuracy: float
-    loss: float
+    loss: float | None
 
 
 class Failed(msgspec.Struct, tag="failed", frozen=True):

@@ -70,6 +70,7 @@ class Runs:
             kept = await self._renewed(held, reading, follower)
             if kept:
                 await reading
+                await trainer.ended()
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)

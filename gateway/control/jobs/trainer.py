@@ -8,7 +8,7 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -19,6 +19,8 @@ from postil.registry.errors import JobError
 from postil.registry.jobs.progress import LONGEST_LINE, Message, decode
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "sklearn")
+
+_ENDING_SECONDS = 5.0
 
 
 class TrainingUnavailableError(BadRequestError):
@@ -105,6 +107,11 @@ class Trainer:
             raise JobError("the training process told more than a line may hold; see the gateway's log") from error
         finally:
             transport.close()
+
+    async def ended(self) -> None:
+        """Return when it has ended by itself, or some seconds are over: it closes its channel a little earlier."""
+        with suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(self._process.wait, _ENDING_SECONDS)
 
     async def kill(self) -> int:
         """End it, if it has not ended; returns its status, negative for a signal."""

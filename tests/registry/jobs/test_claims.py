@@ -15,6 +15,7 @@ from postil.registry.jobs import claims, jobs
 from postil.registry.jobs.claims import Claim, Progress, Told
 from postil.registry.jobs.files import TrainingFiles
 from postil.registry.jobs.states import JobStatus
+from postil.registry.names import AdapterName
 from tests.registry.jobs.data import added, job_of
 
 MINUTE = timedelta(minutes=1)
@@ -133,3 +134,26 @@ def test_a_paused_job_is_nobodys_even_with_a_claim(database: Database, job: Trai
     with database.write() as session:
         session.get_one(TrainingJob, job.id).status = JobStatus.PAUSED
     assert not claims.report(database, held(job), now=utcnow())
+
+
+def test_it_is_the_turn_of_the_domain_that_waits_for_longest(
+    files: TrainingFiles, database: Database, job: TrainingJob, tmp_path: Path
+) -> None:
+    second = job_of(database, added(files, tmp_path))
+    clause = AdapterName("legal", "clause")
+    other = job_of(database, added(files, tmp_path, domain="legal"), name=clause)
+    assert taken(database, "one") == job.id
+    assert claims.fail(database, held(job), "no", code="no", actor="ann")
+    assert taken(database, "one") == other.id
+    assert taken(database, "two") == second.id
+
+
+def test_a_job_that_is_begun_comes_first(
+    files: TrainingFiles, database: Database, job: TrainingJob, tmp_path: Path
+) -> None:
+    second = job_of(database, added(files, tmp_path))
+    with database.write() as session:
+        session.get_one(TrainingJob, second.id).status = JobStatus.RUNNING
+    found = claims.claim(database, [JobStatus.VALIDATING, JobStatus.RUNNING], "one", now=utcnow(), lasts=MINUTE)
+    assert found is not None
+    assert found.id == second.id

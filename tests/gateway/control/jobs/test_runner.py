@@ -17,7 +17,7 @@ import pytest
 from postil.registry.db.job_tables import TrainingJob
 from postil.registry.db.tables import utcnow
 from postil.registry.names import parse_release
-from tests.fakes.trainer import CRASH, NONSENSE, WAIT
+from tests.fakes.trainer import CRASH, NONSENSE, RAISE, WAIT
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import House, running_house, until
 from tests.gateway.control.jobs.work import FAKE, at_step, created, messages, reached, script, speaking, uploaded
@@ -118,6 +118,15 @@ async def test_a_job_whose_process_always_ends_early_fails(trained: House, clien
     assert failed.error is not None
     assert failed.error.code == "training_crashed"
     assert "ended early 3 times, the last time by signal 9" in failed.error.message
+
+
+async def test_a_process_that_ends_by_an_error_is_told_by_its_status(
+    trained: House, client: openai.AsyncOpenAI
+) -> None:
+    script(trained, RAISE)
+    failed = await reached(client, (await created(client)).id, "succeeded", "failed")
+    assert failed.error is not None
+    assert "ended early 3 times, the last time by status 1" in failed.error.message
 
 
 async def test_a_cancelled_job_is_ended_at_once_and_the_next_one_is_trained(
