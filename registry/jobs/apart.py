@@ -131,7 +131,7 @@ def _run(work: Work, memory: int, seconds: int, most: int) -> tuple[int | None, 
     """Return the status of a process, None where its time was over, and what it said. It ends with this thread."""
     pipe = subprocess.PIPE
     arguments = [str(os.getpid()), str(memory), str(seconds)]
-    process = child_process.start(_CHILD, arguments, None, pipe, nicer=_NICER, given=pipe, errors=pipe)
+    process = child_process.start(_CHILD, arguments, None, pipe, nicer=_NICER, given=pipe, errors=pipe, own={})
     with process:
         try:
             said, errors = process.communicate(msgspec.json.encode(work), most)

@@ -70,7 +70,7 @@ class Trainers:
         with os.fdopen(told, "wb"), ExitStack() as unless_all_is_well:
             pipe = unless_all_is_well.enter_context(os.fdopen(heard, "rb"))
             with open(self._log(), "ab") as log:
-                process = child_process.start(self.command.module, arguments, told, log.fileno())
+                process = child_process.start(self.command.module, arguments, told, log.fileno(), own=_room(folder))
             unless_all_is_well.pop_all()
             return Trainer(process, pipe)
 
@@ -79,6 +79,13 @@ class Trainers:
         log = os.open(self._logs / "training.log", flags, 0o600)
         child_process.shorten(log)
         return log
+
+
+def _room(folder: Path) -> dict[str, str]:
+    """A place for temporary files that goes with the job's folder."""
+    place = folder.resolve() / "tmp"
+    place.mkdir(mode=0o700, exist_ok=True)
+    return {"TMPDIR": str(place)}
 
 
 class Trainer:
