@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from postil.registry.errors import JobError
 from postil.registry.jobs import apart
-from postil.registry.jobs.apart import Apart
+from postil.registry.jobs.apart import Apart, Count, Ended, Prepare, work_on
 from tests.registry.jobs.data import chat, chats, text, written
 
 
@@ -87,3 +90,26 @@ def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="Not a directory") as error:
         Apart().prepare(tmp_path / "file" / "job", path, None, seed=1, reject=None)
     assert error.value.errno == errno.ENOTDIR
+
+
+def test_the_work_is_done_and_told_in_its_process(tmp_path: Path) -> None:
+    path = written(tmp_path / "a", text(chats()))
+    assert work_on(Count(str(path), "a")) == Ended((25,))
+    assert work_on(Prepare(str(tmp_path / "job"), str(path), None, 1, None)) == Ended((20, 5))
+    both = work_on(Prepare(str(tmp_path / "job"), str(path), str(path), 1, None))
+    assert (both.counts, both.param) == ((), "training_file")
+    assert work_on(Count(str(tmp_path / "nothing"), "a")) == Ended(disk=errno.ENOENT)
+
+
+def test_the_process_reads_its_work_and_prints_how_it_ended(tmp_path: Path) -> None:
+    small = written(tmp_path / "a", text(chats()))
+    large = written(tmp_path / "b", text([chat("x" * 1000, "b")] * 200_000))
+    for path, ended in (
+        (small, Ended((25,))),
+        (large, Ended(refused="reading it takes too much memory; split it, or shorten its texts", param="file")),
+    ):
+        command = [sys.executable, "-m", "postil.registry.jobs.apart", str(os.getpid()), str(200 << 20), "60"]
+        done = subprocess.run(
+            command, input=msgspec.json.encode(Count(str(path), "a")), stdout=subprocess.PIPE, check=True, timeout=120
+        )
+        assert msgspec.json.decode(done.stdout, type=Ended) == ended
