@@ -36,7 +36,8 @@ _PASSED = frozenset(
         "PYTHONDONTWRITEBYTECODE",
     }
 )
-_PASSED_PREFIXES = ("OMP_", "MKL_", "OPENBLAS_", "POSTIL_PLUGIN_")
+_PASSED_PREFIXES = ("OMP_", "MKL_", "OPENBLAS_")
+_FOR_PLUGINS = "POSTIL_PLUGIN_"
 # Enough that a busy plugin leaves the cores to the gateway; the least would starve a quick one beside a busy engine.
 NICER = 10
 _PR_SET_PDEATHSIG = 1
@@ -55,8 +56,11 @@ def start(
     *,
     given: int = subprocess.DEVNULL,
     errors: int | None = None,
+    own: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start ``python -m module arguments`` with the descriptor ``channel``. What it prints goes to ``output``.
+
+    One of our own without plugins gets nothing that is meant for them, but what ``own`` says.
 
     It reads what is ``given``; its errors go to ``errors``, if that is not where its output goes. It confines itself to
     its ``sandbox`` when it calls ``confine``.
@@ -69,14 +73,14 @@ def start(
         stdout=output,
         stderr=output if errors is None else errors,
         pass_fds=() if channel is None else (channel,),
-        env=environment(os.environ) | ({_SANDBOX: msgspec.json.encode(sandbox).decode()} if sandbox else {}),
+        env=environment(os.environ, own) | ({_SANDBOX: msgspec.json.encode(sandbox).decode()} if sandbox else {}),
         # A group of its own, so that it can be ended with all that it started. Not a session: where the kernel
         # shares the processor out among sessions first, a lower priority would mean nothing.
         process_group=0,
     )
     try:
-        own = os.getpriority(os.PRIO_PROCESS, 0)
-        os.setpriority(os.PRIO_PROCESS, process.pid, min(own + nicer, 19))
+        current = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, process.pid, min(current + nicer, 19))
     except OSError:  # It may have ended already.
         pass
     return process
@@ -91,11 +95,12 @@ def kill(process: subprocess.Popen[bytes]) -> int:
     return process.wait()
 
 
-def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """What a process gets of ``given``, and the places where this one finds its modules."""
-    kept = {name: text for name, text in given.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)}
+def environment(given: Mapping[str, str], own: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What a process gets of ``given``, and the places where this one finds its modules; ``own`` as in ``start``."""
+    prefixes = _PASSED_PREFIXES if own is not None else (*_PASSED_PREFIXES, _FOR_PLUGINS)
+    kept = {name: text for name, text in given.items() if name in _PASSED or name.startswith(prefixes)}
     path = os.pathsep.join(entry for entry in sys.path if entry)
-    return kept | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
+    return kept | dict(own or {}) | {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1"}
 
 
 def end_with(parent: int) -> None:

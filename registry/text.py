@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 from postil.registry.errors import TextError
 
 MAX_CHARACTERS = 4000
+# So much of a text is quoted in a sentence about it.
+QUOTED = 80
+# No letter that people write has more marks. The time to encode a run of them grows with its square.
+_MARKS = 30
 # C0 and C1 controls: on a terminal they are orders, not text.
 # What moves a terminal's cursor, its clipboard (OSC 52) or the order of what is read, and what nobody sees: C0 and C1
 # controls but newline and tab, marks and overrides of direction, other line ends, invisible tags, and halves of a pair,
@@ -21,8 +26,26 @@ _CONTROLS_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def spelling(text: str) -> str:
     """``text`` as a reader sees it: without blanks around and hidden characters, letters encoded in one way."""
+    if text.isascii():
+        return " ".join(text.split())
     seen = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
-    return " ".join(unicodedata.normalize("NFC", seen).split())
+    return " ".join("".join(unicodedata.normalize("NFC", piece) for piece in _pieces(seen)).split())
+
+
+def cut(text: str, most: int = QUOTED) -> str:
+    """``text``, or its beginning where it is longer."""
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Split a text where a run of combining marks has grown long."""
+    start = marks = 0
+    for at, letter in enumerate(text):
+        marks = marks + 1 if unicodedata.combining(letter) else 0
+        if marks > _MARKS:
+            yield text[start:at]
+            start, marks = at, 1
+    yield text[start:]
 
 
 def required(text: str, what: str) -> str:

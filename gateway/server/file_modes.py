@@ -19,7 +19,7 @@ from postil.gateway.settings.files import database_files, trusted_paths
 log = logging.getLogger(__name__)
 # What a gateway makes in its home. Nothing else there is touched: the folder may be somebody's for other things too.
 _PLUGINS = "POSTIL_PLUGINS_DIR"
-_OURS = ("lock", "admin.key", "logs", "artifacts", "base", "tmp")
+_OURS = ("lock", "admin.key", "logs", "artifacts", "base", "tmp", "jobs-holder")
 
 
 def secure(settings: Settings) -> None:

@@ -20,6 +20,7 @@ from postil.gateway.control.garbage import collect_garbage
 from postil.gateway.control.inside_keys import InsideKeys
 from postil.gateway.control.jobs.result import ResultPublisher
 from postil.gateway.control.jobs.runner import JobRunner
+from postil.gateway.control.jobs.runs import Runs
 from postil.gateway.control.jobs.service import FineTuning, TrainingBounds
 from postil.gateway.control.jobs.trainer import TrainerCommand, Trainers
 from postil.gateway.control.key_feed import KeyFeed
@@ -277,7 +278,7 @@ def _jobs(base: Base, tuning: FineTuning, publishing: PublishService, trainer: T
     settings = base.settings
     trainers = Trainers(trainer, settings.training_memory_mib << 20, settings.home / "logs")
     results = ResultPublisher(base.registry, tuning, publishing)
-    runner = JobRunner(base.registry, tuning, trainers, results, settings.home)
+    runner = JobRunner(base.registry, tuning, Runs(base.registry, trainers), results, settings.home)
     tuning.on_change = runner.wake
     return runner
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, func, or_
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from postil.registry.db import queries as store
@@ -19,6 +20,10 @@ from postil.registry.db.database import Database
 from postil.registry.db.job_tables import TrainingEvent, TrainingJob
 from postil.registry.jobs.jobs import END, ERROR, INFO, MESSAGE, end, record, say
 from postil.registry.jobs.states import OPEN, JobStatus, may_become
+from postil.registry.text import MAX_CHARACTERS, cut
+
+# In these states somebody may work on a job.
+_HELD = OPEN - {JobStatus.PAUSED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +57,19 @@ class Claim:
 def claim(
     database: Database, statuses: Sequence[JobStatus], holder: str, *, now: datetime, lasts: timedelta
 ) -> TrainingJob | None:
-    """Claim the oldest job in one of these states that nobody holds; what ``holder`` has already, it gets again."""
+    """Claim a job in one of these states that nobody holds; what ``holder`` has already, it gets again.
+
+    Those that are begun come first; else the oldest of the domain whose last job ended longest ago.
+    """
     query = select(TrainingJob).where(col(TrainingJob.status).in_(statuses), _is_free(holder, now))
-    query = query.order_by(col(TrainingJob.created_at), col(TrainingJob.id)).limit(1)
+    query = query.order_by(*_order()).limit(1)
     with database.read() as session:
         # Usually there is none; this check takes no write lock.
         if session.exec(query).one_or_none() is None:
             return None
     with database.write() as session:
         # One at most, and none where another gateway was faster.
-        found = session.exec(query.with_for_update(skip_locked=True)).all()
+        found = session.exec(query.with_for_update(skip_locked=True, of=TrainingJob)).all()
         for job in found:
             job.claimed_by, job.claimed_until = holder, now + lasts
             session.add(job)
@@ -124,6 +132,7 @@ def succeed(database: Database, held: Claim, model: str, metrics: dict[str, floa
 
 def fail(database: Database, held: Claim, message: str, *, code: str, param: str | None = None, actor: str) -> bool:
     """End a job that failed, with a sentence; False if it is no longer the holder's."""
+    message = cut(message, MAX_CHARACTERS)
     with database.write() as session:
         store.lock_for_writing(session)
         job = _held(session, held)
@@ -150,9 +159,16 @@ def _is_free(holder: str, now: datetime) -> ColumnElement[bool]:
     return or_(until.is_(None), until <= now, col(TrainingJob.claimed_by) == holder)
 
 
+def _order() -> Sequence[Any]:
+    other = aliased(TrainingJob)
+    last = select(func.max(other.finished_at)).where(other.domain == TrainingJob.domain).scalar_subquery()
+    begun = col(TrainingJob.status).in_([JobStatus.PUBLISHING, JobStatus.RUNNING])
+    return begun.desc(), last.asc().nulls_first(), col(TrainingJob.created_at), col(TrainingJob.id)
+
+
 def _held(session: Session, held: Claim) -> TrainingJob | None:
     job = session.get(TrainingJob, held.job, with_for_update=True)
-    return job if job is not None and job.claimed_by == held.holder and job.status in OPEN else None
+    return job if job is not None and job.claimed_by == held.holder and job.status in _HELD else None
 
 
 def _tell(session: Session, job: TrainingJob, told: Sequence[Told]) -> None:

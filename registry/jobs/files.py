@@ -6,8 +6,7 @@ Adding, reading and removing one is an event of its domain, without its content.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,8 +21,8 @@ from postil.registry.db.job_tables import TrainingFile, TrainingJob
 from postil.registry.db.tables import utcnow
 from postil.registry.errors import JobError, NotFoundError
 from postil.registry.fsutil import fsync, sha256_file
+from postil.registry.jobs.apart import Apart
 from postil.registry.jobs.lists import Listed, newest_first
-from postil.registry.jobs.rows import count_rows
 from postil.registry.jobs.states import OPEN
 from postil.registry.text import kept_line
 
@@ -31,6 +30,7 @@ PURPOSE = "fine-tune"
 ADD, READ, REMOVE = "training-file-add", "training-file-read", "training-file-remove"
 # How names begin of uploads that have not arrived.
 UNFINISHED = ".upload-"
+_FILE = "file-"
 _DAY = 86_400.0
 _MOST_NAME = 200
 
@@ -47,12 +47,22 @@ class Upload:
 
 
 class TrainingFiles:
-    """The files of a gateway. ``folder`` holds the contents; ``most_bytes`` is what a domain may keep of them."""
+    """The files of a gateway. ``folder`` holds the contents; ``most_bytes`` is what a domain may keep of them.
 
-    def __init__(self, database: Database, folder: Path, most_bytes: int) -> None:
+    ``count_rows`` checks a file, in a process of its own unless told otherwise.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        most_bytes: int,
+        count_rows: Callable[[Path, str], int] | None = None,
+    ) -> None:
         self._database = database
         self._folder = folder
         self._most_bytes = most_bytes
+        self._count_rows = count_rows or Apart().count_rows
 
     def path(self, file_id: str) -> Path:
         """Where the content of a file lies."""
@@ -61,9 +71,9 @@ class TrainingFiles:
     def add(self, upload: Upload) -> TrainingFile:
         """Check a file and take it: ``upload.path`` is moved, from the same disk. Raises JobError or TextError."""
         name = kept_line(upload.filename, "name of the file")[:_MOST_NAME] or "file.jsonl"
-        rows = count_rows(upload.path, name)
+        rows = self._count_rows(upload.path, name)
         found = TrainingFile(
-            id=f"file-{secrets.token_hex(12)}",
+            id=f"{_FILE}{secrets.token_hex(12)}",
             domain=upload.domain,
             owner=upload.owner,
             filename=name,
@@ -125,12 +135,9 @@ class TrainingFiles:
     def remove_expired(self, now: datetime, *, actor: str) -> int:
         """Delete the files whose time is over and that no job uses; returns how many.
 
-        What an upload has left that did not come to its end goes a day later.
+        What an upload has left that did not come to its end goes a day later, and so does a content without a row.
         """
-        for left in self._folder.glob(f"{UNFINISHED}*"):
-            with suppress(FileNotFoundError):  # It arrived meanwhile.
-                if now.timestamp() - left.stat().st_mtime > _DAY:
-                    left.unlink()
+        self._sweep(now)
         with self._database.read() as session:
             over: Sequence[str] = session.exec(select(TrainingFile.id).where(~_in_force(now))).all()
         if not over:
@@ -145,6 +152,17 @@ class TrainingFiles:
             self.path(row.id).unlink(missing_ok=True)
         return len(unused)
 
+    def _sweep(self, now: datetime) -> None:
+        old = [path for path in self._folder.glob("*") if _is_old(path, now)]
+        contents = [path.name for path in old if path.name.startswith(_FILE)]
+        known = set[str]()
+        if contents:
+            with self._database.read() as session:
+                known.update(session.exec(select(TrainingFile.id)).all())
+        for path in old:
+            if path.name.startswith(UNFINISHED) or path.name in set(contents) - known:
+                path.unlink(missing_ok=True)
+
     def _check_room(self, session: Session, added: TrainingFile) -> None:
         kept = session.exec(
             select(func.coalesce(func.sum(TrainingFile.bytes), 0)).where(col(TrainingFile.domain) == added.domain)
@@ -155,6 +173,13 @@ class TrainingFiles:
                 f" {self._most_bytes >> 20}; delete some, or have an admin raise POSTIL_TRAINING_FILES_MIB_PER_DOMAIN",
                 "file",
             )
+
+
+def _is_old(path: Path, now: datetime) -> bool:
+    try:
+        return now.timestamp() - path.stat().st_mtime > _DAY
+    except FileNotFoundError:  # It arrived meanwhile, and has another name.
+        return False
 
 
 def _in_force(now: datetime | None = None) -> Any:

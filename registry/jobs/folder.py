@@ -52,6 +52,11 @@ def write_options(folder: Path, options: TrainOptions) -> None:
     (folder / OPTIONS).write_text(options.model_dump_json(indent=2), encoding="utf-8")
 
 
+def is_prepared(folder: Path) -> bool:
+    """Whether the data is where the trainer takes it."""
+    return (folder / TRAINING).is_file() and (folder / VALIDATION).is_file()
+
+
 def result(folder: Path) -> Path | None:
     """The folder with the trained adapter, if it is there: it appears as a whole."""
     made = folder / RESULT

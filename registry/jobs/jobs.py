@@ -96,7 +96,9 @@ def cancel(database: Database, job_id: str, scope: Collection[str] | None, *, ac
     """Cancel a job; who trains it sees that soon. Raises NotFoundError, or JobError if it has ended."""
     with database.write() as session:
         store.lock_for_writing(session)
-        job = _found(session, job_id, scope)
+        job = _found(session, job_id, scope, locked=True)
+        if job.status == JobStatus.PUBLISHING:
+            raise JobError(f"{job.id} is trained, and its release is being published; it is not live until promoted")
         if not may_become(job.status, JobStatus.CANCELLED):
             was = "was" if job.status == JobStatus.CANCELLED else "has"
             raise JobError(f"{job.id} {was} {job.status} already; there is nothing to cancel")
@@ -110,7 +112,7 @@ def pause(database: Database, job_id: str, scope: Collection[str] | None, *, act
     """Pause a job that waits or runs; what it has learned stays. Raises NotFoundError, or JobError for another."""
     with database.write() as session:
         store.lock_for_writing(session)
-        job = _found(session, job_id, scope)
+        job = _found(session, job_id, scope, locked=True)
         _move(session, job, JobStatus.PAUSED, "only one that is queued or running can be paused")
         job.claimed_by = job.claimed_until = job.estimated_finish = None
         say(session, job, "The job was paused")
@@ -122,7 +124,7 @@ def resume(database: Database, job_id: str, scope: Collection[str] | None, *, ac
     """Put a paused job back into the queue. Raises NotFoundError, or JobError if it is not paused."""
     with database.write() as session:
         store.lock_for_writing(session)
-        job = _found(session, job_id, scope)
+        job = _found(session, job_id, scope, locked=True)
         if job.status != JobStatus.PAUSED:
             raise JobError(f"{job.id} is {job.status}; only one that is paused can be resumed")
         _move(session, job, JobStatus.QUEUED, "")
@@ -206,8 +208,10 @@ def _theirs(scope: Collection[str] | None) -> Any:
     return col(TrainingJob.domain).in_(scope) if scope is not None else col(TrainingJob.id).is_not(None)
 
 
-def _found(session: Session, job_id: str, scope: Collection[str] | None) -> TrainingJob:
-    job = session.exec(select(TrainingJob).where(col(TrainingJob.id) == job_id, _theirs(scope))).one_or_none()
+def _found(session: Session, job_id: str, scope: Collection[str] | None, *, locked: bool = False) -> TrainingJob:
+    query = select(TrainingJob).where(col(TrainingJob.id) == job_id, _theirs(scope))
+    # Where the database knows such locks, no one else changes it before the end of what is written here.
+    job = session.exec(query.with_for_update() if locked else query).one_or_none()
     if job is None:
         raise NotFoundError(f"there is no fine-tuning job {job_id[:40]!r} of your domains; see `postil jobs list`")
     return job

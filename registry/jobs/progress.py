@@ -22,14 +22,14 @@ class Stepped(msgspec.Struct, tag="stepped", frozen=True):
     """A step is done; ``loss`` is its batch's."""
 
     step: int
-    loss: float
+    loss: float | None
 
 
 class Measured(msgspec.Struct, tag="measured", frozen=True):
     """The validation set was answered."""
 
     epoch: float
-    loss: float
+    loss: float | None
     accuracy: float
     best: bool
 
@@ -39,7 +39,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
 
     accuracy: float
     base_accuracy: float
-    loss: float
+    loss: float | None
 
 
 class Failed(msgspec.Struct, tag="failed", frozen=True):
@@ -49,6 +49,8 @@ class Failed(msgspec.Struct, tag="failed", frozen=True):
     code: str
 
 
+# The code where another process still works in the folder: the job is to be tried again.
+BUSY = "busy"
 Message = Began | Started | Stepped | Measured | Done | Failed
 _DECODER: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 # No line is longer: a sentence about the data may quote a few labels.

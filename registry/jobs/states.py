@@ -12,6 +12,8 @@ class JobStatus(StrEnum):
     VALIDATING = "validating_files"
     QUEUED = "queued"
     RUNNING = "running"
+    # OpenAI has no word for it: it is shown as running. Its release is being made, so it is too late for a change.
+    PUBLISHING = "publishing"
     PAUSED = "paused"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -21,8 +23,9 @@ class JobStatus(StrEnum):
 _ENDS = {JobStatus.FAILED, JobStatus.CANCELLED}
 MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.VALIDATING: frozenset({JobStatus.QUEUED, *_ENDS}),
-    JobStatus.QUEUED: frozenset({JobStatus.RUNNING, JobStatus.PAUSED, *_ENDS}),
-    JobStatus.RUNNING: frozenset({JobStatus.SUCCEEDED, JobStatus.PAUSED, *_ENDS}),
+    JobStatus.QUEUED: frozenset({JobStatus.VALIDATING, JobStatus.RUNNING, JobStatus.PAUSED, *_ENDS}),
+    JobStatus.RUNNING: frozenset({JobStatus.VALIDATING, JobStatus.PUBLISHING, JobStatus.PAUSED, *_ENDS}),
+    JobStatus.PUBLISHING: frozenset({JobStatus.VALIDATING, JobStatus.RUNNING, JobStatus.SUCCEEDED, JobStatus.FAILED}),
     JobStatus.PAUSED: frozenset({JobStatus.QUEUED, *_ENDS}),
     JobStatus.SUCCEEDED: frozenset(),
     JobStatus.FAILED: frozenset(),

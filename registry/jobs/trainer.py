@@ -6,16 +6,19 @@ progress, ``PARENT`` the process id of the gateway, with which it ends, ``MEMORY
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from postil.plugins.child_process import bound_memory, end_with
-from postil.registry.errors import RegistryError
+from postil.registry.errors import JobError, RegistryError
 from postil.registry.jobs.folder import OPTIONS, plain
-from postil.registry.jobs.progress import Began, Done, Failed, Measured, Message, Started, Stepped, encode
+from postil.registry.jobs.progress import BUSY, Began, Done, Failed, Measured, Message, Started, Stepped, encode
+from postil.registry.text import MAX_CHARACTERS, cut
 from postil.registry.training.dispatch import trainer
+from postil.registry.training.errors import FolderBusyError
 from postil.registry.training.options import TrainOptions
 from postil.registry.training.progress import Watcher
 from postil.registry.training.report import Metrics, TrainReport
@@ -28,6 +31,17 @@ _TOO_LITTLE = (
     "the memory that training may take is not enough; ask for fewer targets or a smaller batch_size, or have an admin"
     " raise POSTIL_TRAINING_MEMORY_MIB"
 )
+
+
+class LossError(JobError):
+    """What is learned has no value any more."""
+
+
+def _number(loss: float) -> float:
+    """A loss that can be told. Raises LossError."""
+    if not math.isfinite(loss):
+        raise LossError("the loss is no number; lower learning_rate_multiplier", "learning_rate_multiplier")
+    return loss
 
 
 class Teller:
@@ -46,11 +60,11 @@ class Teller:
 
     def stepped(self, step: int, loss: float) -> None:
         """Tell of a step."""
-        self._tell(Stepped(step, loss))
+        self._tell(Stepped(step, _number(loss)))
 
     def measured(self, epoch: float, metrics: Metrics, best: bool) -> None:
         """Tell the figures on the validation set."""
-        self._tell(Measured(round(epoch, 3), metrics.loss, metrics.accuracy, best))
+        self._tell(Measured(round(epoch, 3), _number(metrics.loss), metrics.accuracy, best))
 
 
 def work(folder: Path, tell: Tell, train: Train) -> bool:
@@ -58,8 +72,14 @@ def work(folder: Path, tell: Tell, train: Train) -> bool:
     try:
         options = TrainOptions.model_validate_json((folder / OPTIONS).read_bytes())
         report = train(options, Teller(tell))
+    except FolderBusyError as error:
+        tell(Failed(cut(plain(str(error), folder), MAX_CHARACTERS), BUSY))
+        return False
+    except LossError as error:
+        tell(Failed(str(error), "loss_is_no_number"))
+        return False
     except RegistryError as error:
-        tell(Failed(plain(str(error), folder), "invalid_training_data"))
+        tell(Failed(cut(plain(str(error), folder), MAX_CHARACTERS), "invalid_training_data"))
         return False
     except MemoryError:
         tell(Failed(_TOO_LITTLE, "out_of_memory"))

@@ -22,7 +22,7 @@ from postil.registry.errors import ConflictError
 from postil.registry.names import AdapterName
 from postil.registry.policy.components import components_of, digest, record
 from postil.registry.policy.own_answers import check_own_answers
-from postil.registry.policy.policy import Policy, build
+from postil.registry.policy.policy import Built, Policy, build
 from postil.registry.policy.publishable import check_publishable
 from postil.registry.preflight.preflight import preflight
 from postil.registry.releases.channels import (
@@ -45,7 +45,7 @@ from postil.registry.releases.quotas import NO_QUOTAS, DomainQuotas, check_room
 from postil.registry.releases.state import NEWEST_EVENTS, AdapterState, adapter_states
 from postil.registry.releases.walls import check_walls
 from postil.registry.releases.warnings import folder_warnings, release_warnings
-from postil.registry.signing.requirements import store_signature, take_signature, verify_required
+from postil.registry.signing.requirements import check_unsigned, store_signature, take_signature, verify_required
 from postil.registry.text import kept_lines
 
 
@@ -101,6 +101,19 @@ class Registry:
         candidate.warnings = [*warnings, *release_warnings(policy, read_report(folder))]
         details = {"base_ok": info.other_base} if info.other_base else {}
         return self._stored(folder, candidate, signature, details)
+
+    def check_ahead(
+        self, name: AdapterName, policy: Policy | None, *, note: str, scope: Collection[str] | None
+    ) -> None:
+        """Refuse what a publish would refuse whatever the files are, before they are made here.
+
+        Raises PolicyError, TextError, ConflictError, or SignatureError where only signed adapters are taken.
+        """
+        kept_lines(note, "note")
+        with self.database.read() as session:
+            check_not_frozen(session, name.domain)
+        check_unsigned(self.database, name.domain)
+        self._checked(name, policy or policy_in_force(self.database, name), {}, scope)
 
     def promote(
         self, ref: ReleaseRef, *, reason: str, actor: str, only: Precondition = ANY, dry_run: bool = False
@@ -186,12 +199,8 @@ class Registry:
 
     def _candidate(self, folder: Path, name: AdapterName, policy: Policy, scope: Collection[str] | None) -> Release:
         """Return a release of what is in ``folder``, without number, artifact, note and actor. Raises PolicyError."""
-        check_webhook(self.database, name.domain, policy)
-        check_publishable(policy, self.window)
         calibration = calibration_in(folder)
-        built = build(policy, self.plugins, calibration)
-        check_own_answers(policy, built, self.plugins)
-        check_walls(self.database, name.domain, built.fallbacks, scope)
+        built = self._checked(name, policy, calibration, scope)
         components = components_of(policy, self.plugins)
         return Release(
             domain=name.domain,
@@ -209,6 +218,16 @@ class Registry:
             note="",
             actor="",
         )
+
+    def _checked(
+        self, name: AdapterName, policy: Policy, calibration: Mapping[str, float], scope: Collection[str] | None
+    ) -> Built:
+        check_webhook(self.database, name.domain, policy)
+        check_publishable(policy, self.window)
+        built = build(policy, self.plugins, calibration)
+        check_own_answers(policy, built, self.plugins)
+        check_walls(self.database, name.domain, built.fallbacks, scope)
+        return built
 
     def _stored(
         self, folder: Path, candidate: Release, signature: str | None, details: Mapping[str, Any]

@@ -152,6 +152,13 @@ def verify_required(database: Database, domain: str, artifact: str, bundle: str 
     return VerifiedSignature(bundle, frozenset(key.fingerprint for key in keys))
 
 
+def check_unsigned(database: Database, domain: str) -> None:
+    """Raise SignatureError if a domain takes signed adapters only: one that is made here has no signature."""
+    with database.read() as session:
+        if _keys(session, domain):
+            raise SignatureError(f"{domain} takes signed adapters only; train this one elsewhere, sign and publish it")
+
+
 def check_borrowed(session: Session, domain: str, artifact: str) -> None:
     """Raise SignatureError unless a domain accepts an artifact, by a signature published in it or in another domain.
 

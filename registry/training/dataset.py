@@ -5,13 +5,15 @@ They are read from any form that says so: ``instruction/input/output``, OpenAI's
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from functools import cached_property
+from itertools import islice, takewhile
 from pathlib import Path
+from typing import TypeVar
 
 from postil.registry.errors import DatasetError
-from postil.registry.text import spelling
+from postil.registry.text import cut, spelling
 from postil.registry.training.data.labels import label_of
 from postil.registry.training.data.problems import SHOWN, DataProblemsError, Problem, RowError
 from postil.registry.training.data.reading import read_rows
@@ -19,9 +21,10 @@ from postil.registry.training.data.rows import InstructionRow, Kind, MessagesRow
 
 KINDS: tuple[Kind, ...] = ("instruction", "messages", "completion")
 FORMS = "instruction/input/output, messages or prompt/completion"
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Example:
     """A labelled message; ``line`` is its line number in the file, from 1, ``history`` the turns before it.
 
@@ -34,10 +37,19 @@ class Example:
     line: int
     history: tuple[tuple[str, str], ...] = ()
 
-    @property
+    @cached_property
     def key(self) -> tuple[str, ...]:
         """Return the texts without case, spacing and ways of encoding; messages with equal keys count as the same."""
         return tuple(spelling(text.casefold()) for _, text in (*self.history, ("user", self.message)))
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Examples with their fields, the first faults of the rows by their lines, and how many faults there are."""
+
+    found: list[tuple[str, Example]]
+    problems: list[Problem]
+    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +68,14 @@ def load(path: Path) -> Dataset:
     file = read_rows(path)
     if file.kind not in KINDS:
         raise DatasetError(f"{path} holds {file.form}, which has no labels; labels are learned from {FORMS}")
-    found, problems = labelled(file.rows)
-    examples = tuple(example for _, example in found)
-    if problems:
-        raise DataProblemsError(path, problems[:SHOWN], len(problems), file.unit)
+    read = labelled(file.rows)
+    examples = tuple(example for _, example in read.found)
+    if read.problems:
+        raise DataProblemsError(path, read.problems, read.total, file.unit)
     labels = tuple(sorted({example.label for example in examples}))
     if len(labels) == 1:
         raise DatasetError(f"{path} holds only the label {labels[0]!r}; add examples of at least one other")
-    return Dataset(path, examples, found[0][0], labels, file.digest)
+    return Dataset(path, examples, read.found[0][0], labels, file.digest)
 
 
 def check_apart(training: Dataset, validation: Dataset) -> None:
@@ -105,18 +117,24 @@ def example_of(row: Row) -> tuple[str, Example]:
     return field, Example(instruction.strip(), message.strip(), label, row.line, turns)
 
 
-def labelled(rows: Iterable[Row]) -> tuple[list[tuple[str, Example]], list[Problem]]:
-    """Return the examples with their fields, and all that is wrong with them, in the order of their lines."""
+def labelled(rows: Iterable[Row]) -> Labelled:
+    """Return the examples with their fields, and what is wrong with them, in the order of their lines."""
     found: list[tuple[str, Example]] = []
-    problems: list[Problem] = []
+    wrong: list[tuple[int, RowError]] = []
     for row in rows:
         try:
             found.append(example_of(row))
         except RowError as error:
-            problems.append(Problem(row.line, error.what, error.remedy))
+            wrong.append((row.line, error))
     examples = [example for _, example in found]
-    problems += [*_contradictions(examples), *_twins(examples), *_other_fields(found)]
-    return found, sorted(problems, key=lambda problem: problem.line)
+    parts = (
+        _said(iter(wrong), _unreadable),
+        _said(_contradictions(examples), _contradiction),
+        _said(_twins(examples), _twin),
+        _said(_other_fields(found), _other_field),
+    )
+    problems = sorted((one for part, _ in parts for one in part), key=lambda problem: problem.line)
+    return Labelled(found, problems[:SHOWN], sum(total for _, total in parts))
 
 
 def _asked(row: Row) -> tuple[str, str, Sequence[Turn]]:
@@ -132,31 +150,59 @@ def _asked(row: Row) -> tuple[str, str, Sequence[Turn]]:
     return "\n\n".join(turn.content for turn in turns[:own]), turns[-1].content, turns[own:-1]
 
 
-def _contradictions(examples: Iterable[Example]) -> Iterator[Problem]:
+def _said(faults: Iterator[T], say: Callable[[T], Problem]) -> tuple[list[Problem], int]:
+    """Put the first faults into words, and count all: a file may have one in every line."""
+    said = [say(fault) for fault in islice(faults, SHOWN)]
+    return said, len(said) + sum(1 for _ in faults)
+
+
+def _unreadable(fault: tuple[int, RowError]) -> Problem:
+    line, error = fault
+    return Problem(line, error.what, error.remedy)
+
+
+def _contradictions(examples: Iterable[Example]) -> Iterator[tuple[Example, Example]]:
     seen: dict[tuple[str, ...], Example] = {}
     for example in examples:
         first = seen.setdefault(example.key, example)
         if first.label != example.label:
-            what = f"the input is {example.label!r} here and {first.label!r} in line {first.line}"
-            yield Problem(example.line, what, "keep the right one")
+            yield example, first
 
 
-def _twins(examples: Iterable[Example]) -> Iterator[Problem]:
-    """Refuse labels that people take for one: the adapter would have to tell them apart."""
+def _contradiction(fault: tuple[Example, Example]) -> Problem:
+    example, first = fault
+    what = f"the input is {cut(example.label)!r} here and {cut(first.label)!r} in line {first.line}"
+    return Problem(example.line, what, "keep the right one")
+
+
+def _twins(examples: Iterable[Example]) -> Iterator[tuple[Example, Example]]:
+    """Labels that people take for one: the adapter would have to tell them apart."""
     seen: dict[str, Example] = {}
+    keys: dict[str, str] = {}
     for example in examples:
-        first = seen.setdefault(_key(example.label), example)
+        key = keys.get(example.label) or keys.setdefault(example.label, _key(example.label))
+        first = seen.setdefault(key, example)
         if first.label != example.label:
-            what = f"the label {example.label!a} differs from {first.label!a} in line {first.line} only in case,"
-            yield Problem(example.line, f"{what} blanks or the encoding of letters", "write it in one way")
+            yield example, first
+
+
+def _twin(fault: tuple[Example, Example]) -> Problem:
+    example, first = fault
+    what = f"the label {cut(example.label)!a} differs from {cut(first.label)!a} in line {first.line} only in case,"
+    return Problem(example.line, f"{what} blanks or the encoding of letters", "write it in one way")
 
 
 def _key(label: str) -> str:
     return spelling(label).casefold()
 
 
-def _other_fields(found: Sequence[tuple[str, Example]]) -> Iterator[Problem]:
+def _other_fields(found: Sequence[tuple[str, Example]]) -> Iterator[tuple[str, Example, str]]:
     for field, example in found:
         if field != found[0][0]:
-            what = f"the output has {field!r}, earlier lines have {found[0][0]!r}"
-            yield Problem(example.line, what, "use one field in all")
+            yield field, example, found[0][0]
+
+
+def _other_field(fault: tuple[str, Example, str]) -> Problem:
+    field, example, first = fault
+    what = f"the output has {cut(field)!r}, earlier lines have {cut(first)!r}"
+    return Problem(example.line, what, "use one field in all")

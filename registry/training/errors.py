@@ -6,6 +6,7 @@ RegistryError
 ├── MethodError           a method or a way of tuning that postil does not train by
 ├── ShapeError            the base has no such modules or layers
 └── OutFolderError        the folder for the result cannot be used
+    └── FolderBusyError   another process works in it
 """
 
 from __future__ import annotations
@@ -27,3 +28,7 @@ class ShapeError(RegistryError):
 
 class OutFolderError(RegistryError):
     """The output folder is in use, or the result cannot be written there."""
+
+
+class FolderBusyError(OutFolderError):
+    """Another process works in the output folder."""

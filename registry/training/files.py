@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 
 from postil.registry.defaults import REPORT
 from postil.registry.training.checkpoints import RUN, TRAINER, newest
-from postil.registry.training.errors import OutFolderError
+from postil.registry.training.errors import FolderBusyError, OutFolderError
 from postil.registry.training.report import TrainReport
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _locked(out: Path, folder: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock)
-        raise OutFolderError(f"another process trains for {out}; wait for it or name another folder") from error
+        raise FolderBusyError(f"another process trains for {out}; wait for it or name another folder") from error
     return lock
 
 

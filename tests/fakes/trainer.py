@@ -1,7 +1,7 @@
 """A trainer that is as strict as the real one and learns nothing: the same process, data and options, in no time.
 
 A file ``script`` beside the jobs' folder says what it does: nothing of note, ``wait`` after the second step until it
-is killed, ``crash``, or tell ``nonsense``.
+is killed, ``crash``, ``raise`` an error, or tell ``nonsense``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from postil.registry.training.shape import check_shape
 from tests.fakes.adapters import write_adapter
 
 STEPS = 4
-SCRIPT, WAIT, CRASH, NONSENSE = "script", "wait", "crash", "nonsense"
+SCRIPT, WAIT, CRASH, NONSENSE, RAISE = "script", "wait", "crash", "nonsense", "raise"
 
 
 def train(options: TrainOptions, watcher: Watcher) -> TrainReport:
@@ -40,6 +40,8 @@ def train(options: TrainOptions, watcher: Watcher) -> TrainReport:
         watcher.stepped(step, 1.0 / step)
         if told == CRASH:
             os.kill(os.getpid(), signal.SIGKILL)
+        if told == RAISE:
+            raise ValueError("a fault of a library")
         if told == WAIT and step == STEPS // 2:
             signal.pause()
     watcher.measured(1.0, measure(judged, options.reject), True)

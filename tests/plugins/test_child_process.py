@@ -95,3 +95,11 @@ def test_what_was_printed_last_is_kept(tmp_path: Path) -> None:
         os.sched_yield()
     assert path.read_bytes().startswith(b"(what came before was dropped)\n")
     assert sys.executable
+
+
+def test_a_process_of_our_own_gets_nothing_that_is_meant_for_plugins() -> None:
+    given = {"PATH": "/bin", "POSTIL_PLUGIN_TOKEN": "x", "OMP_NUM_THREADS": "1", "TMPDIR": "/tmp"}
+    assert environment(given)["POSTIL_PLUGIN_TOKEN"] == "x"
+    ours = environment(given, {"TMPDIR": "/home/job"})
+    assert "POSTIL_PLUGIN_TOKEN" not in ours
+    assert (ours["PATH"], ours["OMP_NUM_THREADS"], ours["TMPDIR"]) == ("/bin", "1", "/home/job")

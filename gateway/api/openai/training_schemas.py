@@ -43,7 +43,7 @@ class PostilBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     lora_alpha: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     targets: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(max_length=32)] | None = None
     policy: str | None = None
-    note: str | None = None
+    note: Annotated[str, Meta(max_length=4000)] | None = None
 
 
 Remarks = Annotated[

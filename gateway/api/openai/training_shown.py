@@ -59,7 +59,7 @@ def show_job(job: TrainingJob) -> FineTuningJob:
         model=job.model,
         fine_tuned_model=job.fine_tuned_model,
         organization_id=job.domain,
-        status=job.status,
+        status=JobStatus.RUNNING.value if job.status == JobStatus.PUBLISHING else job.status,
         hyperparameters=told,
         method=Method(supervised=Supervised(hyperparameters=told)),
         training_file=job.training_file,

@@ -52,9 +52,9 @@ class Follower:
         """How far the run is."""
         return Progress(self._step, self._steps, self._estimate()) if self._steps else None
 
-    def _stepped(self, step: int, loss: float) -> None:
+    def _stepped(self, step: int, loss: float | None) -> None:
         self._step, self._loss = step, loss
-        if step % self._every == 0 or step == self._steps:
+        if loss is not None and (step % self._every == 0 or step == self._steps):
             data = {"step": step, "total_steps": self._steps, "train_loss": round(loss, 5)}
             self._told.append(Told(f"Step {step}/{self._steps}: training loss={loss:.2f}", kind=METRICS, data=data))
 
@@ -66,8 +66,9 @@ class Follower:
             "valid_accuracy": told.accuracy,
             "best": told.best,
         } | ({} if self._loss is None else {"train_loss": round(self._loss, 5)})
+        loss = "no number" if told.loss is None else f"{told.loss:.3f}"
         best = ", the best so far" if told.best else ""
-        message = f"Epoch {told.epoch:.2f}: validation loss={told.loss:.3f}, accuracy={told.accuracy:.1%}{best}"
+        message = f"Epoch {told.epoch:.2f}: validation loss={loss}, accuracy={told.accuracy:.1%}{best}"
         self._told.append(Told(message, kind=METRICS, data=data))
 
     def _estimate(self) -> datetime | None:

@@ -7,71 +7,69 @@ killed, the next one in the same home takes them up at once, and others do when 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from postil.gateway.control.jobs.holder import holder_of
 from postil.gateway.control.jobs.outcome import Follower
 from postil.gateway.control.jobs.result import ResultPublisher
+from postil.gateway.control.jobs.runs import AWAY, LASTS, Runs
 from postil.gateway.control.jobs.service import FineTuning
-from postil.gateway.control.jobs.trainer import Trainer, Trainers
+from postil.gateway.control.jobs.trainer import Trainer
 from postil.gateway.control.registry_handle import RegistryHandle
-from postil.gateway.errors import GatewayError, ServiceUnavailableError
+from postil.gateway.errors import GatewayError
 from postil.plugins.errors import PluginError
 from postil.registry.db.job_tables import TrainingJob
 from postil.registry.db.tables import utcnow
 from postil.registry.errors import JobError, NotFoundError, RegistryError, UnavailableError
 from postil.registry.jobs import claims, folder, jobs
+from postil.registry.jobs.apart import Apart
 from postil.registry.jobs.claims import Claim
 from postil.registry.jobs.options import JobOptions, train_options
-from postil.registry.jobs.progress import Failed
+from postil.registry.jobs.progress import BUSY, Failed
 from postil.registry.jobs.states import OPEN, JobStatus
 
 log = logging.getLogger(__name__)
 ACTOR = "postil"
 # How often the database is asked for work, unless somebody here has some.
 _LOOK_SECONDS = 5.0
-# How often what a run tells is written, and how often a claim is renewed where it tells nothing.
-_TELL_SECONDS, _RENEW_SECONDS = 1.0, 10.0
-_LASTS = timedelta(seconds=60)
 # So often a process may end too early.
 _CRASHES = 3
-# What is over in a while: then it is tried again.
-_AWAY = (SQLAlchemyError, UnavailableError, ServiceUnavailableError)
 
 
 class JobRunner:
     """The worker of one gateway. Files of jobs that have ended are deleted."""
 
     def __init__(
-        self, registry: RegistryHandle, tuning: FineTuning, trainers: Trainers, results: ResultPublisher, home: Path
+        self, registry: RegistryHandle, tuning: FineTuning, runs: Runs, results: ResultPublisher, home: Path
     ) -> None:
         self._registry = registry
         self._tuning = tuning
-        self._trainers = trainers
+        self._runs = runs
         self._results = results
-        # The same after a restart: one gateway at a time has a home, so what it holds from before is its own.
-        self._holder = hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:32]
+        self._home = home
+        self._holder = ""
         # Of the loop that checks data, and of that which trains.
         self._news = (asyncio.Event(), asyncio.Event())
-        self._look = asyncio.Event()
-        self.trainer: Trainer | None = None
+
+    @property
+    def trainer(self) -> Trainer | None:
+        """The process that trains now."""
+        return self._runs.trainer
 
     def wake(self) -> None:
         """Look at once for what to do, and whether what is done is still wanted."""
         for news in self._news:
             news.set()
-        self._look.set()
+        self._runs.look.set()
 
     async def run(self) -> None:
         """Work until cancelled; what is at work then is given back."""
+        self._holder = await asyncio.to_thread(holder_of, self._home)
         await asyncio.to_thread(self._sweep)
         async with asyncio.TaskGroup() as group:
             for news, step in zip(self._news, (self._validate_next, self._train_next), strict=True):
@@ -79,13 +77,13 @@ class JobRunner:
 
     def close(self) -> None:
         """End the threads; every process has ended with ``run``."""
-        self._trainers.close()
+        self._runs.close()
 
     async def _forever(self, news: asyncio.Event, step: Callable[[], Awaitable[bool]]) -> None:
         while True:
             try:
                 busy = await step()
-            except _AWAY as error:
+            except AWAY as error:
                 log.warning("fine-tuning jobs could not be looked up: %s", type(error).__name__)
                 busy = False
             if not busy:
@@ -96,8 +94,8 @@ class JobRunner:
 
     async def _claimed(self, *statuses: JobStatus) -> tuple[TrainingJob, Claim] | None:
         database = self._registry.database()
-        job = await asyncio.to_thread(claims.claim, database, statuses, self._holder, now=utcnow(), lasts=_LASTS)
-        return None if job is None else (job, Claim(job.id, self._holder, _LASTS))
+        job = await asyncio.to_thread(claims.claim, database, statuses, self._holder, now=utcnow(), lasts=LASTS)
+        return None if job is None else (job, Claim(job.id, self._holder, LASTS))
 
     async def _validate_next(self) -> bool:
         await asyncio.to_thread(self._tuning.files.remove_expired, utcnow(), actor=ACTOR)
@@ -114,12 +112,12 @@ class JobRunner:
             await self._fail(job, held, error, "invalid_training_file")
             return
         message = f"Files validated: {trained} examples to learn, {validated} to validate with; moving job to queued"
-        await asyncio.to_thread(self._queue, job, held, message)
+        await asyncio.to_thread(self._queue, job, held, message, JobStatus.QUEUED)
         self.wake()
 
-    def _queue(self, job: TrainingJob, held: Claim, message: str) -> None:
+    def _queue(self, job: TrainingJob, held: Claim, message: str, status: JobStatus) -> None:
         database = self._registry.database()
-        if claims.move(database, held, JobStatus.QUEUED, message):
+        if claims.move(database, held, status, message):
             claims.release(database, held)
         else:
             self._forget(job)
@@ -128,17 +126,20 @@ class JobRunner:
         files, asked = self._tuning.files, JobOptions.model_validate(job.options)
         validation = None if job.validation_file is None else files.path(job.validation_file)
         place = self._tuning.place_of(job.id)
-        counts = folder.prepare(place, files.path(job.training_file), validation, seed=job.seed, reject=asked.reject)
+        return Apart().prepare(place, files.path(job.training_file), validation, seed=job.seed, reject=asked.reject)
+
+    def _instruct(self, job: TrainingJob, place: Path) -> None:
+        """Write what the trainer is to do, on this machine: another may have checked the data."""
+        asked = JobOptions.model_validate(job.options)
         registry = self._registry.get()
         told = train_options(
             asked, place, registry.base, seed=job.seed, window=registry.window, device=self._tuning.bounds.device
         )
         folder.write_options(place, told)
-        return counts
 
     async def _train_next(self) -> bool:
-        self._look.clear()
-        found = await self._claimed(JobStatus.RUNNING, JobStatus.QUEUED)
+        self._runs.look.clear()
+        found = await self._claimed(JobStatus.PUBLISHING, JobStatus.RUNNING, JobStatus.QUEUED)
         if found is None:
             return False
         job, held = found
@@ -149,7 +150,7 @@ class JobRunner:
         try:
             await self._guarded(job, held, self._work(job, held))
         except BaseException:
-            with suppress(*_AWAY, GatewayError):  # Without a database the claim expires.
+            with suppress(*AWAY, GatewayError):  # Without a database the claim expires.
                 await asyncio.shield(asyncio.to_thread(claims.release, self._registry.database(), held))
             raise
         return True
@@ -157,8 +158,9 @@ class JobRunner:
     async def _guarded(self, job: TrainingJob, held: Claim, work: Coroutine[Any, Any, None]) -> None:
         """Do a part of a job; a fault of ours fails it, so that it does not stop the jobs after it."""
         try:
-            await work
-        except _AWAY:
+            async with self._runs.renewing(held):
+                await work
+        except AWAY:
             raise
         except Exception:
             log.exception("fine-tuning job %s failed", job.id)
@@ -168,24 +170,38 @@ class JobRunner:
     async def _work(self, job: TrainingJob, held: Claim) -> None:
         """Train and publish, or publish only where the result is there from before a restart."""
         place = self._tuning.place_of(job.id)
+        if folder.result(place) is None and not folder.is_prepared(place):
+            again = "The job's data is not on this disk; moving job to validating_files"
+            await asyncio.to_thread(self._queue, job, held, again, JobStatus.VALIDATING)
+            self.wake()
+            return
         if folder.result(place) is None and not await self._trained(job, held, place):
+            return
+        database = self._registry.database()
+        move = partial(claims.move, database, held, JobStatus.PUBLISHING, "Training is done; publishing its release")
+        if job.status != JobStatus.PUBLISHING and not await asyncio.to_thread(move):
+            await asyncio.to_thread(self._forget, job)
             return
         try:
             model, metrics = await self._results.publish(job, place)
-        except _AWAY:
+        except AWAY:
+            with suppress(*AWAY):  # Then it may be cancelled, before it is tried again.
+                again = "The release could not be published now; it is tried again"
+                await asyncio.to_thread(claims.move, database, held, JobStatus.RUNNING, again)
             raise
         except (RegistryError, PluginError, GatewayError, OSError) as error:
             await self._fail(job, held, error, "not_published")
             return
-        await asyncio.to_thread(claims.succeed, self._registry.database(), held, model, metrics, actor=ACTOR)
-        await asyncio.to_thread(folder.remove, place)
+        if await asyncio.to_thread(partial(claims.succeed, database, held, model, metrics, actor=ACTOR)):
+            await asyncio.to_thread(folder.remove, place)
 
     async def _trained(self, job: TrainingJob, held: Claim, place: Path) -> bool:
         """Run the trainer until there is a result; False if there will be none, and the job has ended or is lost."""
+        await asyncio.to_thread(self._instruct, job, place)
         while True:
             follower = Follower()
             try:
-                kept, status = await self._followed(held, place, follower)
+                kept, status = await self._runs.followed(held, place, follower)
             except JobError as error:
                 await self._fail(job, held, error, "training_failed")
                 return False
@@ -193,51 +209,14 @@ class JobRunner:
                 await asyncio.to_thread(self._forget, job)
                 return False
             if isinstance(follower.outcome, Failed):
+                if follower.outcome.code == BUSY:
+                    raise UnavailableError(follower.outcome.message)
                 await self._fail(job, held, JobError(follower.outcome.message), follower.outcome.code)
                 return False
             if folder.result(place) is not None:
                 return True
             if not await self._crashed(job, held, status):
                 return False
-
-    async def _followed(self, held: Claim, place: Path, follower: Follower) -> tuple[bool, int]:
-        """Run a process to its end; returns whether the job is still this gateway's, and the process's status."""
-        try:
-            trainer = await self._trainers.start(place)
-        except OSError as error:
-            raise JobError(f"the training process cannot be started ({error.strerror})") from error
-        self.trainer = trainer
-        reading = asyncio.create_task(_read(trainer, follower))
-        status = 0
-        try:
-            kept = await self._renewed(held, reading, follower)
-            if kept:
-                await reading
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
-            status = await asyncio.shield(trainer.kill())
-            self.trainer = None
-        return kept, status
-
-    async def _renewed(self, held: Claim, reading: asyncio.Task[None], follower: Follower) -> bool:
-        """Write what is told and renew the claim until the process has ended; False once the job is not ours."""
-        silent = 0.0
-        while True:
-            ended = reading.done()
-            told = follower.take()
-            silent += _TELL_SECONDS
-            if told or ended or self._look.is_set() or silent >= _RENEW_SECONDS:
-                self._look.clear()
-                silent = 0.0
-                report = partial(
-                    claims.report, self._registry.database(), held, told, follower.progress(), now=utcnow()
-                )
-                if not await asyncio.to_thread(report):
-                    return False
-            if ended:
-                return True
-            await _any(reading, self._look, _TELL_SECONDS)
 
     async def _crashed(self, job: TrainingJob, held: Claim, status: int) -> bool:
         """Note that the process ended too early; whether it is tried again."""
@@ -258,8 +237,11 @@ class JobRunner:
         message = str(error) if not isinstance(error, OSError) else "the gateway's disk refused the job's files"
         fail = partial(claims.fail, self._registry.database(), held, message, code=code, param=param, actor=ACTOR)
         if await asyncio.to_thread(fail):
-            log.warning("fine-tuning job %s failed: %s", job.id, message)
-        await asyncio.to_thread(folder.remove, self._tuning.place_of(job.id))
+            # Its message may quote labels.
+            log.warning("fine-tuning job %s failed: %s", job.id, code)
+            await asyncio.to_thread(folder.remove, self._tuning.place_of(job.id))
+        else:
+            await asyncio.to_thread(self._forget, job)
 
     def _sweep(self) -> None:
         """Delete the folders of jobs that have ended, which a gateway that was killed has left."""
@@ -275,17 +257,3 @@ class JobRunner:
         """Delete the files of a job that was cancelled; those that another gateway works on stay."""
         if jobs.get(self._registry.database(), job.id, None).status == JobStatus.CANCELLED:
             folder.remove(self._tuning.place_of(job.id))
-
-
-async def _read(trainer: Trainer, follower: Follower) -> None:
-    async for message in trainer.messages():
-        follower.follow(message)
-
-
-async def _any(task: asyncio.Task[None], event: asyncio.Event, seconds: float) -> None:
-    """Return when a task has ended, an event is set, or some seconds are over."""
-    waiting = asyncio.create_task(event.wait())
-    try:
-        await asyncio.wait({task, waiting}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()

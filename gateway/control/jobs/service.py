@@ -106,10 +106,11 @@ class FineTuning:
         return await finished(self._threads.run(upload.domain, upload.owner, take))
 
     async def create(self, wanted: JobRequest) -> TrainingJob:
-        """Make a job. Raises JobError, PolicyError or TrainingUnavailableError."""
+        """Make a job. Raises JobError, PolicyError, SignatureError, ConflictError or TrainingUnavailableError."""
         self._command.check()
         registry = self._registry.get()
         self._check(wanted, registry.base)
+        await asyncio.to_thread(self._check_publish, wanted)
         made = await asyncio.to_thread(jobs.create, registry.database, wanted, most_open=self.bounds.open_jobs)
         self.on_change()
         return made
@@ -135,14 +136,18 @@ class FineTuning:
         self.on_change()
         return done
 
+    def _check_publish(self, wanted: JobRequest) -> None:
+        """Refuse now what its publish would refuse after the training."""
+        asked = wanted.options
+        policy = None if asked.policy is None else parse_policy(asked.policy)
+        self._registry.get().check_ahead(wanted.name, policy, note=asked.note, scope=wanted.scope)
+
     def _check(self, wanted: JobRequest, base: BaseModel) -> None:
         if wanted.options.lora_r > self.bounds.max_rank:
             raise JobError(
                 f"postil.lora_r is {wanted.options.lora_r}, and this gateway serves ranks up to {self.bounds.max_rank}",
                 "postil.lora_r",
             )
-        if wanted.options.policy is not None:
-            parse_policy(wanted.options.policy)
         try:
             told = train_options(
                 wanted.options, self._folder, base, seed=wanted.seed, window=None, device=self.bounds.device

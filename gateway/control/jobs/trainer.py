@@ -8,7 +8,7 @@ import os
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -19,6 +19,8 @@ from postil.registry.errors import JobError
 from postil.registry.jobs.progress import LONGEST_LINE, Message, decode
 
 _LIBRARIES = ("torch", "transformers", "peft", "accelerate", "sklearn")
+
+_ENDING_SECONDS = 5.0
 
 
 class TrainingUnavailableError(BadRequestError):
@@ -68,7 +70,7 @@ class Trainers:
         with os.fdopen(told, "wb"), ExitStack() as unless_all_is_well:
             pipe = unless_all_is_well.enter_context(os.fdopen(heard, "rb"))
             with open(self._log(), "ab") as log:
-                process = child_process.start(self.command.module, arguments, told, log.fileno())
+                process = child_process.start(self.command.module, arguments, told, log.fileno(), own=_room(folder))
             unless_all_is_well.pop_all()
             return Trainer(process, pipe)
 
@@ -77,6 +79,13 @@ class Trainers:
         log = os.open(self._logs / "training.log", flags, 0o600)
         child_process.shorten(log)
         return log
+
+
+def _room(folder: Path) -> dict[str, str]:
+    """A place for temporary files that goes with the job's folder."""
+    place = folder.resolve() / "tmp"
+    place.mkdir(mode=0o700, exist_ok=True)
+    return {"TMPDIR": str(place)}
 
 
 class Trainer:
@@ -105,6 +114,11 @@ class Trainer:
             raise JobError("the training process told more than a line may hold; see the gateway's log") from error
         finally:
             transport.close()
+
+    async def ended(self) -> None:
+        """Return when it has ended by itself, or some seconds are over: it closes its channel a little earlier."""
+        with suppress(subprocess.TimeoutExpired):
+            await asyncio.to_thread(self._process.wait, _ENDING_SECONDS)
 
     async def kill(self) -> int:
         """End it, if it has not ended; returns its status, negative for a signal."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 
+from postil.registry.text import cut
 from postil.registry.training.data.problems import RowError
 from postil.registry.training.data.rows import (
     CompletionRow,
@@ -58,7 +59,7 @@ def named(form: Form) -> str:
 
 def quoted(names: Iterable[str]) -> str:
     """The names in quotes, separated by commas."""
-    return ", ".join(f'"{name}"' for name in names)
+    return ", ".join(f'"{cut(name)}"' for name in names)
 
 
 def is_text(value: object) -> bool:

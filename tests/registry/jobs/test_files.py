@@ -129,9 +129,13 @@ def test_a_content_that_is_gone_is_said_to_be(files: TrainingFiles, tmp_path: Pa
 
 def test_what_an_upload_has_left_goes_a_day_later(files: TrainingFiles, tmp_path: Path) -> None:
     added(files, tmp_path)
-    left = tmp_path / "training" / ".upload-1"
+    left, lost = tmp_path / "training" / ".upload-1", tmp_path / "training" / "file-without-a-row"
     left.touch()
+    lost.touch()
+    (tmp_path / "training" / ".upload-2").symlink_to("nothing")
     files.remove_expired(utcnow(), actor="postil")
     assert left.exists()
+    assert lost.exists()
+    (tmp_path / "training" / ".upload-2").unlink()
     files.remove_expired(utcnow() + timedelta(days=2), actor="postil")
     assert [path.name[:5] for path in (tmp_path / "training").iterdir()] == ["file-"]

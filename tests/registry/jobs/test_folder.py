@@ -33,7 +33,9 @@ def test_one_file_is_split_and_nothing_of_it_is_lost(tmp_path: Path) -> None:
 def test_two_files_stay_apart_and_a_folder_is_begun_anew(tmp_path: Path) -> None:
     first, second = written(tmp_path / "a", text(chats()[::2])), written(tmp_path / "b", text(chats()[1::2]))
     written(tmp_path / "job/old", "of an earlier time")
+    assert not folder.is_prepared(tmp_path / "job")
     assert folder.prepare(tmp_path / "job", first, second, seed=1, reject="billing") == (13, 12)
+    assert folder.is_prepared(tmp_path / "job")
     assert not (tmp_path / "job/old").exists()
     folder.remove(tmp_path / "job")
     assert not (tmp_path / "job").exists()

@@ -14,9 +14,10 @@ from postil.registry.base_model.model import BaseModel
 from postil.registry.errors import DatasetError, JobError
 from postil.registry.jobs import folder
 from postil.registry.jobs.options import JobOptions, train_options
-from postil.registry.jobs.progress import Began, Done, Failed, Measured, Message, Started, Stepped, decode, encode
+from postil.registry.jobs.progress import BUSY, Began, Done, Failed, Measured, Message, Started, Stepped, decode, encode
 from postil.registry.jobs.trainer import work
 from postil.registry.training.calibration import Calibration
+from postil.registry.training.errors import FolderBusyError
 from postil.registry.training.options import TrainOptions
 from postil.registry.training.progress import Watcher
 from postil.registry.training.report import ConfidenceAdvice, Metrics, TrainReport
@@ -86,6 +87,24 @@ def test_what_cannot_be_done_is_told_without_paths(place: Path) -> None:
     told: list[Message] = []
     assert not work(place, told.append, raising(DatasetError(f"{place}/training.jsonl, line 3: too long; shorten it")))
     assert told == [Failed("training.jsonl, line 3: too long; shorten it", "invalid_training_data")]
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_ends_the_job_with_the_remedy(place: Path, loss: float) -> None:
+    def stepping(options: TrainOptions, watcher: Watcher) -> TrainReport:
+        watcher.stepped(1, loss)
+        return report(options)
+
+    told: list[Message] = []
+    assert not work(place, told.append, stepping)
+    assert told == [Failed("the loss is no number; lower learning_rate_multiplier", "loss_is_no_number")]
+    assert decode(b'{"type": "stepped", "step": 1, "loss": null}') == Stepped(1, None)
+
+
+def test_a_folder_in_which_another_process_works_is_told_as_busy(place: Path) -> None:
+    told: list[Message] = []
+    assert not work(place, told.append, raising(FolderBusyError(f"another process trains for {place}/result; wait")))
+    assert told == [Failed("another process trains for result; wait", BUSY)]
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,15 @@ from postil.plugins import ReleaseRef
 from postil.registry.db import queries as store
 from postil.registry.db.audit_chain import first_break
 from postil.registry.db.tables import Release
-from postil.registry.errors import NotFoundError, PolicyError, PreflightError, RegistryError
+from postil.registry.errors import ConflictError, NotFoundError, PolicyError, PreflightError, RegistryError, TextError
 from postil.registry.names import AdapterName, parse_release
 from postil.registry.policy.policy import Policy, build, policy_from
 from postil.registry.releases.service import Registry
 from postil.registry.releases.state import NEWEST_EVENTS
+from postil.registry.releases.yank import yank
 from tests.fakes.adapters import write_adapter
 from tests.registry.conftest import Publish
+from tests.registry.releases.test_walls import reaching
 
 TRIAGE = AdapterName("healthcare", "triage")
 LABELS = policy_from({"output": {"labels": ["symptoms", "billing"]}, "validators": [{"name": "labels"}]})
@@ -257,3 +259,19 @@ def test_an_adapter_shows_the_newest_of_its_events_in_their_order(registry: Regi
         everything = store.events(session, str(TRIAGE))
     assert len(shown) == NEWEST_EVENTS < len(everything)
     assert [event.sequence for event in shown] == [event.sequence for event in everything[-NEWEST_EVENTS:]]
+
+
+def test_what_a_publish_would_refuse_is_refused_before_there_are_files(registry: Registry, publish: Publish) -> None:
+    registry.check_ahead(TRIAGE, None, note="", scope=["healthcare"])
+    registry.check_ahead(TRIAGE, CONFIDENT, note="fine", scope=None)
+    with pytest.raises(TextError, match="control character"):
+        registry.check_ahead(TRIAGE, None, note="\x1b", scope=None)
+    with pytest.raises(PolicyError, match="look alike"):
+        registry.check_ahead(TRIAGE, policy_from({"output": {"labels": ["a", "a "]}}), note="", scope=None)
+    with pytest.raises(PolicyError, match="this key is for healthcare only"):
+        registry.check_ahead(TRIAGE, reaching("legal/clause@1"), note="", scope=["healthcare"])
+    number = publish(policy=LABELS)
+    yank(registry.database, TRIAGE.release(number), reason="bad", actor="ann")
+    with pytest.raises(ConflictError, match="were yanked"):
+        registry.check_ahead(TRIAGE, None, note="", scope=None)
+    registry.check_ahead(TRIAGE, LABELS, note="", scope=None)

@@ -24,6 +24,7 @@ from postil.registry.signing.bundles import read_public_key, sign
 from postil.registry.signing.requirements import (
     MAX_KEYS,
     SignatureGate,
+    check_unsigned,
     require,
     requirement,
     requirements,
@@ -299,3 +300,10 @@ def test_a_check_that_read_before_a_change_leaves_no_trust_behind(
     now.append(gone(tmp_path))
     with pytest.raises(SignatureError, match="does not answer"):
         signature_gate.check("healthcare", release.artifact)
+
+
+def test_a_domain_that_takes_signed_adapters_only_has_none_made_by_jobs(registry: Registry, ours: KeyPair) -> None:
+    check_unsigned(registry.database, "healthcare")
+    require(registry.database, "healthcare", [ours.pem], reason="", actor="ann")
+    with pytest.raises(SignatureError, match="sign and publish it"):
+        check_unsigned(registry.database, "healthcare")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -239,3 +240,40 @@ def test_all_faults_of_labels_are_told_in_the_order_of_their_lines(tmp_path: Pat
     with pytest.raises(DataProblemsError, match=r"line 2: .* \(3 more; ") as caught:
         load(write(tmp_path / "a.jsonl", *lines))
     assert [problem.line for problem in caught.value.problems] == [2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([line("same", f"{count}{'x' * 400}") for count in range(3000)], "the input is"),
+        ([line(str(count), "a" * 400 + " " * (count % 2)) for count in range(3000)], "only in case"),
+        ([line(str(count), output=json.dumps({f"{count}{'x' * 400}": "a"})) for count in range(3000)], "earlier lines"),
+    ],
+)
+def test_faults_in_every_line_are_counted_and_the_first_ones_said_in_short(
+    tmp_path: Path, rows: list[str], said: str
+) -> None:
+    with pytest.raises(DataProblemsError, match=said) as refusal:
+        load(write(tmp_path / "a.jsonl", *rows))
+    assert refusal.value.total >= 1500 - 1
+    assert len(refusal.value.problems) == 50
+    assert max(len(problem.what) for problem in refusal.value.problems) < 300
+
+
+def test_a_label_or_field_that_is_text_is_refused_with_its_line(tmp_path: Path) -> None:
+    long = "x" * 100_000
+    rows = [line("a", "b"), line("c", long), line("d", output=json.dumps({long: "b"}))]
+    with pytest.raises(DataProblemsError) as refusal:
+        load(write(tmp_path / "a.jsonl", *rows))
+    assert [(one.line, one.what) for one in refusal.value.problems] == [
+        (2, "the label has 100000 characters"),
+        (3, "the field has 100000 characters"),
+    ]
+
+
+def test_a_run_of_combining_marks_is_compared_in_linear_time(tmp_path: Path) -> None:
+    marks = "\u0301\u0327" * 100_000
+    began = time.process_time()
+    with pytest.raises(DataProblemsError, match="the input is 'b' here and 'a' in line 1"):
+        load(write(tmp_path / "a.jsonl", line(f"e{marks}", "a"), line(f"E{marks}", "b")))
+    assert time.process_time() - began < 10  # 150 s and more otherwise.

@@ -10,7 +10,7 @@ from pathlib import Path
 from postil.registry.training.data.problems import SHOWN, Problem
 from postil.registry.training.data.reading import DataFile, scan_rows
 from postil.registry.training.data.rows import Row, compared
-from postil.registry.training.dataset import KINDS, Example, labelled
+from postil.registry.training.dataset import KINDS, Example, Labelled, labelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,13 @@ def subject(path: Path) -> Subject:
     """Read a file for the checks. Raises DatasetError where it is no file of rows at all."""
     scan = scan_rows(path)
     rows = scan.file.rows
-    found, wrong = _labelled(scan.file)
-    problems = sorted([*scan.problems, *wrong], key=lambda problem: problem.line)
+    read = _labelled(scan.file)
+    found = read.found
+    problems = sorted([*scan.problems, *read.problems], key=lambda problem: problem.line)
     return Subject(
         scan.file,
         tuple(problems[:SHOWN]),
-        scan.total + len(wrong),
+        scan.total + read.total,
         tuple(example for _, example in found),
         found[0][0] if found else None,
         _in_order(rows, found),
@@ -60,13 +61,14 @@ def subject(path: Path) -> Subject:
 
 def labels_of(file: DataFile) -> tuple[str | None, ...]:
     """The label of each row; None for all where the answers are no labels."""
-    return _in_order(file.rows, _labelled(file)[0])
+    return _in_order(file.rows, _labelled(file).found)
 
 
-def _labelled(file: DataFile) -> tuple[list[tuple[str, Example]], list[Problem]]:
-    found, wrong = labelled(file.rows) if file.kind in KINDS else ([], [])
+def _labelled(file: DataFile) -> Labelled:
+    none = Labelled([], [], 0)
+    read = labelled(file.rows) if file.kind in KINDS else none
     # Else it is free text with some answers that look like labels, or none.
-    return (found, wrong) if 2 * len(found) > len(file.rows) else ([], [])
+    return read if 2 * len(read.found) > len(file.rows) else none
 
 
 def _in_order(rows: Sequence[Row], found: Sequence[tuple[str, Example]]) -> tuple[str | None, ...]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,10 @@ from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import House, bearer, running_house, until
 from tests.gateway.control.jobs.conftest import client as client
 from tests.gateway.control.jobs.conftest import trained as trained
-from tests.gateway.control.jobs.work import speaking, uploaded
+from tests.gateway.control.jobs.work import created, reached, speaking, uploaded
 from tests.gateway.tenancy.test_denied_attempts import noted
 from tests.gateway.tenancy.test_roles import staff
-from tests.registry.jobs.data import chats, text
+from tests.registry.jobs.data import chat, chats, text
 
 
 async def test_a_file_is_uploaded_listed_read_and_deleted(trained: House, client: openai.AsyncOpenAI) -> None:
@@ -125,3 +128,23 @@ async def test_a_file_over_the_limit_is_refused_whether_it_says_its_size_or_not(
             with pytest.raises(openai.BadRequestError, match="POSTIL_TRAINING_FILES_MIB_PER_DOMAIN"):
                 await uploaded(client, text(chats()) + " " * (600 << 10))
         assert len(list((house.runtime.settings.training / "files").iterdir())) == 1
+
+
+async def test_a_file_that_takes_long_to_read_does_not_hold_up_the_gateway(
+    trained: House, client: openai.AsyncOpenAI
+) -> None:
+    marks = "\u0301\u0327" * 15_000
+    labels = "x" * 100_000
+    rows = [chat(f"e{marks}", "{}"), *(chat("same", json.dumps({"category": labels})) for _ in range(70))]
+    upload = asyncio.create_task(uploaded(client, text(rows)))
+    slowest = 0.0
+    while not upload.done():
+        began = time.monotonic()
+        assert (await trained.admin("GET", "/api/v1/adapters")).status_code == 200
+        slowest = max(slowest, time.monotonic() - began)
+    job = await created(client, training_file=(await upload).id)
+    failed = await reached(client, job.id, "failed", "succeeded")
+    assert failed.error is not None
+    assert "line 2: the label has 100000 characters" in failed.error.message
+    assert len(failed.error.message) <= 4000
+    assert slowest < 5

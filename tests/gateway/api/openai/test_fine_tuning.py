@@ -84,6 +84,12 @@ async def test_a_policy_that_cannot_be_is_refused_before_the_training(
 ) -> None:
     with pytest.raises(openai.UnprocessableEntityError):
         await created(client, extra_body={"postil": {"policy": "nothing: known"}})
+    alike = 'output: {labels: [a, "a "]}'
+    with pytest.raises(openai.UnprocessableEntityError, match="look alike"):
+        await created(client, extra_body={"postil": {"policy": alike}})
+    with pytest.raises(openai.BadRequestError):
+        await created(client, extra_body={"postil": {"note": "x" * 4001}})
+    assert [job.id async for job in client.fine_tuning.jobs.list()] == []
 
 
 async def test_jobs_are_listed_page_by_page_and_by_metadata(trained: House, client: openai.AsyncOpenAI) -> None:

@@ -53,3 +53,12 @@ def test_the_time_that_is_left_is_that_of_the_steps_so_far() -> None:
     assert progress is not None
     assert progress.estimated_finish is not None
     assert abs(progress.estimated_finish - utcnow() - timedelta(seconds=30)) < timedelta(seconds=5)
+
+
+def test_a_loss_that_is_no_number_is_told_as_none() -> None:
+    follower = Follower()
+    for message in (Started(2, 0.5), Stepped(1, None), Measured(1.0, None, 0.75, False)):
+        follower.follow(message)
+    assert [each.message for each in follower.take()][1:] == [
+        "Epoch 1.00: validation loss=no number, accuracy=75.0%",
+    ]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import shutil
 import signal
+import threading
+from datetime import timedelta
 from pathlib import Path
 
 import openai
 import pytest
 
 from postil.registry.db.job_tables import TrainingJob
+from postil.registry.db.tables import utcnow
 from postil.registry.names import parse_release
-from tests.fakes.trainer import CRASH, NONSENSE, WAIT
+from tests.fakes.trainer import CRASH, NONSENSE, RAISE, WAIT
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import House, running_house, until
 from tests.gateway.control.jobs.work import FAKE, at_step, created, messages, reached, script, speaking, uploaded
@@ -93,7 +98,7 @@ async def test_data_that_cannot_be_learned_fails_the_job_with_a_sentence(
     assert (failed.error.code, failed.error.param) == ("invalid_training_file", "training_file")
     assert "line 26: the output is not a JSON object of one field" in failed.error.message
     assert "line 27" in failed.error.message
-    assert jobs_folders(trained) == []
+    await until(lambda: jobs_folders(trained) == [])
 
 
 async def test_a_job_whose_process_is_killed_is_trained_again(trained: House, client: openai.AsyncOpenAI) -> None:
@@ -113,6 +118,15 @@ async def test_a_job_whose_process_always_ends_early_fails(trained: House, clien
     assert failed.error is not None
     assert failed.error.code == "training_crashed"
     assert "ended early 3 times, the last time by signal 9" in failed.error.message
+
+
+async def test_a_process_that_ends_by_an_error_is_told_by_its_status(
+    trained: House, client: openai.AsyncOpenAI
+) -> None:
+    script(trained, RAISE)
+    failed = await reached(client, (await created(client)).id, "succeeded", "failed")
+    assert failed.error is not None
+    assert "ended early 3 times, the last time by status 1" in failed.error.message
 
 
 async def test_a_cancelled_job_is_ended_at_once_and_the_next_one_is_trained(
@@ -214,3 +228,57 @@ async def test_a_job_that_the_gateway_cannot_read_fails_and_stops_no_other(
         assert job.error == {
             "code": "internal_error", "message": "the gateway failed on this job; its log says why", "param": None,
         }  # fmt: skip
+
+
+async def test_a_job_whose_release_is_being_made_can_neither_be_cancelled_nor_paused_and_succeeds(
+    trained: House, client: openai.AsyncOpenAI
+) -> None:
+    script(trained, WAIT)
+    job = await created(client)
+    await at_step(client, job.id, 2)
+    go_on = threading.Event()
+    pool = trained.runtime.pools.publishing
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8):  # The publish waits for a thread.
+            group.create_task(pool.run("healthcare", "admin", go_on.wait))
+        try:
+            script(trained, "")
+            os.kill(trainer_pid(trained), signal.SIGKILL)
+            async with asyncio.timeout(60):
+                while "Training is done; publishing its release" not in await messages(client, job.id):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+            assert (await client.fine_tuning.jobs.retrieve(job.id)).status == "running"
+            with pytest.raises(openai.BadRequestError, match="its release is being published"):
+                await client.fine_tuning.jobs.cancel(job.id)
+            with pytest.raises(openai.BadRequestError, match="can be paused"):
+                await client.fine_tuning.jobs.pause(job.id)
+            assert jobs_folders(trained) == [job.id]
+        finally:
+            go_on.set()
+    done = await reached(client, job.id, "succeeded", "failed")
+    assert (done.status, done.fine_tuned_model) == ("succeeded", "healthcare/triage@1")
+    await until(lambda: jobs_folders(trained) == [])
+
+
+async def test_a_job_that_another_took_keeps_its_folder(trained: House, client: openai.AsyncOpenAI) -> None:
+    script(trained, WAIT)
+    job = await created(client)
+    await at_step(client, job.id, 2)
+    with trained.runtime.registry.database().write() as session:
+        row = session.get_one(TrainingJob, job.id)
+        row.claimed_by, row.claimed_until = "another", utcnow() + timedelta(hours=1)
+    await until(lambda: trained.runtime.jobs.trainer is None)
+    assert jobs_folders(trained) == [job.id]
+    assert (await client.fine_tuning.jobs.retrieve(job.id)).status == "running"
+
+
+async def test_a_job_whose_folder_is_gone_is_prepared_again(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:
+    async with running_house(tmp_path, *engine_at, trainer=FAKE) as house, speaking(house) as client:
+        script(house, WAIT)
+        job = await created(client)
+        await at_step(client, job.id, 2)
+    shutil.rmtree(tmp_path / "home" / "training" / "jobs" / job.id)
+    async with running_house(tmp_path, *engine_at, trainer=FAKE) as house, speaking(house) as client:
+        script(house, "")
+        assert (await reached(client, job.id, "succeeded", "failed")).status == "succeeded"
+        assert "The job's data is not on this disk; moving job to validating_files" in await messages(client, job.id)
