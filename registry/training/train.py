@@ -95,7 +95,7 @@ class _Run:
             "options": self.options.model_dump(mode="json", exclude=PATHS),
             "data": [self.files.training.digest, self.files.validation.digest],
             "base": self.revision,
-            "libraries": _versions(),
+            "libraries": _versions() | {"postil": importlib.metadata.version("postil")},
         }
 
 

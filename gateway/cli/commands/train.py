@@ -98,8 +98,9 @@ def train(
     eval_steps: Annotated[
         int | None, typer.Option(help="Steps between two validations, in place of --parts; not classify.")
     ] = None,
-    save_steps: Annotated[int | None, typer.Option(help="Steps between two checkpoints; not classify.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint; not classify.")] = False,
+    save_steps: Annotated[
+        int | None, typer.Option(help="Steps between two checkpoints; default: at validations; not classify.")
+    ] = None,
     start: Annotated[Path | None, typer.Option(help="Adapter to go on from; not classify.")] = None,
     beta: Annotated[float, typer.Option(help="How near dpo and kto stay to their reference.")] = 0.1,
     sft_weight: Annotated[float, typer.Option(help="Weight of the loss that keeps dpo's better answer likely.")] = 0.2,
@@ -148,7 +149,7 @@ def _run(config: Path | None, flags: Mapping[str, Any], *, rows: bool) -> tuple[
     from postil.registry.training.dispatch import trainer
     from postil.registry.training.methods.servability import check_servable
 
-    with explained("stopped; the same command goes on from the last checkpoint (with --resume, if the method has it)"):
+    with explained("stopped; the same command goes on from the last checkpoint"):
         # All before the base is prepared, which may take long.
         given = merged(config, flags)
         options = given.options(read_settings().window)

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from postil.registry.base_model.model import BaseModel, read_base
 from postil.registry.defaults import REPORT
 from postil.registry.fsutil import sha256_file
 from postil.registry.preflight.preflight import WEIGHTS, preflight
+from postil.registry.training.checkpoints import claim
 from postil.registry.training.errors import MethodError, OutFolderError
 from postil.registry.training.files import check_out, workplace
 from postil.registry.training.methods.options import MethodOptions
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 _NEEDED = (*LIBRARIES, "trl", "datasets")
 # A report records settings, not local paths.
-_PATHS = {"data", "validation", "base", "out", "start", "overwrite", "window", "resume"}
+_PATHS = {"data", "validation", "base", "out", "start", "overwrite", "window"}
 _LARGEST_RANK = 512
 
 
@@ -47,6 +48,17 @@ class _Job:
     task: Task
     training: SampleFile
     held_out: SampleFile
+
+    def decides(self) -> dict[str, Any]:
+        """Return what decides the result: with the same of it, a run may go on where another ended."""
+        options = self.options
+        return {
+            "options": _settings(options),
+            "data": [self.training.about(), self.held_out.about()],
+            "start": options.start and sha256_file(options.start / WEIGHTS),
+            "base": self.base.revision,
+            "libraries": _versions() | {"postil": importlib.metadata.version("postil")},
+        }
 
 
 def run(
@@ -64,8 +76,8 @@ def run(
     check_out(out, options.overwrite)
     check_method_libraries()
     size = check_shape(options, job.base)
-    with _offline(), workplace(out, size) as scratch, _checkpoints(options, out, scratch) as kept:
-        report, adapter = _trained(job, onlooker or Quiet(), scratch, kept, begun)
+    with _offline(), workplace(out, size) as scratch:
+        report, adapter = _trained(job, onlooker or Quiet(), scratch, begun)
         return report if options.measure_only else _placed(report, adapter, out, scratch)
 
 
@@ -86,18 +98,21 @@ def _prepared(options: MethodOptions, serving: Servability, rows: int | None, he
     return _Job(options, base, serving, read_task(training.samples, held_out.samples), training, held_out)
 
 
-def _trained(job: _Job, onlooker: Onlooker, scratch: Path, kept: Path, begun: float) -> tuple[MethodReport, Path]:
+def _trained(job: _Job, onlooker: Onlooker, scratch: Path, begun: float) -> tuple[MethodReport, Path]:
     from postil.registry.training.methods.session import Session
 
     options = job.options
     onlooker.said(f"--tune {options.tune}: {job.serving.sentence}.")
-    session = Session(options, job.task, scratch, kept)
+    session = Session(options, job.task, scratch)
     training = encode(job.training, session.encoder)
     held_out = encode(job.held_out, session.encoder)
     for number, text in enumerate(session.shown(training.shown), 1):
         onlooker.said(f"row {number} ({'what is learned stands in brackets' if number == 1 else 'likewise'}):\n{text}")
     before = session.begin(held_out)
-    session.fit(training, held_out, onlooker)
+    checkpoint = claim(scratch, job.decides())
+    if checkpoint is not None:
+        onlooker.said("An earlier run of the same was ended; this one goes on from its last checkpoint.")
+    session.fit(training, held_out, onlooker, checkpoint)
     trained = session.measure(held_out)
     adapter = scratch / "adapter"
     served = None if options.measure_only else session.write(adapter, held_out)
@@ -127,8 +142,8 @@ def _report(
         instruction=job.task.instruction,
         data=job.training.about(),
         validation=job.held_out.about(),
-        options=options.model_dump(mode="json", exclude=_PATHS) | {"learning_rate": options.highest_rate},
-        libraries={name: importlib.metadata.version(name) for name in _NEEDED},
+        options=_settings(options),
+        libraries=_versions(),
         before=before,
         trained=trained,
         served=served,
@@ -136,6 +151,14 @@ def _report(
         seconds=round(time.monotonic() - begun, 1),
         **session.figures(training),
     )
+
+
+def _settings(options: MethodOptions) -> dict[str, Any]:
+    return options.model_dump(mode="json", exclude=_PATHS) | {"learning_rate": options.highest_rate}
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in _NEEDED}
 
 
 def _reference(job: _Job) -> tuple[str | None, str | None]:
@@ -159,20 +182,6 @@ def _offline() -> Iterator[None]:
         del os.environ["HF_HUB_OFFLINE"]
         if before is not None:
             os.environ["HF_HUB_OFFLINE"] = before
-
-
-@contextmanager
-def _checkpoints(options: MethodOptions, out: Path, scratch: Path) -> Iterator[Path]:
-    """The folder of checkpoints: beside the result, and gone once it is there; or temporary where none are kept."""
-    if not options.save_steps:
-        yield scratch / "trainer"
-        return
-    kept = out.with_name(f".{out.name}.checkpoints")
-    if not options.resume:
-        shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir(exist_ok=True)
-    yield kept
-    shutil.rmtree(kept)
 
 
 def _placed(report: MethodReport, adapter: Path, out: Path, scratch: Path) -> MethodReport:

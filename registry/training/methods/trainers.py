@@ -11,30 +11,49 @@ from datasets import Dataset
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 
+from postil.registry.training.checkpoints import KEPT
+from postil.registry.training.methods.best import load_trained, save_trained
 from postil.registry.training.methods.encoding import Encoded, EncodedPair
 from postil.registry.training.methods.options import MethodOptions
 
 Row = Mapping[str, Any]
 
 
-class _Sft(SFTTrainer):
+_WEIGHTS = "trained.safetensors"
+
+
+class _Own:
+    """What all trainers do in another way than TRL's.
+
+    A checkpoint holds what is trained and nothing else. TRL puts a frozen "ref" adapter beside the one that DPO and KTO
+    train, and of two adapters transformers loads the frozen one only.
+    """
+
     def _send_telemetry(self) -> None:
         """Tell nobody."""
 
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        own: Any = self
+        folder = Path(output_dir or own.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_trained(own.model, folder / _WEIGHTS)
 
-class _Dpo(DPOTrainer):
-    def _send_telemetry(self) -> None:
-        """Tell nobody."""
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        own: Any = self
+        load_trained(own.model, Path(resume_from_checkpoint) / _WEIGHTS)
 
+
+class _Sft(_Own, SFTTrainer):
+    """Takes rows as they are."""
+
+
+class _Dpo(_Own, DPOTrainer):
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
         """Leave rows as they are: they were encoded as the engine will code them."""
         return dataset
 
 
-class _Kto(KTOTrainer):
-    def _send_telemetry(self) -> None:
-        """Tell nobody."""
-
+class _Kto(_Own, KTOTrainer):
     def _prepare_dataset(self, dataset: Dataset, _: Any, args: KTOConfig, *__: Any) -> Dataset:
         """Leave rows as they are; each gets the answer of its neighbour in the batch, by which KTO estimates the KL."""
         size, answers = args.per_device_train_batch_size, dataset["completion_ids"]
@@ -103,7 +122,7 @@ def looks_every(options: MethodOptions, rows: int) -> int:
     """Return the number of steps between two looks at the held-out rows."""
     epoch = max(1, -(-rows // (options.batch_size * options.accumulation)))
     steps = min(epoch, options.max_steps) if options.max_steps else epoch
-    return max(1, steps // options.parts)
+    return options.eval_steps or max(1, steps // options.parts)
 
 
 def _arguments(options: MethodOptions, model: Any, scratch: Path, rows: int) -> dict[str, Any]:
@@ -123,10 +142,10 @@ def _arguments(options: MethodOptions, model: Any, scratch: Path, rows: int) -> 
         "seed": options.seed,
         "logging_steps": 1,
         "eval_strategy": "steps",
-        "eval_steps": options.eval_steps or looks_every(options, rows),
-        "save_strategy": "steps" if options.save_steps else "no",
-        "save_steps": options.save_steps or 500,
-        "save_total_limit": 1,
+        "eval_steps": looks_every(options, rows),
+        # Checkpoints are asked for by ``Best``.
+        "save_strategy": "no",
+        "save_total_limit": KEPT,
         "metric_for_best_model": "eval_loss",
         "greater_is_better": False,
         "report_to": "none",

@@ -15,6 +15,9 @@ from postil.registry.training.errors import MethodError, OutFolderError
 from postil.registry.training.methods.options import MethodOptions
 from postil.registry.training.methods.report import MethodReport
 from postil.registry.training.methods.run import run
+from postil.registry.training.options import TrainOptions
+from postil.registry.training.progress import Silent
+from postil.registry.training.train import train
 from tests.registry.training.methods.conftest import Write
 
 pytestmark = pytest.mark.tune
@@ -34,6 +37,14 @@ class Diary:
     def stepped(self, step: int, loss: float) -> None:
         self.steps.append(step)
         if step == self.ends:
+            raise KeyboardInterrupt
+
+
+class Stops(Silent):
+    """Ends a run for labels after its first checkpoints."""
+
+    def stepped(self, step: int, loss: float) -> None:
+        if step == 5:
             raise KeyboardInterrupt
 
 
@@ -57,6 +68,16 @@ def pairs(write: Write) -> tuple[Path, Path]:
     """The base finds a short answer likelier than a long one; the long one is wanted."""
     rows = [{"prompt": f"Say number {n}.", "chosen": "no sir", "rejected": "yes"} for n in range(24)]
     return write("pairs.jsonl", rows[:16]), write("held-pairs.jsonl", rows[16:])
+
+
+@pytest.fixture
+def verdicts(write: Write) -> tuple[Path, Path]:
+    """Answers that were judged: the long one is good."""
+    rows = [
+        {"prompt": f"Say number {n}.", "completion": "no sir" if n % 2 else "yes", "label": bool(n % 2)}
+        for n in range(24)
+    ]
+    return write("kto.jsonl", rows[:16]), write("held-kto.jsonl", rows[16:])
 
 
 def servable(folder: Path, base: Path) -> int:
@@ -103,13 +124,8 @@ def test_dpo_prefers_the_better_answer_which_does_not_get_less_probable(
     assert servable(tmp_path / "2", tiny_base) == 8
 
 
-def test_kto_tells_good_answers_from_bad_ones(tiny_base: Path, write: Write, tmp_path: Path) -> None:
-    rows = [
-        {"prompt": f"Say number {n}.", "completion": "no sir" if n % 2 else "yes", "label": bool(n % 2)}
-        for n in range(24)
-    ]
-    files = write("kto.jsonl", rows[:16]), write("held-kto.jsonl", rows[16:])
-    report = run(options(tiny_base, files, tmp_path / "1", method="kto", batch_size=4))
+def test_kto_tells_good_answers_from_bad_ones(tiny_base: Path, verdicts: tuple[Path, Path], tmp_path: Path) -> None:
+    report = run(options(tiny_base, verdicts, tmp_path / "1", method="kto", batch_size=4))
     before, trained = report.before.preferences, report.trained.preferences
     assert before is not None
     assert trained is not None
@@ -126,21 +142,67 @@ def test_text_is_learned_from_its_first_to_its_last_token(tiny_base: Path, write
     assert report.ended is None
 
 
+@pytest.fixture
+def files(method: str, data: tuple[Path, Path], pairs: tuple[Path, Path], verdicts: tuple[Path, Path]) -> Any:
+    return {"sft": data, "dpo": pairs, "kto": verdicts}[method]
+
+
+@pytest.mark.parametrize(
+    ("method", "changes"),
+    [("sft", {}), ("sft", {"save_steps": 3}), ("sft", {"tune": "bottleneck"}), ("dpo", {}), ("kto", {})],
+)
 def test_a_run_that_was_ended_goes_on_and_comes_to_the_same_bytes(
-    tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+    method: str, changes: dict[str, Any], tiny_base: Path, files: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    changes = {"save_steps": 3, "max_steps": 8}
-    run(options(tiny_base, data, tmp_path / "whole", **changes))
+    changes = {"eval_steps": 2, "max_steps": 6, "batch_size": 4, "method": method, **changes}
+    whole = run(options(tiny_base, files, tmp_path / "whole", **changes))
     with pytest.raises(KeyboardInterrupt):
-        run(options(tiny_base, data, tmp_path / "1", **changes), Diary(ends=5))
+        run(options(tiny_base, files, tmp_path / "1", **changes), Diary(ends=4))
     assert not (tmp_path / "1").exists()
     diary = Diary()
-    report = run(options(tiny_base, data, tmp_path / "1", resume=True, **changes), diary)
-    assert diary.steps == [4, 5, 6, 7, 8]
-    assert [step for step, _ in report.losses] == [1, 2, 3, 4, 5, 6, 7, 8]
+    report = run(options(tiny_base, files, tmp_path / "1", **changes), diary)
+    assert diary.steps == ([4, 5, 6] if "save_steps" in changes else [3, 4, 5, 6])
+    assert "goes on from its last checkpoint" in diary.told[-1]
+    assert (report.losses, report.looks, report.trained) == (whole.losses, whole.looks, whole.trained)
     weights = [(tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("whole", "1")]
     assert weights[0] == weights[1]
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("other", ["seed", "data", "start", "classify"])
+def test_a_checkpoint_of_another_run_is_not_gone_on_with(
+    other: str, tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    changes = {"eval_steps": 2, "max_steps": 4}
+    if other == "start":
+        run(options(tiny_base, data, tmp_path / "start", max_steps=1))
+    with pytest.raises(KeyboardInterrupt):
+        if other == "classify":
+            values = {"data": data[0], "validation": data[1], "base": tiny_base, "out": tmp_path / "1", "parts": 4}
+            train(TrainOptions.model_validate({**values, "targets": ("q_proj",)}), Stops())
+        else:
+            run(options(tiny_base, data, tmp_path / "1", **changes), Diary(ends=3))
+    assert list(tmp_path.glob(".postil-*"))
+    if other == "data":
+        data[0].write_text("".join(data[0].read_text().splitlines(keepends=True)[1:]))
+    more = {"seed": {"seed": 1}, "start": {"start": tmp_path / "start"}}.get(other, {})
+    diary = Diary()
+    run(options(tiny_base, data, tmp_path / "1", **changes, **more), diary)
+    assert diary.steps == [1, 2, 3, 4]
+
+
+def test_a_newest_checkpoint_that_is_half_written_does_not_count(
+    tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    changes = {"save_steps": 2, "max_steps": 6}
+    with pytest.raises(KeyboardInterrupt):
+        run(options(tiny_base, data, tmp_path / "1", **changes), Diary(ends=5))
+    [newest] = tmp_path.glob(".postil-*/trainer/checkpoint-4")
+    for path in [newest / "found.json", newest / "trainer_state.json"]:
+        path.unlink()
+    diary = Diary()
+    run(options(tiny_base, data, tmp_path / "1", **changes), diary)
+    assert diary.steps == [3, 4, 5, 6]
 
 
 def test_training_ends_when_nothing_is_gained_and_keeps_the_best_state(
