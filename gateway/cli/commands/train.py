@@ -148,6 +148,7 @@ def _run(config: Path | None, flags: Mapping[str, Any], *, rows: bool) -> tuple[
     from postil.gateway.cli.training_config import merged
     from postil.registry.training.dispatch import trainer
     from postil.registry.training.methods.servability import check_servable
+    from postil.registry.training.methods.used import check_used
 
     with explained("stopped; the same command goes on from the last checkpoint"):
         # All before the base is prepared, which may take long.
@@ -156,6 +157,7 @@ def _run(config: Path | None, flags: Mapping[str, Any], *, rows: bool) -> tuple[
         run = trainer(options.method, options.tune)
         if isinstance(options, MethodOptions):
             check_servable(options.method, options.tune, measure_only=options.measure_only)
+            check_used(options)
         prepared = prepared_base(given.text("base"))
         of_base = {"base": prepared.path, "base_id": given.text("base_id") or prepared.id}
         with _watcher(options, rows=rows) as watcher, private_files():

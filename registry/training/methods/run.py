@@ -16,16 +16,18 @@ from typing import TYPE_CHECKING, Any
 from postil.registry.base_model.model import BaseModel, read_base
 from postil.registry.defaults import REPORT
 from postil.registry.fsutil import sha256_file
-from postil.registry.preflight.preflight import WEIGHTS, preflight
+from postil.registry.preflight.preflight import WEIGHTS
 from postil.registry.training.checkpoints import claim
-from postil.registry.training.errors import MethodError, OutFolderError
+from postil.registry.training.errors import OutFolderError
 from postil.registry.training.files import check_out, workplace
 from postil.registry.training.methods.options import MethodOptions
 from postil.registry.training.methods.progress import Onlooker, Quiet
 from postil.registry.training.methods.report import Measured, MethodReport
 from postil.registry.training.methods.rows import Rows, SampleFile, check_apart, encode, read_samples
-from postil.registry.training.methods.servability import PREFERENCES, Servability, check_servable
+from postil.registry.training.methods.servability import PREFERENCES, Servability, check_servable, servability
+from postil.registry.training.methods.start import as_started
 from postil.registry.training.methods.tasks import Task, read_task
+from postil.registry.training.methods.used import check_used
 from postil.registry.training.shape import check_shape
 from postil.registry.training.train import LIBRARIES, check_libraries
 
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 _NEEDED = (*LIBRARIES, "trl", "datasets")
 # A report records settings, not local paths.
 _PATHS = {"data", "validation", "base", "out", "start", "overwrite", "window"}
-_LARGEST_RANK = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,13 @@ def run(
     PreflightError, BaseModelError, OutFolderError or TuneExtraMissingError, all before the long work.
     """
     begun = time.monotonic()
-    serving = check_servable(options.method, options.tune, measure_only=options.measure_only)
-    job = _prepared(options, serving, rows, held_out)
+    check_servable(options.method, options.tune, measure_only=options.measure_only)
+    check_used(options)
+    job = _prepared(options, rows, held_out)
     out = Path(os.path.abspath(options.out))
     check_out(out, options.overwrite)
     check_method_libraries()
-    size = check_shape(options, job.base)
+    size = check_shape(job.options, job.base)
     with _offline(), workplace(out, size) as scratch:
         report, adapter = _trained(job, onlooker or Quiet(), scratch, begun)
         return report if options.measure_only else _placed(report, adapter, out, scratch)
@@ -86,16 +88,13 @@ def check_method_libraries() -> None:
     check_libraries(_NEEDED)
 
 
-def _prepared(options: MethodOptions, serving: Servability, rows: int | None, held: int | None) -> _Job:
+def _prepared(options: MethodOptions, rows: int | None, held: int | None) -> _Job:
     training = read_samples(options.data, options.method, rows)
     held_out = read_samples(options.validation, options.method, held)
     check_apart(training, held_out)
     base = read_base(options.base, options.base_name)
-    if options.start is not None:
-        if options.tune != "lora":
-            raise MethodError("--start goes on with a LoRA; take --tune lora")
-        preflight(options.start, base, _LARGEST_RANK)
-    return _Job(options, base, serving, read_task(training.samples, held_out.samples), training, held_out)
+    options, task = as_started(options, base), read_task(training.samples, held_out.samples)
+    return _Job(options, base, servability(options.tune), task, training, held_out)
 
 
 def _trained(job: _Job, onlooker: Onlooker, scratch: Path, begun: float) -> tuple[MethodReport, Path]:

@@ -15,6 +15,7 @@ from postil.registry.training.checkpoints import KEPT
 from postil.registry.training.methods.best import load_trained, save_trained
 from postil.registry.training.methods.encoding import Encoded, EncodedPair
 from postil.registry.training.methods.options import MethodOptions
+from postil.registry.training.options import SCHEDULES
 
 Row = Mapping[str, Any]
 
@@ -135,7 +136,7 @@ def _arguments(options: MethodOptions, model: Any, scratch: Path, rows: int) -> 
         "per_device_eval_batch_size": options.batch_size,
         "gradient_accumulation_steps": options.accumulation,
         "learning_rate": options.highest_rate,
-        "lr_scheduler_type": options.schedule,
+        "lr_scheduler_type": SCHEDULES[options.schedule],
         "warmup_steps": options.warmup,
         "weight_decay": options.weight_decay,
         "max_grad_norm": 1.0,

@@ -60,7 +60,10 @@ def options(base: Path, data: tuple[Path, Path], out: Path, **changes: Any) -> M
         "learning_rate": 2e-2,
         "targets": ("q_proj", "v_proj", "down_proj"),
     }
-    return MethodOptions.model_validate(values | changes)
+    if changes.get("tune") in ("prompt", "prefix", "ia3"):
+        del values["targets"]
+    given = values | changes
+    return MethodOptions.model_validate({name: value for name, value in given.items() if value is not None})
 
 
 @pytest.fixture
@@ -117,7 +120,9 @@ def test_dpo_prefers_the_better_answer_which_does_not_get_less_probable(
     assert (before.accuracy, trained.accuracy) == (0.0, 1.0)
     assert trained.chosen > before.chosen
     assert (first.reference, first.reference_digest) == ("example/tiny", first.base_digest)
-    again = run(options(tiny_base, pairs, tmp_path / "2", method="dpo", start=tmp_path / "1", max_steps=1))
+    again = run(
+        options(tiny_base, pairs, tmp_path / "2", method="dpo", start=tmp_path / "1", max_steps=1, targets=None)
+    )
     assert again.reference == "1"
     assert again.reference_digest != first.base_digest
     assert again.before.preferences == trained
@@ -176,18 +181,16 @@ def test_a_checkpoint_of_another_run_is_not_gone_on_with(
     changes = {"eval_steps": 2, "max_steps": 4}
     if other == "start":
         run(options(tiny_base, data, tmp_path / "start", max_steps=1))
+    values = {"data": data[0], "validation": data[1], "base": tiny_base, "out": tmp_path / "1", "parts": 4}
+    begins: Any = {"classify": lambda: train(TrainOptions.model_validate(values), Stops())}
     with pytest.raises(KeyboardInterrupt):
-        if other == "classify":
-            values = {"data": data[0], "validation": data[1], "base": tiny_base, "out": tmp_path / "1", "parts": 4}
-            train(TrainOptions.model_validate({**values, "targets": ("q_proj",)}), Stops())
-        else:
-            run(options(tiny_base, data, tmp_path / "1", **changes), Diary(ends=3))
+        begins.get(other, lambda: run(options(tiny_base, data, tmp_path / "1", **changes), Diary(ends=3)))()
     assert list(tmp_path.glob(".postil-*"))
     if other == "data":
         data[0].write_text("".join(data[0].read_text().splitlines(keepends=True)[1:]))
-    more = {"seed": {"seed": 1}, "start": {"start": tmp_path / "start"}}.get(other, {})
+    others: dict[str, dict[str, Any]] = {"seed": {"seed": 1}, "start": {"start": tmp_path / "start", "targets": None}}
     diary = Diary()
-    run(options(tiny_base, data, tmp_path / "1", **changes, **more), diary)
+    run(options(tiny_base, data, tmp_path / "1", **changes, **others.get(other, {})), diary)
     assert diary.steps == [1, 2, 3, 4]
 
 
@@ -237,6 +240,21 @@ def test_what_cannot_be_served_is_trained_to_be_measured_and_written_nowhere(
     assert (report.serving, report.bytes, report.ended) == ("refused", 0, None)
     assert report.data["examples"] == 8
     assert not (tmp_path / "1").exists()
+
+
+def test_training_goes_on_in_the_shape_of_its_adapter_and_refuses_another(
+    tiny_base: Path, data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    shape = {"tune": "rslora", "rank": 4, "alpha": 12, "dropout": 0.1}
+    run(options(tiny_base, data, tmp_path / "1", max_steps=1, **shape, targets=("k_proj",)))
+    start: dict[str, Any] = {"start": tmp_path / "1", "max_steps": 1}
+    report = run(options(tiny_base, data, tmp_path / "2", targets=("k_proj",), rank=4, **start))
+    assert {name: report.options[name] for name in (*shape, "targets")} == {**shape, "targets": ["k_proj"]}
+    assert (report.tune, servable(tmp_path / "2", tiny_base)) == ("rslora", 4)
+    for other, says in (({"rank": 8}, "--rank: 1, the adapter of --start, has 4"), ({}, "--targets: .* has k_proj")):
+        targets = None if other else ("q_proj", "v_proj")
+        with pytest.raises(MethodError, match=f"{says} and keeps it; leave --"):
+            run(options(tiny_base, data, tmp_path / "3", targets=targets, **start, **other))
 
 
 def test_another_way_of_tuning_does_not_go_on_with_a_lora(
