@@ -170,7 +170,7 @@ def _watcher(options: TrainOptions, *, rows: bool) -> AbstractContextManager[Bar
     from postil.registry.training.progress import Bar
 
     if isinstance(options, MethodOptions):
-        return nullcontext(Lines(complaints()))
+        return nullcontext(Lines(complaints(), rows=rows))
     return Bar(complaints(), rows=rows)
 
 

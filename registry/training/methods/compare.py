@@ -14,6 +14,7 @@ from postil.plugins.statistics.shares import wilson
 from postil.registry.training.methods.one import Order
 from postil.registry.training.methods.options import MethodOptions
 from postil.registry.training.methods.report import Answers, MethodReport
+from postil.registry.training.methods.rows import check_apart, read_samples
 from postil.registry.training.methods.servability import TUNES, servability
 from postil.registry.training.methods.used import unused
 
@@ -80,6 +81,12 @@ def compare(
         base=base,
         kinds=tuple(kinds),
     )
+
+
+def check_files(options: MethodOptions, rows: int, held_out: int) -> None:
+    """Read the rows once before the first way of tuning. Raises DatasetError."""
+    training = read_samples(options.data, options.method, rows)
+    check_apart(training, read_samples(options.validation, options.method, held_out))
 
 
 def _options(options: MethodOptions, tune: str, way: str, scratch: Path) -> MethodOptions:

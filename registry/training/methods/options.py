@@ -40,7 +40,7 @@ class MethodOptions(TrainOptions):
     virtual_tokens: Positive = 14
     measure_only: bool = False
 
-    @field_validator("reject", "noise", "first_layer", "calibration", "held_out", "dtype")
+    @field_validator("reject", "noise", "first_layer", "calibration", "dtype")
     @classmethod
     def _refuse(cls, value: Any) -> Any:
         """Refuse what only the fast path does, rather than leave it undone; called for what is given."""

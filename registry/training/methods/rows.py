@@ -36,12 +36,6 @@ class Rows:
     pairs: tuple[EncodedPair, ...] = ()
     good: tuple[bool, ...] = ()
 
-    @property
-    def tokens(self) -> int:
-        """The number of tokens that are learned in one pass."""
-        worse = sum(len(pair.rejected.answer) for pair in self.pairs)
-        return worse + sum(len(row.answer) for row in self.shown)
-
 
 def read_samples(path: Path, method: str, limit: int | None = None) -> SampleFile:
     """Read the rows of a file, ``limit`` at most, spread over it. Raises DatasetError with file and line."""

@@ -23,7 +23,7 @@ from postil.registry.training.files import check_out, workplace
 from postil.registry.training.methods.options import MethodOptions
 from postil.registry.training.methods.progress import Onlooker, Quiet
 from postil.registry.training.methods.report import Measured, MethodReport
-from postil.registry.training.methods.rows import Rows, SampleFile, check_apart, encode, read_samples
+from postil.registry.training.methods.rows import SampleFile, check_apart, encode, read_samples
 from postil.registry.training.methods.servability import PREFERENCES, Servability, check_servable, servability
 from postil.registry.training.methods.start import as_started
 from postil.registry.training.methods.tasks import Task, read_task
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _NEEDED = (*LIBRARIES, "trl", "datasets")
 # A report records settings, not local paths.
-_PATHS = {"data", "validation", "base", "out", "start", "overwrite", "window"}
+_PATHS = {"data", "validation", "base", "out", "start", "held_out", "overwrite", "window"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,20 @@ class _Job:
     serving: Servability
     task: Task
     training: SampleFile
-    held_out: SampleFile
+    validation: SampleFile
+    others: SampleFile | None
+
+    @property
+    def held_out(self) -> SampleFile:
+        """The rows that give the figures: where there are no others, those that choose the best state."""
+        return self.others or self.validation
 
     def decides(self) -> dict[str, Any]:
         """Return what decides the result: with the same of it, a run may go on where another ended."""
         options = self.options
         return {
             "options": _settings(options),
-            "data": [self.training.about(), self.held_out.about()],
+            "data": [self.training.about(), self.validation.about()],
             "start": options.start and sha256_file(options.start / WEIGHTS),
             "base": self.base.revision,
             "libraries": _versions() | {"postil": importlib.metadata.version("postil")},
@@ -90,11 +96,15 @@ def check_method_libraries() -> None:
 
 def _prepared(options: MethodOptions, rows: int | None, held: int | None) -> _Job:
     training = read_samples(options.data, options.method, rows)
-    held_out = read_samples(options.validation, options.method, held)
-    check_apart(training, held_out)
+    validation = read_samples(options.validation, options.method, held)
+    others = None if options.held_out is None else read_samples(options.held_out, options.method, held)
+    check_apart(training, validation)
+    if others is not None:
+        check_apart(training, others)
+        check_apart(validation, others)
     base = read_base(options.base, options.base_name)
-    options, task = as_started(options, base), read_task(training.samples, held_out.samples)
-    return _Job(options, base, servability(options.tune), task, training, held_out)
+    options, task = as_started(options, base), read_task(training.samples, (others or validation).samples)
+    return _Job(options, base, servability(options.tune), task, training, validation, others)
 
 
 def _trained(job: _Job, onlooker: Onlooker, scratch: Path, begun: float) -> tuple[MethodReport, Path]:
@@ -104,24 +114,26 @@ def _trained(job: _Job, onlooker: Onlooker, scratch: Path, begun: float) -> tupl
     onlooker.said(f"--tune {options.tune}: {job.serving.sentence}.")
     session = Session(options, job.task, scratch)
     training = encode(job.training, session.encoder)
-    held_out = encode(job.held_out, session.encoder)
+    validation = encode(job.validation, session.encoder)
+    held_out = validation if job.others is None else encode(job.others, session.encoder)
     for number, text in enumerate(session.shown(training.shown), 1):
-        onlooker.said(f"row {number} ({'what is learned stands in brackets' if number == 1 else 'likewise'}):\n{text}")
+        onlooker.showed(
+            f"row {number} ({'what is learned stands in brackets' if number == 1 else 'likewise'}):\n{text}"
+        )
     before = session.begin(held_out)
     checkpoint = claim(scratch, job.decides())
     if checkpoint is not None:
         onlooker.said("An earlier run of the same was ended; this one goes on from its last checkpoint.")
-    session.fit(training, held_out, onlooker, checkpoint)
+    session.fit(training, validation, onlooker, checkpoint)
     trained = session.measure(held_out)
     adapter = scratch / "adapter"
     served = None if options.measure_only else session.write(adapter, held_out)
-    return _report(job, session, training, (before, trained, served), begun), adapter
+    return _report(job, session, (before, trained, served), begun), adapter
 
 
 def _report(
     job: _Job,
     session: Session,
-    training: Rows,
     measured: tuple[Measured, Measured, Measured | None],
     begun: float,
 ) -> MethodReport:
@@ -141,6 +153,8 @@ def _report(
         instruction=job.task.instruction,
         data=job.training.about(),
         validation=job.held_out.about(),
+        selection=job.validation.about(),
+        notes=_notes(job, session),
         options=_settings(options),
         libraries=_versions(),
         before=before,
@@ -148,12 +162,23 @@ def _report(
         served=served,
         accuracy=final.accuracy if final else None,
         seconds=round(time.monotonic() - begun, 1),
-        **session.figures(training),
+        **session.figures(),
     )
 
 
 def _settings(options: MethodOptions) -> dict[str, Any]:
     return options.model_dump(mode="json", exclude=_PATHS) | {"learning_rate": options.highest_rate}
+
+
+def _notes(job: _Job, session: Session) -> tuple[str, ...]:
+    if job.others is not None:
+        return (f"The best state was chosen on {job.validation.path.name}; the figures are on other rows.",)
+    if session.looks < 2:
+        return ()
+    return (
+        f"The best of {session.looks} states was chosen on these rows too, so the figures are better than on new ones;"
+        " name others with --held-out.",
+    )
 
 
 def _versions() -> dict[str, str]:

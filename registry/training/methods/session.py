@@ -51,11 +51,12 @@ class Session:
         """Measure the base, or the adapter that training begins with, and make the model trainable."""
         remember(self._model, self._neutral, self._scratch / "neutral")
         before = None if self._options.start else self.measure(held_out)
+        self._prompts = [row.ids[: row.start] for row in held_out.shown[:_GENERATED]]
         self._model = adapt(self._model, self._options)
         self._parameters = parameters(self._model)
         return before or self.measure(held_out)
 
-    def fit(self, training: Rows, held_out: Rows, onlooker: Onlooker, checkpoint: Path | None = None) -> None:
+    def fit(self, training: Rows, validation: Rows, onlooker: Onlooker, checkpoint: Path | None = None) -> None:
         """Train, and leave the model in its best state. A ``checkpoint`` is where an earlier process got to."""
         options, folder = self._options, self._scratch / TRAINER
         folder.mkdir(exist_ok=True)
@@ -63,12 +64,11 @@ class Session:
         best = Best(self._model, folder, onlooker.stepped, options.patience, every)
         if checkpoint is not None:
             best.go_on(checkpoint)
-        rows = self._rows(training), self._rows(held_out)
+        rows = self._rows(training), self._rows(validation)
         made = trainer(self._model, self._tokenizer, *rows, options, folder, [best])
         made.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         self._state = made.state
         best.restore()
-        self._prompts = [row.ids[: row.start] for row in held_out.shown[:_GENERATED]]
 
     def measure(self, held_out: Rows, model: Any = None) -> Measured:
         """Measure the model, or another one, on the held-out rows."""
@@ -83,20 +83,23 @@ class Session:
         """Write the adapter to ``folder``, and measure it as it will be served where that is not as it was trained."""
         write_adapter(self._model, self._options, folder)
         tidy(folder, half=self._options.half)
-        if self._options.tune in AS_IT_IS:
+        if self._options.tune in AS_IT_IS and not self._options.half:
             return None
         self._model = read_adapter(folder, self._options)
         return self.measure(held_out)
 
-    def figures(self, training: Rows) -> dict[str, Any]:
+    @property
+    def looks(self) -> int:
+        """The number of states among which the best was chosen."""
+        return len(history(self._state, "eval_loss"))
+
+    def figures(self) -> dict[str, Any]:
         """Return what the run cost and did, for its report; of the model as it will be served."""
-        options, steps = self._options, self._state.global_step
-        per_step = options.batch_size * options.accumulation * training.tokens / len(training.shown)
         return {
             "losses": _curve(self._state, "loss"),
             "looks": _curve(self._state, "eval_loss"),
-            "steps": steps,
-            "tokens": round(steps * per_step),
+            "steps": self._state.global_step,
+            "tokens": self._state.num_input_tokens_seen,
             "parameters": self._parameters,
             "forgetting": forgotten(self._model, self._neutral, self._scratch / "neutral"),
             "ended": self._ended(),

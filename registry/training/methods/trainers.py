@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
@@ -33,6 +34,16 @@ class _Own:
     def _send_telemetry(self) -> None:
         """Tell nobody."""
 
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Any]:
+        """Return the batches of one step; count the tokens that are learned, in what a checkpoint holds as well."""
+        above: Any = super()
+        own: Any = self
+        batches, items = above.get_batch_samples(epoch_iterator, num_batches, device)
+        own.state.num_input_tokens_seen += sum(_learned(batch) for batch in batches)
+        return batches, items
+
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         own: Any = self
         folder = Path(output_dir or own.args.output_dir)
@@ -42,6 +53,12 @@ class _Own:
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         own: Any = self
         load_trained(own.model, Path(resume_from_checkpoint) / _WEIGHTS)
+
+
+def _learned(batch: Mapping[str, Any]) -> int:
+    if "labels" in batch:
+        return int((batch["labels"] != -100).sum())
+    return int(batch["completion_mask"].sum())
 
 
 class _Sft(_Own, SFTTrainer):

@@ -39,7 +39,7 @@ def test_pairs_and_verdicts_keep_both_answers_and_what_was_said_of_them(write: W
     pairs = write("pairs.jsonl", [{"prompt": "a", "chosen": "good", "rejected": "bad"}])
     rows = encode(read_samples(pairs, "dpo"), Encoder(letters))
     assert letters.decode(rows.pairs[0].rejected.answer) == "bad⊙"
-    assert rows.tokens == len("good⊙bad⊙")
+    assert letters.decode(rows.pairs[0].chosen.answer) == "good⊙"
     judged = [{"prompt": "a", "completion": "x", "label": True}, {"prompt": "b", "completion": "y", "label": False}]
     rows = encode(read_samples(write("kto.jsonl", judged), "kto"), Encoder(letters))
     assert rows.good == (True, False)

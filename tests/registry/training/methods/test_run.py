@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from postil.registry.base_model.model import read_base
+from postil.registry.errors import DatasetError
 from postil.registry.preflight.preflight import preflight
 from postil.registry.training.errors import MethodError, OutFolderError
 from postil.registry.training.methods.options import MethodOptions
@@ -32,6 +34,9 @@ class Diary:
     steps: list[int] = field(default_factory=list)
 
     def said(self, text: str) -> None:
+        self.told.append(text)
+
+    def showed(self, text: str) -> None:
         self.told.append(text)
 
     def stepped(self, step: int, loss: float) -> None:
@@ -98,8 +103,16 @@ def test_sft_learns_answers_shows_rows_and_writes_what_can_be_published(
     assert report.trained.answers is not None
     assert report.before.answers is not None
     assert report.trained.answers.loss < 0.7 * report.before.answers.loss
-    assert report.accuracy == report.trained.answers.accuracy
-    assert (report.serving, report.served, report.steps) == ("exact", None, 12)
+    assert report.served is not None
+    assert report.served.answers is not None
+    assert report.served != report.trained, "float16 is not what was trained"
+    assert report.served.answers.loss == pytest.approx(report.trained.answers.loss, rel=0.02)
+    assert report.accuracy == report.served.answers.accuracy
+    assert (report.serving, report.steps) == ("exact", 12)
+    assert report.notes == (
+        "The best of 3 states was chosen on these rows too, so the figures are better than on new ones;"
+        " name others with --held-out.",
+    )
     assert (report.labels, report.field, report.instruction) == (("billing", "symptoms"), "category", "Sort.")
     assert servable(out, tiny_base) == 8
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["1", "tiny-base"]
@@ -118,6 +131,7 @@ def test_dpo_prefers_the_better_answer_which_does_not_get_less_probable(
     assert before is not None
     assert trained is not None
     assert (before.accuracy, trained.accuracy) == (0.0, 1.0)
+    assert first.tokens == 3 * 16 * (len("no sir") + len("yes") + 2)
     assert trained.chosen > before.chosen
     assert (first.reference, first.reference_digest) == ("example/tiny", first.base_digest)
     again = run(
@@ -135,6 +149,7 @@ def test_kto_tells_good_answers_from_bad_ones(tiny_base: Path, verdicts: tuple[P
     assert before is not None
     assert trained is not None
     assert trained.chosen - trained.rejected > before.chosen - before.rejected + 5
+    assert report.tokens == 3 * 8 * (len("no sir") + len("yes") + 2)
 
 
 def test_text_is_learned_from_its_first_to_its_last_token(tiny_base: Path, write: Write, tmp_path: Path) -> None:
@@ -168,7 +183,7 @@ def test_a_run_that_was_ended_goes_on_and_comes_to_the_same_bytes(
     report = run(options(tiny_base, files, tmp_path / "1", **changes), diary)
     assert diary.steps == ([4, 5, 6] if "save_steps" in changes else [3, 4, 5, 6])
     assert "goes on from its last checkpoint" in diary.told[-1]
-    assert (report.losses, report.looks, report.trained) == (whole.losses, whole.looks, whole.trained)
+    assert (report.losses, report.looks, report.tokens) == (whole.losses, whole.looks, whole.tokens)
     weights = [(tmp_path / name / "adapter_model.safetensors").read_bytes() for name in ("whole", "1")]
     assert weights[0] == weights[1]
     assert not list(tmp_path.glob(".*"))
@@ -206,6 +221,24 @@ def test_a_newest_checkpoint_that_is_half_written_does_not_count(
     diary = Diary()
     run(options(tiny_base, data, tmp_path / "1", **changes), diary)
     assert diary.steps == [3, 4, 5, 6]
+
+
+def test_rows_of_their_own_give_the_figures(tiny_base: Path, data: tuple[Path, Path], tmp_path: Path) -> None:
+    lines = data[1].read_text().splitlines(keepends=True)
+    files = [tmp_path / "validation-2.jsonl", tmp_path / "held-out.jsonl"]
+    for file, part in zip(files, (lines[::2], lines[1::2]), strict=True):
+        file.write_text("".join(part))
+    changes: dict[str, Any] = {"max_steps": 8, "held_out": files[1]}
+    report = run(options(tiny_base, (data[0], files[0]), tmp_path / "1", **changes))
+    assert (report.selection["file"], report.validation["file"]) == ("validation-2.jsonl", "held-out.jsonl")
+    assert report.notes == ("The best state was chosen on validation-2.jsonl; the figures are on other rows.",)
+    assert report.served is None
+    answers = [json.loads(line)["output"] for line in data[0].read_text().splitlines()]
+    assert report.tokens == sum(len(answer) + 1 for answer in answers), "each row once, with the end of its answer"
+    one = run(options(tiny_base, (data[0], files[1]), tmp_path / "2", max_steps=2, eval_steps=2))
+    assert (one.before, one.notes, one.selection) == (report.before, (), one.validation)
+    with pytest.raises(DatasetError, match="the same is asked in .*validation.jsonl"):
+        run(options(tiny_base, data, tmp_path / "3", **changes))
 
 
 def test_training_ends_when_nothing_is_gained_and_keeps_the_best_state(
