@@ -49,8 +49,9 @@ class MethodReport(_Part):
     """The complete report of a run.
 
     ``validation`` are the rows of the figures and ``selection`` those that chose the best state; ``notes`` say what
-    that means. ``tokens`` are those that were learned. ``served`` is the adapter as it will be served, where that is not ``trained`` to the bit. ``ended`` is the share of
-    generated answers that ended by themselves. ``peak_memory`` is the process's, in bytes (the GPU's, if more).
+    that means. ``served`` is the adapter as it will be served, where that is not ``trained`` to the bit. ``tokens`` are
+    those that were learned, ``ended`` is the share of generated answers that ended by themselves. ``peak_memory`` is
+    the process's, in bytes (the GPU's, if more).
     """
 
     method: str

@@ -117,9 +117,8 @@ def _trained(job: _Job, onlooker: Onlooker, scratch: Path, begun: float) -> tupl
     validation = encode(job.validation, session.encoder)
     held_out = validation if job.others is None else encode(job.others, session.encoder)
     for number, text in enumerate(session.shown(training.shown), 1):
-        onlooker.showed(
-            f"row {number} ({'what is learned stands in brackets' if number == 1 else 'likewise'}):\n{text}"
-        )
+        about = "what is learned stands in brackets" if number == 1 else "likewise"
+        onlooker.showed(f"row {number} ({about}):\n{text}")
     before = session.begin(held_out)
     checkpoint = claim(scratch, job.decides())
     if checkpoint is not None:

@@ -17,18 +17,11 @@ def call(tmp_path: Path, *more: str) -> Result:
     """Run the command on a base without a tokenizer, on which every way of tuning fails."""
     app = typer.Typer()
     app.command()(compare_methods)
-    for name in ("train", "held-out"):
-        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"prompt": name, "completion": "b"}) + "\n")
+    files = [tmp_path / "train.jsonl", tmp_path / "held-out.jsonl"]
+    for file in files:
+        file.write_text(json.dumps({"prompt": file.name, "completion": "b"}) + "\n")
     base = write_base(tmp_path / "base")
-    arguments = [
-        "--data",
-        str(tmp_path / "train.jsonl"),
-        "--validation",
-        str(tmp_path / "held-out.jsonl"),
-        "--base",
-        str(base),
-        *more,
-    ]
+    arguments = ["--data", str(files[0]), "--validation", str(files[1]), "--base", str(base), *more]
     return CliRunner().invoke(app, arguments)
 
 

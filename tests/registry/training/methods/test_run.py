@@ -105,7 +105,6 @@ def test_sft_learns_answers_shows_rows_and_writes_what_can_be_published(
     assert report.trained.answers.loss < 0.7 * report.before.answers.loss
     assert report.served is not None
     assert report.served.answers is not None
-    assert report.served != report.trained, "float16 is not what was trained"
     assert report.served.answers.loss == pytest.approx(report.trained.answers.loss, rel=0.02)
     assert report.accuracy == report.served.answers.accuracy
     assert (report.serving, report.steps) == ("exact", 12)
@@ -237,7 +236,7 @@ def test_rows_of_their_own_give_the_figures(tiny_base: Path, data: tuple[Path, P
     assert report.tokens == sum(len(answer) + 1 for answer in answers), "each row once, with the end of its answer"
     one = run(options(tiny_base, (data[0], files[1]), tmp_path / "2", max_steps=2, eval_steps=2))
     assert (one.before, one.notes, one.selection) == (report.before, (), one.validation)
-    with pytest.raises(DatasetError, match="the same is asked in .*validation.jsonl"):
+    with pytest.raises(DatasetError, match=r"the same is asked in .*validation\.jsonl"):
         run(options(tiny_base, data, tmp_path / "3", **changes))
 
 
