@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 _OF_THE_COMMAND = {"config", "json"}
 _TOO_LITTLE = "the memory is not enough; take fewer --targets, a later --first-layer or a smaller --batch-size"
 
+_TOO_LITTLE_FOR_METHODS = (
+    "the memory is not enough; take a smaller --batch-size with more --accumulation, shorter rows or --tune lora"
+)
+
 
 def flag_name(name: str) -> str:
     """Return the flag that is meant by a name of TRL, transformers or PEFT, or by one with underscores."""
@@ -160,7 +164,7 @@ def _run(config: Path | None, flags: Mapping[str, Any], *, rows: bool) -> tuple[
             check_used(options)
         prepared = prepared_base(given.text("base"))
         of_base = {"base": prepared.path, "base_id": given.text("base_id") or prepared.id}
-        with _watcher(options, rows=rows) as watcher, private_files():
+        with _watcher(options, rows=rows) as watcher, private_files(), advised(options):
             return options.out, run(options.model_copy(update=of_base), watcher)
 
 
@@ -172,6 +176,17 @@ def _watcher(options: TrainOptions, *, rows: bool) -> AbstractContextManager[Bar
     if isinstance(options, MethodOptions):
         return nullcontext(Lines(complaints(), rows=rows))
     return Bar(complaints(), rows=rows)
+
+
+@contextmanager
+def advised(options: TrainOptions) -> Iterator[None]:
+    """Where memory is short, name what a method beside the fast path can do. Raises CommandError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(options, MethodOptions) or not (isinstance(error, MemoryError) or "memory" in str(error)):
+            raise
+        raise CommandError(_TOO_LITTLE_FOR_METHODS) from error
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from postil.registry.preflight.preflight import WEIGHTS
 from postil.registry.training.checkpoints import claim
 from postil.registry.training.errors import OutFolderError
 from postil.registry.training.files import check_out, workplace
+from postil.registry.training.methods.disk import disk_bytes
 from postil.registry.training.methods.options import MethodOptions
 from postil.registry.training.methods.progress import Onlooker, Quiet
 from postil.registry.training.methods.report import Measured, MethodReport
@@ -28,7 +29,6 @@ from postil.registry.training.methods.servability import PREFERENCES, Servabilit
 from postil.registry.training.methods.start import as_started
 from postil.registry.training.methods.tasks import Task, read_task
 from postil.registry.training.methods.used import check_used
-from postil.registry.training.shape import check_shape
 from postil.registry.training.train import LIBRARIES, check_libraries
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def run(
     out = Path(os.path.abspath(options.out))
     check_out(out, options.overwrite)
     check_method_libraries()
-    size = check_shape(job.options, job.base)
+    size = disk_bytes(job.options, job.base)
     with _offline(), workplace(out, size) as scratch:
         report, adapter = _trained(job, onlooker or Quiet(), scratch, begun)
         return report if options.measure_only else _placed(report, adapter, out, scratch)

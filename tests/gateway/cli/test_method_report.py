@@ -16,7 +16,8 @@ def report(**changes: Any) -> MethodReport:
         "method": "sft", "tune": "full", "serving": "converted", "base": "b", "base_digest": "sha256:0",
         "reference": None, "reference_digest": None, "labels": (), "field": None, "instruction": None,
         "data": {}, "validation": {}, "selection": {},
-        "notes": ("Chosen on these rows.",), "options": {}, "libraries": {}, "losses": ((1, 2.0), (9, 0.5)), "looks": (),
+        "notes": ("Chosen on these rows.",),
+        "options": {}, "libraries": {}, "losses": ((1, 2.0), (9, 0.5)), "looks": (),
         "before": answers, "trained": answers, "served": answers, "forgetting": 0.25, "ended": 0.5, "steps": 9,
         "tokens": 1234, "parameters": 5678, "peak_memory": 3 << 29, "seconds": 12.3,
     }  # fmt: skip
