@@ -9,6 +9,12 @@ from postil.registry.errors import TextError
 
 MAX_CHARACTERS = 4000
 # C0 and C1 controls: on a terminal they are orders, not text.
+# What moves a terminal's cursor, its clipboard (OSC 52) or the order of what is read, and what nobody sees: C0 and C1
+# controls but newline and tab, marks and overrides of direction, other line ends, invisible tags, and halves of a pair,
+# which are no text. Terminals and pages show it escaped.
+CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 _CONTROLS_IN_LINES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 

@@ -9,7 +9,9 @@ for name in chromium chromium-browser google-chrome; do
   fi
 done
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get -o Acquire::Retries=3 update -qq
+  apt-get -o Acquire::Retries=3 install -y -qq --no-install-recommends chromium
 else
   echo "tools: the console's pages are tested in Chromium; install it (Debian: apt-get install chromium, as root)" >&2
   exit 1

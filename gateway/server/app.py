@@ -13,7 +13,8 @@ from litestar.types import ASGIApp
 from postil.gateway.api.admin.limits import usage_routes
 from postil.gateway.api.admin.reviews import review_routes
 from postil.gateway.api.admin.router import admin_router, status_parts
-from postil.gateway.api.console.router import console_router
+from postil.gateway.api.console.failures import Handlers, with_failure_pages
+from postil.gateway.api.console.router import Console, console_router
 from postil.gateway.api.cors import letting
 from postil.gateway.api.documented_errors import document_openai_errors
 from postil.gateway.api.error_responses import exception_handlers
@@ -60,7 +61,8 @@ def completion_parts(runtime: Runtime) -> CompletionParts:
 
 def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda step, text: None) -> Litestar:
     """Build the litestar application with all routes, the admin API among them, and one error format."""
-    lifecycle = Lifecycle(runtime, tell)
+    console = Console.read() if runtime.settings.console else None
+    lifecycle = Lifecycle(runtime, tell if console is None else console.link.heard_by(tell))
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -79,16 +81,21 @@ def make_litestar(runtime: Runtime, parts: CompletionParts, tell: Tell = lambda 
             *document_openai_errors([metrics_route(runtime.metrics, runtime.callers, runtime.denied_attempts)]),
             training_router(runtime),
             admin_router(runtime),
-            *([console_router(runtime, status_parts(runtime), tell)] if runtime.settings.console else []),
+            *([] if console is None else [console_router(runtime, console, status_parts(runtime), tell)]),
         ],
         lifespan=[lifespan],
-        exception_handlers=exception_handlers(),
+        exception_handlers=_exception_handlers(console),
         before_request=StrictRequests(),
         openapi_config=document_config(),
         logging_config=None,
     )
     app.asgi_handler = SecurityHeaders(app.asgi_handler)
     return app
+
+
+def _exception_handlers(console: Console | None) -> Handlers:
+    handlers = exception_handlers()
+    return handlers if console is None else with_failure_pages(handlers, console.pages)
 
 
 def _tenant_routes(runtime: Runtime) -> list[HTTPRouteHandler]:

@@ -10,16 +10,12 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-# What moves a terminal's cursor, its clipboard (OSC 52) or the order of what is read: C0 and C1 controls but newline
-# and tab, marks and overrides of direction, other line ends, invisible tags, and halves of a pair, which are no text.
-_CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
-)
+from postil.registry.text import CONTROLS
 
 
 def visible(text: str) -> str:
     r"""Return the text with control characters shown as ``\x1b`` or ``\u202e``."""
-    return _CONTROLS.sub(_shown, text)
+    return CONTROLS.sub(_shown, text)
 
 
 class Terminal(Console):

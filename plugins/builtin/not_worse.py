@@ -13,7 +13,7 @@ from pydantic import Field
 
 from postil.plugins.contract import Config, Gate
 from postil.plugins.hookspecs import hookimpl
-from postil.plugins.statistics.paired import WORSE, Pairs, Verdict, rows_needed, verdict
+from postil.plugins.statistics.paired import NOT_WORSE, WORSE, Pairs, Verdict, rows_needed, verdict
 from postil.plugins.types import Candidate
 from postil.plugins.types import Verdict as Judged
 
@@ -62,14 +62,15 @@ class NotWorse(Gate):
         for label, margin in (("", self.config.margin), *self.config.labels.items()):
             if label and label not in ours:
                 yield Judged.failed(f"no row of its evaluation has the label {label!r}, which the gate's labels name")
-                continue
-            chosen = [label] if label else sorted(ours)
-            pairs = Pairs.counted(
-                (a == "1", b == "1") for one in chosen for a, b in zip(theirs[one], ours[one], strict=True)
-            )
-            found = verdict(pairs, margin / _POINTS, self.config.confidence)
-            if found == WORSE or (found != "not worse" and not self.config.unsure):
-                yield Judged.failed(self._reason(found, pairs, margin, label, live))
+            elif reason := self._worse(_paired(ours, theirs, label), margin, label, live):
+                yield Judged.failed(reason)
+
+    def _worse(self, pairs: Pairs, margin: float, label: str, live: str) -> str:
+        """Return why the candidate does not pass, for a label or (where empty) overall; empty where it does."""
+        found = verdict(pairs, margin / _POINTS, self.config.confidence)
+        if found == WORSE or (found != NOT_WORSE and not self.config.unsure):
+            return self._reason(found, pairs, margin, label, live)
+        return ""
 
     def _reason(self, found: Verdict, pairs: Pairs, margin: float, label: str, live: str) -> str:
         where = f" on messages of {label!r}" if label else ""
@@ -90,6 +91,12 @@ def _outcomes(release: Candidate) -> Outcomes | None:
     found: Any = release.metrics.get("outcomes")
     sound = isinstance(found, Mapping) and all(isinstance(text, str) for text in found.values())
     return found if sound and found else None
+
+
+def _paired(ours: Outcomes, theirs: Outcomes, label: str) -> Pairs:
+    """The answers to a label's rows, or to all where it is empty, of the live release and of the candidate."""
+    chosen = [label] if label else sorted(ours)
+    return Pairs.counted((a == "1", b == "1") for one in chosen for a, b in zip(theirs[one], ours[one], strict=True))
 
 
 def _same_rows(candidate: Candidate, live: Candidate, ours: Outcomes, theirs: Outcomes) -> bool:

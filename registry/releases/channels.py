@@ -28,21 +28,39 @@ STABLE, CANARY, SHADOW = "stable", "canary", "shadow"
 class Precondition:
     """What a channel must still be for a change to be made: compare-and-set.
 
-    ``number`` is the release that it points to (0: to none), ``revision`` the count of its moves.
+    ``number`` is the release that it points to (0: to none), ``revision`` the count of its moves, ``weight`` its share
+    of the traffic. ``canary`` is what the adapter's canary has to be beside that.
     """
 
     number: int | None = None
     revision: int | None = None
+    weight: float | None = None
+    canary: Precondition | None = None
 
     def check(self, session: Session, found: Channel, name: AdapterName) -> None:
-        """Raise ConflictError, which says who moved it, if the channel has changed."""
-        if self.number in (None, found.number) and self.revision in (None, found.revision):
-            return
-        now = f"points to {name.release(found.number)}" if found.number else "points to no release"
-        moves = MOVES if found.name == STABLE else (found.name, f"{found.name}-end")
-        last = store.last_event(session, str(name), moves)
-        whose = f" ({last.action} by {last.actor})" if last else ""
-        raise ConflictError(f"{found.name} of {name} {now} by now{whose}; look at it and decide again")
+        """Raise ConflictError, which says who moved it, if the channel or the canary has changed."""
+        if not self._holds(found):
+            raise ConflictError(_moved(session, found, name, share=self.weight is not None))
+        if self.canary is not None:
+            self.canary.check(session, channel(session, name, CANARY), name)
+
+    def _holds(self, found: Channel) -> bool:
+        return (
+            self.number in (None, found.number)
+            and self.revision in (None, found.revision)
+            and self.weight in (None, found.weight)
+        )
+
+
+def _moved(session: Session, found: Channel, name: AdapterName, *, share: bool) -> str:
+    """Say where a channel points by now, with its share where that was asked for, and who moved it there."""
+    now = f"points to {name.release(found.number)}" if found.number else "points to no release"
+    if share and found.number:
+        now += f" at {found.weight:g} per cent"
+    moves = MOVES if found.name == STABLE else (found.name, f"{found.name}-end")
+    last = store.last_event(session, str(name), moves)
+    whose = f" ({last.action} by {last.actor})" if last else ""
+    return f"{found.name} of {name} {now} by now{whose}; look at it and decide again"
 
 
 ANY = Precondition()

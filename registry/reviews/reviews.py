@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import or_
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
@@ -128,18 +129,24 @@ def reviews(
     status: str | None = None,
     domain: str | None = None,
     assigned_to: str | None = None,
+    free_for: str | None = None,
     domains: Collection[str] | None = None,
     newest_first: bool = False,
     after: str | None = None,
     limit: int = DEFAULT_LIMIT,
 ) -> Page[Review]:
-    """List the reviews that match, oldest first, without their texts. Raises TextError or PagingError."""
+    """List the reviews that match, oldest first, without their texts. Raises TextError or PagingError.
+
+    ``free_for`` leaves out what is assigned to anybody but this person.
+    """
     if status is not None and status not in STATUSES:
         raise TextError(f"there is no status {status[:20]!r}; there are {', '.join(STATUSES)}")
     query = select(Review).options(*(defer(getattr(Review, name)) for name in _TEXTS))
     for column, value in ((Review.status, status), (Review.domain, domain), (Review.assigned_to, assigned_to)):
         if value is not None:
             query = query.where(col(column) == value)
+    if free_for is not None:
+        query = query.where(or_(col(Review.assigned_to).is_(None), col(Review.assigned_to) == free_for))
     if domains is not None:
         query = query.where(col(Review.domain).in_(domains))
     with database.read() as session:

@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from postil.plugins.texts import label_answer
+from postil.registry.training.data.linear import linear_model
 from postil.registry.training.dataset import Dataset, Example
 from postil.registry.training.report import Judged
 
 # Shown to the base, of each label.
 SHOTS = 2
-# Not tuned: the usual choice for TF-IDF, whose features are small.
-_PENALTY = 10.0
 _LEAST = 1e-12
-# What scikit-learn takes for a word.
-_WORD = re.compile(r"\b\w\w+\b")
 
 
 def linear(training: Dataset, examples: Sequence[Example]) -> list[Judged]:
     """Train a linear model and answer ``examples`` with it, the reject label among its labels.
 
-    Logistic regression over TF-IDF of words, pairs of words and 2 to 5 characters: some seconds for 2,000 rows on a
-    CPU, and the same result each time. Needs scikit-learn.
+    Raises TuneExtraMissingError.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline, make_union
-
     texts = [_text(one) for one in training.examples]
-    parts = [TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)]
-    if any(_WORD.search(text) for text in texts):  # It refuses texts without any word.
-        parts.insert(0, TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True))
-    model = make_pipeline(make_union(*parts), LogisticRegression(C=_PENALTY, max_iter=1000))
-    model.fit(texts, [one.label for one in training.examples])
+    model = linear_model(texts).fit(texts, [one.label for one in training.examples])
     labels = [str(label) for label in model.classes_]
     chances = model.predict_proba([_text(one) for one in examples]).tolist()
     return [_judged(one, dict(zip(labels, row, strict=True))) for one, row in zip(examples, chances, strict=True)]

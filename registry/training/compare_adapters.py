@@ -20,6 +20,7 @@ from postil.registry.training.dataset import Dataset, load
 from postil.registry.training.evaluate import (
     LARGEST_RANK,
     allowed_labels,
+    check_unseen,
     known_labels,
     known_reject,
     known_report,
@@ -90,6 +91,8 @@ def compare_adapters(
     """
     rows = load(data)
     known = [known_report(folder) for folder in adapters.values()]
+    for name, report in zip(adapters, known, strict=True):
+        check_unseen(report, name, [rows])
     reject = _one_reject(known)
     _check_labels(rows, margins, reject)
     for folder in adapters.values():

@@ -15,6 +15,7 @@ from postil.plugins.texts import label_answer
 from postil.registry.errors import DatasetError
 from postil.registry.training.comparison import Comparison
 from postil.registry.training.dataset import Dataset, Example, load
+from postil.registry.training.errors import MethodError
 from postil.registry.training.options import TrainOptions
 from postil.registry.training.progress import Watcher
 from postil.registry.training.report import Metrics, TrainReport
@@ -50,11 +51,22 @@ class Curve(BaseModel):
     points: tuple[Point, ...]
 
 
+def check_method(options: TrainOptions) -> None:
+    """Refuse a way to train that has no curve. Raises MethodError."""
+    if (options.method, options.tune) != ("classify", "lora"):
+        raise MethodError(
+            f"postil curve trains by method classify and tune lora, not by {options.method} and {options.tune}; leave"
+            " method and tune out, or train on each part by postil train"
+        )
+
+
 def curve(options: TrainOptions, sizes: Sequence[int], watcher: Watcher | None = None) -> Curve:
     """Train once on each number of examples; a size beyond the data stands for all of it. No adapter is kept.
 
-    Raises what ``train`` raises, and DatasetError for a size that cannot hold each label.
+    Raises what ``train`` raises, DatasetError for a size that cannot hold each label, and MethodError for a method or a
+    way of tuning that has no curve.
     """
+    check_method(options)
     training = load(options.data)
     chosen = sorted({min(size, len(training.examples)) for size in sizes})
     if chosen[0] < len(training.labels):

@@ -94,8 +94,10 @@ def check_apart(training: Dataset, validation: Dataset) -> None:
 
 
 def example_of(row: Row) -> tuple[str, Example]:
-    """Return the output's field and the example of a row. Raises RowError where its answer is no label."""
+    """Return the output's field and the example of a row. Raises RowError: no label, or not learned."""
     field, label = label_of(row)
+    if isinstance(row, MessagesRow) and not row.messages[-1].trained:
+        raise RowError("the answer has weight 0, so it is not learned", "take the weight out or delete the line")
     instruction, message, history = _asked(row)
     if not message.strip():
         raise RowError("the input is empty", "write the message or delete the line")

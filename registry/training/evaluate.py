@@ -59,6 +59,17 @@ class _Rows:
         return (2 if self.training is None else 3) * rows + sum(len(one.examples) for one in fitted)
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked of whom: the adapter's report, its base, the rows, and the labels that it may answer."""
+
+    known: Mapping[str, Any]
+    base: BaseModel
+    rows: _Rows
+    labels: tuple[str, ...]
+    reject: str | None
+
+
 def evaluate(
     adapter: Path,
     files: Files,
@@ -76,29 +87,47 @@ def evaluate(
     training), ``wanted`` what to promise, ``window`` the engine's context in tokens. Raises DatasetError,
     PreflightError, BaseModelError, OutFolderError or TuneExtraMissingError.
     """
-    known, rows, wanted = known_report(adapter), _load(files), wanted or Wanted()
+    wanted = wanted or Wanted()
+    asked = _checked(adapter, files, base, reject, wanted)
+    baselines, judged, fitted = _answers(adapter, asked, device, onlooker, window)
+    found = _found(asked, baselines, judged, fitted, wanted)
+    _write(adapter / REPORT, {**asked.known, **found.model_dump(mode="json")})
+    return found
+
+
+def _checked(adapter: Path, files: Files, base: BaseModel, reject: str | None, wanted: Wanted) -> _Asked:
+    """Read the files, and refuse, before the long work, what cannot be evaluated."""
+    known, rows = known_report(adapter), _load(files)
+    check_unseen(known, adapter, rows.answered)
     check_critical(wanted, rows.calibration or rows.figures)
     preflight(adapter, base, LARGEST_RANK)
     _check_writable(adapter)
     check_libraries()
     reject = reject or known_reject(known)
-    labels = known_labels(known, rows.answered, reject)
-    baselines, judged, fitted = _answers(adapter, base, rows, labels, reject, device, onlooker, window)
-    found = Evaluation(
-        base=base.id,
+    return _Asked(known, base, rows, known_labels(known, rows.answered, reject), reject)
+
+
+def _found(
+    asked: _Asked,
+    baselines: Mapping[str, Any],
+    judged: Sequence[Judged],
+    fitted: Sequence[Judged] | None,
+    wanted: Wanted,
+) -> Evaluation:
+    rows, reject = asked.rows, asked.reject
+    return Evaluation(
+        base=asked.base.id,
         field=rows.figures.field,
-        labels=labels,
+        labels=asked.labels,
         reject=reject,
         instruction=rows.figures.examples[0].instruction,
         validation=about(rows.figures),
-        selection=_selection(known),
+        selection=_selection(asked.known),
         calibrated_on=about(rows.calibration or rows.figures),
         linear=_linear(rows, judged, reject),
         **baselines,
         **findings(judged, reject, fitted, wanted),
     )
-    _write(adapter / REPORT, {**known, **found.model_dump(mode="json")})
-    return found
 
 
 def _load(files: Files) -> _Rows:
@@ -122,6 +151,18 @@ def known_report(adapter: Path) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def check_unseen(known: Mapping[str, Any], adapter: Path | str, datasets: Sequence[Dataset]) -> None:
+    """Refuse files that the adapter, by its report, was trained on. Raises DatasetError."""
+    data = known.get("data")
+    learned = data.get("digest") if isinstance(data, Mapping) else None
+    for dataset in datasets:
+        if dataset.digest == learned:
+            raise DatasetError(
+                f"{dataset.path} is the file that {adapter} was trained on, so figures on it say nothing about new"
+                " messages; name a file of messages that were not used in training"
+            )
+
+
 def known_reject(known: Mapping[str, Any]) -> str | None:
     """Return the label for messages that fit no other, as a report has it."""
     options = known.get("options")
@@ -130,10 +171,13 @@ def known_reject(known: Mapping[str, Any]) -> str | None:
 
 
 def known_labels(known: Mapping[str, Any], datasets: Sequence[Dataset], reject: str | None) -> tuple[str, ...]:
-    """Return the labels that the adapter was trained with, even those that the data lacks. Raises DatasetError."""
+    """Return the labels that the adapter was trained with, even those that the data lacks, without ``reject``.
+
+    Those of the data, where the report names none: other methods than classify learn no labels. Raises DatasetError.
+    """
     shown = {label: dataset for dataset in reversed(datasets) for label in dataset.labels if label != reject}
     trained = known.get("labels")
-    if not isinstance(trained, list) or not all(isinstance(label, str) for label in trained):
+    if not trained or not isinstance(trained, list) or not all(isinstance(label, str) for label in trained):
         return tuple(sorted(shown))
     if unknown := set(shown) - set(trained):
         first = min(unknown)
@@ -141,7 +185,7 @@ def known_labels(known: Mapping[str, Any], datasets: Sequence[Dataset], reject: 
             f"{shown[first].path} has the label {first!r}, for which the adapter was not trained"
             f" ({', '.join(trained)}); take it out, or name it with --reject"
         )
-    return tuple(sorted(trained))
+    return tuple(sorted({*trained} - {reject}))
 
 
 def _selection(known: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -151,19 +195,13 @@ def _selection(known: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _answers(
-    adapter: Path,
-    base: BaseModel,
-    rows: _Rows,
-    labels: Collection[str],
-    reject: str | None,
-    device: Device,
-    onlooker: Onlooker | None,
-    window: int | None,
+    adapter: Path, asked: _Asked, device: Device, onlooker: Onlooker | None, window: int | None
 ) -> tuple[dict[str, Any], list[Judged], list[Judged] | None]:
     """Return the base's figures, and the adapter's answers to the rows of the figures and of the calibration."""
+    rows, labels, reject = asked.rows, asked.labels, asked.reject
     allowed = allowed_labels(labels, reject)
     tell = onlooker.answered if onlooker else lambda more: None
-    answerer = Answerer.load(base, rows.answered, allowed, device, window, tell)
+    answerer = Answerer.load(asked.base, rows.answered, allowed, device, window, tell)
     if onlooker:
         onlooker.started(rows.answers)
     figures = rows.figures.examples

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
@@ -43,8 +44,8 @@ def check_out(out: Path, overwrite: bool) -> None:
 def workplace(out: Path, size: int) -> Iterator[Path]:
     """A folder beside ``out`` with room for ``size`` bytes of weights, gone after the block. Raises OutFolderError.
 
-    Folders above ``out`` are made; where nothing comes of the work, they are gone too. Where the process or the user
-    ends the work, checkpoints stay in the folder, and the next work for ``out`` finds them there.
+    Folders above ``out`` are made; where nothing comes of the work, they are gone too. Where an error, the process
+    or the user ends the work, whole checkpoints stay in the folder, and the next work for ``out`` finds them there.
     """
     missing = [folder for folder in out.parents if not folder.exists()]
     folder = out.with_name(f".postil-{hashlib.sha256(out.name.encode(errors='replace')).hexdigest()[:12]}")
@@ -70,9 +71,7 @@ def _claimed(out: Path, folder: Path) -> Iterator[None]:
     try:
         _clear(folder, {_LOCK, RUN, TRAINER})
         yield
-    except Exception:
-        raise
-    except BaseException:  # Somebody ends the process, and may start it again.
+    except BaseException:  # No memory, a full disk, Ctrl-C: the same work may be begun again.
         checkpoint = newest(folder)
         raise
     finally:
@@ -88,7 +87,8 @@ def _locked(out: Path, folder: Path) -> int:
         out.mkdir(exist_ok=True)  # Its name may be none that this disk takes.
         if not any(out.iterdir()):
             out.rmdir()
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(0o700, exist_ok=True)
+        _check_own(folder)
         lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
@@ -100,6 +100,16 @@ def _locked(out: Path, folder: Path) -> int:
         os.close(lock)
         raise OutFolderError(f"another process trains for {out}; wait for it or name another folder") from error
     return lock
+
+
+def _check_own(folder: Path) -> None:
+    """Refuse a folder that others may have planted: what is in it is loaded, or deleted. Raises OutFolderError."""
+    found = folder.lstat()
+    own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+    if not own or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise OutFolderError(
+            f"{folder} is not a folder of this user that nobody else can write to; delete it, or name another place"
+        )
 
 
 def _clear(folder: Path, kept: Collection[str]) -> None:

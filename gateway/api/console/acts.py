@@ -10,7 +10,7 @@ from litestar.params import FromPath
 
 from postil.gateway.api.admin.params import AnyRequest, adapter_name
 from postil.gateway.api.console.forms import Form, read_form
-from postil.gateway.api.console.pages import go_to
+from postil.gateway.api.console.notices import go_to_and_say
 from postil.gateway.api.console.person import person
 from postil.gateway.control.releases import ReleaseService
 from postil.gateway.control.retire import RetireService
@@ -21,8 +21,20 @@ from postil.registry.releases.state import AdapterState
 
 Act = Callable[[AdapterName, Form, str, str], Awaitable[AdapterState]]
 _PATH = "/adapters/{domain:str}/{adapter:str}"
-# The release that the form is about, what its page showed as live or canary (0: none), the canary's share, and why.
-_FIELDS = ("release", "seen", "weight", "reason")
+# The release that the form is about; what its page showed as live (0: none), as canary (0: none) and as the canary's
+# share (empty: none); the share that is wanted; and why.
+_FIELDS = ("release", "seen", "canary", "share", "weight", "reason")
+# What a form did, as the page says it afterwards.
+_DONE = {
+    "promote": "The release is live.",
+    "rollback": "The release is live again.",
+    "canary": "The canary answers its share from now on.",
+    "canary-stop": "The canary has ended.",
+    "retire": "The release is out of service.",
+    "restore": "The release is in service again.",
+    "yank": "The release is yanked: nobody gets it.",
+    "unyank": "The yank is undone.",
+}
 
 
 def act_routes(releases: ReleaseService, retiring: RetireService) -> list[Any]:
@@ -37,18 +49,17 @@ def _route(what: str, act: Act) -> Any:
         name = adapter_name(domain, adapter)
         form = await read_form(request, _FIELDS)
         await act(name, form, form.needed("reason", "the reason"), person(request))
-        return go_to(f"/console/adapters/{name}?done={what}")
+        return go_to_and_say(request, f"/console/adapters/{name}", _DONE[what])
 
     return acted
 
 
 def _live_acts(releases: ReleaseService) -> dict[str, Act]:
-    """What moves the live release, if it is still the one that the page showed."""
+    """What moves the live release, if it is still the one that the page showed, and the canary for a promotion."""
 
     async def promote(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
-        return await releases.promote(
-            name.release(form.number("release")), reason=reason, actor=actor, only=_seen(form)
-        )
+        only = Precondition(form.number("seen"), canary=_seen_canary(form))
+        return await releases.promote(name.release(form.number("release")), reason=reason, actor=actor, only=only)
 
     async def rollback(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
         return await releases.rollback(
@@ -59,14 +70,14 @@ def _live_acts(releases: ReleaseService) -> dict[str, Act]:
 
 
 def _canary_acts(releases: ReleaseService) -> dict[str, Act]:
-    """What moves the canary, if it is still the one that the page showed."""
+    """What moves the canary, if it and its share are still those that the page showed."""
 
     async def point(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
         ref, share = name.release(form.number("release")), form.share("weight")
-        return await releases.point(ref, CANARY, share, reason=reason, actor=actor, only=_seen(form))
+        return await releases.point(ref, CANARY, share, reason=reason, actor=actor, only=_seen_canary(form))
 
     async def clear(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
-        return await releases.clear(name, CANARY, reason=reason, actor=actor, only=_seen(form))
+        return await releases.clear(name, CANARY, reason=reason, actor=actor, only=_seen_canary(form))
 
     return {"canary": point, "canary-stop": clear}
 
@@ -92,3 +103,7 @@ def _service_acts(releases: ReleaseService, retiring: RetireService) -> dict[str
 
 def _seen(form: Form) -> Precondition:
     return Precondition(number=form.number("seen"))
+
+
+def _seen_canary(form: Form) -> Precondition:
+    return Precondition(number=form.number("canary"), weight=form.share("share") if form.text("share") else None)

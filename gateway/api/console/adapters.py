@@ -14,6 +14,7 @@ from postil.gateway.api.admin.params import AnyRequest, adapter_name, caller_of
 from postil.gateway.api.admin.schemas.adapters import show_release
 from postil.gateway.api.admin.schemas.events import show_events
 from postil.gateway.api.console.last_moves import LastMoves
+from postil.gateway.api.console.notices import said_once
 from postil.gateway.api.console.outcomes import outcomes_of
 from postil.gateway.api.console.pages import Pages
 from postil.gateway.api.console.releases import ReleaseRow, release_rows
@@ -33,17 +34,6 @@ from postil.registry.names import AdapterName
 from postil.registry.releases import history, lists
 
 _RELEASES, _EVENTS = 25, 10
-# What a form did, as the page says it afterwards.
-DONE = {
-    "promote": "The release is live.",
-    "rollback": "The release is live again.",
-    "canary": "The canary answers its share from now on.",
-    "canary-stop": "The canary has ended.",
-    "retire": "The release is out of service.",
-    "restore": "The release is in service again.",
-    "yank": "The release is yanked: nobody gets it.",
-    "unyank": "The yank is taken back.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +47,7 @@ class AdapterPages:
     plugins: PluginManager
     pages: Pages
     last_moves: LastMoves
-    # Whether a candidate that is found worse is taken back.
+    # Whether a candidate that is found worse is yanked.
     automatic: bool
 
     def entry(self, name: AdapterName) -> AdapterEntry:
@@ -80,7 +70,6 @@ def _adapter_route(parts: AdapterPages) -> Any:
         domain: FromPath[str],
         adapter: FromPath[str],
         after: FromQuery[str | None] = None,
-        done: FromQuery[str] = "",
     ) -> Response[str]:
         name, caller = adapter_name(domain, adapter), caller_of(request)
         entry = parts.entry(name)
@@ -95,7 +84,7 @@ def _adapter_route(parts: AdapterPages) -> Any:
             next=rows.releases.next,
             events=show_events(rows.events, caller),
             outcomes=outcomes_of(parts.sums, {str(name)}).get(str(name)),
-            said=DONE.get(done, ""),
+            said=said_once(request),
             automatic=parts.automatic,
             **_comparison(parts.monitor, entry),
         )

@@ -11,7 +11,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from sqlalchemy.exc import DataError
 
-from postil.gateway.api.console.pages import Pages, go_to
+from postil.gateway.api.console.pages import PREFIX, Pages, go_to
 from postil.gateway.api.error_responses import translated
 from postil.gateway.errors import AuthenticationError, BadRequestError, GatewayError, RegistryUnavailableError
 from postil.plugins.errors import PluginError
@@ -20,11 +20,13 @@ from postil.registry.errors import RegistryError
 
 log = logging.getLogger(__name__)
 AnyRequest = Request[Any, Any, Any]
+Handlers = dict[type[Exception] | int, Any]
 _TITLES = {
     400: "That cannot be read",
     401: "You are not signed in",
     403: "That is not for you",
     404: "There is no such page",
+    405: "That page does not take this",
     409: "It has moved since you looked",
     422: "That was refused",
     429: "Too many attempts",
@@ -36,7 +38,7 @@ class SignInNeededError(AuthenticationError):
     """No session of the console, or one whose key is no longer good."""
 
 
-def failure_pages(pages: Pages) -> dict[type[Exception] | int, Any]:
+def failure_pages(pages: Pages) -> Handlers:
     """Return the handlers of errors under ``/console``."""
     page = _FailurePages(pages)
     return {
@@ -47,6 +49,17 @@ def failure_pages(pages: Pages) -> dict[type[Exception] | int, Any]:
         **dict.fromkeys((UnicodeDecodeError, RecursionError, OverflowError, DataError), page.of_unreadable),
         Exception: page.of_unexpected,
     }
+
+
+def with_failure_pages(handlers: Handlers, pages: Pages) -> Handlers:
+    """Return the application's handlers, with pages for what below ``/console`` has no route and so none of its own."""
+    elsewhere, page = handlers[HTTPException], _FailurePages(pages)
+
+    def shown(request: AnyRequest, error: HTTPException) -> Response[Any]:
+        here = f"{request.scope['path']}/".startswith(f"{PREFIX}/")
+        return page.of_http(request, error) if here else elsewhere(request, error)
+
+    return {**handlers, HTTPException: shown}
 
 
 class _FailurePages:
@@ -69,7 +82,10 @@ class _FailurePages:
     def of_http(self, request: AnyRequest, error: HTTPException) -> Response[Any]:
         status = HTTPStatus(error.status_code)
         told = status.description or f"this request is answered with {status.phrase.lower()}"
-        return self.of_gateway(request, BadRequestError(told), error.status_code)
+        page = self.of_gateway(request, BadRequestError(told), error.status_code)
+        if allowed := (error.headers or {}).get("allow"):
+            page.headers["allow"] = allowed
+        return page
 
     def of_unreadable(self, request: AnyRequest, error: Exception) -> Response[Any]:
         return self.of_gateway(request, BadRequestError("a value is too large, too deep or not UTF-8; send another"))

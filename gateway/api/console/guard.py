@@ -6,8 +6,9 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
 from postil.gateway.api.admin.auth import Connection, guard_of
-from postil.gateway.api.console.cookie import session_id
+from postil.gateway.api.console.cookie import Cookies
 from postil.gateway.api.console.failures import SignInNeededError
+from postil.gateway.api.console.pages import PREFIX
 from postil.gateway.api.console.same_origin import check_same_origin
 from postil.gateway.api.console.sessions import Sessions
 from postil.gateway.errors import AuthenticationError, TenantRefusedError
@@ -15,14 +16,12 @@ from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.directory import Caller
 
-PREFIX = "/console"
 
-
-def console_guard(sessions: Sessions, callers: Callers, denied: DeniedAttempts) -> Guard:
+def console_guard(sessions: Sessions, cookies: Cookies, callers: Callers, denied: DeniedAttempts) -> Guard:
     """Guard every page. A page names its permission (``may``), or is ``public`` or for all who are ``signed_in``."""
 
     def who(connection: Connection) -> Caller:
-        return signed_in(connection, sessions, callers)
+        return signed_in(connection, sessions, cookies, callers)
 
     rights = guard_of(who, denied, PREFIX)
 
@@ -37,11 +36,12 @@ def console_guard(sessions: Sessions, callers: Callers, denied: DeniedAttempts) 
     return guard
 
 
-def signed_in(connection: Connection, sessions: Sessions, callers: Callers) -> Caller:
+def signed_in(connection: Connection, sessions: Sessions, cookies: Cookies, callers: Callers) -> Caller:
     """Return the caller behind a session. Raises SignInNeededError; a key that is no longer good ends the session."""
-    identity = session_id(connection)
-    session = sessions.find(identity)
-    if session is None:
+    for identity in cookies.ids(connection):
+        if (session := sessions.find(identity)) is not None:
+            break
+    else:
         raise SignInNeededError("sign in first; the session has ended, or there was none")
     try:
         caller = callers.current.recall(session.handle)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from litestar import Response, get
@@ -14,8 +15,7 @@ from litestar.params import FromQuery
 
 from postil.gateway.api.admin.params import AnyRequest, caller_of
 from postil.gateway.api.admin.schemas.events import Event, show_events
-from postil.gateway.api.admin.schemas.status import WantedRelease
-from postil.gateway.api.admin.status import StatusParts, status
+from postil.gateway.api.admin.status import StatusParts
 from postil.gateway.api.console.outcomes import Outcomes, outcomes_of
 from postil.gateway.api.console.pages import Pages
 from postil.gateway.api.console.shown import instant
@@ -29,9 +29,10 @@ from postil.registry.db.tables import utcnow
 from postil.registry.releases import history
 from postil.registry.reviews.waiting import OpenReviews, open_reviews
 
-# So many of the newest events are looked through for what the gateway did by itself in the last days.
+# So many of the newest events of these kinds are looked through for what the gateway did by itself in the last days.
 _EVENTS, _DAYS = 200, 7
 _BY_ITSELF = ("yank", "rollback", "canary-end")
+_FAILURES_SHOWN = 20
 _ADAPTERS_PER_PAGE = 100
 _BY_NAME = Order("console-adapters", [(None, str)])
 
@@ -42,6 +43,17 @@ class Row:
 
     entry: AdapterEntry
     outcomes: Outcomes | None
+    # Whether the live release is loaded when somebody asks it, because the engine has no room for all of them.
+    waits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A release that should be served and is not: why, and after how many attempts to load it."""
+
+    release: str
+    problem: str
+    attempts: int
 
 
 def home_route(parts: StatusParts, sums: Sums, pages: Pages) -> Any:
@@ -50,18 +62,20 @@ def home_route(parts: StatusParts, sums: Sums, pages: Pages) -> Any:
     @get("/", signed_in=True)
     async def home(request: AnyRequest, after: FromQuery[str | None] = None) -> Response[str]:
         caller = caller_of(request)
-        rows = page_of(_entries(parts, caller), _BY_NAME, after, _ADAPTERS_PER_PAGE, lambda entry: [str(entry.name)])
+        entries = _entries(parts, caller)
+        rows = page_of(entries, _BY_NAME, after, _ADAPTERS_PER_PAGE, lambda entry: [str(entry.name)])
         outcomes = outcomes_of(sums, {str(entry.name) for entry in rows.items})
-        state = status(parts, caller)
+        failures = _failures(parts, entries)
         return pages.page(
             request,
             "home.html",
             reviews=await _reviews(parts, caller),
-            failures=[one for one in state.adapters if one.problem],
-            idle=_idle(state.adapters),
+            failures=list(islice(failures, _FAILURES_SHOWN)),
+            more_failures=sum(1 for _ in failures),
             moves=await _moves(parts, caller),
-            engine=state,
-            rows=[Row(entry, outcomes.get(str(entry.name))) for entry in rows.items],
+            engine=str(parts.engine.phase),
+            problem=parts.registry.problem,
+            rows=[Row(entry, outcomes.get(str(entry.name)), _waits(parts, entry)) for entry in rows.items],
             next=rows.next,
         )
 
@@ -74,9 +88,19 @@ def _entries(parts: StatusParts, caller: Caller) -> list[AdapterEntry]:
     return [entries[name] for name in sorted(entries) if caller.may(Permission.SEE, entries[name].name.domain)]
 
 
-def _idle(wanted: list[WantedRelease]) -> Mapping[str, int]:
-    """How many releases of each adapter are wanted and not loaded yet, for no reason that is known."""
-    return Counter(one.release.rpartition("@")[0] for one in wanted if not one.loaded and not one.problem)
+def _failures(parts: StatusParts, entries: Sequence[AdapterEntry]) -> Iterator[Failure]:
+    """What should be served of these adapters and is not, because its files or policy are broken or do not load."""
+    for entry in entries:
+        for number in sorted(entry.unservable()):
+            yield Failure(str(entry.name.release(number)), entry.broken[number], 0)
+        for release, _ in entry.needs:
+            if (failure := parts.engine.load_failure(release)) is not None:
+                yield Failure(str(release.ref), failure.reason, failure.attempts)
+
+
+def _waits(parts: StatusParts, entry: AdapterEntry) -> bool:
+    release = None if entry.live is None else entry.releases.get(entry.live)
+    return release is not None and not parts.engine.can_serve(release) and parts.engine.load_failure(release) is None
 
 
 async def _reviews(parts: StatusParts, caller: Caller) -> list[tuple[str, OpenReviews]]:
@@ -93,11 +117,16 @@ async def _moves(parts: StatusParts, caller: Caller) -> list[Event]:
     if not caller.may(Permission.SEE):
         return []
     page = await asyncio.to_thread(
-        history.events, parts.registry.database(), domains=caller.scope, newest_first=True, limit=_EVENTS
+        history.events,
+        parts.registry.database(),
+        domains=caller.scope,
+        actions=_BY_ITSELF,
+        newest_first=True,
+        limit=_EVENTS,
     )
     since = utcnow() - timedelta(days=_DAYS)
     found = defaultdict[tuple[str, str], list[Event]](list)
     for event in show_events(page.items, caller):
-        if event.actor == ACTOR and event.action in _BY_ITSELF and instant(event.at) >= since:
+        if event.actor == ACTOR and instant(event.at) >= since:
             found[event.subject, event.reason].append(event)
     return [events[-1] for events in found.values()]

@@ -11,8 +11,7 @@ from litestar.params import FromQuery
 from postil.gateway.api.admin.auth import check_domain
 from postil.gateway.api.admin.params import AnyRequest, caller_of
 from postil.gateway.api.admin.schemas.events import show_events
-from postil.gateway.api.console.guard import PREFIX
-from postil.gateway.api.console.pages import Pages
+from postil.gateway.api.console.pages import PREFIX, Pages
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hmac
+import math
 import secrets
 import time
 from collections.abc import Callable
 from hashlib import sha256
 
+from postil.gateway.control.runtime import Tell
+
 _SECONDS = 900.0
 
 
 class OneTimeLink:
-    """One secret that is good for one login, within 15 minutes of the start. ``clock`` returns seconds."""
+    """One secret that is good for one login, within 15 minutes of the start's end. ``clock`` returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -22,8 +25,18 @@ class OneTimeLink:
     def make(self) -> str:
         """Return a new secret; one from before is no longer good."""
         secret = secrets.token_urlsafe(32)
-        self._hash, self._until = _hash(secret), self._clock() + _SECONDS
+        self._hash, self._until = _hash(secret), math.inf
         return secret
+
+    def heard_by(self, tell: Tell) -> Tell:
+        """Return what tells the same, and begins the 15 minutes when the gateway is ready: nobody sees it before."""
+
+        def told(step: str, text: str) -> None:
+            if step == "ready" and self._until == math.inf:
+                self._until = self._clock() + _SECONDS
+            tell(step, text)
+
+        return told
 
     def fits(self, secret: str) -> bool:
         """Return whether a secret would sign somebody in."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from postil.gateway.inference.routing.catalog import AdapterEntry
+from postil.gateway.inference.routing.catalog import COLLECTED, AdapterEntry
 from postil.registry.db.tables import Release
 
 LIVE, CANARY, SHADOW, YANKED, RETIRED = "live", "canary", "shadow", "yanked", "retired"
@@ -23,11 +23,24 @@ class ReleaseRow:
     states: Sequence[str]
     changed: str
     problem: str | None
+    # Whether its adapter is retired as a whole: then nothing of it can be promoted or tried.
+    adapter_retired: bool
 
     @property
     def usable(self) -> bool:
         """Whether it can be promoted or tried."""
-        return not {LIVE, YANKED, RETIRED} & set(self.states) and self.problem is None
+        out = self.adapter_retired or self.problem is not None
+        return not out and {LIVE, YANKED, RETIRED}.isdisjoint(self.states)
+
+    @property
+    def can_retire(self) -> bool:
+        """Whether it can be taken out of service by itself: nothing but a pin points to it."""
+        return {LIVE, CANARY, SHADOW, YANKED, RETIRED}.isdisjoint(self.states)
+
+    @property
+    def can_restore(self) -> bool:
+        """Whether it can be put back into service: it is out of it, and has its files."""
+        return RETIRED in self.states and self.problem != COLLECTED
 
 
 def release_rows(rows: Sequence[Release], entry: AdapterEntry) -> list[ReleaseRow]:
@@ -42,6 +55,7 @@ def release_rows(rows: Sequence[Release], entry: AdapterEntry) -> list[ReleaseRo
             states=_states(row, entry),
             changed=_changed(row, older),
             problem=None if row.yanked_at is not None else entry.broken.get(row.number),
+            adapter_retired=entry.retired.adapter,
         )
         for row, older in zip(rows, before, strict=True)
     ]

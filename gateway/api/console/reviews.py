@@ -15,9 +15,9 @@ from postil.gateway.api.admin.auth import check_domain
 from postil.gateway.api.admin.params import AnyRequest, caller_of
 from postil.gateway.api.admin.schemas.reviews import show_review, show_summary
 from postil.gateway.api.console.forms import Form, read_form
-from postil.gateway.api.console.guard import PREFIX
 from postil.gateway.api.console.marked import failed, marked
-from postil.gateway.api.console.pages import Pages, go_to
+from postil.gateway.api.console.notices import go_to_and_say, said_once
+from postil.gateway.api.console.pages import PREFIX, Pages
 from postil.gateway.api.console.person import person
 from postil.gateway.control.reading_log import ReadingLog
 from postil.gateway.control.registry_handle import RegistryHandle
@@ -28,6 +28,7 @@ from postil.plugins import ReleaseRef
 from postil.plugins.texts import label_answer
 from postil.registry.db import tables
 from postil.registry.db.database import Database
+from postil.registry.db.paging import Page
 from postil.registry.errors import NotFoundError
 from postil.registry.names import parse_domain
 from postil.registry.policy.policy import Output, policy_from
@@ -36,7 +37,7 @@ from postil.registry.reviews import reviews
 from postil.registry.reviews.bounds import OPEN
 
 Act = Callable[..., tables.Review]
-_PER_PAGE, _LOOKED_AT = 50, 50
+_PER_PAGE = 50
 _DONE = {
     "claim": "The review is yours.",
     "approve": "Approved. This is the next one.",
@@ -70,7 +71,6 @@ def _queue_route(parts: ReviewPages) -> Any:
         domain: FromQuery[str] = "",
         mine: FromQuery[str] = "",
         after: FromQuery[str | None] = None,
-        done: FromQuery[str] = "",
     ) -> Response[str]:
         if domain:
             check_domain(parts.denied, request, Permission.REVIEW, parse_domain(domain), PREFIX)
@@ -85,22 +85,27 @@ def _queue_route(parts: ReviewPages) -> Any:
             after=after,
             limit=_PER_PAGE,
         )
-        return parts.pages.page(
-            request,
-            "reviews.html",
-            rows=list(map(show_summary, page.items)),
-            statuses=(*reviews.STATUSES, "all"),
-            chosen={"status": status, "domain": domain, "mine": bool(mine)},
-            next=page.next,
-            said=_NONE_LEFT if done else "",
-        )
+        chosen = {"status": status, "domain": domain, "mine": bool(mine)}
+        return _queue(parts, request, page, chosen)
 
     return queue
 
 
+def _queue(parts: ReviewPages, request: AnyRequest, page: Page[tables.Review], chosen: dict[str, Any]) -> Response[str]:
+    return parts.pages.page(
+        request,
+        "reviews.html",
+        rows=list(map(show_summary, page.items)),
+        statuses=(*reviews.STATUSES, "all"),
+        chosen=chosen,
+        next=page.next,
+        said=said_once(request),
+    )
+
+
 def _review_route(parts: ReviewPages) -> Any:
     @get("/reviews/{review_id:str}", may=Permission.REVIEW)
-    async def shown(request: AnyRequest, review_id: FromPath[str], done: FromQuery[str] = "") -> Response[str]:
+    async def shown(request: AnyRequest, review_id: FromPath[str]) -> Response[str]:
         row = await _theirs(parts, request, review_id)
         await parts.readings.note_review(person(request), row.id)
         output = await asyncio.to_thread(_output, parts.registry.get(), row)
@@ -113,7 +118,7 @@ def _review_route(parts: ReviewPages) -> Any:
             answer=marked(review.answer, failed(review.verdicts)),
             labels=_labels(output),
             chosen=_label_of(output, row.final),
-            said=_DONE.get(done, ""),
+            said=said_once(request),
         )
 
     return shown
@@ -128,7 +133,9 @@ def _forms(parts: ReviewPages) -> list[Any]:
         following = await asyncio.to_thread(
             _next_review, parts.registry.database(), caller_of(request).scope, actor, row.domain
         )
-        return go_to(f"/console/reviews/{following}?done={what}" if following else "/console/reviews?done=all")
+        if following is None:
+            return go_to_and_say(request, "/console/reviews", _NONE_LEFT)
+        return go_to_and_say(request, f"/console/reviews/{following}", _DONE[what])
 
     def route(what: str) -> Any:
         @post(f"/reviews/{{review_id:str}}/{what}", status_code=200, may=Permission.REVIEW)
@@ -142,7 +149,7 @@ def _forms(parts: ReviewPages) -> list[Any]:
         await read_form(request, ())
         row, actor = await _theirs(parts, request, review_id), person(request)
         await asyncio.to_thread(partial(reviews.assign, parts.registry.database(), row.id, actor, actor=actor))
-        return go_to(f"/console/reviews/{row.id}?done=claim")
+        return go_to_and_say(request, f"/console/reviews/{row.id}", _DONE["claim"])
 
     return [claim, *map(route, ("approve", "edit", "reject"))]
 
@@ -170,10 +177,9 @@ async def _theirs(parts: ReviewPages, request: AnyRequest, review_id: str) -> ta
 def _next_review(database: Database, scope: frozenset[str] | None, actor: str, domain: str) -> str | None:
     """Return the review that waits longest and is nobody else's: of the same domain, else of any of the key's."""
     for within in (domain, None):
-        page = reviews.reviews(database, status=OPEN, domain=within, domains=scope, limit=_LOOKED_AT)
+        page = reviews.reviews(database, status=OPEN, domain=within, domains=scope, free_for=actor, limit=1)
         for row in page.items:
-            if row.assigned_to in (None, actor):
-                return row.id
+            return row.id
     return None
 
 

@@ -20,12 +20,16 @@ _FAILURES, _WINDOW_SECONDS, _ADDRESSES = 10, 60.0, 4096
 
 @dataclass(slots=True)
 class Session:
-    """A person that is signed in. ``handle`` names the key, ``person`` is who uses the key file, as they say."""
+    """A person that is signed in. ``handle`` names the key, ``person`` is who uses the key file, as they say.
+
+    ``said`` is a page's address and what it has to say the next time.
+    """
 
     handle: str
     person: str
     made: float
     seen: float
+    said: tuple[str, str] = ("", "")
 
 
 class Sessions:
@@ -84,7 +88,7 @@ class FailedLogins:
         self._failures: OrderedDict[str, deque[float]] = OrderedDict()
 
     def wait(self, address: str) -> int:
-        """Return for how many seconds no login of this address is looked at; 0 if it may try."""
+        """Return for how many seconds this address is told to wait when its key is wrong; 0 if it need not."""
         failures = self._failures.get(address)
         if failures is None or len(failures) < _FAILURES:
             return 0

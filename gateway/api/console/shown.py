@@ -13,10 +13,9 @@ from msgspec import UNSET
 from postil.gateway.api.admin.schemas.diff import PolicyChange
 from postil.gateway.control.analysis.comparison import SignalState
 from postil.registry.db.tables import utcnow
+from postil.registry.text import CONTROLS
 
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"))
-# What is no text on a page: orders to terminals, and marks that turn the direction of what follows.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 # Words that the log stores, as they are said today.
 _ACTIONS = {"canary-end": "stop canary", "shadow-end": "stop shadow", "unretire": "restore", "collect": "collect files"}
 
@@ -59,7 +58,12 @@ def action(stored: str) -> str:
 
 def plain(text: Any) -> str:
     """Return a text of a client, a model or a person with its controls escaped, and its lines kept."""
-    return _CONTROLS.sub(lambda found: f"\\u{ord(found.group()):04x}", str(text).replace("\r\n", "\n"))
+    return CONTROLS.sub(_escaped, str(text).replace("\r\n", "\n"))
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def value(found: Any) -> str:

@@ -64,12 +64,14 @@ def _numbers(sizes: str) -> list[int]:
 
 def _traced(config: Path, sizes: Sequence[int]) -> Curve:
     from postil.gateway.cli.training_config import merged
+    from postil.registry.training.curve import check_method
     from postil.registry.training.curve import curve as trace
     from postil.registry.training.dataset import load
     from postil.registry.training.progress import Bar
 
     given = merged(config, {})
     options = given.options(read_settings().window)
+    check_method(options)
     whole = len(load(options.data).examples)
     prepared = prepared_base(given.text("base"))
     options = options.model_copy(update={"base": prepared.path, "base_id": given.text("base_id") or prepared.id})

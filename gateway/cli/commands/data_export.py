@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from postil.gateway.cli.api_client import CommandError, call, connected
-from postil.gateway.cli.output import console, print_json_text
-from postil.registry.fsutil import private_files
+from postil.gateway.cli.api_client import call, connected
+from postil.gateway.cli.output import complaints, console, print_json_text
 from postil.registry.names import parse_adapter
 
 Kind = Literal["instruction", "messages", "dpo", "kto"]
@@ -29,21 +27,20 @@ def export(
     held_out: Annotated[
         list[Path] | None, typer.Option(help="Held-out file, whose rows and those near to them are refused.")
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of an earlier export.")] = False,
 ) -> None:
     """Export decided reviews as training data: by default as labelled examples that `postil train` reads."""
+    from postil.registry.training.data.writing import check_free
+
+    if out is not None:
+        check_free(out, overwrite)
     params = {"kind": kind} | ({} if since is None else {"since": since})
     path = f"/api/v1/adapters/{parse_adapter(adapter)}/examples"
     with connected() as client:
         found = call(client, "GET", path, params=params)["data"]
     rows = _apart(found, held_out or [])
-    _write(rows, out)
-    told = f"{len(rows)} examples" + ("" if out is None else f" in {out}")
-    if held_out:
-        told += f"; {len(found) - len(rows)} refused, because they are near to held-out rows"
-    if out is not None:
-        console().print(told)
-    elif held_out:
-        sys.stderr.write(told + "\n")
+    refused = f"; {len(found) - len(rows)} refused, because they are near to held-out rows" if held_out else ""
+    _write(rows, out, refused)
 
 
 def _apart(rows: Sequence[Mapping[str, Any]], held_out: Sequence[Path]) -> Sequence[Mapping[str, Any]]:
@@ -54,15 +51,14 @@ def _apart(rows: Sequence[Mapping[str, Any]], held_out: Sequence[Path]) -> Seque
     return apart_from(rows, held_out)
 
 
-def _write(rows: Sequence[Mapping[str, Any]], out: Path | None) -> None:
-    from postil.registry.training.data.writing import json_lines
+def _write(rows: Sequence[Mapping[str, Any]], out: Path | None, refused: str) -> None:
+    from postil.registry.training.data.writing import json_lines, write_text
 
-    if out is None:
-        for row in rows:
-            print_json_text(json.dumps(row))
+    if out is not None:
+        write_text(out, json_lines(rows))
+        console().print(f"{len(rows)} examples in {out}{refused}")
         return
-    try:
-        with private_files():
-            out.write_text(json_lines(rows), encoding="utf-8")
-    except OSError as error:
-        raise CommandError(f"{out} cannot be written: {error.strerror or error}") from error
+    for row in rows:
+        print_json_text(json.dumps(row))
+    if refused:
+        complaints().print(f"{len(rows)} examples{refused}", soft_wrap=True)

@@ -176,6 +176,8 @@ def _answer(values: Values, key: str) -> str:
     turns = _turns(given, key)
     if len(turns) != 1 or turns[0].role != "assistant":
         _refuse(f"{key!r} is not one message of the assistant", "put what comes before it into the prompt")
+    if not turns[0].trained:
+        _refuse(f"{key!r} has weight 0, so it is not learned", "take the weight out or delete the line")
     return _full(turns[0].content, key)
 
 

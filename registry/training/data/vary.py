@@ -62,25 +62,14 @@ def vary(
     A variant has ``origin: varied``, ``varied_by`` and ``varied_from``, the line of its row. Equal seeds give equal
     files, but for paraphrases. Raises DatasetError, TuneExtraMissingError.
     """
-    if unknown := sorted(set(ways) - WAYS.keys()):
-        raise DatasetError(f"{unknown[0]!r} is no way of writing; use some of {', '.join(WAYS)}")
+    _check_ways(ways)
     check_free(out, overwrite)
-    file = read_rows(path)
-    _refuse(file)
-    made: dict[int, list[Mapping[str, Any]]] = {row.line: [row.raw] for row in file.rows}
+    file = _read(path)
     dropped: Counter[str] = Counter()
-    seen = {row.asked for row in file.rows}
-    rows = [row for row in file.rows if row.origin != VARIED and _replaced(row, "") is not None]
-    for row in rows:
-        for way, text in _variants(row, ways, each, seed, seen):
-            made[row.line].append(_row(row, text, way))
-    if paraphrasing is not None:
-        for row, text in _paraphrases(file, rows, paraphrasing, seed, seen, dropped):
-            made[row.line].append(_row(row, text, PARAPHRASE))
-    written = [values for found in made.values() for values in found]
-    content = json_lines(written)
+    made = _made(file, ways, each, seed, paraphrasing, dropped)
+    content = json_lines(values for found in made for values in found)
     write_text(out, content)
-    variants = Counter(str(values["varied_by"]) for found in made.values() for values in found[1:])
+    variants = Counter(str(values["varied_by"]) for found in made for values in found[1:])
     return VaryReport(
         rows=len(file.rows),
         variants=dict(sorted(variants.items())),
@@ -90,11 +79,40 @@ def vary(
     )
 
 
-def _refuse(file: DataFile) -> None:
+def _made(
+    file: DataFile,
+    ways: Sequence[str],
+    each: int,
+    seed: int,
+    paraphrasing: Paraphrasing | None,
+    dropped: Counter[str],
+) -> Sequence[Sequence[Mapping[str, Any]]]:
+    """Return each row with its variants after it; what is dropped is counted."""
+    made: dict[int, list[Mapping[str, Any]]] = {row.line: [row.raw] for row in file.rows}
+    seen = {row.asked for row in file.rows}
+    rows = [row for row in file.rows if row.origin != VARIED and _replaced(row, "") is not None]
+    for row in rows:
+        for way, text in _variants(row, ways, each, seed, seen):
+            made[row.line].append(_row(row, text, way))
+    if paraphrasing is not None:
+        for row, text in _paraphrases(file, rows, paraphrasing, seed, seen, dropped):
+            made[row.line].append(_row(row, text, PARAPHRASE))
+    return list(made.values())
+
+
+def _check_ways(ways: Sequence[str]) -> None:
+    if unknown := sorted(set(ways) - WAYS.keys()):
+        raise DatasetError(f"{unknown[0]!r} is no way of writing; use some of {', '.join(WAYS)}")
+
+
+def _read(path: Path) -> DataFile:
+    """Read rows that may be varied. Raises DatasetError."""
+    file = read_rows(path)
     if any(map(is_held_out, file.rows)):
         raise DatasetError(f"{file.path} has rows that are held out, which are never varied; vary the training rows")
     if file.kind == "text":
         raise DatasetError(f"{file.path} holds plain text, which is learned as it stands; vary messages that are asked")
+    return file
 
 
 def _variants(row: Row, ways: Sequence[str], each: int, seed: int, seen: set[str]) -> Iterator[tuple[str, str]]:
@@ -146,7 +164,7 @@ def _label_check(file: DataFile) -> Callable[[Row, str], bool]:
     if len(set(labels.values())) < 2:
         raise DatasetError(f"{file.path} has no labels that paraphrases could be held against; leave the check out")
     texts = [row.asked for row in file.rows if row.line in labels]
-    model = linear_model().fit(texts, list(labels.values()))
+    model = linear_model(texts).fit(texts, list(labels.values()))
     return lambda row, text: bool(model.predict([text])[0] == labels.get(row.line))
 
 

@@ -32,6 +32,8 @@ def three(registry: Registry, publish: Publish) -> Registry:
         (Precondition(number=2), True),
         (Precondition(revision=1), True),
         (Precondition(number=2, revision=1), True),
+        (Precondition(number=2, weight=10), True),
+        (Precondition(canary=Precondition(number=2, weight=10)), True),
         (ANY, True),
         (Precondition(number=0), False),
         (Precondition(number=3), False),
@@ -39,6 +41,8 @@ def three(registry: Registry, publish: Publish) -> Registry:
         (Precondition(revision=2), False),
         (Precondition(number=2, revision=2), False),
         (Precondition(number=3, revision=1), False),
+        (Precondition(number=2, weight=20), False),
+        (Precondition(number=2, canary=Precondition(number=3)), False),
     ],
 )
 def test_only_if_it_is_still_as_it_was_seen(three: Registry, only: Precondition, holds: bool) -> None:
@@ -49,6 +53,23 @@ def test_only_if_it_is_still_as_it_was_seen(three: Registry, only: Precondition,
     else:
         refusal(three, ConflictError, lambda: point(three, 3, 10, only=only))
         refusal(three, ConflictError, lambda: clear(three, only=only))
+
+
+def test_what_was_tried_on_some_traffic_is_promoted_only_if_it_is_tried_still(three: Registry) -> None:
+    point(three, 2, 10)
+    seen = Precondition(number=1, canary=Precondition(number=2, weight=10))
+    point(three, 2, 50, actor="bob")
+    assert "@2 at 50 per cent by now (canary by bob)" in refusal(three, ConflictError, lambda: promote(three, 2, seen))
+    clear(three)
+    assert "canary of healthcare/triage points to no release" in refusal(
+        three, ConflictError, lambda: promote(three, 2, seen)
+    )
+    promote(three, 2, Precondition(number=1, canary=Precondition(number=0)))
+
+
+def promote(registry: Registry, number: int, only: Precondition) -> None:
+    """Promote a release of this adapter."""
+    registry.promote(TRIAGE.release(number), reason="", actor="ann", only=only)
 
 
 def test_a_channel_that_points_nowhere_is_seen_as_number_0(three: Registry) -> None:

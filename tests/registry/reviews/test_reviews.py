@@ -56,6 +56,15 @@ def test_a_review_is_kept_as_it_was_opened(triage: Registry) -> None:
     assert kept.verdicts[0]["validator"] == "confidence"
 
 
+def test_what_is_free_for_a_person_is_found_behind_whatever_others_hold(triage: Registry) -> None:
+    held, own, free = (opened(triage) for _ in range(3))
+    for review, person in ((held, "rob"), (own, "ann")):
+        reviews.assign(triage.database, review.id, person, actor=person)
+    found = reviews.reviews(triage.database, free_for="ann").items
+    assert [row.id for row in found] == [own.id, free.id]
+    assert [row.id for row in reviews.reviews(triage.database, free_for="eve", limit=1).items] == [free.id]
+
+
 def test_among_other_domains_a_review_is_none(triage: Registry) -> None:
     review = opened(triage)
     for wanted in (review.id, review.id[:12]):

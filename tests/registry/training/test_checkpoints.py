@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
@@ -192,17 +193,31 @@ def test_two_processes_do_not_train_into_one_folder(place: Path, tmp_path: Path)
     assert place.is_dir()
 
 
-def test_what_a_killed_process_left_beside_its_checkpoints_is_cleared(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), MemoryError(), OSError(errno.ENOSPC, "No space left on device")]
+)
+def test_what_an_ended_run_left_beside_its_checkpoints_is_cleared(tmp_path: Path, error: BaseException) -> None:
     def ended() -> None:
         with workplace(tmp_path / "out", 10) as folder:
             done(checkpoint(folder, 8))
             (folder / "adapter").mkdir()
             (folder / "other").touch()
-            raise KeyboardInterrupt
+            raise error
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(type(error)):
         ended()
     with workplace(tmp_path / "out", 10) as folder:
         assert newest(folder) is not None
         assert sorted(path.name for path in folder.iterdir()) == ["lock", TRAINER]
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_an_error_before_the_first_whole_checkpoint_leaves_nothing(tmp_path: Path) -> None:
+    def ended() -> None:
+        with workplace(tmp_path / "out", 10) as folder:
+            checkpoint(folder, 8)
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        ended()
     assert [*tmp_path.iterdir()] == []

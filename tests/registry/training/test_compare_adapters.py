@@ -96,16 +96,25 @@ def test_adapters_with_two_ways_to_say_that_no_label_fits_do_not_compare(
         compare_adapters(two, data[1], base, Margins(), Seen())
 
 
+@pytest.mark.parametrize("name", ["old", "new"])
+def test_rows_that_either_was_trained_on_are_refused(
+    base: BaseModel, two: dict[str, Path], data: tuple[Path, Path], name: str
+) -> None:
+    (two[name] / "training.json").write_text(json.dumps({"data": {"digest": load(data[1]).digest}}))
+    with pytest.raises(DatasetError, match=f"is the file that {name} was trained on"):
+        compare_adapters(two, data[1], base, Margins(), Seen())
+
+
 def test_what_cannot_be_compared_is_said_before_the_work(
     base: BaseModel, two: dict[str, Path], data: tuple[Path, Path]
 ) -> None:
     with pytest.raises(DatasetError, match="no row of the label 'c'; correct --label"):
-        compare_adapters(two, data[1], base, Margins(labels={"c": 0.01}), Seen())
+        compare_adapters(two, data[1], base, Margins(labels={"billing": 0.01, "c": 0.01}), Seen())
     for folder in two.values():
         (folder / "training.json").write_text(json.dumps({"reject": "billing", "labels": ["symptoms"]}))
     with pytest.raises(DatasetError, match="no row of the label 'billing'"):
         compare_adapters(two, data[1], base, Margins(labels={"billing": 0.01}), Seen())
     (two["new"] / "adapter_config.json").write_text("{}")
     with pytest.raises(PreflightError):
-        compare_adapters(two, data[1], base, Margins(), Seen())
+        compare_adapters(two, data[1], base, Margins(labels={"symptoms": 0.01}), Seen())
     assert load(data[1]).labels == ("billing", "symptoms")

@@ -17,6 +17,7 @@ from postil.gateway.cli.commands.curve import curve as command
 from postil.registry.errors import DatasetError
 from postil.registry.training.curve import curve, spread
 from postil.registry.training.dataset import Example
+from postil.registry.training.errors import MethodError
 from tests.registry.training.test_train import options
 
 Run = Callable[..., Result]
@@ -31,6 +32,12 @@ def test_every_beginning_has_the_labels_as_the_whole_has_them(labels: list[str],
     for size in range(len(whole), len(labels) + 1):
         part = Counter(one.label for one in order[:size])
         assert all(abs(part[label] - size * whole[label] / len(labels)) <= len(whole) for label in whole)
+
+
+def test_a_curve_by_another_method_is_refused(tmp_path: Path, data: tuple[Path, Path]) -> None:
+    other = options(tmp_path, data, tmp_path / "out").model_copy(update={"method": "sft"})
+    with pytest.raises(MethodError, match="not by sft and lora; leave method and tune out"):
+        curve(other, [10])
 
 
 def test_a_size_below_the_number_of_labels_is_refused(tmp_path: Path, data: tuple[Path, Path]) -> None:
@@ -90,4 +97,12 @@ def test_what_cannot_be_is_refused_in_one_sentence(run: Run, more: tuple[str, st
     result = run("", *more)
     assert result.exit_code == 1
     assert result.stderr.startswith(f"error: {says}")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("lines", ["method: sft\n", "tune: dora\n", "method: dpo\ntune: full\n"])
+def test_other_ways_to_train_are_refused_in_one_sentence(run: Run, lines: str) -> None:
+    result = run(lines)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: postil curve trains by method classify and tune lora, not by ")
     assert len(result.stderr.splitlines()) == 1

@@ -40,6 +40,21 @@ def test_the_digest_is_that_of_the_text(tmp_path: Path) -> None:
     assert first.digest == same.digest != other.digest
 
 
+def test_an_answer_of_weight_0_is_not_learned_but_refused_with_its_line(tmp_path: Path) -> None:
+    def asked(label: str, **more: object) -> list[dict[str, object]]:
+        answer = {"role": "assistant", "content": json.dumps({"category": label}), **more}
+        return [{"role": "user", "content": label}, answer]
+
+    rows = [{"messages": asked("a", weight=1)}, {"messages": asked("b")}, {"messages": asked("c", weight=0)}]
+    said = r"a.jsonl, line 3: the answer has weight 0, so it is not learned; take the weight out or delete the line"
+    with pytest.raises(DatasetError, match=said):
+        load(write(tmp_path / "a.jsonl", *map(json.dumps, rows)))
+    parts = [asked("a"), asked("c", weight=0)]
+    completions = [{"prompt": part[:1], "completion": part[1:]} for part in parts]
+    with pytest.raises(DatasetError, match=r"b.jsonl, line 2: 'completion' has weight 0, so it is not learned"):
+        load(write(tmp_path / "b.jsonl", *map(json.dumps, completions)))
+
+
 def test_the_same_message_twice_with_one_label_is_allowed(tmp_path: Path) -> None:
     assert len(load(write(tmp_path / "a.jsonl", line(), line(), line("b", "billing"))).examples) == 3
 

@@ -13,8 +13,9 @@ import pytest
 
 from postil.registry.base_model.model import BaseModel, read_base
 from postil.registry.errors import DatasetError, PreflightError
+from postil.registry.training.dataset import load
 from postil.registry.training.errors import OutFolderError
-from postil.registry.training.evaluate import Files, evaluate
+from postil.registry.training.evaluate import Files, allowed_labels, evaluate, known_labels
 from postil.registry.training.options import TrainOptions
 from postil.registry.training.promises import Wanted
 from postil.registry.training.train import train
@@ -130,6 +131,17 @@ def test_rows_of_the_figures_may_not_fit_the_threshold_or_train_the_linear_model
         evaluate(adapter, Files(data), base, wanted=Wanted(critical=("c",)))
 
 
+def test_figures_on_the_training_rows_are_refused(base: BaseModel, tmp_path: Path) -> None:
+    adapter = write_adapter(tmp_path / "adapter")
+    learned = examples(tmp_path / "learned.jsonl", ["a", "b"])
+    other = tmp_path / "other.jsonl"
+    other.write_text(learned.read_text().replace('"m', '"n'))
+    (adapter / "training.json").write_text(json.dumps({"data": {"digest": load(learned).digest}}))
+    for files in (Files(learned), Files(other, calibration=learned)):
+        with pytest.raises(DatasetError, match=r"learned.jsonl is the file that .*adapter was trained on, .*; name a"):
+            evaluate(adapter, files, base)
+
+
 def test_a_label_that_the_adapter_never_learned_is_refused(base: BaseModel, tmp_path: Path) -> None:
     adapter = write(tmp_path / "adapter", good_tensors(), good_config())
     report = json.dumps({"labels": ["billing", "symptoms"], "options": {"reject": "other"}})
@@ -138,6 +150,22 @@ def test_a_label_that_the_adapter_never_learned_is_refused(base: BaseModel, tmp_
     with pytest.raises(DatasetError, match="'card', for which the adapter was not trained"):
         evaluate(adapter, Files(data), base)
     assert (adapter / "training.json").read_text() == report
+
+
+@pytest.mark.parametrize(
+    ("known", "found"),
+    [
+        ({"labels": []}, ("billing", "card")),  # By sft, dpo or kto.
+        ({"labels": "billing"}, ("billing", "card")),
+        ({"labels": ["other", "card", "billing", "lab"]}, ("billing", "card", "lab")),  # Trained without --reject.
+    ],
+)
+def test_labels_are_those_of_the_data_where_the_report_has_none_and_the_reject_label_comes_once(
+    tmp_path: Path, known: dict[str, object], found: tuple[str, ...]
+) -> None:
+    labels = known_labels(known, [load(examples(tmp_path / "data.jsonl", ["billing", "other", "card"]))], "other")
+    assert labels == found
+    assert allowed_labels(labels, "other") == [*found, "other"]
 
 
 def test_an_adapter_that_could_not_be_published_is_not_measured(base: BaseModel, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -83,6 +84,41 @@ def test_after_an_error_nothing_is_left_not_even_the_folders_above(tmp_path: Pat
 def test_a_folder_below_a_file_is_refused_before_the_work(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutFolderError, match="a file is in the way"), workplace(tmp_path / "file/x", 1):
+        pytest.fail("the work has begun")
+
+
+def planted(out: Path) -> Path:
+    """The folder in which work for ``out`` is done."""
+    with workplace(out, 1) as folder:
+        return folder
+
+
+def test_a_link_in_the_place_of_the_work_is_refused_and_its_target_is_untouched(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "file").touch()
+    planted(tmp_path / "out").symlink_to(tmp_path / "precious")
+    with (
+        pytest.raises(OutFolderError, match=r"is not a folder of this user .*; delete it"),
+        workplace(tmp_path / "out", 1),
+    ):
+        pytest.fail("the work has begun")
+    assert [path.name for path in (tmp_path / "precious").iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770])
+def test_a_place_of_work_that_others_can_write_to_is_refused(tmp_path: Path, mode: int) -> None:
+    folder = planted(tmp_path / "out")
+    folder.mkdir()
+    folder.chmod(mode)
+    (folder / "file").touch()
+    with pytest.raises(OutFolderError, match="nobody else can write to"), workplace(tmp_path / "out", 1):
+        pytest.fail("the work has begun")
+    assert (folder / "file").exists()
+
+
+def test_a_place_of_work_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
+    with pytest.raises(OutFolderError, match="is not a folder of this user"), workplace(tmp_path / "out", 1):
         pytest.fail("the work has begun")
 
 

@@ -1,5 +1,6 @@
 "use strict";
 // Keys for the buttons of a page: `data-key` names them, `?` lists them. Everything works without this file.
+// A key only moves to its button, and Enter presses it: a key that is hit twice decides nothing on the page after.
 (() => {
   const typing = (target) => target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]") !== null;
   const buttons = () => [...document.querySelectorAll("button[data-key]")];
@@ -26,7 +27,9 @@
       const close = document.createElement("button");
       close.textContent = "Close";
       close.addEventListener("click", () => dialog.close());
-      dialog.append(heading, rows, close);
+      const how = document.createElement("p");
+      how.textContent = "A key chooses its button; Enter presses it.";
+      dialog.append(heading, how, rows, close);
       document.body.append(dialog);
     }
     dialog.showModal();
@@ -42,7 +45,7 @@
     const button = buttons().find((one) => one.dataset.key === event.key);
     if (button !== undefined) {
       event.preventDefault();
-      button.click();
+      button.focus();
     }
   });
 })();

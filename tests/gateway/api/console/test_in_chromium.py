@@ -73,6 +73,13 @@ class Visit:
         """Unfold a form."""
         await self.page.locator("summary", has_text=name).click()
 
+    async def count_forms(self) -> None:
+        """Count the forms that this page sends from now on."""
+        await self.page.evaluate("window.sent = 0; document.addEventListener('submit', () => { window.sent += 1 })")
+
+    async def forms_sent(self) -> int:
+        return int(await self.page.evaluate("window.sent"))
+
     async def text(self) -> str:
         return await self.page.locator("main").inner_text()
 
@@ -163,9 +170,16 @@ async def test_a_person_promotes_rolls_back_and_decides_by_the_pages_alone(clini
     await page.keyboard.press("?")
     await page.get_by_role("dialog").get_by_text("billing").wait_for()
     await visit.press("Close")
-    await page.keyboard.press("3")
+    await visit.count_forms()
+    for _ in range(2):
+        await page.keyboard.press("3")
+    assert await visit.forms_sent() == 0  # A key moves to its button alone.
+    await page.keyboard.press("Enter")
     await page.get_by_text("Corrected. This is the next one.").wait_for()
+    await visit.count_forms()
     await visit.fill("Remark", "12ar")  # Keys decide nothing while somebody types.
+    await page.keyboard.press("Enter")
+    assert await visit.forms_sent() == 0
     await page.get_by_role("button", name="Approve the answer").click()
     await page.get_by_text("No other review waits for you.").wait_for()
     await page.goto(f"{visit.url}/console/nothing")

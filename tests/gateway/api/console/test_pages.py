@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -13,6 +14,7 @@ from postil.gateway.api.console import pages
 from postil.gateway.server.app import completion_parts, make_litestar
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.accounts.keys import Role
+from postil.registry.db import queries
 from tests.gateway.api.console.conftest import SAME, People
 from tests.gateway.channel_acts import NAME, canary, damage, opened, spoil, traffic
 from tests.gateway.conftest import TRIAGE, House, until
@@ -126,9 +128,37 @@ async def test_home_says_what_was_taken_back_automatically_and_why(house: House,
         if entries.current.entries[NAME].canary is None:
             break
     await until(lambda: entries.current.entries[NAME].canary is None)
+    with house.runtime.registry.database().write() as session:
+        queries.lock_for_writing(session)
+        for _ in range(201):
+            queries.record(session, actor="ann", action="pin", subject=NAME, reason="much else was done since")
     text = await (await people.signed_in(Role.VIEWER)).text("/console")
-    assert "was taken back automatically" in text
+    assert "was yanked automatically" in text
     assert "is worse than" in text
+
+
+async def test_home_names_20_releases_that_are_not_served_and_counts_the_others(house: House, people: People) -> None:
+    for number in range(22):
+        await house.publish(f"healthcare/adapter-{number:02}")
+    holder = house.runtime.catalog
+    entries = {
+        name: replace(entry, releases={}, broken={1: "no files"}) for name, entry in holder.current.entries.items()
+    }
+    holder.current = replace(holder.current, entries=entries)
+    text = await (await people.signed_in()).text("/console")
+    assert text.count("is not served:") == 20
+    assert "and 2 more" in text
+
+
+async def test_home_says_of_a_release_beyond_the_engines_room_that_it_is_loaded_when_it_is_asked(
+    house: House, people: People
+) -> None:
+    await opened(house)
+    browser = await people.signed_in()
+    assert "loaded when it is asked" not in await browser.text("/console")
+    assert house.runtime.engine.adapter_cache is not None
+    house.runtime.engine.adapter_cache.evict(house.runtime.catalog.current.entries[NAME].releases[1].engine_name)
+    assert "loaded when it is asked" in await browser.text("/console")
 
 
 async def test_home_says_which_release_cannot_be_loaded(house: House, people: People) -> None:
@@ -149,7 +179,14 @@ async def test_an_unknown_page_or_method_is_a_page_that_says_so(house: House, pe
     assert (await browser.send("/console/nothing")).status_code == 404
     for method in ("PUT", "DELETE", "PATCH"):
         answer = await browser.client.request(method, "/console/log", headers=SAME)
-        assert answer.status_code == 405, method
+        assert (answer.status_code, "GET" in answer.headers["allow"]) == (405, True), method
+        assert "That page does not take this" in answer.text
+        check_headers(answer)
+    for client in (browser, people.browser()):
+        answer = await client.get("/console/adapters/healthcare/triage/releases/x")
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+        assert (await client.client.head("/console/nothing")).headers["content-type"].startswith("text/")
+    assert (await browser.get("/consoles")).headers["content-type"] == "application/json"
 
 
 async def test_the_log_is_paged_and_can_be_filtered(house: House, people: People) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from postil.registry.accounts.keys import Role
+from postil.registry.reviews import reviews
+from postil.registry.text import CONTROLS
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.api.console.conftest import People, forms
 from tests.gateway.conftest import House, running_house
@@ -24,6 +26,8 @@ validators: [{name: pii}]
 fallback: [{name: review, config: {content: 'wait'}}]
 """
 HOSTILE = "</p><script>alert(1)</script> {{ 7*7 }} \x1b[31m \u202e <form action=/console/logout>"
+# Each range of what is escaped, by its ends.
+UNSEEN = "\x08\x0b\x1f\x7f\x9f\u061c\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069\ufff9\ufffb\U000e0000\U000e007f"
 
 
 @dataclass
@@ -59,10 +63,12 @@ async def desk(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> AsyncIterator
 
 
 async def test_hostile_texts_stay_texts(desk: Reviewing) -> None:
-    review = await desk.ask("healthcare", HOSTILE)
+    review = await desk.ask("healthcare", HOSTILE + UNSEEN)
     text = await (await desk.people.signed_in(Role.REVIEWER, "healthcare")).text(f"/console/reviews/{review}")
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt; {{ 7*7 }} \\u001b[31m \\u202e" in text
+    assert CONTROLS.findall(text) == []
+    assert all(f"\\u{ord(one):04x}" in text or f"\\U{ord(one):08x}" in text for one in UNSEEN)
     assert forms(text) == {f"/console/reviews/{review}/{act}" for act in ("claim", "edit", "approve", "reject")}
 
 
@@ -85,12 +91,13 @@ async def test_a_label_is_a_button_none_is_chosen_beforehand_and_the_next_review
     assert "checked" not in text
     assert "autofocus" not in text
     answer = await ann.send(f"/console/reviews/{first}/edit", note="clearly", answer="billing")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/console/reviews/{second}?done=edit")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/console/reviews/{second}")
     assert await desk.status(first) == ("edited", "ann", '{"category": "billing"}')
     assert "The answer that stands: <strong>billing</strong>" in await ann.text(f"/console/reviews/{first}")
     answer = await ann.send(f"/console/reviews/{second}/reject")
-    assert answer.headers["location"] == "/console/reviews?done=all"
-    assert "No other review waits for you" in await ann.text("/console/reviews?done=all")
+    assert answer.headers["location"] == "/console/reviews"
+    assert "No other review waits for you" in await ann.text("/console/reviews")
+    assert "No other review waits for you" not in await ann.text("/console/reviews?done=all")
 
 
 async def test_who_chooses_the_models_own_label_approves_it(desk: Reviewing) -> None:
@@ -138,7 +145,17 @@ async def test_a_claimed_review_is_shown_with_its_holder_and_is_not_the_next_of_
     assert second in await ann.text("/console/reviews?mine=1")
     assert second not in await rob.text("/console/reviews?mine=1")
     answer = await rob.send(f"/console/reviews/{first}/approve")
-    assert answer.headers["location"] == f"/console/reviews/{third}?done=approve"
+    assert answer.headers["location"] == f"/console/reviews/{third}"
+
+
+async def test_the_next_review_is_found_behind_any_number_that_others_hold(desk: Reviewing) -> None:
+    ids = [await desk.ask("healthcare", str(number)) for number in range(53)]
+    database = desk.house.runtime.registry.database()
+    for review in ids[1:-1]:
+        reviews.assign(database, review, "rob", actor="rob")
+    ann = await desk.people.signed_in(Role.REVIEWER, "healthcare")
+    answer = await ann.send(f"/console/reviews/{ids[0]}/approve")
+    assert answer.headers["location"] == f"/console/reviews/{ids[-1]}"
 
 
 async def test_a_reviewer_has_the_reviews_of_its_domains_alone(desk: Reviewing) -> None:

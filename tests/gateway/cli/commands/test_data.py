@@ -182,8 +182,24 @@ async def test_decisions_near_to_held_out_rows_are_refused_and_counted(house: Ho
     status, said, _ = await postil(house, *arguments, "--out", str(tmp_path / "out.jsonl"))
     assert said.endswith("; 1 refused, because they are near to held-out rows\n")
     assert len(read_rows(tmp_path / "out.jsonl").rows) == 1
-    status, _, complaints = await postil(house, *arguments, "--out", str(tmp_path / "none" / "out.jsonl"))
+    status, _, complaints = await postil(house, *arguments, "--out", str(held_out / "out.jsonl"))
     assert (status, "cannot be written" in complaints) == (1, True)
+
+
+async def test_an_export_replaces_a_file_only_where_that_is_wanted_and_nobody_else_can_read_it(
+    house: House, tmp_path: Path
+) -> None:
+    await house.publish("healthcare/triage", TRIAGE)
+    await postil(house, "reviews", "approve", opened(house, 1, last="the invoice"))
+    out = tmp_path / "out.jsonl"
+    out.write_text("mine")
+    out.chmod(0o644)
+    arguments = ("data", "export", "--adapter", "healthcare/triage", "--out", str(out))
+    status, _, complaints = await postil(house, *arguments)
+    assert (status, out.read_text()) == (1, "mine")
+    assert complaints == f"error: {out} exists; name another place or pass --overwrite\n"
+    assert (await postil(house, *arguments, "--overwrite"))[0] == 0
+    assert (len(read_rows(out).rows), out.stat().st_mode & 0o777) == (1, 0o600)
 
 
 async def test_an_unknown_kind_is_a_bad_request(house: House) -> None:

@@ -56,7 +56,7 @@ COMMANDS = (
     ["reviews", "edit", "abcdef", "x"],
     ["data", "export", "--adapter", "no/such"],
     ["data", "export", "--adapter", "healthcare/triage", "--since", "soon"],
-    ["data", "export", "--adapter", "healthcare/triage", "--out", "none/below"],
+    ["data", "export", "--adapter", "healthcare/triage", "--out", "."],
     ["diff", "healthcare/triage@1", "healthcare/triage@9"],
     ["export", "healthcare/triage@9", "target"],
     ["canary", "healthcare/triage@9", "--percent", "5"],

@@ -14,7 +14,7 @@ async def test_any_worker_takes_a_login_a_page_and_a_form(pooled: House) -> None
     cookies = ""
     for path, fields in (
         ("/console/login", {"key": pooled.admin_key}),
-        (f"/console/adapters/{NAME}/promote", {"release": "2", "seen": "1", "reason": "x"}),
+        (f"/console/adapters/{NAME}/promote", {"release": "2", "seen": "1", "canary": "0", "reason": "x"}),
         *((f"/console/adapters/{NAME}", {}) for _ in range(4)),
     ):
         # Another connection each time, which another worker may take.
