@@ -41,6 +41,7 @@ def _figures(found: list[Measured]) -> Iterator[tuple[str, ...]]:
 
 
 def _told(report: MethodReport) -> Iterator[str]:
+    yield from report.notes
     if report.losses:
         (first, begun), (last, ended) = report.losses[0], report.losses[-1]
         yield f"Loss {begun:.3f} at step {first}, {ended:.3f} at step {last}."

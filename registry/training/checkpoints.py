@@ -56,6 +56,11 @@ def finish(folder: Path, metrics: Metrics, best: Sequence[Judged], parts: Sequen
         "parts": [part.model_dump() for part in parts],
         "waited": waited,
     }
+    complete(folder, found)
+
+
+def complete(folder: Path, found: Mapping[str, Any]) -> None:
+    """Write ``found`` into a checkpoint that is on the disk, after which it counts."""
     fsync_tree(folder)
     _write(folder / _FOUND, json.dumps(found))
 

@@ -20,7 +20,7 @@ from postil.registry.training.checkpoints import KEPT, TRAINER
 from postil.registry.training.dataset import Example
 from postil.registry.training.forward import Lower, head, run, run_whole, sparing
 from postil.registry.training.looks import Looks, weights
-from postil.registry.training.options import TrainOptions
+from postil.registry.training.options import SCHEDULES, TrainOptions
 from postil.registry.training.prompts import Coder
 from postil.registry.training.rows import Order, Rows, collect
 
@@ -43,7 +43,6 @@ def adapt(model: Any, options: TrainOptions) -> PeftModel:
 
 
 _WEIGHTS = "adapter.safetensors"
-_SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 
 
 class AnswerTrainer(Trainer):
@@ -157,7 +156,7 @@ def _arguments(options: TrainOptions, model: PeftModel, scratch: Path) -> Traini
         per_device_train_batch_size=options.batch_size,
         gradient_accumulation_steps=options.accumulation,
         learning_rate=options.learning_rate,
-        lr_scheduler_type=_SCHEDULES[options.schedule],
+        lr_scheduler_type=SCHEDULES[options.schedule],
         warmup_steps=options.warmup,
         weight_decay=options.weight_decay,
         max_grad_norm=1.0,

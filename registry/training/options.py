@@ -17,6 +17,8 @@ Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["float32", "bfloat16"]
 Schedule = Literal["cosine", "linear", "constant"]
+# What transformers calls them; each begins with the warm-up.
+SCHEDULES: Mapping[Schedule, str] = {"cosine": "cosine", "linear": "linear", "constant": "constant_with_warmup"}
 SampleShare = Annotated[float, Field(ge=0, le=1)]
 # Names of TRL, transformers and PEFT for options that have a shorter one here; most others are spelt the same.
 ALIASES: Mapping[str, str] = {

@@ -26,8 +26,14 @@ def check_shape(options: TrainOptions, base: BaseModel) -> int:
         raise ShapeError(
             f"--first-layer: the last layer of {base.id} with such modules is {last}; name that or an earlier one"
         )
-    named = _named([name for name in inside if inside[name] >= options.first_layer], options.targets)
-    return _BYTES * options.rank * sum(sum(base.modules[name]) for name in named)
+    return _BYTES * options.rank * sum(map(sum, changed_shapes(options, base)))
+
+
+def changed_shapes(options: TrainOptions, base: BaseModel) -> list[tuple[int, int]]:
+    """Return output and input features of each module that is changed."""
+    layers = ((name, layer_of(name)) for name in base.modules)
+    inside = [name for name, layer in layers if layer is not None and layer >= options.first_layer]
+    return [base.modules[name] for name in _named(inside, options.targets)]
 
 
 def _named(modules: Iterable[str], targets: Iterable[str]) -> list[str]:

@@ -6,7 +6,7 @@ import importlib.metadata
 import importlib.util
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,7 +95,7 @@ class _Run:
             "options": self.options.model_dump(mode="json", exclude=PATHS),
             "data": [self.files.training.digest, self.files.validation.digest],
             "base": self.revision,
-            "libraries": _versions(),
+            "libraries": _versions() | {"postil": importlib.metadata.version("postil")},
         }
 
 
@@ -156,11 +156,19 @@ def _show(run: _Run, coder: Coder) -> None:
     """Show some rows with what they teach. Raises DatasetError where one teaches nothing."""
     from postil.registry.training.rows import Rows
 
-    rows = [*Rows(coder, run.files.training.examples, run.options).taught()]
-    check_taught(run.files.training.path, ((line, trained) for line, _, trained in rows))
+    examples, chosen = run.files.training.examples, []
+    every = -(-len(examples) // SHOWN)
+
+    def seen() -> Iterator[tuple[int, list[bool]]]:
+        """Keep the rows to show, and of the others nothing: together they may be large."""
+        for place, (line, ids, trained) in enumerate(Rows(coder, examples, run.options).taught()):
+            if place % every == 0:
+                chosen.append(taught(line, ids, trained, coder.text))
+            yield line, trained
+
+    check_taught(run.files.training.path, seen())
     if isinstance(run.watcher, Reader):
-        chosen = rows[:: -(-len(rows) // SHOWN)]
-        run.watcher.shown([taught(*row, coder.text) for row in chosen], len(rows), _serving(run.options))
+        run.watcher.shown(chosen, len(examples), _serving(run.options))
 
 
 def _serving(options: TrainOptions) -> str:

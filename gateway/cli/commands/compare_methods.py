@@ -38,9 +38,9 @@ def compare_methods(
 ) -> None:
     """Train by every way of tuning on the same rows, and print what each costs, reaches and forgets.
 
-    Each runs in a process of its own, so that its memory is its own. Nothing is kept.
+    Each runs in a process of its own, so that its memory is its own. Nothing is kept. Exits 1 if all of them fail.
     """
-    from postil.registry.training.methods.compare import compare
+    from postil.registry.training.methods.compare import check_files, compare
     from postil.registry.training.methods.options import MethodOptions
     from postil.registry.training.methods.run import check_method_libraries
     from postil.registry.training.methods.servability import TUNES, servability
@@ -52,12 +52,13 @@ def compare_methods(
         check_method_libraries()
         if plot is not None and importlib.util.find_spec("matplotlib") is None:
             raise CommandError("--plot needs matplotlib; install it with: pip install matplotlib, or leave --plot out")
-        prepared = prepared_base(base)
         options = MethodOptions(
-            data=data, validation=validation, base=prepared.path, base_id=prepared.id, out=Path(), max_steps=steps,
-            eval_steps=steps, batch_size=batch_size, rank=rank, convert_rank=convert_rank, seed=seed,
-            window=read_settings().window,
+            data=data, validation=validation, base=Path(), out=Path(), max_steps=steps, eval_steps=steps,
+            batch_size=batch_size, rank=rank, convert_rank=convert_rank, seed=seed, window=read_settings().window,
         )  # fmt: skip
+        check_files(options, rows, held_out_rows)
+        prepared = prepared_base(base)
+        options = options.model_copy(update={"base": prepared.path, "base_id": prepared.id})
         found = compare(options, rows, held_out_rows, chosen, complaints().print)
         if plot is not None:
             _draw(found, plot)
@@ -65,6 +66,8 @@ def compare_methods(
         print_json_text(found.model_dump_json(indent=2))
     else:
         _show(found)
+    if all(kind.failed is not None for kind in found.kinds):
+        raise typer.Exit(1)
 
 
 def _show(found: Comparison) -> None:

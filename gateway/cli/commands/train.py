@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 _OF_THE_COMMAND = {"config", "json"}
 _TOO_LITTLE = "the memory is not enough; take fewer --targets, a later --first-layer or a smaller --batch-size"
 
+_TOO_LITTLE_FOR_METHODS = (
+    "the memory is not enough; take a smaller --batch-size with more --accumulation, shorter rows or --tune lora"
+)
+
 
 def flag_name(name: str) -> str:
     """Return the flag that is meant by a name of TRL, transformers or PEFT, or by one with underscores."""
@@ -98,8 +102,9 @@ def train(
     eval_steps: Annotated[
         int | None, typer.Option(help="Steps between two validations, in place of --parts; not classify.")
     ] = None,
-    save_steps: Annotated[int | None, typer.Option(help="Steps between two checkpoints; not classify.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint; not classify.")] = False,
+    save_steps: Annotated[
+        int | None, typer.Option(help="Steps between two checkpoints; default: at validations; not classify.")
+    ] = None,
     start: Annotated[Path | None, typer.Option(help="Adapter to go on from; not classify.")] = None,
     beta: Annotated[float, typer.Option(help="How near dpo and kto stay to their reference.")] = 0.1,
     sft_weight: Annotated[float, typer.Option(help="Weight of the loss that keeps dpo's better answer likely.")] = 0.2,
@@ -147,17 +152,19 @@ def _run(config: Path | None, flags: Mapping[str, Any], *, rows: bool) -> tuple[
     from postil.gateway.cli.training_config import merged
     from postil.registry.training.dispatch import trainer
     from postil.registry.training.methods.servability import check_servable
+    from postil.registry.training.methods.used import check_used
 
-    with explained("stopped; the same command goes on from the last checkpoint (with --resume, if the method has it)"):
+    with explained("stopped; the same command goes on from the last checkpoint"):
         # All before the base is prepared, which may take long.
         given = merged(config, flags)
         options = given.options(read_settings().window)
         run = trainer(options.method, options.tune)
         if isinstance(options, MethodOptions):
             check_servable(options.method, options.tune, measure_only=options.measure_only)
+            check_used(options)
         prepared = prepared_base(given.text("base"))
         of_base = {"base": prepared.path, "base_id": given.text("base_id") or prepared.id}
-        with _watcher(options, rows=rows) as watcher, private_files():
+        with _watcher(options, rows=rows) as watcher, private_files(), advised(options):
             return options.out, run(options.model_copy(update=of_base), watcher)
 
 
@@ -167,8 +174,19 @@ def _watcher(options: TrainOptions, *, rows: bool) -> AbstractContextManager[Bar
     from postil.registry.training.progress import Bar
 
     if isinstance(options, MethodOptions):
-        return nullcontext(Lines(complaints()))
+        return nullcontext(Lines(complaints(), rows=rows))
     return Bar(complaints(), rows=rows)
+
+
+@contextmanager
+def advised(options: TrainOptions) -> Iterator[None]:
+    """Where memory is short, name what a method beside the fast path can do. Raises CommandError."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(options, MethodOptions) or not (isinstance(error, MemoryError) or "memory" in str(error)):
+            raise
+        raise CommandError(_TOO_LITTLE_FOR_METHODS) from error
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Keeps the best state of what is trained, on disk, so that a run that is killed still knows it.
+"""Keeps the best state of what is trained, on disk and in each checkpoint, so that a run that is killed still knows it.
 
 The Trainer's own ``load_best_model_at_end`` does not fit every way of tuning (prompt tokens, modules of ours).
 """
@@ -15,20 +15,59 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from postil.registry.training.checkpoints import complete, folder_of
+
+_BEST = "best.safetensors"
+
 
 def history(state: TrainerState, name: str) -> list[tuple[int, float]]:
     """Return the figures of a name by step, those before a checkpoint included."""
     return [(int(entry["step"]), float(entry[name])) for entry in state.log_history if name in entry]
 
 
-class Best(TrainerCallback):
-    """Keeps the state with the lowest held-out loss, and tells of every loss.
+def trained(model: Any) -> dict[str, Any]:
+    """Return the parameters that are trained, by name: of DPO's two adapters, the one that is not its reference."""
+    return {name: value for name, value in model.named_parameters() if value.requires_grad}
 
-    ``patience`` is how many looks in a row may bring nothing.
+
+def save_trained(model: Any, file: Path) -> None:
+    """Store what is trained."""
+    save_file({name: value.detach().cpu().contiguous() for name, value in trained(model).items()}, file)
+
+
+def load_trained(model: Any, file: Path) -> None:
+    """Put what ``save_trained`` stored into ``model``."""
+    own = trained(model)
+    with safe_open(file, framework="pt") as stored:
+        for name in stored.keys():  # noqa: SIM118 - not a mapping
+            own[name].data.copy_(stored.get_tensor(name))
+
+
+class Best(TrainerCallback):
+    """Keeps the state with the lowest held-out loss, asks for checkpoints, and tells of every loss.
+
+    ``patience`` is how many looks in a row may bring nothing; ``every`` is the number of steps between checkpoints.
     """
 
-    def __init__(self, model: Any, folder: Path, tell: Callable[[int, float], None], patience: int | None) -> None:
-        self._model, self._file, self._tell, self._patience = model, folder / "best.safetensors", tell, patience
+    def __init__(
+        self, model: Any, folder: Path, tell: Callable[[int, float], None], patience: int | None, every: int
+    ) -> None:
+        self._model, self._file, self._tell, self._patience = model, folder / _BEST, tell, patience
+        self._every = every
+
+    def go_on(self, checkpoint: Path) -> None:
+        """Take over the best state that an earlier process had at its ``checkpoint``."""
+        _link(checkpoint / _BEST, self._file)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Have a checkpoint written if training goes on; it is, after a look at this step."""
+        control.should_save = state.global_step % self._every == 0 and state.global_step < state.max_steps
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Put the best state into the Trainer's checkpoint, which counts from then on."""
+        folder = folder_of(str(args.output_dir), state.global_step)
+        _link(self._file, folder / _BEST)
+        complete(folder, {"step": state.global_step})
 
     def on_log(
         self,
@@ -47,20 +86,18 @@ class Best(TrainerCallback):
         losses = [math.inf if math.isnan(loss) else loss for _, loss in history(state, "eval_loss")]
         if losses[-1] <= min(losses):
             beside = self._file.with_name("best.new")
-            save_file(self._state(), beside)
+            save_trained(self._model, beside)
             os.replace(beside, self._file)
         elif self._patience and len(losses) - losses.index(min(losses)) > self._patience:
-            control.should_training_stop = True
+            control.should_training_stop, control.should_save = True, False
 
     def restore(self) -> None:
         """Put the best state into the model."""
-        own = self._trained()
-        with safe_open(self._file, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 - not a mapping
-                own[name].data.copy_(file.get_tensor(name))
+        load_trained(self._model, self._file)
 
-    def _state(self) -> dict[str, Any]:
-        return {name: value.detach().cpu().contiguous() for name, value in self._trained().items()}
 
-    def _trained(self) -> dict[str, Any]:
-        return {name: value for name, value in self._model.named_parameters() if value.requires_grad}
+def _link(file: Path, place: Path) -> None:
+    """Let ``place`` be ``file``, if there is one: it is replaced and never changed, so no bytes are copied."""
+    place.unlink(missing_ok=True)
+    if file.exists():
+        os.link(file, place)

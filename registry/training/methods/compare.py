@@ -14,7 +14,9 @@ from postil.plugins.statistics.shares import wilson
 from postil.registry.training.methods.one import Order
 from postil.registry.training.methods.options import MethodOptions
 from postil.registry.training.methods.report import Answers, MethodReport
+from postil.registry.training.methods.rows import check_apart, read_samples
 from postil.registry.training.methods.servability import TUNES, servability
+from postil.registry.training.methods.used import unused
 
 _PARAMETER_BYTES = 4
 
@@ -67,8 +69,7 @@ def compare(
     with tempfile.TemporaryDirectory(prefix="postil-compare-") as scratch:
         for number, (tune, way) in enumerate(servings.items(), 1):
             tell(f"{number} of {len(servings)}: {tune}")
-            changes = {"tune": tune, "out": Path(scratch, tune), "measure_only": way == "refused"}
-            order = Order(options=options.model_copy(update=changes), rows=rows, held_out=held_out)
+            order = Order(options=_options(options, tune, way, Path(scratch)), rows=rows, held_out=held_out)
             found = _trained(order, Path(scratch, f"{tune}.json"))
             kinds.append(_kind(tune, way, found))
             base = found.before.answers if isinstance(found, MethodReport) else base
@@ -80,6 +81,19 @@ def compare(
         base=base,
         kinds=tuple(kinds),
     )
+
+
+def check_files(options: MethodOptions, rows: int, held_out: int) -> None:
+    """Read the rows once before the first way of tuning. Raises DatasetError."""
+    training = read_samples(options.data, options.method, rows)
+    check_apart(training, read_samples(options.validation, options.method, held_out))
+
+
+def _options(options: MethodOptions, tune: str, way: str, scratch: Path) -> MethodOptions:
+    """Return the options of one way of tuning, without those that it does not use."""
+    given = options.model_dump(exclude_unset=True, exclude=set(unused(options.method, tune)))
+    changes = {"tune": tune, "out": scratch / tune, "measure_only": way == "refused"}
+    return MethodOptions.model_construct(**given | changes)  # Checked again in its process.
 
 
 def _trained(order: Order, report: Path) -> MethodReport | str:

@@ -60,7 +60,7 @@ class Encoder:
 
     def chat(self, sample: Chat) -> Encoded:
         """Encode a conversation; what the assistant says is learned. Raises DatasetError."""
-        if not any(_is_learned(turn) for turn in sample.turns):
+        if not any(is_learned(turn) for turn in sample.turns):
             raise DatasetError(
                 f"line {sample.line}: no answer of an assistant is in it, so nothing would be learned; delete the line"
             )
@@ -91,10 +91,10 @@ class Encoder:
     def _parts(self, sample: Chat) -> Iterator[tuple[tuple[int, ...], bool]]:
         """Give what stands between the answers, and the answers, each with whether it is learned."""
         done = ""
-        last = max(at for at, turn in enumerate(sample.turns) if _is_learned(turn))
+        last = max(at for at, turn in enumerate(sample.turns) if is_learned(turn))
         for at, turn in enumerate(sample.turns[: last + 1]):
             # Answers that are not learned stand in the next prompt, as the template writes them.
-            if not _is_learned(turn):
+            if not is_learned(turn):
                 continue
             prompt = self._rendered(sample.turns[:at])
             if not prompt.startswith(done):
@@ -124,5 +124,6 @@ class Encoder:
         return row
 
 
-def _is_learned(turn: Turn) -> bool:
+def is_learned(turn: Turn) -> bool:
+    """Return whether a turn is an answer from which something is learned."""
     return turn.role == "assistant" and turn.trained and bool(turn.content.strip())

@@ -15,7 +15,8 @@ from postil.registry.training.methods.encoding import Encoded, EncodedPair
 from postil.registry.training.methods.report import Answers, Preferences
 
 Tree = Mapping[tuple[int, ...], frozenset[int]]
-BATCH = 8
+# Rows and tokens that are computed together.
+BATCH, _TOKENS = 8, 4096
 
 
 def tree(answers: Sequence[Sequence[int]]) -> Tree:
@@ -96,20 +97,36 @@ def ended(model: Any, prompts: Sequence[Sequence[int]], end: int, longest: int) 
 
 
 def answer_logits(model: Any, rows: Sequence[Encoded]) -> Iterator[tuple[int, Tensor]]:
-    """Give each row's place with the logits that predict what is learned, on the CPU; like lengths share a batch."""
+    """Give each row's place with the logits that predict what is learned, on the CPU; like lengths share a batch.
+
+    Logits are computed only where a row of the batch needs them: a vocabulary of them takes some 200 kB a token.
+    """
     model.eval()
-    order = sorted(range(len(rows)), key=lambda place: len(rows[place].ids))
-    for begin in range(0, len(order), BATCH):
-        places = order[begin : begin + BATCH]
+    for places in batches([len(row.ids) for row in rows]):
         longest = max(len(rows[place].ids) for place in places)
         ids = torch.tensor([_padded(rows[place].ids, longest) for place in places], device=model.device)
         mask = torch.tensor([_padded([1] * len(rows[place].ids), longest) for place in places], device=model.device)
+        before = {place: [at - 1 for at, learned in enumerate(rows[place].learned) if learned] for place in places}
+        needed = sorted({at for one in before.values() for at in one})
+        found = {at: number for number, at in enumerate(needed)}
+        # From the end: learned prompt tokens stand before the row's own.
+        kept = torch.tensor([at - longest for at in needed], device=model.device)
         with torch.no_grad():
-            # Learned prompt tokens stand before the row's own.
-            states = model(input_ids=ids, attention_mask=mask).logits[:, -longest:]
-        for place, seen in zip(places, states, strict=True):
-            before = [at - 1 for at, learned in enumerate(rows[place].learned) if learned]
-            yield place, seen[before].float().cpu()
+            logits = model(input_ids=ids, attention_mask=mask, logits_to_keep=kept).logits
+        for place, seen in zip(places, logits, strict=True):
+            yield place, seen[[found[at] for at in before[place]]].float().cpu()
+
+
+def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Give the places of ``lengths`` in batches that a machine has the memory for; a row is alone at worst."""
+    batch = list[int]()
+    for place in sorted(range(len(lengths)), key=lambda place: lengths[place]):
+        if batch and (len(batch) == BATCH or (len(batch) + 1) * lengths[place] > _TOKENS):
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch
 
 
 def _padded(values: Sequence[int], length: int) -> list[int]:

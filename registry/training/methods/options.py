@@ -24,7 +24,7 @@ class MethodOptions(TrainOptions):
     LoRA that DoRA or full fine-tuning becomes. ``patience`` ends training after so many looks at the validation rows
     that brought nothing; the best state is kept in any case. ``eval_steps`` looks that often, in place of ``parts`` per
     epoch. ``measure_only`` trains what cannot be served, and writes no adapter. ``max_steps`` ends training early;
-    ``save_steps`` keeps a checkpoint that often, from which ``resume`` goes on.
+    ``save_steps`` writes a checkpoint that often, in place of at each look.
     """
 
     method: str = "sft"
@@ -33,7 +33,6 @@ class MethodOptions(TrainOptions):
     max_steps: Positive | None = None
     eval_steps: Positive | None = None
     save_steps: Positive | None = None
-    resume: bool = False
     start: Path | None = None
     beta: Rate = 0.1
     sft_weight: Weight = 0.2
@@ -41,7 +40,7 @@ class MethodOptions(TrainOptions):
     virtual_tokens: Positive = 14
     measure_only: bool = False
 
-    @field_validator("reject", "noise", "first_layer", "calibration", "held_out", "dtype")
+    @field_validator("reject", "noise", "first_layer", "calibration", "dtype")
     @classmethod
     def _refuse(cls, value: Any) -> Any:
         """Refuse what only the fast path does, rather than leave it undone; called for what is given."""

@@ -13,6 +13,9 @@ class Onlooker(Protocol):
     def said(self, text: str) -> None:
         """Something that a person should read before or after the long work."""
 
+    def showed(self, text: str) -> None:
+        """A row as the model gets it."""
+
     def stepped(self, step: int, loss: float) -> None:
         """One step is done; ``loss`` is its batch's."""
 
@@ -23,19 +26,27 @@ class Quiet:
     def said(self, text: str) -> None:
         """Do nothing."""
 
+    def showed(self, text: str) -> None:
+        """Do nothing."""
+
     def stepped(self, step: int, loss: float) -> None:
         """Do nothing."""
 
 
 class Lines:
-    """Prints what is said, and the loss now and then."""
+    """Prints what is said, and the loss now and then; ``rows`` only if a person reads it."""
 
-    def __init__(self, console: Console, every: int = 10) -> None:
-        self._console, self._every = console, every
+    def __init__(self, console: Console, every: int = 10, *, rows: bool = True) -> None:
+        self._console, self._every, self._rows = console, every, rows
 
     def said(self, text: str) -> None:
         """Print it as it is: rows may hold anything."""
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def showed(self, text: str) -> None:
+        """Print a row, unless rows are nobody's business."""
+        if self._rows:
+            self.said(text)
 
     def stepped(self, step: int, loss: float) -> None:
         """Print the loss every few steps."""

@@ -48,8 +48,10 @@ class Measured(_Part):
 class MethodReport(_Part):
     """The complete report of a run.
 
-    ``served`` is the adapter as it will be served, where that is not ``trained`` to the bit. ``ended`` is the share of
-    generated answers that ended by themselves. ``peak_memory`` is the process's, in bytes (the GPU's, if more).
+    ``validation`` are the rows of the figures and ``selection`` those that chose the best state; ``notes`` say what
+    that means. ``served`` is the adapter as it will be served, where that is not ``trained`` to the bit. ``tokens`` are
+    those that were learned, ``ended`` is the share of generated answers that ended by themselves. ``peak_memory`` is
+    the process's, in bytes (the GPU's, if more).
     """
 
     method: str
@@ -64,6 +66,8 @@ class MethodReport(_Part):
     instruction: str | None
     data: dict[str, Any]
     validation: dict[str, Any]
+    selection: dict[str, Any]
+    notes: tuple[str, ...]
     options: dict[str, Any]
     libraries: dict[str, str]
     losses: tuple[tuple[int, float], ...]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from postil.registry.errors import DatasetError
 from postil.registry.training.data.reading import read_rows
-from postil.registry.training.data.rows import Row
-from postil.registry.training.methods.encoding import Encoded, EncodedPair, Encoder
+from postil.registry.training.data.rows import Row, Turn
+from postil.registry.training.data.similar import key
+from postil.registry.training.methods.encoding import Encoded, EncodedPair, Encoder, is_learned
 from postil.registry.training.methods.samples import Chat, Pair, Plain, Sample, Verdict, sample_of
 
 
@@ -34,12 +35,6 @@ class Rows:
     shown: tuple[Encoded, ...]
     pairs: tuple[EncodedPair, ...] = ()
     good: tuple[bool, ...] = ()
-
-    @property
-    def tokens(self) -> int:
-        """The number of tokens that are learned in one pass."""
-        worse = sum(len(pair.rejected.answer) for pair in self.pairs)
-        return worse + sum(len(row.answer) for row in self.shown)
 
 
 def read_samples(path: Path, method: str, limit: int | None = None) -> SampleFile:
@@ -74,12 +69,14 @@ def encode(file: SampleFile, encoder: Encoder) -> Rows:
 
 def check_apart(training: SampleFile, held_out: SampleFile) -> None:
     """Refuse held-out rows that ask what is learned too. Raises DatasetError."""
-    learned = {_key(sample) for sample in training.samples}
+    learned = {asked: sample.line for sample in training.samples for asked in _keys(sample)}
     for sample in held_out.samples:
-        if _key(sample) in learned:
-            raise DatasetError(
-                f"{held_out.path}, line {sample.line}: the same is asked in {training.path}; take it out of one of them"
-            )
+        for asked in _keys(sample):
+            if asked in learned:
+                raise DatasetError(
+                    f"{held_out.path}, line {sample.line}: the same is asked in {training.path}, line {learned[asked]};"
+                    " take it out of one of them"
+                )
 
 
 def _encode(sample: Sample, encoder: Encoder) -> Encoded | EncodedPair:
@@ -94,16 +91,20 @@ def _encode(sample: Sample, encoder: Encoder) -> Encoded | EncodedPair:
             return encoder.verdict(sample)
 
 
-def _key(sample: Sample) -> Hashable:
-    """What is asked: of conversations all but the last answer."""
+def _keys(sample: Sample) -> Iterator[Hashable]:
+    """What is asked: of a conversation, all that was said before each answer that is learned."""
     match sample:
         case Chat():
-            return _asked(sample.turns[:-1])
+            for at, turn in enumerate(sample.turns):
+                if is_learned(turn):
+                    yield _asked(sample.turns[:at])
         case Plain():
-            return sample.text
+            yield key(sample.text)
         case _:
-            return _asked(sample.prompt)
+            yield _asked(sample.prompt)
 
 
-def _asked(turns: Sequence[Any]) -> Hashable:
-    return tuple((turn.role, turn.content) for turn in turns)
+def _asked(turns: Sequence[Turn]) -> Hashable:
+    """Texts without case and spacing. The same question is the same under other instructions."""
+    said = [turn for turn in turns if turn.role != "system"]
+    return tuple(key(turn.content) for turn in said or turns)

@@ -11,21 +11,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from postil.registry.base_model.model import BaseModel, read_base
 from postil.registry.defaults import REPORT
 from postil.registry.fsutil import sha256_file
-from postil.registry.preflight.preflight import WEIGHTS, preflight
-from postil.registry.training.errors import MethodError, OutFolderError
+from postil.registry.preflight.preflight import WEIGHTS
+from postil.registry.training.checkpoints import claim
+from postil.registry.training.errors import OutFolderError
 from postil.registry.training.files import check_out, workplace
+from postil.registry.training.methods.disk import disk_bytes
 from postil.registry.training.methods.options import MethodOptions
 from postil.registry.training.methods.progress import Onlooker, Quiet
 from postil.registry.training.methods.report import Measured, MethodReport
-from postil.registry.training.methods.rows import Rows, SampleFile, check_apart, encode, read_samples
-from postil.registry.training.methods.servability import PREFERENCES, Servability, check_servable
+from postil.registry.training.methods.rows import SampleFile, check_apart, encode, read_samples
+from postil.registry.training.methods.servability import PREFERENCES, Servability, check_servable, servability
+from postil.registry.training.methods.start import as_started
 from postil.registry.training.methods.tasks import Task, read_task
-from postil.registry.training.shape import check_shape
+from postil.registry.training.methods.used import check_used
 from postil.registry.training.train import LIBRARIES, check_libraries
 
 if TYPE_CHECKING:
@@ -33,8 +36,7 @@ if TYPE_CHECKING:
 
 _NEEDED = (*LIBRARIES, "trl", "datasets")
 # A report records settings, not local paths.
-_PATHS = {"data", "validation", "base", "out", "start", "overwrite", "window", "resume"}
-_LARGEST_RANK = 512
+_PATHS = {"data", "validation", "base", "out", "start", "held_out", "overwrite", "window"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,24 @@ class _Job:
     serving: Servability
     task: Task
     training: SampleFile
-    held_out: SampleFile
+    validation: SampleFile
+    others: SampleFile | None
+
+    @property
+    def held_out(self) -> SampleFile:
+        """The rows that give the figures: where there are no others, those that choose the best state."""
+        return self.others or self.validation
+
+    def decides(self) -> dict[str, Any]:
+        """Return what decides the result: with the same of it, a run may go on where another ended."""
+        options = self.options
+        return {
+            "options": _settings(options),
+            "data": [self.training.about(), self.validation.about()],
+            "start": options.start and sha256_file(options.start / WEIGHTS),
+            "base": self.base.revision,
+            "libraries": _versions() | {"postil": importlib.metadata.version("postil")},
+        }
 
 
 def run(
@@ -58,14 +77,15 @@ def run(
     PreflightError, BaseModelError, OutFolderError or TuneExtraMissingError, all before the long work.
     """
     begun = time.monotonic()
-    serving = check_servable(options.method, options.tune, measure_only=options.measure_only)
-    job = _prepared(options, serving, rows, held_out)
+    check_servable(options.method, options.tune, measure_only=options.measure_only)
+    check_used(options)
+    job = _prepared(options, rows, held_out)
     out = Path(os.path.abspath(options.out))
     check_out(out, options.overwrite)
     check_method_libraries()
-    size = check_shape(options, job.base)
-    with _offline(), workplace(out, size) as scratch, _checkpoints(options, out, scratch) as kept:
-        report, adapter = _trained(job, onlooker or Quiet(), scratch, kept, begun)
+    size = disk_bytes(job.options, job.base)
+    with _offline(), workplace(out, size) as scratch:
+        report, adapter = _trained(job, onlooker or Quiet(), scratch, begun)
         return report if options.measure_only else _placed(report, adapter, out, scratch)
 
 
@@ -74,40 +94,45 @@ def check_method_libraries() -> None:
     check_libraries(_NEEDED)
 
 
-def _prepared(options: MethodOptions, serving: Servability, rows: int | None, held: int | None) -> _Job:
+def _prepared(options: MethodOptions, rows: int | None, held: int | None) -> _Job:
     training = read_samples(options.data, options.method, rows)
-    held_out = read_samples(options.validation, options.method, held)
-    check_apart(training, held_out)
+    validation = read_samples(options.validation, options.method, held)
+    others = None if options.held_out is None else read_samples(options.held_out, options.method, held)
+    check_apart(training, validation)
+    if others is not None:
+        check_apart(training, others)
+        check_apart(validation, others)
     base = read_base(options.base, options.base_name)
-    if options.start is not None:
-        if options.tune != "lora":
-            raise MethodError("--start goes on with a LoRA; take --tune lora")
-        preflight(options.start, base, _LARGEST_RANK)
-    return _Job(options, base, serving, read_task(training.samples, held_out.samples), training, held_out)
+    options, task = as_started(options, base), read_task(training.samples, (others or validation).samples)
+    return _Job(options, base, servability(options.tune), task, training, validation, others)
 
 
-def _trained(job: _Job, onlooker: Onlooker, scratch: Path, kept: Path, begun: float) -> tuple[MethodReport, Path]:
+def _trained(job: _Job, onlooker: Onlooker, scratch: Path, begun: float) -> tuple[MethodReport, Path]:
     from postil.registry.training.methods.session import Session
 
     options = job.options
     onlooker.said(f"--tune {options.tune}: {job.serving.sentence}.")
-    session = Session(options, job.task, scratch, kept)
+    session = Session(options, job.task, scratch)
     training = encode(job.training, session.encoder)
-    held_out = encode(job.held_out, session.encoder)
+    validation = encode(job.validation, session.encoder)
+    held_out = validation if job.others is None else encode(job.others, session.encoder)
     for number, text in enumerate(session.shown(training.shown), 1):
-        onlooker.said(f"row {number} ({'what is learned stands in brackets' if number == 1 else 'likewise'}):\n{text}")
+        about = "what is learned stands in brackets" if number == 1 else "likewise"
+        onlooker.showed(f"row {number} ({about}):\n{text}")
     before = session.begin(held_out)
-    session.fit(training, held_out, onlooker)
+    checkpoint = claim(scratch, job.decides())
+    if checkpoint is not None:
+        onlooker.said("An earlier run of the same was ended; this one goes on from its last checkpoint.")
+    session.fit(training, validation, onlooker, checkpoint)
     trained = session.measure(held_out)
     adapter = scratch / "adapter"
     served = None if options.measure_only else session.write(adapter, held_out)
-    return _report(job, session, training, (before, trained, served), begun), adapter
+    return _report(job, session, (before, trained, served), begun), adapter
 
 
 def _report(
     job: _Job,
     session: Session,
-    training: Rows,
     measured: tuple[Measured, Measured, Measured | None],
     begun: float,
 ) -> MethodReport:
@@ -127,15 +152,36 @@ def _report(
         instruction=job.task.instruction,
         data=job.training.about(),
         validation=job.held_out.about(),
-        options=options.model_dump(mode="json", exclude=_PATHS) | {"learning_rate": options.highest_rate},
-        libraries={name: importlib.metadata.version(name) for name in _NEEDED},
+        selection=job.validation.about(),
+        notes=_notes(job, session),
+        options=_settings(options),
+        libraries=_versions(),
         before=before,
         trained=trained,
         served=served,
         accuracy=final.accuracy if final else None,
         seconds=round(time.monotonic() - begun, 1),
-        **session.figures(training),
+        **session.figures(),
     )
+
+
+def _settings(options: MethodOptions) -> dict[str, Any]:
+    return options.model_dump(mode="json", exclude=_PATHS) | {"learning_rate": options.highest_rate}
+
+
+def _notes(job: _Job, session: Session) -> tuple[str, ...]:
+    if job.others is not None:
+        return (f"The best state was chosen on {job.validation.path.name}; the figures are on other rows.",)
+    if session.looks < 2:
+        return ()
+    return (
+        f"The best of {session.looks} states was chosen on these rows too, so the figures are better than on new ones;"
+        " name others with --held-out.",
+    )
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in _NEEDED}
 
 
 def _reference(job: _Job) -> tuple[str | None, str | None]:
@@ -159,20 +205,6 @@ def _offline() -> Iterator[None]:
         del os.environ["HF_HUB_OFFLINE"]
         if before is not None:
             os.environ["HF_HUB_OFFLINE"] = before
-
-
-@contextmanager
-def _checkpoints(options: MethodOptions, out: Path, scratch: Path) -> Iterator[Path]:
-    """The folder of checkpoints: beside the result, and gone once it is there; or temporary where none are kept."""
-    if not options.save_steps:
-        yield scratch / "trainer"
-        return
-    kept = out.with_name(f".{out.name}.checkpoints")
-    if not options.resume:
-        shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir(exist_ok=True)
-    yield kept
-    shutil.rmtree(kept)
 
 
 def _placed(report: MethodReport, adapter: Path, out: Path, scratch: Path) -> MethodReport:

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 from transformers import TrainerState
-from transformers.trainer_utils import get_last_checkpoint
 
+from postil.registry.training.checkpoints import TRAINER
 from postil.registry.training.data.rows import Turn
 from postil.registry.training.methods import measures, shown
 from postil.registry.training.methods.best import Best, history
@@ -23,7 +23,7 @@ from postil.registry.training.methods.result import AS_IT_IS, read_adapter, tidy
 from postil.registry.training.methods.rows import Rows
 from postil.registry.training.methods.samples import answered
 from postil.registry.training.methods.tasks import Task
-from postil.registry.training.methods.trainers import Row, dpo_row, kto_row, sft_row, trainer
+from postil.registry.training.methods.trainers import Row, dpo_row, kto_row, looks_every, sft_row, trainer
 from postil.registry.training.methods.tunes import adapt, parameters
 from postil.registry.training.model import load_base
 
@@ -34,8 +34,8 @@ _GENERATED, _LONGEST = 8, 64
 class Session:
     """A base model on its way to an adapter."""
 
-    def __init__(self, options: MethodOptions, task: Task, scratch: Path, kept: Path) -> None:
-        self._options, self._task, self._scratch, self._kept = options, task, scratch, kept
+    def __init__(self, options: MethodOptions, task: Task, scratch: Path) -> None:
+        self._options, self._task, self._scratch = options, task, scratch
         self._model, self._tokenizer = load_base(options.base, options.seed, options.device)
         self.encoder = Encoder(self._tokenizer, options.window)
         self._neutral = neutral(self.encoder)
@@ -51,21 +51,24 @@ class Session:
         """Measure the base, or the adapter that training begins with, and make the model trainable."""
         remember(self._model, self._neutral, self._scratch / "neutral")
         before = None if self._options.start else self.measure(held_out)
+        self._prompts = [row.ids[: row.start] for row in held_out.shown[:_GENERATED]]
         self._model = adapt(self._model, self._options)
         self._parameters = parameters(self._model)
         return before or self.measure(held_out)
 
-    def fit(self, training: Rows, held_out: Rows, onlooker: Onlooker) -> None:
-        """Train, and leave the model in its best state."""
-        self._kept.mkdir(exist_ok=True)
-        best = Best(self._model, self._kept, onlooker.stepped, self._options.patience)
-        made = trainer(
-            self._model, self._tokenizer, self._rows(training), self._rows(held_out), self._options, self._kept, [best]
-        )
-        made.train(resume_from_checkpoint=get_last_checkpoint(str(self._kept)) if self._options.resume else None)
+    def fit(self, training: Rows, validation: Rows, onlooker: Onlooker, checkpoint: Path | None = None) -> None:
+        """Train, and leave the model in its best state. A ``checkpoint`` is where an earlier process got to."""
+        options, folder = self._options, self._scratch / TRAINER
+        folder.mkdir(exist_ok=True)
+        every = options.save_steps or looks_every(options, len(training.shown))
+        best = Best(self._model, folder, onlooker.stepped, options.patience, every)
+        if checkpoint is not None:
+            best.go_on(checkpoint)
+        rows = self._rows(training), self._rows(validation)
+        made = trainer(self._model, self._tokenizer, *rows, options, folder, [best])
+        made.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         self._state = made.state
         best.restore()
-        self._prompts = [row.ids[: row.start] for row in held_out.shown[:_GENERATED]]
 
     def measure(self, held_out: Rows, model: Any = None) -> Measured:
         """Measure the model, or another one, on the held-out rows."""
@@ -80,20 +83,23 @@ class Session:
         """Write the adapter to ``folder``, and measure it as it will be served where that is not as it was trained."""
         write_adapter(self._model, self._options, folder)
         tidy(folder, half=self._options.half)
-        if self._options.tune in AS_IT_IS:
+        if self._options.tune in AS_IT_IS and not self._options.half:
             return None
         self._model = read_adapter(folder, self._options)
         return self.measure(held_out)
 
-    def figures(self, training: Rows) -> dict[str, Any]:
+    @property
+    def looks(self) -> int:
+        """The number of states among which the best was chosen."""
+        return len(history(self._state, "eval_loss"))
+
+    def figures(self) -> dict[str, Any]:
         """Return what the run cost and did, for its report; of the model as it will be served."""
-        options, steps = self._options, self._state.global_step
-        per_step = options.batch_size * options.accumulation * training.tokens / len(training.shown)
         return {
             "losses": _curve(self._state, "loss"),
             "looks": _curve(self._state, "eval_loss"),
-            "steps": steps,
-            "tokens": round(steps * per_step),
+            "steps": self._state.global_step,
+            "tokens": self._state.num_input_tokens_seen,
             "parameters": self._parameters,
             "forgetting": forgotten(self._model, self._neutral, self._scratch / "neutral"),
             "ended": self._ended(),

@@ -15,7 +15,9 @@ def report(**changes: Any) -> MethodReport:
     values: dict[str, Any] = {
         "method": "sft", "tune": "full", "serving": "converted", "base": "b", "base_digest": "sha256:0",
         "reference": None, "reference_digest": None, "labels": (), "field": None, "instruction": None,
-        "data": {}, "validation": {}, "options": {}, "libraries": {}, "losses": ((1, 2.0), (9, 0.5)), "looks": (),
+        "data": {}, "validation": {}, "selection": {},
+        "notes": ("Chosen on these rows.",),
+        "options": {}, "libraries": {}, "losses": ((1, 2.0), (9, 0.5)), "looks": (),
         "before": answers, "trained": answers, "served": answers, "forgetting": 0.25, "ended": 0.5, "steps": 9,
         "tokens": 1234, "parameters": 5678, "peak_memory": 3 << 29, "seconds": 12.3,
     }  # fmt: skip
@@ -26,6 +28,7 @@ def test_answers_are_shown_before_trained_and_as_served(capsys: pytest.CaptureFi
     show_method(report())
     told = capsys.readouterr().out
     assert "as served" in told
+    assert "Chosen on these rows." in told
     assert "labels right" in told
     assert "Loss 2.000 at step 1, 0.500 at step 9." in told
     assert "1,234 tokens learned, 5,678 parameters trained, 1.50 GiB of memory at most, 12 s." in told

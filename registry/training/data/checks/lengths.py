@@ -10,7 +10,7 @@ from postil.registry.errors import BaseModelError
 from postil.registry.training.data.checks.subject import Subject
 from postil.registry.training.data.libraries import require
 from postil.registry.training.data.report import NAMED, DataFinding, Spot
-from postil.registry.training.data.rows import CompletionRow, FeedbackRow, PreferenceRow, Row, TextRow, turns_of
+from postil.registry.training.data.rows import PreferenceRow, Row, TextRow, Turn, turns_of
 
 Count = Callable[[Row], int]
 
@@ -25,13 +25,18 @@ def token_counter(base: Path) -> Count:
     except (OSError, ValueError) as error:
         raise BaseModelError(f"{base} has no tokenizer that can be loaded; name another base") from error
 
-    def count(row: Row) -> int:
-        if _is_plain(row) or not tokenizer.chat_template:
-            text = "\n".join(turn.content for turn in turns_of(row))
+    def tokens(turns: tuple[Turn, ...], end: int) -> int:
+        if end or not tokenizer.chat_template:
+            text = "\n".join(turn.content for turn in turns)
         else:
-            turns = [{"role": turn.role, "content": turn.content} for turn in turns_of(row)]
-            text = tokenizer.apply_chat_template(turns, tokenize=False)
-        return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+            said = [{"role": turn.role, "content": turn.content} for turn in turns]
+            text = tokenizer.apply_chat_template(said, tokenize=False)
+        return len(tokenizer(text, add_special_tokens=False)["input_ids"]) + end
+
+    def count(row: Row) -> int:
+        # A text is learned with an end of its own, as the template writes one after answers.
+        end = 1 if isinstance(row, TextRow) else 0
+        return max(tokens(turns, end) for turns in _conversations(row))
 
     return count
 
@@ -46,11 +51,11 @@ def own_window(base: Path) -> int | None:
 
 
 def too_long(data: Subject, counts: list[int], window: int) -> Iterator[DataFinding]:
-    """Find rows that do not fit the window: an error, unless they are plain text, which is cut into pieces."""
+    """Find rows that do not fit the window: training refuses them, because it cuts none."""
     spots = [Spot(line=row.line) for row, tokens in zip(data.rows, counts, strict=True) if tokens > window]
     if spots:
         yield DataFinding(
-            level="warning" if data.file.kind == "text" else "error",
+            level="error",
             check="length",
             file=data.name,
             text=f"{len(spots)} rows have more tokens than the engine's window of {window} (POSTIL_MAX_MODEL_LEN)",
@@ -60,6 +65,9 @@ def too_long(data: Subject, counts: list[int], window: int) -> Iterator[DataFind
         )
 
 
-def _is_plain(row: Row) -> bool:
-    prompt = row.prompt if isinstance(row, CompletionRow | PreferenceRow | FeedbackRow) else None
-    return isinstance(row, TextRow) or isinstance(prompt, str)
+def _conversations(row: Row) -> Iterator[tuple[Turn, ...]]:
+    """Give all that is learned from a row: of a pair, the worse answer too."""
+    turns = turns_of(row)
+    yield turns
+    if isinstance(row, PreferenceRow):
+        yield (*turns[:-1], Turn("assistant", row.rejected))

@@ -176,10 +176,32 @@ def test_rows_beyond_the_window_are_told_by_the_bases_own_tokens(tmp_path: Path,
     assert report.files[0].tokens == 205
     texts = write(tmp_path / "b.jsonl", {"text": "a" * 200}, {"text": "b"})
     [one] = found(check(texts, base=tiny_base, window=100), "length")
-    assert one.level == "warning"
-    pairs = write(tmp_path / "c.jsonl", {"prompt": "a" * 7, "completion": "b" * 2})
-    report = check(pairs, base=tiny_base)
-    assert (report.window, report.files[0].tokens, found(report, "length")) == (2048, 10, [])
+    assert (one.level, one.count) == ("error", 1)
+    row = {"prompt": "a" * 7, "completion": "b" * 2}
+    report = check(write(tmp_path / "c.jsonl", row), base=tiny_base)
+    assert (report.window, report.files[0].tokens, found(report, "length")) == (2048, 13, [])
+
+
+@pytest.mark.tune
+@pytest.mark.parametrize(
+    ("method", "row"),
+    [
+        ("sft", {"prompt": "a" * 7, "completion": "b" * 2}),
+        ("text", {"text": "a" * 7}),
+        ("dpo", {"prompt": "a", "chosen": "b", "rejected": "c" * 9}),
+    ],
+)
+def test_rows_have_as_many_tokens_as_training_gives_them(
+    method: str, row: dict[str, str], tmp_path: Path, tiny_base: Path
+) -> None:
+    from postil.registry.training.methods.encoding import Encoder
+    from postil.registry.training.methods.rows import encode, read_samples
+    from postil.registry.training.model import load_base
+
+    path = write(tmp_path / "a.jsonl", row)
+    rows = encode(read_samples(path, method), Encoder(load_base(tiny_base, 0)[1]))
+    longest = max(len(one.ids) for one in (*rows.shown, *(pair.rejected for pair in rows.pairs)))
+    assert check(path, base=tiny_base).files[0].tokens == longest
 
 
 def test_a_base_without_tokenizer_is_refused_and_one_without_window_has_none(tmp_path: Path) -> None:

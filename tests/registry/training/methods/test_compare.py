@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from postil.registry.errors import DatasetError
 from postil.registry.training.errors import MethodError
-from postil.registry.training.methods.compare import Comparison, compare
+from postil.registry.training.methods.compare import Comparison, check_files, compare
 from postil.registry.training.methods.one import Order, main
 from postil.registry.training.methods.options import MethodOptions
 from tests.fakes.adapters import write_base
@@ -71,3 +72,13 @@ def test_a_process_that_says_nothing_is_told_with_its_status(tmp_path: Path, wri
     unreadable = options(tmp_path, files).model_copy(update={"max_steps": -1})
     found = compare(unreadable, 1, 1, ("lora",))
     assert found.kinds[0].failed
+
+
+def test_files_are_read_once_before_the_first_way(tmp_path: Path, write: Write) -> None:
+    rows = [{"prompt": f"{n}", "completion": "b"} for n in range(4)]
+    files = write("train.jsonl", rows[:2]), write("held.jsonl", rows[2:])
+    check_files(options(tmp_path, files), 2, 2)
+    with pytest.raises(DatasetError, match="the same is asked in"):
+        check_files(options(tmp_path, (files[0], files[0])), 2, 2)
+    with pytest.raises(DatasetError, match=r"none\.jsonl"):
+        check_files(options(tmp_path, (files[0], tmp_path / "none.jsonl")), 2, 2)

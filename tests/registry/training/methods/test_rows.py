@@ -39,7 +39,7 @@ def test_pairs_and_verdicts_keep_both_answers_and_what_was_said_of_them(write: W
     pairs = write("pairs.jsonl", [{"prompt": "a", "chosen": "good", "rejected": "bad"}])
     rows = encode(read_samples(pairs, "dpo"), Encoder(letters))
     assert letters.decode(rows.pairs[0].rejected.answer) == "bad⊙"
-    assert rows.tokens == len("good⊙bad⊙")
+    assert letters.decode(rows.pairs[0].chosen.answer) == "good⊙"
     judged = [{"prompt": "a", "completion": "x", "label": True}, {"prompt": "b", "completion": "y", "label": False}]
     rows = encode(read_samples(write("kto.jsonl", judged), "kto"), Encoder(letters))
     assert rows.good == (True, False)
@@ -77,5 +77,53 @@ def test_a_row_longer_than_the_engine_takes_is_refused_with_its_line(write: Writ
 )
 def test_held_out_rows_that_are_learned_too_are_refused(method: str, row: dict[str, Any], write: Write) -> None:
     training, held_out = (read_samples(write(name, [row]), method) for name in ("train.jsonl", "held.jsonl"))
-    with pytest.raises(DatasetError, match=r"held\.jsonl, line 1: the same is asked in .*train\.jsonl"):
+    with pytest.raises(DatasetError, match=r"held\.jsonl, line 1: the same is asked in .*train\.jsonl, line 1; take"):
         check_apart(training, held_out)
+
+
+def talk(*said: str, system: str = "", learned: bool = True) -> dict[str, Any]:
+    """A conversation: the user and the assistant in turn."""
+    turns: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
+    for at, text in enumerate(said):
+        turns.append({"role": ("user", "assistant")[at % 2], "content": text})
+        if at % 2 and at < len(said) - 1 and not learned:
+            turns[-1]["weight"] = 0
+    return {"messages": turns}
+
+
+@pytest.mark.parametrize(
+    ("learned", "asked"),
+    [
+        (talk("q1", "a1", "q2", "a2"), talk("q1", "a1")),
+        (talk("q1", "a1"), talk("q1", "a3", "q2", "a2")),
+        (talk("Two  words ", "a"), talk("two WORDS", "b")),
+        (talk("q", "a", system="Sort."), talk("q", "a", system="Sort it.")),
+        (talk("q", "a", system="Sort."), talk("q", "a")),
+    ],
+)
+def test_held_out_rows_leak_by_an_earlier_answer_by_spelling_and_under_other_instructions(
+    learned: dict[str, Any], asked: dict[str, Any], write: Write
+) -> None:
+    training = read_samples(write("train.jsonl", [talk("x", "y"), learned]), "sft")
+    with pytest.raises(DatasetError, match=r"held\.jsonl, line 1: the same is asked in .*train\.jsonl, line 2"):
+        check_apart(training, read_samples(write("held.jsonl", [asked]), "sft"))
+
+
+@pytest.mark.parametrize(
+    ("learned", "asked"),
+    [
+        (talk("q1", "a1", "q2", "a2", learned=False), talk("q1", "a1")),
+        (talk("q1", "a1", "q2", "a2"), talk("q2", "a2")),
+        (
+            {"messages": [{"role": "system", "content": "A."}, {"role": "assistant", "content": "a"}]},
+            {"messages": [{"role": "system", "content": "B."}, {"role": "assistant", "content": "a"}]},
+        ),
+    ],
+)
+def test_what_is_only_read_or_follows_on_other_words_is_no_leak(
+    learned: dict[str, Any], asked: dict[str, Any], write: Write
+) -> None:
+    training, held_out = (
+        read_samples(write(name, [row]), "sft") for name, row in (("train.jsonl", learned), ("held.jsonl", asked))
+    )
+    check_apart(training, held_out)

@@ -40,3 +40,11 @@ def test_kto_estimates_by_the_answer_of_a_neighbour_in_the_batch(tiny_base: Path
     dataset = made(tiny_base, rows, method="kto", batch_size=2).train_dataset
     own, others = ([token for [token] in dataset[name]] for name in ("completion_ids", "KL_completion_ids"))
     assert others == [own[1], own[0], own[3], own[2], own[4]]
+
+
+def test_a_constant_rate_warms_up_as_in_the_fast_path(tiny_base: Path) -> None:
+    from postil.registry.training.methods.trainers import sft_row
+
+    rows = [sft_row(row) for row in ROWS]
+    arguments = made(tiny_base, rows, schedule="constant", warmup=0.5).args
+    assert (arguments.lr_scheduler_type, arguments.warmup_steps) == ("constant_with_warmup", 0.5)
