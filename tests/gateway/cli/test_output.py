@@ -83,11 +83,16 @@ COMMANDS: dict[str, list[str]] = {
     "audit denied": [],
     "status": [],
     "plugins": [],
+    "jobs list": [],
+    "jobs show": ["0" * 32],
+    "jobs cancel": ["0" * 32],
+    "jobs logs": ["0" * 32],
 }
 # These print what is on this machine, or need files: they have cases of their own below, or say nothing of others'.
 ELSEWHERE = {
     "serve", "publish", "train", "evaluate", "policy schema", "policy check", "policy test", "plugins check",
-    "plugins new", "apply", "backup", "restore",
+    "plugins new", "apply", "backup", "restore", "compare", "curve", "compare-methods", "data check", "data split",
+    "data vary", "data review", "try",
 }  # fmt: skip
 
 
@@ -105,7 +110,7 @@ def filled(schema: Mapping[str, Any], document: Mapping[str, Any], name: str = "
     if "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
     options = schema.get("oneOf", schema.get("anyOf"))
-    if name == "next":
+    if name in ("next", "has_more"):
         return None
     if options:
         return filled(next(one for one in options if one.get("type") != "null"), document)
@@ -185,6 +190,7 @@ async def test_no_command_gives_the_terminal_orders_of_others(
         "tenants forget", "reviews purge", "tenants remove", "releases retire",
         "releases restore", "adapters retire", "adapters restore", "audit verify", "reviews assign", "reviews approve",
         "reviews reject", "gc", "domains set-default", "tenants limit", "domains require-signature", "agreement",
+        "jobs cancel", "jobs logs",
     }  # fmt: skip
 
 
