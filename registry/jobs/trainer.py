@@ -93,6 +93,12 @@ def work(folder: Path, tell: Tell, train: Train) -> bool:
     return True
 
 
+def train_as_asked(options: TrainOptions, watcher: Watcher) -> TrainReport:
+    """Train by the method and the tuning that the options name. Raises RegistryError where there is no such."""
+    run: Train = trainer(options.method, options.tune)
+    return run(options, watcher)
+
+
 def main(arguments: list[str]) -> int:
     """Work until the job is done, or the gateway ends."""
     folder, channel, gateway, memory = arguments
@@ -101,16 +107,12 @@ def main(arguments: list[str]) -> int:
     os.set_inheritable(int(channel), False)
     os.environ.update(_OFFLINE)
 
-    def train(options: TrainOptions, watcher: Watcher) -> TrainReport:
-        report: TrainReport = trainer(options.method, options.tune)(options, watcher)
-        return report
-
     with open(int(channel), "wb", buffering=0) as pipe:
 
         def tell(message: Message) -> None:
             pipe.write(encode(message))
 
-        return 0 if work(Path(folder), tell, train) else 1
+        return 0 if work(Path(folder), tell, train_as_asked) else 1
 
 
 if __name__ == "__main__":

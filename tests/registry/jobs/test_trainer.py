@@ -15,7 +15,7 @@ from postil.registry.errors import DatasetError, JobError
 from postil.registry.jobs import folder
 from postil.registry.jobs.options import JobOptions, train_options
 from postil.registry.jobs.progress import BUSY, Began, Done, Failed, Measured, Message, Started, Stepped, decode, encode
-from postil.registry.jobs.trainer import work
+from postil.registry.jobs.trainer import train_as_asked, work
 from postil.registry.training.calibration import Calibration
 from postil.registry.training.errors import FolderBusyError
 from postil.registry.training.options import TrainOptions
@@ -87,6 +87,15 @@ def test_what_cannot_be_done_is_told_without_paths(place: Path) -> None:
     told: list[Message] = []
     assert not work(place, told.append, raising(DatasetError(f"{place}/training.jsonl, line 3: too long; shorten it")))
     assert told == [Failed("training.jsonl, line 3: too long; shorten it", "invalid_training_data")]
+
+
+def test_the_trainer_is_the_one_that_the_options_name(place: Path) -> None:
+    told: list[Message] = []
+    assert not work(place, told.append, train_as_asked)
+    (failed,) = told
+    assert isinstance(failed, Failed)
+    assert "training.jsonl cannot be read" in failed.message
+    assert failed.code == "invalid_training_data"
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
