@@ -59,7 +59,7 @@ class Ended(msgspec.Struct, frozen=True):
 Work = Count | Prepare
 
 
-class Apart:
+class BoundedReading:
     """Starts the processes; ``memory`` and ``seconds`` are what each may take, else it follows from the files.
 
     One that waits ``waits`` times as long for the processor or the disk is ended too.

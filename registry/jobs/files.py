@@ -21,7 +21,7 @@ from postil.registry.db.job_tables import TrainingFile, TrainingJob
 from postil.registry.db.tables import utcnow
 from postil.registry.errors import JobError, NotFoundError
 from postil.registry.fsutil import fsync, sha256_file
-from postil.registry.jobs.apart import Apart
+from postil.registry.jobs.apart import BoundedReading
 from postil.registry.jobs.lists import Listed, newest_first
 from postil.registry.jobs.states import OPEN
 from postil.registry.text import kept_line
@@ -62,7 +62,7 @@ class TrainingFiles:
         self._database = database
         self._folder = folder
         self._most_bytes = most_bytes
-        self._count_rows = count_rows or Apart().count_rows
+        self._count_rows = count_rows or BoundedReading().count_rows
 
     def path(self, file_id: str) -> Path:
         """Where the content of a file lies."""

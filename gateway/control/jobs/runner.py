@@ -27,7 +27,7 @@ from postil.registry.db.job_tables import TrainingJob
 from postil.registry.db.tables import utcnow
 from postil.registry.errors import JobError, NotFoundError, RegistryError, UnavailableError
 from postil.registry.jobs import claims, folder, jobs
-from postil.registry.jobs.apart import Apart
+from postil.registry.jobs.apart import BoundedReading
 from postil.registry.jobs.claims import Claim
 from postil.registry.jobs.options import JobOptions, train_options
 from postil.registry.jobs.progress import BUSY, Failed
@@ -126,7 +126,9 @@ class JobRunner:
         files, asked = self._tuning.files, JobOptions.model_validate(job.options)
         validation = None if job.validation_file is None else files.path(job.validation_file)
         place = self._tuning.place_of(job.id)
-        return Apart().prepare(place, files.path(job.training_file), validation, seed=job.seed, reject=asked.reject)
+        return BoundedReading().prepare(
+            place, files.path(job.training_file), validation, seed=job.seed, reject=asked.reject
+        )
 
     def _instruct(self, job: TrainingJob, place: Path) -> None:
         """Write what the trainer is to do, on this machine: another may have checked the data."""

@@ -14,11 +14,11 @@ import pytest
 
 from postil.registry.errors import JobError
 from postil.registry.jobs import apart
-from postil.registry.jobs.apart import Apart, Count, Ended, Prepare, work_on
+from postil.registry.jobs.apart import BoundedReading, Count, Ended, Prepare, work_on
 from tests.registry.jobs.data import chat, chats, text, written
 
 
-def refused(work: Apart, path: Path) -> JobError:
+def refused(work: BoundedReading, path: Path) -> JobError:
     """The error with which a file is refused."""
     with pytest.raises(JobError) as error:
         work.count_rows(path, "data.jsonl")
@@ -27,24 +27,24 @@ def refused(work: Apart, path: Path) -> JobError:
 
 def test_a_file_is_counted_and_prepared_elsewhere_as_it_is_here(tmp_path: Path) -> None:
     path = written(tmp_path / "a", text(chats()))
-    assert Apart().count_rows(path, "a") == 25
-    assert Apart().prepare(tmp_path / "job", path, None, seed=1, reject=None) == (20, 5)
+    assert BoundedReading().count_rows(path, "a") == 25
+    assert BoundedReading().prepare(tmp_path / "job", path, None, seed=1, reject=None) == (20, 5)
     first, second = written(tmp_path / "b", text(chats()[::2])), written(tmp_path / "c", text(chats()[1::2]))
-    assert Apart().prepare(tmp_path / "job", first, second, seed=1, reject="billing") == (13, 12)
+    assert BoundedReading().prepare(tmp_path / "job", first, second, seed=1, reject="billing") == (13, 12)
 
 
 def test_what_is_wrong_is_told_as_here(tmp_path: Path) -> None:
-    error = refused(Apart(), written(tmp_path / "a", "no json\n"))
+    error = refused(BoundedReading(), written(tmp_path / "a", "no json\n"))
     assert (str(error).split(":")[0], error.param) == ("data.jsonl, line 1", "file")
     with pytest.raises(JobError, match="not on this gateway's disk"):
-        Apart().prepare(tmp_path / "job", tmp_path / "nothing", None, seed=1, reject=None)
+        BoundedReading().prepare(tmp_path / "job", tmp_path / "nothing", None, seed=1, reject=None)
 
 
 def test_labels_of_100_kb_in_2000_rows_are_refused_in_little_memory(tmp_path: Path) -> None:
     rows = [chat("same", json.dumps({"category": "x" * 100_000})), *(chat("same", "{}") for _ in range(2000))]
     path = written(tmp_path / "a", text(rows))
     with pytest.raises(JobError, match="line 1: the label has 100000 characters") as error:
-        Apart(memory=256 << 20).prepare(tmp_path / "job", path, None, seed=1, reject=None)
+        BoundedReading(memory=256 << 20).prepare(tmp_path / "job", path, None, seed=1, reject=None)
     assert len(str(error.value)) < 8000
 
 
@@ -52,23 +52,25 @@ def test_combining_marks_cost_little_time(tmp_path: Path) -> None:
     marks = "\u0301\u0327" * 15_000
     rows = [chat(f"{letter}{marks}", json.dumps({"category": label})) for letter, label in ("ea", "Eb")]
     with pytest.raises(JobError, match="the input is 'b' here and 'a' in line 1"):
-        Apart(seconds=20).prepare(tmp_path / "job", written(tmp_path / "a", text(rows)), None, seed=1, reject=None)
+        BoundedReading(seconds=20).prepare(
+            tmp_path / "job", written(tmp_path / "a", text(rows)), None, seed=1, reject=None
+        )
 
 
 def test_too_much_memory_is_a_refusal(tmp_path: Path) -> None:
     path = written(tmp_path / "a", text([chat("x" * 1000, "b")] * 200_000))
-    error = refused(Apart(memory=200 << 20), path)
+    error = refused(BoundedReading(memory=200 << 20), path)
     assert (str(error), error.param) == ("reading it takes too much memory; split it, or shorten its texts", "file")
 
 
 def test_too_much_time_is_a_refusal(tmp_path: Path) -> None:
     path = written(tmp_path / "a", text([chat("x", "b")] * 400_000))
-    assert "takes too much time" in str(refused(Apart(seconds=1), path))
+    assert "takes too much time" in str(refused(BoundedReading(seconds=1), path))
 
 
 def test_what_waits_forever_is_a_refusal(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a")
-    assert "takes too much time" in str(refused(Apart(seconds=1, waits=1), tmp_path / "a"))
+    assert "takes too much time" in str(refused(BoundedReading(seconds=1, waits=1), tmp_path / "a"))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
     path = written(tmp_path / "a", text(chats()))
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="Not a directory") as error:
-        Apart().prepare(tmp_path / "file" / "job", path, None, seed=1, reject=None)
+        BoundedReading().prepare(tmp_path / "file" / "job", path, None, seed=1, reject=None)
     assert error.value.errno == errno.ENOTDIR
 
 

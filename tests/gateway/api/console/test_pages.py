@@ -141,6 +141,7 @@ async def test_home_names_20_releases_that_are_not_served_and_counts_the_others(
     for number in range(22):
         await house.publish(f"healthcare/adapter-{number:02}")
     holder = house.runtime.catalog
+    await until(lambda: len(holder.current.entries) == 22)
     entries = {
         name: replace(entry, releases={}, broken={1: "no files"}) for name, entry in holder.current.entries.items()
     }

@@ -24,6 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("POSTIL_HOME", str(tmp_path / "home"))
     (tmp_path / "file").write_text("text")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00\x80")
+    (tmp_path / "latin").write_bytes(b"caf\xe9\n")
     (tmp_path / "policy.yaml").write_text(POLICY)
     (tmp_path / "dir").mkdir()
     rows = [LINE, LINE | {"input": "y", "output": '{"category": "b"}'}]
@@ -84,8 +85,9 @@ EVALUATE = ["evaluate", "dir", "--data", "data.jsonl", "--base", "base"]
         ([*TRAIN, "--out", "x" * 300], "cannot be made (File name too long)"),
         ([*TRAIN, "--data", "none"], "cannot be read"),
         ([*TRAIN, "--data", "dir"], "cannot be read"),
-        ([*TRAIN, "--data", "binary"], "not UTF-8"),
-        ([*TRAIN, "--data", "file"], "not a JSON object"),
+        ([*TRAIN, "--data", "latin"], "not UTF-8"),
+        ([*TRAIN, "--data", "binary"], "not a JSON object"),
+        ([*TRAIN, "--data", "file"], "holds no example"),
         ([*TRAIN, "--data", "more.jsonl"], "also occurs in"),
         ([*TRAIN, "--base", "none"], "none"),
         ([*TRAIN, "--base", "dir"], "holds no config.json"),
