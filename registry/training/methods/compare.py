@@ -99,7 +99,7 @@ def _options(options: MethodOptions, tune: str, way: str, scratch: Path) -> Meth
 def _trained(order: Order, report: Path) -> MethodReport | str:
     """Return the report of a process of its own, or the last line that it said."""
     process = subprocess.run(
-        [sys.executable, "-m", "postil.registry.training.methods.one", str(report)],
+        [sys.executable, "-P", "-m", "postil.registry.training.methods.one", str(report)],
         input=order.model_dump_json(exclude_unset=True),
         capture_output=True,
         encoding="utf-8",
