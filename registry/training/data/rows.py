@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -26,7 +27,7 @@ Prompt = str | tuple[Turn, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Row(ABC):
     """What all rows have: their ``line`` (from 1) and the values as they were read, other keys included."""
 
     kind: ClassVar[Kind]
@@ -40,9 +41,9 @@ class Row:
         return origin if isinstance(origin, str) else ""
 
     @property
+    @abstractmethod
     def asked(self) -> str:
         """The text that the model is asked, without instructions and earlier turns; for text, the text."""
-        raise NotImplementedError
 
     @property
     def answer(self) -> str:
@@ -90,17 +91,23 @@ class MessagesRow(Row):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CompletionRow(Row):
-    """A prompt and its completion."""
+class PromptedRow(Row):
+    """A row with a prompt."""
 
-    kind: ClassVar[Kind] = "completion"
     prompt: Prompt
-    completion: str
 
     @property
     def asked(self) -> str:
         """The prompt, or the user's last message in it."""
         return last_asked(self.prompt)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletionRow(PromptedRow):
+    """A prompt and its completion."""
+
+    kind: ClassVar[Kind] = "completion"
+    completion: str
 
     @property
     def answer(self) -> str:
@@ -109,18 +116,12 @@ class CompletionRow(Row):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PreferenceRow(Row):
+class PreferenceRow(PromptedRow):
     """A prompt with a better and a worse answer, for DPO."""
 
     kind: ClassVar[Kind] = "preference"
-    prompt: Prompt
     chosen: str
     rejected: str
-
-    @property
-    def asked(self) -> str:
-        """The prompt, or the user's last message in it."""
-        return last_asked(self.prompt)
 
     @property
     def answer(self) -> str:
@@ -129,18 +130,12 @@ class PreferenceRow(Row):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeedbackRow(Row):
+class FeedbackRow(PromptedRow):
     """A prompt, an answer, and whether the answer is wanted, for KTO."""
 
     kind: ClassVar[Kind] = "feedback"
-    prompt: Prompt
     completion: str
     label: bool
-
-    @property
-    def asked(self) -> str:
-        """The prompt, or the user's last message in it."""
-        return last_asked(self.prompt)
 
     @property
     def answer(self) -> str:
@@ -178,7 +173,7 @@ def turns_of(row: Row) -> tuple[Turn, ...]:
     if isinstance(row, InstructionRow):
         system = (Turn("system", row.instruction),) if row.instruction.strip() and row.input.strip() else ()
         return (*system, *row.history, Turn("user", row.asked), Turn("assistant", row.output))
-    assert isinstance(row, CompletionRow | PreferenceRow | FeedbackRow)
+    assert isinstance(row, PromptedRow), "there are no other kinds"
     asked = (Turn("user", row.prompt),) if isinstance(row.prompt, str) else row.prompt
     return (*asked, Turn("assistant", row.answer))
 
