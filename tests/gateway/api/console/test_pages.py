@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -141,15 +142,14 @@ async def test_home_says_what_was_taken_back_automatically_and_why(house: House,
 async def test_home_names_20_releases_that_are_not_served_and_counts_the_others(house: House, people: People) -> None:
     for number in range(22):
         await house.publish(f"healthcare/adapter-{number:02}")
-    holder = house.runtime.catalog
-    await until(lambda: len(holder.current.entries) == 22)
-    entries = {
-        name: replace(entry, releases={}, broken={1: "no files"}) for name, entry in holder.current.entries.items()
-    }
-    holder.current = replace(holder.current, entries=entries)
-    text = await (await people.signed_in()).text("/console")
+    holder, browser, text = house.runtime.catalog, await people.signed_in(), ""
+    async with asyncio.timeout(30):
+        while "and 2 more" not in text:  # The feed of changes may still read the last of them anew.
+            known = holder.current.entries
+            entries = {name: replace(entry, releases={}, broken={1: "no files"}) for name, entry in known.items()}
+            holder.current = replace(holder.current, entries=entries)
+            text = await browser.text("/console")
     assert text.count("is not served:") == 20
-    assert "and 2 more" in text
 
 
 async def test_home_says_of_a_release_beyond_the_engines_room_that_it_is_loaded_when_it_is_asked(

@@ -230,8 +230,3 @@ def test_what_is_no_file_of_rows_at_all_is_one_sentence(tmp_path: Path) -> None:
         scan_rows(write(tmp_path / "a"))
     with pytest.raises(DatasetError, match="cannot be read"):
         scan_rows(tmp_path)
-
-
-def test_a_row_that_says_nothing_of_what_is_asked_has_to_say_it() -> None:
-    with pytest.raises(NotImplementedError):
-        _ = Row(line=1).asked
