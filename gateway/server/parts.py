@@ -237,7 +237,7 @@ def make_control(
         publishing,
         _upkeep(base),
         tuning,
-        _jobs(base, tuning, publishing, trainer),
+        _jobs(base, tenancy.callers, tuning, publishing, trainer),
         AutoRollback(analysis.causes, releases, base.catalog, enabled=settings.auto_rollback),
         remote,
         signatures,
@@ -274,10 +274,12 @@ def _tuning(base: Base, trainer: TrainerCommand) -> FineTuning:
     return FineTuning(base.registry, settings.training, disk, base.pools.publishing, bounds, trainer)
 
 
-def _jobs(base: Base, tuning: FineTuning, publishing: PublishService, trainer: TrainerCommand) -> JobRunner:
+def _jobs(
+    base: Base, callers: Callers, tuning: FineTuning, publishing: PublishService, trainer: TrainerCommand
+) -> JobRunner:
     settings = base.settings
     trainers = Trainers(trainer, settings.training_memory_mib << 20, settings.home / "logs")
-    results = ResultPublisher(base.registry, tuning, publishing)
+    results = ResultPublisher(base.registry, callers, tuning, publishing)
     runner = JobRunner(base.registry, tuning, Runs(base.registry, trainers), results, settings.home)
     tuning.on_change = runner.wake
     return runner

@@ -31,7 +31,8 @@ class TrainingJob(SQLModel, table=True):
     """A fine-tuning job: what was asked, how far it is, and what came of it.
 
     ``options`` are the request's own: hyperparameters, and what only postil has. ``scope`` are the domains that its
-    owner worked on when it was made (None: all). The gateway that works on it has a claim, which expires.
+    owner worked on when it was made (None: all); ``made_with`` is by what the key that made it is found again (empty:
+    the key file). The gateway that works on it has a claim, which expires.
     """
 
     id: str = Field(primary_key=True, max_length=40)
@@ -39,6 +40,7 @@ class TrainingJob(SQLModel, table=True):
     adapter: str = Field(max_length=64)
     owner: str
     scope: list[str] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    made_with: str = Field(default="", max_length=64)
     status: str = Field(max_length=16, index=True)
     model: str
     training_file: str = Field(max_length=40, index=True)

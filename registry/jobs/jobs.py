@@ -29,7 +29,7 @@ MESSAGE, METRICS = "message", "metrics"
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """A job to make. ``scope`` are the domains that its owner works on (None: all)."""
+    """A job to make. ``scope`` are the domains that its owner works on (None: all), ``made_with`` names the key."""
 
     name: AdapterName
     model: str
@@ -38,6 +38,7 @@ class JobRequest:
     seed: int
     owner: str
     scope: Collection[str] | None = None
+    made_with: str = ""
     validation_file: str | None = None
     remarks: Mapping[str, str] = field(default_factory=dict)
 
@@ -50,6 +51,7 @@ def create(database: Database, wanted: JobRequest, *, most_open: int) -> Trainin
         adapter=wanted.name.adapter,
         owner=wanted.owner,
         scope=None if wanted.scope is None else sorted(wanted.scope),
+        made_with=wanted.made_with,
         status=JobStatus.VALIDATING,
         model=wanted.model,
         training_file=wanted.training_file,

@@ -28,6 +28,7 @@ from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.runtime import Runtime
 from postil.gateway.errors import BadRequestError
 from postil.gateway.inference.routing.catalog import BASE
+from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.errors import NotFoundError
@@ -52,17 +53,17 @@ class UnsupportedParameterError(BadRequestError):
 def training_router(runtime: Runtime) -> Router:
     """Return the router of training files and jobs, behind the guard of the admin API's routes."""
     tuning, registry, denied = runtime.tuning, runtime.registry, runtime.denied_attempts
-    routes = [*file_routes(tuning, denied), *job_routes(tuning, registry, denied)]
+    routes = [*file_routes(tuning, denied), *job_routes(tuning, registry, denied, runtime.callers)]
     guard = require_permission(runtime.callers, denied, PREFIX)
     return Router(PREFIX, guards=[guard], route_handlers=document_openai_errors(routes))
 
 
-def job_routes(tuning: FineTuning, registry: RegistryHandle, denied: DeniedAttempts) -> list[Any]:
+def job_routes(tuning: FineTuning, registry: RegistryHandle, denied: DeniedAttempts, callers: Callers) -> list[Any]:
     """Return the routes."""
-    return [*_making(tuning, registry, denied), *_reading(registry)]
+    return [*_making(tuning, registry, denied, callers), *_reading(registry)]
 
 
-def _making(tuning: FineTuning, registry: RegistryHandle, denied: DeniedAttempts) -> list[Any]:
+def _making(tuning: FineTuning, registry: RegistryHandle, denied: DeniedAttempts, callers: Callers) -> list[Any]:
     @post(_JOBS, status_code=200, may=Permission.PUBLISH)
     async def create(request: AnyRequest, data: JSONBody[FineTuningJobBody]) -> FineTuningJob:
         """Make a fine-tuning job, which ends as a release that is not live."""
@@ -83,6 +84,7 @@ def _making(tuning: FineTuning, registry: RegistryHandle, denied: DeniedAttempts
             seed=secrets.randbelow(2**31) if data.seed is None else data.seed,
             owner=actor(request),
             scope=caller_of(request).scope,
+            made_with=_key_of(callers, request),
             remarks=data.metadata or {},
         )
         return show_job(await tuning.create(wanted))
@@ -103,6 +105,11 @@ def _making(tuning: FineTuning, registry: RegistryHandle, denied: DeniedAttempts
         return show_job(await tuning.resume(job_id, caller_of(request).scope, actor(request)))
 
     return [create, cancel, pause, resume]
+
+
+def _key_of(callers: Callers, request: AnyRequest) -> str:
+    """By what the key of a request is found again; empty for the key file, whose right does not end."""
+    return "" if caller_of(request).root else callers.current.handle(request.headers.get("authorization"))
 
 
 def _reading(registry: RegistryHandle) -> list[Any]:

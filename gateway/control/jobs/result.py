@@ -11,10 +11,13 @@ from typing import Any
 from postil.gateway.control.jobs.service import FineTuning
 from postil.gateway.control.publish import Origin, PublishService, Source
 from postil.gateway.control.registry_handle import RegistryHandle
+from postil.gateway.errors import AuthenticationError, ForbiddenError
+from postil.gateway.tenancy.callers import Callers
+from postil.gateway.tenancy.permissions import Permission
 from postil.registry.artifacts.hub.fetch import Patience
 from postil.registry.db import queries as store
 from postil.registry.db.job_tables import TrainingFile, TrainingJob
-from postil.registry.errors import NotFoundError
+from postil.registry.errors import JobError, NotFoundError
 from postil.registry.jobs import folder
 from postil.registry.jobs.first_policy import first_policy
 from postil.registry.jobs.options import RESULT, JobOptions
@@ -23,15 +26,22 @@ from postil.registry.policy.policy import Policy, parse_policy
 
 
 class ResultPublisher:
-    """Publishes as the owner of the job, within the domains that the owner worked on when the job was made."""
+    """Publishes as the owner of the job, if the key that made it may still publish to its domain."""
 
-    def __init__(self, registry: RegistryHandle, tuning: FineTuning, publishing: PublishService) -> None:
+    def __init__(
+        self, registry: RegistryHandle, callers: Callers, tuning: FineTuning, publishing: PublishService
+    ) -> None:
         self._registry = registry
+        self._callers = callers
         self._tuning = tuning
         self._publishing = publishing
 
     async def publish(self, job: TrainingJob, place: Path) -> tuple[str, dict[str, float]]:
-        """Return the release's name and its figures; twice it is the same release. Raises what a publish does."""
+        """Return the release's name and its figures; twice it is the same release.
+
+        Raises what a publish does, or JobError where the key may no longer publish.
+        """
+        scope = self._scope(job)
         name, asked = AdapterName(job.domain, job.adapter), JobOptions.model_validate(job.options)
         report = await asyncio.to_thread(self._with_lineage, job, place / RESULT)
         made = await self._publishing.publish(
@@ -40,7 +50,7 @@ class ResultPublisher:
             await asyncio.to_thread(self._policy, name, asked, report),
             note=asked.note or f"fine-tuning job {job.id}",
             actor=job.owner,
-            scope=None if job.scope is None else frozenset(job.scope),
+            scope=scope,
         )
         figures = {
             "accuracy": report["accuracy"],
@@ -48,6 +58,18 @@ class ResultPublisher:
             "full_valid_loss": report["adapter_metrics"]["loss"],
         }
         return str(name.release(made.release.number)), figures
+
+    def _scope(self, job: TrainingJob) -> frozenset[str] | None:
+        """The domains of the key that made a job, as they are now."""
+        if not job.made_with:
+            return None if job.scope is None else frozenset(job.scope)
+        try:
+            caller = self._callers.current.recall(job.made_with)
+        except (AuthenticationError, ForbiddenError) as error:
+            raise JobError(f"the key that made this job signs nobody in now: {error}") from error
+        if not caller.may(Permission.PUBLISH, job.domain):
+            raise JobError(f"the key that made this job may no longer publish to {job.domain}; use one that may")
+        return caller.scope
 
     def _with_lineage(self, job: TrainingJob, made: Path) -> dict[str, Any]:
         files = {

@@ -36,6 +36,7 @@ def upgrade() -> None:
         _needed("adapter", sa.String(64)),
         _needed("owner", sa.String),
         sa.Column("scope", sa.JSON),
+        _needed("made_with", sa.String(64)),
         sa.Column("status", sa.String(16), nullable=False, index=True),
         _needed("model", sa.String),
         sa.Column("training_file", sa.String(40), nullable=False, index=True),

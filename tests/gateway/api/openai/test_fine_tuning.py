@@ -186,3 +186,22 @@ async def test_a_domain_has_no_more_open_jobs_than_it_may(tmp_path: Path, engine
             await created(client)
         await client.fine_tuning.jobs.cancel(first.id)
         await created(client)
+
+
+async def test_a_job_whose_key_was_revoked_publishes_nothing(trained: House) -> None:
+    script(trained, WAIT)
+    body = {"owner": "ann", "role": Role.PUBLISHER, "domains": ["healthcare"]}
+    key = (await trained.admin("POST", "/api/v1/keys", json=body)).json()
+    async with speaking(trained, key["key"]) as ann, speaking(trained) as admin:
+        job = await created(ann)
+        await at_step(ann, job.id, 2)
+        assert (await trained.admin("DELETE", f"/api/v1/keys/{key['id']}")).status_code == 200
+        await admin.fine_tuning.jobs.pause(job.id)
+        await until(lambda: trained.runtime.jobs.trainer is None)
+        script(trained, "")
+        await admin.fine_tuning.jobs.resume(job.id)
+        ended = await reached(admin, job.id, "succeeded", "failed")
+    assert (ended.status, ended.fine_tuned_model) == ("failed", None)
+    assert ended.error is not None
+    assert (ended.error.code, "was revoked" in ended.error.message) == ("not_published", True)
+    assert trained.runtime.catalog.current.entries == {}
