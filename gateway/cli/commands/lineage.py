@@ -132,7 +132,7 @@ def _evaluation(one: Values) -> str:
     found = one["evaluation"]
     base = "" if found["base_right"] is None else f", the base {found['base_right']}"
     span = found["interval"]
-    interval = f" ({100 * span[0]:.1f}-{100 * span[1]:.1f} %)" if span else ""
+    interval = f" ({100 * span[0]:.1f}-{100 * span[-1]:.1f} %)" if span else ""
     return f"{found['right']} of {found['examples']} rows of {found['file']} right{interval}{base}"
 
 

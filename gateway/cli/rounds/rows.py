@@ -124,11 +124,12 @@ def _check(work: Work) -> Made:
     report = check(train, others, base=work.base.path, window=work.window)
     made = work.write("check", report.model_dump_json(indent=2, exclude_none=True), ".json")
     if report.errors:
-        raise RoundError(_errors(report, made))
+        raise RoundError(errors_sentence(report, made))
     return Made(made, {"errors": report.errors, "warnings": report.warnings})
 
 
-def _errors(report: DataReport, made: Path) -> str:
+def errors_sentence(report: DataReport, made: Path) -> str:
+    """Say what the first error is, how many there are, and where all of them stand."""
     first = next(finding for finding in report.findings if finding.level == "error")
     more = f" and {report.errors - 1} more" if report.errors > 1 else ""
     remedy = f"; {first.remedy}" if first.remedy else ""

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -44,11 +45,10 @@ def train_apart(options: TrainOptions) -> None:
             raise RoundError(said or f"the training ended with status {process.returncode}; the same command goes on")
 
 
-def main(parent: int, refusal: Path, text: bytes) -> int:
-    """Do it; return the exit status. What is refused is written to ``refusal`` in one sentence."""
-    end_with(parent)
+def work(refusal: Path, train: Callable[[], object]) -> int:
+    """Train; return the exit status. What is refused is written to ``refusal`` in one sentence."""
     try:
-        _train(text)
+        train()
     except RegistryError as error:
         return _refused(refusal, str(error))
     except MemoryError:
@@ -62,8 +62,8 @@ def main(parent: int, refusal: Path, text: bytes) -> int:
     return 0
 
 
-def _train(text: bytes) -> None:
-    """Train with the options of their method, with the progress on standard error."""
+def train_as_told(text: bytes) -> None:
+    """Train with options as JSON, with the progress on standard error. Raises what training does."""
     method = json.loads(text).get("method", "classify")
     options = find_method(method).options.model_validate_json(text)
     console = Console(stderr=True)
@@ -78,4 +78,5 @@ def _refused(refusal: Path, said: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), Path(sys.argv[2]), sys.stdin.buffer.read()))
+    end_with(int(sys.argv[1]))
+    sys.exit(work(Path(sys.argv[2]), lambda: train_as_told(sys.stdin.buffer.read())))
