@@ -133,7 +133,16 @@ def _evaluation(one: Values) -> str:
     base = "" if found["base_right"] is None else f", the base {found['base_right']}"
     span = found["interval"]
     interval = f" ({100 * span[0]:.1f}-{100 * span[-1]:.1f} %)" if span else ""
-    return f"{found['right']} of {found['examples']} rows of {found['file']} right{interval}{base}"
+    return f"{found['right']} of {found['examples']} rows of {found['file']} right{interval}{base}{_uses(found)}"
+
+
+def _uses(found: Values) -> str:
+    """How often the held-out rows were used; nothing where the gateway did not count yet."""
+    if not found["uses"]:
+        return ""
+    many = "1 adapter was" if found["uses"] == 1 else f"{found['uses']} adapters were"
+    worn = "; they are worn out, hold out new ones" if found["uses"] > found["limit"] else ""
+    return f"; {many} measured with these rows{worn}"
 
 
 def _job(one: Values) -> str:

@@ -10,13 +10,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from postil.gateway.cli.api_client import CommandError, connected
+from rich.text import Text
+
+from postil.gateway.cli.api_client import CommandError, call, connected
 from postil.gateway.cli.output import complaints
 from postil.gateway.cli.rounds.asked import one
 from postil.gateway.cli.rounds.live import LiveRelease, fetched
 from postil.gateway.cli.rounds.work import StepPlan, Work
 from postil.gateway.cli.training_config import Given, merged
+from postil.gateway.telemetry.terminal import visible
 from postil.registry.defaults import REPORT
+from postil.registry.releases.held_out_uses import worn_out_sentence
 from postil.registry.training.compare_adapters import AdapterComparison, Margins, compare_adapters
 from postil.registry.training.dispatch import trainer
 from postil.registry.training.errors import RoundError
@@ -128,11 +132,21 @@ def _evaluate(work: Work) -> Made:
     report = json.loads((adapter / REPORT).read_text(encoding="utf-8"))
     found = report if report.get("adapter_metrics") else _measured(work, adapter)
     figures = {name: found[name] for name in Evaluation.model_fields if name in found}
-    metrics = figures["adapter_metrics"]
-    return Made(
-        work.write("evaluation", json.dumps(figures, indent=2, ensure_ascii=False) + "\n", ".json"),
-        {"rows": metrics["examples"], "right": metrics["right"], "base_right": figures["base_metrics"]["right"]},
-    )
+    made = work.write("evaluation", json.dumps(figures, indent=2, ensure_ascii=False) + "\n", ".json")
+    metrics, uses = figures["adapter_metrics"], _used(work, figures["validation"]["digest"])
+    counts = {"rows": metrics["examples"], "right": metrics["right"], "base_right": figures["base_metrics"]["right"]}
+    return Made(made, {**counts, "held_out_uses": uses})
+
+
+def _used(work: Work, digest: str) -> int:
+    """Have the gateway count the held-out rows as used for this adapter, and say so where they are worn out."""
+    body = {"digest": digest, "measured": work.digest("train")}
+    with connected() as client:
+        found = call(client, "POST", f"/api/v1/adapters/{work.asked.adapter}/held-out-uses", json=body)
+    if found["uses"] > found["limit"]:
+        said = worn_out_sentence(work.parts("held-out")[0].name, found["uses"] - 1)
+        complaints().print(Text(visible(f"    warning: {said}")), soft_wrap=True)
+    return int(found["uses"])
 
 
 def _measured(work: Work, adapter: Path) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from postil.registry.releases.lineage import PARTS, lineage_in
+from postil.registry.releases.lineage import PARTS, Lineage, lineage_in
 
 DIGEST = f"sha256:{'a' * 64}"
 OTHER = f"sha256:{'b' * 64}"
@@ -37,6 +37,12 @@ REPORT: dict[str, Any] = {
     "adapter_metrics": METRICS,
     "base_metrics": {"right": 3},
 }
+
+
+def shown(found: Lineage) -> None:
+    """Write it as the API does."""
+    text = json.dumps(found.model_dump(mode="json"), allow_nan=False, ensure_ascii=False)
+    assert text.encode()
 
 
 def test_a_round_is_known_in_all_its_parts() -> None:
@@ -84,14 +90,17 @@ def test_the_job_that_made_a_release_is_named() -> None:
         ("adapter_metrics", {"examples": -1}),
         ("data", "train.jsonl"),
         ("job", {"id": 3}),
+        ("job", {"id": "\ud800"}),
+        ("options", {"\udc00": "\ud800"}),
+        ("options", {"rank": 10**400}),
     ],
 )
 def test_a_part_of_another_form_is_unknown(part: str, value: object) -> None:
-    json.dumps(lineage_in({**REPORT, part: value}).model_dump(mode="json"), allow_nan=False)
+    shown(lineage_in({**REPORT, part: value}))
 
 
 @pytest.mark.parametrize("value", [None, True, 1e400, -3, "text", [], [[]], {}, {"a": {"b": [None]}}, [1e400]])
 def test_whatever_stands_in_a_report_it_can_be_shown(value: object) -> None:
     for part in REPORT:
-        json.dumps(lineage_in({**REPORT, part: value}).model_dump(mode="json"), allow_nan=False)
-    json.dumps(lineage_in(dict.fromkeys([*REPORT, "job"], value)).model_dump(mode="json"), allow_nan=False)
+        shown(lineage_in({**REPORT, part: value}))
+    shown(lineage_in(dict.fromkeys([*REPORT, "job"], value)))

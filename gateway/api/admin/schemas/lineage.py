@@ -49,7 +49,11 @@ class LineageMethod(msgspec.Struct, kw_only=True):
 
 
 class LineageEvaluation(msgspec.Struct, kw_only=True):
-    """The figures on held-out rows; ``base_right`` is the base's."""
+    """The figures on held-out rows; ``base_right`` is the base's.
+
+    ``uses`` is how many adapters of the domain were measured with this file, as far as the gateway knows; above
+    ``limit`` it is worn out.
+    """
 
     file: str
     digest: str
@@ -58,6 +62,8 @@ class LineageEvaluation(msgspec.Struct, kw_only=True):
     accuracy: float
     interval: list[float] | None
     base_right: int | None
+    uses: int
+    limit: int
 
 
 class LineageComparison(msgspec.Struct, kw_only=True):
@@ -117,8 +123,16 @@ class ReleaseLineage(msgspec.Struct, kw_only=True):
     unknown: list[str]
 
 
-def show_lineage(row: tables.Release, lineage: Lineage) -> ReleaseLineage:
-    """Convert a release with its lineage."""
+class HeldOutUses(msgspec.Struct, kw_only=True):
+    """How many adapters of a domain were measured with a file of held-out rows; above ``limit`` it is worn out."""
+
+    digest: str
+    uses: int
+    limit: int
+
+
+def show_lineage(row: tables.Release, lineage: Lineage, uses: int, limit: int) -> ReleaseLineage:
+    """Convert a release with its lineage, and how often its held-out rows were used."""
     of_release = {
         "release": f"{row.domain}/{row.adapter}@{row.number}",
         "artifact": row.artifact,
@@ -131,4 +145,6 @@ def show_lineage(row: tables.Release, lineage: Lineage) -> ReleaseLineage:
         "source": row.source,
     }
     known = lineage.model_dump(mode="json")
+    if known["evaluation"] is not None:
+        known["evaluation"] |= {"uses": uses, "limit": limit}
     return msgspec.convert({**of_release, **known, "unknown": list(lineage.unknown)}, ReleaseLineage)

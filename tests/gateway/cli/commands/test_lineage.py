@@ -9,7 +9,7 @@ from typing import Any
 from tests.fakes.adapters import write_adapter
 from tests.gateway.cli.in_process import in_process
 from tests.gateway.conftest import TRIAGE, House
-from tests.registry.releases.test_lineage import DIGEST, ORIGIN, REPORT
+from tests.registry.releases.test_lineage import DIGEST, ORIGIN, OTHER, REPORT
 
 NAME = "healthcare/triage"
 
@@ -40,7 +40,10 @@ async def test_the_way_is_shown_through_the_releases_before(house: House, tmp_pa
     assert "train: train.jsonl, 12 rows (aaaaaaaaaaaa)" in lines
     assert "data check: 0 errors, 2 warnings" in lines
     assert "trained by rank 8, epochs 2.0" in lines
-    assert "9 of 10 rows of held-out.jsonl right (60.0-98.0 %), the base 3" in lines
+    assert (
+        "9 of 10 rows of held-out.jsonl right (60.0-98.0 %), the base 3; 1 adapter was measured with these rows"
+        in lines
+    )
     assert f"beside {NAME}@1: only this one right on 3 rows, only that one on 1, McNemar p = 0.6" in lines
     before = lines[lines.index(f"{NAME}@1") :]
     assert before[-6:] == [
@@ -91,3 +94,20 @@ async def test_another_domains_lineage_is_behind_its_wall(house: House, tmp_path
     assert (status, own["release"], other["release"]) == (0, f"{NAME}@1", "legal/notes@1")
     assert other.keys() == {"release", "problem"}
     assert (await in_process(None, "lineage", "legal/notes@1", **as_ann))[0] == 1
+
+
+async def test_the_use_of_held_out_rows_is_counted_and_shown(house: House, tmp_path: Path) -> None:
+    await published(house, tmp_path, 1, report_of(None))
+    route = f"/api/v1/adapters/{NAME}/held-out-uses"
+    found = [
+        (await house.admin("POST", route, json={"digest": OTHER, "measured": f"sha256:{number:064}"})).json()
+        for number in range(10)
+    ]
+    assert found[-1] == {"digest": OTHER, "uses": 11, "limit": 10}
+    _, out, _ = await in_process(house, "lineage", f"{NAME}@1")
+    assert "the base 3; 11 adapters were measured with these rows; they are worn out, hold out new ones" in out
+    refused = [
+        await house.admin("POST", route, json={"digest": "sha256:0", "measured": OTHER}),
+        await house.admin("POST", route.replace("triage", "none"), json={"digest": OTHER, "measured": OTHER}),
+    ]
+    assert [answer.status_code for answer in refused] == [400, 404]
