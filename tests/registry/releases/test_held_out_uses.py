@@ -10,6 +10,7 @@ import pytest
 from postil.registry.names import parse_adapter
 from postil.registry.releases import held_out_uses
 from postil.registry.releases.held_out_uses import note, uses, worn_out_warnings
+from postil.registry.releases.lineage import lineage_in, lineage_of
 from postil.registry.releases.service import Registry
 from tests.fakes.adapters import write_adapter
 from tests.registry.releases.test_lineage import DIGEST, ORIGIN, OTHER, REPORT
@@ -42,6 +43,8 @@ def test_a_publish_counts_the_file_of_its_figures_and_warns_where_it_is_worn_out
         " again and again fits them; hold out new ones"
     ]
     assert publish(registry, {}, 11) == []
+    found = lineage_of(registry.release(NOTES.release(1)), registry.artifacts)
+    assert found == lineage_in(report)
     assert uses(registry.database, "legal", OTHER) == 11
 
 
