@@ -55,8 +55,7 @@ def shows(made: Work, need: Need) -> bool:
     made.asked = replace(made.asked, need=need)
     try:
         check_better(made)
-    except RoundError as error:
-        assert "not published, because the new adapter is not" in str(error)
+    except RoundError:
         return False
     return True
 
