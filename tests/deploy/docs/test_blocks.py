@@ -1,0 +1,62 @@
+"""What the documentation tells to type can be typed: the pages of a first day are followed to the letter."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from postil.gateway.cli.main import make_cli
+from tests.deploy.parsed import parsed
+from tests.fakes.demo_engine import reply, write_demo_base
+from tests.fakes.vllm import running_engine
+from tests.support.doc_blocks import Reader, blocks, commands
+from tests.support.paths import ROOT
+from tests.support.servers import free_port
+
+DOCS = ROOT / "deploy" / "docs"
+PAGES = sorted([ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "deploy" / "README.md", *DOCS.glob("*.md")])
+FOLLOWED = ("start.md",)
+
+
+@pytest.fixture
+async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
+    """Somebody in a clone, whose engine is a small fake of vLLM."""
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    (folder / "deploy").symlink_to(ROOT / "deploy")
+    base = write_demo_base(tmp_path / "SmolLM2-135M-Instruct")
+    async with running_engine() as (engine, url):
+        engine.reply = reply
+        yield Reader(folder, free_port(), {"POSTIL_ENGINE_URL": url, "POSTIL_BASE_MODEL": str(base)})
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+async def test_a_page_is_followed_to_the_letter(reader: Reader, name: str) -> None:
+    def follow() -> None:
+        with reader.at_work():
+            reader.follow((DOCS / name).read_text(encoding="utf-8"))
+
+    await asyncio.to_thread(follow)
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_command_in_a_block_is_one_with_these_options(path: Path) -> None:
+    for block in blocks(path.read_text(encoding="utf-8")):
+        for words in commands(block):
+            assert words == ["--version"] or parsed(words, typer.main.get_command(make_cli())), block.line
+
+
+def test_what_is_not_run_is_listed_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    marked = [
+        f"{path.relative_to(ROOT)}:{block.line}: {block.not_run}"
+        for path in PAGES
+        for block in blocks(path.read_text(encoding="utf-8"))
+        if block.not_run
+    ]
+    with capsys.disabled():
+        print("", "blocks that are marked as not run:", *marked, sep="\n  ")
+    assert marked
