@@ -15,10 +15,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.servers import free_port
+
 NOT_RUN = re.compile(r"<!-- not-run: (.+) -->")
 FENCED = re.compile(r"^```(\w*)$")
 FILE = re.compile(r"^# ([\w.-]+(?:/[\w.-]+)*\.(?:py|yaml|toml))(?: .*)?$")
 SERVE = re.compile(r"^((?:[A-Z_]+=\S+ )*)(?:make serve|(postil serve.*?))(?: +# .*)?$")
+EXPORT = re.compile(r"^export ([A-Z_]+)=(\S+)$", re.MULTILINE)
+PORTS = (8080, 8081)
 PROGRAMS = Path(sys.executable).parent
 ENDS_WITHIN = 60.0
 
@@ -83,15 +87,15 @@ def commands(block: Block) -> Iterator[list[str]]:
 class Reader:
     """A person who follows a page: a folder, a shell, and another terminal in which the gateway serves.
 
-    Only ports differ from what the page says: 8080 is ``port``.
+    Only ports differ from what the page says, and what ``instead`` names: ports that begin with 80 are others.
     """
 
-    def __init__(self, folder: Path, port: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], instead: Mapping[str, str]) -> None:
         self.folder = folder
-        self.port = port
+        self._instead = {**{f":{port}": f":{free_port()}" for port in PORTS}, **instead}
         path = f"{PROGRAMS}:{os.environ['PATH']}"
-        self._environment = {**os.environ, "PATH": path, "POSTIL_PORT": str(port), "COLUMNS": "120", **environment}
-        self._gateway: subprocess.Popen[bytes] | None = None
+        self._environment = {**os.environ, "PATH": path, "COLUMNS": "120", **environment, "POSTIL_PORT": self._port("")}
+        self._gateways: dict[str, subprocess.Popen[bytes]] = {}
         self._shell: subprocess.Popen[str] | None = None
 
     @contextmanager
@@ -130,37 +134,47 @@ class Reader:
             else:
                 raise AssertionError(f"line {block.line}: run it, or mark it `<!-- not-run: reason -->`")
 
-    def stop(self) -> None:
-        """Press Ctrl-C in the gateway's terminal."""
-        if self._gateway is not None:
-            with suppress(ProcessLookupError):
-                self._gateway.send_signal(signal.SIGINT)
-            try:
-                self._gateway.wait(ENDS_WITHIN)
-            except subprocess.TimeoutExpired:
-                self._gateway.kill()
-                raise
-            self._gateway = None
+    def stop(self, *ports: str) -> None:
+        """Press Ctrl-C in the terminals of the gateways at these ports, or in all."""
+        for port in ports or list(self._gateways):
+            if gateway := self._gateways.pop(port, None):
+                with suppress(ProcessLookupError):
+                    gateway.send_signal(signal.SIGINT)
+                try:
+                    gateway.wait(ENDS_WITHIN)
+                except subprocess.TimeoutExpired:
+                    gateway.kill()
+                    raise
+
+    def _port(self, settings: str) -> str:
+        """The port that is meant: what these settings say, else 8080."""
+        said = re.search(r"POSTIL_PORT=(\d+)", settings)
+        return self._instead[f":{said[1] if said else 8080}"].removeprefix(":")
 
     def _do(self, block: Block) -> str:
-        text = block.text.replace(":8080", f":{self.port}")
-        if serve := SERVE.match(text):
-            self.stop()
-            return self._serve(shlex.split(serve[1]), serve[2] or "postil serve --demo")
-        said = self._say(text)
+        text = block.text
+        for shown, real in self._instead.items():
+            text = text.replace(shown, real)
+        before, _, last = text.rpartition("\n")
+        serve = SERVE.match(last)
+        self._environment |= dict(EXPORT.findall(text))
+        said = self._say(before if serve else text)
         assert "(failed: " not in said, f"line {block.line}: {said}"
-        return said
+        return said + self._serve(serve[1], serve[2] or "postil serve --demo") if serve else said
 
-    def _serve(self, settings: list[str], command: str) -> str:
-        environment = self._environment | dict(setting.split("=", 1) for setting in settings)
-        log = self.folder / "serve.log"
+    def _serve(self, settings: str, command: str) -> str:
+        port = self._port(settings)
+        self.stop(port)
+        given = dict(setting.split("=", 1) for setting in shlex.split(settings))
+        environment = {**self._environment, **given, "POSTIL_PORT": port}
+        log = self.folder / f"serve-{port}.log"
         with log.open("wb") as output:
-            self._gateway = subprocess.Popen(
+            gateway = self._gateways[port] = subprocess.Popen(
                 shlex.split(command), cwd=self.folder, env=environment, stdout=output, stderr=subprocess.STDOUT
             )
         deadline = time.monotonic() + ENDS_WITHIN
         while "postil is ready" not in log.read_text(encoding="utf-8"):
-            assert self._gateway.poll() is None, log.read_text(encoding="utf-8")
+            assert gateway.poll() is None, log.read_text(encoding="utf-8")
             assert time.monotonic() < deadline, log.read_text(encoding="utf-8")
             threading.Event().wait(0.05)
         return log.read_text(encoding="utf-8")
@@ -172,7 +186,7 @@ class Reader:
         assert self._shell.stdout is not None
         self._shell.stdin.write(f"{text}\necho '(end of the block)'\n")
         self._shell.stdin.flush()
-        said = []
+        said: list[str] = []
         for line in self._shell.stdout:
             if line.endswith("(end of the block)\n"):
                 return "".join([*said, line.removesuffix("(end of the block)\n")])

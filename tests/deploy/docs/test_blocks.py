@@ -13,17 +13,28 @@ from postil.gateway.cli.main import make_cli
 from tests.deploy.parsed import parsed
 from tests.fakes.demo_engine import reply, write_demo_base
 from tests.fakes.vllm import running_engine
+from tests.registry.conftest import create
+from tests.registry.conftest import pg_folder as pg_folder
+from tests.registry.conftest import postgres as postgres
 from tests.support.doc_blocks import Reader, blocks, commands
 from tests.support.paths import ROOT
-from tests.support.servers import free_port
 
 DOCS = ROOT / "deploy" / "docs"
 PAGES = sorted([ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "deploy" / "README.md", *DOCS.glob("*.md")])
-FOLLOWED = ("start.md",)
+FOLLOWED = ("start.md", "how-to-gateways.md", "how-to-release.md", "how-to-tls.md", "sizing.md")
+DATABASE = "postgresql+psycopg://postil:secret@localhost/postil"
 
 
 @pytest.fixture
-async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
+def elsewhere(request: pytest.FixtureRequest) -> dict[str, str]:
+    """What stands elsewhere than the page says: a database, where it asks for one."""
+    if request.node.callspec.params["name"] != "how-to-gateways.md":
+        return {}
+    return {DATABASE: create(request.getfixturevalue("postgres"))}
+
+
+@pytest.fixture
+async def reader(tmp_path: Path, elsewhere: dict[str, str]) -> AsyncIterator[Reader]:
     """Somebody in a clone, whose engine is a small fake of vLLM."""
     folder = tmp_path / "clone"
     folder.mkdir()
@@ -31,7 +42,8 @@ async def reader(tmp_path: Path) -> AsyncIterator[Reader]:
     base = write_demo_base(tmp_path / "SmolLM2-135M-Instruct")
     async with running_engine() as (engine, url):
         engine.reply = reply
-        yield Reader(folder, free_port(), {"POSTIL_ENGINE_URL": url, "POSTIL_BASE_MODEL": str(base)})
+        settings = {"POSTIL_ENGINE_URL": url, "POSTIL_BASE_MODEL": str(base), "POSTIL_SHUTDOWN_DELAY_SECONDS": "0"}
+        yield Reader(folder, settings, elsewhere)
 
 
 @pytest.mark.parametrize("name", FOLLOWED)
