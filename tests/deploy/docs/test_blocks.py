@@ -57,9 +57,10 @@ async def test_a_page_is_followed_to_the_letter(reader: Reader, name: str) -> No
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_command_in_a_block_is_one_with_these_options(path: Path) -> None:
+    program = typer.main.get_command(make_cli())
     for block in blocks(path.read_text(encoding="utf-8")):
         for words in commands(block):
-            assert words == ["--version"] or parsed(words, typer.main.get_command(make_cli())), block.line
+            assert words == ["--version"] or parsed(words, program), block.line
 
 
 def test_what_is_not_run_is_listed_with_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
