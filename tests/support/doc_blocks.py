@@ -96,6 +96,7 @@ class Reader:
         path = f"{PROGRAMS}:{os.environ['PATH']}"
         self._environment = {**os.environ, "PATH": path, "COLUMNS": "120", **environment, "POSTIL_PORT": self._port("")}
         self._gateways: dict[str, subprocess.Popen[bytes]] = {}
+        self._serving: dict[str, tuple[str, str]] = {}
         self._shell: subprocess.Popen[str] | None = None
 
     @contextmanager
@@ -164,7 +165,10 @@ class Reader:
 
     def _serve(self, settings: str, command: str) -> str:
         port = self._port(settings)
+        if self._serving.get(port) == (settings, command) and port in self._gateways:
+            return ""  # The page before has it running.
         self.stop(port)
+        self._serving[port] = (settings, command)
         given = dict(setting.split("=", 1) for setting in shlex.split(settings))
         environment = {**self._environment, **given, "POSTIL_PORT": port}
         log = self.folder / f"serve-{port}.log"
