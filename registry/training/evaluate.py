@@ -19,6 +19,7 @@ from postil.registry.training.baselines import linear, with_shots
 from postil.registry.training.dataset import Dataset, load
 from postil.registry.training.errors import OutFolderError
 from postil.registry.training.options import Device
+from postil.registry.training.predictions import predicted
 from postil.registry.training.promises import Wanted, check_critical
 from postil.registry.training.report import Evaluation, Judged, about, against_linear, findings, measure
 from postil.registry.training.splits import check_splits
@@ -124,6 +125,11 @@ def _found(
         validation=about(rows.figures),
         selection=_selection(asked.known),
         calibrated_on=about(rows.calibration or rows.figures),
+        predictions=tuple(
+            predicted(about(file), answers)
+            for file, answers in ((rows.figures, judged), (rows.calibration, fitted))
+            if file is not None and answers is not None
+        ),
         linear=_linear(rows, judged, reject),
         **baselines,
         **findings(judged, reject, fitted, wanted),

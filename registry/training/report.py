@@ -14,6 +14,7 @@ from postil.plugins.statistics.shares import wilson
 from postil.registry.training.calibration import Calibration, calibrate
 from postil.registry.training.comparison import Comparison, compare
 from postil.registry.training.dataset import Dataset, Example
+from postil.registry.training.predictions import Predictions
 from postil.registry.training.promises import Promised, Wanted, promises
 from postil.registry.training.statistics.labels import f1_by_label, macro_f1
 
@@ -113,7 +114,8 @@ class Evaluation(_Part):
     ``validation`` is the file of the figures, ``selection`` the one that chose the epoch, and ``calibrated_on`` the one
     that fitted temperature and threshold; the last two are None where nobody knows. ``few_shot_metrics`` are the base's
     with examples shown. ``outcomes`` says of each label's rows, in the file's order, which were right (1): with them
-    two releases are compared row by row.
+    two releases are compared row by row. ``predictions`` are the answers themselves, with which a running engine is
+    compared.
     """
 
     base: str
@@ -132,6 +134,7 @@ class Evaluation(_Part):
     confidence: ConfidenceAdvice
     promises: tuple[Promised, ...] = ()
     outcomes: dict[str, str] = {}
+    predictions: tuple[Predictions, ...] = ()
     mistakes: tuple[Mistake, ...]
     accuracy: float
 
