@@ -203,7 +203,7 @@ def _selection(known: Mapping[str, Any]) -> dict[str, Any] | None:
 def _answers(
     adapter: Path, asked: _Asked, device: Device, onlooker: Onlooker | None, window: int | None
 ) -> tuple[dict[str, Any], list[Judged], list[Judged] | None]:
-    """Return the base's figures, and the adapter's answers to the rows of the figures and of the calibration."""
+    """Return what is measured beside, and the adapter's answers to the rows of the figures and of the calibration."""
     rows, labels, reject = asked.rows, asked.labels, asked.reject
     allowed = allowed_labels(labels, reject)
     tell = onlooker.answered if onlooker else lambda more: None
@@ -219,6 +219,7 @@ def _answers(
     both = [example for dataset in rows.answered for example in dataset.examples]
     answers = answerer.adapter(adapter, both, allowed)
     fitted = None if rows.calibration is None else answers[len(figures) :]
+    baselines["forgetting"] = answerer.forgetting(adapter, rows.figures.field, allowed)
     return baselines, answers[: len(figures)], fitted
 
 

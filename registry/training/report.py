@@ -14,6 +14,7 @@ from postil.plugins.statistics.shares import wilson
 from postil.registry.training.calibration import Calibration, calibrate
 from postil.registry.training.comparison import Comparison, compare
 from postil.registry.training.dataset import Dataset, Example
+from postil.registry.training.forgetting import Forgetting
 from postil.registry.training.predictions import Predictions
 from postil.registry.training.promises import Promised, Wanted, promises
 from postil.registry.training.statistics.labels import f1_by_label, macro_f1
@@ -135,6 +136,7 @@ class Evaluation(_Part):
     promises: tuple[Promised, ...] = ()
     outcomes: dict[str, str] = {}
     predictions: tuple[Predictions, ...] = ()
+    forgetting: Forgetting | None = None
     mistakes: tuple[Mistake, ...]
     accuracy: float
 

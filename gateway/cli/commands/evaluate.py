@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.commands.train import explained, prepared_base
 from postil.gateway.cli.evaluation_display import show_evaluation
 from postil.gateway.cli.output import complaints, print_json_text
@@ -37,12 +38,19 @@ def evaluate(
         float, typer.Option(min=0.0001, max=0.5, help="The share of answers that may be wrong, for the promise.")
     ] = 0.02,
     confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="How sure the promise is.")] = 0.95,
+    most_forgetting: Annotated[
+        float | None,
+        typer.Option(min=0, help="Nats per token that the adapter may be away from the base on neutral questions."),
+    ] = None,
     base: Base = None,
     reject: Annotated[str | None, typer.Option(help="Label for messages that fit no other label.")] = None,
     device: Where = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Measure an adapter against the base, calibrate its confidence, and store both in its training.json."""
+    """Measure an adapter against the base, calibrate its confidence, and store both in its training.json.
+
+    Exits with 1 where it forgets more than --most-forgetting; the figures are stored all the same.
+    """
     from postil.registry.training.evaluate import Files
     from postil.registry.training.evaluate import evaluate as measure
     from postil.registry.training.progress import Count
@@ -63,3 +71,8 @@ def evaluate(
         print_json_text(found.model_dump_json(indent=2))
     else:
         show_evaluation(found)
+    if most_forgetting is not None and found.forgetting is not None and found.forgetting.kl > most_forgetting:
+        raise CommandError(
+            f"{adapter} is {found.forgetting.kl:.3f} nats per token away from the base on neutral questions, and"
+            f" {most_forgetting:g} are allowed; train it with fewer steps, a lower rate, or rows of other tasks too"
+        )

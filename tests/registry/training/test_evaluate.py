@@ -53,6 +53,11 @@ def test_what_was_trained_here_is_measured_as_it_was_by_its_training(
     assert found.base_metrics == report.base_metrics
     assert found.calibration == report.calibration
     assert found.calibration.answers == 20
+    assert found.predictions[0].answers == report.predictions[0].answers
+    assert [one.file["file"] for one in found.predictions] == ["validation.jsonl"]
+    assert found.forgetting is not None
+    assert (found.forgetting.prompts, report.forgetting) == (24, None)
+    assert found.forgetting.kl > 0
     written = json.loads((out / "training.json").read_text())
     assert (written["kept"], written["parts"]) == (1, [part.model_dump() for part in report.parts])
     assert written["calibration"] == found.calibration.model_dump()
@@ -93,6 +98,7 @@ def test_with_the_training_rows_it_stands_beside_a_linear_model_and_a_base_that_
     assert found.few_shot_metrics is not None
     assert found.few_shot_metrics != found.base_metrics
     assert found.calibration.answers == 24
+    assert [one.file["file"] for one in found.predictions] == ["validation.jsonl", "calibration.jsonl"]
     assert [(one.label, one.rows) for one in found.promises] == [(None, 24), ("billing", 12)]
     assert found.notes == ("the epoch was chosen on validation.jsonl, the file of the figures: they are better than on"
                            " new messages",)  # fmt: skip
