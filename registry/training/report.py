@@ -15,9 +15,11 @@ from postil.registry.training.calibration import Calibration, calibrate
 from postil.registry.training.comparison import Comparison, compare
 from postil.registry.training.dataset import Dataset, Example
 from postil.registry.training.forgetting import Forgetting
+from postil.registry.training.mistakes import Mistake, mistakes
 from postil.registry.training.predictions import Predictions
 from postil.registry.training.promises import Promised, Wanted, promises
 from postil.registry.training.statistics.labels import f1_by_label, macro_f1
+from postil.registry.training.stress import Stress
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +81,6 @@ class ConfidenceAdvice(_Part):
     rejects_below: int
 
 
-class Mistake(_Part):
-    """A validation line with a wrong answer; the most confident mistakes may be errors in data or labels."""
-
-    line: int
-    message: str
-    label: str
-    answered: str
-    probability: float
-
-
 class Part(_Part):
     """Validation results after some steps of training."""
 
@@ -137,6 +129,7 @@ class Evaluation(_Part):
     outcomes: dict[str, str] = {}
     predictions: tuple[Predictions, ...] = ()
     forgetting: Forgetting | None = None
+    stress: Stress | None = None
     mistakes: tuple[Mistake, ...]
     accuracy: float
 
@@ -276,21 +269,6 @@ def advise(judged: Sequence[Judged], reject: str | None, temperature: float = 1.
         wrong_below=_below(wrong, minimum),
         rejects=len(rejects),
         rejects_below=_below(rejects, minimum),
-    )
-
-
-def mistakes(judged: Iterable[Judged], reject: str | None) -> tuple[Mistake, ...]:
-    """Return all wrong answers to real labels, most confident first."""
-    wrong = [one for one in judged if not one.right and one.example.label != reject]
-    return tuple(
-        Mistake(
-            line=one.example.line,
-            message=one.example.message,
-            label=one.example.label,
-            answered=one.label,
-            probability=round(one.probability, 4),
-        )
-        for one in sorted(wrong, key=lambda one: -one.probability)
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from postil.registry.training.dataset import Dataset, Example
+from postil.registry.training.mistakes import mistakes
 from postil.registry.training.report import (
     Evaluation,
     Judged,
@@ -17,7 +18,6 @@ from postil.registry.training.report import (
     calibration,
     findings,
     measure,
-    mistakes,
     outcomes,
 )
 from tests.support.paths import ROOT
