@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from postil.registry.training.report import Evaluation
     from postil.registry.training.stress import Strange, Stress, Written
 
-_COLUMNS = ("set", "rows", "right", "95 %", "held back", "95 %", "else taken for")
+_COLUMNS = ("set", "rows", "changed", "counted", "share", "95 %", "of all rows")
 
 
 def show_stress(report: Evaluation) -> None:
@@ -25,9 +25,7 @@ def show_stress(report: Evaluation) -> None:
 def _rows(report: Evaluation, found: Stress) -> Iterator[Sequence[object]]:
     plain = report.adapter_metrics
     if found.written:
-        advice = report.confidence
-        at_hand = "" if report.calibrated_on != report.validation else advice.right_below + advice.wrong_below
-        yield "as they are", plain.examples, _percent(plain.accuracy), _span(plain.interval), at_hand
+        yield "as they are", plain.examples, "", "right", _percent(plain.accuracy), _span(plain.interval), ""
     for one in found.written:
         yield _written(one)
     for strange in found.strange:
@@ -35,12 +33,13 @@ def _rows(report: Evaluation, found: Stress) -> Iterator[Sequence[object]]:
 
 
 def _written(one: Written) -> Sequence[object]:
-    return f"{one.way} ({one.changed} changed)", one.rows, _percent(one.accuracy), _span(one.interval), one.held_back
+    held_back = f"{one.held_back} held back"
+    return one.way, one.rows, one.changed, "right", _percent(one.accuracy), _span(one.interval), held_back
 
 
 def _strange(one: Strange) -> Sequence[object]:
     taken = ", ".join(f"{label} {count}" for label, count in list(one.answered.items())[:2])
-    return one.kind, one.rows, "", "", f"{one.held_back} ({_percent(one.share)})", _span(one.interval), taken
+    return one.kind, one.rows, "", "held back", _percent(one.share), _span(one.interval), taken
 
 
 def _percent(share: float) -> str:
