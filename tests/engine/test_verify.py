@@ -19,11 +19,13 @@ ROWS = str(TRIAGE / "validation.jsonl")
 
 
 def test_the_demos_adapter_is_served_as_it_was_trained(served: Served, capsys: pytest.CaptureFixture[str]) -> None:
-    found = served.postil_json("verify", "healthcare/triage@2", "--data", ROWS, "--rows", "30", "--at-once", "8")
+    found = served.postil_json(
+        "verify", "healthcare/triage@2", "--data", ROWS, "--rows", "25", "--most-different", "0.04", "--at-once", "8"
+    )
     with capsys.disabled():
         print(f"\nanswers {found['answers']}, probabilities {found['confidence']}, against the base {found['effect']}")
     assert found["verified"], found["problems"]
-    assert found["accuracy"]["rows"] + 10 >= found["rows"] == 30
+    assert found["accuracy"]["rows"] + 10 >= found["rows"] == 25
     assert found["effect"]["other_label"] > 0
 
 
