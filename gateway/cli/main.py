@@ -24,8 +24,10 @@ from postil.gateway.cli.commands import (
     export,
     gc,
     history,
+    improve,
     jobs,
     keys,
+    lineage,
     plugins,
     policy,
     publish,
@@ -80,6 +82,8 @@ def make_cli() -> typer.Typer:
     cli.command()(curve.curve)
     cli.command("try")(try_release.try_release)
     cli.command()(verify.verify)
+    cli.command()(improve.improve)
+    cli.command()(lineage.lineage)
     cli.add_typer(jobs.make_cli(), name="jobs")
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(keys.make_cli(), name="keys")

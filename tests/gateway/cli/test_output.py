@@ -83,6 +83,8 @@ COMMANDS: dict[str, list[str]] = {
     "audit denied": [],
     "status": [],
     "plugins": [],
+    "lineage": [RELEASE],
+    "improve": [NAME],
     "jobs list": [],
     "jobs show": ["0" * 32],
     "jobs cancel": ["0" * 32],
