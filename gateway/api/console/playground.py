@@ -16,7 +16,7 @@ from postil.gateway.api.admin.params import AnyRequest, caller_of
 from postil.gateway.api.console.forms import Form, read_form
 from postil.gateway.api.console.pages import PREFIX, Pages
 from postil.gateway.api.console.sessions import Attempts, Session
-from postil.gateway.api.console.side_by_side import MOST_TOKENS, TriedAnswer, Question, SideBySide, asking
+from postil.gateway.api.console.side_by_side import MOST_TOKENS, SideBySide, Trial, TriedAnswer, asking
 from postil.gateway.api.console.word_diff import word_diff
 from postil.gateway.errors import BadRequestError, GatewayError, NotFoundError, RequestsLimitedError
 from postil.gateway.inference.routing.catalog import AdapterEntry, unknown
@@ -118,7 +118,7 @@ def _entry(parts: Playground, request: AnyRequest, form: Form) -> AdapterEntry:
     return entry
 
 
-def _question(form: Form) -> Question:
+def _question(form: Form) -> Trial:
     """What a form asks. Raises BadRequestError."""
     text, temperature = form.needed("text", "the text"), form.share("temperature")
     if len(text) > _MOST_CHARACTERS:
@@ -127,11 +127,11 @@ def _question(form: Form) -> Question:
         )
     if not 0 <= temperature <= 2:
         raise BadRequestError("the temperature has to be between 0 and 2")
-    return Question(text, form.number("seed"), temperature)
+    return Trial(text, form.number("seed"), temperature)
 
 
 async def _ask(
-    parts: Playground, request: AnyRequest, entry: AdapterEntry, question: Question, number: int | None
+    parts: Playground, request: AnyRequest, entry: AdapterEntry, question: Trial, number: int | None
 ) -> list[Column]:
     """Ask all at once. Raises RequestsLimitedError where a key has asked too often."""
     session = cast("Session", request.scope["session"])

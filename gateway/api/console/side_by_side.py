@@ -41,7 +41,7 @@ _SECONDS, _QUEUE_SECONDS = 90.0, 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Trial:
     """What all are asked."""
 
     text: str
@@ -84,7 +84,7 @@ class SideBySide:
         self._cost = cost
         self._traffic = traffic
 
-    async def ask(self, caller: Caller, question: Question, release: LoadedRelease | None) -> TriedAnswer:
+    async def ask(self, caller: Caller, question: Trial, release: LoadedRelease | None) -> TriedAnswer:
         """Ask a release, or the base (None)."""
         listener = _Listener()
         context, began = replace(self._context, observers=(listener,)), time.perf_counter()
@@ -154,7 +154,7 @@ class _NoBudget:
         """Charge nothing."""
 
 
-def _request(question: Question, release: LoadedRelease | None, cost: CostLimits) -> CompletionRequest:
+def _request(question: Trial, release: LoadedRelease | None, cost: CostLimits) -> CompletionRequest:
     """A request as a client's would be read. Raises BadRequestError."""
     body = {
         "model": BASE if release is None else str(release.ref),
