@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any, NoReturn
 
@@ -24,6 +25,7 @@ from postil.gateway.api.console.login import Login, login_routes
 from postil.gateway.api.console.one_time import OneTimeLink
 from postil.gateway.api.console.pages import PREFIX, Pages
 from postil.gateway.api.console.playground import Playground, playground_routes
+from postil.gateway.api.console.review_forms import review_form_routes
 from postil.gateway.api.console.reviews import ReviewPages, review_page_routes
 from postil.gateway.api.console.sessions import Sessions
 from postil.gateway.api.console.side_by_side import SideBySide
@@ -72,6 +74,8 @@ def _pages(runtime: Runtime, pages: Pages, status: StatusParts) -> list[Any]:
     registry, denied = runtime.registry, runtime.denied_attempts
     parts = (registry, runtime.catalog, runtime.monitor, runtime.sums, runtime.plugins, pages, LastMoves())
     adapters = AdapterPages(*parts, automatic=runtime.settings.auto_rollback)
+    lasts = timedelta(minutes=runtime.settings.console_claim_minutes)
+    reviews = ReviewPages(registry, runtime.reviews, runtime.readings, denied, pages, lasts)
     cost = CostLimits.of(runtime.settings)
     asks = SideBySide(runtime.context, cost, runtime.ledger, runtime.traffic)
     return [
@@ -79,7 +83,8 @@ def _pages(runtime: Runtime, pages: Pages, status: StatusParts) -> list[Any]:
         *adapter_page_routes(adapters),
         compare_route(adapters, runtime.pools.reports),
         *act_routes(runtime.releases, RetireService(registry, runtime.releases)),
-        *review_page_routes(ReviewPages(registry, runtime.reviews, runtime.readings, denied, pages)),
+        *review_page_routes(reviews),
+        *review_form_routes(reviews),
         *playground_routes(Playground(runtime.catalog, denied, asks, pages)),
         log_route(registry, denied, pages),
         _nothing_else(),

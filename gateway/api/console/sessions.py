@@ -22,7 +22,7 @@ _ATTEMPTS, _WINDOW_SECONDS, _PARTIES = 10, 60.0, 4096
 class Session:
     """A person that is signed in. ``handle`` names the key, ``person`` is who uses the key file, as they say.
 
-    ``said`` is a page's address and what it has to say the next time.
+    ``said`` is a page's address and what it has to say the next time, ``decided`` the review that was decided last.
     """
 
     handle: str
@@ -30,6 +30,7 @@ class Session:
     made: float
     seen: float
     said: tuple[str, str] = ("", "")
+    decided: str = ""
 
 
 class Sessions:
