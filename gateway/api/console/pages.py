@@ -35,6 +35,7 @@ _AREAS = (
     ("/console", "Home", None),
     ("/console/playground", "Playground", Permission.TRY),
     ("/console/reviews", "Reviews", Permission.REVIEW),
+    ("/console/usage", "Usage", Permission.SEE_USAGE),
     ("/console/log", "Log", Permission.SEE),
 )
 

@@ -29,6 +29,7 @@ from postil.gateway.api.console.review_forms import review_form_routes
 from postil.gateway.api.console.reviews import ReviewPages, review_page_routes
 from postil.gateway.api.console.sessions import Sessions
 from postil.gateway.api.console.side_by_side import SideBySide
+from postil.gateway.api.console.usage import UsageParts, usage_route
 from postil.gateway.control.retire import RetireService
 from postil.gateway.control.runtime import Runtime, Tell
 from postil.gateway.errors import NotFoundError
@@ -86,6 +87,7 @@ def _pages(runtime: Runtime, pages: Pages, status: StatusParts) -> list[Any]:
         *review_page_routes(reviews),
         *review_form_routes(reviews),
         *playground_routes(Playground(runtime.catalog, denied, asks, pages)),
+        usage_route(UsageParts(registry, runtime.ledger, runtime.pools.reports, runtime.sums, pages)),
         log_route(registry, denied, pages),
         _nothing_else(),
     ]

@@ -167,6 +167,9 @@ async def test_a_person_promotes_rolls_back_and_decides_by_the_pages_alone(clini
     await page.get_by_role("heading", name="Word by word").wait_for()
     assert f"{NAME}@3" in await visit.text()
     await visit.look("playground")
+    await page.get_by_role("link", name="Usage").click()
+    assert "clinic" in await visit.text()
+    await visit.look("usage")
     await page.get_by_role("link", name="Log").click()
     assert "a doctor complained" in await visit.text()
     await visit.look("log")
@@ -184,6 +187,11 @@ async def test_a_person_promotes_rolls_back_and_decides_by_the_pages_alone(clini
     assert await visit.forms_sent() == 0  # A key moves to its button alone.
     await page.keyboard.press("Enter")
     await page.get_by_text("Corrected. This is the next one.").wait_for()
+    await visit.press("Undo my decision")
+    await page.get_by_text("Undone: it is open again").wait_for()
+    await page.get_by_role("button", name="3 billing").click()
+    await page.get_by_text("Corrected. This is the next one.").wait_for()
+    await visit.look("next")
     await visit.count_forms()
     await visit.fill("Remark", "12ar")  # Keys decide nothing while somebody types.
     await page.keyboard.press("Enter")
