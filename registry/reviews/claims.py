@@ -16,6 +16,9 @@ from postil.registry.reviews.decisions import UNDONE, entry, noted
 from postil.registry.reviews.holders import is_free_for
 from postil.registry.reviews.reviews import find, record
 
+# How long one's own decision can be undone.
+UNDO_WITHIN = timedelta(minutes=5)
+
 
 def claim(database: Database, review_id: str, person: str, *, now: datetime, lasts: timedelta) -> bool:
     """Claim an open review that nobody else has; returns whether the person has it now. Other claims of theirs end.
@@ -34,7 +37,7 @@ def claim(database: Database, review_id: str, person: str, *, now: datetime, las
         return review is not None and review.status == OPEN and review.assigned_to == person
 
 
-def undo(database: Database, wanted: str, *, actor: str, now: datetime, within: timedelta) -> Review:
+def undo(database: Database, wanted: str, *, actor: str, now: datetime, within: timedelta = UNDO_WITHIN) -> Review:
     """Undo one's own decision a short time after it: the review is open again, and has no label.
 
     What the client was told of the decision stays as it is, and a webhook that waits for it gets it. Raises
@@ -52,7 +55,7 @@ def undo(database: Database, wanted: str, *, actor: str, now: datetime, within: 
         return review
 
 
-def check_undoable(review: Review, person: str, now: datetime, within: timedelta) -> None:
+def check_undoable(review: Review, person: str, now: datetime, within: timedelta = UNDO_WITHIN) -> None:
     """Raise ConflictError unless this person may still undo the decision on a review."""
     if review.status == OPEN or review.decided_at is None:
         raise ConflictError(f"review {review.id[:8]} is open; there is nothing to undo")

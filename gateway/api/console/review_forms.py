@@ -14,7 +14,7 @@ from postil.gateway.api.admin.params import AnyRequest, caller_of
 from postil.gateway.api.console.forms import Form, read_form
 from postil.gateway.api.console.notices import go_to_and_say
 from postil.gateway.api.console.person import person
-from postil.gateway.api.console.reviews import UNDO, ReviewPages, output_of
+from postil.gateway.api.console.reviews import ReviewPages, output_of
 from postil.gateway.api.console.sessions import Session
 from postil.gateway.tenancy.permissions import Permission
 from postil.registry.db import tables
@@ -76,7 +76,7 @@ def _undo_route(parts: ReviewPages) -> Any:
     async def undone(request: AnyRequest, review_id: FromPath[str]) -> Response[bytes]:
         await read_form(request, ())
         row, actor = await parts.theirs(request, review_id), person(request)
-        undo = partial(claims.undo, parts.registry.database(), row.id, actor=actor, now=utcnow(), within=UNDO)
+        undo = partial(claims.undo, parts.registry.database(), row.id, actor=actor, now=utcnow())
         _session(request).decided = ""
         await asyncio.to_thread(undo)
         return go_to_and_say(request, f"/console/reviews/{row.id}", _UNDONE)

@@ -36,11 +36,10 @@ from postil.registry.releases.service import Registry
 from postil.registry.reviews import reviews
 from postil.registry.reviews.bounds import OPEN
 from postil.registry.reviews.claims import check_undoable, claim
+from postil.registry.reviews.decisions import told_decision
 from postil.registry.reviews.holders import claimed_by_another
 
 _PER_PAGE = 50
-# How long one's own decision can be undone.
-UNDO = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +130,7 @@ def _review_route(parts: ReviewPages) -> Any:
             chosen=_label_of(output, row.final),
             until=row.claimed_until if review.assigned_to else None,
             taken=claimed_by_another(row, reader, now),
+            told=told_decision(row) is not None,
             said=said_once(request),
             undo=row.id if _may_undo(row, reader, now) else undoable(request),
         )
@@ -161,7 +161,7 @@ def undoable(request: AnyRequest) -> str:
 
 def _may_undo(row: tables.Review, reader: str, now: datetime) -> bool:
     try:
-        check_undoable(row, reader, now, UNDO)
+        check_undoable(row, reader, now)
     except ConflictError:
         return False
     return True

@@ -93,6 +93,18 @@ async def published(house: House, seed: int, note: str) -> None:
     assert answer.status_code == 201, answer.text
 
 
+def answer_by_release(house: House) -> None:
+    """Have the base talk, and release 3 say another label than the others, and be unsure."""
+    third = house.runtime.catalog.current.entries[NAME].releases[3].engine_name
+
+    def reply(body: dict[str, Any]) -> Reply:
+        if body["model"] == "base":
+            return Reply("A headache since Monday may be a migraine. Drink enough, and see a doctor tomorrow.")
+        return Reply('{"category": "appointment"}', logprob=-1.5) if body["model"] == third else Reply()
+
+    house.engine.reply = reply
+
+
 @pytest.fixture
 async def clinic(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> AsyncIterator[House]:
     """Two releases, the second tried on some traffic, and answers that wait for a person."""
@@ -162,10 +174,12 @@ async def test_a_person_promotes_rolls_back_and_decides_by_the_pages_alone(clini
     await page.go_back()
     await page.get_by_role("link", name="Ask it in the playground").click()
     await visit.look("playground-empty")
-    await visit.fill("What a user says", "my head hurts since Monday")
+    answer_by_release(clinic)
+    await visit.fill("What a user says", "my head hurts since Monday, can I see somebody tomorrow?")
     await visit.press("Ask")
     await page.get_by_role("heading", name="Word by word").wait_for()
     assert f"{NAME}@3" in await visit.text()
+    assert await page.locator("ins").inner_text() == "appointment"
     await visit.look("playground")
     await page.get_by_role("link", name="Usage").click()
     assert "clinic" in await visit.text()

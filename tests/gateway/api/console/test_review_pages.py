@@ -193,6 +193,7 @@ async def test_ones_last_decision_is_undone_and_what_left_stays(desk: Reviewing)
     assert await desk.status(review) == ("open", None, None)
     text = await ann.text(f"/console/reviews/{review}")
     assert "Undone: it is open again" in text
+    assert "The client was told of the first decision; yours is a label." in text
     assert undo not in forms(text)
     headers = {"Authorization": f"Bearer {desk.keys['healthcare']}"}
     told = (await desk.house.client.get(f"/v1/reviews/{review}?wait=5", headers=headers)).json()
