@@ -18,6 +18,7 @@ from postil.gateway.cli.commands import (
     compare_methods,
     curve,
     data,
+    demo,
     diff,
     domains,
     evaluate,
@@ -92,6 +93,7 @@ def make_cli() -> typer.Typer:
     cli.add_typer(policy.make_cli(), name="policy")
     cli.add_typer(reviews.make_cli(), name="reviews")
     cli.add_typer(data.make_cli(), name="data")
+    cli.add_typer(demo.make_cli(), name="demo")
     cli.add_typer(webhooks.make_cli(), name="webhooks")
     cli.command()(history.log)
     cli.add_typer(audit.make_cli(), name="audit")
