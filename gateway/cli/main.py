@@ -18,6 +18,7 @@ from postil.gateway.cli.commands import (
     compare_methods,
     curve,
     data,
+    demo,
     diff,
     domains,
     evaluate,
@@ -39,6 +40,7 @@ from postil.gateway.cli.commands import (
     train,
     try_release,
     usage,
+    verify,
     webhooks,
     yank,
 )
@@ -80,6 +82,7 @@ def make_cli() -> typer.Typer:
     cli.command()(compare_methods.compare_methods)
     cli.command()(curve.curve)
     cli.command("try")(try_release.try_release)
+    cli.command()(verify.verify)
     cli.command()(improve.improve)
     cli.command()(lineage.lineage)
     cli.add_typer(jobs.make_cli(), name="jobs")
@@ -90,6 +93,7 @@ def make_cli() -> typer.Typer:
     cli.add_typer(policy.make_cli(), name="policy")
     cli.add_typer(reviews.make_cli(), name="reviews")
     cli.add_typer(data.make_cli(), name="data")
+    cli.add_typer(demo.make_cli(), name="demo")
     cli.add_typer(webhooks.make_cli(), name="webhooks")
     cli.command()(history.log)
     cli.add_typer(audit.make_cli(), name="audit")

@@ -56,7 +56,7 @@ def _scratch(place: HubRef | Path) -> tempfile.TemporaryDirectory[str]:
 
 
 def download(client: httpx.Client, ref: ReleaseRef, folder: Path, *, quiet: bool) -> None:
-    """Fetch the files of a release into a folder, with its policy and its model card. Raises CommandError."""
+    """Write a release's files to ``folder``, with its policy and model card. Raises CommandError."""
     from postil.registry.artifacts.archives.pack import unpack
 
     route = f"/api/v1/adapters/{ref.domain}/{ref.adapter}/releases/{ref.number}/artifact"

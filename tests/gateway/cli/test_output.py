@@ -59,6 +59,7 @@ COMMANDS: dict[str, list[str]] = {
     "reviews approve": ["12345678"],
     "reviews edit": ["12345678", "yes"],
     "reviews reject": ["12345678"],
+    "reviews undo": ["12345678"],
     "data export": ["--adapter", NAME],
     "yank": [RELEASE, "--reason", "harmful"],
     "unyank": [RELEASE],
@@ -94,7 +95,7 @@ COMMANDS: dict[str, list[str]] = {
 ELSEWHERE = {
     "serve", "publish", "train", "evaluate", "policy schema", "policy check", "policy test", "plugins check",
     "plugins new", "apply", "backup", "restore", "compare", "curve", "compare-methods", "data check", "data split",
-    "data vary", "data review", "try",
+    "data vary", "data review", "demo traffic", "try", "verify",
 }  # fmt: skip
 
 

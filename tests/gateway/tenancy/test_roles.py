@@ -62,6 +62,7 @@ ROUTES = {
     ("POST", "/api/v1/reviews/{review_id:str}/approve"): Permission.REVIEW,
     ("POST", "/api/v1/reviews/{review_id:str}/edit"): Permission.REVIEW,
     ("POST", "/api/v1/reviews/{review_id:str}/reject"): Permission.REVIEW,
+    ("POST", "/api/v1/reviews/{review_id:str}/undo"): Permission.REVIEW,
     ("GET", "/api/v1/events"): Permission.SEE,
     ("GET", "/api/v1/audit"): Permission.AUDIT,
     ("GET", "/api/v1/audit/head"): Permission.AUDIT,

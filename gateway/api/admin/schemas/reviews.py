@@ -9,8 +9,10 @@ import msgspec
 
 from postil.gateway.api.admin.schemas.times import stamp, stamp_or_none
 from postil.registry.db import tables
+from postil.registry.db.tables import utcnow
 from postil.registry.reviews.asked import CUT, Turn, conversation, is_whole, last_message
 from postil.registry.reviews.export_examples import Decided, conversation_of
+from postil.registry.reviews.holders import holder
 from postil.registry.reviews.reviews import APPROVED
 
 
@@ -144,7 +146,7 @@ def show_review(row: tables.Review) -> Review:
         answer=row.answer,
         holding=row.holding,
         final=row.final,
-        assigned_to=row.assigned_to,
+        assigned_to=holder(row, utcnow()),
         decided_by=row.decided_by,
         decided=stamp_or_none(row.decided_at),
         note=row.note,
@@ -199,7 +201,7 @@ def show_summary(row: tables.Review) -> ReviewSummary:
         status=row.status,
         reason=row.reason,
         drawn_by=row.drawn_by,
-        assigned_to=row.assigned_to,
+        assigned_to=holder(row, utcnow()),
         decided_by=row.decided_by,
         decided=stamp_or_none(row.decided_at),
         created=stamp(row.created_at),
