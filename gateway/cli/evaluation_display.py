@@ -13,6 +13,7 @@ from postil.gateway.telemetry.terminal import Terminal, visible
 if TYPE_CHECKING:
     from postil.registry.training.calibration import Calibration
     from postil.registry.training.comparison import Comparison
+    from postil.registry.training.forgetting import Forgetting
     from postil.registry.training.promises import Promised
     from postil.registry.training.report import Evaluation, LabelMetrics, LinearBaseline, Metrics
 
@@ -40,6 +41,8 @@ def sentences(report: Evaluation) -> Iterator[str]:
     )
     for one in report.promises:
         yield promise_sentence(one)
+    if report.forgetting is not None:
+        yield _forgetting(report.forgetting)
     for note in report.notes:
         yield f"Note: {note}."
 
@@ -125,6 +128,14 @@ def _calibration(found: Calibration) -> str:
     if found.temperature == 1:
         return f"The confidence is left as it is: no temperature improves it ({change})."
     return f"The confidence is calibrated by a temperature of {found.temperature:.2f}: {change}."
+
+
+def _forgetting(found: Forgetting) -> str:
+    return (
+        f"On {found.prompts} neutral questions the adapter is {found.kl:.3f} nats per token away from the base, its"
+        f" perplexity on written answers is {found.perplexity_ratio:.2f} times the base's, and {found.labels} of"
+        f" {found.prompts} answers are a label (the base's: {found.base_labels})."
+    )
 
 
 def _errors(wrong: int) -> str:

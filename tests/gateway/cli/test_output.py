@@ -92,7 +92,7 @@ COMMANDS: dict[str, list[str]] = {
 ELSEWHERE = {
     "serve", "publish", "train", "evaluate", "policy schema", "policy check", "policy test", "plugins check",
     "plugins new", "apply", "backup", "restore", "compare", "curve", "compare-methods", "data check", "data split",
-    "data vary", "data review", "try",
+    "data vary", "data review", "try", "verify",
 }  # fmt: skip
 
 
