@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from postil.registry.training.calibration import Calibration
     from postil.registry.training.comparison import Comparison
     from postil.registry.training.forgetting import Forgetting
+    from postil.registry.training.origins import OriginMetrics
     from postil.registry.training.promises import Promised
     from postil.registry.training.report import Evaluation, LabelMetrics, LinearBaseline, Metrics
 
@@ -22,6 +23,8 @@ def show_evaluation(report: Evaluation) -> None:
     """Print a table of labels, and sentences."""
     console = Terminal()
     console.print(_table(report))
+    if report.origins:
+        console.print(_origins(report.origins))
     for line in sentences(report):
         console.print(Text(visible(line)), soft_wrap=True)
 
@@ -94,6 +97,19 @@ def _table(report: Evaluation) -> Table:
         wrong = [f"{name} {count}" for name, count in adapter.answered.items() if name != label]
         table.add_row(*_cells(label, adapter, shares), visible(", ".join(wrong[:2])))
     table.add_row(*_cells("all", report.adapter_metrics, [_share(other) for other in others]), "", style="bold")
+    return table
+
+
+def _origins(found: Mapping[str, OriginMetrics]) -> Table:
+    """The adapter's figures by where the rows come from."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("origin", overflow="fold")
+    for name in ("rows", "right", "adapter", "95 %"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for origin, one in found.items():
+        low, high = one.interval
+        span = f"{100 * low:.1f}-{100 * high:.1f}"
+        table.add_row(visible(origin), str(one.examples), str(one.right), f"{one.accuracy:.1%}", span)
     return table
 
 

@@ -18,14 +18,17 @@ from postil.gateway.cli.commands import (
     compare_methods,
     curve,
     data,
+    demo,
     diff,
     domains,
     evaluate,
     export,
     gc,
     history,
+    improve,
     jobs,
     keys,
+    lineage,
     plugins,
     policy,
     publish,
@@ -80,6 +83,8 @@ def make_cli() -> typer.Typer:
     cli.command()(curve.curve)
     cli.command("try")(try_release.try_release)
     cli.command()(verify.verify)
+    cli.command()(improve.improve)
+    cli.command()(lineage.lineage)
     cli.add_typer(jobs.make_cli(), name="jobs")
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(keys.make_cli(), name="keys")
@@ -88,6 +93,7 @@ def make_cli() -> typer.Typer:
     cli.add_typer(policy.make_cli(), name="policy")
     cli.add_typer(reviews.make_cli(), name="reviews")
     cli.add_typer(data.make_cli(), name="data")
+    cli.add_typer(demo.make_cli(), name="demo")
     cli.add_typer(webhooks.make_cli(), name="webhooks")
     cli.command()(history.log)
     cli.add_typer(audit.make_cli(), name="audit")

@@ -140,3 +140,4 @@ class ServeProgress:
                 f'  -d \'{{"messages":[{{"role":"user","content":"{question}"}}]}}\'',
                 soft_wrap=True,
             )
+        self._console.print("\n`postil demo traffic` sends made-up requests for a minute: watch the console meanwhile")

@@ -21,6 +21,8 @@ from postil.registry.db.database import Database
 from postil.registry.db.tables import Review, utcnow
 from postil.registry.errors import RegistryError
 from postil.registry.reviews import deliveries
+from postil.registry.reviews.bounds import OPEN
+from postil.registry.reviews.decisions import told_decision
 
 log = logging.getLogger(__name__)
 # Poll interval in seconds, for decisions that are due for a retry.
@@ -130,9 +132,10 @@ class Outbox:
             self._due.set()
 
     async def _note(self, review: Review, *, delivered: bool) -> None:
-        assert review.decided_at is not None, "only decided ones are due"
+        decision = told_decision(review)
+        assert decision is not None, "only decided ones are due"
         again = utcnow() + timedelta(seconds=_BACKOFF.pause(review.tries + 1))
-        given_up = not delivered and again > review.decided_at + _GIVE_UP
+        given_up = not delivered and again > decision.at + _GIVE_UP
         if given_up:
             log.error("the webhook of review %s accepted nothing for a day; giving up", review.id[:8])
         next_try = None if given_up else again
@@ -160,15 +163,16 @@ class Outbox:
 
 
 def webhook_payload(review: Review) -> dict[str, Any]:
-    """Return the webhook's payload: the answer that the tenant got, and the decision."""
+    """Return the webhook's payload: the answer that the tenant got, and the decision: the first, if it was undone."""
+    told = told_decision(review)
     return {
         "id": review.id,
         "model": f"{review.domain}/{review.adapter}",
         "release": f"{review.domain}/{review.adapter}@{review.number}",
-        "status": review.status,
+        "status": OPEN if told is None else told.status,
         # Before a decision: what the client was given. A rejected answer leaves that unchanged.
-        "answer": review.final if review.final is not None else review.holding,
+        "answer": told.final if told is not None and told.final is not None else review.holding,
         "reason": review.reason,
         "created": review.created_at.isoformat(),
-        "decided": review.decided_at.isoformat() if review.decided_at else None,
+        "decided": None if told is None else told.at.isoformat(),
     }

@@ -22,7 +22,8 @@ from postil.registry.db.tables import Review
 from postil.registry.errors import QuotaError, RegistryError
 from postil.registry.policy.policy import ReviewRules
 from postil.registry.reviews import reviews as kept
-from postil.registry.reviews.bounds import OPEN, ReviewBounds
+from postil.registry.reviews.bounds import ReviewBounds
+from postil.registry.reviews.decisions import told_decision
 from postil.registry.reviews.reviews import ReviewRequest
 
 log = logging.getLogger(__name__)
@@ -102,13 +103,13 @@ class Reviews:
             find = partial(kept.of_tenant, wanted=wanted, tenant=tenant[0], uid=tenant[1])
         deadline = asyncio.get_running_loop().time() + seconds
         review = await asyncio.to_thread(find, self._database())
-        if review.status != OPEN or seconds <= 0:
+        if told_decision(review) is not None or seconds <= 0:
             return review
         with self._waits.entered(review.id, tenant) as decided:
             # Once more: it may have been decided before it was waited for.
             review = await asyncio.to_thread(find, self._database())
             left = deadline - asyncio.get_running_loop().time()
-            if review.status != OPEN or not await decided(left):
+            if told_decision(review) is not None or not await decided(left):
                 return review
         return await asyncio.to_thread(find, self._database())
 

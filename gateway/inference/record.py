@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Protocol
 
 from postil.gateway.inference.answer_form import AnswerForm
+from postil.gateway.inference.formats import FORMATS
 from postil.gateway.inference.request import CompletionRequest
 from postil.gateway.inference.routing.catalog import Route
 from postil.gateway.tenancy.directory import Caller
@@ -54,6 +55,7 @@ class RequestRecord:
         "raw",
         "request",
         "route",
+        "said",
         "seconds",
         "verdicts",
         "waited",
@@ -71,6 +73,8 @@ class RequestRecord:
         self.outcome: RequestOutcome | None = None
         # The form in which the client wants the answer, where a policy restricts that.
         self.form: AnswerForm | None = None
+        # What the model said before anything was done to it, kept only where an observer wants it.
+        self.said: list[str] | None = None
 
     @classmethod
     def start(
@@ -100,6 +104,11 @@ class RequestRecord:
         """Note that the first bytes of a stream leave."""
         if not self.first_chunk:
             self.first_chunk = time.perf_counter() - self._began
+
+    def hear(self, choice: Mapping[str, Any]) -> None:
+        """Note what the model said, before anybody judges it."""
+        if self.said is not None:
+            self.said.append(FORMATS[self.request.kind].completion_of(choice).text)
 
     def fail_validation(self, *, client_caused: bool) -> None:
         """Note that a choice did not pass. The client is the cause only if it is of every choice that did not."""

@@ -215,6 +215,8 @@ class Door(ExchangeProtocol):
         self._head_bytes = 0
         self._disarm()
         super().on_message_complete()
+        if not self.pipeline:  # A client that leaves is noticed only while its connection is read.
+            self.flow.resume_reading()
 
     def on_response_complete(self) -> None:
         """Handle the end of the answer. If the body was refused before its end, close the connection soon."""
@@ -254,10 +256,12 @@ class Door(ExchangeProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _refuse(self, status: int, text: str) -> None:
-        """Send the error unless an answer is being sent, and ignore further input.
+        """Send the error unless an answer is being sent, and ignore further input. Only the first refusal counts.
 
         Closing at once with unread input would reset the connection, and the client would not see the error.
         """
+        if self._deaf:
+            return
         silent = False
         if self._answering():
             silent = self._part is not Part.BODY or self.cycle.response_started or bool(self.pipeline)

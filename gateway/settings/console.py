@@ -16,3 +16,6 @@ class ConsoleSettings(BaseSettings):
     console_session_hours: int = Field(
         default=12, ge=1, le=24, description="A session of the console ends so long after its login, whatever happens."
     )
+    console_claim_minutes: int = Field(
+        default=10, ge=1, le=240, description="Who opens a review on the console has it for so long."
+    )

@@ -18,6 +18,7 @@ class Permission(StrEnum):
     SEE_USAGE = "see_usage"  # Who used how much.
     EXPORT = "export"  # Weights, and what training wrote beside them, which quotes validation messages.
     PUBLISH = "publish"  # Publish, promote, roll back, canary, shadow.
+    TRY = "try"  # Ask releases and the base on the console's playground.
     REVIEW = "review"  # What was asked and answered, and to decide on it.
     METRICS = "metrics"  # What is counted of all adapters and tenants, as a monitoring system scrapes it.
     ADMINISTER = "administer"  # Tenants, keys, rights, limits, signing keys, pins, garbage collection.
@@ -25,7 +26,7 @@ class Permission(StrEnum):
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.TENANT: frozenset(),
-    Role.PUBLISHER: frozenset({Permission.LOOK, Permission.SEE, Permission.EXPORT, Permission.PUBLISH}),
+    Role.PUBLISHER: frozenset({Permission.LOOK, Permission.SEE, Permission.EXPORT, Permission.PUBLISH, Permission.TRY}),
     Role.REVIEWER: frozenset({Permission.LOOK, Permission.REVIEW}),
     Role.VIEWER: frozenset(
         {Permission.LOOK, Permission.SEE, Permission.AUDIT, Permission.SEE_KEYS, Permission.SEE_USAGE}

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_
 from sqlalchemy.orm import defer
 from sqlmodel import Session, col, select
 
@@ -28,6 +27,8 @@ from postil.registry.names import AdapterName
 from postil.registry.policy.policy import Output, policy_from
 from postil.registry.reviews.asked import cut
 from postil.registry.reviews.bounds import OPEN, ReviewBounds, check_room, keep_until
+from postil.registry.reviews.decisions import entry
+from postil.registry.reviews.holders import check_not_claimed, is_free_for, is_held_by
 from postil.registry.text import kept, kept_line, kept_lines
 
 APPROVED, EDITED, REJECTED = "approved", "edited", "rejected"
@@ -108,7 +109,7 @@ def _hold_tenant(session: Session, opening: ReviewRequest) -> None:
 def get(database: Database, wanted: str, domains: Collection[str] | None = None) -> Review:
     """Return the review with this id or unique id prefix, among those of ``domains``. Raises NotFoundError."""
     with database.read() as session:
-        return _found(session, wanted, domains)
+        return find(session, wanted, domains)
 
 
 def of_tenant(database: Database, wanted: str, tenant: str, uid: str) -> Review:
@@ -137,16 +138,18 @@ def reviews(
 ) -> Page[Review]:
     """List the reviews that match, oldest first, without their texts. Raises TextError or PagingError.
 
-    ``free_for`` leaves out what is assigned to anybody but this person.
+    ``free_for`` leaves out what anybody but this person has; a claim that has expired is nobody's.
     """
     if status is not None and status not in STATUSES:
         raise TextError(f"there is no status {status[:20]!r}; there are {', '.join(STATUSES)}")
     query = select(Review).options(*(defer(getattr(Review, name)) for name in _TEXTS))
-    for column, value in ((Review.status, status), (Review.domain, domain), (Review.assigned_to, assigned_to)):
+    for column, value in ((Review.status, status), (Review.domain, domain)):
         if value is not None:
             query = query.where(col(column) == value)
+    if assigned_to is not None:
+        query = query.where(is_held_by(assigned_to, utcnow()))
     if free_for is not None:
-        query = query.where(or_(col(Review.assigned_to).is_(None), col(Review.assigned_to) == free_for))
+        query = query.where(is_free_for(free_for, utcnow()))
     if domains is not None:
         query = query.where(col(Review.domain).in_(domains))
     with database.read() as session:
@@ -168,14 +171,17 @@ def assign(database: Database, wanted: str, person: str, *, actor: str) -> Revie
     with database.write() as session:
         store.lock_for_writing(session)
         review = _undecided(session, wanted)
-        review.assigned_to = kept_line(person, "name of a person")
+        review.assigned_to, review.claimed_until = kept_line(person, "name of a person"), None
         session.add(review)
-        _record(session, review, "review-assign", actor, person)
+        record(session, review, "review-assign", actor, person)
         return review
 
 
 def approve(database: Database, wanted: str, *, actor: str, note: str = "") -> Review:
-    """Approve the model's answer. Raises NotFoundError, or ConflictError if it is already decided."""
+    """Approve the model's answer.
+
+    Raises NotFoundError, or ConflictError if it is already decided or somebody else has claimed it.
+    """
     return _decide(database, wanted, APPROVED, None, actor=actor, note=note)
 
 
@@ -195,16 +201,21 @@ def reject(database: Database, wanted: str, *, actor: str, note: str = "") -> Re
 def _decide(database: Database, wanted: str, status: str, text: str | None, *, actor: str, note: str) -> Review:
     with database.write() as session:
         store.lock_for_writing(session)
-        review = _undecided(session, wanted)
-        review.status, review.decided_by, review.decided_at = status, actor, utcnow()
+        review, now = _undecided(session, wanted), utcnow()
+        check_not_claimed(review, actor, now)
+        review.status, review.decided_by, review.decided_at = status, actor, now
         review.note = kept_lines(note, "note")
         if status == APPROVED:
             review.final = review.answer
         elif text is not None:
             review.final = fitting(text, _output(session, review))
-        review.next_try = review.decided_at if review.webhook else None
+        if not review.decisions and review.webhook:  # A decision that was undone has been told, or will be.
+            review.next_try = now
+        if review.claimed_until is not None:
+            review.assigned_to = review.claimed_until = None
+        review.decisions = [*review.decisions, entry(actor, status, review.final, now)]
         session.add(review)
-        _record(session, review, f"review-{status}", actor, note)
+        record(session, review, f"review-{status}", actor, note)
         return review
 
 
@@ -236,7 +247,8 @@ def _output(session: Session, review: Review) -> Output | None:
     return policy_from(release.policy).output if release else None
 
 
-def _found(session: Session, wanted: str, domains: Collection[str] | None = None) -> Review:
+def find(session: Session, wanted: str, domains: Collection[str] | None = None) -> Review:
+    """Return the review with this id or unique id prefix, among those of ``domains``. Raises NotFoundError."""
     review = session.get(Review, wanted)
     if review is not None and domains is not None and review.domain not in domains:
         review = None
@@ -252,14 +264,15 @@ def _found(session: Session, wanted: str, domains: Collection[str] | None = None
 
 
 def _undecided(session: Session, wanted: str) -> Review:
-    review = _found(session, wanted)
+    review = find(session, wanted)
     if review.status != OPEN:
         at = review.decided_at.strftime("%Y-%m-%d %H:%M") if review.decided_at else ""
         raise ConflictError(f"review {review.id[:8]} was {review.status} by {review.decided_by} at {at} (UTC) already")
     return review
 
 
-def _record(session: Session, review: Review, action: str, actor: str, reason: str) -> None:
+def record(session: Session, review: Review, action: str, actor: str, reason: str) -> None:
+    """Record what was done to a review, without what was asked and answered."""
     store.record(
         session,
         actor=actor,

@@ -16,6 +16,7 @@ from postil.registry.training.comparison import Comparison, compare
 from postil.registry.training.dataset import Dataset, Example
 from postil.registry.training.forgetting import Forgetting
 from postil.registry.training.mistakes import Mistake, mistakes
+from postil.registry.training.origins import OriginMetrics, by_origin
 from postil.registry.training.predictions import Predictions
 from postil.registry.training.promises import Promised, Wanted, promises
 from postil.registry.training.statistics.labels import f1_by_label, macro_f1
@@ -108,7 +109,7 @@ class Evaluation(_Part):
     that fitted temperature and threshold; the last two are None where nobody knows. ``few_shot_metrics`` are the base's
     with examples shown. ``outcomes`` says of each label's rows, in the file's order, which were right (1): with them
     two releases are compared row by row. ``predictions`` are the answers themselves, with which a running engine is
-    compared.
+    compared. ``origins`` has the figures by where rows come from, where they say so.
     """
 
     base: str
@@ -130,6 +131,7 @@ class Evaluation(_Part):
     predictions: tuple[Predictions, ...] = ()
     forgetting: Forgetting | None = None
     stress: Stress | None = None
+    origins: dict[str, OriginMetrics] = {}
     mistakes: tuple[Mistake, ...]
     accuracy: float
 
@@ -183,6 +185,7 @@ def findings(
         "confidence": advise(rows, reject, scale.temperature),
         "promises": promises(rows, reject, scale.temperature, wanted or Wanted(), held_out),
         "outcomes": outcomes(judged, reject),
+        "origins": by_origin(judged, reject),
         "mistakes": mistakes(judged, reject),
         "accuracy": metrics.accuracy,
     }

@@ -35,10 +35,11 @@ from postil.gateway.tenancy.rate_limiter import RequestLimits
 from postil.gateway.threads import Threads
 from postil.registry.db import tables
 from postil.registry.db.paging import DEFAULT_LIMIT
+from postil.registry.db.tables import utcnow
 from postil.registry.names import parse_domain
 from postil.registry.releases import history
+from postil.registry.reviews import claims, retention, reviews
 from postil.registry.reviews import export_examples as examples
-from postil.registry.reviews import retention, reviews
 
 _LONGEST_WAIT = 60.0
 Act = Callable[..., tables.Review]
@@ -196,4 +197,10 @@ def _deciding(registry: RegistryHandle, reviewing: Reviews) -> list[Any]:
     async def reject(request: AnyRequest, review_id: FromPath[str], data: JSONBody[DecideBody]) -> Review:
         return await done(request, review_id, reviews.reject, note=data.note)
 
-    return [assign, approve, edit, reject]
+    @post("/reviews/{review_id:str}/undo", status_code=200, may=Permission.REVIEW)
+    async def undo(request: AnyRequest, review_id: FromPath[str]) -> Review:
+        found = await _theirs(registry, request, review_id)
+        act = partial(claims.undo, registry.database(), found.id, actor=actor(request), now=utcnow())
+        return show_review(await asyncio.to_thread(act))
+
+    return [assign, approve, edit, reject, undo]

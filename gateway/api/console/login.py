@@ -16,7 +16,7 @@ from postil.gateway.api.console.forms import Form, read_form
 from postil.gateway.api.console.guard import signed_in
 from postil.gateway.api.console.one_time import OneTimeLink
 from postil.gateway.api.console.pages import PREFIX, Pages, go_to
-from postil.gateway.api.console.sessions import FailedLogins, Sessions
+from postil.gateway.api.console.sessions import Attempts, Sessions
 from postil.gateway.api.denied import origin, owner_of
 from postil.gateway.errors import AuthenticationError, ForbiddenError, GatewayError, KeyForbiddenError
 from postil.gateway.tenancy.callers import Callers
@@ -59,7 +59,7 @@ class Login:
         self.link = link
         self._read_key = read_key
         self._denied = denied
-        self._failed = FailedLogins()
+        self._failed = Attempts()
 
     def form(
         self, request: AnyRequest, then: str, *, status: int = 200, said: str = "", once: str = ""

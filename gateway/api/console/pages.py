@@ -33,7 +33,9 @@ HEADERS = {
 # Part of the console's address, what it is called, and what its key has to be good for.
 _AREAS = (
     ("/console", "Home", None),
+    ("/console/playground", "Playground", Permission.TRY),
     ("/console/reviews", "Reviews", Permission.REVIEW),
+    ("/console/usage", "Usage", Permission.SEE_USAGE),
     ("/console/log", "Log", Permission.SEE),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any, NoReturn
 
@@ -23,11 +24,16 @@ from postil.gateway.api.console.log import log_route
 from postil.gateway.api.console.login import Login, login_routes
 from postil.gateway.api.console.one_time import OneTimeLink
 from postil.gateway.api.console.pages import PREFIX, Pages
+from postil.gateway.api.console.playground import Playground, playground_routes
+from postil.gateway.api.console.review_forms import review_form_routes
 from postil.gateway.api.console.reviews import ReviewPages, review_page_routes
 from postil.gateway.api.console.sessions import Sessions
+from postil.gateway.api.console.side_by_side import SideBySide
+from postil.gateway.api.console.usage import UsageParts, usage_route
 from postil.gateway.control.retire import RetireService
 from postil.gateway.control.runtime import Runtime, Tell
 from postil.gateway.errors import NotFoundError
+from postil.gateway.inference.cost_limits import CostLimits
 from postil.gateway.tenancy.directory import admin_key
 
 
@@ -69,12 +75,19 @@ def _pages(runtime: Runtime, pages: Pages, status: StatusParts) -> list[Any]:
     registry, denied = runtime.registry, runtime.denied_attempts
     parts = (registry, runtime.catalog, runtime.monitor, runtime.sums, runtime.plugins, pages, LastMoves())
     adapters = AdapterPages(*parts, automatic=runtime.settings.auto_rollback)
+    lasts = timedelta(minutes=runtime.settings.console_claim_minutes)
+    reviews = ReviewPages(registry, runtime.reviews, runtime.readings, denied, pages, lasts)
+    cost = CostLimits.of(runtime.settings)
+    asks = SideBySide(runtime.context, cost, runtime.ledger, runtime.traffic)
     return [
         home_route(status, runtime.sums, pages),
         *adapter_page_routes(adapters),
         compare_route(adapters, runtime.pools.reports),
         *act_routes(runtime.releases, RetireService(registry, runtime.releases)),
-        *review_page_routes(ReviewPages(registry, runtime.reviews, runtime.readings, denied, pages)),
+        *review_page_routes(reviews),
+        *review_form_routes(reviews),
+        *playground_routes(Playground(runtime.catalog, denied, asks, pages)),
+        usage_route(UsageParts(registry, runtime.ledger, runtime.pools.reports, runtime.sums, pages)),
         log_route(registry, denied, pages),
         _nothing_else(),
     ]

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 
 # Sessions at a time, of all keys and of one: further ones end the oldest.
 _MOST, _MOST_OF_A_KEY = 1000, 20
-# Failed logins of one address in so many seconds; addresses that are remembered.
-_FAILURES, _WINDOW_SECONDS, _ADDRESSES = 10, 60.0, 4096
+# Attempts of one party in so many seconds; parties that are remembered.
+_ATTEMPTS, _WINDOW_SECONDS, _PARTIES = 10, 60.0, 4096
 
 
 @dataclass(slots=True)
 class Session:
     """A person that is signed in. ``handle`` names the key, ``person`` is who uses the key file, as they say.
 
-    ``said`` is a page's address and what it has to say the next time.
+    ``said`` is a page's address and what it has to say the next time, ``decided`` the review that was decided last.
     """
 
     handle: str
@@ -30,6 +30,7 @@ class Session:
     made: float
     seen: float
     said: tuple[str, str] = ("", "")
+    decided: str = ""
 
 
 class Sessions:
@@ -80,27 +81,27 @@ class Sessions:
             del self._sessions[key]
 
 
-class FailedLogins:
-    """Counts failed logins by address. ``clock`` returns seconds."""
+class Attempts:
+    """Counts the attempts of each party: failed logins of an address, questions of a key. ``clock`` returns seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+        self._attempts: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def wait(self, address: str) -> int:
-        """Return for how many seconds this address is told to wait when its key is wrong; 0 if it need not."""
-        failures = self._failures.get(address)
-        if failures is None or len(failures) < _FAILURES:
+    def wait(self, party: str) -> int:
+        """Return for how many seconds a party has to wait after its last attempts; 0 if it need not."""
+        attempts = self._attempts.get(party)
+        if attempts is None or len(attempts) < _ATTEMPTS:
             return 0
-        left = failures[0] + _WINDOW_SECONDS - self._clock()
+        left = attempts[0] + _WINDOW_SECONDS - self._clock()
         return max(0, int(left) + 1) if left > 0 else 0
 
-    def note(self, address: str) -> None:
-        """Note that a login failed."""
-        self._failures.setdefault(address, deque(maxlen=_FAILURES)).append(self._clock())
-        self._failures.move_to_end(address)
-        if len(self._failures) > _ADDRESSES:
-            self._failures.popitem(last=False)
+    def note(self, party: str) -> None:
+        """Note an attempt."""
+        self._attempts.setdefault(party, deque(maxlen=_ATTEMPTS)).append(self._clock())
+        self._attempts.move_to_end(party)
+        if len(self._attempts) > _PARTIES:
+            self._attempts.popitem(last=False)
 
 
 def _hash(identity: str) -> bytes:

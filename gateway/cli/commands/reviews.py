@@ -1,4 +1,4 @@
-"""``postil reviews list | show | assign | approve | edit | reject | purge``."""
+"""``postil reviews list | show | assign | approve | edit | reject | undo | purge``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def make_cli() -> typer.Typer:
     """Return the `reviews` command group."""
     cli = typer.Typer(help="Answers that wait for a person.", no_args_is_help=True)
     cli.command("list")(list_reviews)
-    for command in (show, assign, approve, edit, reject, purge):
+    for command in (show, assign, approve, edit, reject, undo, purge):
         cli.command()(command)
     return cli
 
@@ -132,6 +132,13 @@ def edit(
 def reject(which: Which, note: Note = "", as_json: AsJson = False) -> None:
     """Reject the model's answer without giving another one."""
     _say(_act(which, "reject", {"note": note}), "is rejected", as_json)
+
+
+def undo(which: Which, as_json: AsJson = False) -> None:
+    """Undo your own decision of the last 5 minutes: the review is open again, and what its client was told stays."""
+    with connected() as client:
+        review = call(client, "POST", f"/api/v1/reviews/{which}/undo")
+    _say(review, "is open again", as_json)
 
 
 def purge(

@@ -88,6 +88,7 @@ class Enforcer:
 
     async def enforce(self, choice: Choice) -> None:
         """Judge one choice, and put in its place what the policy says. Raises UnvalidatedError if it says nothing."""
+        self._record.hear(choice)
         caused = is_client_caused(self._record.request, self._release, choice)
         release = await self._behind_windows(choice, self._release, caused=caused)
         completion = answers.completion(choice, self._record.request.kind)
@@ -263,6 +264,7 @@ class Enforcer:
             log.warning("asking again for %s failed: %s", self._release.ref, error)
             return failed, completion
         fresh = answer["choices"][0]
+        self._record.hear(fresh)
         rest = await self._behind_windows(fresh, release or self._release)
         retried = answers.completion(fresh, self._record.request.kind)
         evaluation = await self._judged(fresh, rest, retried)

@@ -59,6 +59,7 @@ COMMANDS: dict[str, list[str]] = {
     "reviews approve": ["12345678"],
     "reviews edit": ["12345678", "yes"],
     "reviews reject": ["12345678"],
+    "reviews undo": ["12345678"],
     "data export": ["--adapter", NAME],
     "yank": [RELEASE, "--reason", "harmful"],
     "unyank": [RELEASE],
@@ -83,6 +84,8 @@ COMMANDS: dict[str, list[str]] = {
     "audit denied": [],
     "status": [],
     "plugins": [],
+    "lineage": [RELEASE],
+    "improve": [NAME],
     "jobs list": [],
     "jobs show": ["0" * 32],
     "jobs cancel": ["0" * 32],
@@ -92,7 +95,7 @@ COMMANDS: dict[str, list[str]] = {
 ELSEWHERE = {
     "serve", "publish", "train", "evaluate", "policy schema", "policy check", "policy test", "plugins check",
     "plugins new", "apply", "backup", "restore", "compare", "curve", "compare-methods", "data check", "data split",
-    "data vary", "data review", "try", "verify",
+    "data vary", "data review", "demo traffic", "try", "verify",
 }  # fmt: skip
 
 

@@ -9,8 +9,10 @@ import msgspec
 
 from postil.gateway.api.admin.schemas.times import stamp, stamp_or_none
 from postil.registry.db import tables
+from postil.registry.db.tables import utcnow
 from postil.registry.reviews.asked import CUT, Turn, conversation, is_whole, last_message
 from postil.registry.reviews.export_examples import Decided, conversation_of
+from postil.registry.reviews.holders import holder
 from postil.registry.reviews.reviews import APPROVED
 
 
@@ -102,8 +104,8 @@ class Example(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     ``instruction``: ``instruction``, ``input``, ``output`` and, if there are turns before the input, ``history``.
     ``messages``: the whole conversation. ``dpo``: ``prompt``, ``chosen`` (the edit), ``rejected`` (the model's answer).
-    ``kto``: ``prompt``, ``completion``, ``label`` (approved or not). All say where they come from: the ``decision``,
-    the ``release`` that answered, why the answer was drawn, and how probable that was, where it is known.
+    ``kto``: ``prompt``, ``completion``, ``label`` (approved or not). All say where they come from: the ``review``, its
+    ``decision``, the ``release`` that answered, why the answer was drawn, and how probable that was, where it is known.
     """
 
     instruction: str | None = None
@@ -117,6 +119,7 @@ class Example(msgspec.Struct, kw_only=True, omit_defaults=True):
     completion: list[Turn] = []
     label: bool | None = None
     origin: str | None = None
+    review: str | None = None
     decision: str | None = None
     release: str | None = None
     drawn_by: str | None = None
@@ -143,7 +146,7 @@ def show_review(row: tables.Review) -> Review:
         answer=row.answer,
         holding=row.holding,
         final=row.final,
-        assigned_to=row.assigned_to,
+        assigned_to=holder(row, utcnow()),
         decided_by=row.decided_by,
         decided=stamp_or_none(row.decided_at),
         note=row.note,
@@ -163,6 +166,7 @@ def show_example(row: Decided, kind: str) -> Example:
     """Convert a decision to a row of a kind."""
     shown = Example(
         origin="review",
+        review=row.review,
         decision=row.decision,
         release=row.release,
         drawn_by=row.drawn_by,
@@ -197,7 +201,7 @@ def show_summary(row: tables.Review) -> ReviewSummary:
         status=row.status,
         reason=row.reason,
         drawn_by=row.drawn_by,
-        assigned_to=row.assigned_to,
+        assigned_to=holder(row, utcnow()),
         decided_by=row.decided_by,
         decided=stamp_or_none(row.decided_at),
         created=stamp(row.created_at),

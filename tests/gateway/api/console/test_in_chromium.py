@@ -93,6 +93,18 @@ async def published(house: House, seed: int, note: str) -> None:
     assert answer.status_code == 201, answer.text
 
 
+def answer_by_release(house: House) -> None:
+    """Have the base talk, and release 3 say another label than the others, and be unsure."""
+    third = house.runtime.catalog.current.entries[NAME].releases[3].engine_name
+
+    def reply(body: dict[str, Any]) -> Reply:
+        if body["model"] == "base":
+            return Reply("A headache since Monday may be a migraine. Drink enough, and see a doctor tomorrow.")
+        return Reply('{"category": "appointment"}', logprob=-1.5) if body["model"] == third else Reply()
+
+    house.engine.reply = reply
+
+
 @pytest.fixture
 async def clinic(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> AsyncIterator[House]:
     """Two releases, the second tried on some traffic, and answers that wait for a person."""
@@ -159,6 +171,19 @@ async def test_a_person_promotes_rolls_back_and_decides_by_the_pages_alone(clini
     await page.get_by_role("link", name="Compare it with what is live").click()
     assert "Both have the same policy." in await visit.text()
     await visit.look("compare")
+    await page.go_back()
+    await page.get_by_role("link", name="Ask it in the playground").click()
+    await visit.look("playground-empty")
+    answer_by_release(clinic)
+    await visit.fill("What a user says", "my head hurts since Monday, can I see somebody tomorrow?")
+    await visit.press("Ask")
+    await page.get_by_role("heading", name="Word by word").wait_for()
+    assert f"{NAME}@3" in await visit.text()
+    assert await page.locator("ins").inner_text() == "appointment"
+    await visit.look("playground")
+    await page.get_by_role("link", name="Usage").click()
+    assert "clinic" in await visit.text()
+    await visit.look("usage")
     await page.get_by_role("link", name="Log").click()
     assert "a doctor complained" in await visit.text()
     await visit.look("log")
@@ -176,6 +201,11 @@ async def test_a_person_promotes_rolls_back_and_decides_by_the_pages_alone(clini
     assert await visit.forms_sent() == 0  # A key moves to its button alone.
     await page.keyboard.press("Enter")
     await page.get_by_text("Corrected. This is the next one.").wait_for()
+    await visit.press("Undo my decision")
+    await page.get_by_text("Undone: it is open again").wait_for()
+    await page.get_by_role("button", name="3 billing").click()
+    await page.get_by_text("Corrected. This is the next one.").wait_for()
+    await visit.look("next")
     await visit.count_forms()
     await visit.fill("Remark", "12ar")  # Keys decide nothing while somebody types.
     await page.keyboard.press("Enter")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from postil.registry.accounts.keys import Role
+from postil.registry.db.tables import utcnow
 from postil.registry.reviews import reviews
+from postil.registry.reviews.claims import claim
 from postil.registry.text import CONTROLS
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.api.console.conftest import People, forms
@@ -69,7 +72,7 @@ async def test_hostile_texts_stay_texts(desk: Reviewing) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt; {{ 7*7 }} \\u001b[31m \\u202e" in text
     assert CONTROLS.findall(text) == []
     assert all(f"\\u{ord(one):04x}" in text or f"\\U{ord(one):08x}" in text for one in UNSEEN)
-    assert forms(text) == {f"/console/reviews/{review}/{act}" for act in ("claim", "edit", "approve", "reject")}
+    assert forms(text) == {f"/console/reviews/{review}/{act}" for act in ("edit", "approve", "reject")}
 
 
 async def test_where_a_check_failed_is_marked(desk: Reviewing) -> None:
@@ -148,6 +151,60 @@ async def test_a_claimed_review_is_shown_with_its_holder_and_is_not_the_next_of_
     assert answer.headers["location"] == f"/console/reviews/{third}"
 
 
+async def test_who_opens_a_review_has_it_for_a_while_and_others_can_only_read_it(desk: Reviewing) -> None:
+    first, second = [await desk.ask("healthcare", text) for text in ("one", "two")]
+    ann = await desk.people.signed_in(Role.REVIEWER, "healthcare")
+    rob = await desk.people.signed_in(Role.REVIEWER, "healthcare", owner="rob")
+    assert "it is yours until" in await ann.text(f"/console/reviews/{first}")
+    assert "with ann" in await rob.text("/console/reviews")
+    page = await rob.text(f"/console/reviews/{first}")
+    assert "ann has it until" in page
+    assert forms(page) == set()
+    for what in ("claim", "approve", "edit", "reject"):
+        answer = await rob.send(f"/console/reviews/{first}/{what}", **({"answer": "billing"} if what == "edit" else {}))
+        assert (answer.status_code, "is with ann until" in answer.text) == (409, True), what
+    refused = await desk.house.admin("POST", f"/api/v1/reviews/{first}/approve", json={})
+    assert (refused.status_code, "is with ann until" in refused.text) == (409, True)
+    await ann.text(f"/console/reviews/{second}")
+    assert "it is yours until" in await rob.text(f"/console/reviews/{first}")
+
+
+async def test_a_claim_ends_by_itself(desk: Reviewing) -> None:
+    review = await desk.ask("healthcare", "one")
+    database = desk.house.runtime.registry.database()
+    claim(database, review, "ann", now=utcnow() - timedelta(hours=1), lasts=timedelta(minutes=10))
+    rob = await desk.people.signed_in(Role.REVIEWER, "healthcare", owner="rob")
+    assert "with ann" not in await rob.text("/console/reviews")
+    assert "it is yours until" in await rob.text(f"/console/reviews/{review}")
+
+
+async def test_ones_last_decision_is_undone_and_what_left_stays(desk: Reviewing) -> None:
+    review = await desk.ask("healthcare", "one")
+    ann = await desk.people.signed_in(Role.REVIEWER, "healthcare")
+    await ann.send(f"/console/reviews/{review}/edit", answer="billing")
+    undo = f"/console/reviews/{review}/undo"
+    assert forms(await ann.text("/console/reviews")) == {undo}
+    assert forms(await ann.text(f"/console/reviews/{review}")) == {undo}
+    rob = await desk.people.signed_in(Role.REVIEWER, "healthcare", owner="rob")
+    assert forms(await rob.text(f"/console/reviews/{review}")) == set()
+    assert (await rob.send(undo)).status_code == 409
+    answer = await ann.send(undo)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/console/reviews/{review}")
+    assert await desk.status(review) == ("open", None, None)
+    text = await ann.text(f"/console/reviews/{review}")
+    assert "Undone: it is open again" in text
+    assert "The client was told of the first decision; yours is a label." in text
+    assert undo not in forms(text)
+    headers = {"Authorization": f"Bearer {desk.keys['healthcare']}"}
+    told = (await desk.house.client.get(f"/v1/reviews/{review}?wait=5", headers=headers)).json()
+    assert (told["status"], told["answer"]) == ("edited", '{"category": "billing"}')
+    assert (await ann.send(undo)).status_code == 409
+    await ann.send(f"/console/reviews/{review}/approve")
+    assert await desk.status(review) == ("approved", "ann", '{"category": "symptoms"}')
+    told = (await desk.house.client.get(f"/v1/reviews/{review}", headers=headers)).json()
+    assert (told["status"], told["answer"]) == ("edited", '{"category": "billing"}')
+
+
 async def test_the_next_review_is_found_behind_any_number_that_others_hold(desk: Reviewing) -> None:
     ids = [await desk.ask("healthcare", str(number)) for number in range(53)]
     database = desk.house.runtime.registry.database()
@@ -167,7 +224,7 @@ async def test_a_reviewer_has_the_reviews_of_its_domains_alone(desk: Reviewing) 
     assert own in await ann.text("/console/reviews")
     assert (await ann.get("/console/reviews?domain=legal")).status_code == 403
     assert (await ann.get(f"/console/reviews/{other}")).status_code == 404
-    for what in ("claim", "approve", "edit", "reject"):
+    for what in ("claim", "approve", "edit", "reject", "undo"):
         assert (await ann.send(f"/console/reviews/{other}/{what}")).status_code == 404, what
     assert "1 review of healthcare" in await ann.text("/console")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from postil.gateway.api.console.sessions import FailedLogins, Sessions
+from postil.gateway.api.console.sessions import Attempts, Sessions
 
 
 class Clock:
@@ -65,7 +65,7 @@ def test_all_keys_together_have_so_many_and_ended_ones_go_first() -> None:
 
 def test_an_address_may_try_again_after_a_minute() -> None:
     clock = Clock()
-    failed = FailedLogins(clock)
+    failed = Attempts(clock)
     for _ in range(10):
         assert failed.wait("here") == 0
         failed.note("here")
@@ -76,7 +76,7 @@ def test_an_address_may_try_again_after_a_minute() -> None:
 
 
 def test_of_many_addresses_the_oldest_are_forgotten() -> None:
-    failed = FailedLogins()
+    failed = Attempts()
     for _ in range(10):
         failed.note("first")
     for number in range(4096):

@@ -10,6 +10,7 @@ from postil.plugins import ReleaseRef
 from postil.registry.reviews.reviews import ReviewRequest, open_review
 from postil.registry.training.dataset import load
 from tests.gateway.cli.commands.test_commands import postil
+from tests.gateway.cli.in_process import in_process
 from tests.gateway.conftest import TRIAGE, House
 
 
@@ -71,6 +72,23 @@ async def test_a_chat_that_ends_in_yes_is_shown_and_exported_with_all_that_was_s
         ("yes", "billing", ["I was billed twice", "Shall I\u2028refund it?"]),
         ("yes", "symptoms", ["My knee hurts", "Is it red?"]),
     ]
+
+
+async def test_ones_own_decision_is_undone(house: House) -> None:
+    await house.publish("healthcare/triage", TRIAGE)
+    review = opened(house, 1)
+    for arguments, said in (
+        (("reject", review), "is rejected"),
+        (("undo", review), "is open again"),
+        (("approve", review), "is approved"),
+    ):
+        status, out, complaints = await in_process(house, "reviews", *arguments)
+        assert (status, said in out, complaints) == (0, True, "")
+    other = opened(house, 2)
+    status, _, complaints = await in_process(house, "reviews", "undo", other)
+    assert (status, "is open; there is nothing to undo" in complaints) == (1, True)
+    _, out, _ = await in_process(house, "log", "--limit", "3")
+    assert "review-undo" in out
 
 
 async def test_who_acts_is_named_as_they_are_called(house: House) -> None:
