@@ -297,5 +297,4 @@ class Door(ExchangeProtocol):
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _too_large(self) -> str:
-        bounds = f"{self.limits.head_bytes >> 10} KiB or {self.limits.headers} headers"
-        return f"the request's head is over {bounds}; send less"
+        return f"the request's head is over {self.limits.head_bytes >> 10} KiB or {self.limits.headers} headers; send less"
