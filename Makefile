@@ -77,7 +77,7 @@ tools:  ## Install what tests use and pip does not bring: a Chromium for the con
 	@bash deploy/setup/tools.sh
 
 clean:  ## Remove what was built; .postil, your data, stays
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(READY): $(PINS) pyproject.toml deploy/setup.sh $(wildcard deploy/setup/*.sh)
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash deploy/setup.sh $(ENGINE)

