@@ -190,7 +190,7 @@ async def test_no_command_gives_the_terminal_orders_of_others(
         "tenants admit", "tenants rights", "audit head", "unpin", "domains quota",
         "tenants forget", "reviews purge", "tenants remove", "releases retire",
         "releases restore", "adapters retire", "adapters restore", "audit verify", "reviews assign", "reviews approve",
-        "reviews reject", "gc", "domains set-default", "tenants limit", "domains require-signature", "agreement",
+        "reviews reject", "reviews undo", "gc", "domains set-default", "tenants limit", "domains require-signature", "agreement",
         "jobs cancel", "jobs logs",
     }  # fmt: skip
 
