@@ -190,8 +190,8 @@ async def test_no_command_gives_the_terminal_orders_of_others(
         "tenants admit", "tenants rights", "audit head", "unpin", "domains quota",
         "tenants forget", "reviews purge", "tenants remove", "releases retire",
         "releases restore", "adapters retire", "adapters restore", "audit verify", "reviews assign", "reviews approve",
-        "reviews reject", "reviews undo", "gc", "domains set-default", "tenants limit", "domains require-signature", "agreement",
-        "jobs cancel", "jobs logs",
+        "reviews reject", "reviews undo", "gc", "domains set-default", "tenants limit", "domains require-signature",
+        "agreement", "jobs cancel", "jobs logs",
     }  # fmt: skip
 
 
