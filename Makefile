@@ -12,7 +12,7 @@ FAST := $(BIN)/pytest -n 2 --dist worksteal -m "not engine and not tune"
 COVERED := tests/plugins tests/registry
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve train test test-fast coverage check resolve audit docs bench simulate chaos fields clients tools clean
+.PHONY: help setup serve train test test-fast coverage check resolve audit docs bench simulate chaos fields clients release tools clean
 
 help:  ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,11 +70,14 @@ fields: $(READY_DEV)  ## Try every request field on the real engine, alone and b
 clients: $(READY_DEV)  ## Try 24 clients that nobody here wrote, each in its newest version (needs PyPI, npm and node)
 	$(BIN)/python -m tests.clients
 
+release: $(READY_DEV)  ## Try a release: version, changelog, wheel, source, bill of materials (REALLY=1 writes dist/)
+	@$(BIN)/python -m deploy.release.make_release $(if $(REALLY),--really)
+
 tools:  ## Install what tests use and pip does not bring: a Chromium for the console's pages (as root, with apt)
 	@bash deploy/setup/tools.sh
 
 clean:  ## Remove what was built; .postil, your data, stays
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(READY): $(PINS) pyproject.toml deploy/setup.sh $(wildcard deploy/setup/*.sh)
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" bash deploy/setup.sh $(ENGINE)

@@ -10,3 +10,5 @@ OVERLAP_SECONDS = 24 * 3600.0
 SIGNATURE = "model.sig"
 # What training says of itself, beside the weights.
 REPORT = "training.json"
+# How many adapters may be measured with one file of held-out rows before it is called worn out.
+HELD_OUT_LIMIT = 10

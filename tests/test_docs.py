@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -199,6 +200,16 @@ def test_every_decision_stands_in_the_index() -> None:
     records = sorted(path.name for path in folder.glob("0*.md"))
     assert [name for name in records if f"]({name})" not in index] == []
     assert [int(name[:4]) for name in records] == list(range(1, len(records) + 1))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "deploy" / "docs" / "pictures").glob("*.svg")), ids=shown)
+def test_a_drawn_picture_tells_what_it_shows_has_dark_colours_and_loads_nothing(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    drawn = ElementTree.fromstring(text)
+    named = {name: drawn.findtext(f"{{http://www.w3.org/2000/svg}}{name}") for name in ("title", "desc")}
+    assert all(named.values())
+    assert "@media (prefers-color-scheme: dark)" in text
+    assert [word for word in ("<script", "href=", "@import", "<foreignObject") if word in text] == []
 
 
 def _links(page: Path) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from postil.gateway.cli.evaluation_display import compared_sentence, p_value, po
 from postil.gateway.telemetry.terminal import Terminal, visible
 
 if TYPE_CHECKING:
-    from postil.registry.training.compare_adapters import AdapterComparison, MarginVerdict
+    from postil.registry.training.compare_adapters import AdapterComparison, HeldOutUses, MarginVerdict
     from postil.registry.training.comparison import Comparison
     from postil.registry.training.report import LabelMetrics, Metrics
 
@@ -29,11 +29,19 @@ def show_comparison(found: AdapterComparison) -> None:
 
 
 def sentences(found: AdapterComparison) -> Iterator[str]:
-    """Return the overall comparison, and a verdict for each margin."""
+    """Return the overall comparison, a verdict for each margin, and how often the rows were used."""
     told = compared_sentence(found.overall, "A", "B")
     yield f"Of {found.overall.rows} rows, {told}."
     for one in found.verdicts:
         yield _verdict(one, found.overall.confidence)
+    if found.held_out_uses is not None and found.held_out_uses.uses:
+        yield _uses(found.held_out_uses)
+
+
+def _uses(found: HeldOutUses) -> str:
+    many = "1 adapter was" if found.uses == 1 else f"{found.uses} adapters were"
+    worn = ": they are worn out, hold out new ones" if found.uses > found.limit else ""
+    return f"{many} measured with these rows so far{worn}."
 
 
 def _table(found: AdapterComparison) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -13,6 +13,8 @@ from postil.gateway.telemetry.terminal import Terminal, visible
 if TYPE_CHECKING:
     from postil.registry.training.calibration import Calibration
     from postil.registry.training.comparison import Comparison
+    from postil.registry.training.forgetting import Forgetting
+    from postil.registry.training.origins import OriginMetrics
     from postil.registry.training.promises import Promised
     from postil.registry.training.report import Evaluation, LabelMetrics, LinearBaseline, Metrics
 
@@ -21,6 +23,8 @@ def show_evaluation(report: Evaluation) -> None:
     """Print a table of labels, and sentences."""
     console = Terminal()
     console.print(_table(report))
+    if report.origins:
+        console.print(_origins(report.origins))
     for line in sentences(report):
         console.print(Text(visible(line)), soft_wrap=True)
 
@@ -40,6 +44,8 @@ def sentences(report: Evaluation) -> Iterator[str]:
     )
     for one in report.promises:
         yield promise_sentence(one)
+    if report.forgetting is not None:
+        yield _forgetting(report.forgetting)
     for note in report.notes:
         yield f"Note: {note}."
 
@@ -94,6 +100,19 @@ def _table(report: Evaluation) -> Table:
     return table
 
 
+def _origins(found: Mapping[str, OriginMetrics]) -> Table:
+    """The adapter's figures by where the rows come from."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("origin", overflow="fold")
+    for name in ("rows", "right", "adapter", "95 %"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for origin, one in found.items():
+        low, high = one.interval
+        span = f"{100 * low:.1f}-{100 * high:.1f}"
+        table.add_row(visible(origin), str(one.examples), str(one.right), f"{one.accuracy:.1%}", span)
+    return table
+
+
 def _cells(name: str, adapter: Metrics | LabelMetrics, shares: list[str]) -> list[str]:
     span = "" if adapter.interval is None else f"{100 * adapter.interval[0]:.1f}-{100 * adapter.interval[1]:.1f}"
     return [visible(name), str(adapter.examples), *shares, _share(adapter), span]
@@ -125,6 +144,14 @@ def _calibration(found: Calibration) -> str:
     if found.temperature == 1:
         return f"The confidence is left as it is: no temperature improves it ({change})."
     return f"The confidence is calibrated by a temperature of {found.temperature:.2f}: {change}."
+
+
+def _forgetting(found: Forgetting) -> str:
+    return (
+        f"On {found.prompts} neutral questions the adapter is {found.kl:.3f} nats per token away from the base, its"
+        f" perplexity on written answers is {found.perplexity_ratio:.2f} times the base's, and {found.labels} of"
+        f" {found.prompts} answers are a label (the base's: {found.base_labels})."
+    )
 
 
 def _errors(wrong: int) -> str:

@@ -14,6 +14,7 @@ from postil.registry.names import AdapterName, parse_release
 if TYPE_CHECKING:
     from postil.registry.artifacts.local_store import LocalStore
     from postil.registry.db.database import Database
+    from postil.registry.training.compare_adapters import HeldOutUses
 
 
 @contextmanager
@@ -37,6 +38,32 @@ def adapter_folders(names: Sequence[str]) -> Iterator[list[Path]]:
     try:
         with store.naming():  # Nothing is collected meanwhile.
             yield [_folder(name, database, store) for name in names]
+    finally:
+        database.close()
+
+
+def held_out_uses(names: Sequence[str], digest: str) -> HeldOutUses | None:
+    """Return how many adapters of a release's domain were measured with a file.
+
+    None where no name is that of a release, or the registry is from before that was counted.
+    """
+    releases = [name for name in names if not Path(name).is_dir()]
+    if not releases:
+        return None
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from postil.registry.db.database import Database
+    from postil.registry.errors import UnavailableError
+    from postil.registry.releases.held_out_uses import uses
+    from postil.registry.training.compare_adapters import HeldOutUses
+
+    settings = read_settings()
+    database = Database(settings.database)
+    try:
+        used = uses(database, parse_release(releases[-1]).domain, digest)
+        return HeldOutUses(uses=used, limit=settings.held_out_limit)
+    except (SQLAlchemyError, UnavailableError):
+        return None
     finally:
         database.close()
 

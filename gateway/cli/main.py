@@ -25,8 +25,10 @@ from postil.gateway.cli.commands import (
     export,
     gc,
     history,
+    improve,
     jobs,
     keys,
+    lineage,
     plugins,
     policy,
     publish,
@@ -38,6 +40,7 @@ from postil.gateway.cli.commands import (
     train,
     try_release,
     usage,
+    verify,
     webhooks,
     yank,
 )
@@ -79,6 +82,9 @@ def make_cli() -> typer.Typer:
     cli.command()(compare_methods.compare_methods)
     cli.command()(curve.curve)
     cli.command("try")(try_release.try_release)
+    cli.command()(verify.verify)
+    cli.command()(improve.improve)
+    cli.command()(lineage.lineage)
     cli.add_typer(jobs.make_cli(), name="jobs")
     cli.add_typer(tenants.make_cli(), name="tenants")
     cli.add_typer(keys.make_cli(), name="keys")

@@ -190,8 +190,9 @@ def open_registry(settings: Settings, plugins: PluginManager, database: Database
     artifacts = LocalStore.open(settings.artifact_folder, shared=settings.shared_with_group)
     artifacts.clear_incoming()
     registry = Registry(
-        database, artifacts, base, plugins, settings.max_lora_rank, settings.window, settings.domain_quotas
-    )
+        database, artifacts, base, plugins, settings.max_lora_rank, settings.window, settings.domain_quotas,
+        settings.held_out_limit,
+    )  # fmt: skip
     if settings.demo:
         demo.seed(registry)
     return registry

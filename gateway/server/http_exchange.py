@@ -16,6 +16,7 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from postil.gateway.api.presence import PRESENCE, Presence
 from postil.gateway.server.http_head import HeadFacts, answering, without_upgrade
 from postil.gateway.telemetry.request_id import REQUEST_ID, RequestIds
 
@@ -23,6 +24,8 @@ _END = b"\r\n"
 _CHUNKED = b"transfer-encoding: chunked\r\n"
 _OK = 200
 _WITHOUT_BODY = (204, 304)
+# A larger body is not copied to stand behind its head.
+_SMALL_BYTES = 65_536
 
 
 class CommonLines:
@@ -49,6 +52,9 @@ class HttpExchange(RequestResponseCycle):
 
     request_id: str
     lines: CommonLines
+    presence: Presence
+    # A head that waits for its body: small ones leave together, in one write.
+    _held: bytes = b""
 
     async def send(self, message: Any) -> None:
         """Send a part of the answer."""
@@ -90,7 +96,13 @@ class HttpExchange(RequestResponseCycle):
         self.keep_alive = not last
         self.response_started = True
         self.waiting_for_100_continue = False
-        self.transport.write(head)
+        self._send_head(head)
+
+    def _send_head(self, head: bytes) -> None:
+        if self.chunked_encoding is False:  # Its body follows at once.
+            self._held = head
+        else:
+            self.transport.write(head)
 
     def _framing(self, status: int, length: int | None) -> bytes:
         """Set how the body's end is told; None as ``chunked_encoding``: by the connection's."""
@@ -109,10 +121,10 @@ class HttpExchange(RequestResponseCycle):
         body, more = message.get("body", b""), message.get("more_body", False)
         if self.scope["method"] != "HEAD":
             self._write(body, more=more)
+        elif not more:
+            self._write_behind_head(b"")
         if more:
             return
-        if self.expected_content_length:
-            raise RuntimeError("the answer is shorter than its Content-Length")
         self.response_complete = True
         self.message_event.set()
         if not self.keep_alive:
@@ -125,9 +137,19 @@ class HttpExchange(RequestResponseCycle):
             self.transport.write(chunk if more else chunk + b"0\r\n\r\n")
             return
         if self.chunked_encoding is False:
-            if len(body) > self.expected_content_length:
-                raise RuntimeError("the answer is longer than its Content-Length")
-            self.expected_content_length -= len(body)
+            left = self.expected_content_length = self.expected_content_length - len(body)
+            if left < 0 or (left and not more):
+                self.response_started = not self._held  # While nothing has left, the answer can be another.
+                raise RuntimeError(f"the answer is {'longer' if left < 0 else 'shorter'} than its Content-Length")
+        self._write_behind_head(body)
+
+    def _write_behind_head(self, body: bytes) -> None:
+        head, self._held = self._held, b""
+        if head and len(body) <= _SMALL_BYTES:
+            self.transport.write(head + body)
+            return
+        if head:
+            self.transport.write(head)
         self.transport.write(body)
 
 
@@ -139,6 +161,7 @@ class ExchangeProtocol(HttpToolsProtocol):
     cycle: HttpExchange
     _head: HeadFacts
     _ignored: bytes | None = None
+    _answered: HttpExchange | None = None
 
     @property
     def is_read_again(self) -> bool:
@@ -203,6 +226,7 @@ class ExchangeProtocol(HttpToolsProtocol):
         )
         cycle.request_id = self.ids.of(self._head.request_id)
         cycle.lines = self.lines
+        cycle.presence = scope[PRESENCE] = Presence()  # type: ignore[literal-required]
         app: Any = answering(self.app, self._head)
         if before is None or before.response_complete:
             self._start_asgi_task(cycle, app)
@@ -210,7 +234,14 @@ class ExchangeProtocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, app))
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        # The task has a copy of this context.
-        REQUEST_ID.set(cycle.request_id)  # type: ignore[attr-defined]
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the request that is being answered, which is not the last one where others are queued behind it."""
+        super().connection_lost(exc)
+        if self._answered is not None and not self._answered.response_complete:
+            self._answered.disconnected = True
+            self._answered.presence.leave()
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answered = cycle
+        REQUEST_ID.set(cycle.request_id)  # The task has a copy of this context.
         super()._start_asgi_task(cycle, app)

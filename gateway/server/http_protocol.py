@@ -131,7 +131,7 @@ class Door(ExchangeProtocol):
         else:
             self._head_bytes += self._chunk
         self.parse(data)
-        if self._part is Part.HEAD and self._head_bytes > self.limits.head_bytes:
+        if self._part is Part.HEAD and self._head_bytes > self.limits.head_bytes and not self._deaf:
             self._refuse(431, self._too_large())
         elif self._part is Part.BODY and self._is_mostly_framing():
             self._refuse(400, "the chunked body has more framing than content; send larger chunks, without extensions")
@@ -215,6 +215,8 @@ class Door(ExchangeProtocol):
         self._head_bytes = 0
         self._disarm()
         super().on_message_complete()
+        if not self.pipeline:  # A client that leaves is noticed only while its connection is read.
+            self.flow.resume_reading()
 
     def on_response_complete(self) -> None:
         """Handle the end of the answer. If the body was refused before its end, close the connection soon."""

@@ -8,6 +8,8 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings
 
+from postil.registry.defaults import HELD_OUT_LIMIT
+
 
 class TrainingSettings(BaseSettings):
     """What fine-tuning jobs may take."""
@@ -37,4 +39,9 @@ class TrainingSettings(BaseSettings):
     )
     training_device: Literal["auto", "cpu", "cuda"] = Field(
         default="cpu", description="Where fine-tuning jobs run; vLLM usually takes all of a GPU."
+    )
+    held_out_limit: int = Field(
+        default=HELD_OUT_LIMIT,
+        ge=1,
+        description="Adapters of a domain that may be measured with one held-out file before it is called worn out.",
     )

@@ -73,3 +73,18 @@ class TrainingEvent(SQLModel, table=True):
     kind: str = Field(max_length=16)
     message: str
     data: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+class HeldOutUse(SQLModel, table=True):
+    """That an adapter of a domain was measured with a file of held-out rows; ``digest`` is the file's.
+
+    ``measured`` is what was measured: a release's artifact, or the digest of what a round trained, which may become a
+    release later. So one adapter counts once for a file, however often it is measured.
+    """
+
+    domain: str = Field(primary_key=True, max_length=64)
+    digest: str = Field(primary_key=True, max_length=71)
+    measured: str = Field(primary_key=True, max_length=71)
+    adapter: str = Field(max_length=64)
+    actor: str
+    at: datetime = Field(default_factory=utcnow)

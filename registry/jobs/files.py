@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +37,13 @@ _MOST_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file that was uploaded and lies on the disk, and whose it will be."""
+    """A file that was uploaded and lies on the disk, whose it will be, and for how long."""
 
     path: Path
     filename: str
     domain: str
     owner: str
-    expires_at: datetime | None = None
+    kept_for: timedelta | None = None
 
 
 class TrainingFiles:
@@ -71,7 +71,7 @@ class TrainingFiles:
     def add(self, upload: Upload) -> TrainingFile:
         """Check a file and take it: ``upload.path`` is moved, from the same disk. Raises JobError or TextError."""
         name = kept_line(upload.filename, "name of the file")[:_MOST_NAME] or "file.jsonl"
-        rows = self._count_rows(upload.path, name)
+        rows, now = self._count_rows(upload.path, name), utcnow()
         found = TrainingFile(
             id=f"{_FILE}{secrets.token_hex(12)}",
             domain=upload.domain,
@@ -81,7 +81,8 @@ class TrainingFiles:
             bytes=upload.path.stat().st_size,
             digest=f"sha256:{sha256_file(upload.path)}",
             rows=rows,
-            expires_at=upload.expires_at,
+            created_at=now,
+            expires_at=None if upload.kept_for is None else now + upload.kept_for,
         )
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         upload.path.rename(self.path(found.id))

@@ -18,6 +18,7 @@ from postil.registry.base_model.model import BaseModel
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Channel, Event, Release
+from postil.registry.defaults import HELD_OUT_LIMIT
 from postil.registry.errors import ConflictError
 from postil.registry.names import AdapterName
 from postil.registry.policy.components import components_of, digest, record
@@ -38,6 +39,7 @@ from postil.registry.releases.channels import (
 )
 from postil.registry.releases.create import create
 from postil.registry.releases.freeze import check_not_frozen
+from postil.registry.releases.held_out_uses import note_release, worn_out_warnings
 from postil.registry.releases.history import MOVES, check_went_before, live_history, retired, rollback_number
 from postil.registry.releases.policy_in_force import policy_in_force
 from postil.registry.releases.policy_webhook import check_webhook
@@ -64,6 +66,7 @@ class Registry:
     window: int | None = None
     # What a domain may keep that has no figures of its own.
     quotas: DomainQuotas = NO_QUOTAS
+    held_out_limit: int = HELD_OUT_LIMIT
 
     def publish(
         self,
@@ -98,9 +101,13 @@ class Registry:
         policy = policy or policy_in_force(self.database, name)
         candidate = self._candidate(folder, name, policy, scope)
         candidate.source, candidate.note, candidate.actor = source, note, actor
-        candidate.warnings = [*warnings, *release_warnings(policy, read_report(folder))]
+        report = read_report(folder)
+        worn_out = worn_out_warnings(self.database, name.domain, report, self.held_out_limit)
+        candidate.warnings = [*warnings, *release_warnings(policy, report), *worn_out]
         details = {"base_ok": info.other_base} if info.other_base else {}
-        return self._stored(folder, candidate, signature, details)
+        made = self._stored(folder, candidate, signature, details)
+        note_release(self.database, made[0], report)
+        return made
 
     def check_ahead(
         self, name: AdapterName, policy: Policy | None, *, note: str, scope: Collection[str] | None

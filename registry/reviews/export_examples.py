@@ -45,7 +45,8 @@ class Decided:
     """What a person decided of an answer, and why that answer was looked at.
 
     The ``example`` has the answer that stands: the model's own where nobody gave another. ``drawn_by`` says why it was
-    drawn (``audit``, ``low_confidence``, ``check``), ``probability`` how probable that was, where it is known.
+    drawn (``audit``, ``low_confidence``, ``check``), ``probability`` how probable that was, where it is known, and
+    ``review`` is the review's id.
     """
 
     example: LabelledExample
@@ -54,6 +55,7 @@ class Decided:
     release: str
     drawn_by: str | None
     probability: float | None
+    review: str
 
 
 def examples(registry: Registry, name: AdapterName, since: datetime | None = None) -> list[LabelledExample]:
@@ -97,7 +99,7 @@ def conversation_of(example: LabelledExample) -> list[Turn]:
 
 def _decided(review: Review, example: LabelledExample) -> Decided:
     release = f"{review.domain}/{review.adapter}@{review.number}"
-    return Decided(example, review.answer, review.status, release, review.drawn_by, review.probability)
+    return Decided(example, review.answer, review.status, release, review.drawn_by, review.probability, review.id)
 
 
 def _usable(request: Mapping[str, Any]) -> Sequence[Turn]:

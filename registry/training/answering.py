@@ -14,6 +14,7 @@ from postil.registry.base_model.model import BaseModel
 from postil.registry.errors import DatasetError
 from postil.registry.preflight.preflight import CONFIG, WEIGHTS
 from postil.registry.training.dataset import Dataset, Example
+from postil.registry.training.forgetting import Forgetting
 from postil.registry.training.options import Device
 from postil.registry.training.prompts import Coder
 from postil.registry.training.report import Judged
@@ -80,14 +81,27 @@ class Answerer:
 
     def adapter(self, folder: Path, examples: Sequence[Example], labels: Collection[str]) -> list[Judged]:
         """Return the answers of the adapter in ``folder``; the base is as it was afterwards."""
-        from peft import PeftModel
-
         from postil.registry.training.answers import judge
+
+        with self._adapted(folder) as adapted:
+            return judge(adapted, self._coder, examples, labels, self._tell)
+
+    def forgetting(self, folder: Path, field: str, labels: Collection[str]) -> Forgetting:
+        """Return what the adapter in ``folder`` does to questions that have nothing to do with it."""
+        from postil.registry.training.methods.forgetting import forgetting
+
+        with self._adapted(folder) as adapted:
+            return forgetting(adapted, self._tokenizer, field, labels)
+
+    @contextmanager
+    def _adapted(self, folder: Path) -> Iterator[Any]:
+        """The base with the adapter in ``folder`` during the block."""
+        from peft import PeftModel
 
         with _readable(folder) as readable:
             adapted = PeftModel.from_pretrained(self._model, str(readable))
         try:
-            return judge(adapted, self._coder, examples, labels, self._tell)
+            yield adapted
         finally:
             self._model = adapted.unload()
 

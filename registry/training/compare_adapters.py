@@ -57,8 +57,20 @@ class MarginVerdict(BaseModel):
     needed: int
 
 
+class HeldOutUses(BaseModel):
+    """How many adapters of a domain were measured with a file; above ``limit`` it is worn out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    uses: int
+    limit: int
+
+
 class AdapterComparison(BaseModel):
-    """Two adapters' answers to the rows of ``data``: figures of each, and where only one is right."""
+    """Two adapters' answers to the rows of ``data``: figures of each, and where only one is right.
+
+    ``held_out_uses`` says how often these rows were used before; None where nobody counts.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -72,6 +84,7 @@ class AdapterComparison(BaseModel):
     labels: dict[str, Comparison]
     verdicts: tuple[MarginVerdict, ...]
     not_worse: bool
+    held_out_uses: HeldOutUses | None = None
 
 
 def compare_adapters(

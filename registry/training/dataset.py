@@ -28,7 +28,7 @@ T = TypeVar("T")
 class Example:
     """A labelled message; ``line`` is its line number in the file, from 1, ``history`` the turns before it.
 
-    A turn is its role and its text.
+    A turn is its role and its text. ``origin`` says where the row comes from, if it says so, and how it was varied.
     """
 
     instruction: str
@@ -36,6 +36,7 @@ class Example:
     label: str
     line: int
     history: tuple[tuple[str, str], ...] = ()
+    origin: str = ""
 
     @cached_property
     def key(self) -> tuple[str, ...]:
@@ -114,7 +115,13 @@ def example_of(row: Row) -> tuple[str, Example]:
     if not message.strip():
         raise RowError("the input is empty", "write the message or delete the line")
     turns = tuple((turn.role, turn.content) for turn in history)
-    return field, Example(instruction.strip(), message.strip(), label, row.line, turns)
+    return field, Example(instruction.strip(), message.strip(), label, row.line, turns, _origin(row))
+
+
+def _origin(row: Row) -> str:
+    """Where a row comes from, and in which way it was varied: ``review``, ``varied (keyboard)``."""
+    way = row.raw.get("varied_by")
+    return f"{row.origin} ({way})" if row.origin and isinstance(way, str) else row.origin
 
 
 def labelled(rows: Iterable[Row]) -> Labelled:

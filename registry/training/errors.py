@@ -5,6 +5,7 @@ RegistryError
 ├── TuneExtraMissingError torch, transformers, peft or accelerate is not installed
 ├── MethodError           a method or a way of tuning that postil does not train by
 ├── ShapeError            the base has no such modules or layers
+├── RoundError            a round of improvement that cannot go on, or has nothing to learn
 └── OutFolderError        the folder for the result cannot be used
     └── FolderBusyError   another process works in it
 """
@@ -24,6 +25,10 @@ class MethodError(RegistryError):
 
 class ShapeError(RegistryError):
     """The base has no modules or layers as the options name them."""
+
+
+class RoundError(RegistryError):
+    """A round of improvement that cannot go on: its folder, its files, or nothing to learn."""
 
 
 class OutFolderError(RegistryError):

@@ -6,7 +6,8 @@ import json
 import os
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from postil.registry.training.baselines import linear, with_shots
 from postil.registry.training.dataset import Dataset, load
 from postil.registry.training.errors import OutFolderError
 from postil.registry.training.options import Device
+from postil.registry.training.predictions import predicted
 from postil.registry.training.promises import Wanted, check_critical
 from postil.registry.training.report import Evaluation, Judged, about, against_linear, findings, measure
 from postil.registry.training.splits import check_splits
+from postil.registry.training.stress import StressFiles, StressSet, stress_sets, stressed
 from postil.registry.training.train import check_libraries
 
 # The largest rank that vLLM supports.
@@ -33,12 +36,13 @@ class Files:
     """The rows of an evaluation: those of the figures, and others if they are at hand.
 
     ``calibration`` fits temperature and minimum, which the figures' rows do without it. ``training`` trains the linear
-    model and gives the examples that the base is shown.
+    model and gives the examples that the base is shown. ``stress`` is what else the adapter answers.
     """
 
     data: Path
     calibration: Path | None = None
     training: Path | None = None
+    stress: StressFiles = field(default_factory=StressFiles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,27 @@ class _Asked:
     rows: _Rows
     labels: tuple[str, ...]
     reject: str | None
+    stress: Sequence[StressSet]
+
+    @property
+    def answered(self) -> list[Dataset]:
+        """Return all that the adapter answers: the files, and the stress sets after them."""
+        return [*self.rows.answered, *(one.rows for one in self.stress)]
+
+    @property
+    def answers(self) -> int:
+        """Return how many answers an evaluation takes."""
+        return self.rows.answers + sum(len(one.rows.examples) for one in self.stress)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """What is measured ``beside``, and the adapter's answers to figures, calibration and stress sets."""
+
+    beside: Mapping[str, Any]
+    judged: Sequence[Judged]
+    fitted: Sequence[Judged] | None
+    stressed: Sequence[Sequence[Judged]]
 
 
 def evaluate(
@@ -89,8 +114,7 @@ def evaluate(
     """
     wanted = wanted or Wanted()
     asked = _checked(adapter, files, base, reject, wanted)
-    baselines, judged, fitted = _answers(adapter, asked, device, onlooker, window)
-    found = _found(asked, baselines, judged, fitted, wanted)
+    found = _found(asked, _answers(adapter, asked, device, onlooker, window), files.stress, wanted)
     _write(adapter / REPORT, {**asked.known, **found.model_dump(mode="json")})
     return found
 
@@ -104,17 +128,14 @@ def _checked(adapter: Path, files: Files, base: BaseModel, reject: str | None, w
     _check_writable(adapter)
     check_libraries()
     reject = reject or known_reject(known)
-    return _Asked(known, base, rows, known_labels(known, rows.answered, reject), reject)
+    stress = stress_sets(files.stress, rows.figures, reject)
+    return _Asked(known, base, rows, known_labels(known, rows.answered, reject), reject, stress)
 
 
-def _found(
-    asked: _Asked,
-    baselines: Mapping[str, Any],
-    judged: Sequence[Judged],
-    fitted: Sequence[Judged] | None,
-    wanted: Wanted,
-) -> Evaluation:
+def _found(asked: _Asked, answers: _Answers, stress: StressFiles, wanted: Wanted) -> Evaluation:
     rows, reject = asked.rows, asked.reject
+    figures = findings(answers.judged, reject, answers.fitted, wanted)
+    temperature, minimum = figures["calibration"].temperature, figures["confidence"].minimum
     return Evaluation(
         base=asked.base.id,
         field=rows.figures.field,
@@ -124,9 +145,15 @@ def _found(
         validation=about(rows.figures),
         selection=_selection(asked.known),
         calibrated_on=about(rows.calibration or rows.figures),
-        linear=_linear(rows, judged, reject),
-        **baselines,
-        **findings(judged, reject, fitted, wanted),
+        predictions=tuple(
+            predicted(about(file), judged)
+            for file, judged in ((rows.figures, answers.judged), (rows.calibration, answers.fitted))
+            if file is not None and judged is not None
+        ),
+        stress=stressed(stress, asked.stress, answers.stressed, reject, temperature, minimum),
+        linear=_linear(rows, answers.judged, reject),
+        **answers.beside,
+        **figures,
     )
 
 
@@ -194,26 +221,25 @@ def _selection(known: Mapping[str, Any]) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and found.keys() >= {"file", "digest"} else None
 
 
-def _answers(
-    adapter: Path, asked: _Asked, device: Device, onlooker: Onlooker | None, window: int | None
-) -> tuple[dict[str, Any], list[Judged], list[Judged] | None]:
-    """Return the base's figures, and the adapter's answers to the rows of the figures and of the calibration."""
+def _answers(adapter: Path, asked: _Asked, device: Device, onlooker: Onlooker | None, window: int | None) -> _Answers:
     rows, labels, reject = asked.rows, asked.labels, asked.reject
     allowed = allowed_labels(labels, reject)
     tell = onlooker.answered if onlooker else lambda more: None
-    answerer = Answerer.load(asked.base, rows.answered, allowed, device, window, tell)
+    answerer = Answerer.load(asked.base, asked.answered, allowed, device, window, tell)
     if onlooker:
-        onlooker.started(rows.answers)
+        onlooker.started(asked.answers)
     figures = rows.figures.examples
-    baselines: dict[str, Any] = {"base_metrics": measure(answerer.base(figures, labels), reject)}
+    beside: dict[str, Any] = {"base_metrics": measure(answerer.base(figures, labels), reject)}
     if rows.training is not None:
         shown = with_shots(rows.training, figures, labels)
         judged = answerer.base_with_shots(rows.figures, shown, labels)
-        baselines["few_shot_metrics"] = measure(judged, reject) if judged else None
-    both = [example for dataset in rows.answered for example in dataset.examples]
-    answers = answerer.adapter(adapter, both, allowed)
-    fitted = None if rows.calibration is None else answers[len(figures) :]
-    return baselines, answers[: len(figures)], fitted
+        beside["few_shot_metrics"] = measure(judged, reject) if judged else None
+    every = answerer.adapter(adapter, [example for one in asked.answered for example in one.examples], allowed)
+    beside["forgetting"] = answerer.forgetting(adapter, rows.figures.field, allowed)
+    left = iter(every)
+    parts = [list(islice(left, len(one.examples))) for one in asked.answered]
+    fitted = None if rows.calibration is None else parts[1]
+    return _Answers(beside, parts[0], fitted, parts[len(rows.answered) :])
 
 
 def allowed_labels(labels: Collection[str], reject: str | None) -> list[str]:

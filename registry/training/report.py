@@ -14,8 +14,13 @@ from postil.plugins.statistics.shares import wilson
 from postil.registry.training.calibration import Calibration, calibrate
 from postil.registry.training.comparison import Comparison, compare
 from postil.registry.training.dataset import Dataset, Example
+from postil.registry.training.forgetting import Forgetting
+from postil.registry.training.mistakes import Mistake, mistakes
+from postil.registry.training.origins import OriginMetrics, by_origin
+from postil.registry.training.predictions import Predictions
 from postil.registry.training.promises import Promised, Wanted, promises
 from postil.registry.training.statistics.labels import f1_by_label, macro_f1
+from postil.registry.training.stress import Stress
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +82,6 @@ class ConfidenceAdvice(_Part):
     rejects_below: int
 
 
-class Mistake(_Part):
-    """A validation line with a wrong answer; the most confident mistakes may be errors in data or labels."""
-
-    line: int
-    message: str
-    label: str
-    answered: str
-    probability: float
-
-
 class Part(_Part):
     """Validation results after some steps of training."""
 
@@ -113,7 +108,8 @@ class Evaluation(_Part):
     ``validation`` is the file of the figures, ``selection`` the one that chose the epoch, and ``calibrated_on`` the one
     that fitted temperature and threshold; the last two are None where nobody knows. ``few_shot_metrics`` are the base's
     with examples shown. ``outcomes`` says of each label's rows, in the file's order, which were right (1): with them
-    two releases are compared row by row.
+    two releases are compared row by row. ``predictions`` are the answers themselves, with which a running engine is
+    compared. ``origins`` has the figures by where rows come from, where they say so.
     """
 
     base: str
@@ -132,6 +128,10 @@ class Evaluation(_Part):
     confidence: ConfidenceAdvice
     promises: tuple[Promised, ...] = ()
     outcomes: dict[str, str] = {}
+    predictions: tuple[Predictions, ...] = ()
+    forgetting: Forgetting | None = None
+    stress: Stress | None = None
+    origins: dict[str, OriginMetrics] = {}
     mistakes: tuple[Mistake, ...]
     accuracy: float
 
@@ -185,6 +185,7 @@ def findings(
         "confidence": advise(rows, reject, scale.temperature),
         "promises": promises(rows, reject, scale.temperature, wanted or Wanted(), held_out),
         "outcomes": outcomes(judged, reject),
+        "origins": by_origin(judged, reject),
         "mistakes": mistakes(judged, reject),
         "accuracy": metrics.accuracy,
     }
@@ -271,21 +272,6 @@ def advise(judged: Sequence[Judged], reject: str | None, temperature: float = 1.
         wrong_below=_below(wrong, minimum),
         rejects=len(rejects),
         rejects_below=_below(rejects, minimum),
-    )
-
-
-def mistakes(judged: Iterable[Judged], reject: str | None) -> tuple[Mistake, ...]:
-    """Return all wrong answers to real labels, most confident first."""
-    wrong = [one for one in judged if not one.right and one.example.label != reject]
-    return tuple(
-        Mistake(
-            line=one.example.line,
-            message=one.example.message,
-            label=one.example.label,
-            answered=one.label,
-            probability=round(one.probability, 4),
-        )
-        for one in sorted(wrong, key=lambda one: -one.probability)
     )
 
 

@@ -19,6 +19,7 @@ from postil.registry.training.dataset import Dataset, load
 from postil.registry.training.errors import TuneExtraMissingError
 from postil.registry.training.files import check_out, workplace, write
 from postil.registry.training.options import TrainOptions
+from postil.registry.training.predictions import predicted
 from postil.registry.training.progress import Reader, Silent, Watcher
 from postil.registry.training.report import Judged, Metrics, Part, TrainReport, about, against_linear, findings, measure
 from postil.registry.training.shape import check_shape
@@ -118,6 +119,7 @@ def _trained(run: _Run) -> tuple[PeftModel, TrainReport]:
         libraries=_versions(),
         base_metrics=base,
         linear=against_linear(training, linear(training, figures.examples), judged, options.reject),
+        predictions=tuple(predicted(about(one), answers[one.path]) for one in run.files.others),
         **findings(judged, options.reject, _fitted(run.files, answers)),
         parts=parts,
         parameters=adapted.get_nb_trainable_parameters()[0],

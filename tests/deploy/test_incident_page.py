@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Any
 
 import pytest
 import typer
 
 from deploy.docs.cli_page import commands
 from postil.gateway.cli.main import make_cli
+from tests.deploy.parsed import parsed
 from tests.support.paths import ROOT
 
 PAGE = ROOT / "deploy" / "docs" / "incident.md"
 LINES = re.findall(r"^    postil (.*)$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
 NAMED = re.findall(r"`postil ([a-z -]+?)`", PAGE.read_text(encoding="utf-8"))
-
-
-def parsed(words: list[str], command: Any, parent: Any = None) -> Any:
-    """The command that these words call, with its arguments and options parsed. Raises a usage error."""
-    context = command.make_context(words[0] if parent else "postil", list(words[bool(parent) :]), parent)
-    if not hasattr(command, "commands"):
-        return command
-    rest = [*context._protected_args, *context.args]
-    _, found, _ = command.resolve_command(context, rest)
-    return parsed(rest, found, context)
 
 
 @pytest.mark.parametrize("line", LINES)

@@ -67,6 +67,11 @@ class House:
             assert promoted.status_code == 200, promoted.text
         return number
 
+    def serves(self, adapter: str) -> bool:
+        """Whether this gateway's catalog has a live release of the adapter. It may have heard of the adapter first."""
+        entry = self.runtime.catalog.current.entries.get(adapter)
+        return entry is not None and entry.live is not None
+
     async def upload(self, adapter: str, source: Path, policy: str | None = None) -> httpx.Response:
         """Publish a folder as the command does."""
         packed = io.BytesIO()

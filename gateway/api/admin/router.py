@@ -15,6 +15,7 @@ from postil.gateway.api.admin.gc import gc_routes
 from postil.gateway.api.admin.history import history_routes
 from postil.gateway.api.admin.keys import key_routes
 from postil.gateway.api.admin.limits import limit_routes
+from postil.gateway.api.admin.lineage import lineage_routes
 from postil.gateway.api.admin.plugins import plugin_route
 from postil.gateway.api.admin.policy import policy_routes
 from postil.gateway.api.admin.publish import publish_routes
@@ -46,6 +47,7 @@ def admin_router(runtime: Runtime) -> Router:
                 *adapter_routes(registry, releases, view, catalog, runtime.plugins),
                 *publish_routes(runtime.publishing, registry, runtime.plugins, runtime.settings.upload_limit_mib),
                 *export_routes(registry, reports),
+                *lineage_routes(registry, reports),
                 *channel_routes(releases, registry, view, runtime.shadows),
                 *retire_routes(RetireService(registry, releases), view),
                 *evidence_routes(registry),

@@ -17,8 +17,8 @@ from postil.gateway.api.openai.completions import (
     handler_of,
     read_body,
     routes_of,
-    until_gone,
 )
+from postil.gateway.api.presence import until_gone
 from postil.gateway.inference.cost_limits import CostLimits
 from postil.gateway.inference.deadline import deadline_of
 from postil.gateway.inference.embeddings import embed, no_embeddings
@@ -72,7 +72,7 @@ def _routes(parts: CompletionParts, paths: list[str], prompt: str, answer: Answe
 
 async def _answer(answer: Answer, asked: Asked[BesideWire]) -> None:
     body, limits = await read_body(asked.receive, asked.parts.body_limit), asked.parts.cost.of(asked.caller.limits)
-    await until_gone(_send(asked.wire, answer(asked, body, limits)), asked.receive)
+    await until_gone(_send(asked.wire, answer(asked, body, limits)), asked.scope)
 
 
 async def _send(wire: Wire, answer: Awaitable[PipelineResponse]) -> None:

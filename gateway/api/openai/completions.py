@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from postil.gateway.api.denied import CallerDirectory, authorization, identify
 from postil.gateway.api.error_responses import render
 from postil.gateway.api.media_types import only_post, refuse_other_bodies
+from postil.gateway.api.presence import until_gone
 from postil.gateway.api.stream_comments import COMMENT, StreamComments
 from postil.gateway.control.traffic import Traffic
 from postil.gateway.errors import BadRequestError, EngineRefusedError, GatewayError, TooLargeError
@@ -152,34 +152,12 @@ async def complete_one(asked: Asked[CompletionWire]) -> None:
     check_cost(ask, limits)
     if not parts.prompt_logprobs:
         refuse_prompt_logprobs(ask)
-    await until_gone(_answer(parts, asked.caller, ask, wire), asked.receive)
+    await until_gone(_answer(parts, asked.caller, ask, wire), asked.scope)
 
 
 async def _answer(parts: CompletionParts, caller: Caller, ask: CompletionRequest, wire: Wire) -> None:
     async with AsyncExitStack() as open_streams:
         await wire.answer(await complete(parts.context, caller, ask, open_streams))
-
-
-async def until_gone(work: Coroutine[None, None, None], receive: Receive) -> None:
-    """Run the work; if the client disconnects first, cancel it, which also stops the engine."""
-    task, left = asyncio.current_task(), False
-    assert task is not None, "a coroutine runs in one"
-
-    async def watch() -> None:
-        nonlocal left
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        left = True
-        task.cancel()
-
-    watching = asyncio.create_task(watch())
-    try:
-        await work
-    except asyncio.CancelledError:
-        if not left or task.uncancel():  # Another task cancels this one too.
-            raise
-    finally:
-        watching.cancel()
 
 
 async def read_body(receive: Receive, limit: int) -> bytes:

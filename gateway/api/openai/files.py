@@ -23,7 +23,6 @@ from postil.gateway.control.jobs.service import FineTuning
 from postil.gateway.errors import BadRequestError
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.permissions import Permission
-from postil.registry.db.tables import utcnow
 from postil.registry.jobs.files import PURPOSE, Upload
 from postil.registry.jobs.lists import MOST
 from postil.registry.names import parse_domain
@@ -61,7 +60,7 @@ def _writing(tuning: FineTuning, denied: DeniedAttempts) -> list[Any]:
             if (purpose := str(form.get("purpose", ""))) != PURPOSE:
                 raise BadRequestError(f"purpose has to be `{PURPOSE}`, not {purpose[:40]!r}", param="purpose")
             domain = _domain(request, denied, form.get("domain"))
-            upload = Upload(Path(), content.filename or "", domain, actor(request), _expiry(form))
+            upload = Upload(Path(), content.filename or "", domain, actor(request), _kept_for(form))
             return show_file(await tuning.add_file(content.file, upload))
 
     @delete("/files/{file_id:str}", status_code=200, may=Permission.PUBLISH)
@@ -139,7 +138,7 @@ def _domain(request: AnyRequest, denied: DeniedAttempts, given: object) -> str:
     )
 
 
-def _expiry(form: Any) -> Any:
+def _kept_for(form: Any) -> timedelta | None:
     anchor, seconds = form.get("expires_after[anchor]"), form.get("expires_after[seconds]")
     if anchor is None and seconds is None:
         return None
@@ -149,4 +148,4 @@ def _expiry(form: Any) -> Any:
             f"expires_after needs the anchor `created_at`, and seconds from {_SHORTEST} to {_LONGEST}",
             param="expires_after",
         )
-    return utcnow() + timedelta(seconds=int(text[:9]))
+    return timedelta(seconds=int(text[:9]))

@@ -15,7 +15,7 @@ from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.commands.evaluate import Base, Where
 from postil.gateway.cli.commands.train import explained, prepared_base
 from postil.gateway.cli.comparison_display import show_comparison
-from postil.gateway.cli.local_releases import adapter_folders
+from postil.gateway.cli.local_releases import adapter_folders, held_out_uses
 from postil.gateway.cli.output import AsJson, complaints, print_json_text
 from postil.gateway.settings import read_settings
 from postil.registry.fsutil import private_files
@@ -67,7 +67,8 @@ def _compared(
     with adapter_folders([before, after]) as folders, Count(complaints()) as count, private_files():
         adapters = dict(zip((before, after), folders, strict=True))
         window = read_settings().window
-        return compare_adapters(adapters, data, prepared_base(base), margins, count, device=device, window=window)
+        found = compare_adapters(adapters, data, prepared_base(base), margins, count, device=device, window=window)
+    return found.model_copy(update={"held_out_uses": held_out_uses((before, after), found.data["digest"])})
 
 
 def _margins(overall: float, labels: Sequence[str], confidence: float) -> Margins:

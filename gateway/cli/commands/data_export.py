@@ -54,11 +54,12 @@ def _apart(rows: Sequence[Mapping[str, Any]], held_out: Sequence[Path]) -> Seque
 def _write(rows: Sequence[Mapping[str, Any]], out: Path | None, refused: str) -> None:
     from postil.registry.training.data.writing import json_lines, write_text
 
+    counted = "1 example" if len(rows) == 1 else f"{len(rows)} examples"
     if out is not None:
         write_text(out, json_lines(rows))
-        console().print(f"{len(rows)} examples in {out}{refused}")
+        console().print(f"{counted} in {out}{refused}")
         return
     for row in rows:
         print_json_text(json.dumps(row))
     if refused:
-        complaints().print(f"{len(rows)} examples{refused}", soft_wrap=True)
+        complaints().print(f"{counted}{refused}", soft_wrap=True)

@@ -10,9 +10,11 @@ from typing import Annotated
 
 import typer
 
+from postil.gateway.cli.api_client import CommandError
 from postil.gateway.cli.commands.train import explained, prepared_base
 from postil.gateway.cli.evaluation_display import show_evaluation
 from postil.gateway.cli.output import complaints, print_json_text
+from postil.gateway.cli.stress_display import show_stress
 from postil.gateway.settings import read_settings
 from postil.registry.fsutil import private_files
 from postil.registry.training.options import Device
@@ -37,21 +39,35 @@ def evaluate(
         float, typer.Option(min=0.0001, max=0.5, help="The share of answers that may be wrong, for the promise.")
     ] = 0.02,
     confidence: Annotated[float, typer.Option(min=0.5, max=0.9999, help="How sure the promise is.")] = 0.95,
+    stress: Annotated[
+        bool, typer.Option("--stress", help="Answer the messages of --data with slips, other capitals, as on a phone.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Decides how --stress changes them.")] = 0,
+    no_label: Annotated[Path | None, typer.Option(help="Texts that none of the labels fits, in any form.")] = None,
+    other: Annotated[Path | None, typer.Option(help="Messages of another domain, in any form.")] = None,
+    most_forgetting: Annotated[
+        float | None,
+        typer.Option(min=0, help="Nats per token that the adapter may be away from the base on neutral questions."),
+    ] = None,
     base: Base = None,
     reject: Annotated[str | None, typer.Option(help="Label for messages that fit no other label.")] = None,
     device: Where = "auto",
     json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Measure an adapter against the base, calibrate its confidence, and store both in its training.json."""
+    """Measure an adapter against the base, calibrate its confidence, and store both in its training.json.
+
+    Exits with 1 where it forgets more than --most-forgetting; the figures are stored all the same.
+    """
     from postil.registry.training.evaluate import Files
     from postil.registry.training.evaluate import evaluate as measure
     from postil.registry.training.progress import Count
     from postil.registry.training.promises import Wanted
+    from postil.registry.training.stress import StressFiles
 
     with explained(), Count(complaints()) as count, private_files():
         found = measure(
             adapter,
-            Files(data, calibration, training),
+            Files(data, calibration, training, StressFiles(seed if stress else None, no_label, other)),
             prepared_base(base),
             reject=reject,
             wanted=Wanted(error, confidence, tuple(critical or ())),
@@ -63,3 +79,9 @@ def evaluate(
         print_json_text(found.model_dump_json(indent=2))
     else:
         show_evaluation(found)
+        show_stress(found)
+    if most_forgetting is not None and found.forgetting is not None and found.forgetting.kl > most_forgetting:
+        raise CommandError(
+            f"{adapter} is {found.forgetting.kl:.3f} nats per token away from the base on neutral questions, and"
+            f" {most_forgetting:g} are allowed; train it with fewer steps, a lower rate, or rows of other tasks too"
+        )

@@ -38,7 +38,7 @@ def export(
         stack.enter_context(private_files())
         folder = Path(stack.enter_context(_scratch(place))) / "release"
         folder.mkdir()
-        _download(client, ref, folder, quiet=as_json)
+        download(client, ref, folder, quiet=as_json)
         files = sorted(path.name for path in folder.iterdir())
         done = _pushed(folder, place, ref, public, as_json) if isinstance(place, HubRef) else _placed(folder, place)
     _say({"release": str(ref), "files": files, **done}, as_json)
@@ -55,7 +55,8 @@ def _scratch(place: HubRef | Path) -> tempfile.TemporaryDirectory[str]:
         raise CommandError(f"{place} cannot be made ({error.strerror}); name another folder") from error
 
 
-def _download(client: httpx.Client, ref: ReleaseRef, folder: Path, *, quiet: bool) -> None:
+def download(client: httpx.Client, ref: ReleaseRef, folder: Path, *, quiet: bool) -> None:
+    """Write a release's files to ``folder``, with its policy and model card. Raises CommandError."""
     from postil.registry.artifacts.archives.pack import unpack
 
     route = f"/api/v1/adapters/{ref.domain}/{ref.adapter}/releases/{ref.number}/artifact"

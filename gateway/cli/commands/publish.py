@@ -51,10 +51,10 @@ def publish(
     with its own HF_TOKEN and HF_ENDPOINT. Publishing the same again changes nothing.
     """
     name = parse_adapter(adapter)
-    fields = {"note": note} | _policy_field(policy) | ({"base_ok": "true"} if base_ok else {})
+    fields = {"note": note} | policy_field(policy) | ({"base_ok": "true"} if base_ok else {})
     signature = None if sign is None else _signature(path, sign)
     with connected() as client:
-        made = _send(client, f"/api/v1/adapters/{name}/releases", path, fields, signature, quiet=as_json)
+        made = send_release(client, f"/api/v1/adapters/{name}/releases", path, fields, signature, quiet=as_json)
         made["live"], failure = _promote(client, name, made["number"], note) if promote else (False, None)
     if as_json:
         print_json(made)
@@ -81,7 +81,7 @@ def _promote(client: httpx.Client, name: AdapterName, number: int, reason: str) 
     return True, None
 
 
-def _policy_field(path: Path | None) -> dict[str, str]:
+def policy_field(path: Path | None) -> dict[str, str]:
     """Read the policy's text; errors in its form are reported before anything is sent."""
     if path is None:
         return {}
@@ -105,9 +105,10 @@ def _signature(path: str, key: Path) -> bytes:
     return sign(Path(path), key)
 
 
-def _send(
+def send_release(
     client: httpx.Client, route: str, path: str, fields: Mapping[str, str], signature: bytes | None, *, quiet: bool
 ) -> Any:
+    """Send an adapter with the form's ``fields`` to be published; returns the gateway's answer. Raises CommandError."""
     screen = complaints()
     hidden = quiet or not screen.is_terminal
     if path.startswith(SCHEME):

@@ -79,6 +79,12 @@ def _mean(values: Sequence[float]) -> float:
 
 def ended(model: Any, prompts: Sequence[Sequence[int]], end: int, longest: int) -> float:
     """Return the share of generated answers that ended by themselves within ``longest`` tokens."""
+    found = generated(model, prompts, end, longest)
+    return round(sum(answer[-1] == end for answer in found) / len(prompts), 4)
+
+
+def generated(model: Any, prompts: Sequence[Sequence[int]], end: int, longest: int) -> list[list[int]]:
+    """Return the greedy answer to each prompt: ``longest`` tokens, or fewer with ``end`` as the last."""
     model.eval()
     width = max(map(len, prompts))
     # Filled up on the left: the answers follow on the right.
@@ -93,7 +99,12 @@ def ended(model: Any, prompts: Sequence[Sequence[int]], end: int, longest: int) 
             eos_token_id=end,
             pad_token_id=end,
         )
-    return round(sum(end in answer for answer in made[:, width:].tolist()) / len(prompts), 4)
+    return [_until(end, answer) for answer in made[:, width:].tolist()]
+
+
+def _until(end: int, answer: list[int]) -> list[int]:
+    """Return an answer up to its end; what follows fills the batch up."""
+    return answer[: answer.index(end) + 1] if end in answer else answer
 
 
 def answer_logits(model: Any, rows: Sequence[Encoded]) -> Iterator[tuple[int, Tensor]]:

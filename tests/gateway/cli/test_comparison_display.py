@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 from postil.gateway.cli.comparison_display import sentences, show_comparison
-from postil.registry.training.compare_adapters import AdapterComparison, Margins, compared_answers
+from postil.registry.training.compare_adapters import (
+    AdapterComparison,
+    HeldOutUses,
+    Margins,
+    compared_answers,
+)
 from postil.registry.training.dataset import Dataset, Example
 from postil.registry.training.report import Judged
 
@@ -72,3 +77,19 @@ def test_what_is_not_shown_tells_how_many_rows_show_it() -> None:
         "It is not shown that B is not worse than A by more than 1 point: it may be -2.4 at 95%. 500 rows are there;"
         " 268 show it where both answer all rows alike, and more are needed where they differ."
     )
+
+
+@pytest.mark.parametrize(
+    ("uses", "says"),
+    [
+        (1, "1 adapter was measured with these rows so far."),
+        (11, "11 adapters were measured with these rows so far: they are worn out, hold out new ones."),
+    ],
+)
+def test_how_often_the_rows_were_used_is_said(uses: int, says: str) -> None:
+    found = comparison(Margins())
+    before = list(sentences(found))
+    counted = found.model_copy(update={"held_out_uses": HeldOutUses(uses=uses, limit=10)})
+    assert list(sentences(counted)) == [*before, says]
+    unused = found.model_copy(update={"held_out_uses": HeldOutUses(uses=0, limit=10)})
+    assert list(sentences(unused)) == before

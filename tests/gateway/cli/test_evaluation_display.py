@@ -9,6 +9,8 @@ import pytest
 
 from postil.gateway.cli.evaluation_display import sentences, show_evaluation
 from postil.registry.training.dataset import Dataset, Example
+from postil.registry.training.forgetting import Forgetting
+from postil.registry.training.origins import OriginMetrics
 from postil.registry.training.promises import Wanted
 from postil.registry.training.report import Evaluation, Judged, against_linear, findings, measure
 from tests.support.paths import ROOT
@@ -91,3 +93,23 @@ def test_a_report_of_before_is_shown_with_what_it_has(capsys: pytest.CaptureFixt
     out = capsys.readouterr().out
     assert out.splitlines()[0].split() == ["label", "rows", "base", "adapter", "95", "%", "taken", "for"]
     assert "The confidence is" in out
+
+
+def test_what_was_forgotten_is_a_sentence() -> None:
+    forgotten = Forgetting(prompts=24, tokens=700, kl=0.1234, perplexity_ratio=1.056, labels=3, base_labels=0)
+    assert (
+        "On 24 neutral questions the adapter is 0.123 nats per token away from the base, its perplexity on written"
+        " answers is 1.06 times the base's, and 3 of 24 answers are a label (the base's: 0)."
+    ) in sentences(evaluation(forgetting=forgotten))
+
+
+def test_rows_that_say_where_they_come_from_have_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    show_evaluation(evaluation())
+    assert "origin" not in capsys.readouterr().out
+    one = OriginMetrics(examples=40, right=30, accuracy=0.75, interval=(0.598, 0.858))
+    show_evaluation(evaluation(origins={"review": one, "varied (\x1b[2Jkeyboard)": one}))
+    lines = capsys.readouterr().out.splitlines()
+    at = next(number for number, line in enumerate(lines) if line.startswith("origin"))
+    assert lines[at].split() == ["origin", "rows", "right", "adapter", "95", "%"]
+    assert lines[at + 1].split() == ["review", "40", "30", "75.0%", "59.8-85.8"]
+    assert lines[at + 2].startswith(r"varied (\x1b[2Jkeyboard)")

@@ -84,6 +84,8 @@ COMMANDS: dict[str, list[str]] = {
     "audit denied": [],
     "status": [],
     "plugins": [],
+    "lineage": [RELEASE],
+    "improve": [NAME],
     "jobs list": [],
     "jobs show": ["0" * 32],
     "jobs cancel": ["0" * 32],
@@ -93,7 +95,7 @@ COMMANDS: dict[str, list[str]] = {
 ELSEWHERE = {
     "serve", "publish", "train", "evaluate", "policy schema", "policy check", "policy test", "plugins check",
     "plugins new", "apply", "backup", "restore", "compare", "curve", "compare-methods", "data check", "data split",
-    "data vary", "data review", "demo traffic", "try",
+    "data vary", "data review", "demo traffic", "try", "verify",
 }  # fmt: skip
 
 

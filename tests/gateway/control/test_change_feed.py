@@ -64,7 +64,7 @@ async def test_a_promote_is_followed_within_a_quarter_of_a_second(
         await one.publish("healthcare/triage")
         await one.publish("healthcare/triage", seed=1, live=False)
         key = await one.tenant("clinic", "healthcare")
-        await until(lambda: "healthcare/triage" in two.runtime.catalog.current.entries)
+        await until(lambda: two.serves("healthcare/triage"))
         took = []
         for number in [2, 1] * 10:
             began = time.perf_counter()
@@ -98,7 +98,7 @@ async def test_tenants_canaries_and_pins_are_followed(tmp_path: Path, shared: st
 async def test_what_happened_while_the_connection_was_gone_is_not_missed(tmp_path: Path, shared: str) -> None:
     async with two_houses(tmp_path, shared) as (one, two, _):
         await one.publish("healthcare/triage")
-        await until(lambda: "healthcare/triage" in two.runtime.catalog.current.entries)
+        await until(lambda: two.serves("healthcare/triage"))
         with psycopg.connect(shared.replace("postgresql+psycopg", "postgresql"), autocommit=True) as connection:
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

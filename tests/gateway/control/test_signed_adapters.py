@@ -205,7 +205,7 @@ async def test_another_gateway_hears_that_signatures_are_required_before_the_dat
     async with two_houses(tmp_path, f"sqlite:///{tmp_path / 'shared.db'}") as (one, two, _):
         await one.publish(NAME, FREE_TEXT)
         key = await one.tenant("clinic", "healthcare")
-        await until(lambda: NAME in two.runtime.catalog.current.entries and two.runtime.callers.current.knows("clinic"))
+        await until(lambda: two.serves(NAME) and two.runtime.callers.current.knows("clinic"))
         assert (await two.ask(key)).status_code == 200
         assert "healthcare" in two.runtime.signature_gate._free
         await demand(one, ours)

@@ -14,6 +14,7 @@ from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.conftest import House, running_house, until
 from tests.support.paths import ROOT
+from tests.support.streams import text_of
 
 DEMO = (ROOT / "deploy" / "demo" / "healthcare" / "triage" / "policy.yaml").read_text()
 CAREFUL = """
@@ -48,10 +49,7 @@ def content(answer: httpx.Response) -> Any:
 
 def streamed(answer: httpx.Response) -> str:
     """The text of a stream's events."""
-    lines = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
-    assert lines[-1] == "[DONE]"
-    deltas = [choice["delta"] for line in lines[:-1] for choice in json.loads(line)["choices"]]
-    return "".join(delta.get("content") or "" for delta in deltas)
+    return text_of(answer.text.splitlines())
 
 
 async def test_an_emergency_keeps_its_label_and_gets_a_notice_and_a_review(house: House) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.conftest import House, running_house, until
 from tests.plugins.installed import copied, install
+from tests.support.streams import events_of, text_of
 
 PACKAGE = "postil_legal_citations"
 POLICY = """
@@ -87,10 +87,8 @@ async def test_its_window_lets_a_stream_run_and_cuts_out_what_fails(firm: House)
     assert (await said(firm, on_fail="redact"))[0] == expected
     key = await firm.tenant("other", "legal")
     response = await firm.ask(key, stream=True)
-    *events, done = [line.removeprefix("data: ") for line in response.text.splitlines() if line]
-    pieces = [json.loads(event)["choices"][0]["delta"].get("content", "") for event in events]
-    assert ("".join(pieces), done) == (expected, "[DONE]")
-    assert len([piece for piece in pieces if piece]) > 2
+    assert text_of(response.text.splitlines()) == expected
+    assert len(events_of(response.text.splitlines())) > 2
 
 
 async def test_its_input_check_keeps_a_paper_from_the_model(firm: House) -> None:

@@ -238,8 +238,8 @@ class Breaks:
     [
         ("no_start", "cannot begin", b"HTTP/1.1 500"),
         ("two_lines", "more than one line", b"HTTP/1.1 500"),
-        ("too_long", "longer", b"HTTP/1.1 200"),
-        ("too_short", "shorter", b"HTTP/1.1 200"),
+        ("too_long", "longer", b"HTTP/1.1 500"),
+        ("too_short", "shorter", b"HTTP/1.1 500"),
         ("started_twice", "cannot go on", b"HTTP/1.1 200"),
         ("goes_on", "complete", b"HTTP/1.1 200"),
     ],

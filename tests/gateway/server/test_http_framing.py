@@ -181,7 +181,7 @@ async def test_a_field_behind_the_body_becomes_no_header() -> None:
 )
 async def test_a_chunked_body_that_is_little_but_framing_is_refused(piece: bytes) -> None:
     first, more = (piece[:3], piece[3:]) if piece.startswith(b"0") else (b"", piece)
-    async with at(App(), replace(QUICK, stall_seconds=10.0)) as port:
+    async with at(App(), replace(QUICK, stall_seconds=20.0, linger_seconds=20.0)) as port:
         pieces = [first, more, *[(more if b"\n" in more else b"a" * 20_000)] * 30]
         status, _, body = told(await sent(port, CHUNKED + b"\r\n", *pieces, pause=0.005))
     assert (status, body["error"]["type"]) == (400, "invalid_request_error")

@@ -104,6 +104,12 @@ async def test_a_head_that_is_too_large_is_refused(head: bytes) -> None:
     assert "64 KiB or 100 headers" in body["error"]["message"]
 
 
+async def test_a_whole_head_that_is_too_large_and_arrives_at_once_is_refused_once() -> None:
+    async with at(App(), replace(QUICK, head_bytes=200)) as port:
+        said = await sent(port, POST + b"x: " + b"a" * 300 + b"\r\n\r\n")
+    assert (told(said)[0], said.count(b"HTTP/1.1 431")) == (431, 1)
+
+
 async def test_a_large_body_beside_a_small_head_is_none_of_it() -> None:
     head = POST + b"content-length: 200000\r\nconnection: close\r\n\r\n"
     async with at(App()) as port:
@@ -140,7 +146,7 @@ async def test_a_body_that_does_not_come_is_cut_off(framing: bytes) -> None:
 
 
 async def test_a_body_that_trickles_is_cut_off_and_one_that_moves_is_not() -> None:
-    limits = replace(QUICK, stall_bytes=1000)
+    limits = replace(QUICK, stall_bytes=1000, stall_seconds=2, linger_seconds=20)
     head = POST + b"content-length: 6000\r\nconnection: close\r\n\r\n"
     async with at(App(), limits) as port:
         slow, quick = await asyncio.gather(

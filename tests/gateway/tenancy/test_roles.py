@@ -44,6 +44,8 @@ ROUTES = {
     ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/releases/{number:int}/yank"): Permission.PUBLISH,
     ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/releases/{number:int}/unyank"): Permission.PUBLISH,
     ("GET", "/api/v1/adapters/{domain:str}/{adapter:str}/releases/{number:int}/evidence"): Permission.SEE,
+    ("GET", "/api/v1/adapters/{domain:str}/{adapter:str}/releases/{number:int}/lineage"): Permission.SEE,
+    ("POST", "/api/v1/adapters/{domain:str}/{adapter:str}/held-out-uses"): Permission.PUBLISH,
     ("GET", "/api/v1/adapters/{domain:str}/{adapter:str}/releases/{number:int}/evidence/tenants"): Permission.SEE_KEYS,
     ("PUT", "/api/v1/domains/{domain:str}/default"): Permission.PUBLISH,
     ("POST", "/api/v1/domains/{domain:str}/freeze"): Permission.ADMINISTER,

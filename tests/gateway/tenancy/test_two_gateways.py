@@ -19,9 +19,7 @@ async def test_a_limit_holds_over_both_and_use_adds_up(tmp_path: Path, shared: s
         await one.publish("legal/notes", FREE_TEXT)
         key = await one.tenant("firm", "legal")
         await one.admin("PUT", "/api/v1/tenants/firm/limits", json={"requests_per_minute": 20, "tokens_per_day": 10**6})
-        await until(
-            lambda: two.runtime.callers.current.limited() and "legal/notes" in two.runtime.catalog.current.entries
-        )
+        await until(lambda: two.runtime.callers.current.limited() and two.serves("legal/notes"))
         answers = await asyncio.gather(*(house.ask(key) for house in (one, two) for _ in range(8)))
         assert [answer.status_code for answer in answers] == [200] * 16
         for house in (one, two, one):
@@ -41,9 +39,7 @@ async def test_neither_hears_of_the_other_but_in_the_background(tmp_path: Path, 
         await one.publish("legal/notes", FREE_TEXT)
         key = await one.tenant("firm", "legal")
         await one.admin("PUT", "/api/v1/tenants/firm/limits", json={"requests_per_minute": 100})
-        await until(
-            lambda: two.runtime.callers.current.limited() and "legal/notes" in two.runtime.catalog.current.entries
-        )
+        await until(lambda: two.runtime.callers.current.limited() and two.serves("legal/notes"))
         for _ in range(5):
             await one.ask(key)
         async with asyncio.timeout(30):
@@ -62,9 +58,7 @@ async def test_answers_go_on_while_the_database_cannot_be_asked_and_nothing_is_l
     async with two_houses(tmp_path, shared) as (one, two, _):
         await one.publish("legal/notes", FREE_TEXT)
         key = await one.tenant("firm", "legal")
-        await until(
-            lambda: two.runtime.callers.current.knows("firm") and "legal/notes" in two.runtime.catalog.current.entries
-        )
+        await until(lambda: two.runtime.callers.current.knows("firm") and two.serves("legal/notes"))
         with psycopg.connect(plain) as locking:
             locking.execute("LOCK TABLE usage, writer IN ACCESS EXCLUSIVE MODE")
             answers = [await house.ask(key) for _ in range(10) for house in (one, two)]

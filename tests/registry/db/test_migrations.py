@@ -18,9 +18,9 @@ from postil.registry.errors import UnavailableError
 from tests.registry.conftest import Publish
 
 TABLES = [
-    "agreement", "channel", "deniedattempt", "domain", "event", "evidence", "key", "lease", "pin", "release", "review",
-    "signature", "signingkey", "spent", "tenant", "trainingevent", "trainingfile", "trainingjob", "usage", "webhook",
-    "writer",
+    "agreement", "channel", "deniedattempt", "domain", "event", "evidence", "heldoutuse", "key", "lease", "pin",
+    "release", "review", "signature", "signingkey", "spent", "tenant", "trainingevent", "trainingfile", "trainingjob",
+    "usage", "webhook", "writer",
 ]  # fmt: skip
 
 

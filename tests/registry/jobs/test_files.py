@@ -104,8 +104,8 @@ def test_a_file_is_not_deleted_while_a_job_takes_it(files: TrainingFiles, databa
 def test_a_file_goes_when_its_time_is_over_unless_a_job_takes_it(
     files: TrainingFiles, database: Database, tmp_path: Path
 ) -> None:
-    soon, now = utcnow() + timedelta(hours=1), utcnow()
-    unused, used = added(files, tmp_path, expires_at=soon), added(files, tmp_path, expires_at=soon)
+    soon, now = timedelta(hours=1), utcnow()
+    unused, used = added(files, tmp_path, kept_for=soon), added(files, tmp_path, kept_for=soon)
     forever = added(files, tmp_path)
     job_of(database, used)
     assert files.remove_expired(now, actor="postil") == 0
@@ -113,7 +113,7 @@ def test_a_file_goes_when_its_time_is_over_unless_a_job_takes_it(
     assert not files.path(unused.id).exists()
     assert files.path(used.id).exists()
     assert files.path(forever.id).exists()
-    over = added(files, tmp_path, expires_at=now)
+    over = added(files, tmp_path, kept_for=timedelta())
     with pytest.raises(NotFoundError):
         files.get(over.id, None)
     with pytest.raises(JobError, match="there is no file"):

@@ -190,7 +190,9 @@ def test_each_kind_takes_the_decisions_that_it_can_learn_from(
 
 def test_a_decision_says_why_the_answer_was_drawn_and_how_probable_that_was(judged: Registry) -> None:
     (row,) = decided(judged, TRIAGE, "dpo")
-    assert row == Decided(LabelledExample("", "better", "yes"), "no", "edited", "healthcare/triage@1", "audit", 0.5)
+    review = reviews.reviews(judged.database, status="edited").items[0].id
+    example = LabelledExample("", "better", "yes")
+    assert row == Decided(example, "no", "edited", "healthcare/triage@1", "audit", 0.5, review)
 
 
 def test_for_kto_each_answer_to_a_message_counts_for_itself_and_the_last_decision_on_it(judged: Registry) -> None:

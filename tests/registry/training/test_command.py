@@ -69,8 +69,14 @@ def test_an_adapter_is_evaluated_into_its_own_report(run: Run, measure: Run, tin
     assert result.exit_code == 0
     assert json.loads(result.stdout).items() <= json.loads((tmp_path / "out" / "training.json").read_text()).items()
     assert "40/40" in result.stderr
-    result = measure(tmp_path / "out", "--base", str(tiny_base))
-    assert all(word in result.stdout for word in ("symptoms", "adapter", "is calibrated by"))
+    result = measure(tmp_path / "out", "--base", str(tiny_base), "--most-forgetting", "100", "--stress")
+    assert result.exit_code == 0
+    assert ["casing", "20", "20", "right"] in [line.split()[:4] for line in result.stdout.splitlines()]
+    assert all(word in result.stdout for word in ("symptoms", "adapter", "is calibrated by", "On 24 neutral questions"))
+    result = measure(tmp_path / "out", "--base", str(tiny_base), "--most-forgetting", "0")
+    assert result.exit_code == 1
+    assert "On 24 neutral questions" in result.stdout
+    assert "nats per token away from the base on neutral questions, and 0 are allowed; train" in str(result.exception)
 
 
 def test_an_evaluation_that_cannot_be_is_refused_in_one_sentence(measure: Run, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from postil.registry.training.errors import OutFolderError
 from postil.registry.training.evaluate import Files, allowed_labels, evaluate, known_labels
 from postil.registry.training.options import TrainOptions
 from postil.registry.training.promises import Wanted
+from postil.registry.training.stress import StressFiles
 from postil.registry.training.train import train
 from tests.fakes.adapters import BASE_ID, write_adapter, write_base
 from tests.registry.preflight.bad_adapters import good_config, good_tensors, write
@@ -53,6 +54,11 @@ def test_what_was_trained_here_is_measured_as_it_was_by_its_training(
     assert found.base_metrics == report.base_metrics
     assert found.calibration == report.calibration
     assert found.calibration.answers == 20
+    assert found.predictions[0].answers == report.predictions[0].answers
+    assert [one.file["file"] for one in found.predictions] == ["validation.jsonl"]
+    assert found.forgetting is not None
+    assert (found.forgetting.prompts, report.forgetting) == (24, None)
+    assert found.forgetting.kl > 0
     written = json.loads((out / "training.json").read_text())
     assert (written["kept"], written["parts"]) == (1, [part.model_dump() for part in report.parts])
     assert written["calibration"] == found.calibration.model_dump()
@@ -83,20 +89,28 @@ def test_with_the_training_rows_it_stands_beside_a_linear_model_and_a_base_that_
     out, base = tmp_path / "out", read_base(tiny_base, "tiny")
     train(TrainOptions(data=data[0], validation=data[1], base=tiny_base, out=out, epochs=1))
     fitted = examples(tmp_path / "calibration.jsonl", ["symptoms", "billing"] * 12)
-    files = Files(data[1], fitted, data[0])
+    texts = tmp_path / "texts.jsonl"
+    texts.write_text('{"text": "Nice weather."}\n{"text": "xyz"}\n')
+    files = Files(data[1], fitted, data[0], StressFiles(seed=0, no_label=texts))
     seen = Seen()
     found = evaluate(out, files, base, wanted=Wanted(critical=("billing",)), onlooker=seen)
-    assert seen.total == seen.done == 3 * 20 + 24
+    assert seen.total == seen.done == 3 * 20 + 24 + 3 * 20 + 2
+    assert found.stress is not None
+    assert [(one.way, one.rows) for one in found.stress.written] == [("keyboard", 20), ("casing", 20), ("phone", 20)]
+    assert [(one.kind, one.rows) for one in found.stress.strange] == [("no label", 2)]
+    assert (found.stress.minimum, found.adapter_metrics.examples) == (found.confidence.minimum, 20)
     assert found.linear is not None
     assert found.linear.metrics.accuracy == 1.0
     assert found.linear.comparison.rows == 20
     assert found.few_shot_metrics is not None
     assert found.few_shot_metrics != found.base_metrics
     assert found.calibration.answers == 24
+    assert [one.file["file"] for one in found.predictions] == ["validation.jsonl", "calibration.jsonl"]
     assert [(one.label, one.rows) for one in found.promises] == [(None, 24), ("billing", 12)]
     assert found.notes == ("the epoch was chosen on validation.jsonl, the file of the figures: they are better than on"
                            " new messages",)  # fmt: skip
-    assert evaluate(out, replace(files, calibration=None), base, window=150).few_shot_metrics is None
+    shorter = evaluate(out, replace(files, calibration=None, stress=StressFiles()), base, window=150)
+    assert (shorter.few_shot_metrics, shorter.stress) == (None, None)
 
 
 class Seen:

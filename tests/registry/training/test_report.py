@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from postil.registry.training.dataset import Dataset, Example
+from postil.registry.training.mistakes import mistakes
 from postil.registry.training.report import (
     Evaluation,
     Judged,
@@ -17,7 +18,6 @@ from postil.registry.training.report import (
     calibration,
     findings,
     measure,
-    mistakes,
     outcomes,
 )
 from tests.support.paths import ROOT
@@ -100,7 +100,18 @@ def test_a_linear_model_stands_beside_the_adapter_row_by_row(tmp_path: Path) -> 
     assert (found.metrics.right, found.confidence.rejects_below) == (1, 1)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "deploy/demo").glob("*/*/*/training.json")), ids=str)
+EVALUATED = ROOT / "deploy/demo/healthcare/triage/2/training.json"
+OLDER = sorted({*(ROOT / "deploy/demo").glob("*/*/*/training.json")} - {EVALUATED})
+
+
+def test_an_evaluated_report_keeps_the_answers_that_a_running_engine_is_held_against() -> None:
+    report = TrainReport.model_validate_json(EVALUATED.read_bytes())
+    [kept] = report.predictions
+    assert kept.answers is not None
+    assert (len(kept.answers), kept.file) == (350, report.validation)
+
+
+@pytest.mark.parametrize("path", OLDER, ids=str)
 def test_reports_of_before_are_read(path: Path) -> None:
     report = TrainReport.model_validate_json(path.read_bytes())
     assert (report.adapter_metrics.interval, report.promises, report.linear) == (None, (), None)

@@ -104,8 +104,8 @@ class Example(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     ``instruction``: ``instruction``, ``input``, ``output`` and, if there are turns before the input, ``history``.
     ``messages``: the whole conversation. ``dpo``: ``prompt``, ``chosen`` (the edit), ``rejected`` (the model's answer).
-    ``kto``: ``prompt``, ``completion``, ``label`` (approved or not). All say where they come from: the ``decision``,
-    the ``release`` that answered, why the answer was drawn, and how probable that was, where it is known.
+    ``kto``: ``prompt``, ``completion``, ``label`` (approved or not). All say where they come from: the ``review``, its
+    ``decision``, the ``release`` that answered, why the answer was drawn, and how probable that was, where it is known.
     """
 
     instruction: str | None = None
@@ -119,6 +119,7 @@ class Example(msgspec.Struct, kw_only=True, omit_defaults=True):
     completion: list[Turn] = []
     label: bool | None = None
     origin: str | None = None
+    review: str | None = None
     decision: str | None = None
     release: str | None = None
     drawn_by: str | None = None
@@ -165,6 +166,7 @@ def show_example(row: Decided, kind: str) -> Example:
     """Convert a decision to a row of a kind."""
     shown = Example(
         origin="review",
+        review=row.review,
         decision=row.decision,
         release=row.release,
         drawn_by=row.drawn_by,

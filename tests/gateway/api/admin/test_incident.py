@@ -116,7 +116,7 @@ async def test_other_tenants_of_the_domain_do_not_notice(house: House, clinic: s
 async def test_a_tenant_is_refused_on_another_gateway_within_a_quarter_of_a_second(tmp_path: Path, shared: str) -> None:
     async with two_houses(tmp_path, shared) as (one, two, _):
         key = await opened(one)
-        await until(lambda: two.runtime.callers.current.knows("clinic") and NAME in two.runtime.catalog.current.entries)
+        await until(lambda: two.runtime.callers.current.knows("clinic") and two.serves(NAME))
         assert (await two.ask(key, model=NAME)).status_code == 200
         await switch(one, "tenants/clinic/refuse", "it attacks")
         began = time.monotonic()

@@ -142,7 +142,7 @@ async def test_a_revoked_key_is_out_of_force_on_another_gateway_within_a_quarter
     async with two_houses(tmp_path, shared) as (one, two, other):
         await one.publish("healthcare/triage")
         await one.tenant("clinic", "healthcare")
-        await until(lambda: "healthcare/triage" in two.runtime.catalog.current.entries)
+        await until(lambda: two.serves("healthcare/triage"))
         other.load_gate.clear()
         loads = other.loads
         await one.publish("healthcare/triage", seed=1)

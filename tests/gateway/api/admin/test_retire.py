@@ -132,12 +132,7 @@ async def test_another_gateway_follows_at_once(tmp_path: Path, shared: str) -> N
         await one.publish("healthcare/notes", FREE_TEXT)
         key = await one.tenant("clinic", "healthcare", rights=["base", "numbers"])
         entries = two.runtime.catalog.current.entries
-        await until(
-            lambda: (
-                two.runtime.callers.current.knows("clinic")
-                and "healthcare/notes" in two.runtime.catalog.current.entries
-            )
-        )
+        await until(lambda: two.runtime.callers.current.knows("clinic") and two.serves("healthcare/notes"))
         assert await answered_by(two, key, model=f"{NAME}@1") == f"{NAME}@1"
         await act(one, "releases/1/retire")
         await until(lambda: two.runtime.catalog.current.entries[NAME].retired.releases == {1})

@@ -141,7 +141,7 @@ async def test_another_gateway_stops_serving_a_yanked_release(tmp_path: Path, sh
     async with two_houses(tmp_path, shared) as (one, two, _):
         key = await opened(one, 2)
         await move(one, "promote", 2)
-        await until(lambda: NAME in two.runtime.catalog.current.entries and served(two) == (2, None))
+        await until(lambda: two.serves(NAME) and served(two) == (2, None))
         await yank(one, 2)
         await until(lambda: served(two) == (1, None))
         assert (await two.ask(key, model=NAME)).headers["x-postil-release"] == f"{NAME}@1"
@@ -151,7 +151,7 @@ async def test_a_pinned_tenant_of_another_gateway_is_refused_too(tmp_path: Path,
     async with two_houses(tmp_path, shared) as (one, two, _):
         key = await opened(one, 2)
         await pin(one, "clinic", 2)
-        await until(lambda: NAME in two.runtime.catalog.current.entries and "clinic" in entry(two).pins)
+        await until(lambda: two.serves(NAME) and "clinic" in entry(two).pins)
         await yank(one, 2)
         await until(lambda: 2 in entry(two).yanked)
         assert (await two.ask(key, model=NAME)).status_code == 404

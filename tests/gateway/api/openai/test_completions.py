@@ -10,6 +10,7 @@ import pytest
 
 from tests.fakes.vllm import Reply
 from tests.gateway.conftest import FREE_TEXT, House, bearer, until
+from tests.support.streams import events_of, text_of
 
 
 def content(answer: Any) -> str:
@@ -80,12 +81,9 @@ async def test_asking_for_several_answers_is_asking_for_sampling(house: House, c
 
 async def test_a_judged_answer_streams_as_valid_events_to_the_end(house: House, clinic: str) -> None:
     response = await house.ask(clinic, stream=True, stream_options={"include_usage": True})
-    events = [line.removeprefix("data: ") for line in response.text.strip().split("\n\n")]
-    assert events[-1] == "[DONE]"
-    chunks = [json.loads(event) for event in events[:-1]]
+    chunks = events_of(response.text.splitlines())
     assert {chunk["model"] for chunk in chunks} == {"healthcare/triage"}
-    text = "".join(choice["delta"].get("content", "") for chunk in chunks for choice in chunk["choices"])
-    assert json.loads(text) == {"category": "symptoms"}
+    assert json.loads(text_of(response.text.splitlines())) == {"category": "symptoms"}
     assert chunks[-1]["usage"]["completion_tokens"] > 0
     assert response.headers["x-postil-release"] == "healthcare/triage@1"
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from postil.gateway.cli.api_client import CommandError
-from postil.gateway.cli.local_releases import adapter_folders
+from postil.gateway.cli.local_releases import adapter_folders, held_out_uses
 from postil.registry.errors import NameInvalidError
+from postil.registry.training.compare_adapters import HeldOutUses
 from tests.fakes.adapters import write_adapter
 from tests.gateway.cli.in_process import in_process
 from tests.gateway.conftest import House
@@ -58,3 +59,20 @@ def test_two_folders_need_no_registry(tmp_path: Path) -> None:
     folders = [write_adapter(tmp_path / name) for name in ("one", "two")]
     with adapter_folders([str(folder) for folder in folders]) as found:
         assert found == folders
+
+
+async def test_the_use_of_the_rows_is_read_where_a_release_is_named(
+    house: House, clinic: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("POSTIL_HOME", str(house.folder / "home"))
+    body = {"digest": f"sha256:{'a' * 64}", "measured": f"sha256:{'b' * 64}"}
+    await house.admin("POST", "/api/v1/adapters/healthcare/triage/held-out-uses", json=body)
+    found = await asyncio.to_thread(held_out_uses, [str(tmp_path), "healthcare/triage@1"], body["digest"])
+    assert found == HeldOutUses(uses=1, limit=10)
+    assert held_out_uses([str(tmp_path)], body["digest"]) is None
+
+
+def test_a_registry_that_does_not_count_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTIL_HOME", str(tmp_path))
+    (tmp_path / "postil.db").touch()
+    assert held_out_uses(["healthcare/triage@1"], "sha256:0") is None

@@ -177,7 +177,7 @@ async def test_decisions_near_to_held_out_rows_are_refused_and_counted(house: Ho
     held_out = write(tmp_path / "held-out.jsonl", labelled("My knee hurts since sunday", "symptoms"))
     arguments = ("data", "export", "--adapter", "healthcare/triage", "--held-out", str(held_out))
     status, said, complaints = await postil(house, *arguments)
-    assert (status, complaints) == (0, "1 examples; 1 refused, because they are near to held-out rows\n")
+    assert (status, complaints) == (0, "1 example; 1 refused, because they are near to held-out rows\n")
     assert json.loads(said)["input"] == "the invoice is wrong"
     status, said, _ = await postil(house, *arguments, "--out", str(tmp_path / "out.jsonl"))
     assert said.endswith("; 1 refused, because they are near to held-out rows\n")

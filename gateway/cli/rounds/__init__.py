@@ -1,0 +1,1 @@
+"""``postil improve``: the steps of a round, and how they are shown."""

@@ -1,0 +1,20 @@
+"""Reads what a stream of chat completions said, however it was cut into events."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+
+def events_of(lines: Iterable[str]) -> list[dict[str, Any]]:
+    """The events before ``[DONE]``, which has to be there and the last."""
+    told = [line.removeprefix("data: ") for line in lines if line.startswith("data: ")]
+    assert told[-1:] == ["[DONE]"], told[-1:]
+    return [json.loads(line) for line in told[:-1]]
+
+
+def text_of(lines: Iterable[str]) -> str:
+    """The text of all events, joined. No test may look for it in the events: a piece ends where time cut it."""
+    choices = [choice for event in events_of(lines) for choice in event["choices"]]
+    return "".join(choice["delta"].get("content") or "" for choice in choices)
