@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from postil.registry.db.tables import Review
+from postil.registry.reviews.bounds import OPEN
 
 UNDONE = "undone"
 
@@ -25,9 +26,9 @@ def told_decision(review: Review) -> Decision | None:
     if review.decisions:
         first = review.decisions[0]
         return Decision(first["status"], first["final"], datetime.fromisoformat(first["at"]))
-    if review.decided_at is None:
+    if review.status == OPEN:
         return None
-    return Decision(review.status, review.final, review.decided_at)
+    return Decision(review.status, review.final, review.decided_at or review.created_at)
 
 
 def noted(review: Review) -> list[dict[str, Any]]:

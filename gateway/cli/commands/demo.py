@@ -10,12 +10,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from statistics import median
 from typing import Annotated, Any
 
 import httpx
 import typer
-from rich.progress import Progress
 
 from postil.gateway.cli.api_client import CommandError, connected
 from postil.gateway.cli.output import AsJson, complaints, print_json, print_table
@@ -128,6 +126,8 @@ def _sent(
     client: httpx.Client, requests: Iterator[tuple[Source, Mapping[str, Any]]], seconds: float, per_second: float
 ) -> list[Reply]:
     """Send requests at their pace, or slower where the gateway is, and return how they went."""
+    from rich.progress import Progress  # Slow to import, and `--help` shows none.
+
     replies: list[Reply] = []
     running: set[Future[Reply]] = set()
     total = max(1, round(seconds * per_second))
@@ -187,5 +187,5 @@ def _row(adapter: str, replies: Sequence[Reply]) -> dict[str, Any]:
         "requests": len(own),
         **{outcome: counts[outcome] for outcome in ("answered", "fallback", "failed")},
         "reviews": sum(reply.review for reply in own),
-        "median_ms": round(median(took)) if took else None,
+        "median_ms": round(sorted(took)[len(took) // 2]) if took else None,
     }
