@@ -174,6 +174,7 @@ def test_every_command_is_among_those_that_are_tried() -> None:
 async def test_no_command_gives_the_terminal_orders_of_others(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # Some commands make a folder where they run.
     document = (await house.client.get("/api/v1/docs/openapi.json")).json()
     silent = set()
     async with gateway(document) as url:
