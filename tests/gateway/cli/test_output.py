@@ -162,6 +162,7 @@ async def run(url: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch, h
     monkeypatch.setenv("POSTIL_URL", url)
     monkeypatch.setenv("POSTIL_KEY", "a-key")
     monkeypatch.setenv("POSTIL_HOME", str(home))
+    monkeypatch.chdir(home)  # Some commands make a folder where they run.
     monkeypatch.setattr(sys, "argv", ["postil", *arguments])
     with pytest.raises(SystemExit):
         await asyncio.to_thread(main.run)
@@ -174,7 +175,6 @@ def test_every_command_is_among_those_that_are_tried() -> None:
 async def test_no_command_gives_the_terminal_orders_of_others(
     house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # Some commands make a folder where they run.
     document = (await house.client.get("/api/v1/docs/openapi.json")).json()
     silent = set()
     async with gateway(document) as url:
