@@ -9,6 +9,8 @@ READY := $(VENV)/.ready-$(ENGINE)
 READY_DEV := $(VENV)/.ready-$(ENGINE)-dev
 TYPES := build/types/postil
 FAST := $(BIN)/pytest -n 2 --dist worksteal -m "not engine and not tune"
+# One thread each: two processes that train share the cores better than the threads of one.
+TUNE := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m tune
 COVERED := tests/plugins tests/registry
 
 .DEFAULT_GOAL := help
@@ -27,7 +29,7 @@ train: $(READY_DEV)  ## Train the demo's adapters again, from the data in deploy
 
 test: $(READY_DEV)  ## Run every test once, and hold the coverage of plugins/ and registry/
 	$(FAST) $(COVERED) --cov --cov-report= --cov-fail-under=0
-	$(BIN)/pytest -m tune --cov --cov-append
+	$(TUNE) --cov --cov-append
 	$(FAST) $(COVERED:%=--ignore=%)
 	$(BIN)/pytest -m engine
 
@@ -36,7 +38,7 @@ test-fast: $(READY_DEV)  ## Run the tests that need neither torch nor vLLM
 
 coverage: $(READY_DEV)  ## Run the tests of plugins/ and registry/, and fail where a line or a branch of them is not run
 	$(FAST) $(COVERED) --cov --cov-report= --cov-fail-under=0
-	$(BIN)/pytest -m tune --cov --cov-append
+	$(TUNE) --cov --cov-append
 
 check: $(READY_DEV) $(TYPES)  ## Lint, types, the direction of imports, and known vulnerabilities of what is installed
 	$(BIN)/ruff check .

@@ -32,6 +32,7 @@ from postil.gateway.inference.shadow import texts_of
 from postil.gateway.inference.streaming.guarded import streamed
 from postil.gateway.server.app import create_app
 from postil.gateway.server.bootstrap import build
+from postil.gateway.server.http_protocol import bounded
 from postil.gateway.settings import Settings
 from postil.plugins import Completion, RequestContext, Span, Validator, Verdict, hookimpl, window
 from postil.plugins.manager import PluginManager
@@ -90,7 +91,8 @@ def serve() -> None:
     """Be the gateway, as ``postil serve`` is one, with the plugin."""
     settings = Settings()
     app = create_app(build(settings, PluginManager([Plugin()], entry_points=False)))
-    uvicorn.run(app, port=settings.port, log_level="critical", lifespan="on", ws="none", loop="uvloop")
+    http = bounded(settings.http_limits)
+    uvicorn.run(app, port=settings.port, http=http, log_level="critical", lifespan="on", ws="none", loop="uvloop")
 
 
 def lawful(part: tuple[int, int]) -> int:

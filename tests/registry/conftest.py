@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 import pytest
 from sqlalchemy import make_url
@@ -84,7 +86,14 @@ def postgres(pg_folder: Path) -> Iterator[str]:
     try:
         yield address
     finally:
+        end_at_once(server.get_postmaster_info().process)
         server.cleanup()
+
+
+def end_at_once(postmaster: psutil.Process) -> None:
+    """End a PostgreSQL without writing its databases to the disk, which takes longer than their tests."""
+    postmaster.send_signal(signal.SIGQUIT)
+    postmaster.wait(60)
 
 
 def create(address: str, template: str = "template1") -> str:
