@@ -90,7 +90,7 @@ def artifacts(served: Served) -> list[str]:
 
 @pytest.mark.parametrize("victim", ["api_server", "EngineCore"])
 def test_a_killed_vllm_is_a_clean_503_and_comes_back_with_its_adapters(served: Served, victim: str) -> None:
-    everybody = served.everybody()
+    everybody, restarts = served.everybody(), served.postil_json("status")["engine_restarts"]
     statuses: list[tuple[int, bytes]] = []
     asking = [threading.Thread(target=lambda: statuses.append(long_answer(served))) for _ in range(4)]
     for thread in asking:
@@ -103,6 +103,8 @@ def test_a_killed_vllm_is_a_clean_503_and_comes_back_with_its_adapters(served: S
     assert [status for status, _ in statuses] == [503] * len(asking), statuses
     assert {json.loads(body)["error"]["code"] for _, body in statuses} == {"engine_unavailable"}
     assert httpx.get(f"{served.url}/health/live").status_code == 200
+    # Who was cut off may hear of it before the gateway has found out that all of the engine is gone.
+    wait_until(lambda: served.postil_json("status")["engine_restarts"] > restarts)
     served.wait_until_ready()
     for key, name in (("demo-clinic", "healthcare/triage"), ("demo-bank", "finance/intent")):
         response = served.ask(key, "my card was stolen and used")
