@@ -14,7 +14,12 @@ def events_of(lines: Iterable[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in told[:-1]]
 
 
+def pieces_of(lines: Iterable[str]) -> list[str]:
+    """The texts that came, each in an event of its own."""
+    choices = [choice for event in events_of(lines) for choice in event["choices"]]
+    return [text for choice in choices if (text := choice["delta"].get("content"))]
+
+
 def text_of(lines: Iterable[str]) -> str:
     """The text of all events, joined. No test may look for it in the events: a piece ends where time cut it."""
-    choices = [choice for event in events_of(lines) for choice in event["choices"]]
-    return "".join(choice["delta"].get("content") or "" for choice in choices)
+    return "".join(pieces_of(lines))

@@ -58,8 +58,8 @@ async def healthy(house: House, seconds: float) -> AsyncIterator[None]:
 
 
 async def longest_silence(house: House, work: Awaitable[httpx.Response]) -> httpx.Response:
-    """The answer; while it is made, the gateway is never away for long: the work itself takes longer."""
-    async with healthy(house, 3.0):
+    """The answer; while it is made, the gateway is never away for long."""
+    async with healthy(house, 1.0):
         return await work
 
 
@@ -117,7 +117,7 @@ async def test_a_schema_whose_alternatives_double_for_one_value_is_refused_at_pu
     for number in range(40):
         levels[f"level{number + 1}"] = {"anyOf": [{"$ref": f"#/$defs/level{number}"}] * 2}
     policy = TOWER % json.dumps({"$ref": "#/$defs/level40", "$defs": levels})
-    async with healthy(house, 3.0):
+    async with healthy(house, 1.0):
         answer = await house.upload("healthcare/tower", write_adapter(house.folder / "tower"), policy)
     assert answer.status_code == 422, answer.text
 
@@ -147,8 +147,10 @@ async def test_a_key_is_revoked_while_every_process_of_checks_is_busy(house: Hou
     await until(lambda: len(house.runtime.plugin_host.check_pids) == len(asked) == 4)
     owner, key = next(iter(keys.items()))
     listed = (await house.admin("GET", "/api/v1/keys", params={"owner": owner})).json()["data"]
+    began = time.monotonic()
     revoked = await house.admin("DELETE", f"/api/v1/keys/{listed[0]['id']}", params={"reason": "stolen"})
-    assert revoked.status_code == 200, revoked.text
+    took = time.monotonic() - began
+    assert (revoked.status_code, took < 1.0) == (200, True), revoked.text
     refused = await house.client.get("/v1/models", headers=bearer(key))
     assert refused.status_code == 401
     assert not any(each.done() for each in asked)

@@ -14,7 +14,7 @@ from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM, Reply
 from tests.gateway.conftest import House, running_house, until
 from tests.plugins.installed import copied, install
-from tests.support.streams import events_of, text_of
+from tests.support.streams import pieces_of, text_of
 
 PACKAGE = "postil_legal_citations"
 POLICY = """
@@ -88,7 +88,7 @@ async def test_its_window_lets_a_stream_run_and_cuts_out_what_fails(firm: House)
     key = await firm.tenant("other", "legal")
     response = await firm.ask(key, stream=True)
     assert text_of(response.text.splitlines()) == expected
-    assert len(events_of(response.text.splitlines())) > 2
+    assert len(pieces_of(response.text.splitlines())) > 2
 
 
 async def test_its_input_check_keeps_a_paper_from_the_model(firm: House) -> None:
