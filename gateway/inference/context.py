@@ -39,7 +39,7 @@ class InferenceContext:
 
 
 class DiscardReviews:
-    """Discards reviews: nobody decides on answers of shadows."""
+    """Discards reviews: nobody decides on answers of shadows and trials."""
 
     async def open(self, opening: ReviewRequest, rules: ReviewRules) -> str:
         """Discard it."""

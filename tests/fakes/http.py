@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -16,16 +16,39 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves the signals of the test run alone and says when it has started."""
+    """A server that leaves the signals of the test run alone, says when it has started, and ends without pauses."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.up = asyncio.Event()
+        self.told_to_end = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then say so."""
         await super().startup(sockets)
         self.up.set()
+
+    async def main_loop(self) -> None:
+        """Wait for the end; uvicorn's own looks ten times a second."""
+        await self.on_tick(0)
+        await self.told_to_end.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End as uvicorn does, but for its pauses, which are longer than most tests."""
+        for server in self.servers:
+            server.close()
+        for each in sockets or []:
+            each.close()
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
+                while state.connections or state.tasks:  # noqa: ASYNC110 - uvicorn tells nobody
+                    await asyncio.sleep(0.002)
+        for task in state.tasks:
+            task.cancel()
+        await self.lifespan.shutdown()
 
 
 @asynccontextmanager
@@ -55,7 +78,7 @@ async def serving(
             await task
         yield f"unix:{name}" if isinstance(name, str) else f"http://127.0.0.1:{name[1]}"
     finally:
-        server.should_exit = True
+        server.told_to_end.set()
         await task
 
 

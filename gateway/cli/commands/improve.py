@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from postil.gateway.cli.rounds.work import StepPlan, Work
     from postil.registry.training.rounds.record import Done
 
+# What the steps need beside training: near-duplicates, and a linear model to compare with.
+_ALSO_NEEDED = ("datasketch", "sklearn")
 _STOPPED = "stopped; the same command goes on from the step that was not done"
 
 
@@ -116,7 +118,9 @@ def _planned(one: Planned) -> dict[str, Any]:
 def _run(asked: Asked, fresh: bool, as_json: bool) -> None:
     from postil.gateway.cli.rounds.run import begin, run
     from postil.registry.training.rounds.record import held
+    from postil.registry.training.train import LIBRARIES, check_libraries
 
+    check_libraries((*LIBRARIES, *_ALSO_NEEDED))  # Before anybody's messages are written to the disk.
     with held(asked.folder):
         work = begin(asked, fresh=fresh)
         done = run(work, _tell)

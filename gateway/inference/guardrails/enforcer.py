@@ -111,7 +111,7 @@ class Enforcer:
         told = {
             "fallback": "; ".join(choice.acts),
             "notice": " ".join(self._notices | choice.window_validators.notices),
-            "review": "; ".join(review for review in reviews if review is not None),
+            "review": "; ".join(filter(None, reviews)),
         }
         return {name: text for name, text in told.items() if text}
 
@@ -137,7 +137,8 @@ class Enforcer:
             "x-postil-notice": self._notices,
             "x-postil-review": self._reviews,
         }
-        return {name: answers.header_value("; ".join(values)) for name, values in told.items() if values}
+        # A review that was discarded has no id.
+        return {name: answers.header_value(text) for name, values in told.items() if (text := "; ".join(values))}
 
     def tell(self, notice: str | None) -> None:
         """Tell the client something beside the answer, if there is something to tell."""

@@ -119,6 +119,30 @@ async def test_a_wait_that_nobody_ends_ends_with_the_review_open(unsure: House) 
     assert (await mine(unsure, key, review, wait=0.05)).json()["status"] == "open"
 
 
+AUDITED = f"{HELD}\nreviews: {{audit_percent: 100}}"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("text", ["my head hurts", "chest pain"])
+async def test_what_an_admin_asks_by_number_is_a_trial_that_opens_no_review(
+    unsure: House, stream: bool, text: str
+) -> None:
+    await unsure.publish("healthcare/triage", f"input: [{{name: watchful}}]\n{AUDITED}")
+    key = await unsure.tenant("clinic", "healthcare", rights=("base", "numbers"))
+
+    async def opened(who: str, model: str) -> tuple[bool, int]:
+        answer = await unsure.ask(who, text, model=model, stream=stream)
+        assert "please wait" in answer.text
+        listed = (await unsure.admin("GET", "/api/v1/reviews")).json()["data"]
+        return "x-postil-review" in answer.headers, len(listed)
+
+    assert await opened(unsure.admin_key, "healthcare/triage@1") == (False, 0)
+    told, before = await opened(unsure.admin_key, "healthcare/triage")
+    assert (told, before > 0) == (True, True)
+    told, after = await opened(key, "healthcare/triage@1")
+    assert (told, after > before) == (True, True)
+
+
 async def test_another_tenant_does_not_learn_that_there_is_such_a_review(unsure: House) -> None:
     key, review = await held(unsure)
     other = await unsure.tenant("other", "healthcare")

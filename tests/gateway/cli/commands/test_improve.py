@@ -66,6 +66,17 @@ async def test_the_plan_names_the_steps_and_does_none(house: House, files: list[
     assert not (tmp_path / "round").exists()
 
 
+async def test_a_library_that_is_missing_is_said_before_anything_is_exported(
+    house: House, files: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.publish(NAME)
+    await decided(house, *ROWS[50])
+    monkeypatch.setattr("postil.gateway.cli.commands.improve._ALSO_NEEDED", ("no_such_library",))
+    status, out, complaints = await in_process(house, *files)
+    assert (status, out, "need no_such_library; install it with" in complaints) == (1, "", True)
+    assert not (tmp_path / "round").exists()
+
+
 async def test_a_round_without_a_live_release_compares_with_nothing(house: House, files: list[str]) -> None:
     await house.publish(NAME, live=False)
     _, out, _ = await in_process(house, *files, "--dry-run", "--json")
