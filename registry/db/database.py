@@ -13,6 +13,7 @@ from typing import Any
 import alembic.command
 from alembic.config import Config
 from sqlalchemy import URL, Engine, event, exc, make_url
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import Session, create_engine
 
 from postil.registry.db.outage import (
@@ -100,8 +101,15 @@ class Database:
         return not busy
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections; those that are in use close at the end of what they do."""
+        pool = self.engine.pool
         self.engine.dispose()
+        # Afterwards, for the pool that takes its place inherits what is listened to.
+        event.listen(pool, "checkin", _closed)
+
+
+def _closed(connection: object, record: ConnectionPoolEntry) -> None:
+    record.invalidate()
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
 import threading
 from datetime import UTC, timedelta
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -218,3 +221,16 @@ def test_a_database_in_memory_makes_no_file(tmp_path: Path, monkeypatch: pytest.
 def test_only_sqlite_has_a_log_to_scrub(database: Database) -> None:
     assert database.scrub()
     assert names(database) == []
+
+
+def test_what_is_in_use_at_the_close_goes_on_and_leaves_no_connection(database: Database) -> None:
+    with database.read() as session:
+        used: Any = session.connection().connection.dbapi_connection
+        database.close()
+        assert session.execute(text("SELECT 1")).scalar() == 1
+    with pytest.raises((sqlite3.ProgrammingError, psycopg.OperationalError), match="closed"):
+        used.execute("SELECT 1")
+    assert names(database) == []
+    with database.read() as session:
+        kept: Any = session.connection().connection.dbapi_connection
+    assert kept.execute("SELECT 1").fetchone()[0] == 1, "opened again, it keeps connections as before"
