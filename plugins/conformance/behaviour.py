@@ -7,7 +7,7 @@ from typing import Any
 
 from postil.plugins.conformance.calling import Arguments, Caller
 from postil.plugins.conformance.elsewhere import called_elsewhere
-from postil.plugins.conformance.promises import broken, shown, told
+from postil.plugins.conformance.promises import BrokenPromiseError, broken, shown, told
 from postil.plugins.contract import Component
 
 Read = Callable[[Any, Arguments], Any]
@@ -39,9 +39,16 @@ class Behaviour:
 
     def _same(self, calls: Sequence[Arguments], before: Sequence[Any], after: Sequence[Any], how: str) -> None:
         for call, one, other in zip(calls, before, after, strict=True):
-            if self._read(other, call) != one:
+            if self._plain(other, call) != one:
                 broken(
                     self.caller.name,
                     f"returns {shown(one)} and, {how}, {shown(other)} for {shown(told(call))};"
                     " what it returns may depend on its arguments and its configuration alone",
                 )
+
+    def _plain(self, result: Any, call: Arguments) -> Any:
+        """The result, plain. One that is no result for this call differs from the first, which was one."""
+        try:
+            return self._read(result, call)
+        except BrokenPromiseError as error:
+            return error

@@ -115,6 +115,7 @@ def test_a_verdict_that_is_none(component: Any, says: str) -> None:
     [
         (remembering.Edits, "edits changes what it is given: judge was called with "),
         (remembering.Counts, ", asked again, "),
+        (remembering.PointsBeside, ", asked again, "),
         (remembering.LeavesLying, ", in several threads at once, "),
         (remembering.LeavesLyingAwaited, ", in several threads at once, "),
         (remembering.InSetOrder, ", in a process of its own, "),

@@ -10,6 +10,7 @@ import time
 from postil.plugins import (
     Completion,
     RequestContext,
+    Span,
     Verdict,
 )
 from tests.plugins.broken.good import Good, GoodAwaited
@@ -30,6 +31,20 @@ class Counts(Good):
     def judge(self, context: RequestContext, completion: Completion) -> Verdict:
         self.asked += 1
         return Verdict.failed(f"the answer {self.asked}") if "bad" in completion.text else Verdict.passed()
+
+
+class PointsBeside(Good):
+    """What it returns to an answer that it has seen before is no verdict on that answer."""
+
+    name = "points-beside"
+    seen: frozenset[str] = frozenset()
+
+    def judge(self, context: RequestContext, completion: Completion) -> Verdict:
+        verdict = super().judge(context, completion)
+        if verdict.ok or completion.text not in self.seen:
+            self.seen |= {completion.text}
+            return verdict
+        return Verdict.failed("a bad word", [Span(0, len(completion.text) + 1)])
 
 
 class LeavesLying(Good):
