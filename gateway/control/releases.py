@@ -103,7 +103,7 @@ class ReleaseService:
             dry_run=dry_run,
             details=details,
         )
-        return await self._move(ref, act)
+        return await self.change_loaded(ref, act)
 
     async def point(
         self, ref: ReleaseRef, which: str, weight: float, *, reason: str, actor: str, only: Precondition = ANY
@@ -111,7 +111,7 @@ class ReleaseService:
         """Make a release the canary or shadow with a percentage of the traffic, or change that percentage."""
         database = self._registry.database()
         act = partial(channels.point, database, ref, which, weight, reason=reason, actor=actor, only=only)
-        return await self._move(ref, act)
+        return await self.change_loaded(ref, act)
 
     async def clear(
         self,
@@ -163,7 +163,7 @@ class ReleaseService:
             channels.pin(self._registry.database(), tenant, ref, reason=reason, actor=actor)
 
         self._check_known(tenant)
-        return await self._move(ref, act)
+        return await self.change_loaded(ref, act)
 
     async def unpin(self, tenant: str, name: AdapterName, *, reason: str, actor: str) -> AdapterState:
         """Remove a tenant's pin: it gets the live release again."""
@@ -192,7 +192,8 @@ class ReleaseService:
         if not self._callers.current.knows(tenant):
             raise NotFoundError(f"there is no tenant {tenant[:64]!r}; see `postil tenants list`")
 
-    async def _move(self, ref: ReleaseRef, act: Callable[[], Any]) -> AdapterState:
+    async def change_loaded(self, ref: ReleaseRef, act: Callable[[], Any]) -> AdapterState:
+        """Load a release, run a change to its adapter and serve the result; returns the adapter's new state."""
         await self._load(ref)
         return await self._move_loaded(ref, act)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from postil.gateway.control.analysis.monitor import Monitor
 from postil.gateway.control.auto_rollback import AutoRollback, RollbackCause
+from postil.gateway.control.canary_steps import StepService
 from postil.gateway.control.catalog_sync import CatalogSync
 from postil.gateway.control.change_feed import AdapterFeed, RemoteChanges
 from postil.gateway.control.engine_handle import EngineHandle
@@ -82,6 +83,7 @@ class Runtime:
     tuning: FineTuning
     jobs: JobRunner
     monitor: Monitor
+    steps: StepService
     rollback_causes: asyncio.Queue[RollbackCause]
     auto_rollback: AutoRollback
     remote_changes: RemoteChanges

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from postil.gateway.control.analysis.monitor import Monitor
+from postil.gateway.control.canary_steps import StepService
 from postil.gateway.control.gauges import Gauges
 from postil.gateway.control.jobs.trainer import TrainerCommand
 from postil.gateway.control.metrics import MetricsText, ReviewCounts, Rollouts
@@ -108,6 +109,9 @@ def _runtime(
         tuning=control.tuning,
         jobs=control.jobs,
         monitor=monitor,
+        steps=StepService(
+            base.registry, control.releases, base.catalog, monitor, needed=base.settings.canary_step_requests
+        ),
         rollback_causes=analysis.causes,
         auto_rollback=control.auto_rollback,
         remote_changes=control.remote,

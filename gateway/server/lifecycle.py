@@ -91,6 +91,7 @@ class Lifecycle:
             ("upkeep", runtime.upkeep.run),
             ("usage", runtime.ledger.run),
             ("evidence", runtime.evidence.run),
+            ("canary steps", runtime.steps.run),
             ("review counts", runtime.review_counts.run),
             (_ENGINE, supervisor.run),
         ):

@@ -29,6 +29,11 @@ class ReleaseSettings(BaseSettings):
     auto_rollback_alpha: float = Field(
         default=0.01, gt=0, lt=1, description="Probability of a false alarm in one comparison of two releases."
     )
+    canary_step_requests: int = Field(
+        default=200,
+        ge=1,
+        description="How many requests to a canary have to be judged at one step before the gateway makes the next.",
+    )
     hub_timeout_seconds: float = Field(
         default=600.0, gt=0, description="How long a download from a model hub may take."
     )

@@ -10,11 +10,12 @@ from sqlmodel import Session, col, select
 
 from postil.plugins.hookspecs import PROJECT
 from postil.registry.db import audit_chain as audit
+from postil.registry.db.canary_tables import CanarySteps
 from postil.registry.db.tables import Agreement, Channel, Domain, Event, Key, Pin, Release, Tenant, utcnow
 from postil.registry.names import AdapterName
 from postil.registry.text import kept_line, kept_lines
 
-AdapterRow = TypeVar("AdapterRow", Release, Channel, Pin)
+AdapterRow = TypeVar("AdapterRow", Release, Channel, Pin, CanarySteps)
 
 
 class Move(NamedTuple):
@@ -109,6 +110,17 @@ def next_number(session: Session, name: AdapterName) -> int:
 def channel(session: Session, name: AdapterName, which: str = "stable") -> Channel | None:
     """A channel of this adapter."""
     return session.get(Channel, (name.domain, name.adapter, which))
+
+
+def canary_steps(session: Session, name: AdapterName) -> CanarySteps | None:
+    """The steps of this adapter's canary, whether they still hold or not."""
+    return session.get(CanarySteps, (name.domain, name.adapter))
+
+
+def canary_steps_of(session: Session, domain: str) -> Sequence[CanarySteps]:
+    """The steps of a domain's canaries, whether they still hold or not, by adapter."""
+    query = select(CanarySteps).where(CanarySteps.domain == domain)
+    return session.exec(query.order_by(col(CanarySteps.adapter))).all()
 
 
 def channels(session: Session) -> Sequence[Channel]:

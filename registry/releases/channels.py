@@ -83,7 +83,7 @@ def point(
         check_not_frozen(session, name.domain)
         found, stable = channel(session, name, which), channel(session, name, STABLE)
         only.check(session, found, name)
-        _check_beside(ref, which, stable)
+        check_beside(ref, which, stable)
         if (found.number, found.weight) == (ref.number, weight):
             raise ConflictError(f"{ref} is the {which} at {weight:g} per cent already; see `postil status`")
         found.weight = weight
@@ -225,7 +225,8 @@ def usable_release(session: Session, ref: ReleaseRef) -> Release:
     return release
 
 
-def _check_beside(ref: ReleaseRef, which: str, stable: Channel) -> None:
+def check_beside(ref: ReleaseRef, which: str, stable: Channel) -> None:
+    """Raise ConflictError unless another release is live, beside which this one can be tried."""
     if not stable.number:
         raise ConflictError(f"{ref.name} has no live release to put a {which} beside; promote one first")
     if stable.number == ref.number:

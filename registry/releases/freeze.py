@@ -1,4 +1,7 @@
-"""Freeze a domain in an incident: nothing of it is published or moved, other than back, and it is served on."""
+"""Freeze a domain in an incident: nothing of it is published or moved, other than back, and it is served on.
+
+The steps of its canaries end; each canary keeps its share.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,12 @@ from postil.registry.db import queries as store
 from postil.registry.db.database import Database
 from postil.registry.db.tables import Domain, utcnow
 from postil.registry.errors import ConflictError, NotFoundError
+from postil.registry.names import AdapterName
+from postil.registry.releases.step_plan import plan_in_force
 from postil.registry.text import required
 
 FREEZE, UNFREEZE = "domain-freeze", "domain-unfreeze"
+END_STEPS = "canary-steps-end"
 
 
 def freeze(database: Database, name: str, *, reason: str, actor: str) -> Domain:
@@ -24,6 +30,7 @@ def freeze(database: Database, name: str, *, reason: str, actor: str) -> Domain:
         domain.frozen_at, domain.frozen_by, domain.frozen_reason = utcnow(), actor[:64], reason
         session.add(domain)
         store.record(session, actor=actor, action=FREEZE, subject=name, reason=reason)
+        _end_steps(session, name, actor=actor)
         return domain
 
 
@@ -56,3 +63,23 @@ def existing_domain(session: Session, name: str) -> Domain:
     if domain is None:
         raise NotFoundError(f"there is no domain {name}; see `postil domains list`")
     return domain
+
+
+def _end_steps(session: Session, domain: str, *, actor: str) -> None:
+    """End the steps of a domain's canaries; an event for each adapter says so."""
+    for row in store.canary_steps_of(session, domain):
+        name = AdapterName(row.domain, row.adapter)
+        channels = {each: found for each in ("stable", "canary") if (found := store.channel(session, name, each))}
+        plan = plan_in_force(row, channels)
+        session.delete(row)
+        if plan is not None:
+            store.record(
+                session,
+                actor=actor,
+                action=END_STEPS,
+                subject=str(name),
+                reason=f"{domain} was frozen",
+                before=row.number,
+                after=row.number,
+                details={"weight": plan.weight},
+            )

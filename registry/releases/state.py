@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlmodel import Session
 
 from postil.registry.db import queries as store
+from postil.registry.db.canary_tables import CanarySteps
 from postil.registry.db.tables import Channel, Event, Pin, Release
 from postil.registry.names import AdapterName
 from postil.registry.releases.channels import STABLE
@@ -25,6 +26,7 @@ from postil.registry.releases.history import (
     retired_by,
     rollback_number,
 )
+from postil.registry.releases.step_plan import StepPlan, plan_in_force
 
 # So many of an adapter's events are shown with it; the log has the others.
 NEWEST_EVENTS = 100
@@ -49,6 +51,8 @@ class AdapterState:
     events: Sequence[Event] = ()
     promoted: bool = False
     retired: Retired = IN_SERVICE
+    # The steps that its canary goes through, if it does.
+    steps: StepPlan | None = None
 
     @property
     def yanked(self) -> frozenset[int]:
@@ -75,6 +79,7 @@ class AdapterRows:
     channels: Sequence[Channel]
     pins: Sequence[Pin]
     moves: Sequence[store.Move]
+    steps: CanarySteps | None = None
 
 
 def adapter_rows(session: Session, names: Collection[AdapterName] | None = None) -> list[AdapterRows]:
@@ -82,6 +87,7 @@ def adapter_rows(session: Session, names: Collection[AdapterName] | None = None)
     releases = _by_adapter(store.of_adapters(session, Release, names))
     channels = _by_adapter(store.of_adapters(session, Channel, names))
     pins = _by_adapter(store.of_adapters(session, Pin, names))
+    steps = _by_adapter(store.of_adapters(session, CanarySteps, names))
     moves: dict[str, list[store.Move]] = defaultdict(list)
     for move in store.moves(session, (*MOVES, COLLECT, RESTORE, RETIRE, UNRETIRE), names):
         moves[move.subject].append(move)
@@ -92,6 +98,7 @@ def adapter_rows(session: Session, names: Collection[AdapterName] | None = None)
             channels[name],
             sorted(pins[name], key=lambda row: row.tenant),
             moves[str(name)],
+            next(iter(steps[name]), None),
         )
         for name in sorted(releases)
     ]
@@ -114,14 +121,16 @@ def _state(rows: AdapterRows, defaults: Mapping[str, str]) -> AdapterState:
     moves = [move for move in rows.moves if move.action in MOVES]
     out_of_service = retired_by(rows.moves)
     yanked = {row.number for row in rows.releases if row.yanked_at is not None}
+    channels = {found.name: found for found in rows.channels}
     return AdapterState(
         rows.name,
         rows.releases,
-        {found.name: found for found in rows.channels},
+        channels,
         {pin.tenant: pin.number for pin in rows.pins},
         defaults.get(rows.name.domain) == rows.name.adapter,
         rollback_number(live_history(moves), out_of_service.releases | yanked),
         collected_by(rows.moves),
         promoted=bool(moves) and moves[-1].action == "promote",
         retired=out_of_service,
+        steps=plan_in_force(rows.steps, channels),
     )

@@ -6,6 +6,7 @@ from litestar import Router
 
 from postil.gateway.api.admin.adapters import adapter_routes
 from postil.gateway.api.admin.auth import require_permission
+from postil.gateway.api.admin.canary_steps import canary_step_routes
 from postil.gateway.api.admin.channels import channel_routes
 from postil.gateway.api.admin.diff import compare_routes
 from postil.gateway.api.admin.domains import domain_routes
@@ -49,6 +50,7 @@ def admin_router(runtime: Runtime) -> Router:
                 *export_routes(registry, reports),
                 *lineage_routes(registry, reports),
                 *channel_routes(releases, registry, view, runtime.shadows),
+                *canary_step_routes(runtime.steps, view),
                 *retire_routes(RetireService(registry, releases), view),
                 *evidence_routes(registry),
                 *yank_routes(releases, view),
@@ -79,6 +81,7 @@ def status_parts(runtime: Runtime) -> StatusParts:
         runtime.catalog,
         runtime.scheduler,
         runtime.monitor,
+        runtime.steps,
         runtime.traffic,
         runtime.workers,
         runtime.settings.workers,

@@ -10,8 +10,9 @@ from litestar import get
 
 from postil.gateway.api.admin.params import AnyRequest, caller_of
 from postil.gateway.api.admin.schemas.components import show_mismatches
-from postil.gateway.api.admin.schemas.status import ReleaseComparison, Signal, Status, WantedRelease
+from postil.gateway.api.admin.schemas.status import CanaryProgress, ReleaseComparison, Signal, Status, WantedRelease
 from postil.gateway.control.analysis.monitor import Monitor
+from postil.gateway.control.canary_steps import StepService
 from postil.gateway.control.engine_handle import EngineHandle
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.control.supervised import BackgroundTasks
@@ -34,6 +35,7 @@ class StatusParts:
     catalog: CatalogHolder
     scheduler: Scheduler
     monitor: Monitor
+    steps: StepService
     traffic: Traffic
     workers: Workers
     worker_count: int
@@ -70,6 +72,7 @@ def status(parts: StatusParts, caller: Caller) -> Status:
         base_revision=base.revision if base else None,
         adapters=[*wanted, *_unservable(parts, caller)],
         comparisons=_comparisons(parts, caller),
+        canaries_in_steps=_in_steps(parts, caller),
         failing_tasks=parts.tasks.failing,
     )
 
@@ -129,5 +132,26 @@ def _comparisons(parts: StatusParts, caller: Caller) -> list[ReleaseComparison]:
             candidate, baseline = f"{name}@{watch.new}", f"{name}@{watch.old}"
             found.append(
                 ReleaseComparison(candidate=candidate, baseline=baseline, channel=watch.which, evidence=signals)
+            )
+    return found
+
+
+def _in_steps(parts: StatusParts, caller: Caller) -> list[CanaryProgress]:
+    """Return the canaries that are raised in steps."""
+    found = []
+    for entry in _seen(parts, caller):
+        state = parts.steps.state(str(entry.name))
+        if state is not None and entry.canary is not None:
+            found.append(
+                CanaryProgress(
+                    adapter=str(entry.name),
+                    release=str(entry.name.release(entry.canary.number)),
+                    steps=list(state.plan.steps),
+                    step=state.plan.step + 1,
+                    held=state.plan.held,
+                    judged=state.judged,
+                    needed=state.needed,
+                    waits_for=state.waits_for,
+                )
             )
     return found

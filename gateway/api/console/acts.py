@@ -12,6 +12,7 @@ from postil.gateway.api.admin.params import AnyRequest, adapter_name
 from postil.gateway.api.console.forms import Form, read_form
 from postil.gateway.api.console.notices import go_to_and_say
 from postil.gateway.api.console.person import person
+from postil.gateway.control.canary_steps import StepService
 from postil.gateway.control.releases import ReleaseService
 from postil.gateway.control.retire import RetireService
 from postil.gateway.tenancy.permissions import Permission
@@ -30,6 +31,9 @@ _DONE = {
     "rollback": "The release is live again.",
     "canary": "The canary answers its share from now on.",
     "canary-stop": "The canary has ended.",
+    "canary-next": "The canary is at its next step.",
+    "canary-hold": "The canary stays at this step until somebody makes the next.",
+    "canary-continue": "The canary goes on by evidence.",
     "retire": "The release is out of service.",
     "restore": "The release is in service again.",
     "yank": "The release is yanked: nobody gets it.",
@@ -37,9 +41,9 @@ _DONE = {
 }
 
 
-def act_routes(releases: ReleaseService, retiring: RetireService) -> list[Any]:
+def act_routes(releases: ReleaseService, retiring: RetireService, steps: StepService) -> list[Any]:
     """Return the routes that the forms are sent to."""
-    acts = {**_live_acts(releases), **_canary_acts(releases), **_service_acts(releases, retiring)}
+    acts = {**_live_acts(releases), **_canary_acts(releases), **_step_acts(steps), **_service_acts(releases, retiring)}
     return [_route(what, act) for what, act in acts.items()]
 
 
@@ -80,6 +84,23 @@ def _canary_acts(releases: ReleaseService) -> dict[str, Act]:
         return await releases.clear(name, CANARY, reason=reason, actor=actor, only=_seen_canary(form))
 
     return {"canary": point, "canary-stop": clear}
+
+
+def _step_acts(steps: StepService) -> dict[str, Act]:
+    """What moves a canary along its steps, if it and its share are still those that the page showed."""
+
+    async def advance(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
+        ref = name.release(form.number("canary"))
+        return await steps.advance(ref, reason=reason, actor=actor, only=_seen_canary(form))
+
+    def hold(*, held: bool) -> Act:
+        async def act(name: AdapterName, form: Form, reason: str, actor: str) -> AdapterState:
+            ref = name.release(form.number("canary"))
+            return await steps.hold(ref, held=held, reason=reason, actor=actor, only=_seen_canary(form))
+
+        return act
+
+    return {"canary-next": advance, "canary-hold": hold(held=True), "canary-continue": hold(held=False)}
 
 
 def _service_acts(releases: ReleaseService, retiring: RetireService) -> dict[str, Act]:

@@ -20,6 +20,7 @@ from postil.gateway.api.console.pages import Pages
 from postil.gateway.api.console.releases import ReleaseRow, release_rows
 from postil.gateway.control.analysis.comparison import SignalState
 from postil.gateway.control.analysis.monitor import Monitor
+from postil.gateway.control.canary_steps import StepService
 from postil.gateway.control.registry_handle import RegistryHandle
 from postil.gateway.errors import NotFoundError
 from postil.gateway.inference.routing.catalog import AdapterEntry
@@ -49,6 +50,7 @@ class AdapterPages:
     last_moves: LastMoves
     # Whether a candidate that is found worse is yanked.
     automatic: bool
+    steps: StepService
 
     def entry(self, name: AdapterName) -> AdapterEntry:
         """Return an adapter as this gateway serves it. Raises NotFoundError."""
@@ -86,6 +88,7 @@ def _adapter_route(parts: AdapterPages) -> Any:
             outcomes=outcomes_of(parts.sums, {str(name)}).get(str(name)),
             said=said_once(request),
             automatic=parts.automatic,
+            steps=parts.steps.state(str(name)),
             **_comparison(parts.monitor, entry),
         )
 

@@ -74,7 +74,7 @@ def _pages(runtime: Runtime, pages: Pages, status: StatusParts) -> list[Any]:
     """Return the routes for who is signed in."""
     registry, denied = runtime.registry, runtime.denied_attempts
     parts = (registry, runtime.catalog, runtime.monitor, runtime.sums, runtime.plugins, pages, LastMoves())
-    adapters = AdapterPages(*parts, automatic=runtime.settings.auto_rollback)
+    adapters = AdapterPages(*parts, automatic=runtime.settings.auto_rollback, steps=runtime.steps)
     lasts = timedelta(minutes=runtime.settings.console_claim_minutes)
     reviews = ReviewPages(registry, runtime.reviews, runtime.readings, denied, pages, lasts)
     cost = CostLimits.of(runtime.settings)
@@ -83,7 +83,7 @@ def _pages(runtime: Runtime, pages: Pages, status: StatusParts) -> list[Any]:
         home_route(status, runtime.sums, pages),
         *adapter_page_routes(adapters),
         compare_route(adapters, runtime.pools.reports),
-        *act_routes(runtime.releases, RetireService(registry, runtime.releases)),
+        *act_routes(runtime.releases, RetireService(registry, runtime.releases), runtime.steps),
         *review_page_routes(reviews),
         *review_form_routes(reviews),
         *playground_routes(Playground(runtime.catalog, denied, asks, pages)),

@@ -17,7 +17,15 @@ from postil.registry.text import CONTROLS
 
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"))
 # Words that the log stores, as they are said today.
-_ACTIONS = {"canary-end": "stop canary", "shadow-end": "stop shadow", "unretire": "restore", "collect": "collect files"}
+_ACTIONS = {
+    "canary-end": "stop canary",
+    "shadow-end": "stop shadow",
+    "canary-hold": "hold canary",
+    "canary-continue": "continue canary",
+    "canary-steps-end": "end canary steps",
+    "unretire": "restore",
+    "collect": "collect files",
+}
 
 
 def ago(at: datetime | str, now: datetime | None = None) -> str:

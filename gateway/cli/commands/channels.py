@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from postil.gateway.cli.api_client import call, connected
+from postil.gateway.cli.api_client import CommandError, call, connected
+from postil.gateway.cli.commands.canary_steps import CONTINUE, HOLD, NEXT, begin_steps, change_step
 from postil.gateway.cli.commands.releases import Reason
 from postil.gateway.cli.output import AsJson, print_json, print_table, say
 from postil.registry.names import AdapterName, parse_adapter, parse_release
@@ -18,13 +19,25 @@ TenantName = Annotated[str, typer.Argument(help="The tenant's name.")]
 
 def canary(
     what: What,
-    weight: Annotated[float, typer.Option(help="Percentage of requests that it answers.")] = 10.0,
+    weight: Annotated[
+        float | None, typer.Option(help="Percentage of requests that it answers.", show_default="10")
+    ] = None,
+    steps: Annotated[str | None, typer.Option(help="Rising percentages, such as 5,25,50: the next by evidence.")] = None,
+    hold: Annotated[bool, typer.Option("--hold", help="Stay at this step; with --steps, each next by hand.")] = False,
+    next_: Annotated[bool, typer.Option("--next", help="Make the next step now.")] = False,
+    go_on: Annotated[bool, typer.Option("--continue", help="No longer hold: the next step by evidence.")] = False,
     end: End = False,
     reason: Reason = "",
     as_json: AsJson = False,
 ) -> None:
     """Send a share of the requests to a release, always from the same users. A worse one is rolled back."""
-    _set("canary", what, weight, end, reason, as_json)
+    _check_one_act(weight=weight is not None, steps=steps is not None or hold, next_=next_, go_on=go_on, end=end)
+    if steps is not None:
+        begin_steps(what, steps, reason, as_json, hold=hold)
+    elif hold or next_ or go_on:
+        change_step(what, HOLD if hold else NEXT if next_ else CONTINUE, reason, as_json)
+    else:
+        _set("canary", what, 10.0 if weight is None else weight, end, reason, as_json)
 
 
 def shadow(
@@ -106,6 +119,11 @@ def evidence(
     columns = ("signal", "bad", "seen", "tenants_affected", "tenants")
     table = [tuple(row[column] for column in columns) for row in found["signals"]]
     print_table(["signal", "bad", "seen", "tenants affected", "tenants"], table, empty="")
+
+
+def _check_one_act(**asked: bool) -> None:
+    if sum(asked.values()) > 1:
+        raise CommandError("give one of --weight, --steps, --hold (alone or with --steps), --next, --continue and --end")
 
 
 def _set(which: str, what: str, weight: float, end: bool, reason: str, as_json: bool) -> None:

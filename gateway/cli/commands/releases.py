@@ -9,6 +9,7 @@ import httpx
 import typer
 
 from postil.gateway.cli.api_client import Listed, call, call_list, connected
+from postil.gateway.cli.commands.canary_steps import show_steps
 from postil.gateway.cli.output import (
     DEFAULT_LIMIT,
     All,
@@ -190,6 +191,8 @@ def _channels(state: dict[str, Any], release: dict[str, Any]) -> str:
     for which in ("canary", "shadow"):
         if state[which] and state[which]["release"] == number:
             found.append(f"{which} {state[which]['weight']:g} %")
+            if steps := state[which]["steps"]:
+                found.append(f"steps {show_steps(steps)}")
     tenants = sorted(tenant for tenant, pinned in state["pins"].items() if pinned == number)
     pinned = state["pinned"].get(str(number), 0)
     if pinned:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.text import Text
 
 from postil.gateway.cli.api_client import call, connected
+from postil.gateway.cli.commands.canary_steps import show_steps
 from postil.gateway.cli.output import AsJson, console, print_json, print_table
 from postil.gateway.cli.plugin_versions import describe_mismatches
 
@@ -35,6 +36,9 @@ def status(as_json: AsJson = False) -> None:
     if state["comparisons"]:
         out.print()
         _show_comparisons(state["comparisons"])
+    if state["canaries_in_steps"]:
+        out.print()
+        _show_steps(state["canaries_in_steps"])
 
 
 def _trouble(row: dict[str, Any]) -> tuple[str, str]:
@@ -61,3 +65,9 @@ def _show_comparisons(comparisons: list[dict[str, Any]]) -> None:
     ]
     columns = ["candidate", "baseline", "signal", "candidate's", "baseline's", "tenants", "e-value", "alarm at"]
     print_table(columns, rows, empty="")
+
+
+def _show_steps(canaries: list[dict[str, Any]]) -> None:
+    """Print the canaries that are raised in steps, and what their next step waits for."""
+    rows = [(row["release"], show_steps(row), row["waits_for"]) for row in canaries]
+    print_table(["canary", "steps", "the next step"], rows, empty="")

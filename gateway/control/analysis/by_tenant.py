@@ -152,6 +152,10 @@ class ByTenant:
         """Return the counts of a signal, of all tenants together."""
         return Counts(*(sum(slot[4 * signal + which] for slot in self._slots) for which in range(4)))
 
+    def judged(self) -> list[tuple[int, ...]]:
+        """Return of each slot the requests to the new release that were judged on each signal."""
+        return [tuple(slot[4 * signal + 3] for signal in range(self._signals)) for slot in self._slots]
+
     def tenants_asked(self) -> int:
         """Return how many tenants have asked the new release."""
         return sum(tally.asked_new for tenant, tally in self.tenants.items() if tenant)

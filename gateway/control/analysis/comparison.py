@@ -150,6 +150,15 @@ class Comparison:
         """Return the state of every signal, for display."""
         return tuple(self._state(SignalState, signal) for signal in range(len(SIGNALS)))
 
+    def judged(self) -> list[tuple[int, ...]]:
+        """Return of each slot of tenants the requests to the new release that were judged on each signal."""
+        return self._by_tenant.judged()
+
+    def suspicion(self) -> tuple[float, str]:
+        """Return how far the strongest signal is on its way to the alarm, from 0 to 1, and which it is."""
+        strongest = max(range(len(SIGNALS)), key=self._by_tenant.log_e)
+        return min(self._by_tenant.log_e(strongest) / self._log_threshold, 1.0), SIGNALS[strongest]
+
     def _shown(self, seen: Seen) -> tuple[bool, bool, bool, bool | None]:
         slow = None if self.slow_after is None else seen.seconds > self.slow_after
         return seen.failed_validation, seen.engine_error, seen.fell_back, slow

@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 from postil.gateway.control.analysis.comparison import CALIBRATION, Comparison, Evidence, Seen
 from postil.gateway.control.analysis.load import Pace
 from postil.gateway.control.analysis.ordering import Arrivals
+from postil.gateway.control.analysis.steps import Judged, StepEvidence, standing
 from postil.gateway.inference.record import RequestOutcome
 from postil.gateway.inference.routing.catalog import AdapterEntry
 from postil.plugins import ReleaseRef
@@ -54,6 +55,7 @@ class Watch:
     """A release that is compared, its baseline, and the baseline's recorded requests if it gets no more traffic.
 
     ``busiest`` is the highest pace in those records; a request at a higher pace may be slow because of the load alone.
+    ``began`` is what was judged when the canary's ``step`` (its revision) was first seen.
     """
 
     which: str
@@ -63,6 +65,8 @@ class Watch:
     recorded: deque[Seen] | None = None
     busiest: int = 0
     over: bool = False
+    step: int | None = None
+    began: Judged = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +113,23 @@ class Monitor:
         found = self._watches.get(name)
         return None if found is None or found.over else found
 
+    def step_evidence(self, name: str) -> StepEvidence | None:
+        """Return what was shown of an adapter's canary since its step began; None where it is not compared."""
+        watch = self._watches.get(name)
+        if watch is None or watch.step is None:
+            return None
+        comparison = watch.comparison
+        judged = standing(comparison.judged(), watch.began, alone=comparison.alone)
+        return StepEvidence(judged, *comparison.suspicion(), alarm=comparison.finding is not None)
+
     def follow(self, entry: AdapterEntry, before: AdapterEntry | None) -> None:
         """Start or end comparisons after an adapter's channels may have changed."""
+        self._follow(entry, before)
+        watch, revision = self._watches.get(str(entry.name)), entry.steps.revision if entry.steps else None
+        if watch is not None and watch.step != revision:
+            watch.step, watch.began = revision, watch.comparison.judged()
+
+    def _follow(self, entry: AdapterEntry, before: AdapterEntry | None) -> None:
         name, live, canary = str(entry.name), entry.live, entry.canary
         if live is None:
             return

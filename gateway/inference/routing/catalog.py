@@ -18,6 +18,7 @@ from postil.registry.names import AdapterName, parse_adapter, parse_release
 from postil.registry.policy.components import Mismatch
 from postil.registry.releases.channels import CANARY, SHADOW, STABLE
 from postil.registry.releases.history import IN_SERVICE, Retired
+from postil.registry.releases.step_plan import StepPlan
 
 BASE = "base"
 AUTO = "auto"
@@ -70,6 +71,8 @@ class AdapterEntry:
     retired: Retired = IN_SERVICE
     # What does harm and answers nobody; ``broken`` has the reasons.
     yanked: frozenset[int] = frozenset()
+    # The steps that the canary goes through, if it does; workers do not know them.
+    steps: StepPlan | None = None
     # What the engine has to hold of it, and why: read after every change of any adapter, and so worked out once.
     needs: Sequence[tuple[LoadedRelease, list[str]]] = field(init=False, compare=False, repr=False)
 

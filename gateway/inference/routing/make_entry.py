@@ -58,6 +58,7 @@ def make_entry(
         changed,
         state.retired,
         state.yanked,
+        state.steps,
     )
 
 

@@ -21,18 +21,28 @@ from postil.registry.db import tables
 from postil.registry.policy.components import mismatches
 from postil.registry.releases.channels import CANARY, SHADOW, STABLE
 from postil.registry.releases.state import NEWEST_EVENTS, AdapterState
+from postil.registry.releases.step_plan import StepPlan
 
 # So many releases an adapter shows, as it shows its newest events; the lists of both have the others.
 SHOWN = NEWEST_EVENTS
 
 
+class CanarySteps(msgspec.Struct, kw_only=True):
+    """The percentages that a canary goes through, the one that it is at (from 1), and whether it is held there."""
+
+    steps: list[float]
+    step: int
+    held: bool
+
+
 class ChannelShare(msgspec.Struct, kw_only=True):
-    """The release that a canary or shadow points to, with its percentage of the traffic."""
+    """The release that a canary or shadow points to, with its percentage of the traffic; ``steps`` if it is raised so."""
 
     release: int
     weight: float
     since: str
     revision: int
+    steps: CanarySteps | None
 
 
 class _Published(msgspec.Struct, kw_only=True):
@@ -252,4 +262,10 @@ def _share(state: AdapterState, which: str) -> ChannelShare | None:
         weight=channel.weight,
         since=stamp(channel.moved_at),
         revision=channel.revision,
+        steps=show_steps(state.steps) if which == CANARY else None,
     )
+
+
+def show_steps(plan: StepPlan | None) -> CanarySteps | None:
+    """Convert the steps of a canary."""
+    return None if plan is None else CanarySteps(steps=list(plan.steps), step=plan.step + 1, held=plan.held)

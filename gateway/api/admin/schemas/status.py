@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from postil.gateway.api.admin.schemas.adapters import CanarySteps
 from postil.gateway.api.admin.schemas.components import PluginMismatch
 
 
@@ -42,6 +43,19 @@ class Signal(msgspec.Struct, kw_only=True):
     tenants_affected: int
 
 
+class CanaryProgress(CanarySteps, kw_only=True):
+    """The steps of a canary, and what the next one waits for, as this gateway sees it.
+
+    ``judged`` requests of the ``needed`` ones are judged since this step began, whichever one tenant is left out.
+    """
+
+    adapter: str
+    release: str
+    judged: int
+    needed: int
+    waits_for: str
+
+
 class ReleaseComparison(msgspec.Struct, kw_only=True):
     """A candidate that is compared with its baseline, and the evidence so far."""
 
@@ -65,4 +79,5 @@ class Status(msgspec.Struct, kw_only=True):
     base_revision: str | None
     adapters: list[WantedRelease]
     comparisons: list[ReleaseComparison]
+    canaries_in_steps: list[CanaryProgress]
     failing_tasks: list[str]
