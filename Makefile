@@ -62,6 +62,7 @@ bench: $(READY_DEV)  ## Measure, and print what was measured
 
 simulate: $(READY_DEV)  ## Simulate automatic rollback: false alarms beside a hostile tenant, and how soon a bad release is found
 	$(BIN)/python -m tests.benchmarks.tenant_simulation
+	$(BIN)/python -m tests.benchmarks.step_simulation
 
 chaos: $(READY_DEV)  ## Break every part under load, and print what was lost (nothing) and what was wrong (nothing)
 	$(BIN)/python -m tests.chaos
