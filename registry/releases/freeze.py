@@ -9,7 +9,7 @@ from sqlmodel import Session
 
 from postil.registry.db import queries as store
 from postil.registry.db.database import Database
-from postil.registry.db.tables import Domain, utcnow
+from postil.registry.db.tables import Channel, Domain, utcnow
 from postil.registry.errors import ConflictError, NotFoundError
 from postil.registry.names import AdapterName
 from postil.registry.releases.step_plan import plan_in_force
@@ -69,8 +69,8 @@ def _end_steps(session: Session, domain: str, *, actor: str) -> None:
     """End the steps of a domain's canaries; an event for each adapter says so."""
     for row in store.canary_steps_of(session, domain):
         name = AdapterName(row.domain, row.adapter)
-        channels = {each: found for each in ("stable", "canary") if (found := store.channel(session, name, each))}
-        plan = plan_in_force(row, channels)
+        channels = store.of_adapters(session, Channel, [name])
+        plan = plan_in_force(row, {found.name: found for found in channels})
         session.delete(row)
         if plan is not None:
             store.record(

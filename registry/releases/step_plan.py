@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from postil.registry.db.canary_tables import CanarySteps
 from postil.registry.db.tables import Channel
@@ -47,7 +48,7 @@ def check_steps(steps: Sequence[float]) -> list[float]:
                 f"a step of {step:g} per cent cannot be; give more than 0 and less than 100, and promote the release"
                 " for all"
             )
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         if not before < after:
             raise WeightError(f"steps have to rise, and {after:g} per cent comes after {before:g}")
     return [float(step) for step in steps]

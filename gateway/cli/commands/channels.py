@@ -19,10 +19,8 @@ TenantName = Annotated[str, typer.Argument(help="The tenant's name.")]
 
 def canary(
     what: What,
-    weight: Annotated[
-        float | None, typer.Option(help="Percentage of requests that it answers.", show_default="10")
-    ] = None,
-    steps: Annotated[str | None, typer.Option(help="Rising percentages, such as 5,25,50: the next by evidence.")] = None,
+    weight: Annotated[float | None, typer.Option(help="Percentage of requests that it answers; default: 10.")] = None,
+    steps: Annotated[str | None, typer.Option(help="Rising percentages, as 5,25,50: the next by evidence.")] = None,
     hold: Annotated[bool, typer.Option("--hold", help="Stay at this step; with --steps, each next by hand.")] = False,
     next_: Annotated[bool, typer.Option("--next", help="Make the next step now.")] = False,
     go_on: Annotated[bool, typer.Option("--continue", help="No longer hold: the next step by evidence.")] = False,
@@ -123,7 +121,7 @@ def evidence(
 
 def _check_one_act(**asked: bool) -> None:
     if sum(asked.values()) > 1:
-        raise CommandError("give one of --weight, --steps, --hold (alone or with --steps), --next, --continue and --end")
+        raise CommandError("give one of --weight, --steps (perhaps with --hold), --hold, --next, --continue and --end")
 
 
 def _set(which: str, what: str, weight: float, end: bool, reason: str, as_json: bool) -> None:

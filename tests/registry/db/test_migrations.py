@@ -18,8 +18,8 @@ from postil.registry.errors import UnavailableError
 from tests.registry.conftest import Publish
 
 TABLES = [
-    "agreement", "channel", "deniedattempt", "domain", "event", "evidence", "heldoutuse", "key", "lease", "pin",
-    "release", "review", "signature", "signingkey", "spent", "tenant", "trainingevent", "trainingfile", "trainingjob",
+    "agreement", "canarysteps", "channel", "deniedattempt", "domain", "event", "evidence", "heldoutuse", "key", "lease",
+    "pin", "release", "review", "signature", "signingkey", "spent", "tenant", "trainingevent", "trainingfile", "trainingjob",
     "usage", "webhook", "writer",
 ]  # fmt: skip
 

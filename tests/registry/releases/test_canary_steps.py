@@ -105,6 +105,7 @@ def test_steps_may_be_held_from_the_beginning_and_begun_anew_with_others(three: 
 
 
 def test_a_plain_canary_gets_steps_from_its_own_share_on(three: Registry) -> None:
+    clear(three)
     point(three, 2, 5)
     assert plan(three) is None
     begin(three)

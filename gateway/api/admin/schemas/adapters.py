@@ -36,7 +36,7 @@ class CanarySteps(msgspec.Struct, kw_only=True):
 
 
 class ChannelShare(msgspec.Struct, kw_only=True):
-    """The release that a canary or shadow points to, with its percentage of the traffic; ``steps`` if it is raised so."""
+    """The release that a canary or shadow points to, with its percentage of the traffic and its steps."""
 
     release: int
     weight: float

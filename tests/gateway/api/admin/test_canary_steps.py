@@ -34,32 +34,30 @@ async def test_an_adapter_shows_its_steps_alone_and_in_a_list(house: House, clin
     assert (await state(house))["shadow"]["steps"] is None
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "status", "says"),
-    [
-        ("PUT", "steps", {"release": 3, "steps": [25, 5]}, 400, "steps have to rise"),
-        ("PUT", "steps", {"release": 3, "steps": [50, 100]}, 400, "a step of 100 per cent cannot be"),
-        ("PUT", "steps", {"release": 3, "steps": [1e308]}, 400, "cannot be"),
-        ("PUT", "steps", {"release": 3, "steps": list(range(1, 99))}, 400, "1 to 10 steps, not 98"),
-        ("PUT", "steps", {"release": 3, "steps": []}, 400, "not 0"),
-        ("PUT", "steps", {"release": 3, "steps": "5,25"}, 400, "steps"),
-        ("PUT", "steps", {"release": 3}, 400, "steps"),
-        ("PUT", "steps", {"release": 1, "steps": [5]}, 409, "is live already"),
-        ("PUT", "steps", {"release": 9, "steps": [5]}, 404, "there is no release"),
-        ("PUT", "steps", {"release": 2, "steps": [5, 25, 50]}, 409, "goes through these steps already"),
-        ("PUT", "steps", {"release": 3, "steps": [5], "if_revision": 0}, 409, "look at it and decide again"),
-        ("POST", "next", {"release": 3}, 409, "the canary of healthcare/triage is healthcare/triage@2"),
-        ("POST", "next", {"release": 2, "if_revision": 0}, 409, "look at it and decide again"),
-        ("POST", "hold", {"release": 9}, 404, "there is no release"),
-        ("POST", "hold", {"release": 2, "if_revision": 0}, 409, "look at it and decide again"),
-        ("POST", "continue", {"release": 2}, 409, "is not held"),
-        ("POST", "continue", {"release": 2, "held": True}, 400, "held"),
-    ],
-)
-async def test_what_cannot_be_is_refused_with_a_sentence(
-    house: House, clinic: str, method: str, path: str, body: dict[str, Any], status: int, says: str
-) -> None:
+REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
+    ("PUT", "steps", {"release": 3, "steps": [25, 5]}, 400, "steps have to rise"),
+    ("PUT", "steps", {"release": 3, "steps": [50, 100]}, 400, "a step of 100 per cent cannot be"),
+    ("PUT", "steps", {"release": 3, "steps": [1e308]}, 400, "cannot be"),
+    ("PUT", "steps", {"release": 3, "steps": list(range(1, 99))}, 400, "1 to 10 steps, not 98"),
+    ("PUT", "steps", {"release": 3, "steps": []}, 400, "not 0"),
+    ("PUT", "steps", {"release": 3, "steps": "5,25"}, 400, "steps"),
+    ("PUT", "steps", {"release": 3}, 400, "steps"),
+    ("PUT", "steps", {"release": 1, "steps": [5]}, 409, "is live already"),
+    ("PUT", "steps", {"release": 9, "steps": [5]}, 404, "there is no release"),
+    ("PUT", "steps", {"release": 2, "steps": [5, 25, 50]}, 409, "goes through these steps already"),
+    ("PUT", "steps", {"release": 3, "steps": [5], "if_revision": 0}, 409, "look at it and decide again"),
+    ("POST", "next", {"release": 3}, 409, "the canary of healthcare/triage is healthcare/triage@2"),
+    ("POST", "next", {"release": 2, "if_revision": 0}, 409, "look at it and decide again"),
+    ("POST", "hold", {"release": 9}, 404, "there is no release"),
+    ("POST", "hold", {"release": 2, "if_revision": 0}, 409, "look at it and decide again"),
+    ("POST", "continue", {"release": 2}, 409, "is not held"),
+    ("POST", "continue", {"release": 2, "held": True}, 400, "held"),
+]
+
+
+async def test_what_cannot_be_is_refused_with_a_sentence(house: House, clinic: str) -> None:
     before = await state(house)
-    response = await house.admin(method, f"{ADAPTER}/canary/{path}", json=body)
-    assert (response.status_code, says in response.json()["detail"]) == (status, True), response.text
+    for method, path, body, status, says in REFUSED:
+        response = await house.admin(method, f"{ADAPTER}/canary/{path}", json=body)
+        assert (response.status_code, says in response.json()["detail"]) == (status, True), (body, response.text)
     assert await state(house) == before
