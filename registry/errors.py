@@ -4,6 +4,7 @@ RegistryError
 ├── NameInvalidError      a domain, adapter or release name that cannot be one
 ├── TextError             a note, a reason or a name of a person that cannot be kept
 ├── WeightError           a share of the traffic that cannot be
+├── StepsError            steps of a canary that do not rise
 ├── KeyRefusedError       a key that cannot be: its owner, domains or time
 ├── PagingError           a cursor that is none of ours, or a page of a size that cannot be
 ├── LimitError            a limit of a tenant that cannot be
@@ -42,6 +43,10 @@ class TextError(RegistryError):
 
 class WeightError(RegistryError):
     """A share of the traffic that is not within 0 and 100 per cent."""
+
+
+class StepsError(RegistryError):
+    """Steps of a canary of which one is not above the one before."""
 
 
 class KeyRefusedError(RegistryError):

@@ -20,6 +20,7 @@ from postil.registry.names import PART as NAME_PART
 from postil.registry.releases import quotas
 from postil.registry.releases.channels import CANARY, SHADOW
 from postil.registry.releases.sources import MOST as MOST_SOURCES
+from postil.registry.releases.step_plan import MOST_STEPS
 from postil.registry.reviews.export_examples import KINDS as EXAMPLE_KINDS
 from postil.registry.reviews.reviews import STATUSES
 from postil.registry.text import MAX_CHARACTERS
@@ -47,6 +48,13 @@ _PART_OF_A_HUB = "[A-Za-z0-9_-][A-Za-z0-9_.-]{0,94}[A-Za-z0-9_-]"
 _SOURCE: Schema = {"type": "string", "pattern": f"^hf://{_PART_OF_A_HUB}/({_PART_OF_A_HUB}|\\*)$"}
 _URL: Schema = {"type": "string", "maxLength": 2000, "pattern": "^https?://."}
 _PERCENT: Schema = {"type": "number", "exclusiveMinimum": 0, "maximum": 100}
+# That they rise cannot be said here.
+_STEPS: Schema = {
+    "type": "array",
+    "items": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 100},
+    "minItems": 1,
+    "maxItems": MOST_STEPS,
+}
 # In paths, wherever they stand; ids and names of tenants, keys, webhooks and reviews are those that there are.
 _IN_PATHS: Mapping[str, Schema] = {
     "domain": _DOMAIN,
@@ -76,6 +84,7 @@ _FIELDS: Mapping[str, Schema] = {
     "if_live": _COUNT,
     "if_revision": _COUNT,
     "weight": _PERCENT,
+    "steps": _STEPS,
     "domain": _DOMAIN,
     "adapter": _NAME,
     "default_domain": _DOMAIN,

@@ -42,6 +42,7 @@ _REGISTRY: tuple[tuple[type[Exception], type[GatewayError]], ...] = (
     (registry_errors.NameInvalidError, BadRequestError),
     (registry_errors.TextError, BadRequestError),
     (registry_errors.WeightError, BadRequestError),
+    (registry_errors.StepsError, RefusedError),
     (registry_errors.PagingError, RefusedError),
     (registry_errors.LimitError, BadRequestError),
     (registry_errors.WebhookError, RefusedError),

@@ -47,8 +47,8 @@ def begin_steps(
 ) -> None:
     """Make a release the canary with the first of these shares. With ``hold`` each next step is made by hand.
 
-    Raises NotFoundError, WeightError, or ConflictError if that release is live, if none is, if it goes through these
-    steps already, or if ``only`` does not hold of the canary.
+    Raises NotFoundError, WeightError, StepsError, or ConflictError if that release is live, if none is, if it goes
+    through these steps already, or if ``only`` does not hold of the canary.
     """
     wanted, name = check_steps(steps), AdapterName(ref.domain, ref.adapter)
     with database.write() as session:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from postil.registry.db.canary_tables import CanarySteps
 from postil.registry.db.tables import Channel
-from postil.registry.errors import WeightError
+from postil.registry.errors import StepsError, WeightError
 
 MOST_STEPS = 10
 _STABLE, _CANARY = "stable", "canary"
@@ -38,7 +38,7 @@ class StepPlan:
 
 
 def check_steps(steps: Sequence[float]) -> list[float]:
-    """Return the shares of a canary's steps. Raises WeightError unless they rise, above 0 and below 100 per cent."""
+    """Return the shares of a canary's steps. Raises WeightError or StepsError unless they rise from 0 to below 100."""
     if not 1 <= len(steps) <= MOST_STEPS:
         raise WeightError(f"a canary has 1 to {MOST_STEPS} steps, not {len(steps)}; give some such as 5,25,50")
     for step in steps:
@@ -50,7 +50,7 @@ def check_steps(steps: Sequence[float]) -> list[float]:
             )
     for before, after in pairwise(steps):
         if not before < after:
-            raise WeightError(f"steps have to rise, and {after:g} per cent comes after {before:g}")
+            raise StepsError(f"steps have to rise, and {after:g} per cent comes after {before:g}")
     return [float(step) for step in steps]
 
 

@@ -76,15 +76,16 @@ class Canary:
         self.alarm = self.suspected = self.over = False
         self._began = self.test.judged()
 
-    def ask(self, tenant: str, side: float, luck: float) -> None:
-        """One request: ``side`` decides who answers, ``luck`` whether the answer fails."""
+    def ask(self, tenant: str, side: float, luck: float) -> bool:
+        """One request: ``side`` decides who answers, ``luck`` whether the answer fails. Returns whether it is over."""
         if side * 100 >= self.plan.weight:
             self.test.old(tenant, (luck < self.world.old_rate,))
-            return
+            return False
         failed = luck < self.world.new_rate
         self.bad += failed
         if self.test.new(tenant, (failed,)) and self.test.log_e(0) >= THRESHOLD:
             self.alarm = self.over = True
+        return self.over
 
     def look(self) -> None:
         """Make the step that is due; at the last one, the run is over when it would be."""
@@ -109,9 +110,8 @@ def simulate(world: World, seed: int) -> Run:
         tenants = rng.integers(0, world.tenants, _LOOK).tolist()
         sides, luck = rng.random(_LOOK).tolist(), rng.random(_LOOK).tolist()
         for tenant, side, drawn in zip(tenants, sides, luck, strict=True):
-            canary.ask(str(tenant), side, drawn)
             asked += 1
-            if canary.over:
+            if canary.ask(str(tenant), side, drawn):
                 break
         else:
             canary.look()

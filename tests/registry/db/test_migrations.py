@@ -19,8 +19,8 @@ from tests.registry.conftest import Publish
 
 TABLES = [
     "agreement", "canarysteps", "channel", "deniedattempt", "domain", "event", "evidence", "heldoutuse", "key", "lease",
-    "pin", "release", "review", "signature", "signingkey", "spent", "tenant", "trainingevent", "trainingfile", "trainingjob",
-    "usage", "webhook", "writer",
+    "pin", "release", "review", "signature", "signingkey", "spent", "tenant", "trainingevent", "trainingfile",
+    "trainingjob", "usage", "webhook", "writer",
 ]  # fmt: skip
 
 

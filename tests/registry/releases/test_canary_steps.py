@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from postil.registry.errors import ConflictError, NotFoundError, RegistryError, WeightError
+from postil.registry.errors import ConflictError, NotFoundError, RegistryError, StepsError
 from postil.registry.releases import audit, channels, freeze
 from postil.registry.releases.canary_steps import advance, begin_steps, hold_steps
 from postil.registry.releases.channels import ANY, CANARY, Precondition
@@ -200,7 +200,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(three: Registry) -> None:
     assert f"{TRIAGE}@1 is live already" in refusal(three, ConflictError, lambda: begin(three, 1))
     refusal(three, NotFoundError, lambda: begin(three, 9))
     begin_bad = lambda: begin_steps(three.database, TRIAGE.release(3), [5, 5], reason="", actor="ann")  # noqa: E731
-    assert "steps have to rise" in refusal(three, WeightError, begin_bad)
+    assert "steps have to rise" in refusal(three, StepsError, begin_bad)
     yank(three.database, TRIAGE.release(3), reason="harmful", actor="ann")
     assert "was yanked: harmful" in refusal(three, ConflictError, lambda: begin(three, 3))
     retire_adapter(three.database, TRIAGE, reason="", actor="ann")

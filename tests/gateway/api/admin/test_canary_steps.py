@@ -35,7 +35,7 @@ async def test_an_adapter_shows_its_steps_alone_and_in_a_list(house: House, clin
 
 
 REFUSED: list[tuple[str, str, dict[str, Any], int, str]] = [
-    ("PUT", "steps", {"release": 3, "steps": [25, 5]}, 400, "steps have to rise"),
+    ("PUT", "steps", {"release": 3, "steps": [25, 5]}, 422, "steps have to rise"),
     ("PUT", "steps", {"release": 3, "steps": [50, 100]}, 400, "a step of 100 per cent cannot be"),
     ("PUT", "steps", {"release": 3, "steps": [1e308]}, 400, "cannot be"),
     ("PUT", "steps", {"release": 3, "steps": list(range(1, 99))}, 400, "1 to 10 steps, not 98"),
