@@ -101,6 +101,7 @@ class TracedMeter(UsageMeter):
     @classmethod
     def of(cls, meter: UsageMeter) -> TracedMeter:
         """Return one that counts where another one does."""
+        assert meter.limiter is not None, "that of shadows is made of this one"
         traced = cls(meter.ledger, meter.limiter)
         traced.fingerprint = meter.fingerprint
         return traced

@@ -357,7 +357,7 @@ def test_a_value_that_the_sdk_refuses_is_told_in_one_sentence(monkeypatch: pytes
 
 def test_a_gateway_with_a_wrong_endpoint_does_not_come_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "grpc://otel:4317")
-    with pytest.raises(SettingsError, match="^OTEL_EXPORTER_OTLP_ENDPOINT has to be"):
+    with pytest.raises(SettingsError, match=r"^OTEL_EXPORTER_OTLP_ENDPOINT has to be"):
         build(Settings(home=tmp_path / "home"), PluginManager())
     assert not (tmp_path / "home").exists()
 
