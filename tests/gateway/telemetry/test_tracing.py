@@ -36,6 +36,7 @@ validators:
     config: {minimum: 0.5}
 fallback:
   - name: ask_again
+    config: {sampling: {temperature: 0.5}}
   - name: review
     config: {content: wait}
 """
@@ -127,12 +128,13 @@ async def test_the_engine_is_told_the_span_that_asks_it(house: House, collector:
     key = await house.tenant("clinic", "healthcare")
     house.engine.parents.clear()
     for stream in (False, True):
-        await house.ask(key, model="healthcare", stream=stream)
+        assert (await house.ask(key, model="healthcare", stream=stream)).status_code == 200
     await root_of(collector, 1)
     calls = collector.named("chat ")
-    told = [f"00-{call.trace_id.hex()}-{call.span_id.hex()}-01" for call in calls]
-    assert house.engine.parents == told
-    assert len(set(told)) == 2
+    told = [parent.split("-") for parent in house.engine.parents]
+    assert [each[:3] for each in told] == [["00", call.trace_id.hex(), call.span_id.hex()] for call in calls]
+    assert len(told) == 2
+    assert all(int(flags, 16) & 1 for *_, flags in told), "they are sampled"
 
 
 async def test_a_verdict_is_an_event_with_its_kind_and_no_words(house: House, collector: Collector) -> None:
