@@ -8,7 +8,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from postil.gateway.telemetry import conventions as names
 from postil.gateway.telemetry.request_id import current
-from postil.gateway.telemetry.trace import Attribute, RequestTrace, Tracer, answered_under
+from postil.gateway.telemetry.trace import Attribute, RequestTrace, Tracer, answered_under, sent_under
 
 _RELEASE = b"x-postil-release"
 _SERVERS_FAULT = 500
@@ -27,6 +27,10 @@ def _traced(tracer: Tracer, path: str, handler: ASGIApp) -> ASGIApp:
             await handler(scope, receive, send)
             return
         span = tracer.server(f"{names.SERVER} {path}", scope["headers"], _attributes(path, scope))
+        if not span.recorded:  # The engine is told that it was not sampled; parts of it would cost and tell nobody.
+            with sent_under(span):
+                await handler(scope, receive, send)
+            return
         trace = RequestTrace(span)
         error = ""
 

@@ -43,6 +43,11 @@ class OtelSpan:
         return f"{self._sdk.get_span_context().trace_id:032x}"
 
     @property
+    def recorded(self) -> bool:
+        """Whether it was sampled."""
+        return self._sdk.is_recording()
+
+    @property
     def traceparent(self) -> str:
         """What the next server is told, as W3C Trace Context writes it."""
         context = self._sdk.get_span_context()

@@ -19,6 +19,10 @@ class Span(Protocol):
         """The id of its trace, in 32 hexadecimal digits."""
 
     @property
+    def recorded(self) -> bool:
+        """Whether it was sampled; nothing becomes of one that was not."""
+
+    @property
     def traceparent(self) -> str:
         """What the next server is told, as W3C Trace Context writes it."""
 

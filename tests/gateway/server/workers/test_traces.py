@@ -29,6 +29,7 @@ async def test_each_worker_exports_what_it_answered_at_the_latest_when_it_ends(
                 answer = await client.post("/v1/chat/completions", headers=headers, json=ASKED)
                 assert answer.status_code == 200
             assert collector.asked == 0
+            await house.runtime.workers.drain()
         roots = collector.roots()
         assert [root.trace_id.hex() for root in roots] == [TRACE] * len(clients)
         for root in roots:
