@@ -6,14 +6,14 @@ import asyncio
 import logging
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode, set_span_in_context
 from opentelemetry.trace import Span as SdkSpan
 from opentelemetry.trace import Tracer as SdkTracer
@@ -24,6 +24,7 @@ from postil.gateway.telemetry.trace import Attribute, Headers, Span
 
 log = logging.getLogger(__name__)
 _SERVICE, _NAME = "postil", "service.name"
+_SDK_LOG = "opentelemetry"
 _STOP_SECONDS = 2.0
 _HEADERS = (b"traceparent", b"tracestate")
 
@@ -115,10 +116,35 @@ class OtelTracer:
             log.warning("the last traces could not be exported in %g s; they are dropped", _STOP_SECONDS)
 
 
+class ToldExporter(SpanExporter):
+    """Says in the log when a collector takes no spans any more, and when it does again: once each."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+        self._failing = False
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Send a batch, in the thread for that."""
+        result = self._exporter.export(spans)
+        failing = result is not SpanExportResult.SUCCESS
+        if failing and not self._failing:
+            log.warning("the collector of OTEL_EXPORTER_OTLP_ENDPOINT takes no traces; they are dropped until it does")
+        elif self._failing and not failing:
+            log.warning("the collector takes traces again")
+        self._failing = failing
+        return result
+
+    def shutdown(self) -> None:
+        """Try nothing again."""
+        self._exporter.shutdown()
+
+
 def make_tracer(endpoint: str) -> OtelTracer:
     """Return a tracer that exports to a collector. Raises ValueError where a variable of the SDK has no good value."""
     provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint)))
+    provider.add_span_processor(BatchSpanProcessor(ToldExporter(OTLPSpanExporter(endpoint))))
+    # It would write a line for each attempt, and take the loop's time for each span that finds the queue full.
+    logging.getLogger(_SDK_LOG).setLevel(logging.CRITICAL)
     return OtelTracer(provider)
 
 

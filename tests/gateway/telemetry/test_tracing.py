@@ -306,16 +306,27 @@ async def test_a_collector_that_hangs_delays_no_answer_and_the_end_by_two_second
         collector.gate.set()
 
 
-@pytest.mark.parametrize("status", [400, 503])
-async def test_a_collector_that_refuses_does_not_matter(
-    status: int, collector: Collector, tmp_path: Path, engine_at: Engine
+async def test_a_collector_that_refuses_costs_a_line_in_the_log_and_no_answer(
+    collector: Collector, tmp_path: Path, engine_at: Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
-    collector.status = status
+    def told() -> list[str]:
+        return [one.getMessage() for one in caplog.records if "collector" in one.getMessage()]
+
+    collector.status = 400
     async with running_house(tmp_path, *engine_at) as house:
         key = await house.tenant("clinic", "healthcare")
         assert (await house.ask(key, model="base")).status_code == 200
-        await until(lambda: collector.asked > 0)
+        await until(lambda: len(told()) == 1)
+        asked = collector.asked
         assert (await house.ask(key, model="base")).status_code == 200
+        await until(lambda: collector.asked > asked)
+        collector.status = 200
+        assert (await house.ask(key, model="base")).status_code == 200
+        await until(lambda: len(told()) == 2)
+    assert told() == [
+        "the collector of OTEL_EXPORTER_OTLP_ENDPOINT takes no traces; they are dropped until it does",
+        "the collector takes traces again",
+    ]
 
 
 async def test_without_an_endpoint_nobody_is_told_of_a_trace(tmp_path: Path, engine_at: Engine) -> None:
