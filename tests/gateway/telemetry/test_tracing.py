@@ -221,6 +221,21 @@ async def test_an_engine_that_fails_is_an_error_of_both_spans(house: House, coll
     assert values(root.attributes)["postil.outcome"] == "engine_error"
 
 
+async def test_a_client_that_leaves_ends_all_spans(house: House, collector: Collector) -> None:
+    await house.publish(NAME, FREE_TEXT)
+    key = await house.tenant("clinic", "healthcare")
+    house.engine.gate.clear()
+    asking = asyncio.create_task(house.ask(key, model="healthcare"))
+    await until(lambda: len(house.engine.requests) == 1)
+    asking.cancel()
+    root = await root_of(collector)
+    said = values(root.attributes)
+    assert said["postil.outcome"] == "client_left"
+    assert "http.response.status_code" not in said
+    [call] = collector.named("chat ")
+    assert values(call.attributes)["error.type"] == "CancelledError"
+
+
 async def test_a_traceparent_that_cannot_be_read_begins_a_trace(house: House, collector: Collector) -> None:
     key = await house.tenant("clinic", "healthcare")
     given = [PARENT, "00-0-0-01", "nonsense", PARENT.replace("4bf9", "4BF9X")]
