@@ -187,16 +187,19 @@ class TracedEngine(MeteredEngine):
 
 
 class TracedReviews:
-    """Reviews whose ids the request's span tells."""
+    """Reviews whose storing is a span, and whose ids the request's span tells."""
 
     def __init__(self, reviews: ReviewSink) -> None:
         self._reviews = reviews
 
     async def open(self, opening: ReviewRequest, rules: ReviewRules) -> str:
         """Store a review and return its id. Raises ReviewNotKeptError."""
-        review = await self._reviews.open(opening, rules)
-        if (trace := current_trace()) is not None:
-            trace.root.set(names.REVIEW, review)
+        trace = current_trace()
+        if trace is None:
+            return await self._reviews.open(opening, rules)
+        with ended(trace.root.child(names.STORED)):
+            review = await self._reviews.open(opening, rules)
+        trace.root.set(names.REVIEW, review)
         return review
 
     def sample(self, opening: ReviewRequest, rules: ReviewRules) -> None:

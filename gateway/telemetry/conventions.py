@@ -13,6 +13,7 @@ SHADOW = "postil.shadow"
 ADMISSION = "postil.admission"
 VALIDATE = "postil.validate"
 FALLBACK = "postil.fallback"
+STORED = "postil.review"
 
 # HTTP, on the SERVER span.
 HTTP_METHOD = "http.request.method"
