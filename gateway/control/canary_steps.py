@@ -73,7 +73,7 @@ class StepService:
     ) -> AdapterState:
         """Make a release the canary at the first of its steps."""
         act = partial(canary_steps.begin_steps, self._registry.database(), ref, steps, hold=hold)
-        return await self._releases.change_loaded(ref, partial(act, reason=reason, actor=actor, only=only))
+        return await self._releases.try_out(ref, partial(act, reason=reason, actor=actor, only=only))
 
     async def advance(
         self,

@@ -3,7 +3,7 @@
 The rule: on every signal, the comparison has judged enough requests to the canary since this step began, whichever one
 tenant is left out (all count where all are one tenant's); and no signal has come half the way to its alarm, as its
 e-value's logarithm goes. The first is the rule of `by_tenant` for counts: no single tenant raises a canary, as none
-rolls one back. Why so many requests, and why half: deploy/decisions/0035.
+rolls one back. Why so many requests, and why half: deploy/decisions/0032.
 """
 
 from __future__ import annotations
