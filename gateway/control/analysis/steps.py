@@ -92,5 +92,5 @@ def sentence(plan: StepPlan, shown: StepEvidence | None, needed: int) -> str:
                 " step is made by hand"
             )
         case Wait.EVIDENCE:
-            return f"{so_far}, whichever tenant is left out"
+            return f"{so_far} on every signal, whichever tenant is left out"
     return "it is due"

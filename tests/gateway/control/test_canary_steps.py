@@ -59,7 +59,7 @@ async def test_a_good_canary_goes_up_by_evidence_to_its_last_step_also_after_a_r
         key = await opened(house)
         await in_steps(house)
         assert (at(house), (await status(house))["waits_for"]) == (
-            20, f"0 of {NEEDED} requests are judged, whichever tenant is left out",
+            20, f"0 of {NEEDED} requests are judged on every signal, whichever tenant is left out",
         )  # fmt: skip
         await asked_until(house, key, users, 30)
         event = (await state(house))["events"][-1]

@@ -23,7 +23,7 @@ async def test_the_page_shows_each_step_where_it_is_and_what_the_next_waits_for(
     steps = text.partition('<ol class="steps">')[2].partition("</ol>")[0]
     assert re.findall(r'<li class="(\w+)"[^>]*>([\d.]+) %', steps) == [("now", "5"), ("later", "25"), ("later", "50")]
     assert steps.count('aria-current="step"') == 1
-    assert "The next step, 25 %: 0 of 200 requests are judged, whichever tenant is left out." in text
+    assert "The next step, 25 %: 0 of 200 requests are judged on every signal, whichever tenant is left out." in text
 
 
 async def test_a_publisher_holds_it_makes_the_next_step_and_lets_it_go_on(house: House, people: People) -> None:

@@ -20,7 +20,7 @@ from playwright.async_api import Browser, Page
 from postil.registry.artifacts.archives.pack import pack
 from tests.fakes.adapters import write_adapter
 from tests.fakes.vllm import FakeVLLM, Reply
-from tests.gateway.channel_acts import canary, spoil, traffic
+from tests.gateway.channel_acts import put, spoil, traffic
 from tests.gateway.conftest import House, running_house
 from tests.support.chromium import running_chromium
 
@@ -114,7 +114,7 @@ async def clinic(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> AsyncIterat
         promoted = {"release": 1, "reason": "96 % on the validation set"}
         await house.admin("POST", f"/api/v1/adapters/{NAME}/promote", json=promoted)
         key = await house.tenant("clinic", "healthcare")
-        await canary(house, 2, 30)
+        await put(house, "canary/steps", release=2, steps=[30, 50, 75])
         await traffic(house, key, range(40))
         house.engine.reply = lambda body: Reply(logprob=-1.5)
         for text in (HOSTILE, "my head hurts since Monday, and the light makes it worse"):
