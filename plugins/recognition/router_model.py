@@ -125,7 +125,7 @@ class RouterModel:
 
 def numbers_of(text: str, concepts: Concepts) -> list[int]:
     """The numbers of a text's features, as many times as it has them."""
-    return [one & _MASK for some in features(words_of(plain(text[:READ])), concepts) for one in some]
+    return [one & _MASK for some in features(words_of(plain(text[:READ])[:READ]), concepts) for one in some]
 
 
 def digest_of(content: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import unicodedata
 import zlib
 from pathlib import Path
 from typing import Any
@@ -141,3 +142,10 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         file.truncate(1 << 30)
     with pytest.raises(ValueError, match="is larger than 8 MiB, so it is no router"):
         read_router(path)
+
+
+def test_a_character_that_stands_for_many_does_not_make_a_text_longer() -> None:
+    ligature = "\ufdfa"  # 18 characters, once it is written out.
+    words = unicodedata.normalize("NFKD", ligature).split()
+    assert len(words) == 4
+    assert MODEL.choose(ligature * READ) == MODEL.choose(ligature * (READ // 2))
