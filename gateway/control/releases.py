@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any
@@ -32,6 +32,8 @@ from postil.registry.releases.state import AdapterState
 from postil.registry.releases.yank import unyank, yank
 
 log = logging.getLogger(__name__)
+# Sets up the installed plugins that a release uses; returns when that is done, or has failed.
+SetUp = Callable[[LoadedRelease], Awaitable[None]]
 
 
 class ReleaseService:
@@ -51,6 +53,7 @@ class ReleaseService:
         gates: Extensions,
         locks: AdapterLocks,
         plugins: PluginManager,
+        set_up: SetUp,
     ) -> None:
         self._registry = registry
         self._engine = engine
@@ -60,20 +63,23 @@ class ReleaseService:
         self._gates = gates
         self._locks = locks
         self._plugins = plugins
+        self._set_up = set_up
 
     async def promote(
         self, ref: ReleaseRef, *, reason: str, actor: str, only: Precondition = ANY, dry_run: bool = False
     ) -> AdapterState:
         """Make a release live; returns the adapter's new state.
 
-        The release is asked once under its policy: what the engine refuses is refused here. ``dry_run`` checks, loads
-        and asks the release but changes nothing.
+        The release is asked once under its policy: what the engine refuses is refused here. Its installed plugins are
+        set up before, so that the first answer does not wait for them. ``dry_run`` checks, loads and asks the release
+        but changes nothing.
         """
         if self._gates.guards:
             await self._gates.let_through(*await asyncio.to_thread(self._candidates, ref))
         await self._load(ref)
         with suppress(EngineUnavailableError):  # Loaded, and lost since: the next engine loads what is live.
             await self._ask_once(ref)
+        await self._set_up(await self._loaded_release(ref))
         act = partial(self._registry.get().promote, ref, reason=reason, actor=actor, only=only, dry_run=dry_run)
         return await self._move_loaded(ref, act)
 
@@ -111,7 +117,9 @@ class ReleaseService:
         """Make a release the canary or shadow with a percentage of the traffic, or change that percentage."""
         database = self._registry.database()
         act = partial(channels.point, database, ref, which, weight, reason=reason, actor=actor, only=only)
-        return await self._move(ref, act)
+        await self._load(ref)
+        await self._set_up(await self._loaded_release(ref))
+        return await self._move_loaded(ref, act)
 
     async def clear(
         self,

@@ -73,6 +73,15 @@ class DomainProcess:
             self._wanted |= wanted
             self._come()
 
+    async def prepared(self, components: Iterable[ComponentSpec]) -> None:
+        """Set components up; return when the process that takes calls has each, or could not set it up."""
+        wanted = list(components)
+        self.prepare(wanted)
+        while self._coming is not None:  # One that ended over them is followed by another.
+            await asyncio.wait({self._coming})
+        if self._current is not None:
+            await self._current.prepare(wanted)
+
     async def stop(self) -> None:
         """End every process; return when they have ended."""
         self._stopping.set()

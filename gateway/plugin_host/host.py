@@ -48,6 +48,8 @@ MOST_CHARACTERS = 1 << 20
 _THREADS = 16
 # So long a call waits for one of them, if its own deadline is not before.
 _TURN_SECONDS = 60.0
+# A release is not kept from going live for longer by plugins that are slow to set up.
+_READY_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +141,16 @@ class PluginHost:
 
     def make_ready(self, releases: Iterable[UsesComponents]) -> None:
         """Set up the installed plugins of these releases before the first request needs them."""
-        wanted: defaultdict[str, list[ComponentSpec]] = defaultdict(list)
-        for release in releases:
-            for _, component in chain(release.inputs, release.validators, release.fallbacks):
-                if isinstance(component, InstalledComponent):
-                    with suppress(DidNotRunError):  # It is said, with the reason, when it is called.
-                        wanted[release.ref.domain].append(_spec(type(component), component.config))
-        for domain, components in wanted.items():
+        for domain, components in _installed(releases).items():
             if not self._stopped:
                 self._domain(domain).prepare(components)
+
+    async def ready(self, release: UsesComponents) -> None:
+        """Return once the installed plugins of a release can be called, or cannot be set up; soon in any case."""
+        with suppress(TimeoutError, DidNotRunError):
+            async with asyncio.timeout(_READY_SECONDS):
+                for domain, components in _installed([release]).items():
+                    await self._domain(domain).prepared(components)
 
     def pid(self, domain: str) -> int | None:
         """The id of a domain's process, if it has one now."""
@@ -191,6 +194,17 @@ class PluginHost:
         if not issubclass(component, InstalledComponent):
             raise DidNotRunError("is not installed, but came with postil")
         return _spec(component, config)
+
+
+def _installed(releases: Iterable[UsesComponents]) -> Mapping[str, list[ComponentSpec]]:
+    """The installed components that releases use, by domain."""
+    found: defaultdict[str, list[ComponentSpec]] = defaultdict(list)
+    for release in releases:
+        for _, component in chain(release.inputs, release.validators, release.fallbacks):
+            if isinstance(component, InstalledComponent):
+                with suppress(DidNotRunError):  # It is said, with the reason, when it is called.
+                    found[release.ref.domain].append(_spec(type(component), component.config))
+    return found
 
 
 def _in_loop(loop: asyncio.AbstractEventLoop, function: Callable[[], None]) -> None:

@@ -219,15 +219,9 @@ def make_control(
     """Make what changes releases."""
     settings, registry = base.settings, base.registry
     releases = ReleaseService(
-        registry,
-        base.engine,
-        base.catalog,
-        base.sync,
-        tenancy.callers,
-        serving.extensions,
-        base.locks,
-        base.plugins,
-    )
+        registry, base.engine, base.catalog, base.sync, tenancy.callers, serving.extensions, base.locks, base.plugins,
+        serving.plugin_host.ready,
+    )  # fmt: skip
     remote = RemoteChanges(base.sync, base.catalog, base.engine, base.locks)
     signatures = SignatureGate(registry.database)
     publishing = _publishing(base)

@@ -18,6 +18,7 @@ from postil.plugins import child_process
 from postil.plugins.child_process import bound_memory, bound_time, end_with
 from postil.registry.errors import JobError
 from postil.registry.jobs import folder, rows
+from postil.registry.jobs.methods import Method
 
 log = logging.getLogger(__name__)
 _CHILD = "postil.registry.jobs.apart"
@@ -45,6 +46,7 @@ class Prepare(msgspec.Struct, tag="prepare", frozen=True):
     validation: str | None
     seed: int
     reject: str | None
+    method: Method | None = None
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -76,11 +78,18 @@ class BoundedReading:
         return count
 
     def prepare(
-        self, place: Path, training: Path, validation: Path | None, *, seed: int, reject: str | None
+        self,
+        place: Path,
+        training: Path,
+        validation: Path | None,
+        *,
+        seed: int,
+        reject: str | None,
+        method: Method | None = None,
     ) -> tuple[int, int]:
         """As ``folder.prepare``. Raises JobError or OSError."""
         size = sum(path.stat().st_size for path in (training, validation) if path is not None and path.is_file())
-        work = Prepare(str(place), str(training), None if validation is None else str(validation), seed, reject)
+        work = Prepare(str(place), str(training), None if validation is None else str(validation), seed, reject, method)
         trained, validated = self._done(work, size, "training_file")
         return trained, validated
 
@@ -105,7 +114,14 @@ def work_on(work: Work) -> Ended:
             return Ended((rows.count_rows(Path(work.path), work.name),))
         validation = None if work.validation is None else Path(work.validation)
         return Ended(
-            folder.prepare(Path(work.folder), Path(work.training), validation, seed=work.seed, reject=work.reject)
+            folder.prepare(
+                Path(work.folder),
+                Path(work.training),
+                validation,
+                seed=work.seed,
+                reject=work.reject,
+                method=work.method,
+            )
         )
     except JobError as error:
         return Ended(refused=str(error), param=error.param)

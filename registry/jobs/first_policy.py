@@ -13,8 +13,11 @@ _TOKENS = 64
 def first_policy(report: Mapping[str, Any]) -> Policy:
     """The prompt, labels and reject label of the training, and the confidence that its report advises.
 
-    An answer that fails a check is held back for a person's review. Raises PolicyError.
+    An answer that fails a check is held back for a person's review. What was not trained for labels gets its prompt
+    alone. Raises PolicyError.
     """
+    if "confidence" not in report:
+        return policy_from({"system_prompt": report["instruction"] or None})
     output = {"labels": [*report["labels"]], "field": report["field"], "reject": report["reject"]}
     minimum = report["confidence"]["minimum"]
     return policy_from(

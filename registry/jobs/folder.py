@@ -10,20 +10,34 @@ from typing import Any
 
 from postil.registry.defaults import REPORT
 from postil.registry.errors import DatasetError, JobError
+from postil.registry.jobs.methods import ANSWERS, LABELS, SPOKEN, Method, method_of
 from postil.registry.jobs.options import RESULT, TRAINING, VALIDATION
 from postil.registry.jobs.rows import all_faults, write_rows
-from postil.registry.jobs.split import validation_lines
+from postil.registry.jobs.split import validation_lines, validation_rows
 from postil.registry.training.data.reading import read_rows
 from postil.registry.training.dataset import check_apart, load
+from postil.registry.training.methods import sample_files
+from postil.registry.training.methods.sample_files import read_samples
 from postil.registry.training.options import TrainOptions
 
 OPTIONS = "options.json"
+_METHOD = "method"
+_REJECT = "postil.reject"
 
 
-def prepare(folder: Path, training: Path, validation: Path | None, *, seed: int, reject: str | None) -> tuple[int, int]:
+def prepare(
+    folder: Path,
+    training: Path,
+    validation: Path | None,
+    *,
+    seed: int,
+    reject: str | None,
+    method: Method | None = None,
+) -> tuple[int, int]:
     """Put the data where the trainer takes it, split if there is no validation file; returns how many rows each has.
 
-    Raises JobError where nothing can be learned from it, with the lines of the files that were uploaded.
+    Which method they are for is noted there. Raises JobError where nothing can be learned from it, with the lines of
+    the files that were uploaded.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700, parents=True)
@@ -31,12 +45,23 @@ def prepare(folder: Path, training: Path, validation: Path | None, *, seed: int,
     if validation is not None:
         _copy(validation, folder / VALIDATION, "validation_file")
     try:
+        chosen = method_of(read_rows(folder / TRAINING), method)
+        (folder / _METHOD).write_text(chosen, encoding="utf-8")
         if validation is None:
-            _split(folder, seed)
-        return _checked(folder, reject)
+            _split(folder, seed, chosen)
+        return _checked(folder, reject) if chosen == LABELS else _checked_rows(folder, reject, chosen)
     except DatasetError as error:
         named = {folder / TRAINING: "training_file", folder / VALIDATION: "validation_file"}
-        raise JobError(all_faults(error, named), "training_file") from error
+        raise JobError(_in_openai_words(all_faults(error, named)), "training_file") from error
+
+
+def method_in(folder: Path) -> Method:
+    """The method that the data in a folder is for; before this was noted, all were labels."""
+    try:
+        noted = (folder / _METHOD).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return LABELS
+    return next(method for method in SPOKEN if method == noted)
 
 
 def plain(text: str, folder: Path) -> str:
@@ -44,12 +69,16 @@ def plain(text: str, folder: Path) -> str:
     named = text.replace(f"{folder.resolve()}/", "").replace(f"{folder}/", "")
     for option, name in (("--targets", "postil.targets"), ("--reject", "postil.reject")):
         named = named.replace(option, name)
-    return named
+    return _in_openai_words(named)
+
+
+def _in_openai_words(text: str) -> str:
+    return text.replace(f"--method {ANSWERS}", "the method supervised").replace("--method", "the method")
 
 
 def write_options(folder: Path, options: TrainOptions) -> None:
-    """Tell the trainer what to do."""
-    (folder / OPTIONS).write_text(options.model_dump_json(indent=2), encoding="utf-8")
+    """Tell the trainer what to do; a method refuses options of others, so what was not chosen is left out."""
+    (folder / OPTIONS).write_text(options.model_dump_json(indent=2, exclude_unset=True), encoding="utf-8")
 
 
 def is_prepared(folder: Path) -> bool:
@@ -83,8 +112,11 @@ def _copy(path: Path, place: Path, param: str) -> None:
         raise JobError(f"the content of {param} is not on this gateway's disk; upload the file again", param) from error
 
 
-def _split(folder: Path, seed: int) -> None:
-    chosen = validation_lines(load(folder / TRAINING).examples, seed)
+def _split(folder: Path, seed: int, method: Method) -> None:
+    if method == LABELS:
+        chosen = validation_lines(load(folder / TRAINING).examples, seed)
+    else:
+        chosen = validation_rows(read_samples(folder / TRAINING, method).samples, seed)
     rows = read_rows(folder / TRAINING).rows
     write_rows([row for row in rows if row.line in chosen], folder / VALIDATION)
     write_rows([row for row in rows if row.line not in chosen], folder / TRAINING)
@@ -94,5 +126,13 @@ def _checked(folder: Path, reject: str | None) -> tuple[int, int]:
     training, validation = load(folder / TRAINING), load(folder / VALIDATION)
     check_apart(training, validation)
     if reject is not None and reject not in training.labels:
-        raise JobError(f"no example has the reject label {reject!r}; add some, or leave it out", "postil.reject")
+        raise JobError(f"no example has the reject label {reject!r}; add some, or leave it out", _REJECT)
     return len(training.examples), len(validation.examples)
+
+
+def _checked_rows(folder: Path, reject: str | None, method: Method) -> tuple[int, int]:
+    training, validation = (read_samples(folder / name, method) for name in (TRAINING, VALIDATION))
+    sample_files.check_apart(training, validation)
+    if reject is not None:
+        raise JobError(f"a reject label goes with labels, and the rows are {SPOKEN[method]}; leave it out", _REJECT)
+    return len(training.samples), len(validation.samples)

@@ -12,10 +12,10 @@ class Began(msgspec.Struct, tag="began", frozen=True):
 
 
 class Started(msgspec.Struct, tag="started", frozen=True):
-    """The base is measured; so many steps follow."""
+    """The base is measured; so many steps follow. Where answers are no labels, it has no accuracy."""
 
     steps: int
-    base_accuracy: float
+    base_accuracy: float | None
 
 
 class Stepped(msgspec.Struct, tag="stepped", frozen=True):
@@ -30,15 +30,15 @@ class Measured(msgspec.Struct, tag="measured", frozen=True):
 
     epoch: float
     loss: float | None
-    accuracy: float
+    accuracy: float | None
     best: bool
 
 
 class Done(msgspec.Struct, tag="done", frozen=True):
     """The result lies in the job's folder."""
 
-    accuracy: float
-    base_accuracy: float
+    accuracy: float | None
+    base_accuracy: float | None
     loss: float | None
 
 

@@ -1,4 +1,4 @@
-"""Splits one file into training and validation, the same way each time: by the digest of each message."""
+"""Splits one file into training and validation, the same way each time: by the digest of what each row asks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from postil.registry.errors import JobError
+from postil.registry.training.data.similar import clusters
 from postil.registry.training.dataset import Example
+from postil.registry.training.methods.sample_files import asked_in, same_asked
+from postil.registry.training.methods.samples import Sample
 
-# Of each label's messages a fifth is for validation.
+# Of each label's messages a fifth is for validation, as of rows without labels.
 SHARE = 5
 
 
@@ -34,6 +37,31 @@ def validation_lines(examples: Sequence[Example], seed: int) -> frozenset[int]:
     return frozenset(chosen)
 
 
+def validation_rows(samples: Sequence[Sample], seed: int) -> frozenset[int]:
+    """The lines of a fifth of the rows, one at least; rows that ask the same stay together.
+
+    Raises JobError if all do.
+    """
+    groups: dict[int, list[Sample]] = defaultdict(list)
+    for sample, group in zip(samples, clusters(len(samples), same_asked(samples)), strict=True):
+        groups[group].append(sample)
+    if len(groups) == 1:
+        raise JobError(
+            "all rows ask the same, and training and validation need something each; add rows, or send a"
+            " validation_file",
+            "training_file",
+        )
+    most, chosen = max(1, len(samples) // SHARE), list[Sample]()
+    ordered = sorted(groups.values(), key=lambda group: _digest(seed, (repr(asked_in(group[0])),)))
+    for rows in ordered:
+        if len(chosen) + len(rows) <= most:
+            chosen.extend(rows)
+    return frozenset(sample.line for sample in chosen or min(ordered, key=len))
+
+
 def _place(example: Example, seed: int) -> str:
-    text = "\0".join((str(seed), *example.key))
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _digest(seed, example.key)
+
+
+def _digest(seed: int, texts: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join((str(seed), *texts)).encode()).hexdigest()

@@ -6,25 +6,27 @@ progress, ``PARENT`` the process id of the gateway, with which it ends, ``MEMORY
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import BaseModel as Pydantic
+
 from postil.plugins.child_process import bound_memory, end_with
 from postil.registry.errors import JobError, RegistryError
+from postil.registry.jobs.figures import MEASURED, figures
 from postil.registry.jobs.folder import OPTIONS, plain
 from postil.registry.jobs.progress import BUSY, Began, Done, Failed, Measured, Message, Started, Stepped, encode
 from postil.registry.text import MAX_CHARACTERS, cut
-from postil.registry.training.dispatch import trainer
+from postil.registry.training.dispatch import find_method, trainer
 from postil.registry.training.errors import FolderBusyError
 from postil.registry.training.options import TrainOptions
-from postil.registry.training.progress import Watcher
-from postil.registry.training.report import Metrics, TrainReport
+from postil.registry.training.report import Metrics
 
 Tell = Callable[[Message], None]
-Train = Callable[[TrainOptions, Watcher], TrainReport]
 # Nothing is fetched and nothing is sent by the libraries.
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1"}
 _TOO_LITTLE = (
@@ -45,7 +47,7 @@ def _number(loss: float) -> float:
 
 
 class Teller:
-    """Tells the gateway what a training run reports."""
+    """Tells the gateway what a training run reports: the ``Watcher`` of labels, the ``Onlooker`` of other methods."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
@@ -66,12 +68,28 @@ class Teller:
         """Tell the figures on the validation set."""
         self._tell(Measured(round(epoch, 3), _number(metrics.loss), metrics.accuracy, best))
 
+    def said(self, text: str) -> None:
+        """Do nothing: it is for whoever sits before it."""
+
+    def showed(self, text: str) -> None:
+        """Do nothing: rows are nobody else's business."""
+
+    def begins(self, steps: int) -> None:
+        """Tell that the base is measured, and how many steps follow."""
+        self._tell(Started(steps, None))
+
+    def looked(self, epoch: float, loss: float, best: bool) -> None:
+        """Tell the loss on the validation rows."""
+        self._tell(Measured(round(epoch, 3), _number(loss), None, best))
+
+
+Train = Callable[[TrainOptions, Teller], Pydantic]
+
 
 def work(folder: Path, tell: Tell, train: Train) -> bool:
     """Train what ``folder`` asks for and tell how it ended; whether that was well."""
     try:
-        options = TrainOptions.model_validate_json((folder / OPTIONS).read_bytes())
-        report = train(options, Teller(tell))
+        report = train(_options(folder), Teller(tell))
     except FolderBusyError as error:
         tell(Failed(cut(plain(str(error), folder), MAX_CHARACTERS), BUSY))
         return False
@@ -89,14 +107,20 @@ def work(folder: Path, tell: Tell, train: Train) -> bool:
             raise
         tell(Failed(_TOO_LITTLE, "out_of_memory"))
         return False
-    tell(Done(report.accuracy, report.base_metrics.accuracy, report.adapter_metrics.loss))
+    found = figures(report.model_dump(include=MEASURED))
+    tell(Done(found.get("accuracy"), found.get("base_accuracy"), found.get("full_valid_loss")))
     return True
 
 
-def train_as_asked(options: TrainOptions, watcher: Watcher) -> TrainReport:
+def _options(folder: Path) -> TrainOptions:
+    content = (folder / OPTIONS).read_bytes()
+    return find_method(json.loads(content)["method"]).options.model_validate_json(content)
+
+
+def train_as_asked(options: TrainOptions, teller: Teller) -> Pydantic:
     """Train by the method and the tuning that the options name. Raises RegistryError where there is no such."""
     run: Train = trainer(options.method, options.tune)
-    return run(options, watcher)
+    return run(options, teller)
 
 
 def main(arguments: list[str]) -> int:

@@ -131,13 +131,7 @@ def _part(kind: type[P], values: object) -> P | None:
 def _files(report: Mapping[str, Any]) -> tuple[RowsFile, ...]:
     """The files of a report, each once, by what they were for."""
     found: dict[str, RowsFile] = {}
-    roles = (
-        ("data", "train"),
-        ("selection", "validation"),
-        ("calibrated_on", "calibration"),
-        ("validation", "held-out"),
-    )
-    for name, role in roles:
+    for name, role in _ROLES:
         about = report.get(name)
         if isinstance(about, Mapping):
             file = _part(RowsFile, {"role": role, "rows": about.get("examples", about.get("rows")), **about})

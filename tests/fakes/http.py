@@ -15,6 +15,10 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
+# So many turns of the loop later, a client in it has read that its connection is closed, and has closed its own end.
+_TURNS = 5
+
+
 class _Server(uvicorn.Server):
     """A server that leaves the signals of the test run alone, says when it has started, and ends without pauses."""
 
@@ -49,6 +53,8 @@ class _Server(uvicorn.Server):
         for task in state.tasks:
             task.cancel()
         await self.lifespan.shutdown()
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
 
 
 @asynccontextmanager

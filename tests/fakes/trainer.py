@@ -15,37 +15,113 @@ from postil.plugins.child_process import bound_memory, end_with
 from postil.registry.base_model.model import read_base
 from postil.registry.defaults import REPORT
 from postil.registry.jobs.progress import Message, encode
-from postil.registry.jobs.trainer import work
+from postil.registry.jobs.trainer import Teller, work
 from postil.registry.training.dataset import Example, check_apart, load
+from postil.registry.training.methods.options import MethodOptions
+from postil.registry.training.methods.report import Answers, Measured, MethodReport, Preferences
+from postil.registry.training.methods.sample_files import check_apart as check_rows_apart
+from postil.registry.training.methods.sample_files import read_samples
+from postil.registry.training.methods.servability import check_servable
+from postil.registry.training.methods.tasks import read_task
+from postil.registry.training.methods.used import check_used
 from postil.registry.training.options import TrainOptions
-from postil.registry.training.progress import Watcher
 from postil.registry.training.report import Judged, TrainReport, about, findings, measure
 from postil.registry.training.shape import check_shape
 from tests.fakes.adapters import write_adapter
 
+Report = TrainReport | MethodReport
 STEPS = 4
 SCRIPT, WAIT, CRASH, NONSENSE, RAISE = "script", "wait", "crash", "nonsense", "raise"
 
 
-def train(options: TrainOptions, watcher: Watcher) -> TrainReport:
+def train(options: TrainOptions, teller: Teller) -> Report:
     """Do all that the real one does but learn."""
-    training, validation = load(options.data), load(options.validation)
-    check_apart(training, validation)
+    report = _of_rows(options, teller) if isinstance(options, MethodOptions) else _of_labels(options, teller)
+    made = write_adapter(options.out.parent / "unfinished", seed=options.seed % 1000)
+    (made / REPORT).write_text(report.model_dump_json())
+    made.rename(options.out)
+    return report
+
+
+def _of_rows(options: MethodOptions, teller: Teller) -> MethodReport:
+    """As by TRL: answers in free text, or preferences."""
+    training, validation = (read_samples(path, options.method) for path in (options.data, options.validation))
+    check_rows_apart(training, validation)
+    check_servable(options.method, options.tune)
+    check_used(options)
     check_shape(options, read_base(options.base, options.base_name))
+    teller.said("a LoRA is served exactly as it was trained")
+    teller.begins(STEPS)
+    _steps(options, teller)
+    teller.looked(1.0, 0.5, True)
+    before, after = _measured(options.method, len(validation.samples))
+    return MethodReport(
+        method=options.method,
+        tune=options.tune,
+        serving="exact",
+        base=options.base_name,
+        base_digest="sha256:" + "0" * 64,
+        reference=None,
+        reference_digest=None,
+        labels=(),
+        field=None,
+        instruction=read_task(training.samples, validation.samples).instruction,
+        data=training.about(),
+        validation=validation.about(),
+        selection=validation.about(),
+        notes=(),
+        options=options.model_dump(mode="json", include={"rank", "alpha", "targets", "epochs", "seed", "beta"}),
+        libraries={},
+        losses=(),
+        looks=(),
+        before=before,
+        trained=after,
+        served=None,
+        forgetting=0.0,
+        ended=None,
+        steps=STEPS,
+        tokens=1,
+        parameters=1,
+        peak_memory=1,
+        seconds=1.0,
+    )
+
+
+def _measured(method: str, rows: int) -> list[Measured]:
+    """The base and the adapter."""
+    if method == "dpo":
+        return [
+            Measured(preferences=Preferences(pairs=rows, chosen=-1.0, rejected=-2.0, accuracy=accuracy))
+            for accuracy in (0.5, 0.75)
+        ]
+    return [
+        Measured(answers=Answers(rows=rows, tokens=rows, loss=loss, token_accuracy=0.5, exact=0.0))
+        for loss in (2.0, 0.5)
+    ]
+
+
+def _steps(options: TrainOptions, teller: Teller) -> None:
     told = _script(options.out.parent)
-    watcher.began()
-    judged = [_judged(example) for example in validation.examples]
-    watcher.started(measure(judged, options.reject), STEPS)
     for step in range(1, STEPS + 1):
-        watcher.stepped(step, 1.0 / step)
+        teller.stepped(step, 1.0 / step)
         if told == CRASH:
             os.kill(os.getpid(), signal.SIGKILL)
         if told == RAISE:
             raise ValueError("a fault of a library")
         if told == WAIT and step == STEPS // 2:
             signal.pause()
+
+
+def _of_labels(options: TrainOptions, watcher: Teller) -> TrainReport:
+    training, validation = load(options.data), load(options.validation)
+    check_apart(training, validation)
+    check_shape(options, read_base(options.base, options.base_name))
+    watcher.began()
+    judged = [_judged(example) for example in validation.examples]
+    watcher.started(measure(judged, options.reject), STEPS)
+    _steps(options, watcher)
     watcher.measured(1.0, measure(judged, options.reject), True)
-    report = TrainReport(
+    return TrainReport(
         base=options.base_name,
         field=training.field,
         labels=tuple(label for label in training.labels if label != options.reject),
@@ -61,10 +137,6 @@ def train(options: TrainOptions, watcher: Watcher) -> TrainReport:
         parameters=1,
         seconds=1.0,
     )
-    made = write_adapter(options.out.parent / "unfinished", seed=options.seed % 1000)
-    (made / REPORT).write_text(report.model_dump_json())
-    made.rename(options.out)
-    return report
 
 
 def _script(folder: Path) -> str:

@@ -15,12 +15,14 @@ from postil.gateway.api.admin.params import AnyRequest, actor, caller_of
 from postil.gateway.api.documented_errors import document_openai_errors
 from postil.gateway.api.openai.files import PREFIX, file_routes
 from postil.gateway.api.openai.training_schemas import (
+    DPO,
     SUPERVISED,
     FineTuningCheckpointList,
     FineTuningEventList,
     FineTuningJob,
     FineTuningJobBody,
     FineTuningJobList,
+    PostilBody,
 )
 from postil.gateway.api.openai.training_shown import EVENT_MARK, options_of, show_checkpoints, show_event, show_job
 from postil.gateway.control.jobs.service import FineTuning
@@ -39,6 +41,7 @@ from postil.registry.names import AdapterName, parse_adapter
 Size = Annotated[int, QueryParameter(ge=1, le=1000, description="Maximum number of items.")]
 Start = Annotated[str | None, QueryParameter(description="The id of the last item of the previous page.")]
 _JOBS = "/fine_tuning/jobs"
+_METHODS = (SUPERVISED, DPO)
 _FILTER = re.compile(r"metadata\[(.{1,64})\]")
 _EVENT = re.compile(EVENT_MARK + r"([1-9][0-9]{0,8})")
 _MOST_FILTERS = 16
@@ -157,14 +160,25 @@ def _refuse_unsupported(data: FineTuningJobBody) -> None:
         raise UnsupportedParameterError("integrations are not served here; leave them out", param="integrations")
     if data.method is None:
         return
-    if data.method.type != SUPERVISED:
+    kind = data.method.type
+    if kind not in _METHODS:
         raise UnsupportedParameterError(
-            f"the method {data.method.type[:40]!r} is not served here; there is `{SUPERVISED}`", param="method.type"
+            f"the method {kind[:40]!r} is not served here; there are `{SUPERVISED}` and `{DPO}`", param="method.type"
         )
-    for name in ("dpo", "reinforcement"):
+    for name in {*_METHODS, "reinforcement"} - {kind}:
         if getattr(data.method, name) is not None:
             raise UnsupportedParameterError(
-                f"method.{name} does not go with the type `{SUPERVISED}`; leave it out", param=f"method.{name}"
+                f"method.{name} does not go with the type `{kind}`; leave it out", param=f"method.{name}"
+            )
+    if kind == DPO and data.postil is not None:
+        _refuse_of_labels(data.postil)
+
+
+def _refuse_of_labels(own: PostilBody) -> None:
+    for name in ("method", "reject"):
+        if getattr(own, name) is not None:
+            raise UnsupportedParameterError(
+                f"postil.{name} does not go with the type `{DPO}`; leave it out", param=f"postil.{name}"
             )
 
 

@@ -9,14 +9,27 @@ from msgspec import Meta
 
 Auto = Literal["auto"]
 SUPERVISED: Literal["supervised"] = "supervised"
+DPO: Literal["dpo"] = "dpo"
 
 
 class HyperparametersBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """The hyperparameters of a job; ``auto`` is 3 epochs, 8 examples a step, and a learning rate of 0.002."""
+    """The hyperparameters of a job; ``auto`` is 3 epochs, 8 examples a step, and a learning rate that suits them."""
 
     n_epochs: Annotated[int, Meta(ge=1, le=50)] | Auto | None = None
     batch_size: Annotated[int, Meta(ge=1, le=256)] | Auto | None = None
     learning_rate_multiplier: Annotated[float, Meta(gt=0, le=1000)] | Auto | None = None
+
+
+class PreferenceHyperparametersBody(HyperparametersBody, kw_only=True, forbid_unknown_fields=True):
+    """Those of preferences; ``beta`` holds the adapter near the base (`auto`: 0.1)."""
+
+    beta: Annotated[float, Meta(gt=0, le=2)] | Auto | None = None
+
+
+class PreferencesBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The method that learns better answers from worse ones."""
+
+    hyperparameters: PreferenceHyperparametersBody | None = None
 
 
 class SupervisedBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -26,18 +39,22 @@ class SupervisedBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class MethodBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """How to train; `supervised` is the method that there is."""
+    """How to train: `supervised` by answers, which are labels in JSON or free text, or `dpo` by preferences."""
 
     type: str
     supervised: SupervisedBody | None = None
-    dpo: dict[str, Any] | None = None
+    dpo: PreferencesBody | None = None
     reinforcement: dict[str, Any] | None = None
 
 
 class PostilBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What OpenAI's API has no word for: the reject label, the LoRA's shape, the release's policy (YAML) and note."""
+    """What OpenAI's API has no word for: the reject label, the LoRA's shape, the release's policy (YAML) and note.
+
+    ``method`` says what supervised rows are where postil should not find out: labels (`classify`) or free text (`sft`).
+    """
 
     domain: str | None = None
+    method: Literal["classify", "sft"] | None = None
     reject: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
     lora_r: Annotated[int, Meta(ge=1, le=512)] | None = None
     lora_alpha: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
@@ -115,11 +132,24 @@ class Supervised(msgspec.Struct, kw_only=True):
     hyperparameters: Hyperparameters
 
 
-class Method(msgspec.Struct, kw_only=True):
-    """The method of a job."""
+class PreferenceHyperparameters(Hyperparameters, kw_only=True):
+    """The hyperparameters of preferences, as they were asked for."""
 
-    type: Literal["supervised"] = SUPERVISED
-    supervised: Supervised
+    beta: float | Auto
+
+
+class Preferences(msgspec.Struct, kw_only=True):
+    """The method that learns better answers from worse ones."""
+
+    hyperparameters: PreferenceHyperparameters
+
+
+class Method(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The method of a job, with what was asked of it."""
+
+    type: Literal["supervised", "dpo"]
+    supervised: Supervised | None = None
+    dpo: Preferences | None = None
 
 
 class JobFailure(msgspec.Struct, kw_only=True):
@@ -142,6 +172,7 @@ class PostilOfJob(msgspec.Struct, kw_only=True):
     steps: int
     accuracy: float | None
     base_accuracy: float | None
+    loss: float | None
 
 
 class FineTuningJob(msgspec.Struct, kw_only=True):

@@ -7,6 +7,8 @@ from datetime import datetime
 import msgspec
 
 from postil.gateway.api.openai.training_schemas import (
+    DPO,
+    SUPERVISED,
     CheckpointMetrics,
     FileObject,
     FineTuningCheckpoint,
@@ -19,9 +21,12 @@ from postil.gateway.api.openai.training_schemas import (
     Method,
     PostilBody,
     PostilOfJob,
+    PreferenceHyperparameters,
+    Preferences,
     Supervised,
 )
 from postil.registry.db.job_tables import TrainingEvent, TrainingFile, TrainingJob
+from postil.registry.jobs.methods import PREFERENCES
 from postil.registry.jobs.options import AUTO, JobOptions
 from postil.registry.jobs.states import JobStatus
 
@@ -61,7 +66,7 @@ def show_job(job: TrainingJob) -> FineTuningJob:
         organization_id=job.domain,
         status=JobStatus.RUNNING.value if job.status == JobStatus.PUBLISHING else job.status,
         hyperparameters=told,
-        method=Method(supervised=Supervised(hyperparameters=told)),
+        method=_method(asked, told),
         training_file=job.training_file,
         validation_file=job.validation_file,
         result_files=[],
@@ -81,8 +86,16 @@ def show_job(job: TrainingJob) -> FineTuningJob:
             steps=job.steps,
             accuracy=job.metrics.get("accuracy"),
             base_accuracy=job.metrics.get("base_accuracy"),
+            loss=job.metrics.get("full_valid_loss"),
         ),
     )
+
+
+def _method(asked: JobOptions, told: Hyperparameters) -> Method:
+    if asked.method != PREFERENCES:
+        return Method(type=SUPERVISED, supervised=Supervised(hyperparameters=told))
+    own = PreferenceHyperparameters(beta=asked.beta, **msgspec.structs.asdict(told))
+    return Method(type=DPO, dpo=Preferences(hyperparameters=own))
 
 
 def show_event(event: TrainingEvent) -> FineTuningEvent:
@@ -117,8 +130,9 @@ def show_checkpoints(job: TrainingJob) -> FineTuningCheckpointList:
 def options_of(body: FineTuningJobBody) -> JobOptions:
     """What a body asks of training; the method's hyperparameters win over the older place for them."""
     own = body.postil or PostilBody()
-    supervised = body.method.supervised if body.method is not None else None
-    placed = (body.hyperparameters, supervised.hyperparameters if supervised is not None else None)
+    chosen = None if body.method is None else body.method.dpo or body.method.supervised
+    placed = (body.hyperparameters, None if chosen is None else chosen.hyperparameters)
+    by = {"method": PREFERENCES} if body.method is not None and body.method.type == DPO else {}
     asked = {
         name: value
         for one in placed
@@ -127,7 +141,7 @@ def options_of(body: FineTuningJobBody) -> JobOptions:
         if value not in (None, AUTO)
     }
     more = {name: value for name, value in msgspec.structs.asdict(own).items() if value is not None}
-    return JobOptions.model_validate(asked | more)
+    return JobOptions.model_validate(asked | more | by)
 
 
 def _second(at: datetime) -> int:

@@ -63,7 +63,8 @@ def show(which: Which, as_json: AsJson = False) -> None:
     if as_json:
         print_json(job)
         return
-    own, asked = job["postil"], job["hyperparameters"]
+    own, method = job["postil"], job["method"]
+    asked = method[method["type"]]["hyperparameters"]
     rows = [
         ("id", job["id"]),
         ("status", job["status"]),
@@ -73,12 +74,14 @@ def show(which: Which, as_json: AsJson = False) -> None:
         ("step", _done(job)),
         ("accuracy", _percent(own["accuracy"])),
         ("base accuracy", _percent(own["base_accuracy"])),
+        ("validation loss", own["loss"]),
         ("made by", own["owner"]),
         ("made (UTC)", _time(job["created_at"])),
         ("ready about (UTC)", _time(job["estimated_finish"])),
         ("ended (UTC)", _time(job["finished_at"])),
         ("training file", job["training_file"]),
         ("validation file", job["validation_file"] or "a fifth of the training file"),
+        ("method", method["type"]),
         ("hyperparameters", ", ".join(f"{name} {value}" for name, value in asked.items())),
         ("seed", job["seed"]),
     ]

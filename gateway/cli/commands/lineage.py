@@ -24,7 +24,7 @@ _DIGEST = slice(7, 19)
 # The options that say most; the others stand in the JSON.
 _OPTIONS = ("method", "tune", "rank", "alpha", "epochs", "max_steps", "learning_rate", "batch_size", "seed", "reject")
 _UNKNOWN = {
-    "parent": "which release was live before it",
+    "parent": "which release it was made to replace",
     "reviews": "whether decided reviews are in it",
     "files": "the files of its rows",
     "method": "how it was trained",

@@ -35,7 +35,8 @@ class Follower:
                 self._told.append(Told("The data is good; measuring the base model"))
             case Started(steps, accuracy):
                 self._began, self._steps, self._every = self._clock(), steps, max(1, steps // _STEPS_TOLD)
-                self._told.append(Told(f"Training {steps} steps; the base model's accuracy is {accuracy:.1%}"))
+                base = "" if accuracy is None else f"; the base model's accuracy is {accuracy:.1%}"
+                self._told.append(Told(f"Training {steps} steps{base}"))
             case Stepped(step, loss):
                 self._stepped(step, loss)
             case Measured():
@@ -63,12 +64,14 @@ class Follower:
             "step": self._step,
             "epoch": told.epoch,
             "full_valid_loss": told.loss,
-            "valid_accuracy": told.accuracy,
             "best": told.best,
-        } | ({} if self._loss is None else {"train_loss": round(self._loss, 5)})
+        }
+        data |= {} if told.accuracy is None else {"valid_accuracy": told.accuracy}
+        data |= {} if self._loss is None else {"train_loss": round(self._loss, 5)}
         loss = "no number" if told.loss is None else f"{told.loss:.3f}"
         best = ", the best so far" if told.best else ""
-        message = f"Epoch {told.epoch:.2f}: validation loss={loss}, accuracy={told.accuracy:.1%}{best}"
+        accuracy = "" if told.accuracy is None else f", accuracy={told.accuracy:.1%}"
+        message = f"Epoch {told.epoch:.2f}: validation loss={loss}{accuracy}{best}"
         self._told.append(Told(message, kind=METRICS, data=data))
 
     def _estimate(self) -> datetime | None:

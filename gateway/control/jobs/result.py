@@ -19,6 +19,7 @@ from postil.registry.db import queries as store
 from postil.registry.db.job_tables import TrainingFile, TrainingJob
 from postil.registry.errors import JobError, NotFoundError
 from postil.registry.jobs import folder
+from postil.registry.jobs.figures import figures
 from postil.registry.jobs.first_policy import first_policy
 from postil.registry.jobs.options import RESULT, JobOptions
 from postil.registry.names import AdapterName
@@ -52,12 +53,7 @@ class ResultPublisher:
             actor=job.owner,
             scope=scope,
         )
-        figures = {
-            "accuracy": report["accuracy"],
-            "base_accuracy": report["base_metrics"]["accuracy"],
-            "full_valid_loss": report["adapter_metrics"]["loss"],
-        }
-        return str(name.release(made.release.number)), figures
+        return str(name.release(made.release.number)), figures(report)
 
     def _scope(self, job: TrainingJob) -> frozenset[str] | None:
         """The domains of the key that made a job, as they are now."""

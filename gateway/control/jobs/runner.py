@@ -29,6 +29,7 @@ from postil.registry.errors import JobError, NotFoundError, RegistryError, Unava
 from postil.registry.jobs import claims, folder, jobs
 from postil.registry.jobs.apart import BoundedReading
 from postil.registry.jobs.claims import Claim
+from postil.registry.jobs.methods import SPOKEN
 from postil.registry.jobs.options import JobOptions, train_options
 from postil.registry.jobs.progress import BUSY, Failed
 from postil.registry.jobs.states import OPEN, JobStatus
@@ -107,11 +108,10 @@ class JobRunner:
 
     async def _validated(self, job: TrainingJob, held: Claim) -> None:
         try:
-            trained, validated = await asyncio.to_thread(self._prepare, job)
+            message = await asyncio.to_thread(self._prepare, job)
         except (JobError, OSError) as error:
             await self._fail(job, held, error, "invalid_training_file")
             return
-        message = f"Files validated: {trained} examples to learn, {validated} to validate with; moving job to queued"
         await asyncio.to_thread(self._queue, job, held, message, JobStatus.QUEUED)
         self.wake()
 
@@ -122,12 +122,22 @@ class JobRunner:
         else:
             self._forget(job)
 
-    def _prepare(self, job: TrainingJob) -> tuple[int, int]:
+    def _prepare(self, job: TrainingJob) -> str:
+        """Put a job's data into its folder; returns the sentence that says what is there."""
         files, asked = self._tuning.files, JobOptions.model_validate(job.options)
         validation = None if job.validation_file is None else files.path(job.validation_file)
         place = self._tuning.place_of(job.id)
-        return BoundedReading().prepare(
-            place, files.path(job.training_file), validation, seed=job.seed, reject=asked.reject
+        trained, validated = BoundedReading().prepare(
+            place,
+            files.path(job.training_file),
+            validation,
+            seed=job.seed,
+            reject=asked.reject,
+            method=asked.method,
+        )
+        what = SPOKEN[folder.method_in(place)]
+        return (
+            f"Files validated: {trained} examples to learn ({what}), {validated} to validate with; moving job to queued"
         )
 
     def _instruct(self, job: TrainingJob, place: Path) -> None:
@@ -135,7 +145,13 @@ class JobRunner:
         asked = JobOptions.model_validate(job.options)
         registry = self._registry.get()
         told = train_options(
-            asked, place, registry.base, seed=job.seed, window=registry.window, device=self._tuning.bounds.device
+            asked,
+            place,
+            registry.base,
+            method=folder.method_in(place),
+            seed=job.seed,
+            window=registry.window,
+            device=self._tuning.bounds.device,
         )
         folder.write_options(place, told)
 

@@ -25,6 +25,7 @@ from postil.registry.jobs import folder, jobs
 from postil.registry.jobs.files import UNFINISHED, TrainingFiles, Upload
 from postil.registry.jobs.folder import plain
 from postil.registry.jobs.jobs import JobRequest
+from postil.registry.jobs.methods import LABELS
 from postil.registry.jobs.options import train_options
 from postil.registry.policy.policy import parse_policy
 from postil.registry.training.errors import ShapeError
@@ -150,7 +151,13 @@ class FineTuning:
             )
         try:
             told = train_options(
-                wanted.options, self._folder, base, seed=wanted.seed, window=None, device=self.bounds.device
+                wanted.options,
+                self._folder,
+                base,
+                method=wanted.options.method or LABELS,
+                seed=wanted.seed,
+                window=None,
+                device=self.bounds.device,
             )
             check_shape(told, base)
         except ShapeError as error:

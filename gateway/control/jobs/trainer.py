@@ -56,8 +56,15 @@ class Trainers:
         self._starter = ThreadPoolExecutor(1, "training-processes")
 
     async def start(self, folder: Path) -> Trainer:
-        """Start a process for the job in ``folder``. Raises OSError."""
-        return await asyncio.get_running_loop().run_in_executor(self._starter, self._started, folder)
+        """Start a process for the job in ``folder``; who gives up meanwhile leaves none. Raises OSError."""
+        starting = asyncio.get_running_loop().run_in_executor(self._starter, self._started, folder)
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            with suppress(OSError):
+                trainer = await starting
+                await trainer.kill()
+            raise
 
     def close(self) -> None:
         """End what was started."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from safetensors.torch import save_file
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from postil.registry.training.checkpoints import complete, folder_of
+from postil.registry.training.methods.progress import Onlooker
 
 _BEST = "best.safetensors"
 
@@ -49,15 +49,19 @@ class Best(TrainerCallback):
     ``patience`` is how many looks in a row may bring nothing; ``every`` is the number of steps between checkpoints.
     """
 
-    def __init__(
-        self, model: Any, folder: Path, tell: Callable[[int, float], None], patience: int | None, every: int
-    ) -> None:
-        self._model, self._file, self._tell, self._patience = model, folder / _BEST, tell, patience
+    def __init__(self, model: Any, folder: Path, onlooker: Onlooker, patience: int | None, every: int) -> None:
+        self._model, self._file, self._onlooker, self._patience = model, folder / _BEST, onlooker, patience
         self._every = every
 
     def go_on(self, checkpoint: Path) -> None:
         """Take over the best state that an earlier process had at its ``checkpoint``."""
         _link(checkpoint / _BEST, self._file)
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Tell how many steps there are."""
+        self._onlooker.begins(state.max_steps)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Have a checkpoint written if training goes on; it is, after a look at this step."""
@@ -79,11 +83,12 @@ class Best(TrainerCallback):
     ) -> None:
         """Tell of the loss of a step."""
         if logs and "loss" in logs:
-            self._tell(state.global_step, float(logs["loss"]))
+            self._onlooker.stepped(state.global_step, float(logs["loss"]))
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Keep the state if it is the best so far; end training if nothing was gained for long enough."""
         losses = [math.inf if math.isnan(loss) else loss for _, loss in history(state, "eval_loss")]
+        self._onlooker.looked(float(state.epoch or 0.0), losses[-1], losses[-1] <= min(losses))
         if losses[-1] <= min(losses):
             beside = self._file.with_name("best.new")
             save_trained(self._model, beside)

@@ -14,7 +14,7 @@ from postil.plugins.statistics.shares import wilson
 from postil.registry.training.methods.one import Order
 from postil.registry.training.methods.options import MethodOptions
 from postil.registry.training.methods.report import Answers, MethodReport
-from postil.registry.training.methods.rows import check_apart, read_samples
+from postil.registry.training.methods.sample_files import check_apart, read_samples
 from postil.registry.training.methods.servability import TUNES, servability
 from postil.registry.training.methods.used import unused
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from postil.registry.errors import DatasetError
 from postil.registry.training.data.rows import Turn
-from postil.registry.training.methods.samples import Chat, Pair, Plain, Verdict, answered
+from postil.registry.training.methods.samples import Chat, Pair, Plain, Verdict, answered, is_learned
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -122,8 +122,3 @@ class Encoder:
                 " (POSTIL_MAX_MODEL_LEN); shorten it or delete the line"
             )
         return row
-
-
-def is_learned(turn: Turn) -> bool:
-    """Return whether a turn is an answer from which something is learned."""
-    return turn.role == "assistant" and turn.trained and bool(turn.content.strip())

@@ -16,8 +16,14 @@ class Onlooker(Protocol):
     def showed(self, text: str) -> None:
         """A row as the model gets it."""
 
+    def begins(self, steps: int) -> None:
+        """Training begins, or goes on where it was ended; it has so many ``steps`` in all."""
+
     def stepped(self, step: int, loss: float) -> None:
         """One step is done; ``loss`` is its batch's."""
+
+    def looked(self, epoch: float, loss: float, best: bool) -> None:
+        """The validation rows were looked at; ``best`` says whether this state is the best so far."""
 
 
 class Quiet:
@@ -29,7 +35,13 @@ class Quiet:
     def showed(self, text: str) -> None:
         """Do nothing."""
 
+    def begins(self, steps: int) -> None:
+        """Do nothing."""
+
     def stepped(self, step: int, loss: float) -> None:
+        """Do nothing."""
+
+    def looked(self, epoch: float, loss: float, best: bool) -> None:
         """Do nothing."""
 
 
@@ -38,6 +50,7 @@ class Lines:
 
     def __init__(self, console: Console, every: int = 10, *, rows: bool = True) -> None:
         self._console, self._every, self._rows = console, every, rows
+        self._steps = 0
 
     def said(self, text: str) -> None:
         """Print it as it is: rows may hold anything."""
@@ -48,7 +61,15 @@ class Lines:
         if self._rows:
             self.said(text)
 
+    def begins(self, steps: int) -> None:
+        """Keep how many steps there are."""
+        self._steps = steps
+
     def stepped(self, step: int, loss: float) -> None:
         """Print the loss every few steps."""
         if step % self._every == 0:
-            self.said(f"step {step}: loss {loss:.3f}")
+            self.said(f"step {step} of {self._steps}: loss {loss:.3f}")
+
+    def looked(self, epoch: float, loss: float, best: bool) -> None:
+        """Print the loss of the validation rows."""
+        self.said(f"epoch {epoch:.2f}: validation loss {loss:.3f}{', the best so far' if best else ''}")

@@ -24,7 +24,8 @@ from postil.registry.training.methods.disk import disk_bytes
 from postil.registry.training.methods.options import MethodOptions
 from postil.registry.training.methods.progress import Onlooker, Quiet
 from postil.registry.training.methods.report import Measured, MethodReport
-from postil.registry.training.methods.rows import SampleFile, check_apart, encode, read_samples
+from postil.registry.training.methods.rows import encode
+from postil.registry.training.methods.sample_files import SampleFile, check_apart, read_samples
 from postil.registry.training.methods.servability import PREFERENCES, Servability, check_servable, servability
 from postil.registry.training.methods.start import as_started
 from postil.registry.training.methods.tasks import Task, read_task

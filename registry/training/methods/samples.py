@@ -73,6 +73,11 @@ def answered(prompt: tuple[Turn, ...], answer: str, line: int) -> Chat:
     return Chat((*before, Turn("assistant", answer)), line)
 
 
+def is_learned(turn: Turn) -> bool:
+    """Return whether a turn is an answer from which something is learned."""
+    return turn.role == "assistant" and turn.trained and bool(turn.content.strip())
+
+
 def _chat(row: Row) -> Sample | None:
     match row:
         case MessagesRow():

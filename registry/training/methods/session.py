@@ -61,7 +61,7 @@ class Session:
         options, folder = self._options, self._scratch / TRAINER
         folder.mkdir(exist_ok=True)
         every = options.save_steps or looks_every(options, len(training.shown))
-        best = Best(self._model, folder, onlooker.stepped, options.patience, every)
+        best = Best(self._model, folder, onlooker, options.patience, every)
         if checkpoint is not None:
             best.go_on(checkpoint)
         rows = self._rows(training), self._rows(validation)

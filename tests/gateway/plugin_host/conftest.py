@@ -24,6 +24,7 @@ class Ward:
     """Processes of plugins, and short ways to call them."""
 
     plugin_host: PluginHost
+    plugins: PluginManager
     logs: Path
 
     async def judged(
@@ -69,9 +70,15 @@ def alive(process: str | int | None) -> bool:
         return False
 
 
+def ward_of(logs: Path, plugins: PluginManager | None = None) -> Ward:
+    """Processes for these plugins, else for those in the folder beside this file; the caller stops them."""
+    plugins = plugins or PluginManager(entry_points=False, folder=FOLDER)
+    return Ward(PluginHost(plugins, logs), plugins, logs)
+
+
 @pytest.fixture
 async def ward(tmp_path: Path) -> AsyncIterator[Ward]:
     """Processes for the plugins in the folder beside this file."""
-    plugin_host = PluginHost(PluginManager(entry_points=False, folder=FOLDER), tmp_path / "logs")
-    yield Ward(plugin_host, tmp_path / "logs")
-    await plugin_host.stop()
+    ward = ward_of(tmp_path / "logs")
+    yield ward
+    await ward.plugin_host.stop()

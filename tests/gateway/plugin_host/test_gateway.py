@@ -29,13 +29,23 @@ async def test_plugins_of_live_releases_are_ready_before_anybody_asks_and_end_wi
         await house.publish("legal/notes", POLICY, live=False)
         assert pid(house) is None
         await house.admin("POST", "/api/v1/adapters/legal/notes/promote", json={"release": 1})
-        await until(lambda: log.exists() and log.read_text() == "a word\n")
+        assert log.read_text() == "a word\n"  # Before anybody could be answered by it.
         first = pid(house)
         assert alive(first)
     assert not alive(first)
     async with running_house(tmp_path, *engine_at, plugins_dir=FOLDER) as house:
         await until(lambda: log.read_text() == "a word\na word\n")
         assert (await house.ask(house.admin_key, model="legal")).status_code == 200
+
+
+async def test_plugins_of_a_canary_are_ready_before_it_is_one(tmp_path: Path, engine_at: tuple[FakeVLLM, str]) -> None:
+    async with running_house(tmp_path, *engine_at, plugins_dir=FOLDER) as house:
+        await house.publish("legal/notes", "{}")
+        await house.publish("legal/notes", POLICY, live=False)
+        body = {"release": 2, "weight": 50}
+        response = await house.admin("PUT", "/api/v1/adapters/legal/notes/channels/canary", json=body)
+        assert response.status_code == 200, response.text
+        assert (tmp_path / "home" / "logs" / "plugins-legal.log").read_text() == "a word\n"
 
 
 def test_the_folder_is_a_setting(tmp_path: Path) -> None:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pytest
 
-from postil.plugins import AskAgain, Completion, Fallback, Outcome, Span, Verdict
+from postil.plugins import AskAgain, Completion, Fallback, Outcome, ReleaseRef, Span, Verdict
+from postil.plugins.contract import Component
+from postil.plugins.installed import InstalledComponent, SetUp
+from postil.plugins.manager import PluginManager
 from tests.gateway.conftest import until
 from tests.gateway.plugin_host.conftest import EXCHANGE, Ward, alive
 
@@ -135,3 +140,54 @@ async def test_once_stopped_nothing_runs_and_nothing_is_left(ward: Ward) -> None
     assert all("was cut off" in why for why in await asyncio.gather(*under_way))
     assert not alive(process)
     assert await ward.judged() == "was not begun: the gateway is stopping"
+
+
+@dataclass
+class Release:
+    """A release with one validator, which was set up once when it was published."""
+
+    at_first: str
+    plugins: PluginManager
+
+    inputs: Sequence[tuple[object, Component]] = ()
+    fallbacks: Sequence[tuple[object, Component]] = ()
+
+    @property
+    def ref(self) -> ReleaseRef:
+        """The release."""
+        return EXCHANGE.release
+
+    @property
+    def validators(self) -> Sequence[tuple[object, Component]]:
+        """Its validator."""
+        faulty = self.plugins.component("validator", "faulty")
+        assert issubclass(faulty, InstalledComponent)
+        return [(None, faulty({"at_first": self.at_first}, SetUp()))]
+
+
+@pytest.mark.parametrize(
+    ("at_first", "then"),
+    [
+        ("print", Verdict(Outcome.PASSED, "", [], notice="seen")),
+        ("nap", Verdict(Outcome.PASSED, "", [], notice="seen")),
+        ("raise", "could not be set up"),
+        ("exit", "could not be set up"),
+    ],
+)
+async def test_a_release_is_ready_when_its_plugins_are_set_up_or_cannot_be(
+    ward: Ward, at_first: str, then: object
+) -> None:
+    await ward.plugin_host.ready(Release(at_first, ward.plugins))
+    assert ("a word" in ward.log().read_text()) == (at_first == "print")
+    assert await ward.judged(at_first=at_first) == then
+
+
+async def test_a_release_is_ready_though_its_plugins_end_their_process(ward: Ward) -> None:
+    await ward.plugin_host.ready(Release("end the process", ward.plugins))
+    assert (await ward.judged("pass")).ok
+
+
+async def test_nothing_is_made_ready_while_the_gateway_stops(ward: Ward) -> None:
+    await ward.plugin_host.stop()
+    await ward.plugin_host.ready(Release("print", ward.plugins))
+    assert not ward.log().exists()

@@ -17,13 +17,12 @@ import pytest
 import uvloop
 
 from postil.gateway.plugin_host.domain_process import DomainProcess
-from postil.gateway.plugin_host.host import PluginHost
 from postil.gateway.plugin_host.ports import DidNotRunError
 from postil.gateway.plugin_host.protocol import ComponentSpec
 from postil.gateway.plugin_host.spawn import Spawned, spawn
 from postil.plugins.manager import PluginManager
 from tests.gateway.conftest import until
-from tests.gateway.plugin_host.conftest import FOLDER, Ward, alive
+from tests.gateway.plugin_host.conftest import FOLDER, Ward, alive, ward_of
 from tests.support.paths import ROOT
 
 STUCK = [("faulty", "sleep"), ("faulty", "spin"), ("faulty-awaited", "sleep"), ("faulty", "keep the interpreter")]
@@ -151,8 +150,7 @@ async def test_a_plugin_that_changed_on_disk_is_missed_by_those_alone_who_use_it
         "def postil_validators(): return [Other]\n"
     )
     other.write_text(source)
-    plugin_host = PluginHost(PluginManager(entry_points=False, folder=tmp_path), tmp_path / "logs")
-    ward = Ward(plugin_host, tmp_path / "logs")
+    ward = ward_of(tmp_path / "logs", PluginManager(entry_points=False, folder=tmp_path))
     other.write_text("this is no Python any more")
     assert await ward.judged(name="other", domain="legal") == "could not be set up"
     assert (await ward.judged(domain="legal")).ok
@@ -160,7 +158,7 @@ async def test_a_plugin_that_changed_on_disk_is_missed_by_those_alone_who_use_it
     assert await ward.judged(name="other", domain="finance") == "could not be set up"
     other.write_text(source + "# The same, with a remark.")
     assert (await ward.judged(name="other", domain="healthcare")).ok
-    await plugin_host.stop()
+    await ward.plugin_host.stop()
 
 
 async def test_an_installed_distribution_is_found_as_the_gateway_finds_it(
@@ -172,7 +170,7 @@ async def test_an_installed_distribution_is_found_as_the_gateway_finds_it(
     (info / "entry_points.txt").write_text("[postil]\nfaults_of_others = faults_of_others\n")
     (tmp_path / "faults_of_others.py").symlink_to(FOLDER / "faults.py")
     monkeypatch.syspath_prepend(tmp_path)
-    ward = Ward(PluginHost(PluginManager(), tmp_path / "logs"), tmp_path / "logs")
+    ward = ward_of(tmp_path / "logs", PluginManager())
     assert (await ward.judged()).ok
     assert (await ward.judged(name="made")).ok
     await ward.plugin_host.stop()
@@ -180,7 +178,7 @@ async def test_an_installed_distribution_is_found_as_the_gateway_finds_it(
 
 def test_all_of_it_works_in_the_loop_that_serves(tmp_path: Path) -> None:
     async def work() -> list[object]:
-        ward = Ward(PluginHost(PluginManager(entry_points=False, folder=FOLDER), tmp_path), tmp_path)
+        ward = ward_of(tmp_path)
         said = [(await ward.judged()).ok, await ward.judged("sleep", seconds=0.2), await ward.judged("end the process")]
         said.append((await ward.judged()).ok)
         await ward.plugin_host.stop()
@@ -194,11 +192,11 @@ def test_a_process_ends_with_the_gateway_however_that_ends(tmp_path: Path) -> No
     script = f"""
 import asyncio
 from pathlib import Path
-from tests.gateway.plugin_host.conftest import Ward, PluginHost, FOLDER, PluginManager
+from tests.gateway.plugin_host.conftest import ward_of
 
 async def main():
     logs = Path({str(tmp_path)!r})
-    ward = Ward(PluginHost(PluginManager(entry_points=False, folder=FOLDER), logs), logs)
+    ward = ward_of(logs)
     print((await ward.judged("tell the process")).reason, flush=True)
     print((await ward.judged("tell the process", domain="finance")).reason, flush=True)
     await ward.judged("keep the interpreter", seconds=3600)

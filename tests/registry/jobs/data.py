@@ -18,6 +18,7 @@ from postil.registry.names import AdapterName
 
 NAME = AdapterName("healthcare", "triage")
 WORDS = {"symptoms": ["knee hurts", "sore throat", "itchy rash"], "billing": ["wrong invoice", "refund please"]}
+THINGS = [f"{size} {thing}" for size in ("small", "large") for thing in ("knee", "back", "hand", "foot", "ear")]
 WHEN = ["today", "again", "since monday", "sir", "hello"]
 
 
@@ -34,6 +35,27 @@ def chat(message: str, answer: str) -> dict[str, Any]:
     """One example in OpenAI's form."""
     turns = [("system", "Sort."), ("user", message), ("assistant", answer)]
     return {"messages": [{"role": role, "content": content} for role, content in turns]}
+
+
+def answers() -> list[dict[str, Any]]:
+    """Conversations whose answers are free text."""
+    return [chat(f"How is the {what}?", f"The {what} is well, thank you.") for what in THINGS]
+
+
+def preferences() -> list[dict[str, Any]]:
+    """Better and worse answers, in OpenAI's form."""
+
+    def said(content: str) -> list[dict[str, str]]:
+        return [{"role": "assistant", "content": content}]
+
+    return [
+        {
+            "input": {"messages": [{"role": "user", "content": f"How is the {what}?"}]},
+            "preferred_output": said(f"The {what} is well, thank you."),
+            "non_preferred_output": said("Go away."),
+        }
+        for what in THINGS
+    ]
 
 
 def text(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -30,3 +30,10 @@ def test_a_training_without_a_prompt_or_a_reject_label_gets_none() -> None:
     assert policy.system_prompt is None
     assert policy.output is not None
     assert policy.output.reject is None
+
+
+def test_a_training_without_labels_gives_the_prompt_alone(plugins: PluginManager) -> None:
+    policy = first_policy({"instruction": "Be kind.", "labels": [], "field": None})
+    assert (policy.system_prompt, policy.output, policy.validators) == ("Be kind.", None, ())
+    check_publishable(policy, None)
+    assert first_policy({"instruction": None, "labels": []}).system_prompt is None

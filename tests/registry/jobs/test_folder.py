@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from postil.registry.errors import JobError
 from postil.registry.jobs import folder
+from postil.registry.jobs.methods import Method
 from postil.registry.training.dataset import load
-from tests.registry.jobs.data import chat, chats, text, written
+from postil.registry.training.methods.sample_files import read_samples
+from tests.registry.jobs.data import answers, chat, chats, preferences, text, written
 
 
 def refused(tmp_path: Path, training: str, validation: str | None = None, reject: str | None = None) -> JobError:
@@ -50,6 +53,37 @@ def test_what_cannot_be_learned_is_refused_with_the_line_of_the_uploaded_file(tm
     assert "validation_file, line 1: the input also occurs in training_file, line 1" in str(leak)
     no_reject = refused(tmp_path, text(chats()), reject="other")
     assert (no_reject.param, "has the reject label 'other'" in str(no_reject)) == ("postil.reject", True)
+
+
+@pytest.mark.parametrize(("rows", "asked", "method"), [(answers(), None, "sft"), (preferences(), "dpo", "dpo")])
+def test_rows_that_are_no_labels_are_split_too(
+    tmp_path: Path, rows: list[dict[str, Any]], asked: Method | None, method: Method
+) -> None:
+    place, file = tmp_path / "job", written(tmp_path / "a", text(rows))
+    assert folder.prepare(place, file, None, seed=1, reject=None, method=asked) == (8, 2)
+    assert folder.method_in(place) == method
+    parts = [read_samples(place / name, method).samples for name in ("training.jsonl", "validation.jsonl")]
+    assert sorted(one.line for part in parts for one in part) == list(range(1, 11))
+
+
+def test_data_that_was_prepared_before_the_method_was_noted_is_of_labels(tmp_path: Path) -> None:
+    assert folder.method_in(tmp_path) == "classify"
+
+
+def test_rows_of_another_kind_than_the_method_are_refused_in_openais_words(tmp_path: Path) -> None:
+    file = written(tmp_path / "a", text(chats()))
+    with pytest.raises(JobError, match="the method dpo learns from rows with prompt/chosen/rejected"):
+        folder.prepare(tmp_path / "job", file, None, seed=1, reject=None, method="dpo")
+    pairs = written(tmp_path / "b", text(preferences()))
+    with pytest.raises(JobError, match="validation_file: the method supervised learns from rows with instruction"):
+        folder.prepare(tmp_path / "job", written(tmp_path / "a", text(answers())), pairs, seed=1, reject=None)
+
+
+def test_what_is_asked_in_both_files_and_a_reject_label_without_labels_are_refused(tmp_path: Path) -> None:
+    leak = refused(tmp_path, text(answers()), text(answers()[:1]))
+    assert "validation_file, line 1: the same is asked in training_file, line 1" in str(leak)
+    no_labels = refused(tmp_path, text(answers()), reject="other")
+    assert (no_labels.param, "the rows are answers in free text" in str(no_labels)) == ("postil.reject", True)
 
 
 def test_a_content_that_is_not_on_the_disk_is_said_to_be(tmp_path: Path) -> None:

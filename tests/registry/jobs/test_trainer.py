@@ -15,11 +15,13 @@ from postil.registry.errors import DatasetError, JobError
 from postil.registry.jobs import folder
 from postil.registry.jobs.options import JobOptions, train_options
 from postil.registry.jobs.progress import BUSY, Began, Done, Failed, Measured, Message, Started, Stepped, decode, encode
-from postil.registry.jobs.trainer import train_as_asked, work
+from postil.registry.jobs.trainer import Teller, train_as_asked, work
 from postil.registry.training.calibration import Calibration
 from postil.registry.training.errors import FolderBusyError
+from postil.registry.training.methods import report as method_report
+from postil.registry.training.methods.options import MethodOptions
+from postil.registry.training.methods.report import Answers, MethodReport
 from postil.registry.training.options import TrainOptions
-from postil.registry.training.progress import Watcher
 from postil.registry.training.report import ConfidenceAdvice, Metrics, TrainReport
 
 METRICS = Metrics(examples=4, right=3, accuracy=0.75, loss=0.5, labels={})
@@ -49,7 +51,12 @@ def report(options: TrainOptions) -> TrainReport:
     )
 
 
-def trained(options: TrainOptions, watcher: Watcher) -> TrainReport:
+def answered(loss: float) -> Answers:
+    """What a model makes of free text."""
+    return Answers(rows=2, tokens=9, loss=loss, token_accuracy=0.5, exact=0.0)
+
+
+def trained(options: TrainOptions, watcher: Teller) -> TrainReport:
     """A run that goes well."""
     watcher.began()
     watcher.started(METRICS, 2)
@@ -58,10 +65,10 @@ def trained(options: TrainOptions, watcher: Watcher) -> TrainReport:
     return report(options)
 
 
-def raising(error: Exception) -> Callable[[TrainOptions, Watcher], TrainReport]:
+def raising(error: Exception) -> Callable[[TrainOptions, Teller], TrainReport]:
     """A run that fails."""
 
-    def act(options: TrainOptions, watcher: Watcher) -> TrainReport:
+    def act(options: TrainOptions, watcher: Teller) -> TrainReport:
         raise error
 
     return act
@@ -72,7 +79,9 @@ def place(base: BaseModel, tmp_path: Path) -> Path:
     """The folder of a job whose data is not there."""
     made = tmp_path / "job"
     made.mkdir()
-    folder.write_options(made, train_options(JobOptions(), made, base, seed=1, window=None, device="cpu"))
+    folder.write_options(
+        made, train_options(JobOptions(), made, base, method="classify", seed=1, window=None, device="cpu")
+    )
     return made
 
 
@@ -98,9 +107,27 @@ def test_the_trainer_is_the_one_that_the_options_name(place: Path) -> None:
     assert failed.code == "invalid_training_data"
 
 
+def test_a_run_without_labels_tells_losses_and_no_row(base: BaseModel, tmp_path: Path) -> None:
+    options = train_options(JobOptions(), tmp_path, base, method="sft", seed=1, window=None, device="cpu")
+    folder.write_options(tmp_path, options)
+
+    def learned(options: TrainOptions, teller: Teller) -> MethodReport:
+        assert isinstance(options, MethodOptions)
+        teller.said("a LoRA is served exactly as it was trained")
+        teller.showed("row 1: a secret")
+        teller.begins(4)
+        teller.looked(1.0, 0.5, True)
+        before, after = (method_report.Measured(answers=answered(loss)) for loss in (2.0, 0.5))
+        return MethodReport.model_construct(before=before, trained=after, served=None)
+
+    told: list[Message] = []
+    assert work(tmp_path, told.append, learned)
+    assert told == [Started(4, None), Measured(1.0, 0.5, None, True), Done(None, None, 0.5)]
+
+
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_ends_the_job_with_the_remedy(place: Path, loss: float) -> None:
-    def stepping(options: TrainOptions, watcher: Watcher) -> TrainReport:
+    def stepping(options: TrainOptions, watcher: Teller) -> TrainReport:
         watcher.stepped(1, loss)
         return report(options)
 

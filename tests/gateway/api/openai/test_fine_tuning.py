@@ -10,13 +10,17 @@ import pytest
 
 from postil.gateway.control.jobs.trainer import TrainerCommand
 from postil.registry.accounts.keys import Role
+from postil.registry.names import parse_release
 from tests.fakes.trainer import WAIT
 from tests.fakes.vllm import FakeVLLM
 from tests.gateway.conftest import House, bearer, running_house, until
 from tests.gateway.control.jobs.conftest import client as client
 from tests.gateway.control.jobs.conftest import trained as trained
-from tests.gateway.control.jobs.work import at_step, created, reached, script, speaking, uploaded
+from tests.gateway.control.jobs.work import at_step, created, messages, reached, script, speaking, uploaded
 from tests.gateway.tenancy.test_roles import staff
+from tests.registry.jobs.data import answers, preferences, text
+
+DPO = {"method": {"type": "dpo"}}
 
 
 async def test_what_was_asked_is_told_back_in_openais_shape(trained: House, client: openai.AsyncOpenAI) -> None:
@@ -42,6 +46,49 @@ async def test_what_was_asked_is_told_back_in_openais_shape(trained: House, clie
     await reached(client, job.id, "succeeded", "failed")
 
 
+async def test_free_text_becomes_a_release_with_its_prompt(trained: House, client: openai.AsyncOpenAI) -> None:
+    file = await uploaded(client, text(answers()))
+    done = await reached(client, (await created(client, training_file=file.id)).id, "succeeded", "failed")
+    assert (done.fine_tuned_model, done.error) == ("healthcare/triage@1", None)
+    told = await messages(client, done.id)
+    assert (
+        "Files validated: 8 examples to learn (answers in free text), 2 to validate with; moving job to queued" in told
+    )
+    [release] = (await trained.admin("GET", "/api/v1/adapters/healthcare/triage/releases")).json()["data"]
+    assert release["policy"]["system_prompt"] == "Sort."
+    own = done.model_dump()["postil"]
+    assert (own["accuracy"], own["base_accuracy"], own["loss"]) == (None, None, 0.5)
+
+
+async def test_preferences_become_a_release_and_their_beta_is_told_back(
+    trained: House, client: openai.AsyncOpenAI
+) -> None:
+    file = await uploaded(client, text(preferences()))
+    method = {"type": "dpo", "dpo": {"hyperparameters": {"beta": 0.2, "n_epochs": 2}}}
+    job = await created(client, training_file=file.id, method=method)
+    assert job.method is not None
+    assert (job.method.type, job.method.supervised) == ("dpo", None)
+    assert job.method.dpo is not None
+    assert job.method.dpo.hyperparameters is not None
+    assert (job.method.dpo.hyperparameters.beta, job.method.dpo.hyperparameters.n_epochs) == (0.2, 2)
+    done = await reached(client, job.id, "succeeded", "failed")
+    assert (done.fine_tuned_model, done.error) == ("healthcare/triage@1", None)
+    report = trained.runtime.registry.get().candidate(parse_release("healthcare/triage@1")).metrics
+    assert (report["method"], report["options"]["beta"], report["options"]["epochs"]) == ("dpo", 0.2, 2)
+    own = done.model_dump()["postil"]
+    assert (own["accuracy"], own["base_accuracy"], own["loss"]) == (0.75, 0.5, None)
+
+
+async def test_preferences_under_the_supervised_method_fail_with_the_remedy(
+    trained: House, client: openai.AsyncOpenAI
+) -> None:
+    file = await uploaded(client, text(preferences()))
+    failed = await reached(client, (await created(client, training_file=file.id)).id, "succeeded", "failed")
+    assert failed.error is not None
+    assert "take the method `dpo` for preferences" in failed.error.message
+    assert failed.error.param == "training_file"
+
+
 async def test_the_older_place_of_hyperparameters_and_a_suffix_without_a_domain_are_taken(
     trained: House, client: openai.AsyncOpenAI
 ) -> None:
@@ -60,7 +107,14 @@ async def test_the_older_place_of_hyperparameters_and_a_suffix_without_a_domain_
         ({"training_file": "file-nothing"}, "training_file", "invalid_value"),
         ({"training_file": "file-nothing", "suffix": "triage"}, "training_file", "invalid_value"),
         ({"validation_file": "file-nothing"}, "validation_file", "invalid_value"),
-        ({"method": {"type": "dpo", "dpo": {}}}, "method.type", "unsupported_parameter"),
+        ({"method": {"type": "reinforcement"}}, "method.type", "unsupported_parameter"),
+        ({"method": {"type": "dpo", "supervised": {}}}, "method.supervised", "unsupported_parameter"),
+        (
+            {"method": {"type": "dpo"}, "extra_body": {"postil": {"reject": "x"}}},
+            "postil.reject",
+            "unsupported_parameter",
+        ),
+        ({"method": {"type": "dpo", "dpo": {"hyperparameters": {"beta": 0}}}}, None, "invalid_value"),
         ({"method": {"type": "supervised", "dpo": {}}}, "method.dpo", "unsupported_parameter"),
         ({"integrations": [{"type": "wandb", "wandb": {"project": "x"}}]}, "integrations", "unsupported_parameter"),
         ({"extra_body": {"postil": {"lora_r": 512}}}, "postil.lora_r", "invalid_value"),

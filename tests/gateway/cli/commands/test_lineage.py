@@ -47,7 +47,7 @@ async def test_the_way_is_shown_through_the_releases_before(house: House, tmp_pa
     assert f"beside {NAME}@1: only this one right on 3 rows, only that one on 1, McNemar p = 0.6" in lines
     before = lines[lines.index(f"{NAME}@1") :]
     assert before[-6:] == [
-        "which release was live before it",
+        "which release it was made to replace",
         "whether decided reviews are in it",
         "the files of its rows",
         "how it was trained",

@@ -62,3 +62,12 @@ def test_a_loss_that_is_no_number_is_told_as_none() -> None:
     assert [each.message for each in follower.take()][1:] == [
         "Epoch 1.00: validation loss=no number, accuracy=75.0%",
     ]
+
+
+def test_where_answers_are_no_labels_losses_alone_are_told() -> None:
+    follower = Follower()
+    for message in (Started(2, None), Measured(1.0, 0.5, None, False)):
+        follower.follow(message)
+    told = follower.take()
+    assert [each.message for each in told] == ["Training 2 steps", "Epoch 1.00: validation loss=0.500"]
+    assert told[1].data == {"step": 0, "epoch": 1.0, "full_valid_loss": 0.5, "best": False}

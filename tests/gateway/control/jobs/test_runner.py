@@ -43,7 +43,7 @@ async def test_a_job_goes_from_a_file_to_a_release_that_is_not_live(trained: Hou
     assert done.finished_at is not None
     told = await messages(client, job.id)
     assert told[0] == f"Created fine-tuning job: {job.id}"
-    assert told[1] == "Files validated: 20 examples to learn, 5 to validate with; moving job to queued"
+    assert told[1] == "Files validated: 20 examples to learn (labels), 5 to validate with; moving job to queued"
     assert told[2] == "Fine-tuning job started"
     assert [each.split(":")[0] for each in told if each.startswith("Step")] == [f"Step {n}/4" for n in range(1, 5)]
     assert told[-1] == "New fine-tuned model created: healthcare/triage@1; it is not live"

@@ -195,7 +195,8 @@ def test_rows_have_as_many_tokens_as_training_gives_them(
     method: str, row: dict[str, str], tmp_path: Path, tiny_base: Path
 ) -> None:
     from postil.registry.training.methods.encoding import Encoder
-    from postil.registry.training.methods.rows import encode, read_samples
+    from postil.registry.training.methods.rows import encode
+    from postil.registry.training.methods.sample_files import read_samples
     from postil.registry.training.model import load_base
 
     path = write(tmp_path / "a.jsonl", row)

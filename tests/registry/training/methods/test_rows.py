@@ -8,7 +8,8 @@ import pytest
 
 from postil.registry.errors import DatasetError
 from postil.registry.training.methods.encoding import Encoder
-from postil.registry.training.methods.rows import check_apart, encode, read_samples
+from postil.registry.training.methods.rows import encode
+from postil.registry.training.methods.sample_files import check_apart, read_samples
 from tests.registry.training.methods.conftest import Write
 
 ANSWERED: list[tuple[dict[str, Any], str]] = [

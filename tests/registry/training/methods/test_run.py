@@ -32,12 +32,20 @@ class Diary:
     ends: int = 10**6
     told: list[str] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
+    looks: list[tuple[float, bool]] = field(default_factory=list)
+    of: int = 0
 
     def said(self, text: str) -> None:
         self.told.append(text)
 
     def showed(self, text: str) -> None:
         self.told.append(text)
+
+    def begins(self, steps: int) -> None:
+        self.of = steps
+
+    def looked(self, epoch: float, loss: float, best: bool) -> None:
+        self.looks.append((epoch, best))
 
     def stepped(self, step: int, loss: float) -> None:
         self.steps.append(step)
