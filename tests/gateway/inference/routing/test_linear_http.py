@@ -59,6 +59,13 @@ async def test_a_text_of_a_domain_that_a_tenant_may_not_use_is_refused_and_the_d
     assert (await routed.ask(key, LEASE, model="auto")).headers["x-postil-release"] == "legal/clause@1"
 
 
+async def test_a_long_text_in_any_script_is_routed_too(routed: House) -> None:
+    key = await routed.tenant("desk", "healthcare", "legal")
+    # What is read of the second may take longer than the loop can wait: it is looked at in a process beside it.
+    for text in ("fever " * 5000, "fever \u00e9 " * 5000):
+        assert (await routed.ask(key, text, model="auto")).headers["x-postil-release"] == "healthcare/triage@1"
+
+
 async def test_a_request_without_model_still_goes_to_the_default_domain(routed: House) -> None:
     key = await routed.tenant("firm", "legal")
     assert (await routed.ask(key, BANANA)).headers["x-postil-release"] == "legal/clause@1"
