@@ -17,6 +17,7 @@ from deploy.docs.policy_page import policy_fields
 from deploy.docs.settings_page import OTHERS, variable
 from postil import gateway, plugins
 from postil.gateway.settings import Settings
+from postil.gateway.telemetry import conventions
 from postil.gateway.telemetry.metric_table import METRICS
 from postil.plugins.collect import KINDS
 from postil.plugins.contract import Component
@@ -42,6 +43,7 @@ def names_page(app: Litestar, described: Schema) -> str:
         "JSON keys of HTTP bodies": _keys(described),
         "Commands": _commands(),
         "Metrics": (f"{metric.name} {{{', '.join(metric.labels)}}}" for metric in METRICS.values()),
+        "Spans, their attributes and events": spans(),
         "Roles": (role.value for role in Role),
         "Usage kinds": usage_kinds(),
         "Usage groups": usage.GROUPS,
@@ -65,6 +67,12 @@ def headers() -> list[str]:
 def usage_kinds() -> list[str]:
     """The kinds that a row of usage can be of: the constants of its module."""
     return [value for name, value in vars(usage).items() if name.isupper() and name[0] != "_" and type(value) is str]
+
+
+def spans() -> list[str]:
+    """What traces name of postil's own and of models: the constants of their module."""
+    values = [value for name, value in vars(conventions).items() if name.isupper() and isinstance(value, str)]
+    return [value for value in values if value.startswith(("postil.", "gen_ai."))]
 
 
 def _commands() -> Iterable[str]:

@@ -20,6 +20,8 @@ OTHERS: Mapping[str, str] = {
     "POSTIL_DISABLE_LORA_KERNELS": "Any value keeps vLLM's own LoRA products on CPUs; the child vLLM reads it.",
     "POSTIL_PLUGIN_*": "Passed on to the processes of installed plugins: the place for their secrets.",
     "POSTIL_PLUGIN_WRITABLE": "Folders that confined plugins may write, with `:` between them.",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "The collector that traces go to, as `http://host:4318`; unset, there are none.",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "The same for traces alone, with its path; see [traces](../traces.md).",
     "POSTIL_DATABASE_URL_FILE": "A file that holds what `POSTIL_DATABASE_URL` would; no plugin can read it.",
     "POSTIL_ENGINE_API_KEY_FILE": "A file that holds what `POSTIL_ENGINE_API_KEY` would; no plugin can read it.",
 }

@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 MACHINES = ("x86_64", "aarch64")
-EXTRAS = ("", "[cpu]", "[gpu]", "[tune]")
+EXTRAS = ("", "[cpu]", "[gpu]", "[tune]", "[otel]")
 LAYERS = ("core", "cpu", "tune")
 SETUP = HERE.parent / "setup.sh"
 # How packages begin that are for one kind of processor alone.

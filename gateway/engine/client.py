@@ -20,7 +20,7 @@ from postil.gateway.engine.start_clock import SOON_SECONDS
 from postil.gateway.engine.transport.http1 import HttpClient
 from postil.gateway.engine.transport.response import MOST_BYTES, BrokenError, EngineResponse, SilentError
 from postil.gateway.errors import EngineKeyRefusedError, EngineRefusedError, EngineUnavailableError, GatewayError
-from postil.gateway.telemetry.request_id import current
+from postil.gateway.telemetry.head_lines import request_line
 
 log = logging.getLogger(__name__)
 _encoder = msgspec.json.Encoder()
@@ -75,6 +75,8 @@ class EngineClient:
         # How long who was not answered should wait before it asks again.
         self.retry_seconds: Callable[[], int] = lambda: SOON_SECONDS
         self.activity = EngineActivity()
+        # What the engine is told of a request beside its body, as lines of its head.
+        self.lines: Callable[[], bytes] = request_line
         # The context in tokens as the engine says it, None until it was asked for its models.
         self.window: int | None = None
         self._cuts = 0
@@ -214,7 +216,7 @@ class EngineClient:
         A second try takes a new connection: what broke a kept one may have broken all of them.
         """
         where, fresh, cuts = path.encode(), False, self._cuts
-        lines = f"x-request-id: {named}\r\n".encode() if (named := current()) else b""
+        lines = self.lines()
         for pause in _AGAIN_SECONDS:
             try:
                 return await self._http.ask(b"POST", where, body, fresh=fresh, lines=lines)

@@ -14,6 +14,7 @@ from postil.gateway.inference.record import RequestObserver
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
 from postil.gateway.plugin_host.ports import Isolation
+from postil.gateway.telemetry.trace import Tracer
 from postil.registry.policy.policy import ReviewRules
 from postil.registry.reviews.reviews import ReviewRequest
 
@@ -32,6 +33,8 @@ class InferenceContext:
     trials: PolicyTrials
     grammars: GrammarGate
     observers: tuple[RequestObserver, ...] = ()
+    # What makes traces; none is made without it.
+    tracer: Tracer | None = None
 
     def for_shadows(self) -> InferenceContext:
         """The context for shadow copies: their answers are not charged, reviewed or analysed."""

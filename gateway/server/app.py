@@ -33,6 +33,7 @@ from postil.gateway.api.openai.models import BaseCard, model_routes
 from postil.gateway.api.openapi import document_config
 from postil.gateway.api.security_headers import SecurityHeaders
 from postil.gateway.api.strict import StrictRequests
+from postil.gateway.api.traced import traced
 from postil.gateway.api.translated import translated_handlers
 from postil.gateway.control.runtime import Runtime, Tell
 from postil.gateway.inference.cost_limits import CostLimits, TenantCostLimits
@@ -44,8 +45,8 @@ from postil.gateway.tenancy.rate_limiter import LocalLimits
 def create_app(runtime: Runtime, tell: Tell = lambda step, text: None) -> ASGIApp:
     """Return the ASGI application of a gateway. ``tell(step, text)`` is called as startup proceeds."""
     parts = completion_parts(runtime)
-    handlers = completion_handlers(parts), translated_handlers(parts)
-    app: ASGIApp = CompletionsShortcut(make_litestar(runtime, parts, tell), *handlers)
+    handlers = traced(parts.context.tracer, {**completion_handlers(parts), **translated_handlers(parts)})
+    app: ASGIApp = CompletionsShortcut(make_litestar(runtime, parts, tell), handlers)
     app = KeyConnections(app, lambda: runtime.callers.current, runtime.settings.tenant_connections)
     app = with_metrics_port(app, runtime.settings.metrics_port, runtime.metrics)
     return letting(app, runtime.settings.cors_origins)

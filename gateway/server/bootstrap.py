@@ -23,6 +23,7 @@ from postil.gateway.inference.routing.catalog_holder import CatalogChange, Catal
 from postil.gateway.plugin_host.host import PluginHost
 from postil.gateway.server import demo
 from postil.gateway.server.file_modes import secure
+from postil.gateway.server.observed import open_traces
 from postil.gateway.server.parts import (
     Analysis,
     Base,
@@ -59,11 +60,12 @@ def build(
 
     Parts that are passed in replace the default ones. Raises SettingsError.
     """
+    tracer = open_traces()
     secure(settings)
     base = make_base(settings, plugins, client, catalog)
     tenancy = make_tenancy(base)
     analysis = make_analysis(base)
-    serving = make_serving(base, tenancy, analysis, scheduler or make_scheduler(settings))
+    serving = make_serving(base, tenancy, analysis, scheduler or make_scheduler(settings), tracer)
     control = make_control(base, tenancy, analysis, serving, trainer or TrainerCommand())
     workers = Workers() if address is None else _workers(base, tenancy, analysis, serving, address)
     _subscribe(base, analysis.monitor, serving.plugin_host)

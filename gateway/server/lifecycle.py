@@ -64,6 +64,8 @@ class Lifecycle:
         runtime.jobs.close()
         runtime.callers.close()
         runtime.pools.close()
+        if runtime.context.tracer is not None:
+            await runtime.context.tracer.stop()
         if runtime.registry.started:
             await runtime.ledger.stop()
             await runtime.evidence.stop()

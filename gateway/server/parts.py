@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -38,7 +38,6 @@ from postil.gateway.inference.context import InferenceContext
 from postil.gateway.inference.grammars import GrammarGate
 from postil.gateway.inference.label_prefill import LabelPrefixes
 from postil.gateway.inference.metering import UsageMeter
-from postil.gateway.inference.pipeline import answered
 from postil.gateway.inference.policy_trial import PolicyTrials
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
@@ -46,9 +45,11 @@ from postil.gateway.inference.shadow import Shadows
 from postil.gateway.plugin_host.host import PluginHost, process_bounds
 from postil.gateway.plugin_host.sandbox import sandbox_of
 from postil.gateway.server.data_dir import hold, run_folder
+from postil.gateway.server.observed import observed
 from postil.gateway.settings import Settings
 from postil.gateway.telemetry.request_metrics import RequestMetrics
 from postil.gateway.telemetry.sums import Sums
+from postil.gateway.telemetry.trace import Tracer
 from postil.gateway.tenancy.callers import Callers
 from postil.gateway.tenancy.denied_attempts import DeniedAttempts
 from postil.gateway.tenancy.directory import Directory, admin_key, read_directory
@@ -139,21 +140,10 @@ def make_base(
     registry, catalog, pools = RegistryHandle(), catalog or CatalogHolder(), ThreadPools()
     engine = EngineHandle(client or _client(settings, address, keys), registry)
     sync = CatalogSync(registry, plugins, catalog, pools.catalog)
+    locks, sums = AdapterLocks(), Sums(most_histograms=settings.metrics_histograms)
     return Base(
-        settings,
-        plugins,
-        lock_file,
-        folder,
-        keys,
-        address,
-        registry,
-        catalog,
-        engine,
-        pools,
-        AdapterLocks(),
-        sync,
-        Sums(most_histograms=settings.metrics_histograms),
-    )
+        settings, plugins, lock_file, folder, keys, address, registry, catalog, engine, pools, locks, sync, sums
+    )  # fmt: skip
 
 
 def _client(settings: Settings, address: str, keys: InsideKeys) -> EngineClient:
@@ -190,8 +180,10 @@ def make_analysis(base: Base) -> Analysis:
     return Analysis(causes, evidence, monitor)
 
 
-def make_serving(base: Base, tenancy: Tenancy, analysis: Analysis, scheduler: Scheduler) -> Serving:
-    """Make what a request passes through; it is seen by the analysis and by shadows."""
+def make_serving(
+    base: Base, tenancy: Tenancy, analysis: Analysis, scheduler: Scheduler, tracer: Tracer | None
+) -> Serving:
+    """Make what a request passes through; it is seen by the analysis, by shadows, and by ``tracer``."""
     settings, database = base.settings, base.registry.database
     plugin_host = PluginHost(base.plugins, settings.home / "logs", process_bounds(settings, sandbox_of(settings)))
     extensions, webhooks = Extensions.make(settings, base.plugins, plugin_host), Webhooks(settings.ca_file)
@@ -208,8 +200,14 @@ def make_serving(base: Base, tenancy: Tenancy, analysis: Analysis, scheduler: Sc
         PolicyTrials(),
         GrammarGate(LocalLimits(tenancy.limits)),
     )
-    shadows = Shadows(partial(answered, plain.for_shadows()), lambda counts: agreements.add(database(), counts))
-    context = replace(plain, observers=(analysis.monitor, shadows, RequestMetrics(base.sums)))
+    context, shadows = observed(
+        plain,
+        base.engine.client,
+        analysis.monitor,
+        lambda counts: agreements.add(database(), counts),
+        base.sums,
+        tracer,
+    )
     return Serving(scheduler, plugin_host, extensions, webhooks, reviews, context, shadows)
 
 

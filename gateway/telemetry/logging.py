@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 
 from postil.gateway.telemetry.request_id import current
+from postil.gateway.telemetry.trace import current_trace
 
 _SECONDS = 1.0
 _REMEMBERED = 1000
@@ -42,12 +43,14 @@ class Repeats(logging.Filter):
 
 
 class RequestNamed(logging.Filter):
-    """Adds the id of the request that was being answered, where there was one."""
+    """Adds the id of the request that was being answered, where there was one, and of its trace."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Add it."""
         named = current()
-        record.request = f" [{named}]" if named else ""
+        trace = current_trace()
+        traced = f" trace {trace.root.trace_id}" if trace is not None else ""
+        record.request = f" [{named}{traced}]" if named else ""
         return True
 
 

@@ -50,7 +50,8 @@ class FakeVLLM:
 
     ``raw`` writes a stream's body itself, piece by piece; after an empty piece it waits until the client has left.
     ``gate`` holds answers back until it is set, those to requests that ``held`` says; ``load_gate`` holds loads back,
-    ``stream_gate`` a stream's events behind its head. ``named`` are the ids under which completions were asked for.
+    ``stream_gate`` a stream's events behind its head. ``named`` are the ids under which completions were asked for,
+    and ``parents`` the spans.
     ``refuses`` says why it takes no such request; ``refuse_load`` is what it says to loads, to those that ``refused``
     says. ``template`` makes the tokens of a chat; without one it has no ``/tokenize``. ``counts`` is what
     ``/metrics`` says, once each. ``odd`` is the body of every answer to a completion, with a status of 200, whatever
@@ -96,6 +97,7 @@ class FakeVLLM:
     load_gate: asyncio.Event = field(default_factory=asyncio.Event)
     stream_gate: asyncio.Event = field(default_factory=asyncio.Event)
     named: list[str] = field(default_factory=list)
+    parents: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -119,7 +121,9 @@ class FakeVLLM:
         elif path == "/v1/unload_lora_adapter":
             await self._unload(json.loads(await read_body(receive)), send)
         elif path.endswith("/completions"):
-            self.named.append(dict(scope["headers"]).get(b"x-request-id", b"").decode())
+            head = dict(scope["headers"])
+            self.named.append(head.get(b"x-request-id", b"").decode())
+            self.parents.append(head.get(b"traceparent", b"").decode())
             await self._generate(path, json.loads(await read_body(receive)), receive, send)
         else:
             await self._beside(path, json.loads(await read_body(receive) or b"{}"), receive, send)

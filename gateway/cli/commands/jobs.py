@@ -64,7 +64,8 @@ def show(which: Which, as_json: AsJson = False) -> None:
         print_json(job)
         return
     own, method = job["postil"], job["method"]
-    asked = method[method["type"]]["hyperparameters"]
+    # Those of preferences have one more.
+    asked = job["hyperparameters"] | ((method.get("dpo") or {}).get("hyperparameters") or {})
     rows = [
         ("id", job["id"]),
         ("status", job["status"]),

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import httpx
 import typer
@@ -16,7 +16,11 @@ from rich.text import Text
 from postil.gateway.cli.api_client import CommandError, call, connected
 from postil.gateway.cli.output import AsJson, complaints, console, print_json
 from postil.registry.artifacts.hub.ref import SCHEME, parse_hub_ref
-from postil.registry.names import AdapterName, parse_adapter
+from postil.registry.errors import RegistryError
+from postil.registry.names import AdapterName, parse_adapter, parse_release
+
+if TYPE_CHECKING:
+    from postil.registry.training.dataset import Dataset
 
 _PATIENT = httpx.Timeout(30.0, read=None)
 _NAMED = 8
@@ -37,6 +41,10 @@ def publish(
     ] = None,
     note: Annotated[str, typer.Option(help="Reason, stored in the event log.")] = "",
     promote: Annotated[bool, typer.Option("--promote", help="Make it live immediately.")] = False,
+    verify: Annotated[
+        Path | None,
+        typer.Option(help="Held-out examples: unless answered as in training, exit with 1 and promote nothing."),
+    ] = None,
     base_ok: Annotated[
         bool,
         typer.Option("--base-ok", help="The adapter's base is the gateway's under another name; kept in the log."),
@@ -48,23 +56,50 @@ def publish(
     A release keeps adapter_config.json, adapter_model.safetensors and training.json; all other files in the folder of
     a training run, a download or a clone are left out. It also keeps the signature: model.sig in the folder, or the
     one that --sign makes. The private key stays on this machine. The gateway downloads an adapter from a hub itself,
-    with its own HF_TOKEN and HF_ENDPOINT. Publishing the same again changes nothing.
+    with its own HF_TOKEN and HF_ENDPOINT. Publishing the same again changes nothing. --verify does what `postil verify`
+    does, before it is made live.
     """
     name = parse_adapter(adapter)
     fields = {"note": note} | policy_field(policy) | ({"base_ok": "true"} if base_ok else {})
     signature = None if sign is None else _signature(path, sign)
+    held_out = None if verify is None else _held_out(verify)
     with connected() as client:
         made = send_release(client, f"/api/v1/adapters/{name}/releases", path, fields, signature, quiet=as_json)
-        made["live"], failure = _promote(client, name, made["number"], note) if promote else (False, None)
+        failure = None if held_out is None else _verify(made, held_out, quiet=as_json)
+        made["live"] = False
+        if promote and failure is None:
+            made["live"], failure = _promote(client, name, made["number"], note)
     if as_json:
         print_json(made)
     else:
         _say(made, promote=promote, signed=signature is not None)
     if failure is not None:
         raise CommandError(
-            f"{made['release']} is published, and --promote failed: {failure}; when that is settled, run"
+            f"{made['release']} is published, and {failure}; when that is settled, run"
             f" `postil promote {made['release']}`"
         )
+
+
+def _held_out(path: Path) -> Dataset:
+    """Read the rows before anything is sent. Raises DatasetError."""
+    from postil.registry.training.dataset import load
+
+    return load(path)
+
+
+def _verify(made: dict[str, Any], data: Dataset, *, quiet: bool) -> str | None:
+    """Note what a release answers to held-out rows; return what is wrong with that."""
+    from postil.gateway.cli.verification import Plan, verified
+    from postil.gateway.cli.verification_display import show_verification
+
+    try:
+        found = verified(parse_release(made["release"]), data, Plan())
+    except (CommandError, RegistryError) as error:
+        return f"--verify failed: {error}"
+    made["verification"] = found.model_dump(mode="json")
+    if not quiet:
+        show_verification(found)
+    return None if found.verified else "its answers to the rows of --verify are not those of its training"
 
 
 def _promote(client: httpx.Client, name: AdapterName, number: int, reason: str) -> tuple[bool, str | None]:
@@ -75,9 +110,9 @@ def _promote(client: httpx.Client, name: AdapterName, number: int, reason: str) 
             body = {"release": number, "reason": reason, "if_revision": seen["revision"]}
             call(client, "POST", f"/api/v1/adapters/{name}/promote", json=body)
     except CommandError as error:
-        return False, str(error)
+        return False, f"--promote failed: {error}"
     except httpx.TransportError as error:
-        return False, f"no answer came ({error})"
+        return False, f"--promote failed: no answer came ({error})"
     return True, None
 
 

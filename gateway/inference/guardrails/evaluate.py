@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+from postil.gateway.inference.guardrails.traced_checks import traced_check, traced_rule
 from postil.gateway.inference.routing.release import LoadedRelease
 from postil.gateway.plugin_host.call import AT_ONCE_SECONDS, Pending, call, result_of
 from postil.gateway.plugin_host.ports import DidNotRunError, Isolation
+from postil.gateway.telemetry.trace import RequestTrace, current_trace
 from postil.plugins import Completion, FallbackRule, Outcome, RequestContext, Span, Substitute, Verdict
 from postil.plugins.contract import Component
 from postil.registry.policy.policy import CheckUse, FallbackUse
@@ -31,9 +34,9 @@ async def evaluate_output(
     isolation: Isolation, release: LoadedRelease, context: RequestContext, completion: Completion
 ) -> Evaluation:
     """Run every validator of a release on one answer."""
-    checks = len(release.validators)
+    checks, ask = len(release.validators), _asking()
     calls = [
-        (use, _ask(isolation, release, use, validator, "judge", (context, completion), checks))
+        (use, ask(isolation, release, use, validator, "judge", (context, completion), checks))
         for use, validator in release.validators
     ]
     return await _judged(calls, len(completion.text))
@@ -41,9 +44,9 @@ async def evaluate_output(
 
 async def evaluate_input(isolation: Isolation, release: LoadedRelease, context: RequestContext) -> Evaluation:
     """Run every input check of a release on one request."""
-    checks = len(release.inputs)
+    checks, ask = len(release.inputs), _asking()
     calls = [
-        (use, _ask(isolation, release, use, checker, "check", (context,), checks)) for use, checker in release.inputs
+        (use, ask(isolation, release, use, checker, "check", (context,), checks)) for use, checker in release.inputs
     ]
     return await _judged(calls, 0)
 
@@ -52,6 +55,14 @@ async def run_fallback(
     isolation: Isolation, release: LoadedRelease, use: FallbackUse, rule: FallbackRule, arguments: tuple[Any, ...]
 ) -> Substitute | None:
     """Ask a fallback rule for a substitute. Raises DidNotRunError."""
+    ask = partial(_substitute, isolation, release, use, rule, arguments)
+    trace = current_trace()
+    return await (ask() if trace is None else traced_rule(trace, use.name, ask))
+
+
+async def _substitute(
+    isolation: Isolation, release: LoadedRelease, use: FallbackUse, rule: FallbackRule, arguments: tuple[Any, ...]
+) -> Substitute | None:
     try:
         found = await result_of(call(isolation, release.ref.domain, rule, "answer", arguments, _RULE_SECONDS))
     except DidNotRunError as error:
@@ -71,6 +82,18 @@ async def _judged(calls: Sequence[tuple[CheckUse, Verdict | Awaitable[Verdict]]]
         if not (verdict.ok or (verdict.outcome is Outcome.DID_NOT_RUN and use.if_not_run == "pass"))
     ]
     return Evaluation(verdicts, failed)
+
+
+def _asking() -> Callable[..., Verdict | Awaitable[Verdict]]:
+    """How checks are asked: where traces are on, each is a span."""
+    trace = current_trace()
+    return _ask if trace is None else partial(_ask_traced, trace)
+
+
+def _ask_traced(
+    trace: RequestTrace, isolation: Isolation, release: LoadedRelease, use: CheckUse, *rest: Any
+) -> Verdict | Awaitable[Verdict]:
+    return traced_check(trace, use.name, partial(_ask, isolation, release, use, *rest))
 
 
 def _ask(

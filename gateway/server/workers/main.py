@@ -16,6 +16,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from postil.gateway.api.cors import letting
 from postil.gateway.api.key_connections import KeyConnections
 from postil.gateway.api.openai.completions import CompletionsShortcut, completion_handlers
+from postil.gateway.api.traced import traced
 from postil.gateway.api.translated import translated_handlers
 from postil.gateway.server.collector import collect_seldom
 from postil.gateway.server.own_process import keep_to_itself
@@ -87,7 +88,8 @@ def _application(worker: Worker, forward: Forward) -> ASGIApp:
         await send({"type": "lifespan.shutdown.complete"})
 
     parts = worker.parts()
-    app = CompletionsShortcut(others, completion_handlers(parts), translated_handlers(parts))
+    handlers = traced(parts.context.tracer, {**completion_handlers(parts), **translated_handlers(parts)})
+    app = CompletionsShortcut(others, handlers)
     counted = KeyConnections(app, lambda: worker.directory, worker.settings.tenant_connections)
     return letting(counted, worker.settings.cors_origins)
 

@@ -8,8 +8,6 @@ import os
 import pickle
 import time
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import partial
 
 from postil.gateway.api.openai.completions import CompletionParts
 from postil.gateway.control.traffic import Traffic
@@ -22,13 +20,12 @@ from postil.gateway.inference.cost_limits import CostLimits, TenantCostLimits
 from postil.gateway.inference.grammars import GrammarGate
 from postil.gateway.inference.label_prefill import LabelPrefixes
 from postil.gateway.inference.metering import UsageMeter
-from postil.gateway.inference.pipeline import answered
 from postil.gateway.inference.policy_trial import PolicyTrials
 from postil.gateway.inference.record import RequestRecord
 from postil.gateway.inference.routing.catalog_holder import CatalogHolder
 from postil.gateway.inference.routing.extensions import Extensions
-from postil.gateway.inference.shadow import Shadows
 from postil.gateway.plugin_host.host import PluginHost, process_bounds
+from postil.gateway.server.observed import observed, open_traces
 from postil.gateway.server.workers.client import PrimaryClient
 from postil.gateway.server.workers.messages import (
     Ack,
@@ -48,7 +45,6 @@ from postil.gateway.server.workers.remote import (
 )
 from postil.gateway.server.workers.snapshots import EntrySnapshot, restored
 from postil.gateway.server.workers.updates import ADAPTERS, CALLERS, DRAINING, ENGINE, Start
-from postil.gateway.telemetry.request_metrics import RequestMetrics
 from postil.gateway.telemetry.sums import Sums
 from postil.gateway.tenancy.directory import Caller, Directory
 from postil.plugins.manager import PluginManager
@@ -133,9 +129,11 @@ class Worker:
             PolicyTrials(),
             GrammarGate(self._limits),
         )
-        self._shadows = Shadows(partial(answered, plain.for_shadows()), agreed(link, asyncio.get_running_loop()))
         self._sums = Sums(most_histograms=self.settings.metrics_histograms)
-        self._context = replace(plain, observers=(RemoteAnalysis(link), self._shadows, RequestMetrics(self._sums)))
+        keep = agreed(link, asyncio.get_running_loop())
+        self._context, self._shadows = observed(
+            plain, self.client, RemoteAnalysis(link), keep, self._sums, open_traces()
+        )
 
     def parts(self) -> CompletionParts:
         """Return the parts that the two completion endpoints need."""
@@ -175,6 +173,8 @@ class Worker:
         await self._label_prefixes.stop()
         await self._plugin_host.stop()
         await self.client.close()
+        if self._context.tracer is not None:
+            await self._context.tracer.stop()
 
     async def _take_over(self, taken: list[EntrySnapshot], defaults: Mapping[str, str]) -> None:
         """Set up plugins in a thread, then serve all updated adapters at once."""

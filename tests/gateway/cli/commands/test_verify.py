@@ -52,13 +52,19 @@ def trained_engine(body: Body) -> Reply:
 
 async def publish(house: House, data: Path, report: Mapping[str, Any] | None = None, policy: str = TRIAGE) -> None:
     """Publish a release, which is not live, with a report that keeps right answers, or with another one."""
-    source = write_adapter(house.folder / f"adapter-{len(list(house.folder.iterdir()))}")
+    source = trained_folder(house, data, report)
+    response = await house.upload("healthcare/triage", source, policy)
+    assert response.status_code == 201, response.text
+
+
+def trained_folder(house: House, data: Path, report: Mapping[str, Any] | None = None, seed: int = 0) -> Path:
+    """An adapter's folder with a report that keeps right answers, or with another one."""
+    source = write_adapter(house.folder / f"adapter-{len(list(house.folder.iterdir()))}", seed=seed)
     read = load(data)
     judged = [Judged(Example("", row.message, row.label, row.line), row.label, SURE, 0.0) for row in read.examples]
     kept = {"predictions": [predicted(about(read), judged).model_dump(mode="json")]}
     (source / "training.json").write_text(json.dumps(kept if report is None else report))
-    response = await house.upload("healthcare/triage", source, policy)
-    assert response.status_code == 201, response.text
+    return source
 
 
 async def verify(house: House, data: Path, *more: str, release: str = "healthcare/triage@1") -> tuple[int, str, str]:
@@ -220,3 +226,48 @@ async def test_rows_that_the_release_learned_are_refused(house: House, data: Pat
     await publish(house, rows, {"data": {"digest": load(rows).digest}})
     found = await verify(house, rows, release="healthcare/triage@2")
     assert "is the file that healthcare/triage@2 was trained on" in found[2]
+
+
+async def published(house: House, folder: Path, data: Path, *more: str) -> tuple[int, str, str]:
+    """Publish a folder, verify it, and make it live if it is as in training."""
+    (folder / "policy.yaml").write_text(TRIAGE)
+    options = ("--adapter", "healthcare/triage", "--promote", "--verify", str(data), *more)
+    return await in_process(house, "publish", str(folder), *options)
+
+
+async def test_a_release_goes_live_with_its_publish_once_it_is_verified(house: House, tmp_path: Path) -> None:
+    rows = held_out(tmp_path / "held-out.jsonl")
+    house.engine.reply = trained_engine
+    status, out, _ = await published(house, trained_folder(house, rows), rows)
+    assert status == 0
+    assert "healthcare/triage@1 is verified: it answers 60 of 60 rows as in training" in out
+    assert out.splitlines()[-1].endswith("it is live")
+    status, out, _ = await published(house, trained_folder(house, rows, seed=1), rows, "--json")
+    found = json.loads(out)
+    assert (status, found["live"], found["verification"]["verified"]) == (0, True, True)
+
+
+async def test_a_release_that_answers_otherwise_is_published_and_does_not_go_live(house: House, tmp_path: Path) -> None:
+    rows = held_out(tmp_path / "held-out.jsonl")
+    house.engine.reply = lambda body: label("billing")
+    status, out, err = await published(house, trained_folder(house, rows), rows)
+    assert status == 1
+    assert "it is not live" in out
+    assert err.splitlines()[-1] == (
+        "error: healthcare/triage@1 is published, and its answers to the rows of --verify are not those of its"
+        " training; when that is settled, run `postil promote healthcare/triage@1`"
+    )
+    assert (await house.admin("GET", "/api/v1/adapters/healthcare/triage")).json()["live"] is None
+
+
+async def test_rows_that_cannot_be_asked_publish_nothing_or_leave_it_not_live(house: House, tmp_path: Path) -> None:
+    rows = held_out(tmp_path / "held-out.jsonl")
+    folder = trained_folder(house, rows)
+    status, _, err = await published(house, folder, tmp_path / "absent.jsonl")
+    assert (status, "absent.jsonl cannot be read" in err) == (1, True)
+    assert (await house.admin("GET", "/api/v1/adapters")).json()["data"] == []
+    status, _, err = await published(house, folder, held_out(tmp_path / "other.jsonl", field="kind"))
+    assert status == 1
+    assert "is published, and --verify failed:" in err
+    assert "answers with 'kind', healthcare/triage@1 with 'category'" in err
+    assert (await house.admin("GET", "/api/v1/adapters/healthcare/triage")).json()["live"] is None
