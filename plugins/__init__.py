@@ -25,6 +25,7 @@ from postil.plugins.types import (
     Span,
     Substitute,
     Token,
+    Undecided,
     Verdict,
     window,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "Span",
     "Substitute",
     "Token",
+    "Undecided",
     "Validator",
     "Verdict",
     "hookimpl",

@@ -26,6 +26,7 @@ from postil.plugins.types import (
     RoutingRequest,
     Scope,
     Substitute,
+    Undecided,
     Verdict,
 )
 
@@ -118,8 +119,11 @@ class Router(Component):
     """Chooses where a request goes whose ``model`` is ``auto`` or left out."""
 
     @abstractmethod
-    def route(self, question: RoutingRequest) -> str | Awaitable[str | None] | None:
-        """Return a model (``healthcare``, ``legal/clause``), or None for the tenant's default domain."""
+    def route(self, question: RoutingRequest) -> str | Undecided | Awaitable[str | Undecided | None] | None:
+        """Return a model (``healthcare``, ``legal/clause``), or None for the tenant's default domain.
+
+        ``Undecided(reason)`` refuses the request, and tells the client which models there are.
+        """
 
 
 class Gate(Component):

@@ -24,9 +24,13 @@ class Cost:
     ascii: float = 0.0
     other: float = 0.0
     digit: float = 0.0
+    # Of so many characters of a text at most; the rest is not read.
+    most: int | None = None
 
     def of(self, text: str) -> float:
         """The seconds for one text."""
+        if self.most is not None:
+            text = text[: self.most]
         found = len(text) * (self.ascii if text.isascii() else self.other)
         if self.digit:
             found += self.digit * len(_DIGIT.findall(text))

@@ -27,7 +27,7 @@ Found = tuple[Source, Sequence[ComponentInfo]]
 _BUILTIN = (
     "labels", "confidence", "json_schema", "blocklist", "pii", "length", "disclaimer", "emergency", "input_length",
     "injection", "guardrails", "fixed_answer", "append", "ask_again", "other_release", "base", "review", "error",
-    "keywords", "minimum_metric", "not_worse", "event_log", "webhook",
+    "keywords", "linear", "minimum_metric", "not_worse", "event_log", "webhook",
 )  # fmt: skip
 
 

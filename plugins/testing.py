@@ -26,6 +26,7 @@ from postil.plugins.types import (
     RoutingRequest,
     Scope,
     Substitute,
+    Undecided,
     Verdict,
 )
 
@@ -134,22 +135,22 @@ def check_router(
     component: type[Router],
     config: Config | None = None,
     *,
-    routes: Sequence[tuple[Request, str | None]],
+    routes: Sequence[tuple[Request, str | Undecided | None]],
     domains: Sequence[str] | None = None,
     bad: Sequence[Config] = (),
     seconds: float = 0.2,
 ) -> None:
-    """Check a router; ``routes`` are requests, each with the model that it has to go to (None: the router is unsure).
+    """Check a router; ``routes`` are requests, each with what it has to return: a model, None, or Undecided.
 
     ``domains`` are those that the caller may ask; if left out, those of ``routes``.
     """
     made = _made(component, Router, config, bad)
-    named = {model.partition("/")[0]: None for _, model in routes if model}
+    named = {model.partition("/")[0]: None for _, model in routes if isinstance(model, str)}
     known = tuple(named if domains is None else domains)
     requests = [*(request for request, _ in routes), *samples.REQUESTS]
     calls = [(RoutingRequest("conformance", known, samples.context(request).request),) for request in requests]
 
-    def read(found: object, arguments: tuple[Any, ...]) -> str | None:
+    def read(found: object, arguments: tuple[Any, ...]) -> str | Undecided | None:
         return check_model(component.name, found, arguments[0].request)
 
     behaviour = Behaviour(made, "route", seconds, read)

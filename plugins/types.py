@@ -196,6 +196,16 @@ class RoutingRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Undecided:
+    """A router's answer where no model is right: the client is refused, and asked to name one.
+
+    ``reason`` is a short phrase that the caller may read.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notification:
     """Something that was done: an event of the log (``promote``, ``rollback``), or a decision (``review-approve``)."""
 

@@ -22,8 +22,10 @@ from sklearn.model_selection import GroupKFold
 from deploy.checks.emergency_texts import Example, development, made, ordinary, varied, written
 from postil.plugins.builtin.emergency import Emergency
 from postil.plugins.recognition import danger_model
-from postil.plugins.recognition.danger_model import BUCKETS, SCALE, Concepts, features, windows, words_of
+from postil.plugins.recognition.danger_model import SCALE, windows
 from postil.plugins.recognition.folding import plain
+from postil.plugins.recognition.word_features import BUCKETS, Concepts, features, words_of
+from postil.registry.training.router.hashed import matrix, rarity
 
 OUT = Path(danger_model.__file__).with_name("emergency.weights")
 SEED, FOLDS, STRENGTH = 14, 5, 10.0
@@ -33,7 +35,6 @@ COPIES, MADE = 2, 30
 MOST_ALARMS = 0.03
 CONCEPTS = Concepts("emergency_concepts.txt")
 Floats = npt.NDArray[np.float64]
-Matrix = sp.csr_matrix
 Known = dict[str, list[npt.NDArray[np.int64]]]
 
 
@@ -46,20 +47,6 @@ def numbers(text: str, known: Known) -> list[npt.NDArray[np.int64]]:
             for start, end in windows(len(found))
         ]
     return known[text]
-
-
-def matrix(rows: Sequence[npt.NDArray[np.int64]]) -> Matrix:
-    """Rows of features, each as long as the next."""
-    starts = np.cumsum([0, *map(len, rows)])
-    data = np.concatenate([np.full(len(row), 1 / np.sqrt(max(len(row), 1))) for row in rows])
-    return sp.csr_matrix((data, np.concatenate(rows), starts), shape=(len(rows), BUCKETS))
-
-
-def rarity(rows: Matrix) -> Floats:
-    """How telling a feature is for being rare."""
-    parts = np.split(rows.indices, rows.indptr[1:-1])
-    seen = np.bincount(np.concatenate([np.unique(one) for one in parts]), None, BUCKETS)
-    return np.asarray((np.log((1 + rows.shape[0]) / (1 + seen)) + 1) / 5)
 
 
 def examples(own: Sequence[Example], draw: random.Random) -> Iterator[Example]:
@@ -92,7 +79,7 @@ def trained(own: Sequence[Example], known: Known) -> tuple[Floats, float]:
             rows += parts
             labels += [one.danger] * len(parts)
             counts += [one.weight] * len(parts)
-        found = matrix(rows)
+        found = matrix(rows, BUCKETS)
         rare = rarity(found)
         model = LogisticRegression(C=STRENGTH, max_iter=500, solver="liblinear", random_state=SEED)
         model.fit(found @ sp.diags(rare), labels, sample_weight=counts)

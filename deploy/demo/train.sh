@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make the demo's four adapters again: deploy/demo/train.sh [OUT_FOLDER] (`make train`; about an hour on two cores).
-# The base is the one that `postil serve` serves. Without OUT_FOLDER the adapters in this folder are replaced.
+# Make the demo's four adapters and its router again: deploy/demo/train.sh [OUT_FOLDER] (`make train`; about an hour on two cores).
+# The base is the one that `postil serve` serves. Without OUT_FOLDER the adapters and the router in this folder are replaced.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -22,3 +22,8 @@ adapt healthcare/triage 1 train-v1.jsonl --epochs 2
 adapt healthcare/triage 2 train.jsonl --epochs 2
 adapt legal/clause 1 train.jsonl --epochs 2
 adapt finance/intent 1 train.jsonl --epochs 3
+
+# The router learns from the same texts, and from texts of no domain; seconds, and no model is asked.
+postil train-router --overwrite --out "$out/router/router.json" --reject needs_review --words "$here/router/keywords.json" \
+    --data "healthcare=$here/healthcare/triage/train.jsonl" --data "legal=$here/legal/clause/train.jsonl" \
+    --data "finance=$here/finance/intent/train.jsonl" --data "none=$here/router/none.jsonl"

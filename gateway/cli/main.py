@@ -38,6 +38,7 @@ from postil.gateway.cli.commands import (
     status,
     tenants,
     train,
+    train_router,
     try_release,
     usage,
     verify,
@@ -77,6 +78,7 @@ def make_cli() -> typer.Typer:
     cli.command()(diff.diff)
     cli.command()(gc.gc)
     cli.command(context_settings=train.NAMES)(train.train)
+    cli.command()(train_router.train_router)
     cli.command()(evaluate.evaluate)
     cli.command()(compare.compare)
     cli.command()(compare_methods.compare_methods)

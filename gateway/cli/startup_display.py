@@ -11,7 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 from rich.text import Text
 
 from postil.gateway.settings import Settings
-from postil.gateway.tenancy.directory import DEMO_TENANTS
+from postil.gateway.tenancy.directory import DEMO_DESK, DEMO_TENANTS
 
 _STEPS = {
     "base": "preparing the base model",
@@ -132,6 +132,7 @@ class ServeProgress:
 
     def _introduce_demo(self) -> None:
         keys = ", ".join(f"{name} ({domain})" for name, domain in DEMO_TENANTS.items())
+        keys += f", {DEMO_DESK} (all of them: `model: auto` chooses)"
         self._console.print(f"demo keys: {keys}\n")
         for key, question in _QUESTIONS.items():
             self._console.print(

@@ -27,7 +27,7 @@ _START_SECONDS = 60.0
 _BUILD_SECONDS = 60.0
 # So long after its deadline a call that has not come back is taken to be stuck.
 _LATE_SECONDS = 1.0
-_EXPECTED = {"fallback rule": "a substitute", "router": "the name of a model", "listener": "nothing"}
+_EXPECTED = {"fallback rule": "a substitute", "router": "the name of a model or Undecided", "listener": "nothing"}
 
 
 class ProcessEndedError(Exception):

@@ -13,7 +13,7 @@ import msgspec
 
 from postil.gateway.ipc import Frames, framed
 from postil.plugins.installed import Source
-from postil.plugins.types import AskAgain, Fail, Fallback, Hold, Verdict
+from postil.plugins.types import AskAgain, Fail, Fallback, Hold, Undecided, Verdict
 
 # The longest answer that a component may give: reading one of thousands of spans takes the gateway 2 ms.
 ANSWER_BYTES = 64 * 1024
@@ -24,6 +24,7 @@ _ANSWERS: tuple[tuple[str, Any], ...] = (
     ("ask-again", AskAgain),
     ("hold", Hold),
     ("fail", Fail),
+    ("undecided", Undecided),
     ("text", str),
     ("nothing", type(None)),
 )

@@ -34,6 +34,9 @@ DEMO_TENANTS: Mapping[str, str] = {
     "demo-lawfirm": "legal",
     "demo-bank": "finance",
 }
+# Asks all of them by `model: auto`, or by their names.
+DEMO_DESK = "demo-desk"
+_DEMO_NAMES = DEMO_TENANTS.keys() | {DEMO_DESK}
 _SHORTEST_ADMIN_KEY = 20
 
 
@@ -112,7 +115,7 @@ class Directory:
         self._clock = clock
         self._whole = whole
         self._quotas = {tenant.name: quota(tenant.name, of_tenant(tenant)) for tenant in known.values()}
-        self._tenants = known.keys() | (DEMO_TENANTS.keys() if demo else set())
+        self._tenants = known.keys() | (_DEMO_NAMES if demo else set())
         self._pepper = secrets.token_bytes(32)
         self._seen: dict[bytes, _Held] = {}
         self._salted: dict[str, _Held] = {}
@@ -124,8 +127,8 @@ class Directory:
                     self._salted[key.id] = held
                 else:
                     self._unsalted[key.hash] = held
-        for name, domain in DEMO_TENANTS.items() if demo else ():
-            self._unsalted[unsalted(name)] = _forever(Caller(name, frozenset({domain}), domain, owner=name))
+        for caller in _demo_callers() if demo else ():
+            self._unsalted[unsalted(caller.name)] = _forever(caller)
         root = Caller("admin", frozenset(), admin=True, role=Role.ADMIN, owner="admin", root=True)
         self._unsalted[unsalted(admin_key)] = _forever(root)
 
@@ -226,8 +229,13 @@ class Directory:
 def read_directory(database: Database, admin_key: str, *, demo: bool) -> Directory:
     """The directory as the registry has it now. Where the demo's keys are in force, its tenants are nobody else."""
     tenants, keys = tenants_and_keys(database)
-    taken = [tenant for tenant in tenants if not (demo and tenant.name in DEMO_TENANTS)]
+    taken = [tenant for tenant in tenants if not (demo and tenant.name in _DEMO_NAMES)]
     return Directory(admin_key, taken, keys, demo=demo)
+
+
+def _demo_callers() -> list[Caller]:
+    own = [Caller(name, frozenset({domain}), domain, owner=name) for name, domain in DEMO_TENANTS.items()]
+    return [*own, Caller(DEMO_DESK, frozenset(DEMO_TENANTS.values()), owner=DEMO_DESK)]
 
 
 def _caller(key: Key, tenants: Mapping[str, Tenant], quotas: Mapping[str, Quota | None]) -> Caller | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from postil.plugins.conformance.promises import broken, one_sentence, shown
-from postil.plugins.types import AskAgain, Fail, Fallback, Hold, Outcome, Span, Substitute, Verdict
+from postil.plugins.types import AskAgain, Fail, Fallback, Hold, Outcome, Span, Substitute, Undecided, Verdict
 
 
 def check_verdict(name: str, verdict: object, given: object, length: int | None) -> Verdict:
@@ -37,10 +37,14 @@ def check_substitute(name: str, found: object, given: object) -> Substitute | No
     return found
 
 
-def check_model(name: str, found: object, given: object) -> str | None:
-    """The name of a model, or None."""
+def check_model(name: str, found: object, given: object) -> str | Undecided | None:
+    """The name of a model, or None, or Undecided with a reason."""
+    if isinstance(found, Undecided):
+        if not (isinstance(found.reason, str) and one_sentence(found.reason)):
+            broken(name, f"is undecided about {shown(given)} for {shown(found.reason)}, which is not one short phrase")
+        return found
     if found is not None and not (isinstance(found, str) and one_sentence(found) and " " not in found):
-        broken(name, f"returns {shown(found)} for {shown(given)}; return the name of a model, or None")
+        broken(name, f"returns {shown(found)} for {shown(given)}; return the name of a model, Undecided, or None")
     return found
 
 

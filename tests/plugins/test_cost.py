@@ -23,6 +23,11 @@ def test_each_character_counts_by_its_kind(text: str, microseconds: float) -> No
     assert EACH.of(text) == pytest.approx(microseconds * 1e-6)
 
 
+def test_what_is_not_read_costs_nothing() -> None:
+    assert Cost(ascii=1, most=10).of("a" * 1000) == pytest.approx(10e-6)
+    assert Cost(ascii=1, other=5, most=10).of("a" * 10 + "\u00e9") == pytest.approx(10e-6)
+
+
 def test_what_has_no_cost_never_takes_long() -> None:
     assert not takes_longer(FREE, Completion("a" * 10_000_000), 0.0)
     assert Cost(ascii=1).of("a") > 0

@@ -140,7 +140,7 @@ def test_what_comes_with_postil_is_offered_without_anything_installed() -> None:
         ],
         "input check": ["emergency", "injection", "input_length"],
         "fallback rule": ["append", "ask_again", "base", "error", "fixed_answer", "other_release", "review"],
-        "router": ["keywords"],
+        "router": ["keywords", "linear"],
         "gate": ["minimum_metric", "not_worse"],
         "listener": ["event_log", "webhook"],
     }  # fmt: skip

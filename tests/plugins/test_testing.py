@@ -204,6 +204,8 @@ def test_a_router_is_checked() -> None:
         check_router(good.GoodRouter, routes=[("my head", "healthcare")])
     with pytest.raises(BrokenPromiseError, match="routes-to-a-number returns 3 for"):
         check_router(kinds.RoutesToANumber, routes=[])
+    with pytest.raises(BrokenPromiseError, match=r"is undecided about .* for .*, which is not one short phrase"):
+        check_router(kinds.IsUndecidedAtLength, routes=[])
 
 
 def test_a_gate_is_checked() -> None:

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from postil.gateway.errors import RefusedError, SettingsError
+from postil.gateway.errors import BadRequestError, RefusedError, SettingsError
 from postil.gateway.plugin_host.call import call, result_of
 from postil.gateway.plugin_host.ports import DidNotRunError, Isolation
-from postil.gateway.settings import PluginUse, Settings
+from postil.gateway.settings import PluginUse, Settings, router_of
 from postil.gateway.tenancy.directory import Caller
-from postil.plugins import Candidate, Notification, RoutingRequest, Verdict
+from postil.plugins import Candidate, Notification, RoutingRequest, Undecided, Verdict
 from postil.plugins.contract import Component, Gate, Listener, Router
 from postil.plugins.errors import PluginError
 from postil.plugins.manager import PluginManager
@@ -19,6 +19,8 @@ from postil.plugins.manager import PluginManager
 log = logging.getLogger(__name__)
 # The process in which installed plugins run that belong to no domain; no domain can be called so.
 _NOBODYS = "_gateway"
+# What a refusal tells.
+_MOST_NAMED, _MOST_REASON = 20, 200
 _ROUTE_SECONDS, _GATE_SECONDS, _HEAR_SECONDS = 0.2, 30.0, 60.0
 
 
@@ -42,7 +44,7 @@ class Extensions:
         """Those that the settings name. Raises SettingsError if one cannot be made."""
         return cls(
             isolation,
-            _made(plugins, "router", settings.router) if settings.router else None,
+            _made(plugins, "router", router) if (router := router_of(settings)) else None,
             [_made(plugins, "gate", use) for use in settings.gates],
             [_made(plugins, "listener", use) for use in settings.listeners],
         )
@@ -63,7 +65,10 @@ class Extensions:
         return self._router is not None
 
     async def route(self, caller: Caller, request: Any, domains: Sequence[str]) -> str | None:
-        """The model that the router chooses, or None: then it is the tenant's default domain."""
+        """The model that the router chooses, or None: then it is the tenant's default domain.
+
+        Raises BadRequestError where the router finds no model to be right.
+        """
         if self._router is None:
             return None
         try:
@@ -72,6 +77,8 @@ class Extensions:
         except DidNotRunError as error:
             log.warning("router %s did not run: it %s", self._router.name, error)
             return None
+        if isinstance(chosen, Undecided):
+            raise undecided(chosen.reason, domains)
         return chosen if isinstance(chosen, str) else None
 
     async def let_through(self, candidate: Candidate, live: Candidate | None) -> None:
@@ -100,6 +107,14 @@ class Extensions:
         return await result_of(
             call(self._isolation, _NOBODYS, component, method, arguments, seconds, threaded=threaded)
         )
+
+
+def undecided(reason: str, domains: Sequence[str]) -> BadRequestError:
+    """The refusal of a request for which no model is right; it names those that the caller may ask."""
+    named = ", ".join(domains[:_MOST_NAMED]) + (", ..." if len(domains) > _MOST_NAMED else "")
+    known = f"one of {named}" if named else "a model"
+    message = f"the router chose no model ({reason[:_MOST_REASON]}); set `model` to {known}; GET /v1/models lists all"
+    return BadRequestError(message, param="model", code="no_route")
 
 
 def _made(plugins: PluginManager, kind: str, use: PluginUse) -> Any:

@@ -96,6 +96,7 @@ ELSEWHERE = {
     "serve", "publish", "train", "evaluate", "policy schema", "policy check", "policy test", "plugins check",
     "plugins new", "apply", "backup", "restore", "compare", "curve", "compare-methods", "data check", "data split",
     "data vary", "data review", "demo traffic", "try", "verify",
+    "train-router",
 }  # fmt: skip
 
 

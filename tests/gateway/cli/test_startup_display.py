@@ -40,5 +40,9 @@ def test_with_a_link_that_signs_in_once_it_shows_that(tmp_path: Path) -> None:
     assert "console: http://localhost:8080/console/login?once=abc  (signs in once" in said(tmp_path, once="abc")
 
 
+def test_the_demo_says_which_key_may_ask_all_domains(tmp_path: Path) -> None:
+    assert "demo-desk (all of them: `model: auto` chooses)" in " ".join(said(tmp_path, demo=True).split())
+
+
 def test_it_says_nothing_of_a_console_that_is_turned_off(tmp_path: Path) -> None:
     assert "console" not in said(tmp_path, console=False)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from postil.gateway.ipc import FrameError
 from postil.gateway.plugin_host import protocol as wire
-from postil.plugins import AskAgain, Fail, Fallback, Hold, Outcome, Span, Verdict
+from postil.plugins import AskAgain, Fail, Fallback, Hold, Outcome, Span, Undecided, Verdict
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=50)
 SPANS = st.lists(st.builds(Span, st.integers(0, 9), st.integers(0, 9)), max_size=5)
@@ -19,6 +19,7 @@ ANSWERS = st.one_of(
     st.builds(AskAgain, st.none() | TEXTS, st.dictionaries(TEXTS, st.integers(0, 9) | TEXTS), st.none() | TEXTS),
     st.builds(Hold, TEXTS),
     st.builds(Fail, TEXTS),
+    st.builds(Undecided, TEXTS),
     TEXTS,
     st.none(),
 )

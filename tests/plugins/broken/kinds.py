@@ -19,6 +19,7 @@ from postil.plugins import (
     Router,
     RoutingRequest,
     Span,
+    Undecided,
     Verdict,
 )
 
@@ -70,6 +71,13 @@ class RoutesToANumber(Router):
 
     def route(self, question: RoutingRequest) -> Any:
         return 3
+
+
+class IsUndecidedAtLength(Router):
+    name = "is-undecided-at-length"
+
+    def route(self, question: RoutingRequest) -> Any:
+        return Undecided("one\ntwo")
 
 
 class NeedsFigures(Gate):

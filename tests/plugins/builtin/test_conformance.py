@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from postil.plugins import AskAgain, Candidate, Completion, Fail, Fallback, Hold, ReleaseRef, Token
+from postil.plugins import AskAgain, Candidate, Completion, Fail, Fallback, Hold, ReleaseRef, Token, Undecided
 from postil.plugins.manager import PluginManager
 from postil.plugins.testing import (
     check_fallback_rule,
@@ -20,6 +20,7 @@ from postil.plugins.testing import (
     check_router,
     check_validator,
 )
+from tests.support.routers import write_router
 
 Given = dict[str, Any]
 LABEL = '{"category": "a"}'
@@ -108,6 +109,7 @@ RULES: dict[str, tuple[Given, list[Any], str, list[Given]]] = {
     "review": ({"content": "Somebody looks at it."}, [("no", Hold("Somebody looks at it."))], "labels", []),
     "error": ({"message": "Ask again."}, [("no", Fail("Ask again."))], "labels", []),
 }
+UNSURE = Undecided("it is not sure which model this text is for")
 PLUGINS = PluginManager(entry_points=False)
 
 
@@ -133,6 +135,13 @@ def test_the_built_in_router_keeps_the_contract() -> None:
     words = {"legal": ["contract", "lease"], "healthcare": ["headache"]}
     routes = [("My Contract?", "legal"), ("a headache", "healthcare"), ("a contract, a headache", None)]
     check_router(PLUGINS.router("keywords"), {"words": words}, routes=routes, bad=[{}, {"words": {"legal": ["!"]}}])
+
+
+def test_the_trained_router_keeps_the_contract(tmp_path: Path) -> None:
+    file = {"file": str(write_router(tmp_path / "router.json"))}
+    routes: list[tuple[str | Given, str | Undecided | None]]
+    routes = [("A fever", "healthcare"), ("the lease", "legal/clause"), ({"model": "auto", "prompt": ""}, UNSURE)]
+    check_router(PLUGINS.router("linear"), file, routes=routes, bad=[{}, {"file": str(tmp_path)}])
 
 
 def test_the_built_in_gates_keep_the_contract() -> None:
@@ -167,5 +176,5 @@ def test_the_built_in_listeners_keep_the_contract(tmp_path: Path) -> None:
 def test_none_is_left_out() -> None:
     offered = {component.name for component in PLUGINS.list_components()}
     # The bridge to Guardrails AI keeps what that package's validators promise, which is nothing.
-    others = {"keywords", "minimum_metric", "not_worse", "event_log", "webhook", "guardrails"}
+    others = {"keywords", "linear", "minimum_metric", "not_worse", "event_log", "webhook", "guardrails"}
     assert {*VALIDATORS, *INPUT_CHECKS, *RULES, *others} == offered

@@ -17,10 +17,13 @@ from postil.plugins.contract import Component
 from postil.plugins.manager import PluginManager
 from postil.plugins.types import RoutingRequest
 from tests.plugins.builtin.hostile_texts import ENDS, SPELLINGS, TURNED, UNITS, nasty, repeated
+from tests.support.paths import ROOT
 
 REGIONS = ["US", "DE", "FR"]
 PATTERNS = ["a.*b", "(x+x+)+y", r"\b1{1,40}\b"]
 PLUGINS = PluginManager(entry_points=False)
+# The demo's: three domains, and texts of none.
+DEMO_ROUTER = ROOT / "deploy" / "demo" / "router" / "router.json"
 SCHEMA = {"json_schema": {"type": "object", "additionalProperties": {"pattern": "(a+)+b"}}}
 CHECKS: dict[str, Component] = {
     name: PLUGINS.make(PLUGINS.component(kind, name), config)
@@ -35,6 +38,7 @@ CHECKS: dict[str, Component] = {
         ("validator", "length", {"max_words": 100}),
         ("validator", "labels", {"labels": ["a"]}),
         ("validator", "confidence", {}),
+        ("router", "linear", {"file": str(DEMO_ROUTER)}),
         ("router", "keywords", {"words": {"legal": ["a", "contract"], "healthcare": ["chest"]}}),
     )
 }

@@ -2,18 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from postil.plugins.recognition.danger_model import (
-    WORDS,
-    Concepts,
-    DangerModel,
-    features,
-    windows,
-    words_of,
-)
+from postil.plugins.recognition.danger_model import WORDS, DangerModel, windows
 from postil.plugins.recognition.folding import plain
 
 MODEL = DangerModel("emergency.weights")
-CONCEPTS = Concepts("emergency_concepts.txt")
 
 
 def is_danger(text: str) -> bool:
@@ -60,14 +52,6 @@ def test_a_danger_in_the_middle_of_a_long_letter_is_recognised() -> None:
     assert is_danger(f"{letter} I have taken all my pills and I want to die tonight, goodbye. {letter}")
 
 
-def test_words_that_are_about_the_same_make_the_same_numbers() -> None:
-    one, other = (set(features([word], CONCEPTS)[0]) for word in ("paracetamol", "ibuprofen"))
-    assert one & other
-    assert CONCEPTS.of("tablets") == CONCEPTS.of("comprimes") == ["pills"]
-    assert "pills" in CONCEPTS.of("tabletten")
-    assert CONCEPTS.of("umbrella") == ()
-
-
 def test_windows_overlap_and_reach_the_end() -> None:
     assert list(windows(0)) == [(0, 0)]
     assert list(windows(WORDS)) == [(0, WORDS)]
@@ -75,8 +59,3 @@ def test_windows_overlap_and_reach_the_end() -> None:
     assert found[0] == (0, WORDS)
     assert found[-1][1] == WORDS * 2 + 5
     assert all(start < before for (start, _), (_, before) in zip(found[1:], found, strict=False))
-
-
-def test_a_word_of_any_length_is_read_by_its_beginning() -> None:
-    assert words_of("a" * 1000) == ["a" * 24]
-    assert words_of("can't breathe, 12!") == ["can't", "breathe", ",", "1", "2", "!"]
