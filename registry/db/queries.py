@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
-from sqlalchemy import func, text, tuple_
+from sqlalchemy import and_, func, text, tuple_
 from sqlmodel import Session, col, select
 
 from postil.plugins.hookspecs import PROJECT
@@ -15,7 +15,7 @@ from postil.registry.db.tables import Agreement, Channel, Domain, Event, Key, Pi
 from postil.registry.names import AdapterName
 from postil.registry.text import kept_line, kept_lines
 
-AdapterRow = TypeVar("AdapterRow", Release, Channel, Pin, CanarySteps)
+AdapterRow = TypeVar("AdapterRow", Release, Channel, Pin)
 
 
 class Move(NamedTuple):
@@ -59,10 +59,23 @@ def of_adapters(
 ) -> Sequence[AdapterRow]:
     """The rows of a table that belong to these adapters, or to all (None); in no order."""
     query = select(table)
-    if names is not None:
-        named = tuple_(col(table.domain), col(table.adapter))
-        query = query.where(named.in_([(name.domain, name.adapter) for name in names]))
-    return session.exec(query).all()
+    return session.exec(query if names is None else query.where(_are_of(table, names))).all()
+
+
+def channels_with_steps(
+    session: Session, names: Collection[AdapterName] | None
+) -> Sequence[tuple[Channel, CanarySteps | None]]:
+    """The channels of these adapters, or of all (None), each with its adapter's steps; in no order."""
+    same = and_(col(Channel.domain) == col(CanarySteps.domain), col(Channel.adapter) == col(CanarySteps.adapter))
+    query = select(Channel, CanarySteps).join(CanarySteps, same, isouter=True)
+    # sqlmodel's types do not know that the right side of an outer join may be missing.
+    found: Any = session.exec(query if names is None else query.where(_are_of(Channel, names))).all()
+    return cast(Sequence[tuple[Channel, CanarySteps | None]], found)
+
+
+def _are_of(table: type[AdapterRow], names: Collection[AdapterName]) -> Any:
+    named = tuple_(col(table.domain), col(table.adapter))
+    return named.in_([(name.domain, name.adapter) for name in names])
 
 
 def release(session: Session, name: AdapterName, number: int) -> Release | None:

@@ -85,9 +85,10 @@ class AdapterRows:
 def adapter_rows(session: Session, names: Collection[AdapterName] | None = None) -> list[AdapterRows]:
     """The rows of these adapters, or of all, in the order of their names; one statement a table."""
     releases = _by_adapter(store.of_adapters(session, Release, names))
-    channels = _by_adapter(store.of_adapters(session, Channel, names))
+    with_steps = store.channels_with_steps(session, names)
+    channels = _by_adapter(row for row, _ in with_steps)
+    steps = {AdapterName(row.domain, row.adapter): row for _, row in with_steps if row is not None}
     pins = _by_adapter(store.of_adapters(session, Pin, names))
-    steps = _by_adapter(store.of_adapters(session, CanarySteps, names))
     moves: dict[str, list[store.Move]] = defaultdict(list)
     for move in store.moves(session, (*MOVES, COLLECT, RESTORE, RETIRE, UNRETIRE), names):
         moves[move.subject].append(move)
@@ -98,7 +99,7 @@ def adapter_rows(session: Session, names: Collection[AdapterName] | None = None)
             channels[name],
             sorted(pins[name], key=lambda row: row.tenant),
             moves[str(name)],
-            next(iter(steps[name]), None),
+            steps.get(name),
         )
         for name in sorted(releases)
     ]
