@@ -11,6 +11,8 @@ TYPES := build/types/postil
 FAST := $(BIN)/pytest -n 2 --dist worksteal -m "not engine and not tune"
 # One thread each: two processes that train share the cores better than the threads of one.
 TUNE := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal -m tune
+# Its tests wait for processes and connections for a third of the time.
+OTHERS := $(BIN)/pytest -n 3 --dist worksteal -m "not engine and not tune"
 COVERED := tests/plugins tests/registry
 
 .DEFAULT_GOAL := help
@@ -30,7 +32,7 @@ train: $(READY_DEV)  ## Train the demo's adapters again, from the data in deploy
 test: $(READY_DEV)  ## Run every test once, and hold the coverage of plugins/ and registry/
 	$(FAST) $(COVERED) --cov --cov-report= --cov-fail-under=0
 	$(TUNE) --cov --cov-append
-	$(FAST) $(COVERED:%=--ignore=%)
+	$(OTHERS) $(COVERED:%=--ignore=%)
 	$(BIN)/pytest -m engine
 
 test-fast: $(READY_DEV)  ## Run the tests that need neither torch nor vLLM

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 import uvicorn
@@ -15,12 +15,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-# So many turns of the loop later, a client in it has read that its connection is closed, and has closed its own end.
-_TURNS = 5
-
-
 class _Server(uvicorn.Server):
-    """A server that leaves the signals of the test run alone, says when it has started, and ends without pauses."""
+    """A server that leaves the signals of the test run alone, says when it has started, and ends when told."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -36,25 +32,6 @@ class _Server(uvicorn.Server):
         """Wait for the end; uvicorn's own looks ten times a second."""
         await self.on_tick(0)
         await self.told_to_end.wait()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End as uvicorn does, but for its pauses, which are longer than most tests."""
-        for server in self.servers:
-            server.close()
-        for each in sockets or []:
-            each.close()
-        state = self.server_state
-        for connection in list(state.connections):
-            connection.shutdown()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.config.timeout_graceful_shutdown):
-                while state.connections or state.tasks:  # noqa: ASYNC110 - uvicorn tells nobody
-                    await asyncio.sleep(0.002)
-        for task in state.tasks:
-            task.cancel()
-        await self.lifespan.shutdown()
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
 
 
 @asynccontextmanager
