@@ -169,7 +169,7 @@ class ReleaseService:
             channels.pin(self._registry.database(), tenant, ref, reason=reason, actor=actor)
 
         self._check_known(tenant)
-        return await self.change_loaded(ref, act)
+        return await self.try_out(ref, act)
 
     async def unpin(self, tenant: str, name: AdapterName, *, reason: str, actor: str) -> AdapterState:
         """Remove a tenant's pin: it gets the live release again."""

@@ -73,10 +73,13 @@ def publish(
         print_json(made)
     else:
         _say(made, promote=promote, signed=signature is not None)
+    _check_done(made["release"], failure)
+
+
+def _check_done(release: str, failure: str | None) -> None:
     if failure is not None:
         raise CommandError(
-            f"{made['release']} is published, and {failure}; when that is settled, run"
-            f" `postil promote {made['release']}`"
+            f"{release} is published, and {failure}; when that is settled, run `postil promote {release}`"
         )
 
 

@@ -18,7 +18,7 @@ from postil.plugins import child_process
 from postil.registry.errors import JobError
 from postil.registry.jobs.progress import LONGEST_LINE, Message, decode
 
-_LIBRARIES = ("torch", "transformers", "peft", "accelerate", "sklearn")
+_LIBRARIES = ("torch", "transformers", "peft", "accelerate", "sklearn", "trl", "datasets")
 
 _ENDING_SECONDS = 5.0
 
