@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -32,8 +31,6 @@ BLOCKER = json.dumps({"window": 4096, "patterns": ["a[^b]*b[^b]*b"] * 100})
 BLOCKED = f"validators: [{{name: blocklist, config: {BLOCKER}, deadline_ms: 9000}}]"
 FALLBACK = "fallback: [{name: fixed_answer, config: {content: Does not fit.}}]"
 TOWER = f"validators: [{{name: json_schema, config: {{json_schema: %s}}}}]\n{FALLBACK}"
-# On a busy machine a process takes its time to start, and may not have come to the check.
-NOT_IN_TIME = re.compile(r"did not run, (took|waited[a-z ]*) longer than 500 ms")
 At = tuple[FakeVLLM, str]
 
 
@@ -112,7 +109,7 @@ async def test_an_answer_of_matches_without_end_holds_up_nobody_and_does_not_lea
         answer = await longest_silence(house, house.ask(key))
         assert answer.status_code == 200
         assert "aaaa" not in answer.text
-        assert NOT_IN_TIME.search(answer.headers["x-postil-fallback"])
+        assert "did not run, took longer than 500 ms" in answer.headers["x-postil-fallback"]
 
 
 async def test_a_schema_whose_alternatives_double_for_one_value_is_refused_at_publish(house: House) -> None:
@@ -137,7 +134,7 @@ async def test_a_schema_whose_work_doubles_with_each_level_of_an_answer_holds_up
         key = await house.tenant("clinic", "healthcare")
         house.engine.reply = lambda body: Reply('{"a":' * 50 + "1" + "}" * 50)
         answer = await longest_silence(house, house.ask(key, stream=stream))
-        assert NOT_IN_TIME.search(answer.headers["x-postil-fallback"])
+        assert "took longer than 500 ms" in answer.headers["x-postil-fallback"]
 
 
 async def test_a_key_is_revoked_while_every_process_of_checks_is_busy(house: House) -> None:
