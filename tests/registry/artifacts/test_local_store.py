@@ -300,6 +300,18 @@ def test_many_who_mend_the_same_damage_at_once_never_take_it_away(store: LocalSt
     at_once(4, lambda: store.verified_path(add(store, files)))
 
 
+def test_a_copy_of_which_a_file_goes_while_it_is_read_is_damaged_and_can_be_mended(store: LocalStore) -> None:
+    files = {"0": b"x", "1": b"y"}
+    digest = add(store, files)
+    gone = store.verified_path(digest) / "1"
+    gone.unlink()
+    gone.symlink_to("absent")  # As a file that was listed, and is removed before it is opened.
+    with pytest.raises(ArtifactError, match="is damaged on disk; publish it again"):
+        store.verified_path(digest)
+    assert add(store, files) == digest
+    assert (store.verified_path(digest) / "1").read_bytes() == b"y"
+
+
 def at_once(number: int, act: Callable[[], object]) -> None:
     """Do the same in many threads; the first error of any is raised."""
     start, errors = threading.Barrier(number), list[Exception]()
